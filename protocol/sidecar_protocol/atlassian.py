@@ -1,13 +1,15 @@
-"""Accounts, sync results and errors, shared by Jira and Confluence."""
+"""Accounts at Atlassian Cloud sites and their syncs: the same for Jira and Confluence."""
 
 from enum import StrEnum
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Protocol
 
 from pydantic import Field, StringConstraints
 
 from sidecar_protocol.accounts import AccountStatus
-from sidecar_protocol.contract import JobPolicy, Model, Recovery, RpcError, Secret
-from sidecar_protocol.scalars import Count, Flag, UtcTime
+from sidecar_protocol.contract import Input, JobPolicy, Model, Recovery, RpcError, Secret, method
+from sidecar_protocol.entities import Job
+from sidecar_protocol.errors import SecretsLocked
+from sidecar_protocol.scalars import AccountId, Count, Flag, UtcTime, When
 
 SiteAddress = Annotated[
     str,
@@ -22,9 +24,6 @@ ApiToken = Annotated[
     Field(description="An API token of the Atlassian account, with or without scopes."),
 ]
 OrgName = Annotated[str, StringConstraints(min_length=1, max_length=200), Field(description="A name for the site.")]
-
-SYNC_POLICY = JobPolicy(max_attempts=4, recovery=Recovery.REQUEUE, timeout_s=12 * 3600.0, concurrency=4)
-"""Repeating a sync does no harm.  The first sync of a large site can take hours."""
 
 
 class AtlassianService(StrEnum):
@@ -121,3 +120,87 @@ class SiteUnavailable(RpcError):
 
     code = 5023
     retryable: ClassVar[bool] = True
+
+
+class AtlassianSync(Input):
+    """The payload of a sync.  Repeating it does no harm; the first one of a large site can take hours."""
+
+    result: ClassVar[type[Model]] = AtlassianSynced
+    policy: ClassVar = JobPolicy(max_attempts=4, recovery=Recovery.REQUEUE, timeout_s=12 * 3600.0, concurrency=4)
+    account_id: AccountId
+    full: Flag = False
+    """Reads the whole last year again, instead of only what changed since the last sync."""
+
+    def lock_key(self) -> str:
+        """Returns the account's lock: concurrent syncs of one account would undo each other's removals."""
+        return f"account:{self.account_id}"
+
+
+class AtlassianAccounts(Protocol):
+    """The accounts of one product; `Jira` and `Confluence` have these methods, each in its own domain."""
+
+    domain: ClassVar[str]
+
+    @method("{domain}.accounts.list", rest="GET /{domain}/accounts")
+    async def list_accounts(self) -> AtlassianAccountList:
+        """Returns the accounts, oldest first."""
+        ...
+
+    @method(
+        "{domain}.accounts.create",
+        raises=(SiteAddressInvalid, AtlassianAccountExists, CredentialsRejected, SiteUnavailable, SecretsLocked),
+        rest="POST /{domain}/accounts",
+        waits=True,
+    )
+    async def create_account(
+        self,
+        *,
+        org: OrgName,
+        base_url: SiteAddress,
+        email: EmailAddress,
+        api_token: ApiToken,
+        scope: AtlassianScope = AtlassianScope.MINE,
+        token_expires_at: When | None = None,
+    ) -> AtlassianAccount:
+        """Checks the credentials at the site, stores the account and queues its first sync.
+
+        Tokens with and without scopes are accepted: the former work through api.atlassian.com only, the latter at the
+        site only.  The same token can be used for the other product, by a second account.
+        """
+        ...
+
+    @method(
+        "{domain}.accounts.update",
+        raises=(AtlassianAccountNotFound, CredentialsRejected, SiteUnavailable, SiteAddressInvalid, SecretsLocked),
+        waits=True,
+    )
+    async def update_account(
+        self,
+        *,
+        account_id: AccountId,
+        org: OrgName | None = None,
+        api_token: ApiToken | None = None,
+        scope: AtlassianScope | None = None,
+        token_expires_at: When | None = None,
+    ) -> AtlassianAccount:
+        """Changes the given fields.
+
+        A new token is checked at the site first.  It makes an account with status `needs_reauth` active, and clears
+        `token_expires_at` unless that is given, too.  After a change of `scope` the next sync starts over.
+        """
+        ...
+
+    @method(
+        "{domain}.accounts.delete",
+        raises=(AtlassianAccountNotFound,),
+        rest="DELETE /{domain}/accounts/{id}",
+        waits=True,
+    )
+    async def delete_account(self, *, account_id: AccountId) -> AtlassianAccountDeleted:
+        """Deletes an account with its token, schedule and events.  The token remains valid at Atlassian."""
+        ...
+
+    @method("{domain}.accounts.sync", raises=(AtlassianAccountNotFound,), rest="POST /{domain}/accounts/{id}/sync")
+    async def sync_account(self, *, account_id: AccountId, full: Flag = False) -> Job:
+        """Starts a sync and returns its job, or that of an unfinished sync unless `full` is set."""
+        ...

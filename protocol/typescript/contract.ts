@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "8a35ce2b68344656";
+export const SCHEMA_HASH = "3699486aee3fba17";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -137,7 +137,7 @@ export interface ActivityHit {
   raw: unknown;
   /** An excerpt of the description around the first match, or of the title if the description has no match. */
   snippet: string;
-  marks: Highlight[];
+  highlights: Highlight[];
 }
 
 /** A match within a snippet.  In UTF-16 code units: `snippet.slice(start, end)` in JavaScript. */
@@ -986,7 +986,7 @@ export interface MessageHit {
   /** The text around the first match, as one line of plain text; an ellipsis marks omitted text. */
   snippet: string;
   /** The search terms found in `snippet`; may be empty for terms that match only by Unicode case folding. */
-  marks: Highlight[];
+  highlights: Highlight[];
 }
 
 /** A conversation with Claude that the sidecar stores.  Its turns are jobs of type `claude.turn`. */
@@ -2888,7 +2888,7 @@ export interface Methods {
    */
   "claude.usage.list": { params: ClaudeUsageListParams; result: UsageList };
   /**
-   * Returns all Confluence accounts, oldest first.
+   * Returns the accounts, oldest first.
    *
    * Replaces GET /confluence/accounts.
    */
@@ -2897,7 +2897,7 @@ export interface Methods {
    * Checks the credentials at the site, stores the account and queues its first sync.
    *
    * Tokens with and without scopes are accepted: the former work through api.atlassian.com only, the latter at the
-   * site only.  The same token can be used for Jira, by a second account.
+   * site only.  The same token can be used for the other product, by a second account.
    *
    * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
    * Replaces POST /confluence/accounts.
@@ -2927,7 +2927,7 @@ export interface Methods {
   /** Returns the durable notifications after `after_seq`, oldest first, in pages of at most 4 MiB. */
   "events.replay": { params: EventsReplayParams; result: EventPage };
   /**
-   * Returns all Jira accounts, oldest first.
+   * Returns the accounts, oldest first.
    *
    * Replaces GET /jira/accounts.
    */
@@ -2936,7 +2936,7 @@ export interface Methods {
    * Checks the credentials at the site, stores the account and queues its first sync.
    *
    * Tokens with and without scopes are accepted: the former work through api.atlassian.com only, the latter at the
-   * site only.  The same token can be used for Confluence, by a second account.
+   * site only.  The same token can be used for the other product, by a second account.
    *
    * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
    * Replaces POST /jira/accounts.
@@ -3336,7 +3336,7 @@ export interface NestedMethods<Options> {
   readonly confluence: {
     readonly accounts: {
       /**
-       * Returns all Confluence accounts, oldest first.
+       * Returns the accounts, oldest first.
        *
        * Replaces GET /confluence/accounts.
        */
@@ -3345,7 +3345,7 @@ export interface NestedMethods<Options> {
        * Checks the credentials at the site, stores the account and queues its first sync.
        *
        * Tokens with and without scopes are accepted: the former work through api.atlassian.com only, the latter at the
-       * site only.  The same token can be used for Jira, by a second account.
+       * site only.  The same token can be used for the other product, by a second account.
        *
        * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
        * Replaces POST /confluence/accounts.
@@ -3382,7 +3382,7 @@ export interface NestedMethods<Options> {
   readonly jira: {
     readonly accounts: {
       /**
-       * Returns all Jira accounts, oldest first.
+       * Returns the accounts, oldest first.
        *
        * Replaces GET /jira/accounts.
        */
@@ -3391,7 +3391,7 @@ export interface NestedMethods<Options> {
        * Checks the credentials at the site, stores the account and queues its first sync.
        *
        * Tokens with and without scopes are accepted: the former work through api.atlassian.com only, the latter at the
-       * site only.  The same token can be used for Confluence, by a second account.
+       * site only.  The same token can be used for the other product, by a second account.
        *
        * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
        * Replaces POST /jira/accounts.

@@ -176,5 +176,5 @@ def _hit(found: FoundEvent, terms: Sequence[str]) -> Encoded[ActivityHit]:
     excerpt = snippet(found.description, terms)
     if not excerpt.highlights:
         excerpt = snippet(found.title, terms)
-    marks = [Highlight(start=start, end=end) for start, end in excerpt.highlights]
-    return found.event.extended(ActivityHit, snippet=excerpt.text, marks=marks)
+    highlights = [Highlight(start=start, end=end) for start, end in excerpt.highlights]
+    return found.event.extended(ActivityHit, snippet=excerpt.text, highlights=highlights)

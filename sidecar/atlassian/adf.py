@@ -4,8 +4,8 @@ Nodes and attributes follow https://developer.atlassian.com/cloud/jira/platform/
 appear without notice, so an unknown node is converted to its text and its content.
 """
 
-import contextlib
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -19,112 +19,75 @@ MAX_DEPTH: Final = 60
 """Real documents are nested about ten levels deep; Python's stack allows some hundreds."""
 MAX_NODES: Final = 50_000
 """Limits the time for a document of empty nodes, which never reaches the maximum length."""
-RULE: Final = "---"
+BREAK: Final = "\x1e"
+"""Within the conversion: ends the line unless it is empty."""
+
+_BREAKS: Final = re.compile(rf"(^|\n)?{BREAK}+")
 
 
 def adf_text(document: object, limit: int = MAX_CHARS) -> str:
     """Returns a document as text of at most `limit` characters.  A string is returned, any other value gives ""."""
     if isinstance(document, str):
         return document[:limit].strip()
-    writer = _TextWriter(limit)
-    if isinstance(document, dict):
-        with contextlib.suppress(_Full):
-            _convert(document, writer, 0)
-    return "".join(writer.parts)[:limit].strip()
+    text = _Converter(limit).convert(document, 0) if isinstance(document, dict) else ""
+    return _lines(text)[:limit].strip()
 
 
-class _Full(Exception):
-    """The text has its maximum length."""
+class _Converter:
+    """Converts nodes to text until the limits are reached; what follows then is left out."""
+
+    def __init__(self, chars_left: int) -> None:
+        self._chars_left = chars_left
+        self._nodes_left = MAX_NODES
+
+    def convert(self, node: Node, depth: int) -> str:
+        if depth > MAX_DEPTH:
+            return ""
+        kind = get_text(node, "type") or ""
+        if (container := CONTAINERS.get(kind)) is not None:
+            return container(self, node, depth)
+        leaf = LEAVES.get(kind)
+        text = (get_text(node, "text") or "") if leaf is None else leaf(node)
+        self._chars_left -= len(text)
+        return text + self.children(node, depth) if leaf is None else text
+
+    def children(self, node: Node, depth: int) -> str:
+        return "".join(self.convert(child, depth + 1) for child in self.content(node))
+
+    def content(self, node: Node) -> Iterator[Node]:
+        for child in get_objects(node, "content"):
+            self._nodes_left -= 1
+            if self._nodes_left < 0 or self._chars_left < 0:
+                return
+            yield child
 
 
-class _TextWriter:
-    """Builds a text line by line; `indent` starts every line, `marker` only the next one."""
-
-    def __init__(self, chars_left: int, nodes_left: int = MAX_NODES) -> None:
-        self.parts: list[str] = []
-        self.chars_left = chars_left
-        self.nodes_left = nodes_left
-        self.indent = ""
-        self.marker: str | None = None
-        self._at_start = True
-
-    def write(self, text: str) -> None:
-        """Appends text, which may contain line ends."""
-        for number, piece in enumerate(text.split("\n")):
-            if number:
-                self._end_line()
-            if piece:
-                if self._at_start:
-                    self._append(self.indent if self.marker is None else self.marker)
-                    self.marker = None
-                    self._at_start = False
-                self._append(piece)
-
-    def start_line(self) -> None:
-        """Ends the current line unless it is empty."""
-        if not self._at_start:
-            self._end_line()
-
-    def count_node(self) -> None:
-        self.nodes_left -= 1
-        if self.nodes_left < 0:
-            raise _Full
-
-    def _end_line(self) -> None:
-        self._append("\n")
-        self._at_start = True
-
-    def _append(self, text: str) -> None:
-        self.parts.append(text)
-        self.chars_left -= len(text)
-        if self.chars_left < 0:
-            raise _Full
+def _lines(text: str) -> str:
+    return _BREAKS.sub(lambda found: "\n" if found[1] is None else found[1], text)
 
 
-def _convert(node: Node, writer: _TextWriter, depth: int) -> None:
-    if depth > MAX_DEPTH:
-        return
-    writer.count_node()
-    kind = get_text(node, "type") or ""
-    if (leaf := LEAVES.get(kind)) is not None:
-        writer.write(leaf(node))
-    elif kind == "rule":
-        writer.start_line()
-        writer.write(RULE)
-        writer.start_line()
-    else:
-        CONTAINERS.get(kind, _unknown)(node, writer, depth)
+def _indented(text: str, first: str, others: str) -> str:
+    """Puts `first` before the first line that is not empty, and `others` before the following ones."""
+    lines, indent = [], first
+    for line in _lines(text).split("\n"):
+        lines.append(indent + line if line else "")
+        indent = others if line else indent
+    return "\n".join(lines)
 
 
-def _children(node: Node, writer: _TextWriter, depth: int) -> None:
-    for child in get_objects(node, "content"):
-        _convert(child, writer, depth + 1)
+def _block(converter: _Converter, node: Node, depth: int) -> str:
+    return BREAK + converter.children(node, depth) + BREAK
 
 
-def _unknown(node: Node, writer: _TextWriter, depth: int) -> None:
-    writer.write(get_text(node, "text") or "")
-    _children(node, writer, depth)
+def _quote(converter: _Converter, node: Node, depth: int) -> str:
+    return BREAK + _indented(converter.children(node, depth), "> ", "> ") + BREAK
 
 
-def _paragraph(node: Node, writer: _TextWriter, depth: int) -> None:
-    writer.start_line()
-    _children(node, writer, depth)
-    writer.start_line()
-
-
-def _quote(node: Node, writer: _TextWriter, depth: int) -> None:
-    outer = writer.indent
-    writer.start_line()
-    writer.indent = outer + "> "
-    _children(node, writer, depth)
-    writer.start_line()
-    writer.indent = outer
-
-
-def _list(node: Node, writer: _TextWriter, depth: int) -> None:
+def _list(converter: _Converter, node: Node, depth: int) -> str:
     """Converts a list of bullets, numbers, tasks or decisions."""
     order = get_count(node, "attrs", "order")
-    for number, item in enumerate(get_objects(node, "content"), 1 if order is None else order):
+    text = BREAK
+    for number, item in enumerate(converter.content(node), 1 if order is None else order):
         kind = get_text(item, "type")
         if kind == "taskItem":
             marker = "[x] " if _attribute(item, "state") == "DONE" else "[ ] "
@@ -132,40 +95,20 @@ def _list(node: Node, writer: _TextWriter, depth: int) -> None:
             marker = ""
         else:
             marker = f"{number}. " if node.get("type") == "orderedList" else "• "
-        _list_item(item, writer, depth, marker)
+        text += _indented(converter.children(item, depth + 1), marker, "  ") + BREAK
+    return text
 
 
-def _list_item(item: Node, writer: _TextWriter, depth: int, marker: str) -> None:
-    writer.count_node()
-    writer.start_line()
-    outer = writer.indent
-    writer.marker = (outer if writer.marker is None else writer.marker) + marker
-    writer.indent = outer + "  "
-    _children(item, writer, depth + 1)
-    writer.start_line()
-    writer.indent, writer.marker = outer, None
+def _table(converter: _Converter, node: Node, depth: int) -> str:
+    text = BREAK
+    for row in converter.content(node):
+        cells = [converter.convert(cell, depth + 2) for cell in converter.content(row)]
+        text += "\t".join(" ".join(cell.split()) for cell in cells) + BREAK
+    return text
 
 
-def _table(node: Node, writer: _TextWriter, depth: int) -> None:
-    for row in get_objects(node, "content"):
-        writer.count_node()
-        writer.start_line()
-        writer.write("\t".join(_cell(cell, writer, depth + 2) for cell in get_objects(row, "content")))
-    writer.start_line()
-
-
-def _cell(cell: Node, writer: _TextWriter, depth: int) -> str:
-    inner = _TextWriter(writer.chars_left, writer.nodes_left)
-    with contextlib.suppress(_Full):
-        _convert(cell, inner, depth)
-    writer.nodes_left = inner.nodes_left
-    return " ".join("".join(inner.parts).split())
-
-
-def _expand(node: Node, writer: _TextWriter, depth: int) -> None:
-    writer.start_line()
-    writer.write(_attribute(node, "title"))
-    _paragraph(node, writer, depth)
+def _expand(converter: _Converter, node: Node, depth: int) -> str:
+    return BREAK + _attribute(node, "title") + _block(converter, node, depth)
 
 
 def _attribute(node: Node, *names: str, default: str = "") -> str:
@@ -189,12 +132,13 @@ LEAVES: Final[dict[str, Callable[[Node], str]]] = {
     "status": lambda node: f"[{_attribute(node, 'text')}]",
     "placeholder": lambda node: _attribute(node, "text"),
     **dict.fromkeys(("inlineCard", "blockCard", "embedCard"), lambda node: _attribute(node, "url", default="[link]")),
+    "rule": lambda _: BREAK + "---" + BREAK,
     **dict.fromkeys(("media", "mediaInline"), lambda node: _attribute(node, "alt", default="[attachment]")),
 }
 """The text of nodes without content, by type."""
-CONTAINERS: Final[dict[str, Callable[[Node, _TextWriter, int], None]]] = {
-    **dict.fromkeys(("paragraph", "heading", "codeBlock", "panel", "mediaSingle", "mediaGroup"), _paragraph),
-    **dict.fromkeys(("layoutSection", "layoutColumn", "caption"), _paragraph),
+CONTAINERS: Final[dict[str, Callable[[_Converter, Node, int], str]]] = {
+    **dict.fromkeys(("paragraph", "heading", "codeBlock", "panel", "mediaSingle", "mediaGroup"), _block),
+    **dict.fromkeys(("layoutSection", "layoutColumn", "caption"), _block),
     "blockquote": _quote,
     **dict.fromkeys(("bulletList", "orderedList", "taskList", "decisionList"), _list),
     "table": _table,

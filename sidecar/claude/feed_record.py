@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Final, Literal
 
 import anyio
@@ -16,26 +17,19 @@ from sidecar.runtime import Runtime
 DESCRIPTION_CHARS: Final = 500
 
 
+@dataclass(frozen=True, slots=True)
 class FeedRecord:
     """The feed event of a run or a turn.
 
     An event that cannot be stored is logged: a run does not fail because of it.
     """
 
-    def __init__(
-        self,
-        runtime: Runtime,
-        kind: Literal["run", "turn"],
-        context: JobContext,
-        prompt: str,
-        details: Callable[[], Mapping[str, object]],
-    ) -> None:
-        """`details` returns further members of the event's `raw`; it is called at the end."""
-        self._runtime = runtime
-        self._kind = kind
-        self._context = context
-        self._prompt = prompt
-        self._details = details
+    runtime: Runtime
+    kind: Literal["run", "turn"]
+    context: JobContext
+    prompt: str
+    details: Callable[[], Mapping[str, object]]
+    """Returns further members of the event's `raw`; it is called at the end."""
 
     @contextmanager
     def failures(self) -> Iterator[None]:
@@ -46,14 +40,14 @@ class FeedRecord:
         try:
             yield
         except JobFailed as failure:
-            now_ms, snoozed_for_s = self._runtime.clock.now_ms(), self._context.snoozed_for_s
+            now_ms, snoozed_for_s = self.runtime.clock.now_ms(), self.context.snoozed_for_s
             later = snooze_until_reset(failure, now_ms=now_ms, snoozed_for_s=snoozed_for_s)
             if later is not None:
                 raise later from failure
             self._write("failed", failure.message, {"kind": failure.kind})
             raise
         except anyio.get_cancelled_exc_class():
-            self._write("cancelled", None, {"shutdown": self._runtime.is_draining()})
+            self._write("cancelled", None, {"shutdown": self.runtime.is_draining()})
             raise
 
     def completed(self, answer: ClaudeAnswer) -> None:
@@ -61,15 +55,15 @@ class FeedRecord:
         self._write("completed", answer.text, cost)
 
     def _write(self, end: str, description: str | None, raw: Mapping[str, object]) -> None:
-        job_id = self._context.job_id
+        job_id = self.context.job_id
         event = FeedEvent(
-            event_id=f"claude:{self._kind}:{job_id}",
-            event_type=f"{self._kind}_{end}",
-            at_ms=self._runtime.clock.now_ms(),
-            title=title_of(self._prompt),
+            event_id=f"claude:{self.kind}:{job_id}",
+            event_type=f"{self.kind}_{end}",
+            at_ms=self.runtime.clock.now_ms(),
+            title=title_of(self.prompt),
             description=description[:DESCRIPTION_CHARS] if description else None,
-            full_text=self._prompt,
-            raw={"job_id": job_id, **self._details(), **raw},
+            full_text=self.prompt,
+            raw={"job_id": job_id, **self.details(), **raw},
         )
-        with self._runtime.database.write_or_log("the end of a Claude run could not be written into the feed"):
-            self._runtime.feed().write(Origin("claude"), [event])
+        with self.runtime.database.write_or_log("the end of a Claude run could not be written into the feed"):
+            self.runtime.feed().write(Origin("claude"), [event])

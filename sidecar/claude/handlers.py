@@ -4,16 +4,15 @@ However a run ends (answer, failure, cancel, timeout, shutdown), none of its pro
 """
 
 import anyio
-from sidecar_protocol.claude.runs import ClaudeRunResult, RunClaude, session_lock
+from sidecar_protocol.claude.runs import ClaudeRunResult, RunClaude
 
 from sidecar.claude.feed_record import FeedRecord
 from sidecar.claude.process.cli_process import RunOptions
 from sidecar.claude.process.environment import JOB_ENV
 from sidecar.claude.process.launch import Launcher
 from sidecar.claude.process.stopping import CANCEL, SHUTDOWN, stop, wait_for_exit
-from sidecar.claude.progress import SILENCE_S, ProgressReporter, answer_fields, timeout_failure
-from sidecar.claude.sessions.store import SessionStore
-from sidecar.claude.stream import RunOutcome
+from sidecar.claude.progress import SILENCE_S, ProgressReporter, timeout_failure
+from sidecar.claude.sessions.journal import SessionStore
 from sidecar.claude.usage import UsageStore
 from sidecar.job_handler import JobContext, JobFailed
 from sidecar.json_reader import parse_object
@@ -43,9 +42,7 @@ class ClaudeRunHandler:
 
         Raises `JobFailed` with the kinds of `failures`, `discovery` and `launch`, `timeout` and `session_held`.
         """
-        reporter = ProgressReporter(
-            context, self._runtime.notify, on_session=lambda session_id: context.lock(session_lock(session_id))
-        )
+        reporter = ProgressReporter(context, self._runtime.notify)
         reader = reporter.reader
         record = FeedRecord(
             self._runtime,
@@ -60,16 +57,15 @@ class ClaudeRunHandler:
         )
         try:
             with record.failures():
-                outcome = await self._answer(job, context, reporter)
+                result = await self._answer(job, context, reporter)
         finally:
             with self._runtime.database.write_or_log("the usage of a Claude run could not be stored"):
                 self._usage.add(context.job_id, None, reader.usage)
-        result = ClaudeRunResult(**answer_fields(outcome))
         reporter.answered(result)
         record.completed(result)
         return result
 
-    async def _answer(self, job: RunClaude, context: JobContext, reporter: ProgressReporter) -> RunOutcome:
+    async def _answer(self, job: RunClaude, context: JobContext, reporter: ProgressReporter) -> ClaudeRunResult:
         if job.session_id is not None and (session_id := self._sessions.id_of(job.session_id)) is not None:
             # The session's own process may be writing the same file, and its messages would lack this prompt.
             raise JobFailed(

@@ -33,8 +33,7 @@ from sidecar_protocol.scalars import DEFAULT_LIMIT, DEFAULT_LINES_LIMIT, FolderP
 
 from sidecar.claude.permissions.journal import PermissionJournal
 from sidecar.claude.process.pool import ProcessPool
-from sidecar.claude.sessions.journal import SessionJournal
-from sidecar.claude.sessions.store import NewSession, SessionUpdate
+from sidecar.claude.sessions.journal import NewSession, SessionJournal, SessionUpdate
 from sidecar.runtime import Queue, Runtime
 
 
@@ -154,7 +153,7 @@ class PermissionsService(Permissions):
         limit: int = DEFAULT_LIMIT,
         cursor: str | None = None,
     ) -> PermissionPage:
-        requests, next_cursor = self._journal.store.page(session_id, status, limit, cursor)
+        requests, next_cursor = self._journal.page(session_id, status, limit, cursor)
         return encode(PermissionPage, requests=as_models(requests), next_cursor=next_cursor).as_model()
 
     async def respond(

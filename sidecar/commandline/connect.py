@@ -22,7 +22,7 @@ REASONS: Final = {
     exit_codes.IO: ("The database could not be opened", "Choose a folder that you can write to, or restore a backup."),
     exit_codes.NEWER: ("The database was written by a newer version", "Nothing was changed."),
 }
-"""What an exit code means, and what the user can do."""
+"""Meaning of each exit code, and the user's next step."""
 
 
 class SidecarStopped(Exception):

@@ -43,7 +43,7 @@ class Notifier(Protocol):
 
 
 class JobJournal:
-    """The only way to change a job."""
+    """Every change of a job goes through this class; only `maintenance.prune` deletes rows without it."""
 
     def __init__(
         self, database: Database, store: JobsStore, notifier: Notifier, clock: Clock, new_id: MakeId, boot_id: str
@@ -148,16 +148,13 @@ class JobJournal:
             )
             self.notify(JobLogAdded(line=line.as_model()))
 
-    def save_progress(self, job_id: str, progress: float | None, message: str | None) -> None:
-        """Stores the progress in the job's row."""
-        with self.database.write():
-            text = None if message is None else storable_text(message)
-            self.store.set_progress(job_id, progress, text, iso_now(self.clock))
-
-    def notify_progress(self, job_id: str, progress: float | None, message: str | None) -> None:
-        """Notifies the client of the progress, without storing it."""
+    def progress(self, job_id: str, progress: float | None, message: str | None, *, store: bool) -> None:
+        """Notifies the client of the progress; stores it in the job's row if `store`."""
         text = None if message is None else storable_text(message)
         self.notify(JobProgress(job_id=job_id, progress=progress, message=text))
+        if store:
+            with self.database.write():
+                self.store.set_progress(job_id, progress, text, iso_now(self.clock))
 
     def wait_for(self, job_id: str, what: WaitingFor | None) -> None:
         """Sets what a running job waits for; None once it goes on."""

@@ -17,8 +17,8 @@ from sidecar.jobs.records import ClaimedJob, LogSize
 
 log = logging.getLogger(__name__)
 
-PROGRESS_SAVE_INTERVAL_MS: Final = 1_000
-"""Interval at which progress is stored; notifications of it are more frequent."""
+PROGRESS_STORE_INTERVAL_MS: Final = 1_000
+"""Shortest interval at which progress is stored; it is sent more often."""
 MAX_LOG_LINES: Final = 5_000
 MAX_LOG_BYTES: Final = 1024 * 1024
 """Maximum size of a job's log, in lines and in bytes of messages and `meta`; a bug could log without end."""
@@ -33,7 +33,7 @@ class RunningJob:
         self.job_id = claimed.job_id
         self._journal = journal
         self._clock = clock
-        self._saved_ms: int | None = None
+        self._stored_ms: int | None = None
         self._log: LogSize | None = None
         self.scope = anyio.CancelScope()
         self.ending: JobStatus | None = None
@@ -61,12 +61,12 @@ class RunningJob:
     def progress(self, fraction: float | None, message: str | None = None) -> None:
         if fraction is not None:
             fraction = min(1.0, max(0.0, fraction)) if math.isfinite(fraction) else None
-        self._journal.notify_progress(self.job_id, fraction, message)
-        # By the wall clock, which `--now` stops: stored progress is part of what a recorded session must reproduce.
+        # By the wall clock, which `--now` stops, since a recorded session must reproduce the stored progress.
         now_ms = self._clock.now_ms()
-        if self._saved_ms is None or not 0 <= now_ms - self._saved_ms < PROGRESS_SAVE_INTERVAL_MS:
-            self._saved_ms = now_ms
-            self._safely(lambda: self._journal.save_progress(self.job_id, fraction, message))
+        store = self._stored_ms is None or not 0 <= now_ms - self._stored_ms < PROGRESS_STORE_INTERVAL_MS
+        if store:
+            self._stored_ms = now_ms
+        self._safely(lambda: self._journal.progress(self.job_id, fraction, message, store=store))
 
     def log(self, message: str, *, level: str = "info", meta: Mapping[str, object] | None = None) -> None:
         self._safely(lambda: self._append_log_line(storable_text(message), level, meta))

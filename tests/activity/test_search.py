@@ -122,11 +122,11 @@ async def test_a_hit_has_a_snippet_with_highlights(app: InProcessApp) -> None:
     app.activity.write(PAGES, [event("1", "\U0001f375 Tea, tea", "x" * 300 + " the tea\nhouse"), event("2", "Tea")])
     page = await app.call("activity.search", {"query": "tea"})
     described, titled = page["hits"][1], page["hits"][0]
-    (mark,) = described["marks"]
+    (mark,) = described["highlights"]
     assert described["snippet"][mark["start"] : mark["end"]] == "tea"
     assert described["snippet"].startswith("…")
     assert described["snippet"].endswith("tea house")
-    assert (titled["snippet"], titled["marks"]) == ("Tea", [{"start": 0, "end": 3}])
+    assert (titled["snippet"], titled["highlights"]) == ("Tea", [{"start": 0, "end": 3}])
     for hit in page["hits"]:
         assert set(hit) == set(ActivityHit.model_fields)
         assert ActivityHit.model_validate(hit).model_dump(mode="json") == hit

@@ -221,12 +221,14 @@ class _Function:
 
 def add_job_types(handlers: Handlers) -> None:
     """Adds the job types to the catalog and their handlers to the worker."""
-    ours = handlers.registrations()
-    catalog.JOB_TYPES += tuple(one.spec for one in ours.values())
-    make, claim = JobsWorker.__init__, JobJournal.claim
+    added = handlers.registrations()
+    catalog.JOB_TYPES += tuple(one.spec for one in added.values())
+    init, claim = JobsWorker.__init__, JobJournal.claim
 
-    def make_with_ours(self: JobsWorker, journal: Any, theirs: Mapping[str, Registration], **more: Any) -> None:
-        make(self, journal, {**theirs, **ours}, **more)
+    def init_with_test_types(
+        self: JobsWorker, journal: Any, registered: Mapping[str, Registration], **more: Any
+    ) -> None:
+        init(self, journal, {**registered, **added}, **more)
 
     def claim_and_remember(self: JobJournal, full_types: list[str]) -> Any:
         claimed = claim(self, full_types)
@@ -234,7 +236,7 @@ def add_job_types(handlers: Handlers) -> None:
             handlers.attempts[claimed.job_id] = claimed.attempt
         return claimed
 
-    JobsWorker.__init__ = make_with_ours  # type: ignore[method-assign, assignment]
+    JobsWorker.__init__ = init_with_test_types  # type: ignore[method-assign, assignment]
     JobJournal.claim = claim_and_remember  # type: ignore[method-assign]
 
 
@@ -313,13 +315,13 @@ def tear_lines(faults: Faults) -> None:
 
 def count_steps(faults: Faults) -> None:
     """Adds the point `loop.step` before each callback of the loop, which includes every `await` that waits."""
-    run = asyncio.Handle._run
+    run = asyncio.Handle._run  # noqa: SLF001 - the only place where every step passes
 
     def step(self: asyncio.Handle) -> None:
         faults.passing("loop.step")
         run(self)
 
-    asyncio.Handle._run = step  # type: ignore[method-assign]
+    asyncio.Handle._run = step  # type: ignore[method-assign]  # noqa: SLF001 - see above
 
 
 def limit_growth(pages: int) -> None:

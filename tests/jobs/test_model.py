@@ -201,7 +201,7 @@ class QueueMachine(RuleBasedStateMachine):
     @rule(number=st.integers(0, 99))
     def progress(self, number: int) -> None:
         job = self.pick(number, "running")
-        self.journal.save_progress(job.job_id, 0.5, "half")
+        self.journal.progress(job.job_id, 0.5, "half", store=True)
         vars(job).update(progress=0.5, updated_at=self.model.now, version=job.version + 1)
 
     @precondition(lambda self: self.has())

@@ -94,7 +94,7 @@ class ActivityHit(ActivityEvent):
 
     snippet: str
     """An excerpt of the description around the first match, or of the title if the description has no match."""
-    marks: list[Highlight]
+    highlights: list[Highlight]
 
 
 class ActivityHits(Model):

@@ -30,7 +30,7 @@ class MessageHit(Model):
     created_at: UtcTime
     snippet: str
     """The text around the first match, as one line of plain text; an ellipsis marks omitted text."""
-    marks: list[Highlight]
+    highlights: list[Highlight]
     """The search terms found in `snippet`; may be empty for terms that match only by Unicode case folding."""
 
 

@@ -16,6 +16,9 @@ from sidecar_protocol.contract.names import pascal_case
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
+DOMAIN = "{domain}"
+"""Placeholder in the names of methods that several interfaces share."""
+
 
 @dataclass(frozen=True)
 class Method:
@@ -29,6 +32,11 @@ class Method:
     waits: bool
     before_initialize: bool
     interface: type = object
+
+    def of(self, interface: type, domain: str) -> "Method":
+        """Returns the method as a part of an interface, whose `domain` is put into its name and endpoint."""
+        rest = None if self.rest is None else self.rest.replace(DOMAIN, domain)
+        return replace(self, interface=interface, name=self.name.replace(DOMAIN, domain), rest=rest)
 
     @property
     def attribute(self) -> str:
@@ -104,9 +112,15 @@ def method(
 
 
 def methods_of(interface: type) -> tuple[Method, ...]:
-    """Returns the methods that a Protocol class declares, in source order."""
-    declared = (getattr(function, "__declaration__", None) for function in vars(interface).values())
-    return tuple(replace(one, interface=interface) for one in declared if isinstance(one, Method))
+    """Returns the methods that a Protocol class declares, in source order.
+
+    A class that sets `domain` has the methods of its base, with `{domain}` in their names replaced; the base has none.
+    """
+    domain = vars(interface).get("domain", DOMAIN)
+    source = interface if domain is DOMAIN else interface.__bases__[0]
+    declared = (getattr(function, "__declaration__", None) for function in vars(source).values())
+    methods = (one.of(interface, domain) for one in declared if isinstance(one, Method))
+    return tuple(one for one in methods if DOMAIN not in one.name)
 
 
 def remote(interface: type[T], call: Callable[[str, dict[str, Any]], Awaitable[Any]]) -> T:

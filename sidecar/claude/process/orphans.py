@@ -5,7 +5,8 @@ and once the CLI has exited nothing links the two but the environment: every pro
 owner, a job or a session, and the owner's database.
 """
 
-from collections.abc import Collection, Iterable
+import contextlib
+from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
 import anyio
@@ -20,11 +21,6 @@ START_TOLERANCE_S: Final = 2.0
 """Maximum difference of start times in seconds: Linux gives the boot time, from which they are computed, in seconds."""
 
 
-async def process_tree(pid: int, owner_id: str, database: str | None = None) -> set[psutil.Process]:
-    """Returns the owner's process and its descendants, or an empty set if it has ended."""
-    return await anyio.to_thread.run_sync(_process_tree, pid, owner_id, database)
-
-
 def start_time(pid: int) -> float | None:
     """Returns when a process started, in seconds since 1970, or None if it has ended."""
     try:
@@ -33,33 +29,8 @@ def start_time(pid: int) -> float | None:
         return None
 
 
-async def still_running(records: Collection[ProcessRecord]) -> set[psutil.Process]:
-    """Returns the recorded processes that still run, with their descendants."""
-    return await anyio.to_thread.run_sync(_still_running, records)
-
-
-async def kill_orphans(
-    owner_ids: Collection[str],
-    database: str | None = None,
-    *,
-    known: Iterable[psutil.Process] = (),
-    timeout_s: float,
-) -> int:
-    """Kills `known` and all processes whose environment names one of the owners and their `database` (None: names no
-    database), until none is left.  Returns the number of killed processes.
-
-    Gives up after `timeout_s` seconds: a process in an uninterruptible system call dies only when that returns.
-    """
-    killed: set[psutil.Process] = set()
-    owners = frozenset(owner_ids)
-    with anyio.move_on_after(timeout_s):
-        while found := await anyio.to_thread.run_sync(_kill_once, owners, database, frozenset(known) | killed):
-            killed |= found
-            await anyio.sleep(POLL_S)
-    return len(killed)
-
-
-def _process_tree(pid: int, owner_id: str, database: str | None) -> set[psutil.Process]:
+def process_tree(pid: int, owner_id: str, database: str | None) -> set[psutil.Process]:
+    """Returns the owner's process and its descendants, or an empty set if it has ended."""
     try:
         root = psutil.Process(pid)
         if not _is_owned(root, {owner_id}, database):  # it has ended, and its id has been reused
@@ -69,28 +40,45 @@ def _process_tree(pid: int, owner_id: str, database: str | None) -> set[psutil.P
         return set()
 
 
-def _still_running(records: Collection[ProcessRecord]) -> set[psutil.Process]:
+def still_running(records: Iterable[ProcessRecord]) -> set[psutil.Process]:
+    """Returns the recorded processes that still run, with their descendants."""
     found: set[psutil.Process] = set()
     for record in records:
-        try:
+        with contextlib.suppress(psutil.Error, OSError):
             process = psutil.Process(record.pid)
             if abs(process.create_time() - record.started_ts) < START_TOLERANCE_S:
                 found |= {process, *process.children(recursive=True)}
-        except (psutil.Error, OSError):
-            continue
     return found
 
 
+async def kill_orphans(
+    owner_ids: Collection[str],
+    database: str | None = None,
+    *,
+    known: Collection[psutil.Process] = (),
+    timeout_s: float,
+) -> int:
+    """Kills `known` and all processes whose environment names one of the owners and their `database` (None: names no
+    database), until none is left.  Returns the number of killed processes.
+
+    Gives up after `timeout_s` seconds: a process in an uninterruptible system call dies only when that returns.
+    """
+    killed: set[psutil.Process] = set()
+    with anyio.move_on_after(timeout_s):
+        while found := await anyio.to_thread.run_sync(_kill_once, owner_ids, database, {*known, *killed}):
+            killed |= found
+            await anyio.sleep(POLL_S)
+    return len(killed)
+
+
 def _kill_once(
-    owner_ids: frozenset[str], database: str | None, known: frozenset[psutil.Process]
+    owner_ids: Collection[str], database: str | None, known: Collection[psutil.Process]
 ) -> set[psutil.Process]:
     """Kills the processes that run now.  One that is forked meanwhile is found by the next call."""
-    found = {process for process in known if _is_alive(process)} | set(_owned(owner_ids, database))
+    found = {process for process in (*known, *_owned(owner_ids, database)) if _is_alive(process)}
     for process in found:
-        try:
+        with contextlib.suppress(psutil.Error):
             process.kill()  # psutil compares start times, so a reused id is not killed
-        except psutil.Error:
-            continue
     return found
 
 
@@ -101,14 +89,12 @@ def _is_owned(process: psutil.Process, owner_ids: Collection[str], database: str
     return any(environment.get(name) in owner_ids for name in OWNER_ENVS)
 
 
-def _owned(owner_ids: frozenset[str], database: str | None) -> Iterable[psutil.Process]:
+def _owned(owner_ids: Collection[str], database: str | None) -> Iterator[psutil.Process]:
     for pid in psutil.pids():
-        try:
+        with contextlib.suppress(psutil.Error, OSError):  # it ended meanwhile, or belongs to another user
             process = psutil.Process(pid)
-            if _is_owned(process, owner_ids, database) and _is_alive(process):
+            if _is_owned(process, owner_ids, database):
                 yield process
-        except (psutil.Error, OSError):  # it ended meanwhile, or belongs to another user
-            continue
 
 
 def _is_alive(process: psutil.Process) -> bool:

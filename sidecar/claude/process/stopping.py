@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import anyio
+from anyio.to_thread import run_sync
 from psutil import Process
 
 from sidecar.claude.process.cli_process import ClaudeProcess, interrupt_request
@@ -80,13 +81,13 @@ async def _interrupt_and_terminate(process: ClaudeProcess, owner_id: str, timeou
         process.send(interrupt_request())
     if not timeouts.terminate_s:
         process.terminate()
-    known = await process_tree(process.pid, owner_id, process.database)
+    known = await run_sync(process_tree, process.pid, owner_id, process.database)
     with anyio.CancelScope(deadline=began + timeouts.terminate_s):
         await process.prompt_done.wait()
         process.close_stdin()
         await process.exited.wait()
     if not process.exited.is_set():
-        known |= await process_tree(process.pid, owner_id, process.database)
+        known |= await run_sync(process_tree, process.pid, owner_id, process.database)
         process.close_stdin()
         process.terminate()
         with anyio.CancelScope(deadline=began + timeouts.kill_s):

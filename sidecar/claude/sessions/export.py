@@ -9,8 +9,8 @@ from sidecar_protocol.claude.export import ClaudeExport, ExportFormat, ExportRes
 from sidecar_protocol.claude.sessions import SessionNotFound
 from sidecar_protocol.errors import ResultTooLarge
 
+from sidecar.claude.sessions.journal import SessionStore
 from sidecar.claude.sessions.markdown import MarkdownSession
-from sidecar.claude.sessions.store import SessionStore
 from sidecar.clock import Clock, iso_now
 from sidecar.files import UserFiles
 from sidecar.job_handler import JobContext, JobFailed

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import anyio
-from sidecar_protocol.claude.runs import TIMEOUT_S
+from sidecar_protocol.claude.runs import TIMEOUT_S, ClaudeRunResult
 from sidecar_protocol.claude.sessions import ClaudeTurnResult, MessageKind, Session, SessionStatus, TakeTurn
 
 from sidecar.claude.feed_record import FeedRecord
@@ -19,11 +19,10 @@ from sidecar.claude.process.cli_process import ClaudeProcess, RunOptions
 from sidecar.claude.process.environment import SESSION_ENV
 from sidecar.claude.process.launch import Launcher
 from sidecar.claude.process.pool import ProcessPool, SessionProcess
-from sidecar.claude.progress import SILENCE_S, ProgressReporter, answer_fields, timeout_failure
+from sidecar.claude.progress import SILENCE_S, ProgressReporter, timeout_failure
 from sidecar.claude.sessions.journal import SessionJournal
 from sidecar.claude.sessions.messages import NewMessage, messages_in, raw_json
 from sidecar.claude.sessions.session_settings import SessionSettings, rejection, reported_mode
-from sidecar.claude.stream import RunOutcome
 from sidecar.job_handler import JobContext, JobFailed
 from sidecar.json_reader import parse_object
 from sidecar.runtime import Runtime
@@ -99,26 +98,26 @@ class TurnHandler:
         )
         try:
             with record.failures():
-                outcome = await self._answer(job, turn)
+                answer = await self._answer(job, turn)
         finally:
             self._sessions.end_turn(job.session_id, context.job_id, turn.status, reader.usage)
         # The tokens of all messages of the turn; the result line has only those of the last.
-        fields = answer_fields(outcome) | {"usage": reader.usage.tokens, "session_id": job.session_id}
-        result = ClaudeTurnResult(**fields)
+        own = {"usage": reader.usage.tokens, "session_id": job.session_id}
+        result = ClaudeTurnResult(**answer.model_dump() | own)
         turn.reporter.answered(result)
         record.completed(result)
         return result
 
-    async def _answer(self, job: TakeTurn, turn: "_Turn") -> RunOutcome:
+    async def _answer(self, job: TakeTurn, turn: "_Turn") -> ClaudeRunResult:
         try:
-            outcome = await self._run_in_process(job, turn)
+            answer = await self._run_in_process(job, turn)
         except JobFailed as failure:
             turn.failed(failure)
             raise
         turn.has_ended = True
-        return outcome
+        return answer
 
-    async def _run_in_process(self, job: TakeTurn, turn: "_Turn") -> RunOutcome:
+    async def _run_in_process(self, job: TakeTurn, turn: "_Turn") -> ClaudeRunResult:
         await self._launcher.working_directory(turn.session.cwd)  # a live process would not notice a missing folder
         settings = self._settings(turn.session)
         live = await self._pool.acquire(
@@ -157,11 +156,11 @@ class TurnHandler:
     async def _start(
         self, session: Session, settings: SessionSettings, on_line: Callable[[bytes], bool]
     ) -> ClaudeProcess:
-        point = self._sessions.store.resume_point(session.session_id)
+        resumed, is_fork = self._sessions.store.resume_point(session.session_id)
         options = RunOptions(
             model=settings.model,
-            session_id=point.claude_session_id or point.fork_claude_session_id,
-            fork=point.claude_session_id is None and point.fork_claude_session_id is not None,
+            session_id=resumed,
+            fork=is_fork,
             allowed_tools=settings.allowed_tools,
             permission_mode=settings.permission_mode,
             system_prompt=session.system_prompt,

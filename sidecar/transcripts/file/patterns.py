@@ -34,7 +34,7 @@ EXAMPLES: Final[dict[str, Any]] = {
     "null": None,
     "anything": None,
 }
-"""What a replay sends for `$any` without `$like`; an empty text for every other kind."""
+"""Values that a replay sends for `$any` without `$like`; an empty text for every other kind."""
 
 
 def pattern_of(value: Any) -> str | None:

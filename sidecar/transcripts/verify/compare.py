@@ -44,7 +44,7 @@ class Bindings:
     actual: dict[Any, Any] = field(default_factory=dict)
     recorded: dict[Any, Any] = field(default_factory=dict)
     seq_offset: int | None = None
-    """By how much each `seq` is greater than recorded; None until one has appeared."""
+    """Received minus recorded `seq`; None until one has appeared."""
     _journal: list[tuple[dict[Any, Any], Any]] = field(default_factory=list)
 
     def bind(self, recorded: Any, actual: Any) -> bool:

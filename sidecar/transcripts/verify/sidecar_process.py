@@ -34,7 +34,7 @@ class SidecarProcess:
         self._has_ended = False
         self._calls = 0
         self.notifications: list[Any] = []
-        """What arrived while `call` waited for its answer."""
+        """Notifications received while `call` waited for its answer."""
         self._process = subprocess.Popen(  # noqa: S603 - the command is the caller's
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr, env=dict(env)
         )

@@ -75,7 +75,7 @@ class _Rerecording(RunVerifier):
             self._comparison.notification(_with_seq_of(entry.message, actual, self._comparison), actual)
 
     def _changed(self, left: list[Entry], rest: list[Any]) -> list[tuple[Entry, Any]]:
-        """Pairs missing entries with notifications of the same method that are none of the next entries."""
+        """Pairs missing entries with notifications of the same method that match none of the next entries."""
         new = [one for one in rest if not any(self._is(entry, one) for entry in self._later[:LOOK_AHEAD])]
         changed: list[tuple[Entry, Any]] = []
         for entry in left:

@@ -51,7 +51,7 @@ class RunVerifier:
         self._comparison = comparison
         self._schemas = comparison.schemas
         self._answers: dict[bytes, list[Any]] = {}
-        """Received and not yet compared, by the id as JSON: 1 and "1" differ."""
+        """Answers not yet compared, by the id as JSON: 1 and "1" differ."""
         self._notifications: list[Any] = []
         self._batches: list[Any] = []
         self._methods: dict[bytes, Any] = {}

@@ -9,10 +9,9 @@ import pytest
 from sidecar_protocol.claude.search import ClaudeSearch, MessageHits
 from sidecar_protocol.claude.sessions import MessageKind, Session, Sessions
 
-from sidecar.claude.sessions.journal import SessionJournal
+from sidecar.claude.sessions.journal import SessionJournal, SessionStore
 from sidecar.claude.sessions.messages import NewMessage
 from sidecar.claude.sessions.search import INDEXED_WINDOW, SCANNED_WINDOW
-from sidecar.claude.sessions.store import SessionStore
 from sidecar.claude.usage import UsageStore
 from sidecar.commandline.client import RemoteError
 from tests.in_process_app import InProcessApp
@@ -40,7 +39,7 @@ class SearchHarness:
         cursor: str | None = None
         while True:
             page: MessageHits = await self.search.search_messages(query=query, cursor=cursor, **more)
-            found += [marked(hit.snippet, [(one.start, one.end) for one in hit.marks]) for hit in page.hits]
+            found += [marked(hit.snippet, [(one.start, one.end) for one in hit.highlights]) for hit in page.hits]
             cursor = page.next_cursor
             if cursor is None:
                 return found

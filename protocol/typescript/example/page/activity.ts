@@ -104,10 +104,10 @@ class Feed {
     const until = { end: end.toISOString() };
     if (query === "") {
       const { events } = await activity.events.list({ ...filters, ...until });
-      return events.map((event) => ({ event, snippet: null, marks: [] }));
+      return events.map((event) => ({ event, snippet: null, highlights: [] }));
     }
     const { hits } = await activity.search({ ...filters, ...(day === null ? {} : until), query });
-    return hits.map(({ snippet, marks, ...event }) => ({ event, snippet, marks }));
+    return hits.map(({ snippet, highlights, ...event }) => ({ event, snippet, highlights }));
   }
 
   #search(): HTMLElement {

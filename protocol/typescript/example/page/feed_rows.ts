@@ -7,7 +7,7 @@ export interface FeedRow {
   event: ActivityEvent;
   /** An excerpt with the hits of a search; null without a search. */
   snippet: string | null;
-  marks: readonly Highlight[];
+  highlights: readonly Highlight[];
 }
 
 interface Day {
@@ -54,12 +54,13 @@ function daySection(first: Day): { element: HTMLElement; update: (day: Day) => v
   return { element: h("section", { class: "feed-day" }, heading, list), update };
 }
 
-function feedRow({ event, snippet, marks }: FeedRow): HTMLElement {
+function feedRow({ event, snippet, highlights }: FeedRow): HTMLElement {
   const { event_ts: seconds, event_time: time, local_date: wholeDay, source, title, url } = event;
   const when = seconds === null || wholeDay !== null ? h("span") : h("time", { datetime: time }, clock(seconds * 1000));
-  const name = link(url, ...(snippet === title ? marked(snippet ?? "", marks) : [title ?? event.event_type]));
+  const name = link(url, ...(snippet === title ? marked(snippet ?? "", highlights) : [title ?? event.event_type]));
   name.classList.add("feed-title");
-  const excerpt = snippet !== null && snippet !== title && h("p", { class: "feed-snippet" }, ...marked(snippet, marks));
+  const excerpt =
+    snippet !== null && snippet !== title && h("p", { class: "feed-snippet" }, ...marked(snippet, highlights));
   const words = h("div", { class: "feed-words" }, name, h("p", { class: "feed-facts" }, ...factsOf(event)), excerpt);
   return h(
     "li",
@@ -110,10 +111,10 @@ function factsOf(event: ActivityEvent): string[] {
   return [[who, move, took, container].filter((fact) => fact !== null && fact !== "").join(" · ")];
 }
 
-function marked(text: string, marks: readonly Highlight[]): Array<Node | string> {
+function marked(text: string, highlights: readonly Highlight[]): Array<Node | string> {
   const pieces: Array<Node | string> = [];
   let position = 0;
-  for (const { start, end } of marks) {
+  for (const { start, end } of highlights) {
     pieces.push(text.slice(position, start), h("mark", {}, text.slice(start, end)));
     position = end;
   }
