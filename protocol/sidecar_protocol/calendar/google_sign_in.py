@@ -140,7 +140,6 @@ class GoogleSignIn(Protocol):
 
         Open the loopback port before this call; Google redirects to exactly this `redirect_uri`.
         """
-        ...
 
     @method(
         "calendar.oauth.google.callback",
@@ -156,7 +155,6 @@ class GoogleSignIn(Protocol):
         error: OAuthError | None = None,
     ) -> SignInReturned:
         """Passes on the redirect: its complete URL, or `state` with `code` or `error`."""
-        ...
 
     @method(
         "calendar.oauth.google.complete",
@@ -184,4 +182,3 @@ class GoogleSignIn(Protocol):
 
         An existing account with the same e-mail address is reconnected.  After `calendar_unreachable`, call it again.
         """
-        ...
