@@ -35,9 +35,9 @@ Attempts = Annotated[
     int, Strict(), Field(ge=1, le=20, description="Maximum number of attempts.  Null for the default of the job type.")
 ]
 Period = Annotated[
-    int, Strict(), Field(ge=60, le=366 * 24 * 3600, description="Seconds between two runs, at least 60.")
+    int, Field(strict=True, ge=60, le=366 * 24 * 3600, description="Seconds between two runs, at least 60.")
 ]
-ScheduleId = Annotated[str, StringConstraints(min_length=1, max_length=256), Field(description="A schedule's id.")]
+ScheduleId = Annotated[str, Field(min_length=1, max_length=256, description="A schedule's id.")]
 
 
 class JobNotFound(RpcError):

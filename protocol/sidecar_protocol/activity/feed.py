@@ -24,9 +24,7 @@ from sidecar_protocol.scalars import (
 )
 
 IssueKey = Annotated[
-    str,
-    StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{1,254}-[1-9][0-9]{0,9}$"),
-    Field(description="An issue's key, for example PROJ-123."),
+    str, Field(pattern=r"^[A-Z][A-Z0-9_]{1,254}-[1-9][0-9]{0,9}$", description="An issue's key, for example PROJ-123.")
 ]
 SearchText = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 

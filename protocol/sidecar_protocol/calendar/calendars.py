@@ -10,9 +10,7 @@ from sidecar_protocol.contract import Model, Notification, RpcError, method
 from sidecar_protocol.errors import InvalidCursor, InvalidParams
 from sidecar_protocol.scalars import DEFAULT_LIMIT, AccountId, Count, Flag, Integer, Limit, NextCursor, UtcTime, When
 
-CalendarId = Annotated[
-    str, StringConstraints(min_length=1, max_length=1_024), Field(description="The id of a calendar.")
-]
+CalendarId = Annotated[str, Field(min_length=1, max_length=1_024, description="The id of a calendar.")]
 # The cursor contains three ids; Google allows 1,024 characters for one of them.
 EventCursor = Annotated[
     str,

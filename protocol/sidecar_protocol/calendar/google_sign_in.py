@@ -17,15 +17,10 @@ RedirectUri = Annotated[
     Field(description="The client's address for the redirect: http://127.0.0.1:<port>, optionally with a path."),
 ]
 RedirectedUrl = Annotated[
-    str,
-    Secret,
-    StringConstraints(min_length=1, max_length=8_192),
-    Field(description="The complete URL of the redirect."),
+    str, Secret, Field(min_length=1, max_length=8_192, description="The complete URL of the redirect.")
 ]
 AuthorizationCode = Annotated[str, Secret, StringConstraints(min_length=1, max_length=1_024)]
-OAuthError = Annotated[
-    str, StringConstraints(min_length=1, max_length=200), Field(description="The `error` parameter of the redirect.")
-]
+OAuthError = Annotated[str, Field(min_length=1, max_length=200, description="The `error` parameter of the redirect.")]
 SignInState = Annotated[
     str,
     StringConstraints(min_length=1, max_length=200),
