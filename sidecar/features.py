@@ -60,7 +60,7 @@ class Features:
         self.deferred: Mapping[str, Callable[[], Iterable[object]]] = {
             domain: partial(self._services, name) for name, domains in FEATURES.items() for domain in domains
         }
-        """By domain, makes the services of the features that are not made yet."""
+        """Functions that create the services of features that do not exist yet, by domain."""
 
     def get(self, name: str) -> Feature:
         """Returns a feature by the name of its package."""

@@ -82,6 +82,9 @@ class FeedChange:
     updated: int = 0
     removed: int = 0
 
+    def __add__(self, other: "FeedChange") -> "FeedChange":
+        return FeedChange(self.added + other.added, self.updated + other.updated, self.removed + other.removed)
+
 
 class Feed(Protocol):
     """The activity feed.  Each write that changes something sends one `activity.changed`."""

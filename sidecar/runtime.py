@@ -1,4 +1,4 @@
-"""What the process gives to every feature, and what a feature gives back.
+"""Interface between the process and its features.
 
 A feature is a package with a module `feature` whose `make(runtime)` returns a `Feature`; `features.py` lists them.
 """
@@ -61,7 +61,7 @@ class Runtime:
     new_id: MakeId
     randomness: Randomness
     notify: Callable[[Notification], None]
-    """Sends a notification to the client; a durable one belongs into the transaction that makes it true."""
+    """Sends a notification to the client; call it in the transaction that makes a durable one true."""
     committed: Callable[[], Awaitable[None]]
     """Returns once everything written so far is durable.  Raises the commit's `sqlite3.Error`."""
     after_commit: AfterCommit

@@ -78,7 +78,7 @@ class MemoryWire:
 
     def __init__(self, connection: Connection, deliver: Callable[[bytes], None]) -> None:
         self._connection = connection
-        self._deliver = deliver
+        self.deliver = deliver
         self._answers: list[bytes] = []
         self._notifications: list[bytes] = []
         self.on_written: Callable[[], None] = lambda: None
@@ -102,7 +102,7 @@ class MemoryWire:
         if self.host_reads:
             data = b"".join(self._answers + self._notifications)
             self._answers, self._notifications = [], []
-            self._deliver(data)
+            self.deliver(data)
             self.on_written() if data else None
 
     def on_commit(self, failure: Exception | None) -> None:

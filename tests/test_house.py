@@ -86,7 +86,7 @@ DYNAMIC_TABLES = {
     "sidecar.storage.fulltext": "the index's own tables, and the table that it indexes",
     "sidecar.storage.paging": "the table that a store gives it",
     "sidecar.storage.migrations": "the table of the migrations",
-    "sidecar.claude.sessions.store": "its own table or that of its index",
+    "sidecar.claude.sessions.journal": "its own table or that of its index",
 }
 """Modules whose SQL has a table's name as a parameter."""
 NOT_YET: set[str] = set()

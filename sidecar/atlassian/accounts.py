@@ -51,7 +51,7 @@ class Accounts(AccountLifecycle):
         owner_id = signed_in.owner.atlassian_account_id
         with self._runtime.database.write():
             if before.atlassian_account_id not in (None, owner_id):
-                self.sync_store.request_reset(before.account)
+                self.sync_store.request_reset(before)
             is_active = before.status == AccountStatus.ACTIVE
             if not is_active or before.api_route is None or before.atlassian_account_id != owner_id:
                 columns = {**signed_in.columns(), "base_url": base_url}
@@ -59,7 +59,7 @@ class Accounts(AccountLifecycle):
             if not is_active:
                 self.activate(before.account_id)
 
-    def sync_succeeded(self, account: Account, cursor: SyncCursor | None) -> None:
+    def sync_succeeded(self, account: StoredAccount, cursor: SyncCursor | None) -> None:
         """Records a complete sync, with its cursor if that is still valid, inside the caller's transaction."""
         now = iso_now(self._runtime.clock)
         if cursor is not None:
@@ -78,12 +78,11 @@ class Accounts(AccountLifecycle):
 
     # --- for the life cycle ---------------------------------------------------------------------------------------
 
-    def find_account(self, account_id: str) -> Account | None:
-        stored = self.store.get(account_id)
-        return None if stored is None else stored.account
+    def find_account(self, account_id: str) -> StoredAccount | None:
+        return self.store.get(account_id)
 
-    def all_accounts(self) -> list[Account]:
-        return [stored.account for stored in self.store.all()]
+    def all_accounts(self) -> list[StoredAccount]:
+        return self.store.all()
 
     def sync_job(self, account: Account, *, full: bool = False) -> SyncJira | SyncConfluence:
         return SYNC_JOBS[account.service](account_id=account.account_id, full=full)

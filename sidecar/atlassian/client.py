@@ -5,17 +5,17 @@ empty list and `X-Seraph-LoginReason: AUTHENTICATED_FAILED` (JRACLOUD-93811), so
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from sidecar_protocol.atlassian import AtlassianService
+from sidecar_protocol.accounts import AccountService
 from sidecar_protocol.entities import WaitingFor
 
-from sidecar.http.client import Http, HttpRequest, HttpResponse
+from sidecar.http.client import BadResponse, Http, HttpRequest, HttpResponse
 from sidecar.job_handler import JobFailed, JobSnoozed
+from sidecar.json_reader import get
 
-PRODUCT_NAMES: Final = {AtlassianService.JIRA: "Jira", AtlassianService.CONFLUENCE: "Confluence"}
+PRODUCT_NAMES: Final = {AccountService.JIRA: "Jira", AccountService.CONFLUENCE: "Confluence"}
 RATE_LIMIT_PAUSE_S: Final = 120.0
 """Pause after a 429 to the last retry that names no time."""
 
@@ -33,53 +33,45 @@ class RequestRefused(Exception):
         self.what = what
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """The user name and password of HTTP Basic authentication."""
-
-    email: str
-    token: str = field(repr=False)
-
-
 class SiteClient:
-    """Sends one account's requests; `root` is the site's address, or the gateway's with the cloud id."""
+    """Sends one account's requests.
 
-    def __init__(self, http: Http, service: AtlassianService, root: str, credentials: Credentials) -> None:
-        self._http = http
-        self._product = PRODUCT_NAMES[service]
-        self._root = root
-        self._credentials = credentials
+    `root` is the site's address, or the gateway's with the cloud id; `auth` is the user's e-mail address and API token.
+    """
+
+    def __init__(self, http: Http, service: AccountService, root: str, auth: tuple[str, str]) -> None:
+        self.service = service
         self.server_ms: int | None = None
         """The site's clock, by its last response."""
+        self._http = http
+        self._root = root
+        self._auth = auth
 
-    async def get(self, path: str, params: Sequence[tuple[str, str]] = (), *, what: str) -> Any:
+    async def get(
+        self, path: str, params: Sequence[tuple[str, str]] = (), *, what: str, list_name: str | None = None
+    ) -> Any:
         """Returns a response's JSON.
 
-        Raises `TokenRejected`, `RequestRefused`, `HttpError`, `JobFailed` and `JobSnoozed`.
+        `list_name` is a list that it must have: a missing one does not mean an empty one.  Raises `TokenRejected`,
+        `RequestRefused`, `HttpError`, `JobFailed` and `JobSnoozed`.
         """
-        return await self._send("GET", path, what, params=params)
+        return await self._send("GET", path, what, list_name, params=params)
 
-    async def post(self, path: str, body: Mapping[str, Any], *, what: str) -> Any:
-        """Sends a query that needs a body: these requests only read, and may be repeated."""
-        return await self._send("POST", path, what, json=dict(body))
+    async def post(self, path: str, body: Mapping[str, Any], *, what: str, list_name: str | None = None) -> Any:
+        """Sends a query that needs a body: these requests only read, and may be repeated.  Otherwise as `get`."""
+        return await self._send("POST", path, what, list_name, json=dict(body))
 
-    async def _send(
-        self, method: str, path: str, what: str, params: Sequence[tuple[str, str]] = (), json: Any = None
-    ) -> Any:
-        what = f"{self._product}'s {what}"
-        request = HttpRequest(
-            method,
-            self._root + path,
-            what,
-            params,
-            headers={"accept": "application/json"},  # without it a 401 is text or HTML
-            json=json,
-            auth=(self._credentials.email, self._credentials.token),
-        )
+    async def _send(self, method: str, path: str, what: str, list_name: str | None, **content: Any) -> Any:
+        what = f"{PRODUCT_NAMES[self.service]}'s {what}"
+        headers = {"accept": "application/json"}  # without it a 401 is text or HTML
+        request = HttpRequest(method, self._root + path, what, headers=headers, auth=self._auth, **content)
         response = await self._http.send(request)
         self.server_ms = response.server_ms or self.server_ms
         raise_for_status(response, what)
-        return response.json()
+        value = response.json()
+        if list_name is not None and not isinstance(get(value, list_name), list):
+            raise BadResponse("a field of the response is missing", what)
+        return value
 
 
 def raise_for_status(response: HttpResponse, what: str) -> None:

@@ -14,10 +14,9 @@ from sidecar_protocol.atlassian import AtlassianScope
 
 from sidecar.atlassian.client import RequestRefused
 from sidecar.atlassian.confluence_events import comment_event, content_events
-from sidecar.atlassian.fields import get_string, get_time_ms
+from sidecar.atlassian.fields import by_id, get_string, get_time_ms
 from sidecar.atlassian.source import FetchedObject, FetchResult, ListedObject, SyncContext, fetch_pages, remote_id
 from sidecar.clock import DAY_MS
-from sidecar.http.client import BadResponse
 from sidecar.json_reader import get, get_count, get_object, get_objects
 
 SEARCH_PATH: Final = "/wiki/rest/api/search"
@@ -50,9 +49,6 @@ class ConfluenceSource:
         self._space_names: dict[str, str | None] = {}
         owner = context.owner
         self._user_names: dict[str, str | None] = {owner.atlassian_account_id: owner.display_name}
-
-    async def prepare(self, warn: Callable[[str], None]) -> None:
-        """Does nothing."""
 
     async def list_changed(self, since_ms: int) -> AsyncIterator[list[ListedObject]]:
         roles = ["contributor", "creator"]
@@ -146,9 +142,9 @@ class ConfluenceSource:
         if not ids:
             return {}
         params = [("id", ",".join(ids)), ("limit", str(MAX_PAGE))]
-        response = await self._client.get(f"/wiki/api/v2/{PATHS[kind]}", params, what=PATHS[kind])
-        contents = get_objects(_require_results(response), "results")
-        return {content_id: content for content in contents if (content_id := get_string(content, "id")) is not None}
+        path = f"/wiki/api/v2/{PATHS[kind]}"
+        response = await self._client.get(path, params, what=PATHS[kind], list_name="results")
+        return by_id(get_objects(response, "results"))
 
     async def _comment(self, comment_id: str) -> tuple[str, Any] | None:
         """Returns a comment with the path of its kind, which the id does not show; None if it is deleted."""
@@ -179,7 +175,7 @@ class ConfluenceSource:
     ) -> AsyncIterator[Any]:
         async def fetch(link: str | None) -> Any:
             params = first_params if link is None else parse_qsl(urlsplit(link).query)
-            return _require_results(await self._client.get(path, params, what=what))
+            return await self._client.get(path, params, what=what, list_name="results")
 
         async for page in fetch_pages(f"Confluence's {what}", fetch, next_link):
             yield page
@@ -201,17 +197,9 @@ class ConfluenceSource:
         unknown = sorted(ids - self._space_names.keys())
         if unknown:
             params = [("ids", ",".join(unknown)), ("limit", str(MAX_PAGE))]
-            response = _require_results(await self._client.get("/wiki/api/v2/spaces", params, what="spaces"))
-            spaces = get_objects(response, "results")
-            names = {get_string(space, "id"): get_string(space, "name") for space in spaces}
-            self._space_names |= {space_id: names.get(space_id) for space_id in unknown}
-
-
-def _require_results(response: Any) -> Any:
-    """Returns a response that has results.  Raises `BadResponse` if it has none: that does not mean an empty list."""
-    if not isinstance(get(response, "results"), list):
-        raise BadResponse("a field of the response is missing", "Confluence")
-    return response
+            response = await self._client.get("/wiki/api/v2/spaces", params, what="spaces", list_name="results")
+            spaces = by_id(get_objects(response, "results"))
+            self._space_names |= {space_id: get_string(spaces.get(space_id), "name") for space_id in unknown}
 
 
 def _next_link(page: Any) -> str | None:

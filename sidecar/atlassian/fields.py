@@ -1,8 +1,9 @@
 """Reads of Jira's and Confluence's JSON, beyond those of `sidecar.json_reader`."""
 
 import math
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from sidecar.json_reader import get
 
@@ -33,3 +34,8 @@ def get_time_ms(value: object, *path: str) -> int | None:
         return round((at if at.tzinfo is not None else at.replace(tzinfo=UTC)).timestamp() * 1000)
     except (ValueError, OverflowError):
         return None
+
+
+def by_id(objects: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Returns the objects that have an `id`, by it."""
+    return {object_id: item for item in objects if (object_id := get_string(item, "id")) is not None}

@@ -1,17 +1,15 @@
 """The handler of `jira.sync` and `confluence.sync`."""
 
 from sidecar_protocol.accounts import AccountService
-from sidecar_protocol.atlassian import AtlassianScope, AtlassianService, AtlassianSynced
-from sidecar_protocol.confluence import SyncConfluence
-from sidecar_protocol.jira import SyncJira
+from sidecar_protocol.atlassian import AtlassianScope, AtlassianSync, AtlassianSynced
 
 from sidecar.accounts import AccountRefused
 from sidecar.atlassian.accounts import Accounts, account_deleted
-from sidecar.atlassian.client import PRODUCT_NAMES, Credentials, RequestRefused, TokenRejected, refused_job
+from sidecar.atlassian.client import PRODUCT_NAMES, RequestRefused, TokenRejected, refused_job
 from sidecar.atlassian.confluence import ConfluenceSource
 from sidecar.atlassian.jira import JiraSource
 from sidecar.atlassian.sealed import API_TOKEN
-from sidecar.atlassian.sign_in import ApiRoute, SignedIn
+from sidecar.atlassian.sign_in import SignedIn
 from sidecar.atlassian.source import Source, SyncContext
 from sidecar.atlassian.store import HINTS, StoredAccount
 from sidecar.atlassian.sync import Sync
@@ -29,12 +27,12 @@ class SyncHandler:
         self._accounts = accounts
         self._store = accounts.sync_store
 
-    async def run(self, job: SyncJira | SyncConfluence, context: JobContext) -> AtlassianSynced:
+    async def run(self, job: AtlassianSync, context: JobContext) -> AtlassianSynced:
         """Raises `JobFailed` with the kinds `needs_reauth`, `account_gone`, `token_replaced` and those of `client`."""
         stored = self._accounts.store.get(job.account_id)
         if stored is None or not self._accounts.is_writable(job.account_id):
             raise account_deleted()
-        product = PRODUCT_NAMES[AtlassianService(stored.service)]
+        product = PRODUCT_NAMES[stored.service]
 
         async def sync() -> AtlassianSynced:
             try:
@@ -47,7 +45,7 @@ class SyncHandler:
             except HttpError as error:
                 raise job_error(error) from None
 
-        result = await self._accounts.run_sync(stored.account, sync)
+        result = await self._accounts.run_sync(stored, sync)
         events = f"{result.added:,} events added, {result.updated:,} updated, {result.removed:,} removed"
         message = f"{result.read:,} read; {events}"
         context.progress(1.0, message)
@@ -55,47 +53,46 @@ class SyncHandler:
         return result
 
     async def _sync(self, stored: StoredAccount, context: JobContext, *, full: bool) -> AtlassianSynced:
-        account = stored.account
         context.progress(None, "Signing in")
         base_url = self._accounts.site_address(stored)
         signed_in = await self._sign_in(stored, base_url)
         self._accounts.token_accepted(stored, signed_in, base_url)
-        cursor = self._store.cursor(account)
+        cursor = self._store.cursor(stored)
         if cursor.reset:
             stored = await self._reset(stored)
             cursor = SyncCursor()
         begun_ms = signed_in.client.server_ms or self._runtime.clock.now_ms()
         sync_context = SyncContext(
-            account=account,
+            account=stored,
             client=signed_in.client,
             base_url=base_url,
             owner=signed_in.owner,
             scope=AtlassianScope(stored.scope),
             since_ms=sync_window(cursor, begun_ms, full=full).since_ms,
+            warn=lambda text: context.log(text, level="warning"),
         )
-        source = self._source(sync_context)
-        sync = Sync(self._runtime, self._accounts, self._store, source, sync_context, context)
+        sync = Sync(self._runtime, self._accounts, self._source(sync_context), sync_context, context)
         return await sync.run(cursor, begun_ms, full=full)
 
     async def _sign_in(self, stored: StoredAccount, base_url: str) -> SignedIn:
         """Signs in by the API route that is known to work; the old backend did not store it."""
-        token = self._runtime.vault.open(stored.api_token, API_TOKEN, stored.account_id)
-        service, credentials = AtlassianService(stored.service), Credentials(stored.email, token)
+        auth = (stored.email, self._runtime.vault.open(stored.api_token, API_TOKEN, stored.account_id))
+        authenticator = self._accounts.authenticator
         if stored.api_route is None:
-            return await self._accounts.authenticator.sign_in(service, base_url, credentials)
-        route = ApiRoute("gateway" if stored.api_route == "gateway" else "site", stored.cloud_id)
-        return await self._accounts.authenticator.sign_in_by(route, service, base_url, credentials)
+            return await authenticator.sign_in(stored.service, base_url, auth)
+        cloud_id = stored.cloud_id if stored.api_route == "gateway" else None
+        return await authenticator.sign_in_again(stored.service, base_url, cloud_id, auth)
 
     async def _reset(self, before: StoredAccount) -> StoredAccount:
         """Deletes what was read with another scope or for another owner.  Returns the account as it is then."""
-        await self._store.delete_all(before.account)
+        await self._store.delete_all(before)
         with self._runtime.database.write():
             stored = self._accounts.store.get(before.account_id)
             if stored is None:
                 raise account_deleted()
             if stored.api_token != before.api_token:
                 raise self._accounts.sign_in_replaced()
-            self._store.set_cursor(stored.account, SyncCursor())
+            self._store.set_cursor(stored, SyncCursor())
         return stored
 
     def _source(self, sync_context: SyncContext) -> Source:

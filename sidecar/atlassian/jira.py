@@ -6,14 +6,14 @@ of change, an issue that changes during the paging would shift another one past 
 """
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from sidecar_protocol.atlassian import AtlassianScope
 
 from sidecar.atlassian.client import RequestRefused
-from sidecar.atlassian.fields import get_string, get_time_ms
+from sidecar.atlassian.fields import by_id, get_string, get_time_ms
 from sidecar.atlassian.jira_events import Issue, issue_events, status_kinds
 from sidecar.atlassian.source import FetchedObject, FetchResult, ListedObject, SyncContext, fetch_pages, remote_id
 from sidecar.http.client import BadResponse
@@ -43,35 +43,30 @@ class JiraSource:
         self._context = context
         self._client = context.client
         self._status_kinds: dict[str, str] = {}
-        self._warn: Callable[[str], None] = lambda _: None
-
-    async def prepare(self, warn: Callable[[str], None]) -> None:
-        self._warn = warn
-        self._status_kinds = status_kinds(await self._client.get("/rest/api/3/status", what="statuses"))
 
     async def list_changed(self, since_ms: int) -> AsyncIterator[list[ListedObject]]:
+        self._status_kinds = status_kinds(await self._client.get("/rest/api/3/status", what="statuses"))
         body = {"jql": _jql(self._context, since_ms), "fields": ["updated"], "maxResults": SEARCH_PAGE}
         async for page in self._pages("/rest/api/3/search/jql", body, "issues", "search"):
             if get(page, "warnings"):
-                self._warn("Jira reports that its search may be incomplete")
+                self._context.warn("Jira reports that its search may be incomplete")
             yield [
                 ListedObject(
                     f"issue:{issue_id}",
                     get_string(issue, "fields", "updated") or "",
                     get_time_ms(issue, "fields", "updated"),
                 )
-                for issue in get_objects(page, "issues")
-                if (issue_id := get_string(issue, "id")) is not None
+                for issue_id, issue in by_id(get_objects(page, "issues")).items()
             ]
 
     async def fetch(self, listed: Sequence[ListedObject]) -> FetchResult:
-        by_id = {item.remote_id: item for item in listed}
+        wanted = {item.remote_id: item for item in listed}
         # The issues first: an event between the two requests is then read twice instead of never.
-        issues = await self._issues(list(by_id), FIELDS)
-        histories = await self._histories([issue_id for issue_id in by_id if issue_id in issues])
-        result = FetchResult(missing=[item.object_id for issue_id, item in by_id.items() if issue_id not in issues])
+        issues = await self._issues(list(wanted), FIELDS)
+        histories = await self._histories([issue_id for issue_id in wanted if issue_id in issues])
+        result = FetchResult(missing=[item.object_id for issue_id, item in wanted.items() if issue_id not in issues])
         for issue_id, fetched in issues.items():
-            if issue_id in by_id:
+            if issue_id in wanted:
                 issue = Issue(
                     get_object(fetched, "fields"),
                     issue_id,
@@ -81,7 +76,7 @@ class JiraSource:
                     await self._parts(fetched, issue_id, "worklog", "worklogs"),
                 )
                 events = issue_events(issue, self._context, self._status_kinds)
-                result.fetched.append(FetchedObject(by_id[issue_id], events))
+                result.fetched.append(FetchedObject(wanted[issue_id], events))
         return result
 
     async def find_missing(self, object_ids: Sequence[str]) -> set[str]:
@@ -92,14 +87,13 @@ class JiraSource:
         """Returns issues by id.  If the response is unusable, such as too large, requests each half."""
         body = {"issueIdsOrKeys": list(ids), "fields": list(fields)}
         try:
-            response = await self._client.post("/rest/api/3/issue/bulkfetch", body, what="issues")
-            issues = get_objects(_require_list(response, "issues", "issues"), "issues")
+            response = await self._client.post("/rest/api/3/issue/bulkfetch", body, what="issues", list_name="issues")
         except BadResponse:
             if len(ids) < 2:
                 raise
             middle = len(ids) // 2
             return await self._issues(ids[:middle], fields) | await self._issues(ids[middle:], fields)
-        return {issue_id: issue for issue in issues if (issue_id := get_string(issue, "id")) is not None}
+        return by_id(get_objects(response, "issues"))
 
     async def _histories(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Returns history entries by id, by issue; an issue's entries may be spread over several pages.
@@ -118,7 +112,7 @@ class JiraSource:
     async def _pages(self, path: str, body: dict[str, Any], name: str, what: str) -> AsyncIterator[Any]:
         async def fetch(token: str | None) -> Any:
             token_field = {} if token is None else {"nextPageToken": token}
-            return _require_list(await self._client.post(path, {**body, **token_field}, what=what), name, what)
+            return await self._client.post(path, {**body, **token_field}, what=what, list_name=name)
 
         async for page in fetch_pages(f"Jira's {what}", fetch, lambda page: get_string(page, "nextPageToken")):
             yield page
@@ -136,23 +130,17 @@ class JiraSource:
         while True:
             params = [("startAt", str(start)), ("maxResults", str(PART_PAGE))]
             try:
-                response = await self._client.get(f"/rest/api/3/issue/{issue_id}/{field}", params, what=name)
+                path = f"/rest/api/3/issue/{issue_id}/{field}"
+                response = await self._client.get(path, params, what=name, list_name=name)
             except RequestRefused as refusal:
                 if refusal.status == 404:  # deleted since it was listed
                     return list(parts.values())
                 raise
-            page = get_objects(_require_list(response, name, name), name)
-            parts |= {part_id: part for part in page if (part_id := get_string(part, "id")) is not None}
+            page = get_objects(response, name)
+            parts |= by_id(page)
             start += len(page)
             if not page or start >= (get_count(response, "total") or 0):
                 return list(parts.values())
-
-
-def _require_list(response: Any, name: str, what: str) -> Any:
-    """Returns a response that has this list.  Raises `BadResponse` if it has not: that does not mean an empty list."""
-    if not isinstance(get(response, name), list):
-        raise BadResponse("a field of the response is missing", f"Jira's {what}")
-    return response
 
 
 def _jql(context: SyncContext, since_ms: int) -> str:

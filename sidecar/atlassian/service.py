@@ -2,15 +2,15 @@
 
 from typing import Any, ClassVar, Final
 
-from sidecar_protocol.accounts import AccountStatus
+from sidecar_protocol.accounts import AccountService, AccountStatus
 from sidecar_protocol.atlassian import (
     AtlassianAccount,
     AtlassianAccountDeleted,
     AtlassianAccountExists,
     AtlassianAccountList,
     AtlassianAccountNotFound,
+    AtlassianAccounts,
     AtlassianScope,
-    AtlassianService,
     CredentialsRejected,
     SiteAddressInvalid,
     SiteUnavailable,
@@ -21,7 +21,7 @@ from sidecar_protocol.entities import Job
 from sidecar_protocol.jira import Jira
 
 from sidecar.atlassian.accounts import Accounts
-from sidecar.atlassian.client import PRODUCT_NAMES, Credentials, RequestRefused, TokenRejected
+from sidecar.atlassian.client import PRODUCT_NAMES, RequestRefused, TokenRejected
 from sidecar.atlassian.sealed import API_TOKEN
 from sidecar.atlassian.sign_in import SignedIn, site_address
 from sidecar.atlassian.store import StoredAccount
@@ -36,10 +36,10 @@ _REJECTED_HINT: Final = (
 )
 
 
-class _AccountsService:
+class _AccountsService(AtlassianAccounts):
     """The accounts of one product."""
 
-    service: ClassVar[AtlassianService]
+    service: ClassVar[AccountService]
 
     def __init__(self, runtime: Runtime, accounts: Accounts) -> None:
         self._runtime = runtime
@@ -79,7 +79,7 @@ class _AccountsService:
                 **signed_in.columns(),
             )
             self._accounts.announce(account_id)
-            self._accounts.request_sync(self._get(account_id).account)
+            self._accounts.request_sync(self._get(account_id))
         return stored.as_model()
 
     async def update_account(
@@ -106,7 +106,7 @@ class _AccountsService:
         with self._runtime.database.write():
             stored = self._store.change(account_id, iso_now(self._runtime.clock), **changes)
             assert stored is not None
-            account = self._get(account_id).account
+            account = self._get(account_id)
             if reset:
                 self._accounts.sync_store.request_reset(account)
             if (account.status, account.reason) != (before.status, before.reason):
@@ -118,25 +118,25 @@ class _AccountsService:
         return stored.as_model()
 
     async def delete_account(self, *, account_id: str) -> AtlassianAccountDeleted:
-        account = self._accounts.find_account(account_id)
-        if account is None or account.service.value != self.service:
+        account = self._store.get(account_id)
+        if account is None or account.service is not self.service:
             raise AtlassianAccountNotFound
         await self._accounts.delete_account(account)
         return AtlassianAccountDeleted(account_id=account_id)
 
     async def sync_account(self, *, account_id: str, full: bool = False) -> Job:
-        return self._accounts.request_sync(self._get(account_id).account, full=full).as_model()
+        return self._accounts.request_sync(self._get(account_id), full=full).as_model()
 
     def _get(self, account_id: str) -> StoredAccount:
         stored = self._store.get(account_id)
-        if stored is None or stored.service != self.service or stored.status == AccountStatus.DELETING:
+        if stored is None or stored.service is not self.service or stored.status == AccountStatus.DELETING:
             raise AtlassianAccountNotFound
         return stored
 
     async def _sign_in(self, address: str, email: str, api_token: str) -> SignedIn:
         """Checks a token at its site.  Raises `CredentialsRejected`, `SiteAddressInvalid` and `SiteUnavailable`."""
         try:
-            return await self._accounts.authenticator.sign_in(self.service, address, Credentials(email, api_token))
+            return await self._accounts.authenticator.sign_in(self.service, address, (email, api_token))
         except TokenRejected:
             hint = _REJECTED_HINT.format(product=PRODUCT_NAMES[self.service])
             raise CredentialsRejected(hint=hint) from None
@@ -151,7 +151,7 @@ class _AccountsService:
 
     def _refuse_duplicate(self, address: str, email: str) -> None:
         for account in self._store.all():
-            if account.service == self.service and account.email.casefold() == email.casefold():
+            if account.service is self.service and account.email.casefold() == email.casefold():
                 try:
                     is_same_site = site_address(account.base_url) == address
                 except SiteAddressInvalid:
@@ -165,10 +165,10 @@ class _AccountsService:
 class JiraService(_AccountsService, Jira):
     """Jira's accounts."""
 
-    service = AtlassianService.JIRA
+    service = AccountService.JIRA
 
 
 class ConfluenceService(_AccountsService, Confluence):
     """Confluence's accounts."""
 
-    service = AtlassianService.CONFLUENCE
+    service = AccountService.CONFLUENCE

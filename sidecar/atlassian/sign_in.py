@@ -2,12 +2,13 @@
 
 import re
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
-from sidecar_protocol.atlassian import AtlassianService, SiteAddressInvalid
+from sidecar_protocol.accounts import AccountService
+from sidecar_protocol.atlassian import SiteAddressInvalid
 
-from sidecar.atlassian.client import Credentials, RequestRefused, SiteClient, TokenRejected, raise_for_status
+from sidecar.atlassian.client import RequestRefused, SiteClient, TokenRejected, raise_for_status
 from sidecar.atlassian.fields import get_string
 from sidecar.http.client import BadResponse, Http, HttpRequest
 from sidecar.loopback import is_loopback
@@ -40,9 +41,8 @@ def site_address(text: str) -> str:
     return f"{parts.scheme}://{shown}" + ("" if port in (None, default_port) else f":{port}")
 
 
-@dataclass(frozen=True, slots=True)
-class TokenOwner:
-    """The user that a token belongs to."""
+class TokenOwner(NamedTuple):
+    """The user that a token belongs to, as columns of `atlassian_accounts`."""
 
     atlassian_account_id: str
     display_name: str | None
@@ -50,51 +50,38 @@ class TokenOwner:
 
 
 @dataclass(frozen=True, slots=True)
-class ApiRoute:
-    """The API that accepts a token: the site's own or, for tokens with scopes, Atlassian's gateway."""
-
-    name: Literal["site", "gateway"]
-    cloud_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class SignedIn:
     """A client whose token the site has accepted, and what was learned by that."""
 
     client: SiteClient
-    route: ApiRoute
+    cloud_id: str | None
+    """The site's id at Atlassian's gateway, which accepts tokens with scopes; None if the site's own API is used."""
     owner: TokenOwner
 
     def columns(self) -> dict[str, Any]:
         """Returns the columns of `atlassian_accounts` that describe the sign-in."""
-        return {
-            "api_route": self.route.name,
-            "cloud_id": self.route.cloud_id,
-            "atlassian_account_id": self.owner.atlassian_account_id,
-            "display_name": self.owner.display_name,
-            "time_zone": self.owner.time_zone,
-        }
+        api_route = "site" if self.cloud_id is None else "gateway"
+        return {"api_route": api_route, "cloud_id": self.cloud_id, **self.owner._asdict()}
 
 
 class SiteAuthenticator:
-    """Signs in with tokens.  `gateway` is the address of Atlassian's API gateway."""
+    """Signs in with an e-mail address and a token.  `gateway` is the address of Atlassian's API gateway."""
 
     def __init__(self, http: Http, gateway: str) -> None:
         self._http = http
         self._gateway = gateway
 
-    async def sign_in(self, service: AtlassianService, base_url: str, credentials: Credentials) -> SignedIn:
+    async def sign_in(self, service: AccountService, base_url: str, auth: tuple[str, str]) -> SignedIn:
         """Tries the site itself, then the gateway, since a token does not show which of them it is for.
 
         Raises `TokenRejected` if neither accepts it, `BadResponse` if the address is not an Atlassian site, and
         otherwise what `SiteClient` raises.
         """
         refusal: RequestRefused | TokenRejected = TokenRejected()
-        for name in ("site", "gateway"):
-            route = ApiRoute("site") if name == "site" else ApiRoute("gateway", await self._cloud_id(base_url))
-            client = self._client(service, base_url, route, credentials)
+        for route in ("site", "gateway"):
+            cloud_id = await self._cloud_id(base_url) if route == "gateway" else None
             try:
-                return SignedIn(client, route, await fetch_token_owner(client, service))
+                return await self._sign_in(service, base_url, cloud_id, auth)
             except TokenRejected:
                 continue
             except RequestRefused as error:
@@ -103,23 +90,23 @@ class SiteAuthenticator:
                 refusal = error if error.status != 403 else refusal
         raise refusal
 
-    async def sign_in_by(
-        self, route: ApiRoute, service: AtlassianService, base_url: str, credentials: Credentials
+    async def sign_in_again(
+        self, service: AccountService, base_url: str, cloud_id: str | None, auth: tuple[str, str]
     ) -> SignedIn:
-        """Signs in by the route that has accepted the token before.  Raises what `sign_in` raises."""
-        client = self._client(service, base_url, route, credentials)
+        """Signs in by the API that has accepted the token before.  Raises what `sign_in` raises."""
         try:
-            return SignedIn(client, route, await fetch_token_owner(client, service))
+            return await self._sign_in(service, base_url, cloud_id, auth)
         except RequestRefused as error:
             if error.status == 403:
                 raise TokenRejected from None
             raise
 
-    def _client(
-        self, service: AtlassianService, base_url: str, route: ApiRoute, credentials: Credentials
-    ) -> SiteClient:
-        root = base_url if route.name == "site" else f"{self._gateway}/ex/{service}/{route.cloud_id}"
-        return SiteClient(self._http, service, root, credentials)
+    async def _sign_in(
+        self, service: AccountService, base_url: str, cloud_id: str | None, auth: tuple[str, str]
+    ) -> SignedIn:
+        root = base_url if cloud_id is None else f"{self._gateway}/ex/{service}/{cloud_id}"
+        client = SiteClient(self._http, service, root, auth)
+        return SignedIn(client, cloud_id, await fetch_token_owner(client))
 
     async def _cloud_id(self, base_url: str) -> str:
         """Returns the site's id, which is public; the request carries no token."""
@@ -137,16 +124,14 @@ class SiteAuthenticator:
         return cloud_id
 
 
-async def fetch_token_owner(client: SiteClient, service: AtlassianService) -> TokenOwner:
+async def fetch_token_owner(client: SiteClient) -> TokenOwner:
     """Returns the owner of the client's token.  Raises `TokenRejected` if the token is no longer accepted.
 
     A sync calls it before and after it trusts an empty list: unlike searches, these two endpoints reveal an anonymous
     request, by 401 and `anonymous`.
     """
-    if service is AtlassianService.JIRA:
-        user = await client.get("/rest/api/3/myself", what="sign-in")
-    else:
-        user = await client.get("/wiki/rest/api/user/current", what="sign-in")
+    is_jira = client.service is AccountService.JIRA
+    user = await client.get("/rest/api/3/myself" if is_jira else "/wiki/rest/api/user/current", what="sign-in")
     atlassian_account_id = get_string(user, "accountId")
     if atlassian_account_id is None or get_string(user, "type") == "anonymous":
         raise TokenRejected

@@ -6,9 +6,9 @@ from typing import Any, Final, Protocol
 
 from sidecar_protocol.atlassian import AtlassianScope
 
-from sidecar.accounts import Account
 from sidecar.atlassian.client import RequestRefused, SiteClient
 from sidecar.atlassian.sign_in import TokenOwner
+from sidecar.atlassian.store import StoredAccount
 from sidecar.feed import FeedEvent
 from sidecar.job_handler import JobFailed
 
@@ -56,13 +56,15 @@ class FetchResult:
 class SyncContext:
     """Whose events a sync reads, and which of them it stores."""
 
-    account: Account
+    account: StoredAccount
     client: SiteClient
     base_url: str
     owner: TokenOwner
     scope: AtlassianScope
     since_ms: int
     """Earlier events are left out."""
+    warn: Callable[[str], None]
+    """Adds a warning to the job's log."""
 
     def event_id_prefix(self, object_id: str) -> str:
         """Returns what the ids of the object's events begin with."""
@@ -85,11 +87,11 @@ class Source(Protocol):
     max_deletion_checks: int
     """Number of objects that the daily search for deleted ones may check."""
 
-    async def prepare(self, warn: Callable[[str], None]) -> None:
-        """Fetches what the other methods need."""
-
     def list_changed(self, since_ms: int) -> AsyncIterator[list[ListedObject]]:
-        """Yields pages of the objects changed since then: none is left out, some may appear twice."""
+        """Yields pages of the objects changed since then: none is left out, some may appear twice.
+
+        It is called first, and fetches what the other methods need.
+        """
 
     async def fetch(self, listed: Sequence[ListedObject]) -> FetchResult:
         """Returns all events of these objects."""

@@ -1,13 +1,14 @@
 """The table `atlassian_accounts`.  API tokens are stored encrypted, and only `get` and `all` read them."""
 
-from typing import Any, Final, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Final
 
 from sidecar_protocol.accounts import AccountService
 from sidecar_protocol.atlassian import AtlassianAccount
 from sidecar_protocol.contract import Encoded
 
 from sidecar.accounts import Account
-from sidecar.storage.database import Database
+from sidecar.storage.database import Database, Row
 
 HINTS: Final = {
     "token_rejected": "The token has expired or was revoked: create one at id.atlassian.com and update the account.",
@@ -22,39 +23,37 @@ def _quoted(text: str) -> str:
     return "'{}'".format(text.replace("'", "''"))
 
 
-_HINT: Final = " ".join(f"WHEN {_quoted(reason)} THEN {_quoted(hint)}" for reason, hint in HINTS.items())
+_HINT: Final = (
+    f"CASE reason {' '.join(f'WHEN {_quoted(reason)} THEN {_quoted(hint)}' for reason, hint in HINTS.items())} END"
+)
 ACCOUNT_JSON: Final = f"""json_object(
     'account_id', account_id, 'service', service, 'org', org, 'base_url', base_url, 'email', email,
-    'status', status, 'reason', reason, 'hint', CASE reason {_HINT} END, 'display_name', display_name,
+    'status', status, 'reason', reason, 'hint', {_HINT}, 'display_name', display_name,
     'scope', scope, 'token_expires_at', token_expires_at, 'last_sync_at', last_sync_at,
     'created_at', created_at, 'updated_at', updated_at)"""
 
 
-class StoredAccount(NamedTuple):
-    """An account's row, as a sync needs it."""
+@dataclass(frozen=True, slots=True)
+class StoredAccount(Account):
+    """An account's row, as a sync needs it; `sign_in` is the encrypted token."""
 
-    account_id: str
-    service: str
     base_url: str
     email: str
     api_token: str
     """Encrypted."""
-    status: str
-    reason: str | None
     scope: str
     api_route: str | None
+    """`site` or `gateway`; None if the old backend has created the account."""
     cloud_id: str | None
     atlassian_account_id: str | None
     token_expires_at: str | None
 
-    @property
-    def account(self) -> Account:
-        """The account as its life cycle sees it."""
-        service, hint = AccountService(self.service), HINTS.get(self.reason or "")
-        return Account(self.account_id, service, self.status, self.reason, hint, sign_in=self.api_token)
 
-
-_COLUMNS: Final = ", ".join(StoredAccount._fields)
+# The old backend did not check the column `service`.
+_SELECT: Final = f"""
+    SELECT account_id, service, status, reason, {_HINT}, api_token,
+        base_url, email, api_token, scope, api_route, cloud_id, atlassian_account_id, token_expires_at
+    FROM atlassian_accounts WHERE service IN ('jira', 'confluence')"""
 
 
 class AccountsStore:
@@ -72,18 +71,12 @@ class AccountsStore:
         return [Encoded(AtlassianAccount, row[0].encode()) for row in rows]
 
     def all(self) -> list[StoredAccount]:
-        """Returns every account of the two products; the old backend did not check the column `service`."""
-        rows = self._database.rows(
-            f"""
-            SELECT {_COLUMNS} FROM atlassian_accounts WHERE service IN ('jira', 'confluence')
-            ORDER BY created_at, account_id
-            """
-        )
-        return [StoredAccount(*row) for row in rows]
+        """Returns every account of the two products, the oldest first."""
+        return [_stored(row) for row in self._database.rows(f"{_SELECT} ORDER BY created_at, account_id")]
 
     def get(self, account_id: str) -> StoredAccount | None:
-        row = self._database.row(f"SELECT {_COLUMNS} FROM atlassian_accounts WHERE account_id = ?", (account_id,))
-        return None if row is None else StoredAccount(*row)
+        row = self._database.row(f"{_SELECT} AND account_id = ?", (account_id,))
+        return None if row is None else _stored(row)
 
     def account_counts(self) -> dict[str, int]:
         """Returns the number of accounts by product."""
@@ -115,3 +108,8 @@ class AccountsStore:
     def remove(self, account_id: str) -> None:
         """Deletes the account's row, and with it its token."""
         self._database.execute("DELETE FROM atlassian_accounts WHERE account_id = ?", (account_id,))
+
+
+def _stored(row: Row) -> StoredAccount:
+    account_id, service, *others = row
+    return StoredAccount(account_id, AccountService(service), *others)

@@ -4,10 +4,11 @@ The cursor never gets ahead of the feed: it is stored after everything listed, a
 whose token it is.  It confirms that before events are removed, too, since to an expired token every object is missing.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Final
 
-from sidecar_protocol.atlassian import AtlassianService, AtlassianSynced
+from sidecar_protocol.atlassian import AtlassianSynced
 
 from sidecar.accounts import run_concurrently
 from sidecar.atlassian.accounts import Accounts, account_deleted
@@ -23,59 +24,51 @@ MAX_CONCURRENT_FETCHES: Final = 3
 """With the listing that is 4 requests at once, as many as the HTTP client sends to one site."""
 
 
+@dataclass(slots=True)
 class Sync:
     """One run."""
 
-    def __init__(
-        self,
-        runtime: Runtime,
-        accounts: Accounts,
-        store: SyncStore,
-        source: Source,
-        sync_context: SyncContext,
-        job_context: JobContext,
-    ) -> None:
-        self._runtime = runtime
-        self._accounts = accounts
-        self._store = store
-        self._source = source
-        self._context = sync_context
-        self._job = job_context
-        self._account = sync_context.account
-        self._account_id = sync_context.account.account_id
-        self._read = 0
-        self._change = FeedChange()
-        self._latest_ms: int | None = None
+    runtime: Runtime
+    accounts: Accounts
+    source: Source
+    context: SyncContext
+    job: JobContext
+    read: int = 0
+    """Objects read so far."""
+    change: FeedChange = field(default_factory=FeedChange)
+    latest_ms: int | None = None
+    """The latest change of the objects listed so far."""
+
+    @property
+    def store(self) -> SyncStore:
+        return self.accounts.sync_store
+
+    @property
+    def account_id(self) -> str:
+        return self.context.account.account_id
 
     async def run(self, cursor: SyncCursor, begun_ms: int, *, full: bool) -> AtlassianSynced:
         """Runs the sync; `begun_ms` is the site's time."""
         window = sync_window(cursor, begun_ms, full=full)
-        checks_begun_ms = self._runtime.clock.now_ms()
-        await self._source.prepare(lambda text: self._job.log(text, level="warning"))
-        async for page in self._source.list_changed(window.lower_ms):
-            times = [item.updated_ms for item in page if item.updated_ms is not None]
-            self._latest_ms = max(times + ([] if self._latest_ms is None else [self._latest_ms]), default=None)
+        checks_begun_ms = self.runtime.clock.now_ms()
+        async for page in self.source.list_changed(window.lower_ms):
+            times = [item.updated_ms for item in page]
+            self.latest_ms = max(filter(None, (self.latest_ms, *times)), default=None)
             await self._fetch(page if window.is_deep else self._changed(page))
         if window.is_deep:
             await self._remove_deleted(checks_begun_ms)
         await self._confirm_token()
-        with self._runtime.database.write():
+        with self.runtime.database.write():
             self._ensure_writable()
-            reset = self._store.cursor(self._account).reset  # the scope may have been changed during the sync
-            advanced = None if reset else advance_cursor(cursor, window, self._latest_ms, begun_ms)
-            self._accounts.sync_succeeded(self._account, advanced)
-        await self._runtime.committed()
-        return AtlassianSynced(
-            read=self._read,
-            added=self._change.added,
-            updated=self._change.updated,
-            removed=self._change.removed,
-            full=window.is_full,
-        )
+            reset = self.store.cursor(self.context.account).reset  # the scope may have been changed during the sync
+            advanced = None if reset else advance_cursor(cursor, window, self.latest_ms, begun_ms)
+            self.accounts.sync_succeeded(self.context.account, advanced)
+        await self.runtime.committed()
+        return AtlassianSynced(read=self.read, full=window.is_full, **asdict(self.change))
 
     def _changed(self, page: Sequence[ListedObject]) -> list[ListedObject]:
         """Returns the objects that have changed since they were read."""
-        stored = self._store.get(self._account_id, [item.object_id for item in page])
+        stored = self.store.get(self.account_id, [item.object_id for item in page])
         return [
             item
             for item in page
@@ -84,24 +77,24 @@ class Sync:
 
     async def _fetch(self, listed: Sequence[ListedObject]) -> None:
         async def fetch(batch: Sequence[ListedObject]) -> None:
-            await self._write_result(await self._source.fetch(batch))
-            self._read += len(batch)
-            self._job.progress(None, f"{self._read:,} read")
+            await self._write_result(await self.source.fetch(batch))
+            self.read += len(batch)
+            self.job.progress(None, f"{self.read:,} read")
 
-        size = self._source.batch_size
+        size = self.source.batch_size
         batches = [listed[start : start + size] for start in range(0, len(listed), size)]
         await run_concurrently(fetch, batches, MAX_CONCURRENT_FETCHES)
 
     async def _write_result(self, result: FetchResult) -> None:
         """Updates the feed by what was read."""
         for batch in _batches(result.fetched):
-            stored = self._store.get(self._account_id, [item.listed.object_id for item in batch])
+            stored = self.store.get(self.account_id, [item.listed.object_id for item in batch])
             objects = [self._synced_object(item) for item in batch]
             removed = [
-                self._context.event_id_prefix(item.object_id) + suffix
+                event_id
                 for item in objects
                 if item.object_id in stored
-                for suffix in set(stored[item.object_id].event_suffixes) - set(item.event_suffixes)
+                for event_id in self._event_ids(stored[item.object_id], exclude=set(item.event_suffixes))
             ]
             if removed:
                 await self._confirm_token()
@@ -113,37 +106,37 @@ class Sync:
         await self._remove(result.missing)
 
     def _synced_object(self, item: FetchedObject) -> SyncedObject:
-        prefix = self._context.event_id_prefix(item.listed.object_id)
+        prefix = self.context.event_id_prefix(item.listed.object_id)
         suffixes = tuple(event.event_id.removeprefix(prefix) for event in item.events)
         return SyncedObject(item.listed.object_id, item.listed.remote_updated, suffixes, item.parent_id)
 
+    def _event_ids(self, item: SyncedObject, exclude: Collection[str] = ()) -> list[str]:
+        prefix = self.context.event_id_prefix(item.object_id)
+        return [prefix + suffix for suffix in item.event_suffixes if suffix not in exclude]
+
     async def _remove_deleted(self, before_ms: int) -> None:
         """Checks whether the objects that were not seen for the longest time still exist at the site."""
-        left = self._source.max_deletion_checks
+        left = self.source.max_deletion_checks
         while left > 0:
-            object_ids = self._store.unchecked_since(self._account_id, before_ms, min(self._source.batch_size, left))
+            object_ids = self.store.unchecked_since(self.account_id, before_ms, min(self.source.batch_size, left))
             if not object_ids:
                 return
             left -= len(object_ids)
-            self._job.progress(None, "Checking for deletions")
-            missing = await self._source.find_missing(object_ids)
-            with self._runtime.database.write():
-                self._store.mark_checked(self._account_id, object_ids)
+            self.job.progress(None, "Checking for deletions")
+            missing = await self.source.find_missing(object_ids)
+            with self.runtime.database.write():
+                self.store.mark_checked(self.account_id, object_ids)
             await self._remove(sorted(missing))
 
     async def _remove(self, object_ids: Sequence[str]) -> None:
         """Removes deleted objects and their children, with their events."""
-        objects = [item for object_id in object_ids for item in self._store.with_children(self._account_id, object_id)]
+        objects = [item for object_id in object_ids for item in self.store.with_children(self.account_id, object_id)]
         if not objects:
             return
         await self._confirm_token()
         for start in range(0, len(objects), FEED_BATCH):
             batch = objects[start : start + FEED_BATCH]
-            removed = [
-                self._context.event_id_prefix(item.object_id) + suffix
-                for item in batch
-                for suffix in item.event_suffixes
-            ]
+            removed = [event_id for item in batch for event_id in self._event_ids(item)]
             await self._write([], removed, deleted=[item.object_id for item in batch])
 
     async def _write(
@@ -153,24 +146,20 @@ class Sync:
         objects: Sequence[SyncedObject] = (),
         deleted: Sequence[str] = (),
     ) -> None:
-        with self._runtime.database.write():
+        with self.runtime.database.write():
             self._ensure_writable()
-            change = self._runtime.feed().write(self._account.origin, events, remove=removed)
-            self._store.put(self._account_id, objects)
-            self._store.delete(self._account_id, deleted)
-        await self._runtime.committed()
-        self._change = FeedChange(
-            self._change.added + change.added,
-            self._change.updated + change.updated,
-            self._change.removed + change.removed,
-        )
+            change = self.runtime.feed().write(self.context.account.origin, events, remove=removed)
+            self.store.put(self.account_id, objects)
+            self.store.delete(self.account_id, deleted)
+        await self.runtime.committed()
+        self.change += change
 
     async def _confirm_token(self) -> None:
         """Raises `TokenRejected` if the token has expired since the sync began."""
-        await fetch_token_owner(self._context.client, AtlassianService(self._account.service))
+        await fetch_token_owner(self.context.client)
 
     def _ensure_writable(self) -> None:
-        if not self._accounts.is_writable(self._account_id):
+        if not self.accounts.is_writable(self.account_id):
             raise account_deleted()
 
 

@@ -7,7 +7,7 @@ a text.  Failures are stored in the database and the CLI's texts may quote crede
 import re
 import signal
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from sidecar.clock import iso
@@ -21,21 +21,20 @@ DETAILS_LIMIT: Final = 2_000
 """Maximum length of each of the CLI's texts in an error's details, in characters."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True)
 class RunEnd:
-    """How a failed run ended.
+    """How a run ended, for the explanation of a failure.  `RunReader` fills it in."""
 
-    `result` is the result line, `api_error` the last message about an API error, `limit` the `rate_limit_info` of a
-    limit that was reached; the last two are empty if there was none.
-    """
-
-    result: Mapping[str, Any] | None
-    api_error: Mapping[str, Any]
-    limit: Mapping[str, Any]
-    exit_code: int
-    stderr_tail: str
-    invalid_lines: int
-    valid_lines: int
+    result: Mapping[str, Any] | None = None
+    """The result line."""
+    api_error: Mapping[str, Any] = field(default_factory=dict)
+    """The last message about an API error."""
+    limit: Mapping[str, Any] = field(default_factory=dict)
+    """The `rate_limit_info` of a limit that was reached."""
+    valid_lines: int = 0
+    invalid_lines: int = 0
+    exit_code: int = 0
+    stderr_tail: str = ""
 
 
 class _Failure(NamedTuple):
@@ -86,60 +85,35 @@ FAILURES = {
 
 # Values of `api_error`, the reason that the CLI itself adds to an error message.
 CLI_REASONS = {
-    "connection_failed": "network",
-    "no_response": "network",
-    "stream_idle_timeout": "network",
-    "computer_slept": "network",
-    "tls_untrusted_ca": "network",
-    "tls_cert_signature_failure": "network",
-    "network_edge_blocked": "network",
-    "usage_limit_reached": "usage_limit",
-    "model_requires_usage_credits": "usage_limit",
+    **dict.fromkeys(("connection_failed", "no_response", "stream_idle_timeout", "computer_slept"), "network"),
+    **dict.fromkeys(("tls_untrusted_ca", "tls_cert_signature_failure", "network_edge_blocked"), "network"),
+    **dict.fromkeys(("usage_limit_reached", "model_requires_usage_credits"), "usage_limit"),
     "long_context_credits_required": "usage_limit",
-    "autocompact_thrashing": "context_overflow",
-    "message_over_context_limit": "context_overflow",
+    **dict.fromkeys(("autocompact_thrashing", "message_over_context_limit"), "context_overflow"),
     "safety_monitor_blocked": "refusal",
-    "provider_credentials": "auth",
-    "gateway_signin_required": "auth",
-    "gateway_session_expired": "auth",
-    "api_key_auth_disabled": "auth",
-    "org_disabled_credential": "auth",
-    "invalid_credential_header": "auth",
+    **dict.fromkeys(("provider_credentials", "gateway_signin_required", "gateway_session_expired"), "auth"),
+    **dict.fromkeys(("api_key_auth_disabled", "org_disabled_credential", "invalid_credential_header"), "auth"),
     "stored_login_refused": "auth",
 }
 # Texts of the CLI, for releases and errors without a typed reason.  No status codes: "402913 tokens" is not a 402.
-TEXTS = (
-    (re.compile(r"prompt is too long|context (window|length|limit)", re.IGNORECASE), "context_overflow"),
-    (
-        re.compile(r"(?<!not your )usage limit|hit your .{0,20}limit|credit balance is too low", re.IGNORECASE),
-        "usage_limit",
-    ),
-    (re.compile(r"issue with the selected model|may not exist or you may not", re.IGNORECASE), "model_unavailable"),
-    (re.compile(r"not logged in|/login|invalid api key|oauth token", re.IGNORECASE), "auth"),
-    (re.compile(r"no conversation found", re.IGNORECASE), "session_unknown"),
-    (re.compile(r"session id \S+ is already in use", re.IGNORECASE), "session_in_use"),
-)
+TEXTS = {
+    "context_overflow": r"prompt is too long|context (window|length|limit)",
+    "usage_limit": r"(?<!not your )usage limit|hit your .{0,20}limit|credit balance is too low",
+    "model_unavailable": r"issue with the selected model|may not exist or you may not",
+    "auth": r"not logged in|/login|invalid api key|oauth token",
+    "session_unknown": r"no conversation found",
+    "session_in_use": r"session id \S+ is already in use",
+}
 # Texts on stderr of a `claude` that cannot start.
-START_TEXTS = (
-    (re.compile(r"cannot be used with root", re.IGNORECASE), "root_refused"),
-    (
-        re.compile(r"unknown option|unknown argument|requires node(\.js)? (version )?\d+", re.IGNORECASE),
-        "version_unsupported",
-    ),
-    (
-        re.compile(
-            r"env: .?node.?: no such file|node: not found|version .GLIBC|error while loading shared libraries"
-            r"|cannot execute|bad cpu type|cannot find module",
-            re.IGNORECASE,
-        ),
-        "executable_broken",
-    ),
-)
+START_TEXTS = {
+    "root_refused": r"cannot be used with root",
+    "version_unsupported": r"unknown option|unknown argument|requires node(\.js)? (version )?\d+",
+    "executable_broken": r"env: .?node.?: no such file|node: not found|version .GLIBC|cannot execute|bad cpu type"
+    r"|cannot find module|error while loading shared libraries",
+}
+NO_CONNECTION = {"network": r"timed out|unable to connect|connection (refused|error|reset)|enotfound|econn"}
 NOT_STARTED = frozenset({126, 127})
 """A shell's exit codes for a program that cannot be executed or does not exist."""
-NO_CONNECTION = re.compile(
-    r"timed out|unable to connect|connection (refused|error|reset)|enotfound|econn", re.IGNORECASE
-)
 RESETS_AT = re.compile(r"limit reached\|(\d{10})\b")
 YEAR_9999_S = 253_370_764_800
 STATUSES = {
@@ -183,15 +157,9 @@ def run_failed(end: RunEnd) -> JobFailed:
 
 
 def _failure(kind: str, end: RunEnd, *, quote: str = "", details: Mapping[str, object] | None = None) -> JobFailed:
-    failure = FAILURES[kind]
-    known = {key: value for key, value in (details or {}).items() if value is not None}
-    return JobFailed(
-        failure.message + quote,
-        kind=kind,
-        hint=failure.hint,
-        retryable=failure.retryable,
-        details=known | _process_details(end),
-    )
+    message, hint, retryable = FAILURES[kind]
+    known = {key: value for key, value in (details or {}).items() if value is not None} | _process_details(end)
+    return JobFailed(message + quote, kind=kind, hint=hint, retryable=retryable, details=known)
 
 
 def _process_details(end: RunEnd) -> dict[str, object]:
@@ -205,31 +173,26 @@ def _kind(end: RunEnd, result: Mapping[str, Any], text: str) -> str:
         return "refusal"
     if str(result.get("terminal_reason")).startswith("aborted"):
         return "interrupted"
-    typed = CLI_REASONS.get(str(result.get("api_error") or end.api_error.get("api_error")))
-    status = _status(end)
-    by_status = None if status is None else STATUSES.get(status, "server_error" if status >= 500 else None)
-    if kind := typed or _kind_by_text(text) or by_status:
-        return kind
-    if NO_CONNECTION.search(text):
-        return "network"
-    return API_ERRORS.get(str(end.api_error.get("error")), "api_error")
+    status = _status(end) or 0
+    return (
+        CLI_REASONS.get(str(result.get("api_error") or end.api_error.get("api_error")))
+        or _find(text, TEXTS)
+        or STATUSES.get(status, "server_error" if status >= 500 else None)
+        or _find(text, NO_CONNECTION)
+        or API_ERRORS.get(str(end.api_error.get("error")), "api_error")
+    )
 
 
-def _kind_by_text(text: str) -> str | None:
-    return next((kind for pattern, kind in TEXTS if pattern.search(text)), None)
-
-
-def _kind_at_start(end: RunEnd, stderr: str) -> str | None:
-    if end.valid_lines:
-        return None
-    by_text = next((kind for pattern, kind in START_TEXTS if pattern.search(stderr)), None)
-    return by_text or ("executable_broken" if end.exit_code in NOT_STARTED else None)
+def _find(text: str, patterns: Mapping[str, str]) -> str | None:
+    """Returns the first kind whose pattern occurs in the text."""
+    return next((kind for kind, pattern in patterns.items() if re.search(pattern, text, re.IGNORECASE)), None)
 
 
 def _ended_without_result(end: RunEnd) -> JobFailed:
     # The CLI exits with 128 + signal after a signal that it caught (143 for SIGTERM).
     number = -end.exit_code if end.exit_code < 0 else end.exit_code - 128
-    if number == signal.SIGILL and not end.valid_lines:
+    has_started = end.valid_lines > 0
+    if number == signal.SIGILL and not has_started:
         return _failure("executable_broken", end)
     if number in {known.value for known in signal.Signals}:
         name = signal.Signals(number).name
@@ -240,9 +203,12 @@ def _ended_without_result(end: RunEnd) -> JobFailed:
             details=_process_details(end),
         )
     if end.exit_code == 0:
-        return _failure("output_unparseable" if end.invalid_lines and not end.valid_lines else "no_result", end)
+        return _failure("output_unparseable" if end.invalid_lines and not has_started else "no_result", end)
     stderr = redact(end.stderr_tail)
-    if kind := _kind_at_start(end, stderr) or _kind_by_text(stderr):
+    kind = None
+    if not has_started:
+        kind = _find(stderr, START_TEXTS) or ("executable_broken" if end.exit_code in NOT_STARTED else None)
+    if kind := kind or _find(stderr, TEXTS):
         return _failure(kind, end)
     return JobFailed(
         f"Claude Code exited with code {end.exit_code}: {stderr[-MESSAGE_LIMIT:] or 'no error message.'}",
@@ -260,9 +226,7 @@ def _result_text(result: Mapping[str, Any]) -> str:
 
 
 def _resets_at(end: RunEnd, text: str) -> str | None:
-    """Returns when a usage limit resets.  2.1.330 sends it in two fields, earlier releases at the end of the text; both
-    in seconds since 1970.
-    """
+    """Returns when a usage limit resets: 2.1.330 sends seconds since 1970 in two fields, older ones in the text."""
     info = get_object(end.api_error, "api_error_params", "rate_limit_info") or end.limit
     seconds = get_count(info, "resetsAt")
     if seconds is None and (written := RESETS_AT.search(text)):

@@ -12,17 +12,15 @@ from sidecar.claude.crash_recovery import CrashRecovery
 from sidecar.claude.doctor import DoctorService
 from sidecar.claude.handlers import ClaudeRunHandler
 from sidecar.claude.permissions.journal import PermissionJournal
-from sidecar.claude.permissions.store import PermissionStore
 from sidecar.claude.process.discovery import Discovery
 from sidecar.claude.process.environment import DATABASE_ENV
 from sidecar.claude.process.launch import Launcher
+from sidecar.claude.process.orphans import ProcessTable
 from sidecar.claude.process.pool import ProcessPool
-from sidecar.claude.process.process_table import ProcessTable
 from sidecar.claude.service import ClaudeService, PermissionsService, SessionsService
 from sidecar.claude.sessions.export import ExportHandler, ExportService
-from sidecar.claude.sessions.journal import SessionJournal
+from sidecar.claude.sessions.journal import SessionJournal, SessionStore, search_index
 from sidecar.claude.sessions.search import SearchService
-from sidecar.claude.sessions.store import SessionStore, search_index
 from sidecar.claude.sessions.turns import TurnHandler
 from sidecar.claude.usage import UsageService, UsageStore
 from sidecar.files import UserFiles
@@ -31,62 +29,41 @@ from sidecar.runtime import Feature, Runtime
 
 
 def make(runtime: Runtime) -> Feature:
-    parts = _Parts(runtime)
+    database, settings = runtime.database, runtime.settings
+    store, usage, table = SessionStore(database), UsageStore(database, runtime.clock), ProcessTable(database)
+    index = search_index(database)
+    index.prepare()
+    sessions = SessionJournal(runtime, store, usage)
+    permissions = PermissionJournal(runtime, sessions)
+    pool = ProcessPool(on_ended=sessions.process_ended, is_draining=runtime.is_draining)
+    database_name = str(settings.database.resolve())
+    recovery = CrashRecovery(database_name, table, sessions, permissions)
+    discovery = Discovery(setting=settings.claude_path, environment=os.environ, home=Path.home())
+    environment = {**os.environ, DATABASE_ENV: database_name}
+    launcher = Launcher(discovery, environment, Path.home(), table)
+    doctor = DoctorService(discovery, this_user())
+    runs = ClaudeRunHandler(runtime, launcher, store, usage)
+    turns = TurnHandler(runtime, launcher, pool, sessions, permissions)
+    exports = ExportHandler(store, UserFiles(settings.data_dir, settings.log_dir), runtime.clock)
     return Feature(
-        services=_services(runtime, parts),
-        registrations=_registrations(runtime, parts),
-        indexes=(parts.index,),
-        program=parts.doctor.program,
-        prepare=parts.recovery.recover,
-        run=parts.pool.run,
-        stop=parts.pool.stop,
-        kill_orphans=parts.recovery.kill_orphans,
-    )
-
-
-class _Parts:
-    """The objects that several services and handlers share."""
-
-    def __init__(self, runtime: Runtime) -> None:
-        database = runtime.database
-        self.store = SessionStore(database)
-        self.index = search_index(database)
-        self.index.prepare()
-        self.usage = UsageStore(database, runtime.clock)
-        self.sessions = SessionJournal(runtime, self.store, self.usage)
-        self.permissions = PermissionJournal(runtime, PermissionStore(database), self.sessions)
-        self.pool = ProcessPool(on_ended=self.sessions.process_ended, is_draining=runtime.is_draining)
-        self.process_table = ProcessTable(database)
-        self.database_name = str(runtime.settings.database.resolve())
-        self.recovery = CrashRecovery(self.database_name, self.process_table, self.sessions, self.permissions)
-        self.discovery = Discovery(setting=runtime.settings.claude_path, environment=os.environ, home=Path.home())
-        self.doctor = DoctorService(self.discovery, this_user())
-
-
-def _services(runtime: Runtime, parts: _Parts) -> tuple[object, ...]:
-    return (
-        ClaudeService(runtime.queue),
-        parts.doctor,
-        SessionsService(runtime, parts.sessions, parts.permissions, parts.pool),
-        PermissionsService(parts.permissions),
-        SearchService(parts.store, parts.index, runtime.clock),
-        ExportService(parts.store),
-        UsageService(parts.usage),
-    )
-
-
-def _registrations(runtime: Runtime, parts: _Parts) -> tuple[Registration, ...]:
-    settings = runtime.settings
-    environment = {**os.environ, DATABASE_ENV: parts.database_name}
-    launcher = Launcher(
-        discovery=parts.discovery, environment=environment, home=Path.home(), process_table=parts.process_table
-    )
-    runs = ClaudeRunHandler(runtime, launcher, parts.store, parts.usage)
-    turns = TurnHandler(runtime, launcher, parts.pool, parts.sessions, parts.permissions)
-    exports = ExportHandler(parts.store, UserFiles(settings.data_dir, settings.log_dir), runtime.clock)
-    limit = settings.claude_concurrency
-    return (
-        Registration(RunClaude, runs, concurrency=limit, pool="claude"),
-        Registration(TakeTurn, turns, concurrency=limit, pool="claude"),
-        Registration(ExportSession, exports),
+        services=(
+            ClaudeService(runtime.queue),
+            doctor,
+            SessionsService(runtime, sessions, permissions, pool),
+            PermissionsService(permissions),
+            SearchService(store, index, runtime.clock),
+            ExportService(store),
+            UsageService(usage),
+        ),
+        registrations=(
+            Registration(RunClaude, runs, concurrency=settings.claude_concurrency, pool="claude"),
+            Registration(TakeTurn, turns, concurrency=settings.claude_concurrency, pool="claude"),
+            Registration(ExportSession, exports),
+        ),
+        indexes=(index,),
+        program=doctor.program,
+        prepare=recovery.recover,
+        run=pool.run,
+        stop=pool.stop,
+        kill_orphans=recovery.kill_orphans,
     )

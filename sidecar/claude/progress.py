@@ -6,12 +6,11 @@ from typing import Any, Final
 
 import anyio
 from sidecar_protocol.claude.delays import ClaudeApiRetry, ClaudeStall
-from sidecar_protocol.claude.runs import ClaudeAnswer, ClaudeDelta
+from sidecar_protocol.claude.runs import ClaudeDelta, ClaudeRunResult, session_lock
 from sidecar_protocol.contract import Notification
 
 from sidecar.claude.process.cli_process import ClaudeProcess
-from sidecar.claude.sessions.messages import limited
-from sidecar.claude.stream import Delta, Finished, Retry, RunOutcome, RunReader, Started
+from sidecar.claude.stream import Delta, Finished, Retry, RunReader, Started
 from sidecar.job_handler import JobContext, JobFailed
 
 SILENCE_S: Final = 60.0
@@ -21,22 +20,18 @@ SILENCE_GROWTH: Final = 2.0
 
 
 class ProgressReporter:
-    """Reads the lines that answer one prompt."""
+    """Reads the lines that answer one prompt.
+
+    Notifications carry `session_id`.  A run has none: they carry the CLI's id of its session, which the run locks.
+    """
 
     def __init__(
-        self,
-        context: JobContext,
-        notify: Callable[[Notification], None],
-        *,
-        on_session: Callable[[str], None] | None = None,
-        session_id: str | None = None,
+        self, context: JobContext, notify: Callable[[Notification], None], *, session_id: str | None = None
     ) -> None:
-        """`on_session` receives the CLI's session id.  Notifications carry `session_id`, or else the CLI's id."""
         self.reader = RunReader()
         self.lines = 0
         self._context = context
         self._notify = notify
-        self._on_session = on_session
         self._session_id = session_id
         self._started_session: str | None = None
 
@@ -47,7 +42,7 @@ class ProgressReporter:
         for update in self.reader.read(line):
             match update:
                 case Delta():
-                    self._send(update)
+                    self._notify(ClaudeDelta(**self._ids, **asdict(update)))
                 case Started():
                     self._started(update)
                 case Retry():
@@ -56,17 +51,9 @@ class ProgressReporter:
                     is_result = True
         return is_result
 
-    def answered(self, answer: ClaudeAnswer) -> None:
-        """Logs the end of a successful run."""
-        meta = answer.model_dump(mode="json", exclude={"text", "text_truncated"})
-        self._context.log("Claude answered", meta=meta)
-        if answer.permission_denials:
-            names = ", ".join(sorted(set(answer.permission_denials)))
-            self._context.log(f"Tools that were not allowed: {names}", level="warning")
-
-    def outcome(self, process: ClaudeProcess) -> RunOutcome:
-        """Returns the outcome once the prompt is done.  Raises `JobFailed`."""
-        ignored = self.reader.invalid_lines + process.lines.dropped
+    def outcome(self, process: ClaudeProcess) -> ClaudeRunResult:
+        """Returns the answer once the prompt is done.  Raises `JobFailed`."""
+        ignored = self.reader.end.invalid_lines + process.lines.dropped
         if ignored:
             self._context.log(f"{ignored} lines of Claude's output could not be read", level="warning")
         # A process that is still alive has written a result, which decides.
@@ -92,41 +79,28 @@ class ProgressReporter:
         tools = self.reader.running_tools
         reason = f"still running: {', '.join(tools)}" if tools else "the connection to its API may have stalled"
         self._context.log(f"Claude has sent nothing for {silent_s:g} s: {reason}", level="warning")
-        stall = ClaudeStall(session_id=self._wire_session, job_id=self._context.job_id, silent_s=silent_s, tools=tools)
-        self._notify(stall)
+        self._notify(ClaudeStall(**self._ids, silent_s=silent_s, tools=tools))
 
     @property
-    def _wire_session(self) -> str:
-        return self._session_id or self.reader.session_id or ""
+    def _ids(self) -> Mapping[str, Any]:
+        return {"session_id": self._session_id or self.reader.session_id or "", "job_id": self._context.job_id}
 
     def _started(self, started: Started) -> None:
         if started.session_id == self._started_session:
             return
         self._started_session = started.session_id
-        if self._on_session is not None:
-            self._on_session(started.session_id)
+        if self._session_id is None:
+            self._context.lock(session_lock(started.session_id))
         self._context.log("Claude started", meta=asdict(started))
         self._context.progress(None, "Claude is working")
 
     def _retry(self, retry: Retry) -> None:
         reason = str(retry.status) if retry.status is not None else retry.error
         again = f"retry {retry.attempt} of {retry.max_retries} in {retry.delay_ms / 1000:.1f} s"
-        self._context.log(
-            f"Claude's API refused a request or could not be reached ({reason}): {again}",
-            level="warning",
-            meta=asdict(retry),
-        )
+        text = f"Claude's API refused a request or could not be reached ({reason}): {again}"
+        self._context.log(text, level="warning", meta=asdict(retry))
         self._context.progress(None, f"Waiting for Claude's API: {again}")
-        self._notify(ClaudeApiRetry(session_id=self._wire_session, job_id=self._context.job_id, **asdict(retry)))
-
-    def _send(self, delta: Delta) -> None:
-        self._notify(ClaudeDelta(session_id=self._wire_session, job_id=self._context.job_id, **asdict(delta)))
-
-
-def answer_fields(outcome: RunOutcome) -> dict[str, Any]:
-    """Returns the fields of a `ClaudeRunResult`."""
-    text, truncated = limited(outcome.text)
-    return {**asdict(outcome), "text": text, "text_truncated": truncated}
+        self._notify(ClaudeApiRetry(**self._ids, **asdict(retry)))
 
 
 def timeout_failure(timeout_s: float, hint: str) -> JobFailed:

@@ -1,17 +1,17 @@
 """Reads the CLI's stream-json output: each line becomes updates, and the end of the run an outcome or a failure.
 
 No I/O.  Anthropic extends the format with every release: unknown types and members are ignored, and lines that are not
-JSON are counted and skipped.  A run succeeded if its result line has `is_error: false`; `subtype` is "success" for API
-errors as well (measured with 2.1.197 and 2.1.330).
+JSON are counted and skipped.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sidecar_protocol.claude.runs import ClaudeUsage
+from sidecar_protocol.claude.runs import ClaudeRunResult, ClaudeUsage
 
 from sidecar.claude.failures import RunEnd, run_failed
+from sidecar.claude.sessions.messages import limited
 from sidecar.json_reader import get, get_count, get_number, get_object, get_objects, get_text
 from sidecar.text import utf16_length, well_formed
 
@@ -61,6 +61,11 @@ BUCKETS = tuple(ClaudeUsage.model_fields)
 UNKNOWN_MODEL = "unknown"
 
 
+def total_usage(usages: Iterable[ClaudeUsage]) -> ClaudeUsage:
+    known = list(usages)
+    return ClaudeUsage(**{bucket: sum(getattr(usage, bucket) for usage in known) for bucket in BUCKETS})
+
+
 @dataclass(frozen=True, slots=True)
 class MessageUsage:
     """The tokens of one API message."""
@@ -72,30 +77,19 @@ class MessageUsage:
 
 @dataclass(frozen=True, slots=True)
 class RunUsage:
-    """The tokens and costs of one prompt, also if it failed: in total, by API message, and by model in USD.
+    """The usage of one prompt, also if it failed: tokens by API message, and costs in USD by model."""
 
-    If the CLI reported no cost, `cost_usd` has no value.
-    """
-
-    tokens: ClaudeUsage
-    cost_usd: float | None
-    messages: tuple[MessageUsage, ...] = ()
+    messages: Sequence[MessageUsage] = ()
     costs: Mapping[str, float] = field(default_factory=dict)
 
+    @property
+    def tokens(self) -> ClaudeUsage:
+        return total_usage(one.tokens for one in self.messages)
 
-@dataclass(frozen=True, slots=True)
-class RunOutcome:
-    """The answer of a run that succeeded.  Fields that the CLI did not report have no value."""
-
-    text: str
-    session_id: str | None
-    model: str | None
-    usage: ClaudeUsage
-    total_cost_usd: float | None
-    num_turns: int | None
-    duration_ms: int | None
-    stop_reason: str | None
-    permission_denials: tuple[str, ...]
+    @property
+    def cost_usd(self) -> float | None:
+        """The total cost; None if the CLI reported none."""
+        return sum(self.costs.values()) if self.costs else None
 
 
 class RunReader:
@@ -108,15 +102,11 @@ class RunReader:
     def __init__(self, cost_so_far: float = 0.0) -> None:
         self.session_id: str | None = None
         self.model: str | None = None
-        self.invalid_lines = 0
+        self.end = RunEnd()
         self.cost_so_far = cost_so_far
-        self._valid_lines = 0
         self._costs: dict[str, float] = {}
         self._usages: dict[str, dict[str, int]] = {}
         self._models: dict[str, str] = {}
-        self._result: Mapping[str, Any] | None = None
-        self._api_error: Mapping[str, Any] = {}
-        self._limit: Mapping[str, Any] = {}
         self._tools: dict[str, str] = {}
         self._message_id = ""
         self._streamed: set[str] = set()
@@ -131,23 +121,18 @@ class RunReader:
     @property
     def usage(self) -> RunUsage:
         """The usage so far."""
-        totals = {bucket: sum(usage[bucket] for usage in self._usages.values()) for bucket in BUCKETS}
-        messages = tuple(
+        messages = [
             MessageUsage(message_id, self._models.get(message_id) or base_model(self.model), ClaudeUsage(**usage))
             for message_id, usage in self._usages.items()
-        )
-        return RunUsage(ClaudeUsage(**totals), self._cost_usd, messages, dict(self._costs))
-
-    @property
-    def _cost_usd(self) -> float | None:
-        return sum(self._costs.values()) if self._costs else None
+        ]
+        return RunUsage(messages, dict(self._costs))
 
     def read(self, message: Mapping[str, Any] | None) -> list[Update]:
         """Returns the updates of one line, as `parse_object` returns it: None for a line that is not a JSON object."""
         if message is None:
-            self.invalid_lines += 1
+            self.end.invalid_lines += 1
             return []
-        self._valid_lines += 1
+        self.end.valid_lines += 1
         self._count_tokens(message)
         self._track_tools(message)
         is_subagent = message.get("parent_tool_use_id") is not None
@@ -160,41 +145,33 @@ class RunReader:
                 return self._assistant(message)
             case "rate_limit_event" if get(message, "rate_limit_info", "status") == "rejected":
                 # Subscriptions also get this event while the limit is not reached.
-                self._limit = get_object(message, "rate_limit_info")
+                self.end.limit = get_object(message, "rate_limit_info")
             case "result":
                 return self._finished(message)
         return []
 
-    def finish(self, exit_code: int, stderr_tail: str) -> RunOutcome:
-        """Returns the outcome once the run has ended.  Raises `JobFailed` if it failed.
+    def finish(self, exit_code: int, stderr_tail: str) -> ClaudeRunResult:
+        """Returns the answer once the run has ended.  Raises `JobFailed` if it failed.
 
         `exit_code` is negative for a signal, as in `subprocess`.
         """
-        result = self._result
+        result = self.end.result
         if result is None or result.get("is_error") is not False or result.get("stop_reason") == "refusal":
-            raise run_failed(
-                RunEnd(
-                    result=result,
-                    api_error=self._api_error,
-                    limit=self._limit,
-                    exit_code=exit_code,
-                    stderr_tail=stderr_tail,
-                    invalid_lines=self.invalid_lines,
-                    valid_lines=self._valid_lines,
-                )
-            )
-        return RunOutcome(
-            text=well_formed(get_text(result, "result") or ""),
+            self.end.exit_code, self.end.stderr_tail = exit_code, stderr_tail
+            raise run_failed(self.end)
+        text, is_truncated = limited(well_formed(get_text(result, "result") or ""))
+        denials = get_objects(result, "permission_denials")
+        return ClaudeRunResult(
+            text=text,
+            text_truncated=is_truncated,
             session_id=self.session_id,
             model=self.model,
             usage=ClaudeUsage(**{bucket: get_count(result, "usage", bucket) or 0 for bucket in BUCKETS}),
-            total_cost_usd=self._cost_usd,
+            total_cost_usd=self.usage.cost_usd,
             num_turns=get_count(result, "num_turns"),
             duration_ms=get_count(result, "duration_ms"),
             stop_reason=get_text(result, "stop_reason"),
-            permission_denials=tuple(
-                get_text(denial, "tool_name") or "unknown" for denial in get_objects(result, "permission_denials")
-            ),
+            permission_denials=[get_text(denial, "tool_name") or "unknown" for denial in denials],
         )
 
     def _system(self, message: Mapping[str, Any]) -> list[Update]:
@@ -231,7 +208,7 @@ class RunReader:
         only line with their text; a streamed message is repeated here block by block.
         """
         if message.get("is_api_error_message"):
-            self._api_error = message
+            self.end.api_error = message
             return []
         message_id = get_text(message, "message", "id") or ""
         if message_id in self._streamed:
@@ -260,9 +237,7 @@ class RunReader:
                 self._tools.pop(get_text(block, "tool_use_id") or "", None)
 
     def _count_tokens(self, message: Mapping[str, Any]) -> None:
-        """Counts each API message once.  Its usage is repeated: at its start, with each of its blocks, and at its end,
-        where it is final.
-        """
+        """Counts each API message once.  Its usage is repeated with each of its blocks, and final at its end."""
         event = get_object(message, "event")
         inner = get_object(event, "message") or get_object(message, "message")
         usage = get_object(event, "usage") or get_object(inner, "usage")
@@ -275,9 +250,7 @@ class RunReader:
                 self._models[message_id] = base_model(model)
 
     def _count_cost(self, result: Mapping[str, Any]) -> None:
-        """Adds a result's cost.  `total_cost_usd` is the total of the whole session, in a live process and after a
-        resume (measured with 2.1.330).
-        """
+        """Adds a result's cost.  `total_cost_usd` is the total of the whole session (measured with 2.1.330)."""
         total = get_number(result, "total_cost_usd")
         models = result.get("model_usage_since_last_result")
         if isinstance(models, dict):
@@ -296,8 +269,8 @@ class RunReader:
         self.session_id = get_text(message, "session_id") or self.session_id
         is_error = message.get("is_error") is not False
         # A background tool can start another turn after the answer; if that turn fails, the answer remains valid.
-        if self._result is None or not is_error:
-            self._result = message
+        if self.end.result is None or not is_error:
+            self.end.result = message
         return [Finished(is_error)]
 
 

@@ -1,20 +1,15 @@
-"""Token usage and costs: the tables `claude_usage` and `claude_costs`, and `claude.usage.list`.
+"""Token usage and costs: the tables `claude_usage` and `claude_costs`, and `claude.usage.list`."""
 
-Tokens are stored by API message, so that a message which is reported in two turns of a live process counts once.  Costs
-are stored by job, model and time, since the CLI does not report them by message.
-"""
-
-from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import anyio.lowlevel
 from sidecar_protocol.claude.runs import ClaudeUsage
 from sidecar_protocol.claude.usage import LONGEST_DAYS, ClaudeUsages, UsageEntry, UsageGroup, UsageList
 
-from sidecar.claude.stream import BUCKETS, RunUsage
+from sidecar.claude.stream import BUCKETS, RunUsage, total_usage
 from sidecar.clock import Clock, iso_now
 from sidecar.days import spans, zone_or_raise
-from sidecar.storage.database import Database
+from sidecar.storage.database import Database, Row
 
 COLUMN: Final = {UsageGroup.SESSION: "session_id", UsageGroup.MODEL: "model", UsageGroup.JOB: "job_id"}
 
@@ -28,42 +23,38 @@ class UsageStore:
 
     def add(self, job_id: str, session_id: str | None, usage: RunUsage) -> None:
         """Adds the usage of a run or a turn, within a `write` block of the caller."""
-        now = iso_now(self._clock)
+        common = {"now": iso_now(self._clock), "job_id": job_id, "session_id": session_id}
         for message in usage.messages:
             tokens = message.tokens.model_dump()
             if any(tokens.values()):
-                self._add_message(now, job_id, session_id, message.api_message_id, message.model, tokens)
+                self._database.execute(
+                    """
+                    INSERT INTO claude_usage (usage_key, recorded_at, job_id, session_id, model, input_tokens,
+                        output_tokens, cache_creation_input_tokens, cache_read_input_tokens)
+                    VALUES (:key, :now, :job_id, :session_id, :model, :input_tokens,
+                        :output_tokens, :cache_creation_input_tokens, :cache_read_input_tokens)
+                    -- The CLI repeats a message's counts while they grow.
+                    ON CONFLICT (usage_key) DO UPDATE SET
+                        input_tokens = max(input_tokens, excluded.input_tokens),
+                        output_tokens = max(output_tokens, excluded.output_tokens),
+                        cache_creation_input_tokens =
+                            max(cache_creation_input_tokens, excluded.cache_creation_input_tokens),
+                        cache_read_input_tokens = max(cache_read_input_tokens, excluded.cache_read_input_tokens)
+                    """,
+                    {**common, "key": message.api_message_id, "model": message.model, **tokens},
+                )
         for model, cost in usage.costs.items():
             if cost:
                 self._database.execute(
                     """
-                    INSERT INTO claude_costs (job_id, model, recorded_at, session_id, cost_usd) VALUES (?, ?, ?, ?, ?)
+                    INSERT INTO claude_costs (job_id, model, recorded_at, session_id, cost_usd)
+                    VALUES (:job_id, :model, :now, :session_id, :cost_usd)
                     ON CONFLICT (job_id, model, recorded_at) DO UPDATE SET cost_usd = cost_usd + excluded.cost_usd
                     """,
-                    (job_id, model, now, session_id, cost),
+                    {**common, "model": model, "cost_usd": cost},
                 )
 
-    def _add_message(
-        self, now: str, job_id: str, session_id: str | None, message_id: str, model: str, tokens: dict[str, int]
-    ) -> None:
-        self._database.execute(
-            """
-            INSERT INTO claude_usage (usage_key, recorded_at, job_id, session_id, model, input_tokens, output_tokens,
-                                      cache_creation_input_tokens, cache_read_input_tokens)
-            VALUES (:key, :now, :job_id, :session_id, :model, :input_tokens, :output_tokens,
-                    :cache_creation_input_tokens, :cache_read_input_tokens)
-            -- The CLI repeats a message's counts while they grow.
-            ON CONFLICT (usage_key) DO UPDATE SET
-                input_tokens = max(input_tokens, excluded.input_tokens),
-                output_tokens = max(output_tokens, excluded.output_tokens),
-                cache_creation_input_tokens =
-                    max(cache_creation_input_tokens, excluded.cache_creation_input_tokens),
-                cache_read_input_tokens = max(cache_read_input_tokens, excluded.cache_read_input_tokens)
-            """,
-            {"key": message_id, "now": now, "job_id": job_id, "session_id": session_id, "model": model, **tokens},
-        )
-
-    def sums(self, start: str, end: str, column: str) -> list[tuple[Any, ...]]:
+    def sums(self, start: str, end: str, column: str) -> list[Row]:
         """Returns the usage in start <= time < end by a column and the job.
 
         Columns: the column, job, session, the four token counts, the cost in USD, the time of the last entry.
@@ -96,46 +87,30 @@ class UsageService(ClaudeUsages):
         self, *, start: str, end: str, time_zone: str | None = None, group: UsageGroup = UsageGroup.DAY
     ) -> UsageList:
         zone = None if time_zone is None else zone_or_raise(time_zone)
-        totals: dict[str | None, _Total] = {}
+        groups: dict[str | None, list[Row]] = {}
         for day, since, before in spans(start, end, zone, LONGEST_DAYS):
-            for chosen, job_id, session_id, *sums in self._store.sums(since, before, COLUMN.get(group, "job_id")):
-                key = day.isoformat() if group is UsageGroup.DAY else chosen
-                totals.setdefault(key, _Total(session_id)).add(job_id, sums)
+            for row in self._store.sums(since, before, COLUMN.get(group, "job_id")):
+                groups.setdefault(day.isoformat() if group is UsageGroup.DAY else row[0], []).append(row)
             await anyio.lowlevel.checkpoint()
-        entries = [_entry(group, key, total) for key, total in totals.items()]
+        entries = [_entry(group, key, rows) for key, rows in groups.items()]
         if group is not UsageGroup.DAY:
             entries.sort(key=lambda entry: entry.total_cost_usd, reverse=True)
         return UsageList(
             entries=entries,
-            usage=ClaudeUsage(**{bucket: sum(getattr(one.usage, bucket) for one in entries) for bucket in BUCKETS}),
-            total_cost_usd=sum(one.total_cost_usd for one in entries),
+            usage=total_usage(entry.usage for entry in entries),
+            total_cost_usd=sum(entry.total_cost_usd for entry in entries),
         )
 
 
-@dataclass(slots=True)
-class _Total:
-    session_id: str | None
-    jobs: set[str] = field(default_factory=set)
-    tokens: list[int] = field(default_factory=lambda: [0] * len(BUCKETS))
-    cost_usd: float = 0.0
-    last_at: str = ""
-
-    def add(self, job_id: str, sums: list[Any]) -> None:
-        *tokens, cost_usd, last_at = sums
-        self.jobs.add(job_id)
-        self.tokens = [known + more for known, more in zip(self.tokens, tokens, strict=True)]
-        self.cost_usd += cost_usd
-        self.last_at = max(self.last_at, last_at)
-
-
-def _entry(group: UsageGroup, key: str | None, total: _Total) -> UsageEntry:
+def _entry(group: UsageGroup, key: str | None, rows: list[Row]) -> UsageEntry:
+    _, jobs, sessions, *tokens, costs, times = zip(*rows, strict=True)
     return UsageEntry(
         day=key if group is UsageGroup.DAY else None,
-        session_id=total.session_id if group in (UsageGroup.SESSION, UsageGroup.JOB) else None,
+        session_id=sessions[0] if group in (UsageGroup.SESSION, UsageGroup.JOB) else None,
         model=key if group is UsageGroup.MODEL else None,
         job_id=key if group is UsageGroup.JOB else None,
-        usage=ClaudeUsage(**dict(zip(BUCKETS, total.tokens, strict=True))),
-        total_cost_usd=total.cost_usd,
-        jobs=len(total.jobs),
-        last_at=total.last_at,
+        usage=ClaudeUsage(**dict(zip(BUCKETS, map(sum, tokens), strict=True))),
+        total_cost_usd=sum(costs),
+        jobs=len(set(jobs)),
+        last_at=max(times),
     )

@@ -258,7 +258,7 @@ class FullTextIndex:
 def _definitions(name: str, table: str, key: str, columns: Sequence[str]) -> dict[str, str]:
     """Returns the statements that create the index, as SQLite stores them, by the name of the created object.
 
-    The triggers ignore rows that are not indexed yet: FTS5 must not be told to delete a row that it does not have.
+    The triggers ignore rows that are not indexed yet: FTS5 fails on the deletion of a row that it does not have.
     """
     listed = ", ".join(columns)
     upto = f"(SELECT key FROM {name}_upto)"

@@ -6,6 +6,7 @@ a token can be read from the file.  In answers, OAuth tokens (RFC 6749 §5.1) an
 addresses (see `addresses.py`) are replaced.
 """
 
+import os
 from base64 import b64decode, b64encode
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -19,7 +20,6 @@ from pydantic_core import from_json, to_json
 from sidecar.http import client as http
 from sidecar.http.client import HttpError, HttpRequest, HttpResponse
 from sidecar.transcripts.file.addresses import INVALID_URL, address_digest, placeholder_url
-from sidecar.transcripts.file.format import open_private
 
 TOKENS: Final = frozenset({"access_token", "refresh_token", "id_token"})
 """Secret members of an OAuth token response."""
@@ -42,7 +42,7 @@ class UpstreamRecorder:
 
     def __init__(self, path: Path) -> None:
         """Raises OSError if the file cannot be written."""
-        self._file = open_private(path)
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o600)
 
     async def exchange(self, request: HttpRequest, send: Send) -> HttpResponse:
         """Returns the real answer; raises and records the HttpError if there is none."""
@@ -56,7 +56,7 @@ class UpstreamRecorder:
         return answer
 
     def _write(self, facts: dict[str, Any]) -> None:
-        self._file.write(to_json(facts) + b"\n")
+        os.write(self._file, to_json(facts) + b"\n")
 
 
 class UpstreamPlayer:

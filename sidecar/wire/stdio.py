@@ -32,7 +32,7 @@ MAX_TICK_S: Final = 0.005
 STALLED_BYTES: Final = 64 * 1024 * 1024
 """Queued output above which the client must catch up within STALL_TIMEOUT_S."""
 STALL_TIMEOUT_S: Final = 30.0
-"""In seconds; a client that reads nothing for so long has hung, and the process ends with exit code 74."""
+"""Seconds after which a client that reads nothing has hung, and the process ends with exit code 74."""
 
 
 class Writer:

@@ -164,7 +164,7 @@ class FeedServer:
     async def start(self) -> None:
         """Shakes hands."""
         await self.app.initialize()
-        self.app.wire._deliver = self._take
+        self.app.wire.deliver = self._take
 
     def _take(self, data: bytes) -> None:
         self._answer += data

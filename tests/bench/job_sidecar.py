@@ -61,14 +61,16 @@ class LogLinesHandler:
 
 def add_job_types() -> None:
     """Adds the job types to the catalog and their handlers to the worker."""
-    ours = {Empty.type: Registration(Empty, EmptyHandler()), LogLines.type: Registration(LogLines, LogLinesHandler())}
+    added = {Empty.type: Registration(Empty, EmptyHandler()), LogLines.type: Registration(LogLines, LogLinesHandler())}
     catalog.JOB_TYPES += (Empty, LogLines)
-    make = JobsWorker.__init__
+    init = JobsWorker.__init__
 
-    def make_with_ours(self: JobsWorker, journal: Any, theirs: Mapping[str, Registration], **more: Any) -> None:
-        make(self, journal, {**theirs, **ours}, **more)
+    def init_with_test_types(
+        self: JobsWorker, journal: Any, registered: Mapping[str, Registration], **more: Any
+    ) -> None:
+        init(self, journal, {**registered, **added}, **more)
 
-    JobsWorker.__init__ = make_with_ours  # type: ignore[method-assign, assignment]
+    JobsWorker.__init__ = init_with_test_types  # type: ignore[method-assign, assignment]
 
 
 if __name__ == "__main__":

@@ -116,7 +116,7 @@ NAMES = sorted({*ANSWERS, *FAILURES})
 @pytest.mark.parametrize("name", NAMES)
 def test_every_line_is_bookkeeping_or_a_message(recordings: Path, name: str) -> None:
     read = recording(recordings, name)
-    assert read.reader.invalid_lines == len(read.lines) - len(read.messages) == INVALID_LINES.get(name, 0)
+    assert read.reader.end.invalid_lines == len(read.lines) - len(read.messages) == INVALID_LINES.get(name, 0)
     for message in read.messages:
         known = message["type"] in BOOKKEEPING or message.get("subtype") in SYSTEM_BOOKKEEPING
         items = list(messages_in(message))

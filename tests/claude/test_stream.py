@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sidecar_protocol.claude.runs import ClaudeUsage
+from sidecar_protocol.claude.runs import ClaudeRunResult, ClaudeUsage
 
-from sidecar.claude.stream import Delta, Finished, Retry, RunOutcome, RunReader, Started, Update
+from sidecar.claude.stream import Delta, Finished, Retry, RunReader, Started, Update
 from sidecar.job_handler import JobFailed
 from sidecar.json_reader import parse_object
 from sidecar.text import utf16_length
@@ -75,7 +75,7 @@ def test_a_recorded_run_gives_a_start_its_text_and_an_outcome(recordings: Path) 
         Delta("msg_18d280899994420b8ff9", 0, "Hello partial world"),
         Finished(is_error=False),
     ]
-    assert reader.finish(0, "") == RunOutcome(
+    assert reader.finish(0, "") == ClaudeRunResult(
         text="Hello partial world",
         session_id=session,
         model="claude-opus-5-5",
@@ -84,14 +84,14 @@ def test_a_recorded_run_gives_a_start_its_text_and_an_outcome(recordings: Path) 
         num_turns=1,
         duration_ms=185,
         stop_reason="end_turn",
-        permission_denials=(),
+        permission_denials=[],
     )
 
 
 @pytest.mark.parametrize("name", RECORDED)
 def test_every_recorded_line_is_valid(recordings: Path, name: str) -> None:
     reader, updates = read(recorded(recordings, name))
-    assert reader.invalid_lines == 0
+    assert reader.end.invalid_lines == 0
     assert updates
 
 
@@ -117,7 +117,7 @@ def test_recorded_failures_have_their_own_kinds(recordings: Path, name: str, kin
 
 def test_a_denied_tool_is_named_in_the_outcome(recordings: Path) -> None:
     reader, _ = read(recorded(recordings, "04-tool-bash-denied"))
-    assert reader.finish(0, "").permission_denials == ("Bash",)
+    assert reader.finish(0, "").permission_denials == ["Bash"]
 
 
 def test_the_session_id_is_the_last_one_that_the_cli_named(recordings: Path) -> None:
@@ -188,7 +188,7 @@ def test_the_failure_of_a_background_turn_does_not_replace_the_answer() -> None:
 
 def test_invalid_lines_are_counted_and_skipped() -> None:
     reader, updates = read([b"{", b"\xff\xfe", b"[1]", b"null", b"[" * 100_000, line(type="new"), result()])
-    assert (reader.invalid_lines, updates) == (5, [Finished(is_error=False)])
+    assert (reader.end.invalid_lines, updates) == (5, [Finished(is_error=False)])
 
 
 @pytest.mark.parametrize(

@@ -15,13 +15,11 @@ from sidecar_protocol.contract import Encoded, JobSpec, Notification
 from sidecar_protocol.entities import Job, JobStatus
 
 from sidecar.claude.permissions.journal import PermissionJournal
-from sidecar.claude.permissions.store import PermissionStore
 from sidecar.claude.process.discovery import Discovery
 from sidecar.claude.process.launch import Launcher
+from sidecar.claude.process.orphans import ProcessTable
 from sidecar.claude.process.pool import ProcessPool
-from sidecar.claude.process.process_table import ProcessTable
-from sidecar.claude.sessions.journal import SessionJournal
-from sidecar.claude.sessions.store import NewSession, SessionStore
+from sidecar.claude.sessions.journal import NewSession, SessionJournal, SessionStore
 from sidecar.claude.sessions.turns import TurnHandler, TurnTimes
 from sidecar.claude.usage import UsageStore
 from sidecar.clock import iso
@@ -81,7 +79,7 @@ class TurnHarness:
         )
         self.store = SessionStore(self.database)
         self.sessions = SessionJournal(runtime, self.store, UsageStore(self.database, clock))
-        self.permissions = PermissionJournal(runtime, PermissionStore(self.database), self.sessions)
+        self.permissions = PermissionJournal(runtime, self.sessions)
         self.pool = ProcessPool(on_ended=self.sessions.process_ended, is_draining=lambda: self.is_draining)
         environment = {"PATH": os.environ.get("PATH", os.defpath)}
         launcher = Launcher(
@@ -105,7 +103,7 @@ class TurnHarness:
 
     def requests(self) -> list[PermissionRequest]:
         """Returns the permission requests, newest first."""
-        return [row.load() for row in self.permissions.store.page(None, None, 500, None)[0]]
+        return [row.load() for row in self.permissions.page(None, None, 500, None)[0]]
 
     async def first_request(self) -> PermissionRequest:
         """Waits for the first permission request."""

@@ -1,4 +1,4 @@
-"""What no crash may break, from the client's point of view.  `recover` checks all of it after any number of kills.
+"""The invariants that hold after any crash, as a client sees them; `recover` checks all of them.
 
 1  Every acknowledged job exists exactly once; an unanswered create may be repeated under its idempotency key.
 2  Every job ends.

@@ -38,7 +38,7 @@ class Shelf(Input):
 
 
 class Jam(Model):
-    """What one glass holds."""
+    """The content of one glass."""
 
     flavour: str
 

@@ -10,10 +10,10 @@ from sidecar_protocol.scalars import Count, Flag, Limit, Token
 
 
 class Flavour(StrEnum):
-    """What it tastes of."""
+    """Its taste."""
 
     SWEET = "sweet"
-    """Of sugar."""
+    """Sugar."""
     SOUR = "sour"
 
 
@@ -33,7 +33,7 @@ class House(Input):
 
 
 class Jam(Model):
-    """What one glass holds."""
+    """The content of one glass."""
 
     flavour: Flavour = Flavour.SWEET
     """The main one."""
@@ -70,10 +70,10 @@ def test_docstrings_of_fields_and_members_become_descriptions() -> None:
     assert found["Jam"]["properties"]["glasses"]["description"] == "How many there are.  Rows per page, 1 to 500."
     assert found["Flavour"] == {
         "title": "Flavour",
-        "description": "What it tastes of.\n\n- `sweet`: Of sugar.",
+        "description": "Its taste.\n\n- `sweet`: Sugar.",
         "type": "string",
         "enum": ["sweet", "sour"],
-        "x-enum-descriptions": ["Of sugar.", ""],
+        "x-enum-descriptions": ["Sugar.", ""],
         "x-enum-varnames": ["SWEET", "SOUR"],
     }
 

@@ -21,10 +21,10 @@ ROOT = Path(__file__).parents[2]
 
 
 class Flavour(StrEnum):
-    """What it tastes of."""
+    """Its taste."""
 
     SWEET = "sweet"
-    """Of sugar.  Not the end: */ throw 1; /* nor this."""
+    """Sugar.  Not the end: */ throw 1; /* nor this."""
     SOUR = "sour"
 
 
@@ -35,7 +35,7 @@ class Shelf(Input):
 
 
 class Jam(Model):
-    """What one glass holds."""
+    """The content of one glass."""
 
     flavour: Flavour = Flavour.SWEET
     amounts: list[float | None] = []

@@ -272,7 +272,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "claude_requests_permission_and_the_user_decides": permissions,
     "a_fixed_clock_and_seed_repeat_all_ids_and_times": plans,
 }
-"""By the name of the transcript."""
+"""Scenarios by the name of the transcript."""
 
 
 def record(name: str, folder: Path, port: int = PORT) -> None:

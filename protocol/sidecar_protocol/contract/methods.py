@@ -17,7 +17,7 @@ T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
 DOMAIN = "{domain}"
-"""Stands in the names of methods that several interfaces share."""
+"""Placeholder in the names of methods that several interfaces share."""
 
 
 @dataclass(frozen=True)

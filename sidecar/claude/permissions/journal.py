@@ -1,12 +1,8 @@
-"""Every change of a permission request: its row, its session's status and its notifications, in one transaction.
-
-The CLI receives a response once it is durable, so that a crash never makes a tool call run twice.  The response to a
-request whose turn has ended starts a new turn.
-"""
+"""Every change of a permission request: its row, its session's status and its notifications, in one transaction."""
 
 import logging
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from pydantic_core import from_json, to_json
@@ -25,11 +21,11 @@ from sidecar_protocol.contract import Encoded
 from sidecar_protocol.errors import InvalidParams
 
 from sidecar.claude.permissions.cli_requests import MAX_INPUT_BYTES, CliRequest, Response, late_response_prompt
-from sidecar.claude.permissions.store import PermissionStore, Resolution
 from sidecar.claude.sessions.journal import SessionJournal
 from sidecar.claude.sessions.messages import storable
 from sidecar.clock import iso_now
 from sidecar.runtime import Runtime
+from sidecar.storage.paging import PagedList
 
 log = logging.getLogger(__name__)
 
@@ -48,17 +44,35 @@ NOT_STORED = Response(
 )
 
 Respond = Callable[[Response], None]
+ToolInput = Mapping[str, Any]
+
+REQUEST_JSON: Final = """json_object(
+    'request_id', request_id, 'session_id', session_id, 'job_id', job_id, 'kind', kind, 'tool_name', tool_name,
+    'tool_use_id', tool_use_id, 'description', description, 'input', json(input_json), 'blocked_path', blocked_path,
+    'rules', json(rules_json), 'suggested_mode', suggested_mode, 'status', status,
+    'turn_ended', json(iif(turn_ended, 'true', 'false')),
+    'message', message, 'updated_input', json(updated_input_json), 'remembered', json(remembered_json),
+    'resumed_by', resumed_by, 'created_at', created_at, 'resolved_at', resolved_at, 'version', version)"""
+
+_REQUESTS: Final = PagedList(
+    PermissionRequest, "claude_permissions", REQUEST_JSON, {"created_at": str, "request_id": str}, descending=True
+)
 
 
 class PermissionJournal:
-    """Changes permission requests."""
+    """The table `claude_permissions`."""
 
-    def __init__(self, runtime: Runtime, store: PermissionStore, sessions: SessionJournal) -> None:
-        self.store = store
+    def __init__(self, runtime: Runtime, sessions: SessionJournal) -> None:
         self._runtime = runtime
         self._database = runtime.database
         self._sessions = sessions
         self._waiting: dict[str, tuple[CliRequest, Respond]] = {}
+
+    def page(
+        self, session_id: str | None, status: str | None, limit: int, cursor: str | None
+    ) -> tuple[list[Encoded[PermissionRequest]], str | None]:
+        """Returns requests, newest first, and the cursor of the next page."""
+        return _REQUESTS.page(self._database, limit, cursor, equal={"session_id": session_id, "status": status})
 
     def request(self, session_id: str, job_id: str, request: CliRequest, respond: Respond) -> str | None:
         """Opens a request of a turn; `respond` is called with the response, perhaps at once.
@@ -76,7 +90,7 @@ class PermissionJournal:
                 response = self._use_grant(job_id, request)
                 if response is None and len(shown) > MAX_INPUT_BYTES:
                     response = TOO_LARGE
-                elif response is None and len(self.store.open_ids(session_id)) >= MAX_OPEN:
+                elif response is None and len(self._open_ids(session_id)) >= MAX_OPEN:
                     response = TOO_MANY
                 request_id = None if response else self._open(session_id, job_id, request, shown)
         except sqlite3.Error:
@@ -100,25 +114,23 @@ class PermissionJournal:
         self,
         request_id: str,
         decision: PermissionDecision,
-        updated_input: Mapping[str, Any] | None,
+        updated_input: ToolInput | None,
         message: str | None,
         *,
         remember: bool,
     ) -> Encoded[PermissionRequest]:
-        """Responds to a request.
-
-        Raises `PermissionNotFound`, `PermissionAlreadyResolved`, and `InvalidParams` if the response does not fit.
-        """
-        row = self.store.get(request_id)
+        """Raises `PermissionNotFound`, `PermissionAlreadyResolved`, or `InvalidParams` if the response does not fit."""
+        row = self._database.row(f"SELECT {REQUEST_JSON} FROM claude_permissions WHERE request_id = ?", (request_id,))
         if row is None:
             raise PermissionNotFound
-        request = row.load()
+        request = PermissionRequest.model_validate_json(row[0])
         if request.status is not PermissionStatus.OPEN:
             raise PermissionAlreadyResolved(hint=f"It is {request.status.value}.")
-        _validate(request, decision, updated_input, message, remember=remember)
+        allow = decision is PermissionDecision.ALLOW
+        _validate(request, updated_input, message, allow=allow, remember=remember)
         cli_request, respond = self._waiting.get(request_id, (None, None))
         response = Response(
-            allowed=decision is PermissionDecision.ALLOW,
+            allowed=allow,
             input=updated_input if updated_input is not None else request.input,
             message=message or DEFAULT_DENIAL,
             rules=cli_request.rules if remember and cli_request is not None else (),
@@ -127,16 +139,16 @@ class PermissionJournal:
             if remember:
                 self._sessions.allow_tools(request.session_id, request.rules)
             turn = None if respond is not None else self._enqueue_turn(request, response)
-            resolution = Resolution(
-                PermissionStatus.ALLOWED if response.allowed else PermissionStatus.DENIED,
-                message=None if response.allowed else response.message,
-                updated_input=None if updated_input is None else to_json(updated_input).decode(),
-                remembered=to_json(request.rules if remember else []).decode(),
+            (resolved,) = self._resolve(
+                request.session_id,
+                request_id,
+                PermissionStatus.ALLOWED if allow else PermissionStatus.DENIED,
+                message=None if allow else response.message,
+                updated_input_json=None if updated_input is None else to_json(updated_input).decode(),
+                remembered_json=to_json(request.rules if remember else []).decode(),
                 resumed_by=turn,
-                has_unused_grant=response.allowed and turn is not None,
+                has_unused_grant=allow and turn is not None,
             )
-            resolved = self._resolve(request_id, request.session_id, resolution)
-        assert resolved is not None  # its status was checked above
         if respond is not None:
             self._runtime.after_commit(lambda failure: None if failure else self.deliver(request_id, response))
         return resolved
@@ -150,51 +162,75 @@ class PermissionJournal:
         """Cancels a request.  If that cannot be stored, it is logged and the request stays open."""
         self._waiting.pop(request_id, None)
         with self._database.write_or_log("a permission request could not be cancelled"):
-            self._resolve(request_id, session_id, Resolution(PermissionStatus.CANCELLED, message=reason))
+            self._resolve(session_id, request_id, PermissionStatus.CANCELLED, message=reason)
 
     def cancel_all(self, session_id: str, reason: str) -> None:
         """Cancels the open requests of a session.  Does not raise, like `cancel`."""
-        for request_id in self._open_ids(session_id):
+        try:
+            request_ids = self._open_ids(session_id)
+        except sqlite3.Error:
+            log.exception("the open permission requests could not be read")
+            return
+        for request_id in request_ids:
             self.cancel(session_id, request_id, reason)
 
-    def end_turn(self, session_id: str) -> None:
-        """Marks the open requests of a session as outliving their turn.
+    def end_turn(self, session_id: str, request_ids: Iterable[str]) -> None:
+        """Marks the open requests of a session, which have these ids, as outliving their turn.
 
         If that cannot be stored, it is logged: the next start does the same.
         """
-        for request_id in self._open_ids(session_id):
+        for request_id in request_ids:
             self._waiting.pop(request_id, None)
         with self._database.write_or_log("the permission requests of an ended turn could not be updated"):
-            self._end_turns(session_id)
+            self._end_turns("session_id = :session_id", session_id=session_id)
 
     def recover(self) -> list[str]:
         """Marks all open requests as outliving their turns; returns the sessions that have such requests."""
         with self._database.write():
-            self._end_turns(None)
-            return self.store.sessions_with_open_requests()
+            self._end_turns("TRUE")
+            rows = self._database.rows("SELECT DISTINCT session_id FROM claude_permissions WHERE status = 'open'")
+            return [row[0] for row in rows]
 
     def _open_ids(self, session_id: str) -> list[str]:
-        try:
-            return self.store.open_ids(session_id)
-        except sqlite3.Error:
-            log.exception("the open permission requests could not be read")
-            return []
+        rows = self._database.rows(
+            "SELECT request_id FROM claude_permissions WHERE session_id = ? AND status = 'open'", (session_id,)
+        )
+        return [row[0] for row in rows]
 
     def _open(self, session_id: str, job_id: str, request: CliRequest, shown: bytes) -> str | None:
         """Stores a request and sets the session's status; returns None if the session does not exist."""
-        if not self._sessions.set_status(session_id, SessionStatus.WAITING):
+        if self._sessions.set_status(session_id, SessionStatus.WAITING) is None:
             return None
         request_id = self._runtime.new_id()
-        stored = self.store.insert(request_id, session_id, job_id, request, shown.decode(), self._now())
-        self._runtime.notify(ClaudePermissionRequested(request=stored.as_model()))
+        self._change(
+            ClaudePermissionRequested,
+            """
+            INSERT INTO claude_permissions (request_id, session_id, job_id, kind, tool_name, tool_use_id, description,
+                                            input_json, blocked_path, rules_json, suggested_mode, created_at)
+            VALUES (:request_id, :session_id, :job_id, :kind, :tool_name, :tool_use_id, :description,
+                    :shown, :blocked_path, :rules, :suggested_mode, :now)
+            """,
+            request_id=request_id, session_id=session_id, job_id=job_id, kind=request.kind,
+            tool_name=request.tool_name, tool_use_id=request.tool_use_id, description=request.description,
+            shown=shown.decode(), blocked_path=request.blocked_path,
+            rules=to_json([str(rule) for rule in request.rules]).decode(), suggested_mode=request.suggested_mode,
+        )  # fmt: skip
         return request_id
 
     def _use_grant(self, job_id: str, request: CliRequest) -> Response | None:
         """Returns the response that was given before this turn, valid once and for exactly this call."""
-        for grant in self.store.grants(job_id):
-            allowed = from_json(grant.allowed_input)
-            if request.input in (from_json(grant.input), allowed):
-                self.store.use_grant(grant.request_id)
+        grants = self._database.rows(
+            """
+            SELECT request_id, input_json, coalesce(updated_input_json, input_json) FROM claude_permissions
+            WHERE resumed_by = ? AND has_unused_grant = 1
+            """,
+            (job_id,),
+        )
+        for request_id, *inputs in grants:
+            shown, allowed = map(from_json, inputs)
+            if request.input in (shown, allowed):
+                sql = "UPDATE claude_permissions SET has_unused_grant = 0 WHERE request_id = ?"
+                self._database.execute(sql, (request_id,))
                 return Response(allowed=True, input=allowed)
         return None
 
@@ -203,35 +239,62 @@ class PermissionJournal:
         prompt = storable(late_response_prompt(request.kind, request.tool_name, response))
         return self._runtime.queue.enqueue(TakeTurn(session_id=request.session_id, prompt=prompt)).load().job_id
 
-    def _resolve(self, request_id: str, session_id: str, resolution: Resolution) -> Encoded[PermissionRequest] | None:
-        resolved = self.store.resolve(request_id, resolution, self._now())
-        if resolved is None:
-            return None
-        self._runtime.notify(ClaudePermissionResolved(request=resolved.as_model()))
-        self.store.delete_closed(session_id, MAX_CLOSED)
-        if not self.store.open_ids(session_id):
-            has_ended = resolved.load().turn_ended
-            self._sessions.set_status(session_id, SessionStatus.INTERRUPTED if has_ended else SessionStatus.RUNNING)
+    def _resolve(
+        self, session_id: str, request_id: str, status: PermissionStatus, **columns: object
+    ) -> list[Encoded[PermissionRequest]]:
+        """Closes a request and sets these columns.  Returns it, or nothing if it is not open."""
+        assignments = ", ".join(f"{column} = :{column}" for column in columns)
+        resolved = self._change(
+            ClaudePermissionResolved,
+            f"""
+            UPDATE claude_permissions SET status = :status, {assignments}, resolved_at = :now, version = version + 1
+            WHERE request_id = :request_id AND status = 'open'
+            """,
+            request_id=request_id,
+            status=status,
+            **columns,
+        )
+        if resolved:
+            self._database.execute(
+                """
+                DELETE FROM claude_permissions
+                WHERE session_id = :session_id AND status <> 'open' AND request_id NOT IN (
+                    SELECT request_id FROM claude_permissions WHERE session_id = :session_id AND status <> 'open'
+                    ORDER BY created_at DESC, request_id DESC LIMIT :limit)
+                """,
+                {"session_id": session_id, "limit": MAX_CLOSED},
+            )
+            if not self._open_ids(session_id):
+                has_ended = resolved[0].load().turn_ended
+                self._sessions.set_status(session_id, SessionStatus.INTERRUPTED if has_ended else SessionStatus.RUNNING)
         return resolved
 
-    def _end_turns(self, session_id: str | None) -> None:
-        for request in self.store.end_turns(session_id):
-            self._runtime.notify(ClaudePermissionRequested(request=request.as_model()))
+    def _end_turns(self, condition: str, **values: object) -> None:
+        self._change(
+            ClaudePermissionRequested,
+            f"""
+            UPDATE claude_permissions SET turn_ended = 1, version = version + 1
+            WHERE status = 'open' AND turn_ended = 0 AND {condition}
+            """,
+            **values,
+        )
 
-    def _now(self) -> str:
-        return iso_now(self._runtime.clock)
+    def _change(
+        self, notification: type[ClaudePermissionRequested] | type[ClaudePermissionResolved], sql: str, **values: object
+    ) -> list[Encoded[PermissionRequest]]:
+        """Runs a statement and notifies the client of the requests that it has changed.  `now` is a parameter of it."""
+        rows = self._database.rows(f"{sql} RETURNING {REQUEST_JSON}", {**values, "now": iso_now(self._runtime.clock)})
+        requests = [Encoded(PermissionRequest, row[0].encode()) for row in rows]
+        for request in requests:
+            self._runtime.notify(notification(request=request.as_model()))
+        return requests
 
 
 def _validate(
-    request: PermissionRequest,
-    decision: PermissionDecision,
-    updated_input: Mapping[str, Any] | None,
-    message: str | None,
-    *,
-    remember: bool,
+    request: PermissionRequest, updated_input: ToolInput | None, message: str | None, *, allow: bool, remember: bool
 ) -> None:
     """Raises `InvalidParams` if a part of the response would have no effect or does not fit the request."""
-    allow, values = decision is PermissionDecision.ALLOW, updated_input or {}
+    values = updated_input or {}
     has_answers = isinstance(values.get("answers"), dict)
     needs_answers = allow and request.kind is PermissionKind.QUESTION
     problems = (

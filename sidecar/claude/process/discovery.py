@@ -8,7 +8,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import which
@@ -70,11 +70,12 @@ class Discovery:
 
     async def find(self) -> Executable:
         """Returns the executable to use.  Raises `JobFailed` (`executable_missing`) with a hint."""
-        if not self._setting:
-            async with contextlib.aclosing(self._search()) as places:
-                async for executable in places:
-                    return executable
-        return self.choose([])
+        if self._setting:
+            return _configured(self._setting)
+        if (on_path := next(self._on_path(), None)) is not None:
+            return on_path
+        in_shell, _ = await self._query_login_shell()
+        return self.choose([*in_shell, *self._installed()])
 
     def choose(self, candidates: Sequence[Executable]) -> Executable:
         """Returns the executable that `find` would return, given the result of `find_all`.  Raises as `find` does."""
@@ -91,45 +92,40 @@ class Discovery:
     async def find_all(self) -> tuple[list[Executable], str | None]:
         """Returns all executables in order of preference, and the PATH of the login shell (None if unknown)."""
         found: dict[Path, Executable] = {}
-        shell = await self._query_login_shell()
+        configured = []
         if self._setting:
             with contextlib.suppress(JobFailed):
-                configured = _configured(self._setting)
-                found[configured.path] = configured
-        async with contextlib.aclosing(self._search(shell)) as places:
-            async for executable in places:
-                found.setdefault(executable.path, executable)
-                if len(found) == MAX_CANDIDATES:
-                    break
-        return list(found.values()), shell[1]
+                configured = [_configured(self._setting)]
+        in_shell, path = await self._query_login_shell()
+        for executable in (*configured, *self._on_path(), *in_shell, *self._installed()):
+            found.setdefault(executable.path, executable)
+        return list(found.values())[:MAX_CANDIDATES], path
 
-    async def _search(self, shell: tuple[str | None, str | None] | None = None) -> AsyncGenerator[Executable, None]:
-        """Yields executables in order of preference; starts the login shell only once PATH is exhausted."""
+    def _on_path(self) -> Iterator[Executable]:
         for folder in self._environment.get("PATH", "").split(os.pathsep):
             # A run has its own working directory, in which a relative entry would name another folder.
-            if Path(folder).is_absolute() and (on_path := which(NAME, path=folder)) is not None:
-                yield Executable(Path(on_path), ExecutableSource.PATH)
-        in_shell, _ = shell or await self._query_login_shell()
-        if in_shell is not None:
-            yield Executable(Path(in_shell), ExecutableSource.LOGIN_SHELL)
-        for place in install_paths(self._environment, self._home):
-            if which(str(place)):
-                yield Executable(place, ExecutableSource.KNOWN_PLACE)
+            if Path(folder).is_absolute() and (found := which(NAME, path=folder)) is not None:
+                yield Executable(Path(found), ExecutableSource.PATH)
 
-    async def _query_login_shell(self) -> tuple[str | None, str | None]:
-        """Returns the login shell's path of `claude` and its PATH; each None if unknown.
+    def _installed(self) -> Iterator[Executable]:
+        for path in install_paths(self._environment, self._home):
+            if which(str(path)):
+                yield Executable(path, ExecutableSource.KNOWN_PLACE)
+
+    async def _query_login_shell(self) -> tuple[list[Executable], str | None]:
+        """Returns the `claude` that the login shell finds, if any, and its PATH (None if unknown).
 
         One shell answers both: profiles are slow, and two at once can wait for each other (pyenv).
         """
         shell = self._environment.get("SHELL")
         if not shell or not which(shell):  # Windows has no login shell
-            return None, None
+            return [], None
         printed = await command_output([shell, "-lc", SHELL_COMMAND], self._environment, self._shell_timeout_s)
         # A profile may print a greeting first, and `command -v` prints an alias as its definition.
         lines = [line.strip() for line in reversed(printed.splitlines())]
-        claude = next((line for line in lines if line.startswith("/") and which(line)), None)
+        found = [line for line in lines if line.startswith("/") and which(line)]
         path = next((line.removeprefix("PATH=") for line in lines if line.startswith("PATH=")), None)
-        return claude, path
+        return [Executable(Path(line), ExecutableSource.LOGIN_SHELL) for line in found[:1]], path
 
 
 def install_paths(environment: Mapping[str, str], home: Path) -> Iterator[Path]:
@@ -160,11 +156,7 @@ async def read_version(path: Path, environment: Mapping[str, str]) -> str:
     """Returns the output of `--version`: `2.1.330 (Claude Code)`.  Raises `JobFailed` (`executable_broken`)."""
     printed = await command_output([str(path), "--version"], cli_environment(environment, path), VERSION_TIMEOUT_S)
     if not printed:
-        raise JobFailed(
-            f"{path} does not answer to --version.",
-            kind="executable_broken",
-            hint=REINSTALL_HINT,
-        )
+        raise JobFailed(f"{path} does not answer to --version.", kind="executable_broken", hint=REINSTALL_HINT)
     return printed.splitlines()[0]
 
 

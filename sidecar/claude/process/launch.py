@@ -2,6 +2,8 @@
 
 import errno
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -10,8 +12,7 @@ import anyio
 from sidecar.claude.process.cli_process import ClaudeProcess, OnLine, RunOptions, start
 from sidecar.claude.process.discovery import REINSTALL_HINT, Discovery
 from sidecar.claude.process.environment import cli_environment
-from sidecar.claude.process.orphans import start_time
-from sidecar.claude.process.process_table import ProcessRecord, ProcessTable
+from sidecar.claude.process.orphans import ProcessRecord, ProcessTable, start_time
 from sidecar.job_handler import JobFailed
 
 NO_RESOURCES: Final = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
@@ -19,16 +20,14 @@ COMMAND_LINE_TOO_LONG: Final = 206
 """ERROR_FILENAME_EXCED_RANGE, the Windows error for a command line of more than 32,767 characters."""
 
 
+@dataclass(frozen=True, slots=True)
 class Launcher:
     """Starts the user's own CLI.  `home` is its working directory if none is given."""
 
-    def __init__(
-        self, *, discovery: Discovery, environment: Mapping[str, str], home: Path, process_table: ProcessTable
-    ) -> None:
-        self.home = home
-        self._discovery = discovery
-        self._environment = environment
-        self._process_table = process_table
+    discovery: Discovery
+    environment: Mapping[str, str]
+    home: Path
+    process_table: ProcessTable
 
     async def working_directory(self, cwd: str | None) -> Path:
         """Returns the working directory for `cwd`.  Raises `JobFailed` (`cwd_missing`)."""
@@ -40,12 +39,9 @@ class Launcher:
     async def start(
         self, owner_env: str, owner_id: str, options: RunOptions, cwd: str | None, on_line: OnLine
     ) -> ClaudeProcess:
-        """Starts a CLI whose environment names its owner: `owner_env` is JOB_ENV or SESSION_ENV.
-
-        Raises `JobFailed` with the kinds of `discovery` and `not_started`, and `cwd_missing`.
-        """
-        folder, executable = await self.working_directory(cwd), await self._discovery.find()
-        environment = cli_environment(self._environment, executable.path) | {owner_env: owner_id}
+        """Starts a CLI whose `owner_env`, JOB_ENV or SESSION_ENV, names its owner.  Raises `JobFailed`."""
+        folder, executable = await self.working_directory(cwd), await self.discovery.find()
+        environment = cli_environment(self.environment, executable.path) | {owner_env: owner_id}
         try:
             process = await start(
                 executable.path,
@@ -53,45 +49,29 @@ class Launcher:
                 cwd=folder,
                 environment=environment,
                 on_line=on_line,
-                on_release=lambda pid: self._process_table.discard([pid]),
+                on_release=lambda pid: self.process_table.discard([pid]),
             )
         except OSError as error:
             raise not_started(executable.path, executable.source, folder, error) from error
         if (started_ts := start_time(process.pid)) is not None:
-            self._process_table.add(ProcessRecord(process.pid, started_ts, owner_id))
+            self.process_table.add(ProcessRecord(process.pid, started_ts, owner_id))
         return process
 
 
 def not_started(path: Path, source: str, folder: Path, error: OSError) -> JobFailed:
-    """Returns the failure for an error of the operating system: `no_resources`, `arguments_too_long`, `cwd_missing` or
-    `executable_broken`.
-    """
-    details = {"source": source, "errno": error.errno}
+    """Returns the failure for an error of the operating system."""
+    failed = partial(JobFailed, details={"source": source, "errno": error.errno})
     if error.errno in NO_RESOURCES:
-        return JobFailed(
+        return failed(
             f"The computer cannot start another program at the moment: {error.strerror}.",
             kind="no_resources",
             hint="Close some programs and try again.",
             retryable=True,
-            details=details,
         )
     if error.errno == errno.E2BIG or getattr(error, "winerror", None) == COMMAND_LINE_TOO_LONG:
-        return JobFailed(
-            "The settings are too long for a command line.",
-            kind="arguments_too_long",
-            hint="Shorten the system prompt or the list of allowed tools.",
-            details=details,
-        )
+        hint = "Shorten the system prompt or the list of allowed tools."
+        return failed("The settings are too long for a command line.", kind="arguments_too_long", hint=hint)
     if error.filename == str(folder):
-        return JobFailed(
-            f"The folder {folder} cannot be opened: {error.strerror}.",
-            kind="cwd_missing",
-            hint="Choose another folder, or check its permissions.",
-            details=details,
-        )
-    return JobFailed(
-        f"{path} could not be started: {error.strerror}.",
-        kind="executable_broken",
-        hint=REINSTALL_HINT,
-        details=details,
-    )
+        hint = "Choose another folder, or check its permissions."
+        return failed(f"The folder {folder} cannot be opened: {error.strerror}.", kind="cwd_missing", hint=hint)
+    return failed(f"{path} could not be started: {error.strerror}.", kind="executable_broken", hint=REINSTALL_HINT)

@@ -1,28 +1,52 @@
-"""Finds and kills every process of a run or a session, including those that left its process group.
+"""Records, finds and kills every process of a run or a session, including those that left its process group."""
 
-Claude's Bash tool starts each command in a session of its own, so signals to the CLI's process group do not reach it,
-and once the CLI has exited nothing links the two but the environment: every process inherits variables that name its
-owner, a job or a session, and the owner's database.
-"""
-
-from collections.abc import Collection, Iterable
-from typing import Final
+import contextlib
+from collections.abc import Collection, Iterable, Iterator
+from typing import Final, NamedTuple
 
 import anyio
 import anyio.to_thread
 import psutil
 
 from sidecar.claude.process.environment import DATABASE_ENV, OWNER_ENVS
-from sidecar.claude.process.process_table import ProcessRecord
+from sidecar.storage.database import Database
 
 POLL_S: Final = 0.02
 START_TOLERANCE_S: Final = 2.0
 """Maximum difference of start times in seconds: Linux gives the boot time, from which they are computed, in seconds."""
 
 
-async def process_tree(pid: int, owner_id: str, database: str | None = None) -> set[psutil.Process]:
-    """Returns the owner's process and its descendants, or an empty set if it has ended."""
-    return await anyio.to_thread.run_sync(_process_tree, pid, owner_id, database)
+class ProcessRecord(NamedTuple):
+    """A CLI process; `started_ts` is in seconds since 1970, `owner_id` the id of a job or a session."""
+
+    pid: int
+    started_ts: float
+    owner_id: str
+
+
+class ProcessTable:
+    """Every statement about CLI processes."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, process: ProcessRecord) -> None:
+        """Stores a process.  Never raises, since its environment identifies it as well."""
+        with self._database.write_or_log("a CLI process could not be recorded"):
+            self._database.execute(
+                "INSERT OR REPLACE INTO claude_processes (pid, started_ts, owner_id) VALUES (?, ?, ?)", process
+            )
+
+    def discard(self, pids: Iterable[int]) -> None:
+        """Deletes processes that have ended.  Never raises: the next start ignores records of ended processes."""
+        with self._database.write_or_log("the end of a CLI process could not be recorded"):
+            for pid in pids:
+                self._database.execute("DELETE FROM claude_processes WHERE pid = ?", (pid,))
+
+    def records(self) -> list[ProcessRecord]:
+        """Returns the processes that have not been seen to end."""
+        rows = self._database.rows("SELECT pid, started_ts, owner_id FROM claude_processes")
+        return [ProcessRecord(*row) for row in rows]
 
 
 def start_time(pid: int) -> float | None:
@@ -33,33 +57,8 @@ def start_time(pid: int) -> float | None:
         return None
 
 
-async def still_running(records: Collection[ProcessRecord]) -> set[psutil.Process]:
-    """Returns the recorded processes that still run, with their descendants."""
-    return await anyio.to_thread.run_sync(_still_running, records)
-
-
-async def kill_orphans(
-    owner_ids: Collection[str],
-    database: str | None = None,
-    *,
-    known: Iterable[psutil.Process] = (),
-    timeout_s: float,
-) -> int:
-    """Kills `known` and all processes whose environment names one of the owners and their `database` (None: names no
-    database), until none is left.  Returns the number of killed processes.
-
-    Gives up after `timeout_s` seconds: a process in an uninterruptible system call dies only when that returns.
-    """
-    killed: set[psutil.Process] = set()
-    owners = frozenset(owner_ids)
-    with anyio.move_on_after(timeout_s):
-        while found := await anyio.to_thread.run_sync(_kill_once, owners, database, frozenset(known) | killed):
-            killed |= found
-            await anyio.sleep(POLL_S)
-    return len(killed)
-
-
-def _process_tree(pid: int, owner_id: str, database: str | None) -> set[psutil.Process]:
+def process_tree(pid: int, owner_id: str, database: str | None) -> set[psutil.Process]:
+    """Returns the owner's process and its descendants, or an empty set if it has ended."""
     try:
         root = psutil.Process(pid)
         if not _is_owned(root, {owner_id}, database):  # it has ended, and its id has been reused
@@ -69,28 +68,41 @@ def _process_tree(pid: int, owner_id: str, database: str | None) -> set[psutil.P
         return set()
 
 
-def _still_running(records: Collection[ProcessRecord]) -> set[psutil.Process]:
+def still_running(records: Iterable[ProcessRecord]) -> set[psutil.Process]:
+    """Returns the recorded processes that still run, with their descendants."""
     found: set[psutil.Process] = set()
     for record in records:
-        try:
+        with contextlib.suppress(psutil.Error, OSError):
             process = psutil.Process(record.pid)
             if abs(process.create_time() - record.started_ts) < START_TOLERANCE_S:
                 found |= {process, *process.children(recursive=True)}
-        except (psutil.Error, OSError):
-            continue
     return found
 
 
+async def kill_orphans(
+    owner_ids: Collection[str], database: str | None = None, *, known: Collection[psutil.Process] = (), timeout_s: float
+) -> int:
+    """Kills `known` and all processes whose environment names one of the owners and their `database` (None: names no
+    database), until none is left.  Returns the number of killed processes.
+
+    Gives up after `timeout_s` seconds: a process in an uninterruptible system call dies only when that returns.
+    """
+    killed: set[psutil.Process] = set()
+    with anyio.move_on_after(timeout_s):
+        while found := await anyio.to_thread.run_sync(_kill_once, owner_ids, database, {*known, *killed}):
+            killed |= found
+            await anyio.sleep(POLL_S)
+    return len(killed)
+
+
 def _kill_once(
-    owner_ids: frozenset[str], database: str | None, known: frozenset[psutil.Process]
+    owner_ids: Collection[str], database: str | None, known: Collection[psutil.Process]
 ) -> set[psutil.Process]:
     """Kills the processes that run now.  One that is forked meanwhile is found by the next call."""
-    found = {process for process in known if _is_alive(process)} | set(_owned(owner_ids, database))
+    found = {process for process in (*known, *_owned(owner_ids, database)) if _is_alive(process)}
     for process in found:
-        try:
+        with contextlib.suppress(psutil.Error):
             process.kill()  # psutil compares start times, so a reused id is not killed
-        except psutil.Error:
-            continue
     return found
 
 
@@ -101,14 +113,12 @@ def _is_owned(process: psutil.Process, owner_ids: Collection[str], database: str
     return any(environment.get(name) in owner_ids for name in OWNER_ENVS)
 
 
-def _owned(owner_ids: frozenset[str], database: str | None) -> Iterable[psutil.Process]:
+def _owned(owner_ids: Collection[str], database: str | None) -> Iterator[psutil.Process]:
     for pid in psutil.pids():
-        try:
+        with contextlib.suppress(psutil.Error, OSError):  # it ended meanwhile, or belongs to another user
             process = psutil.Process(pid)
-            if _is_owned(process, owner_ids, database) and _is_alive(process):
+            if _is_owned(process, owner_ids, database):
                 yield process
-        except (psutil.Error, OSError):  # it ended meanwhile, or belongs to another user
-            continue
 
 
 def _is_alive(process: psutil.Process) -> bool:

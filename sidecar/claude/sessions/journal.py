@@ -1,14 +1,13 @@
-"""Every change of a session: its row, its messages and its notifications, in one transaction.
-
-The services, the turns and the process pool change sessions only through `SessionJournal`.
-"""
+"""The tables `claude_sessions` and `claude_messages`.  Every change is one transaction with its notifications."""
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Final, TypeVar
+from dataclasses import asdict, dataclass
+from typing import Final
 
+from pydantic_core import to_json
 from sidecar_protocol.claude.runs import MAX_TOOL_RULES, PermissionMode
 from sidecar_protocol.claude.sessions import (
+    ClaudeMessage,
     ClaudeMessageAdded,
     ClaudeSessionDeleted,
     ClaudeSessionUpdated,
@@ -20,19 +19,151 @@ from sidecar_protocol.contract import Encoded
 from sidecar_protocol.errors import InvalidParams
 
 from sidecar.claude.sessions.messages import NewMessage, storable, title_of
-from sidecar.claude.sessions.store import NewSession, SessionStore, SessionUpdate
 from sidecar.claude.stream import RunUsage
 from sidecar.claude.usage import UsageStore
 from sidecar.clock import iso_now
 from sidecar.runtime import Runtime
+from sidecar.storage.database import Database, Row
+from sidecar.storage.fulltext import FullTextIndex, SearchPlan, like_conditions
+from sidecar.storage.paging import PagedList
 
-S = TypeVar("S", bound=Encoded[Session] | None)
+SESSION_JSON: Final = """json_object(
+    'session_id', session_id, 'claude_session_id', claude_session_id, 'forked_from', forked_from, 'title', title,
+    'cwd', cwd, 'model', model, 'permission_mode', permission_mode, 'allowed_tools', json(allowed_tools_json),
+    'system_prompt', system_prompt, 'status', status, 'created_at', created_at, 'updated_at', updated_at,
+    'last_message_at', last_message_at, 'usage', json_object(
+        'input_tokens', input_tokens, 'output_tokens', output_tokens,
+        'cache_creation_input_tokens', cache_creation_input_tokens,
+        'cache_read_input_tokens', cache_read_input_tokens),
+    'total_cost_usd', total_cost_usd, 'version', version)"""
+
+MESSAGE_JSON: Final = """json_object(
+    'message_id', session_id || ':' || seq, 'session_id', session_id, 'job_id', job_id,
+    'api_message_id', api_message_id, 'seq', seq, 'kind', kind, 'text', text, 'raw', json(raw_json),
+    'created_at', created_at)"""
 
 NOT_STORED: Final = "a change of a Claude session could not be stored"
+SEARCH: Final = "claude_messages_search"
+
+_SESSIONS: Final = PagedList(
+    Session, "claude_sessions", SESSION_JSON, {"updated_at": str, "session_id": str}, descending=True
+)
+_MESSAGES: Final = PagedList(ClaudeMessage, "claude_messages", MESSAGE_JSON, {"seq": int})
+
+
+def search_index(database: Database) -> FullTextIndex:
+    """Returns the full-text index of the messages."""
+    return FullTextIndex(database, name=SEARCH, table="claude_messages", key="id", columns=("searchable_text",))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionUpdate:
+    """The settings of a session to be changed: those that are not None."""
+
+    title: str | None = None
+    model: str | None = None
+    permission_mode: str | None = None
+    allowed_tools: Sequence[str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewSession(SessionUpdate):
+    """A session to be created."""
+
+    allowed_tools: Sequence[str] = ()
+    cwd: str | None = None
+    system_prompt: str | None = None
+
+
+class SessionStore:
+    """Every query of sessions and their messages."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def get(self, session_id: str) -> Encoded[Session] | None:
+        row = self._database.row(f"SELECT {SESSION_JSON} FROM claude_sessions WHERE session_id = ?", (session_id,))
+        return None if row is None else Encoded(Session, row[0].encode())
+
+    def page(self, limit: int, cursor: str | None) -> tuple[list[Encoded[Session]], str | None]:
+        """Returns sessions, most recently updated first, and the cursor of the next page."""
+        return _SESSIONS.page(self._database, limit, cursor)
+
+    def id_of(self, claude_session_id: str) -> str | None:
+        """Returns the id of the session that has this id in the CLI."""
+        row = self._database.row(
+            "SELECT session_id FROM claude_sessions WHERE claude_session_id = ?", (claude_session_id,)
+        )
+        return None if row is None else row[0]
+
+    def resume_point(self, session_id: str) -> tuple[str | None, bool]:
+        """Returns the CLI's session that the next process resumes, and whether it forks that session.
+
+        The first turn of a session resumes none, or forks the session of its parent.
+        """
+        row = self._database.row(
+            "SELECT claude_session_id, fork_claude_session_id FROM claude_sessions WHERE session_id = ?", (session_id,)
+        )
+        resumed, forked = row or (None, None)
+        return resumed or forked, resumed is None and forked is not None
+
+    def unfinished(self) -> list[str]:
+        """Returns the ids of the sessions that are running or may have a live process."""
+        rows = self._database.rows("SELECT session_id FROM claude_sessions WHERE has_process = 1 OR status = 'running'")
+        return [row[0] for row in rows]
+
+    def messages(
+        self, session_id: str, limit: int, cursor: str | None
+    ) -> tuple[list[Encoded[ClaudeMessage]], str | None]:
+        """Returns messages of a session, oldest first, and the cursor of the next page."""
+        return _MESSAGES.page(self._database, limit, cursor, equal={"session_id": session_id}, list_id=session_id)
+
+    def last_position(self, session_id: str | None) -> int:
+        """Returns the highest position of a message, or 0 if there are no messages.
+
+        The position of a message is its `seq` in a session, and its `id` among the messages of all sessions.
+        """
+        if session_id is None:
+            rows = self._database.rows("SELECT max(id) FROM claude_messages")
+        else:
+            rows = self._database.rows("SELECT max(seq) FROM claude_messages WHERE session_id = ?", (session_id,))
+        return rows[0][0] or 0
+
+    def search(
+        self, plan: SearchPlan, session_id: str | None, kind: str | None, positions: range, limit: int
+    ) -> tuple[list[Row], bool]:
+        """Returns the newest messages at these positions that match, and whether there are more.
+
+        Columns: searched text, position, message id, session id, session title, job id, seq, kind, created at.
+        """
+        position = "id" if session_id is None else "seq"
+        conditions, parameters = like_conditions(("claude_messages.searchable_text",), plan.like)
+        conditions += [f"claude_messages.{position} >= ?", f"claude_messages.{position} < ?"]
+        values: list[object] = [*parameters, positions.start, positions.stop]
+        source = "claude_messages"
+        if plan.match is not None:
+            source = f"{SEARCH} CROSS JOIN claude_messages ON claude_messages.id = {SEARCH}.rowid"
+            conditions += [f"{SEARCH} MATCH ?", f"{SEARCH}.rowid >= ?", f"{SEARCH}.rowid < ?"]
+            values += [plan.match, positions.start, positions.stop]
+        for column, value in (("claude_messages.session_id", session_id), ("kind", kind)):
+            if value is not None:
+                conditions.append(f"{column} = ?")
+                values.append(value)
+        return self._database.page(
+            f"""
+            SELECT claude_messages.searchable_text, {position}, session_id || ':' || seq, session_id, title, job_id,
+                seq, kind, claude_messages.created_at
+            FROM {source} CROSS JOIN claude_sessions USING (session_id)
+            WHERE {" AND ".join(conditions)}
+            ORDER BY {position if plan.match is None else f"{SEARCH}.rowid"} DESC LIMIT ?
+            """,
+            (*values, limit + 1),
+            limit,
+        )
 
 
 class SessionJournal:
-    """Changes sessions.
+    """Changes sessions.  Methods that return a session return None if it does not exist.
 
     What a turn reports is logged and lost if it cannot be stored, since the turn's answer is worth more: such methods
     do not raise.  The others raise `sqlite3.Error`.
@@ -45,52 +176,84 @@ class SessionJournal:
         self._usage = usage
 
     def create(self, new: NewSession) -> Encoded[Session]:
-        with self._database.write():
-            return self._notify(self.store.insert(self._runtime.new_id(), new, self._now()))
+        (session,) = self._change(
+            """
+            INSERT INTO claude_sessions (session_id, title, cwd, model, permission_mode, allowed_tools_json,
+                                         system_prompt, created_at, updated_at)
+            VALUES (:session_id, :title, :cwd, :model, :permission_mode, :allowed_tools, :system_prompt, :now, :now)
+            """,
+            **_parameters(new),
+            session_id=self._runtime.new_id(),
+        )
+        return session
 
-    def fork(self, session_id: str, title: str | None) -> Encoded[Session] | None:
-        """Returns a new session with the settings and messages of another, or None if that does not exist."""
+    def fork(self, parent_id: str, title: str | None) -> Encoded[Session] | None:
+        """Creates a session with the settings and messages of another, and returns it."""
+        ids = {"parent_id": parent_id, "session_id": self._runtime.new_id()}
         with self._database.write():
-            return self._notify(self.store.fork(session_id, self._runtime.new_id(), title, self._now()))
+            sessions = self._change(
+                """
+                INSERT INTO claude_sessions (session_id, fork_claude_session_id, forked_from, title, cwd, model,
+                    permission_mode, allowed_tools_json, system_prompt, created_at, updated_at, last_message_at)
+                SELECT :session_id, coalesce(claude_session_id, fork_claude_session_id), session_id,
+                    coalesce(:title, title), cwd, model,
+                    permission_mode, allowed_tools_json, system_prompt, :now, :now, last_message_at
+                FROM claude_sessions WHERE session_id = :parent_id
+                """,
+                **ids,
+                title=title,
+            )
+            self._database.execute(
+                """
+                INSERT INTO claude_messages (session_id, seq, job_id, api_message_id, kind, text, raw_json, created_at)
+                SELECT :session_id, seq, job_id, api_message_id, kind, text, raw_json, created_at
+                FROM claude_messages WHERE session_id = :parent_id
+                """,
+                ids,
+            )
+        return next(iter(sessions), None)
 
     def update(self, session_id: str, update: SessionUpdate) -> Encoded[Session] | None:
-        """Changes settings.  Returns None if the session does not exist."""
-        with self._database.write():
-            return self._notify(self.store.update(session_id, update, self._now()))
+        return self._update(
+            session_id,
+            "title = coalesce(:title, title), model = coalesce(:model, model),"
+            " permission_mode = coalesce(:permission_mode, permission_mode),"
+            " allowed_tools_json = coalesce(:allowed_tools, allowed_tools_json)",
+            **_parameters(update),
+        )
 
     def allow_tools(self, session_id: str, rules: Sequence[str]) -> None:
         """Adds rules to `allowed_tools`.  Raises `InvalidParams` if the session would have too many."""
-        with self._database.write():
-            known = self.store.allowed_tools(session_id)
-            tools = [*known, *(rule for rule in rules if rule not in known)]
-            if len(tools) > MAX_TOOL_RULES:
-                problem = f"the session has {len(known)} rules and can have {MAX_TOOL_RULES}"
-                raise InvalidParams(details=[{"path": "remember", "message": problem}])
-            self.update(session_id, SessionUpdate(allowed_tools=tools))
+        session = self.store.get(session_id)
+        known = [] if session is None else session.load().allowed_tools
+        tools = [*known, *(rule for rule in rules if rule not in known)]
+        if len(tools) > MAX_TOOL_RULES:
+            problem = f"the session has {len(known)} rules and can have {MAX_TOOL_RULES}"
+            raise InvalidParams(details=[{"path": "remember", "message": problem}])
+        self.update(session_id, SessionUpdate(allowed_tools=tools))
 
     def delete(self, session_id: str) -> bool:
         """Deletes a session with its messages.  Returns whether it existed."""
         with self._database.write():
-            existed = self.store.delete(session_id)
-            if existed:
+            row = self._database.row("DELETE FROM claude_sessions WHERE session_id = ? RETURNING 1", (session_id,))
+            if row is not None:
                 self._runtime.notify(ClaudeSessionDeleted(session_id=session_id))
-            return existed
+            return row is not None
 
-    def set_status(self, session_id: str, status: SessionStatus) -> bool:
-        """Returns whether the session exists."""
-        with self._database.write():
-            return self._notify(self.store.set_status(session_id, status, self._now())) is not None
+    def set_status(self, session_id: str, status: SessionStatus) -> Encoded[Session] | None:
+        return self._update(session_id, "status = :status", status=status)
 
     def begin_turn(self, session_id: str, job_id: str, prompt: str, *, has_prompt: bool) -> Encoded[Session] | None:
-        """Begins a turn; `has_prompt` if an earlier attempt has stored the prompt.
-
-        Returns None if the session does not exist.
-        """
+        """Begins a turn; `has_prompt` if an earlier attempt has stored the prompt.  A process may exist from now on."""
         with self._database.write():
-            session = self.store.begin_turn(session_id, title_of(prompt), self._now())
+            session = self._update(
+                session_id,
+                "status = 'running', has_process = 1, title = coalesce(title, :title)",
+                title=title_of(prompt),
+            )
             if session is not None and not has_prompt:
                 self._add_message(session_id, job_id, NewMessage(MessageKind.USER, prompt))
-            return self._notify(session)
+            return session
 
     def add_message(self, session_id: str, job_id: str, new: NewMessage) -> None:
         with self._database.write_or_log(NOT_STORED):
@@ -98,7 +261,7 @@ class SessionJournal:
 
     def set_claude_session_id(self, session_id: str, claude_session_id: str) -> None:
         with self._database.write_or_log(NOT_STORED):
-            self._notify(self.store.set_claude_session_id(session_id, claude_session_id, self._now()))
+            self._update(session_id, "claude_session_id = :claude_session_id", claude_session_id=claude_session_id)
 
     def set_permission_mode(self, session_id: str, mode: PermissionMode) -> None:
         """Stores a mode that the CLI has changed to."""
@@ -106,34 +269,71 @@ class SessionJournal:
             self.update(session_id, SessionUpdate(permission_mode=mode))
 
     def end_turn(self, session_id: str, job_id: str, status: SessionStatus, usage: RunUsage) -> None:
+        spent = {**usage.tokens.model_dump(), "total_cost_usd": usage.cost_usd or 0.0}
+        sums = ", ".join(f"{column} = {column} + :{column}" for column in spent)
         with self._database.write_or_log(NOT_STORED):
             self._usage.add(job_id, session_id, usage)
-            self._notify(self.store.end_turn(session_id, status, usage, self._now()))
+            self._update(session_id, f"status = :status, {sums}", status=status, **spent)
 
     def process_ended(self, session_id: str) -> None:
         """If this cannot be stored, the next start of the sidecar looks for the process in vain."""
         with self._database.write_or_log(NOT_STORED):
-            self.store.clear_process(session_id)
+            self._database.execute("UPDATE claude_sessions SET has_process = 0 WHERE session_id = ?", (session_id,))
 
-    def recover(self, session_ids: Sequence[str], waiting: Sequence[str]) -> None:
+    def recover(self, waiting: Sequence[str]) -> None:
         """Interrupts all sessions after their processes were killed; those `waiting` have open permission requests."""
         with self._database.write():
-            for session_id in session_ids:
-                self.store.clear_process(session_id)
-            for session in self.store.interrupt_running(waiting, self._now()):
-                self._notify(session)
-
-    def _now(self) -> str:
-        return iso_now(self._runtime.clock)
+            self._database.execute("UPDATE claude_sessions SET has_process = 0 WHERE has_process = 1")
+            self._change(
+                """
+                UPDATE claude_sessions SET
+                    status = iif(session_id IN (SELECT value FROM json_each(:waiting)), 'waiting', 'interrupted'),
+                    updated_at = :now, version = version + 1
+                WHERE status = 'running'
+                    OR status = 'waiting' AND session_id NOT IN (SELECT value FROM json_each(:waiting))
+                """,
+                waiting=to_json(waiting).decode(),
+            )
 
     def _add_message(self, session_id: str, job_id: str, new: NewMessage) -> None:
-        message = self.store.add_message(session_id, job_id, replace(new, text=storable(new.text)), self._now())
-        if message is not None:
-            added = ClaudeMessageAdded(session_id=session_id, job_id=job_id, message=message.as_model())
-            self._runtime.notify(added)
+        now = iso_now(self._runtime.clock)
+        row = self._database.row(
+            f"""
+            INSERT INTO claude_messages (session_id, seq, job_id, api_message_id, kind, text, raw_json, created_at)
+            SELECT session_id,
+                coalesce((SELECT max(seq) FROM claude_messages WHERE session_id = claude_sessions.session_id), 0) + 1,
+                ?, ?, ?, ?, ?, ?
+            FROM claude_sessions WHERE session_id = ?
+            RETURNING {MESSAGE_JSON}
+            """,
+            (job_id, new.api_message_id, new.kind, storable(new.text), new.raw, now, session_id),
+        )
+        if row is not None:
+            self._database.execute(
+                "UPDATE claude_sessions SET last_message_at = ? WHERE session_id = ?", (now, session_id)
+            )
+            message = Encoded(ClaudeMessage, row[0].encode()).as_model()
+            self._runtime.notify(ClaudeMessageAdded(session_id=session_id, job_id=job_id, message=message))
 
-    def _notify(self, session: S) -> S:
-        """Notifies the client of a changed session, if there is one."""
-        if session is not None:
-            self._runtime.notify(ClaudeSessionUpdated(session=session.as_model()))
-        return session
+    def _update(self, session_id: str, assignments: str, **values: object) -> Encoded[Session] | None:
+        sql = (
+            f"UPDATE claude_sessions SET {assignments}, updated_at = :now, version = version + 1"
+            " WHERE session_id = :session_id"
+        )
+        return next(iter(self._change(sql, session_id=session_id, **values)), None)
+
+    def _change(self, sql: str, **values: object) -> list[Encoded[Session]]:
+        """Runs a statement and notifies the client of the sessions that it has changed.  `now` is a parameter of it."""
+        with self._database.write():
+            rows = self._database.rows(
+                f"{sql} RETURNING {SESSION_JSON}", {**values, "now": iso_now(self._runtime.clock)}
+            )
+            sessions = [Encoded(Session, row[0].encode()) for row in rows]
+            for session in sessions:
+                self._runtime.notify(ClaudeSessionUpdated(session=session.as_model()))
+            return sessions
+
+
+def _parameters(settings: SessionUpdate) -> dict[str, object]:
+    tools = settings.allowed_tools
+    return {**asdict(settings), "allowed_tools": None if tools is None else to_json(tools).decode()}

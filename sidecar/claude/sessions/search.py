@@ -1,12 +1,9 @@
 """Search over the messages, newest first, until a page is full or its time is up.
 
-The index returns hits newest first, so that the cost of a page is that of its hits.  What the index does not know (the
-kind, terms of two characters, the session) is filtered message by message, window by window; when the time is up, the
-cursor of the page is the position of the next window.  FTS5 itself cannot be interrupted: a phrase of frequent words
-that occurs nowhere takes 1 us per message in the database (measured).
+What the index does not know (the kind, terms of two characters, the session) is filtered window by window.  FTS5 itself
+cannot be interrupted: a phrase of frequent words that occurs nowhere takes 1 us per message in the database (measured).
 """
 
-from dataclasses import dataclass
 from typing import Final
 
 from sidecar_protocol.claude.search import ClaudeSearch, MessageHit, MessageHits, MessageQuery
@@ -15,7 +12,7 @@ from sidecar_protocol.entities import Highlight
 from sidecar_protocol.errors import InvalidCursor
 from sidecar_protocol.scalars import DEFAULT_LIMIT, SessionId
 
-from sidecar.claude.sessions.store import SearchWindow, SessionStore
+from sidecar.claude.sessions.journal import SessionStore
 from sidecar.clock import Clock
 from sidecar.storage.database import Row
 from sidecar.storage.fulltext import FullTextIndex, SearchPlan, search_terms, snippet
@@ -50,48 +47,41 @@ class SearchService(ClaudeSearch):
     ) -> MessageHits:
         if session_id is not None and self._store.get(session_id) is None:
             raise SessionNotFound
-        parsed = _Query(search_terms(query), session_id, kind)
-        scope = session_id or ""  # positions in one session are not valid in another
-        high = self._store.last_position(session_id) + 1 if cursor is None else _position(cursor, scope)
-        rows, position = self._search(parsed, high, limit)
-        hits = [_hit(row, parsed.terms) for row in rows]
-        return MessageHits(hits=hits, next_cursor=None if position is None else encode_cursor(position, scope))
+        terms = search_terms(query)
+        cursor_scope = session_id or ""  # positions in one session are not valid in another
+        high = self._store.last_position(session_id) + 1 if cursor is None else _position(cursor, cursor_scope)
+        rows, position = self._search(terms, session_id, kind, high, limit)
+        hits = [_hit(row, terms) for row in rows]
+        return MessageHits(hits=hits, next_cursor=None if position is None else encode_cursor(position, cursor_scope))
 
-    def _search(self, query: "_Query", high: int, limit: int) -> tuple[list[Row], int | None]:
+    def _search(
+        self, terms: list[str], session_id: str | None, kind: str | None, high: int, limit: int
+    ) -> tuple[list[Row], int | None]:
         """Returns matches below the position `high`, and the position below which to continue, None at the end."""
         deadline = (now := self._clock.monotonic()) + PAGE_S
         found: list[Row] = []
         scale = 1
+
+        def search_window(plan: SearchPlan) -> tuple[list[Row], bool, int]:
+            """Returns the matches in a window, whether it has more, and the position where it begins."""
+            low = 0
+            if plan.match is None:
+                low = max(0, high - scale * SCANNED_WINDOW)
+            elif plan.like or kind is not None:
+                low = max(0, high - scale * INDEXED_WINDOW)
+            return *self._store.search(plan, session_id, kind, range(low, high), limit - len(found)), low
+
         while high > 0 and now < deadline:
-            rows, has_more, high = self._search_window(query, high, scale, limit - len(found))
+            if session_id is not None:  # the index covers all sessions: reading the texts of one is cheaper
+                rows, has_more, high = search_window(SearchPlan(None, tuple(terms)))
+            else:
+                rows, has_more, high = self._index.search(terms, search_window)
             found += rows
             if has_more:
                 return found, found[-1][1]
             before, now = now, self._clock.monotonic()
             scale *= 2 if now - before < FAST_S else 1
         return found, high or None
-
-    def _search_window(self, query: "_Query", high: int, scale: int, limit: int) -> tuple[list[Row], bool, int]:
-        """Searches a window; returns the matches, whether it has more, and the position where it begins."""
-
-        def run(plan: SearchPlan) -> tuple[list[Row], bool, int]:
-            low = 0
-            if plan.match is None:
-                low = max(0, high - scale * SCANNED_WINDOW)
-            elif plan.like or query.kind is not None:
-                low = max(0, high - scale * INDEXED_WINDOW)
-            return *self._store.search(plan, SearchWindow(query.session_id, query.kind, low, high), limit), low
-
-        if query.session_id is not None:  # the index covers all sessions: reading the texts of one is cheaper
-            return run(SearchPlan(None, tuple(query.terms)))
-        return self._index.search(query.terms, run)
-
-
-@dataclass(frozen=True, slots=True)
-class _Query:
-    terms: list[str]
-    session_id: str | None
-    kind: str | None
 
 
 def _position(cursor: str, scope: str) -> int:

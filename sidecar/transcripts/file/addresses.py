@@ -2,7 +2,7 @@
 
 A secret address is recorded as `https://recorded.invalid/<digest>`.  A placeholder has the same digest as the address
 that it replaces, so a request for either finds the same recorded answer (`upstream.py`), and a transcript can be
-replayed (`redact.py`) although nobody stored the address.
+replayed (`redact.py`) although the address is not stored.
 """
 
 import re

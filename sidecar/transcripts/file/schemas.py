@@ -1,4 +1,4 @@
-"""What the contract declares about each value of a message: its members, its format, and whether it is secret.
+"""Facts that the contract declares about each value of a message: its members, its format, and whether it is secret.
 
 Read from openrpc.json, which is generated from the contract, so that no pydantic model has to be built.
 """
@@ -64,7 +64,6 @@ class ContractSchemas:
                 return schema
 
     def choices(self, schema: Schema) -> Iterator[Schema]:
-        """Yields the alternatives of a schema."""
         schema = self.resolved(schema)
         if "anyOf" not in schema:
             yield schema
@@ -89,7 +88,6 @@ class ContractSchemas:
         return any(name in choice.get("properties", ()) for choice in self.choices(schema))
 
     def item(self, schema: Schema) -> Schema:
-        """Returns the schema of a list's items."""
         found = (choice["items"] for choice in self.choices(schema) if isinstance(choice.get("items"), dict))
         return next(found, UNDECLARED)
 

@@ -28,7 +28,6 @@ class Call:
     """None if it was never answered."""
     answer_bytes: int = 0
     error: str | None = None
-    """The error's kind."""
     notifications: int = 0
     """Number of notifications before the next request."""
 

@@ -76,11 +76,8 @@ class Player:
         self._send_due(math.inf)
 
     def release(self) -> None:
-        """Ends `is_held`."""
         self._is_held = False
         self._advance()
-
-    # --- queueing -----------------------------------------------------------------------------------------------
 
     def _push(self, position: float, due: float, send: Callable[[], None]) -> None:
         heappush(self._queue, (position, next(self._order), due, send))
@@ -102,10 +99,7 @@ class Player:
             segment += 1
         return segment
 
-    # --- sending ------------------------------------------------------------------------------------------------
-
     def _advance(self) -> None:
-        """Sends what is due and schedules the next call."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -147,10 +141,10 @@ class Player:
 
     def _notify(self, notification: RecordedNotification) -> None:
         message = example(notification.message) if notification.has_patterns else notification.message
-        if notification.method == "$/progress" and self._tokens:
+        if message["method"] == "$/progress" and self._tokens:
             token = message["params"]["token"]
             message = {**message, "params": {**message["params"], "token": self._tokens.get(token, token)}}
-        self._output.notify(notification.method, to_json(message))
+        self._output.notify(message["method"], to_json(message))
 
     def _map_token(self, request: Request, recorded: RecordedRequest) -> None:
         """Remembers which progress token of the client replaces the recorded one."""

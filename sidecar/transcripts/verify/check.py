@@ -1,6 +1,6 @@
 """Verifies or updates one transcript file: sets up the data folder, the environment and the processes.
 
-A header can set `fixed` (`now`: the time at which the clock stands still; `seed`: the seed of ids; `upstream`: a file
+A header can set `fixed` (`now`: the fixed time of the clock; `seed`: the seed of ids; `upstream`: a file
 next to the transcript with recorded answers of the vendors' servers) and `env`, in which paths that begin with `./` or
 `../` are relative to the transcript.
 """
@@ -53,7 +53,6 @@ class NotAsRecorded(AssertionError):
 
 
 def contract_schemas() -> ContractSchemas:
-    """Reads the contract of this installation."""
     return ContractSchemas((schema_dir() / "openrpc.json").read_bytes())
 
 
@@ -153,9 +152,6 @@ def _start(
     return SidecarProcess(
         [*program, *arguments], isolated_environment(data_dir, {**env, **options.env}), options.timeout_s
     )
-
-
-# --- explaining ---------------------------------------------------------------------------------------------------
 
 
 def explain_all(path: Path, mismatches: Iterable[Mismatch]) -> str:

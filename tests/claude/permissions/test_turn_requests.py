@@ -188,5 +188,5 @@ async def test_the_oldest_closed_requests_are_deleted(tmp_path: Path, standin: P
             assert request is not None
             harness.permissions.request(session.session_id, "job", request, lambda _: None)
             harness.permissions.cancel_all(session.session_id, "enough")
-        rows, _ = harness.permissions.store.page(session.session_id, None, 500, None)
+        rows, _ = harness.permissions.page(session.session_id, None, 500, None)
         assert len(rows) == MAX_CLOSED

@@ -61,9 +61,8 @@ async def test_the_login_shell_is_used_if_the_path_has_no_claude(tmp_path: Path)
 async def test_a_daemon_that_a_profile_starts_does_not_block_the_search(tmp_path: Path) -> None:
     hidden = program(tmp_path / "hidden" / "claude")
     shell = program(tmp_path / "shell", f"sleep 60 &\necho {hidden}")
-    assert await find(tmp_path, SHELL=str(shell), PATH=os.environ["PATH"]) == Executable(
-        hidden, ExecutableSource.LOGIN_SHELL
-    )
+    found = await find(tmp_path, SHELL=str(shell), PATH=os.environ["PATH"], shell_timeout_s=3.0)
+    assert found == Executable(hidden, ExecutableSource.LOGIN_SHELL)
 
 
 async def test_a_shell_that_hangs_is_terminated(tmp_path: Path) -> None:

@@ -9,10 +9,9 @@ import pytest
 from sidecar_protocol.claude.search import ClaudeSearch, MessageHits
 from sidecar_protocol.claude.sessions import MessageKind, Session, Sessions
 
-from sidecar.claude.sessions.journal import SessionJournal
+from sidecar.claude.sessions.journal import SessionJournal, SessionStore
 from sidecar.claude.sessions.messages import NewMessage
 from sidecar.claude.sessions.search import INDEXED_WINDOW, SCANNED_WINDOW
-from sidecar.claude.sessions.store import SessionStore
 from sidecar.claude.usage import UsageStore
 from sidecar.commandline.client import RemoteError
 from tests.in_process_app import InProcessApp
