@@ -87,7 +87,7 @@ class App:
         self._connection = Connection(on_line=None if self._recorder is None else self._recorder.on_line)
         self._writer = PlatformWriter(wire[1], self.end, self._outbox.on_written, on_send)
         self._wire_out = WireOut(self._connection, self._writer)
-        self._answers = Answers(self._connection, self._writer, self._database, commit, self._new_id)
+        self._answers = Answers(self._connection, self._writer.queue_response, self._database, commit, self._new_id)
         # The one late binding: what is called after a commit needs the database, which requests the commits.
         self._unit_of_work.connect(self._database, self._answers, self._outbox, self._wire_out, *recording)
         self._jobs = JobsFeature(self._database, self._outbox, self._clock, self._new_id, job_types)

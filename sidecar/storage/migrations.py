@@ -1,12 +1,12 @@
 """Migrations: bring a database to the current schema when it is opened, after a backup.
 
-The migrations are the files schema/migrations/*.sql; the table `schema_migrations` lists those that were applied.
+The migrations are the files schema/migrations/*.sql; the table `schema_migrations` lists those that were applied.  A
+database of the old backend lists none; it has all or most of what the first migration creates.
 """
 
 import contextlib
 import logging
 import os
-import re
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -24,8 +24,6 @@ BACKUPS_KEPT: Final = 3
 PART: Final = ".part"
 
 APPLIED: Final = f"SELECT name FROM {MIGRATIONS_TABLE} WHERE migration_set = ? ORDER BY id"
-
-_CREATE = re.compile(r"^CREATE (?:TABLE|INDEX) (\w+)", re.MULTILINE)
 
 
 class DatabaseNewer(Exception):
@@ -134,42 +132,16 @@ def migrate(connection: sqlite3.Connection, known: dict[str, str], pending: list
     migrations = Migrations(MIGRATION_SET)
     migrations.migrations_table = MIGRATIONS_TABLE
     for name, text in known.items():
-        migrations(name=name)(_step(name, text))
+        migrations(name=name)(lambda database, text=text: apply_migration(database, text))
     try:
         migrations.apply(Database(connection))
     except sqlite3.DatabaseError as error:
         raise DatabaseUnusable(f"migration {pending[0]} failed: {error}") from error
 
 
-def _step(name: str, text: str) -> Callable[[Any], None]:
-    def step(database: Any) -> None:
-        apply_migration(database, name, text)
-
-    return step
-
-
-def apply_migration(database: Any, name: str, text: str) -> None:
+def apply_migration(database: Any, text: str) -> None:
     """Runs the SQL of a migration; `database` is a `sqlite_utils.Database`."""
-    sql = _missing_objects(database.conn, text) if name == INITIAL else text
-    if sql:
-        database.executescript(sql)
-
-
-def _missing_objects(connection: sqlite3.Connection, text: str) -> str:
-    """Returns the statements of the first migration whose table or index does not exist yet.
-
-    A database of the old backend has all of them, and no record of any migration.
-    """
-    present = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
-    statements = [part.strip() for part in text.split(";") if part.strip()]
-    return "".join(f"{statement};\n" for statement in statements if _created(statement) not in present)
-
-
-def _created(statement: str) -> str:
-    found = _CREATE.search(statement)
-    if found is None:
-        raise ValueError(f"the first migration may only create tables and indexes: {statement[:60]}")
-    return found.group(1)
+    database.executescript(text)
 
 
 def back_up(connection: sqlite3.Connection, target: Path) -> None:

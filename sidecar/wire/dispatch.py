@@ -7,7 +7,7 @@ request are committed.
 import logging
 import sqlite3
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from pydantic import ValidationError
 from sidecar_protocol.connection import Connection, Event, Notified, Refused, Request
@@ -28,12 +28,6 @@ MAX_DETAILS: Final = 20
 
 Admit = Callable[["Route"], RpcError | None]
 """Returns the error with which a method is refused at the moment; None if it may be called."""
-
-
-class AnswerSink(Protocol):
-    """Takes framed answers."""
-
-    def queue_response(self, line: bytes) -> None: ...
 
 
 class Route:
@@ -93,13 +87,13 @@ class Answers:
     def __init__(
         self,
         connection: Connection,
-        sink: AnswerSink,
+        queue_response: Callable[[bytes], None],
         database: Database,
         request_commit: Callable[[], None],
         new_id: MakeId,
     ) -> None:
         self._connection = connection
-        self._sink = sink
+        self._queue_response = queue_response
         self._database = database
         self._request_commit = request_commit
         self._new_id = new_id
@@ -112,7 +106,7 @@ class Answers:
 
     def add_line(self, line: bytes) -> None:
         """Sends a framed answer."""
-        self._sink.queue_response(line)
+        self._queue_response(line)
         self._request_commit()
 
     def on_commit(self, failure: sqlite3.Error | None) -> None:
@@ -120,9 +114,8 @@ class Answers:
         if self._outcomes:
             outcomes, self._outcomes = self._outcomes, []
             for request, outcome, has_written in outcomes:
-                self._sink.queue_response(
-                    self._frame(request, failure if failure is not None and has_written else outcome)
-                )
+                answer = failure if failure is not None and has_written else outcome
+                self._queue_response(self._frame(request, answer))
 
     def _frame(self, request: Request, outcome: HandlerOutcome) -> bytes:
         if not isinstance(outcome, BaseException):
