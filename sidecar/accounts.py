@@ -79,15 +79,13 @@ class AccountLifecycle(ABC):
         self._sync_state = SyncState(runtime.database)
 
     @abstractmethod
-    def find_account(self, account_id: str) -> Account | None:
-        """Returns an account, or None if there is no row with this id."""
+    def find_account(self, account_id: str) -> Account | None: ...
 
     @abstractmethod
     def all_accounts(self) -> Sequence[Account]: ...
 
     @abstractmethod
-    def sync_job(self, account: Account, *, full: bool = False) -> JobSpec:
-        """Returns the job that syncs an account."""
+    def sync_job(self, account: Account, *, full: bool = False) -> JobSpec: ...
 
     @abstractmethod
     def sync_period_s(self, account: Account) -> int:

@@ -114,7 +114,6 @@ class App:
         )
 
     def _record(self) -> "Recorder | None":
-        """Starts recording the conversation, if `--record` asks for it."""
         if self._settings.record is None:
             return None
         from sidecar.transcripts.record import open_recorder  # noqa: PLC0415 - most runs are not recorded
@@ -150,7 +149,6 @@ class App:
         return Http(self._clock, random_fraction=random_fraction, upstream=self._upstream())
 
     def _upstream(self) -> "Upstream | None":
-        """Returns the recorder or the player of the vendors' answers, if the command line asks for one."""
         if self._settings.upstream is None and self._settings.upstream_record is None:
             return None
         from sidecar.transcripts.upstream import UpstreamPlayer, UpstreamRecorder  # noqa: PLC0415 - as above
@@ -184,7 +182,6 @@ class App:
         return (SystemService(self._runtime, self._features, self, self._outbox, self._logs, openrpc),)
 
     async def run(self) -> int:
-        """Serves until the end.  Returns the exit code."""
         self._loop.set_exception_handler(self._on_loop_error)
         for name in ("SIGTERM", "SIGINT", "SIGHUP"):
             with contextlib.suppress(NotImplementedError, AttributeError):  # Windows has no such handlers

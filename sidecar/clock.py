@@ -49,5 +49,4 @@ def iso(ms: int) -> str:
 
 
 def iso_now(clock: Clock) -> str:
-    """Returns the clock's time as stored and sent."""
     return iso(clock.now_ms())

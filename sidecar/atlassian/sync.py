@@ -67,7 +67,6 @@ class Sync:
         return AtlassianSynced(read=self.read, full=window.is_full, **asdict(self.change))
 
     def _changed(self, page: Sequence[ListedObject]) -> list[ListedObject]:
-        """Returns the objects that have changed since they were read."""
         stored = self.store.get(self.account_id, [item.object_id for item in page])
         return [
             item
@@ -86,7 +85,6 @@ class Sync:
         await run_concurrently(fetch, batches, MAX_CONCURRENT_FETCHES)
 
     async def _write_result(self, result: FetchResult) -> None:
-        """Updates the feed by what was read."""
         for batch in _batches(result.fetched):
             stored = self.store.get(self.account_id, [item.listed.object_id for item in batch])
             objects = [self._synced_object(item) for item in batch]
@@ -129,7 +127,6 @@ class Sync:
             await self._remove(sorted(missing))
 
     async def _remove(self, object_ids: Sequence[str]) -> None:
-        """Removes deleted objects and their children, with their events."""
         objects = [item for object_id in object_ids for item in self.store.with_children(self.account_id, object_id)]
         if not objects:
             return

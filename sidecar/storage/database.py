@@ -117,7 +117,6 @@ class Database:
 
     @property
     def in_transaction(self) -> bool:
-        """Whether there are uncommitted writes."""
         return self._connection.in_transaction
 
     def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
@@ -205,7 +204,6 @@ class Database:
             self._connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
 
     def _end(self, error: BaseException | None) -> None:
-        """Ends a block that succeeded, or failed with `error`."""
         is_first = self._is_first_block
         if not self._connection.in_transaction:
             if not is_first and error is not None:
@@ -236,7 +234,6 @@ class Database:
             raise
 
     def freelist_count(self) -> int:
-        """Returns the number of unused pages in the file."""
         return int(self.rows("PRAGMA freelist_count")[0][0])
 
     def page_size(self) -> int:
@@ -267,7 +264,6 @@ class Database:
 
 
 def storage_error(error: sqlite3.Error) -> Storage:
-    """Returns the error that the client receives for a failure of the database."""
     name = getattr(error, "sqlite_errorname", "") or ""
     for prefix, reason, hint in (
         ("SQLITE_FULL", "disk_full", "Free some disk space. No acknowledged change is lost."),

@@ -35,7 +35,6 @@ class DatabaseUnusable(Exception):
 
 
 def migration_files(directory: Path) -> dict[str, str]:
-    """Returns the SQL of the migrations by name, in order."""
     return {path.stem: path.read_text("utf-8") for path in sorted((directory / "migrations").glob("*.sql"))}
 
 
@@ -117,7 +116,6 @@ def _uri_mode(path: Path) -> str:
 
 
 def applied_migrations(connection: sqlite3.Connection) -> list[str]:
-    """Returns the names of the applied migrations, in order."""
     if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (MIGRATIONS_TABLE,)).fetchone():
         return []
     return [name for (name,) in connection.execute(APPLIED, (MIGRATION_SET,))]
@@ -140,7 +138,6 @@ def migrate(connection: sqlite3.Connection, known: dict[str, str], pending: list
 
 
 def apply_migration(database: Any, text: str) -> None:
-    """Runs the SQL of a migration; `database` is a `sqlite_utils.Database`."""
     database.executescript(text)
 
 
@@ -166,7 +163,6 @@ def back_up(connection: sqlite3.Connection, target: Path) -> None:
 
 
 def part_of(target: Path) -> Path:
-    """Returns the path of an incomplete backup."""
     return target.with_name(target.name + PART)
 
 
@@ -177,7 +173,6 @@ def prune_backups(directory: Path, pattern: str, keep: int) -> None:
 
 
 def applied_names(database: Database) -> list[str]:
-    """Returns the names of the applied migrations of an open database."""
     return [name for (name,) in database.rows(APPLIED, (MIGRATION_SET,))]
 
 

@@ -42,7 +42,6 @@ class Route:
         self._validate: Callable[[Any], Any] | None = None
 
     def call(self, params: dict[str, Any]) -> Coroutine[Any, Any, Model | None]:
-        """Validates the params and calls the handler.  Raises `ValidationError`."""
         if self._validate is None:  # the model is built at the first call, not at the start
             self.declared.params.model_rebuild()
             self._validate = self.declared.params.__pydantic_validator__.validate_python
@@ -65,7 +64,6 @@ class Routes:
         self._table = dict(_routes(services))
 
     def find(self, name: str) -> Route | None:
-        """Returns the route of a method, or None if there is no such method."""
         route = self._table.get(name)
         if route is None and (domain := name.partition(".")[0]) in self._deferred:
             self._table.update(_routes(self._deferred[domain]()))
@@ -105,7 +103,6 @@ class Answers:
         self._request_commit()
 
     def add_line(self, line: bytes) -> None:
-        """Sends a framed answer."""
         self._queue_response(line)
         self._request_commit()
 
@@ -152,7 +149,6 @@ class Dispatcher:
         """Requests received so far."""
 
     def handle(self, event: Event) -> None:
-        """Serves one message of the client."""
         if type(event) is Request:
             self.requests += 1
             try:
