@@ -291,14 +291,17 @@ def serve(wire: tuple[int, int], parent: int, on_loaded: Callable[[], None], opt
     """
     try:
         return _serve(process_settings(**options), wire, parent, on_loaded)
-    except ValueError as error:
-        return _refuse(exit_codes.USAGE, str(error))
-    except DatabaseLocked as error:
-        return _refuse(exit_codes.LOCKED, str(error))
-    except DatabaseNewer as error:
-        return _refuse(exit_codes.NEWER, f"{error}; update the app, or open a backup")
-    except (DatabaseUnusable, OSError) as error:
-        return _refuse(exit_codes.IO, str(error))
+    except (ValueError, DatabaseLocked, DatabaseNewer, DatabaseUnusable, OSError) as error:
+        print(f"sidecar: {error}", file=sys.stderr)  # noqa: T201 - stderr; the logs may not exist yet
+        match error:
+            case ValueError():
+                return exit_codes.USAGE
+            case DatabaseLocked():
+                return exit_codes.LOCKED
+            case DatabaseNewer():
+                return exit_codes.NEWER
+            case _:
+                return exit_codes.IO
 
 
 def _serve(settings: Settings, wire: tuple[int, int], parent: int, on_loaded: Callable[[], None]) -> int:
@@ -315,8 +318,3 @@ def _serve(settings: Settings, wire: tuple[int, int], parent: int, on_loaded: Ca
     finally:
         logs.stop()
         sys.stderr.flush()
-
-
-def _refuse(code: int, why: str) -> int:
-    print(f"sidecar: {why}", file=sys.stderr)  # noqa: T201 - stderr; the logs may not exist yet
-    return code

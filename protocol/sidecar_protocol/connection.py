@@ -287,10 +287,6 @@ class Connection:
         message = _javascript_safe(b'{"jsonrpc":"2.0","id":%s,%s}' % (request_id, body))
         return message + b"\n" if request.batch is None else self._add_to_batch(request.batch, message)
 
-    def open_request(self, request_id: Id) -> Request | None:
-        """Returns the unanswered request with this id, or None."""
-        return self._open.get(request_id)
-
     @property
     def open_requests(self) -> int:
         return len(self._open)

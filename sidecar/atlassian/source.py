@@ -1,7 +1,7 @@
 """The interface between a sync and its product; Jira and Confluence each implement `Source`."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from sidecar_protocol.atlassian import AtlassianScope
@@ -44,14 +44,6 @@ class FetchedObject:
 
 
 @dataclass(frozen=True, slots=True)
-class FetchResult:
-    """The objects that the site returned, and the ids of those that it did not."""
-
-    fetched: list[FetchedObject] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
 class SyncContext:
     """Whose events a sync reads, and which of them it stores."""
 
@@ -90,7 +82,8 @@ class Source(Protocol):
         It is called first, and fetches what the other methods need.
         """
 
-    async def fetch(self, listed: Sequence[ListedObject]) -> FetchResult: ...
+    async def fetch(self, listed: Sequence[ListedObject]) -> list[FetchedObject]:
+        """Returns these objects with all their events, without those that the site no longer shows."""
 
     async def find_missing(self, object_ids: Sequence[str]) -> set[str]:
         """Returns those of the objects that the site no longer shows."""

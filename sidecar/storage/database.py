@@ -220,14 +220,11 @@ class Database:
     def commit(self) -> None:
         """Makes the writes durable.  Raises `sqlite3.Error` if they were rolled back instead."""
         error, self._rollback_error = self._rollback_error, None
-        if error is not None:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-            raise error
-        if not self._connection.in_transaction:
-            return
         try:
-            self._connection.execute("COMMIT")
+            if error is not None:
+                raise error
+            if self._connection.in_transaction:
+                self._connection.execute("COMMIT")
         except sqlite3.Error:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")

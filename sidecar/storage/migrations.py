@@ -103,7 +103,8 @@ def pending_migrations(path: Path, known: dict[str, str]) -> list[str]:
         connection.close()
     if unknown := [name for name in applied if name not in known]:
         raise DatabaseNewer(
-            f"{path} was created by a newer version (it has migration {unknown[-1]}, which this version does not know)"
+            f"{path} was created by a newer version (it has migration {unknown[-1]}, which this version does not know);"
+            " update the app, or open a backup"
         )
     return [name for name in known if name not in applied]
 

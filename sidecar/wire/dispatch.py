@@ -33,12 +33,11 @@ Admit = Callable[["Route"], RpcError | None]
 class Route:
     """A method and the handler that serves it."""
 
-    __slots__ = ("_validate", "declared", "handler", "waits")
+    __slots__ = ("_validate", "declared", "handler")
 
     def __init__(self, declared: Method, handler: Callable[..., Coroutine[Any, Any, Model | None]]) -> None:
         self.declared = declared
         self.handler = handler
-        self.waits = declared.waits
         self._validate: Callable[[Any], Any] | None = None
 
     def call(self, params: dict[str, Any]) -> Coroutine[Any, Any, Model | None]:
@@ -108,11 +107,10 @@ class Answers:
 
     def on_commit(self, failure: sqlite3.Error | None) -> None:
         """Sends the answers; where the commit failed, requests that wrote are answered with that error."""
-        if self._outcomes:
-            outcomes, self._outcomes = self._outcomes, []
-            for request, outcome, has_written in outcomes:
-                answer = failure if failure is not None and has_written else outcome
-                self._queue_response(self._frame(request, answer))
+        outcomes, self._outcomes = self._outcomes, []
+        for request, outcome, has_written in outcomes:
+            answer = failure if failure is not None and has_written else outcome
+            self._queue_response(self._frame(request, answer))
 
     def _frame(self, request: Request, outcome: HandlerOutcome) -> bytes:
         if not isinstance(outcome, BaseException):
@@ -176,7 +174,7 @@ class Dispatcher:
             handler = route.call(params)
         except ValidationError as error:
             raise invalid_params(error) from None
-        if route.waits:
+        if route.declared.waits:
             self._in_flight.start(request, handler, meta)
         else:
             self._answers.add(request, _step(handler, route))
@@ -184,7 +182,7 @@ class Dispatcher:
     def _serve_notification(self, event: Notified) -> None:
         try:
             route = self._find(event.method)
-            if route is None or route.waits or self._admit(route) is not None:
+            if route is None or route.declared.waits or self._admit(route) is not None:
                 log.warning("the client's notification was ignored: unknown, or not allowed now")
                 return
             event.params.pop("_meta", None)

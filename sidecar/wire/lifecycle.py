@@ -129,13 +129,14 @@ class LifecycleService(Lifecycle):
     def _resume(self, resume: Resume | None, opted_out: frozenset[str]) -> EventWindow:
         epoch = self._outbox.log.epoch()
         oldest, latest = self._outbox.log.window()
-        gap: str | None = None
+        after_seq = gap = None
         if resume is not None and resume.epoch != epoch:
             gap = "The database was replaced."
         elif resume is not None and not oldest - 1 <= resume.after_seq <= latest:
             gap = "The event log does not contain the events after that one."
-        known = resume is not None and gap is None
-        self._outbox.attach(self._wire, opted_out, resume.after_seq if resume is not None and known else None)
+        elif resume is not None:
+            after_seq = resume.after_seq
+        self._outbox.attach(self._wire, opted_out, after_seq)
         self._outbox.notify(SystemState(state=ProcessState.READY))
         if gap is not None:
             self._outbox.notify(EventsResync(reason=gap))
