@@ -158,7 +158,7 @@ class Database:
 
     def __enter__(self) -> None:
         if self._depth == 0:
-            self._is_first_block = self._begin()
+            self._is_first_block = self.begin()
         self._depth += 1
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
@@ -175,7 +175,7 @@ class Database:
         except sqlite3.Error:
             log.exception(failure)
 
-    def _begin(self) -> bool:
+    def begin(self) -> bool:
         """Begins a block.  Returns whether a transaction began with it.
 
         The first block of a transaction needs no savepoint: if it fails, the whole transaction is rolled back.
