@@ -11,9 +11,10 @@ from typing import Any, Final, Self
 from sidecar_protocol.claude.runs import PermissionMode
 from sidecar_protocol.claude.sessions import Session
 
+from sidecar.claude.permissions.cli_requests import MODES
+
 PREFIX: Final = "setting:"
 """Begins the ids of these requests, by which a rejection is recognised."""
-MODES: Final = frozenset(PermissionMode)
 
 
 @dataclass(frozen=True, slots=True)
