@@ -1,7 +1,6 @@
-"""Implements `claude.doctor`: examines the user's own Claude Code.  The checks themselves are in `checks`.
+"""Implements `claude.doctor`: examines the executable that runs would use.
 
-The executable is searched for as for a run, so that both use the same one.  Nothing here costs money: Claude is started
-for its version and for the state of its login, and never gets a prompt.
+Nothing here costs money: Claude is started for its version and the state of its login, and never gets a prompt.
 """
 
 import asyncio
@@ -135,7 +134,7 @@ def _word(value: str | None) -> str | None:
 def _time(value: str | None) -> str | None:
     """Returns a time in the wire's form, or None if the value is not an ISO 8601 time with an offset."""
     try:
-        time = datetime.fromisoformat(value) if value is not None else None
-        return canonical_time(time) if time is not None and time.tzinfo is not None else None
+        time = datetime.fromisoformat(value or "")
+        return None if time.tzinfo is None else canonical_time(time)
     except (ValueError, OverflowError):
         return None

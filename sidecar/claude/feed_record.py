@@ -1,4 +1,4 @@
-"""Writes the end of each run and turn into the activity feed."""
+"""Writes the end of each run and turn into the activity feed and the log of its job."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,10 +19,7 @@ DESCRIPTION_CHARS: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class FeedRecord:
-    """The feed event of a run or a turn.
-
-    An event that cannot be stored is logged: a run does not fail because of it.
-    """
+    """The feed event of a run or a turn.  If it cannot be stored, that is logged and the run does not fail."""
 
     runtime: Runtime
     kind: Literal["run", "turn"]
@@ -51,6 +48,11 @@ class FeedRecord:
             raise
 
     def completed(self, answer: ClaudeAnswer) -> None:
+        meta = answer.model_dump(mode="json", exclude={"text", "text_truncated"})
+        self.context.log("Claude answered", meta=meta)
+        if answer.permission_denials:
+            names = ", ".join(sorted(set(answer.permission_denials)))
+            self.context.log(f"Tools that were not allowed: {names}", level="warning")
         cost = answer.model_dump(mode="json", include={"usage", "total_cost_usd", "num_turns", "duration_ms"})
         self._write("completed", answer.text, cost)
 

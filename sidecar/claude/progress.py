@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import anyio
 from sidecar_protocol.claude.delays import ClaudeApiRetry, ClaudeStall
-from sidecar_protocol.claude.runs import ClaudeAnswer, ClaudeDelta, ClaudeRunResult, session_lock
+from sidecar_protocol.claude.runs import ClaudeDelta, ClaudeRunResult, session_lock
 from sidecar_protocol.contract import Notification
 
 from sidecar.claude.process.cli_process import ClaudeProcess
@@ -50,14 +50,6 @@ class ProgressReporter:
                 case Finished():
                     is_result = True
         return is_result
-
-    def answered(self, answer: ClaudeAnswer) -> None:
-        """Logs the end of a successful run."""
-        meta = answer.model_dump(mode="json", exclude={"text", "text_truncated"})
-        self._context.log("Claude answered", meta=meta)
-        if answer.permission_denials:
-            names = ", ".join(sorted(set(answer.permission_denials)))
-            self._context.log(f"Tools that were not allowed: {names}", level="warning")
 
     def outcome(self, process: ClaudeProcess) -> ClaudeRunResult:
         """Returns the answer once the prompt is done.  Raises `JobFailed`."""
@@ -105,11 +97,8 @@ class ProgressReporter:
     def _retry(self, retry: Retry) -> None:
         reason = str(retry.status) if retry.status is not None else retry.error
         again = f"retry {retry.attempt} of {retry.max_retries} in {retry.delay_ms / 1000:.1f} s"
-        self._context.log(
-            f"Claude's API refused a request or could not be reached ({reason}): {again}",
-            level="warning",
-            meta=asdict(retry),
-        )
+        text = f"Claude's API refused a request or could not be reached ({reason}): {again}"
+        self._context.log(text, level="warning", meta=asdict(retry))
         self._context.progress(None, f"Waiting for Claude's API: {again}")
         self._notify(ClaudeApiRetry(**self._ids, **asdict(retry)))
 

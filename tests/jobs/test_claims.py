@@ -4,7 +4,7 @@ import anyio
 import pytest
 
 from sidecar.jobs.journal import JobJournal
-from sidecar.jobs.records import ClaimedJob
+from sidecar.jobs.store import ClaimedJob
 from tests.jobs.harness import JobsHarness
 
 

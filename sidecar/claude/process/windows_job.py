@@ -16,10 +16,11 @@ PROCESS_TERMINATE: Final = 0x0001
 PROCESS_SET_QUOTA: Final = 0x0100
 
 
-class BasicLimits(ctypes.Structure):
-    """JOBOBJECT_BASIC_LIMIT_INFORMATION."""
+class ExtendedLimits(ctypes.Structure):
+    """JOBOBJECT_EXTENDED_LIMIT_INFORMATION; IO_COUNTERS is six 64-bit counters."""
 
     _fields_ = (
+        # JOBOBJECT_BASIC_LIMIT_INFORMATION, which ends at a multiple of eight bytes
         ("PerProcessUserTimeLimit", wintypes.LARGE_INTEGER),
         ("PerJobUserTimeLimit", wintypes.LARGE_INTEGER),
         ("LimitFlags", ctypes.c_uint32),
@@ -29,14 +30,6 @@ class BasicLimits(ctypes.Structure):
         ("Affinity", ctypes.c_size_t),
         ("PriorityClass", ctypes.c_uint32),
         ("SchedulingClass", ctypes.c_uint32),
-    )
-
-
-class ExtendedLimits(ctypes.Structure):
-    """JOBOBJECT_EXTENDED_LIMIT_INFORMATION; IO_COUNTERS is six 64-bit counters."""
-
-    _fields_ = (
-        ("BasicLimitInformation", BasicLimits),
         ("IoInfo", ctypes.c_uint64 * 6),
         ("ProcessMemoryLimit", ctypes.c_size_t),
         ("JobMemoryLimit", ctypes.c_size_t),
@@ -58,7 +51,7 @@ if sys.platform == "win32":
             self._handle = wintypes.HANDLE(self._checked(self._kernel.CreateJobObjectW(None, None)))
             try:
                 limits = ExtendedLimits()
-                limits.BasicLimitInformation.LimitFlags = KILL_ON_JOB_CLOSE
+                limits.LimitFlags = KILL_ON_JOB_CLOSE
                 size = ctypes.sizeof(limits)
                 self._checked(
                     self._kernel.SetInformationJobObject(
