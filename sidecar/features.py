@@ -102,7 +102,7 @@ class Features:
 
     def work_problem(self) -> str | None:
         """Returns why no jobs are run at the moment; None if they are."""
-        return "the worker has ended" if self._has_ended else self._jobs.claim_error
+        return "the worker has ended" if self._has_ended else self._jobs.start_error
 
     async def claude_program(self) -> Program:
         look = self.get("claude").program

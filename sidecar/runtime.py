@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from sidecar.http.client import Http
     from sidecar.storage.fulltext import FullTextIndex
 
+PruneKey = tuple[str, str]
+"""The sort key of finished jobs in the order of pruning: (updated_at, job_id)."""
 AfterCommit = Callable[[Callable[[sqlite3.Error | None], None]], None]
 """Registers a callback for the next commit; it receives the error if that commit fails."""
 

@@ -87,7 +87,6 @@ def completions(declared: Method, start: str) -> Iterator[tuple[str, str]]:
 
 
 def _choices(schema: dict[str, Any]) -> list[str]:
-    """Returns the values that a schema allows, if it enumerates them."""
     words = ["true", "false"] if schema.get("type") == "boolean" else [str(word) for word in schema.get("enum", ())]
     return words + [word for choice in schema.get("anyOf", ()) for word in _choices(choice)]
 

@@ -68,10 +68,10 @@ async def _examine(database: str | None, as_json: bool) -> int:  # noqa: FBT001 
     except ValueError as error:
         findings.append(Finding.problem("settings", f"{error}.", "Correct the environment variable."))
     else:
-        integrity = await _integrity(settings.database)
-        findings += [_data_folder(settings.data_dir), _database(settings.database, integrity)]
-        findings.append(_log_folder(settings.log_dir))
-        findings += await _start_sidecar()
+        path = settings.database
+        integrity = await quick_check(path, INTEGRITY_TIMEOUT_S) if _has_content(path) else None
+        findings += [_data_folder(settings.data_dir), _database(path, integrity)]
+        findings += [_log_folder(settings.log_dir), *await _start_sidecar()]
     findings.append(_environment())
     ok = all(finding.state is not FindingState.PROBLEM for finding in findings)
     if as_json:
@@ -94,10 +94,9 @@ def _sqlite() -> Finding:
 
 
 def _data_folder(folder: Path) -> Finding:
-    if not folder.exists():
-        return _missing_folder("data folder", folder)
-    if not os.access(folder, os.W_OK | os.X_OK):
-        return Finding.problem("data folder", f"{folder} cannot be written.", "Give yourself the right to write there.")
+    unusable = _unusable("data folder", folder, "Give yourself the right to write there.")
+    if unusable is not None:
+        return unusable
     free = shutil.disk_usage(folder).free
     if free < LOW_DISK_BYTES:
         return Finding.problem("data folder", f"{folder}: only {file_size(free)} free.", "Free some disk space.")
@@ -107,24 +106,23 @@ def _data_folder(folder: Path) -> Finding:
 
 
 def _log_folder(folder: Path) -> Finding:
-    if not folder.exists():
-        return _missing_folder("log folder", folder)
-    if not os.access(folder, os.W_OK | os.X_OK):
-        return Finding.problem("log folder", f"{folder} cannot be written.", "Set LOG_DIR to another folder.")
+    unusable = _unusable("log folder", folder, "Set LOG_DIR to another folder.")
+    if unusable is not None:
+        return unusable
     written = sum(file.stat().st_size for file in folder.glob("sidecar.log*"))
     return Finding.ok("log folder", f"{folder}, {file_size(written)} of logs")
 
 
-def _missing_folder(name: str, folder: Path) -> Finding:
+def _unusable(name: str, folder: Path, advice: str) -> Finding | None:
+    """Returns a finding if the folder does not exist or cannot be written."""
+    if folder.exists():
+        if os.access(folder, os.W_OK | os.X_OK):
+            return None
+        return Finding.problem(name, f"{folder} cannot be written.", advice)
     parent = next(parent for parent in folder.parents if parent.exists())
     if os.access(parent, os.W_OK | os.X_OK):
         return Finding.ok(name, f"{folder}, will be created at the first start")
     return Finding.problem(name, f"{folder} does not exist, and {parent} cannot be written.", "Set APP_DATA_DIR.")
-
-
-async def _integrity(database: Path) -> str | None:
-    """Returns the result of SQLite's check; None if the database does not exist yet."""
-    return await quick_check(database, INTEGRITY_TIMEOUT_S) if _has_content(database) else None
 
 
 def _has_content(path: Path) -> bool:
@@ -132,6 +130,7 @@ def _has_content(path: Path) -> bool:
 
 
 def _database(path: Path, integrity: str | None) -> Finding:
+    """`integrity` is the result of SQLite's check; None if the database does not exist yet."""
     if integrity is None:
         return Finding.ok("database", f"{path.name}, will be created at the first start")
     restore = f"Restore the newest backup in {path.parent / 'backups'}."
@@ -147,14 +146,10 @@ def _database(path: Path, integrity: str | None) -> Finding:
     applied = f"{len(known) - len(pending)} of {len(known)} migrations"
     stored = sum(file.stat().st_size for file in path.parent.glob(f"{path.name}*") if not file.name.endswith(".lock"))
     facts = f"{path.name}, {file_size(stored)}, {applied}, integrity ok"
-    owner = _lock_owner(path.with_name(path.name + ".lock"))
-    if owner is not None:
+    if (owner := _lock_owner(path.with_name(path.name + ".lock"))) is not None:
         return Finding.warning("database", f"{facts}; in use by process {owner}", "Nothing to do if that is the app.")
-    if pending:
-        return Finding.warning(
-            "database", facts, "Nothing to do: the next start makes a backup and applies the others."
-        )
-    return Finding.ok("database", facts)
+    advice = "Nothing to do: the next start makes a backup and applies the others."
+    return Finding.warning("database", facts, advice) if pending else Finding.ok("database", facts)
 
 
 def _lock_owner(lock: Path) -> str | None:

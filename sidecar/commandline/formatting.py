@@ -42,7 +42,6 @@ def one_line(value: Any) -> str:
 
 
 def members(value: Mapping[str, Any]) -> str:
-    """Formats the members of an object on one line."""
     return ", ".join(f"{name}: {one_line(member)}" for name, member in value.items() if member is not None)
 
 

@@ -66,15 +66,14 @@ def _print_timeline(console: Console, path: Path, limit: int, name_width: int) -
     for count, line in enumerate(read(path)):
         if isinstance(line, Header):
             timeline.flush_line()
-            facts = line.facts
-            console.print(
-                Text(f"{facts.get('server', 'a sidecar')}, {facts.get('started_at', 'some time')}", style="bold")
-            )
+            server, at = line.facts.get("server", "a sidecar"), line.facts.get("started_at", "some time")
+            console.print(Text(f"{server}, {at}", style="bold"))
             requests, seconds = {}, 0.0
             continue
         if count > limit:
             break
-        timeline.flush_line() if line.t / 1000 - seconds > 1 else None
+        if line.t / 1000 - seconds > 1:
+            timeline.flush_line()
         seconds = line.t / 1000
         _print_entry(console, timeline, line, requests)
     timeline.flush_line()
@@ -84,9 +83,7 @@ def _print_entry(console: Console, timeline: Timeline, entry: Entry, requests: d
     if entry.message is None:
         timeline.flush_line()
         console.print(Text(f"{entry.t / 1000:7.3f}  {_event(entry)}", style="dim"))
-    for message in entry.message if isinstance(entry.message, list) else [entry.message]:
-        if not isinstance(message, dict):
-            continue
+    for message in filter(lambda one: isinstance(one, dict), entry.messages):
         method, params = message.get("method"), message.get("params") or {}
         if method is not None and entry.from_client:
             if isinstance(message.get("id"), int | str):  # a request without a valid id is refused, with id null

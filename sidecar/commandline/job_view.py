@@ -73,7 +73,6 @@ class JobView:
             self.on_message(message)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Yields the last lines of the text in a panel, and the job's state below it."""
         del options
         if time.perf_counter() - self._begin < HIDDEN_S:
             return

@@ -38,5 +38,4 @@ def output_for(*, as_json: bool) -> Output:
 
 
 def run(command: Callable[..., Awaitable[int]], *arguments: Any) -> NoReturn:
-    """Runs an asynchronous command and exits with the code that it returns."""
     sys.exit(anyio.run(command, *arguments))

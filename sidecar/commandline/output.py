@@ -74,7 +74,6 @@ class Output:
                 self._err.print(Text(f"  {label}: {one_line(error.data[name])}", style="dim"), soft_wrap=True)
 
     def problem(self, sentence: str) -> None:
-        """Prints any other error."""
         self._err.print(Text(printable(sentence), style="red"), soft_wrap=True)
 
     def heading(self, text: str) -> None:
@@ -118,7 +117,6 @@ class Output:
 
     @contextmanager
     def watching(self, view: JobView) -> Iterator[None]:
-        """Shows a job during the block."""
         if self._err.is_terminal:
             with _live(view, self._err):
                 yield

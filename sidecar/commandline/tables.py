@@ -1,11 +1,7 @@
-"""Prints a list of entities as a table, with the most informative columns that fit on the terminal.
-
-The columns are chosen by the fields' names and declared types, so that this works for any entity.
-"""
+"""Prints a list of entities as a table, with the most informative columns that fit on the terminal."""
 
 from collections.abc import Iterable
 from datetime import datetime
-from enum import Enum
 from types import UnionType
 from typing import Any, Final, Union, get_args, get_origin
 
@@ -17,14 +13,13 @@ from sidecar.commandline.formatting import ago, one_line
 
 GAP: Final = 2
 FLEXIBLE_MIN: Final = 14
-"""Minimum width of a column of texts or objects, which are truncated to fit."""
-NAMES: Final = ("title", "name")
-KINDS: Final = ("type", "method", "level", "event_type", "source", "email")
-WORDS: Final = ("message", "title", "description", "detail")
-TEXTS: Final = (*WORDS, "payload", "result", "params", "meta", "raw", "error")
-TIMES: Final = ("_at", "_time", "start")
-LOW_RANK: Final = 5
-"""The rank from which a column is only added if it takes no width from the others."""
+"""Minimum width of a column of texts or objects."""
+TEXTS: Final = ("title", "message", "description", "detail", "payload", "result", "params", "meta", "raw", "error")
+"""Columns whose cells are truncated to fit."""
+BEST: Final = ("title", "name", "status", "kind", "level", "service", "type", "method", "event_type", "source", "email")
+BEST_TEXTS: Final = ("message", "description", "detail", "start_time", "event_time", "created_at")
+RANKS: Final = (*BEST, *BEST_TEXTS)
+"""The most informative columns, best first.  Any other is only added if it takes no width from these."""
 
 
 def list_field(result: type[Model] | None) -> tuple[str, type[Model]] | None:
@@ -42,7 +37,7 @@ def list_field(result: type[Model] | None) -> tuple[str, type[Model]] | None:
 def print_table(console: Console, item: type[Model], rows: list[dict[str, Any]], now: datetime) -> None:
     table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="bold")
     cells = {name: [_cell(name, row.get(name), now) for row in rows] for name in item.model_fields}
-    names = _chosen(item, cells, console.width)
+    names = _chosen(cells, console.width)
     for name in names:
         flexible = name in TEXTS
         table.add_column(
@@ -68,36 +63,21 @@ def print_methods(methods: Iterable[Method]) -> None:
     Console(highlight=False).print(table, markup=False)
 
 
-def _chosen(item: type[Model], cells: dict[str, list[str]], width: int) -> list[str]:
+def _chosen(cells: dict[str, list[str]], width: int) -> list[str]:
     """Returns the columns that fit, in declared order, without those that are empty in every row."""
-    candidates = [name for name in item.model_fields if any(cells[name])]
-    ranks = {name: _rank(name, candidates, item) for name in candidates}
+    candidates = [name for name in cells if any(cells[name])]
+    ranked = [name for name in RANKS if name in candidates[1:]]
     needs = {name: GAP + _width(name, cells[name]) for name in candidates}
     least = {name: min(needs[name], GAP + FLEXIBLE_MIN) if name in TEXTS else needs[name] for name in candidates}
     chosen: list[str] = []
     left = width + GAP
-    for name in sorted(candidates, key=ranks.__getitem__):
-        # A column of low rank must not shorten the texts of the columns chosen before it.
-        spare = 0 if ranks[name] < LOW_RANK else sum(needs[one] - least[one] for one in chosen)
+    for name in dict.fromkeys([*candidates[:1], *ranked, *candidates]):
+        # A column without a rank must not shorten the texts of the columns chosen before it.
+        spare = 0 if name in ranked else sum(needs[one] - least[one] for one in chosen)
         if least[name] + spare <= left or not chosen:
             chosen.append(name)
             left -= least[name]
-    return [name for name in item.model_fields if name in chosen]
-
-
-def _rank(name: str, candidates: list[str], item: type[Model]) -> int:
-    """Ranks a column: the id, then names and states, kinds, texts, the first time, and the rest."""
-    if name == candidates[0]:
-        return 0
-    if name in NAMES or any(map(_is_enum, _flat(item.model_fields[name].annotation))):
-        return 1
-    if name in KINDS:
-        return 2
-    if name in WORDS:
-        return 3
-    if name == next((one for one in candidates if one.endswith(TIMES)), None):
-        return 4
-    return LOW_RANK + (name in TEXTS)
+    return [name for name in cells if name in chosen]
 
 
 def _cell(name: str, value: Any, now: datetime) -> str:
@@ -111,11 +91,7 @@ def _width(name: str, cells: list[str]) -> int:
 
 
 def _is_plain(annotation: Any) -> bool:
-    return annotation in (str, int, float, bool, type(None)) or _is_enum(annotation)
-
-
-def _is_enum(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, Enum)
+    return isinstance(annotation, type) and issubclass(annotation, (str, int, float, type(None)))
 
 
 def _flat(annotation: Any) -> list[Any]:

@@ -11,8 +11,9 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
+from sidecar_protocol.contract import Encoded, Model
 from sidecar_protocol.errors import Storage
 
 from sidecar.paths import make_private_dir
@@ -26,6 +27,7 @@ WAL_LIMIT_BYTES: Final = 16 * 1024 * 1024
 PAGE_BYTES: Final = 4 * 1024 * 1024
 """Maximum size of the rows of a list page, well below the maximum size of a message."""
 
+M = TypeVar("M", bound=Model)
 Row = Any
 """A tuple of the statement's columns."""
 Parameters = Sequence[Any] | dict[str, Any]
@@ -126,6 +128,24 @@ class Database:
         """Returns the first row of a query or of a RETURNING clause, or None if there is none."""
         first: Row | None = self._connection.execute(sql, parameters).fetchone()
         return first
+
+    def value(self, sql: str, parameters: Parameters = ()) -> Any:
+        """Returns the first column of the first row, or None if there is none."""
+        row = self.row(sql, parameters)
+        return None if row is None else row[0]
+
+    def values(self, sql: str, parameters: Parameters = ()) -> list[Any]:
+        """Returns the first column of each row."""
+        return [row[0] for row in self.rows(sql, parameters)]
+
+    def encoded(self, model: type[M], sql: str, parameters: Parameters = ()) -> Encoded[M] | None:
+        """Returns the first row, which the statement encodes as the model's JSON; None if there is none."""
+        row = self.row(sql, parameters)
+        return None if row is None else Encoded(model, row[0].encode())
+
+    def all_encoded(self, model: type[M], sql: str, parameters: Parameters = ()) -> list[Encoded[M]]:
+        """Returns the rows, each of which the statement encodes as the model's JSON."""
+        return [Encoded(model, row[0].encode()) for row in self.rows(sql, parameters)]
 
     def page(self, sql: str, parameters: Parameters, limit: int) -> tuple[list[Row], bool]:
         """Returns at most `limit` rows, fewer if their first columns exceed PAGE_BYTES, and whether more follow.

@@ -16,15 +16,7 @@ from sidecar_protocol.connection import MESSAGE_TOO_LARGE, PARSE_ERROR, Refused
 
 from sidecar import __version__
 from sidecar.clock import Clock, iso_now
-from sidecar.transcripts.file.format import (
-    TO_CLIENT,
-    TO_SIDECAR,
-    event_line,
-    header_line,
-    message_prefix,
-    open_private,
-    raw_line,
-)
+from sidecar.transcripts.file.format import TO_CLIENT, TO_SIDECAR, event_line, header_line, message_prefix, raw_line
 from sidecar.transcripts.file.redact import Redactor
 from sidecar.transcripts.file.schemas import ContractSchemas
 
@@ -48,7 +40,7 @@ class Recorder:
         """Lines received since the last write, each with its refusal."""
         self._received_at = 0.0
         self._sent_at = 0.0
-        self._file = open_private(path)
+        self._file = open(path, "ab+", buffering=0, opener=_open_private)  # noqa: SIM115 - closed by `close`
         self._size = self._file.seek(0, os.SEEK_END)
         self._file.seek(max(0, self._size - 1))
         is_cut = self._file.read(1) not in (b"", b"\n")  # the last run was killed in a write
@@ -75,7 +67,6 @@ class Recorder:
             self._write([*received, start, data[:-1].replace(b"\n", END + start), END])
 
     def on_eof(self) -> None:
-        """Writes the end of stdin."""
         self._write([*self._take_received(), event_line(self._now(), TO_SIDECAR, eof=True)])
 
     def on_commit(self, failure: Exception | None) -> None:
@@ -145,3 +136,7 @@ def open_recorder(path: Path, openrpc: bytes, clock: Clock, fixed: dict[str, obj
         **({"fixed": fixed} if fixed else {}),
     }
     return Recorder(path, facts, Redactor(schemas), clock.monotonic)
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

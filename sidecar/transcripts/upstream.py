@@ -1,11 +1,12 @@
 """Recording the answers of the vendors' servers, and playing them back instead of sending requests.
 
-One JSON object per line: {"what", "method", "key", "status", "headers", "json", "text" or "base64"}, or "trouble" and
+One JSON object per line: {"what", "method", "key", "status", "headers", "json", "text" or "base64"}, or "error" and
 "reason" if the request failed.  `key` is a digest of the request without its secrets, so neither a secret address nor
 a token can be read from the file.  In answers, OAuth tokens (RFC 6749 §5.1) and the targets of redirects from secret
 addresses (see `addresses.py`) are replaced.
 """
 
+import os
 from base64 import b64decode, b64encode
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -19,7 +20,6 @@ from pydantic_core import from_json, to_json
 from sidecar.http import client as http
 from sidecar.http.client import HttpError, HttpRequest, HttpResponse
 from sidecar.transcripts.file.addresses import INVALID_URL, address_digest, placeholder_url
-from sidecar.transcripts.file.format import open_private
 
 TOKENS: Final = frozenset({"access_token", "refresh_token", "id_token"})
 """Secret members of an OAuth token response."""
@@ -42,7 +42,7 @@ class UpstreamRecorder:
 
     def __init__(self, path: Path) -> None:
         """Raises OSError if the file cannot be written."""
-        self._file = open_private(path)
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o600)
 
     async def exchange(self, request: HttpRequest, send: Send) -> HttpResponse:
         """Returns the real answer; raises and records the HttpError if there is none."""
@@ -50,13 +50,13 @@ class UpstreamRecorder:
         try:
             answer = await send(request)
         except HttpError as error:
-            self._write({**facts, "trouble": type(error).__name__, "reason": error.reason})
+            self._write({**facts, "error": type(error).__name__, "reason": error.reason})
             raise
         self._write({**facts, "status": answer.status, "headers": _headers(request, answer), **_body(answer.body)})
         return answer
 
     def _write(self, facts: dict[str, Any]) -> None:
-        self._file.write(to_json(facts) + b"\n")
+        os.write(self._file, to_json(facts) + b"\n")
 
 
 class UpstreamPlayer:
@@ -82,8 +82,8 @@ class UpstreamPlayer:
         if not recorded:
             raise UpstreamNotRecorded(f"{request.what}: this {request.method} request was not recorded")
         facts = recorded.popleft() if len(recorded) > 1 else recorded[0]
-        if "trouble" in facts:
-            error: HttpError = getattr(http, facts["trouble"])(facts["reason"], request.what)
+        if "error" in facts:
+            error: HttpError = getattr(http, facts["error"])(facts["reason"], request.what)
             raise error
         return HttpResponse(facts["status"], facts["headers"], _bytes(facts))
 

@@ -11,12 +11,10 @@ Each start of the sidecar appends a header, so a file recorded over restarts has
 If the machine crashes, the last line of a run may be incomplete; readers skip it.
 """
 
-import os
 import shutil
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from io import FileIO
 from pathlib import Path
 from typing import Any, Final
 
@@ -50,9 +48,7 @@ class Entry:
 
     line: int
     facts: dict[str, Any]
-    """The whole line."""
     size: int = 0
-    """Length of the line in bytes."""
     has_patterns: bool = True
     """False if the message certainly contains no pattern (see `patterns.py`)."""
     t: float = field(init=False)
@@ -153,11 +149,6 @@ def read_runs(path: Path) -> list[Run]:
         else:
             runs[-1][1].append(line)
     return runs
-
-
-def open_private(path: Path) -> FileIO:
-    """Opens a file that only its owner can read, for appending and without a buffer."""
-    return open(path, "ab+", buffering=0, opener=lambda name, flags: os.open(name, flags, 0o600))
 
 
 def message_prefix(t: float, direction: str) -> bytes:

@@ -20,15 +20,8 @@ SHAPES: Final = {
     "date-time": r"\d{4}-\d\d-\d\dT\d\d:?\d\d:?\d\d(?:\.?\d{3,6})?Z",
 }
 """Ids and times as the sidecar writes them, including inside texts and file names."""
-TYPES: Final[dict[str, tuple[type, ...]]] = {
-    "string": (str,),
-    "cursor": (str,),
-    "object": (dict,),
-    "array": (list,),
-    "number": (int, float),
-    "integer": (int,),
-    "boolean": (bool,),
-    "null": (type(None),),
+TYPES: Final = {"string": str, "cursor": str, "object": dict, "array": list, "integer": int, "boolean": bool} | {
+    "null": type(None)
 }
 EXAMPLES: Final[dict[str, Any]] = {
     "uuid": "01a00000-0000-7000-8000-000000000000",
@@ -58,7 +51,6 @@ def is_secret(value: Any) -> bool:
 
 
 def secret_to_send(secret: dict[str, Any]) -> str:
-    """Returns what to send in place of a redacted secret."""
     return str(secret[LIKE]) if LIKE in secret else placeholder(secret[SECRET_KEY])
 
 
@@ -76,13 +68,16 @@ def example(value: Any) -> Any:
     return [example(item) for item in value] if type(value) is list else value
 
 
-def is_of_kind(kind: str, actual: Any) -> bool:
-    """Returns whether a value matches `{"$any": kind}`."""
-    if kind in SHAPES:
-        return isinstance(actual, str) and re.fullmatch(SHAPES[kind], actual) is not None
-    return kind == "anything" or type(actual) in TYPES.get(kind, ())
+def fits(kind: str, wanted: Any, actual: Any) -> bool:
+    """Returns whether a value fits a pattern that is not `$unordered`: `{kind: wanted}`."""
+    if kind == RE:
+        return isinstance(actual, str) and re.fullmatch(wanted, actual, re.DOTALL) is not None
+    return kind == SECRET_KEY or (kind == ANY and _is_any(wanted, actual))
 
 
-def matches(expression: str, actual: Any) -> bool:
-    """Returns whether a value is a text that the regular expression matches in full."""
-    return isinstance(actual, str) and re.fullmatch(expression, actual, re.DOTALL) is not None
+def _is_any(name: str, actual: Any) -> bool:
+    if name in SHAPES:
+        return isinstance(actual, str) and re.fullmatch(SHAPES[name], actual) is not None
+    if name == "number":
+        return type(actual) in (int, float)
+    return name == "anything" or type(actual) is TYPES.get(name)

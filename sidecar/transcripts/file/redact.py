@@ -94,7 +94,6 @@ class Redactor:
 
 
 def _any_of(names: frozenset[str]) -> re.Pattern[bytes]:
-    """Returns a pattern for any of the names in quotes."""
     return re.compile(f'"(?:{"|".join(map(re.escape, sorted(names)))})"'.encode())
 
 

@@ -64,7 +64,6 @@ class ContractSchemas:
                 return schema
 
     def choices(self, schema: Schema) -> Iterator[Schema]:
-        """Yields the alternatives of a schema."""
         schema = self.resolved(schema)
         if "anyOf" not in schema:
             yield schema
@@ -89,7 +88,6 @@ class ContractSchemas:
         return any(name in choice.get("properties", ()) for choice in self.choices(schema))
 
     def item(self, schema: Schema) -> Schema:
-        """Returns the schema of a list's items."""
         found = (choice["items"] for choice in self.choices(schema) if isinstance(choice.get("items"), dict))
         return next(found, UNDECLARED)
 

@@ -1,6 +1,7 @@
 """Faults on demand: what `sidecar replay` does wrong, and at which answer or notification."""
 
 import re
+from argparse import ArgumentTypeError
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -33,10 +34,10 @@ class Fault:
 
 
 def parse_fault(text: str) -> Fault:
-    """Raises ValueError with the accepted syntax."""
+    """Parses an argument of `--fault`."""
     match = _FORM.fullmatch(text)
     if match is None:
-        raise ValueError(f"{text!r} is not a fault: {HELP}")
+        raise ArgumentTypeError(f"{text!r} is not a fault: {HELP}")
     delay_s = min(int(match["ms"] or 0), MAX_DELAY_MS) / 1000
     return Fault(match["kind"] or "delay", delay_s, match["name"], int(match["nth"]) if match["nth"] else None)
 

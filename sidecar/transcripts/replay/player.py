@@ -23,7 +23,7 @@ IDLE_S: Final = 0.05
 """A client that has sent nothing for this time is idle."""
 
 
-class Output(Protocol):
+class ReplayOutput(Protocol):
     """Sends answers and notifications."""
 
     def answer(self, request: Request, answer: bytes, *, is_error: bool) -> None: ...
@@ -37,7 +37,7 @@ class Player:
     Messages wait in a queue in the recorded order; one that is not yet due delays those behind it.
     """
 
-    def __init__(self, recording: Recording, output: Output, *, is_fast: bool, is_held: bool) -> None:
+    def __init__(self, recording: Recording, output: ReplayOutput, *, is_fast: bool, is_held: bool) -> None:
         """`is_held`: sends notifications only along with answers until `release` is called."""
         self.recording = recording
         self._output = output
@@ -76,11 +76,8 @@ class Player:
         self._send_due(math.inf)
 
     def release(self) -> None:
-        """Ends `is_held`."""
         self._is_held = False
         self._advance()
-
-    # --- queueing -----------------------------------------------------------------------------------------------
 
     def _push(self, position: float, due: float, send: Callable[[], None]) -> None:
         heappush(self._queue, (position, next(self._order), due, send))
@@ -102,10 +99,7 @@ class Player:
             segment += 1
         return segment
 
-    # --- sending ------------------------------------------------------------------------------------------------
-
     def _advance(self) -> None:
-        """Sends what is due and schedules the next call."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -147,10 +141,10 @@ class Player:
 
     def _notify(self, notification: RecordedNotification) -> None:
         message = example(notification.message) if notification.has_patterns else notification.message
-        if notification.method == "$/progress" and self._tokens:
+        if message["method"] == "$/progress" and self._tokens:
             token = message["params"]["token"]
             message = {**message, "params": {**message["params"], "token": self._tokens.get(token, token)}}
-        self._output.notify(notification.method, to_json(message))
+        self._output.notify(message["method"], to_json(message))
 
     def _map_token(self, request: Request, recorded: RecordedRequest) -> None:
         """Remembers which progress token of the client replaces the recorded one."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache, partial
-from typing import Any, Final, TypeGuard, cast
+from typing import Any, Final, TypeGuard
 
 from pydantic_core import to_json
 from sidecar_protocol.contract import RpcError
@@ -22,6 +22,7 @@ VOLATILE: Final = frozenset({"date-time", "measured"})
 ANY_PARAMS: Final = frozenset({"initialize"})
 """Methods matched by name only: the handshake contains the client's own version and process id."""
 MAX_DETAILS: Final = 10
+MAX_VALUE_CHARS: Final = 200
 RECORD_HINT: Final = "Record it with `sidecar serve --record FILE`."
 READ_AHEAD: Final = 500
 """Lines read at once while nothing else is to be done; they take a few milliseconds."""
@@ -50,10 +51,6 @@ class RecordedNotification:
     segment: int
     message: dict[str, Any]
     has_patterns: bool
-
-    @property
-    def method(self) -> str:
-        return cast("str", self.message["method"])
 
 
 @dataclass(slots=True)
@@ -94,8 +91,6 @@ class Recording:
         self.notifications: deque[RecordedNotification] = deque()
         """The notifications that have been read and not yet played."""
         self.exit_code = 0
-
-    # --- reading ------------------------------------------------------------------------------------------------
 
     def read_line(self) -> bool:
         """Reads one more line; returns False at the end of the run.  Raises NotATranscript."""
@@ -162,8 +157,6 @@ class Recording:
     def is_after_eof(self, segment: int) -> bool:
         return self._eof_segment is not None and self._eof_segment <= segment
 
-    # --- matching -----------------------------------------------------------------------------------------------
-
     def match(self, method: str, params: dict[str, Any]) -> RecordedRequest | None:
         """Returns the first unused recording of a request, else its last recording, else None.
 
@@ -216,10 +209,8 @@ class Recording:
     def _is_volatile(self, schema: Schema) -> bool:
         return bool(schema.get(SECRET)) or self._schemas.format(schema) in VOLATILE
 
-    # --- explaining ---------------------------------------------------------------------------------------------
-
-    def nearest(self, method: str, params: dict[str, Any]) -> tuple[RecordedRequest, list[str]] | None:
-        """Returns the request of this method whose params differ least, and the paths where they differ."""
+    def nearest(self, method: str, params: dict[str, Any]) -> tuple[RecordedRequest, list[tuple[str, Any]]] | None:
+        """Returns the request of this method whose params differ least, and where: the paths and recorded values."""
         recorded = (same[0] for same in self._exact.get(method, {}).values())
         candidates = [(request, differing(request.params, params)) for request in recorded]
         return min(candidates, key=lambda candidate: len(candidate[1]), default=None)
@@ -242,19 +233,13 @@ def not_recorded(recordings: Sequence[Recording], method: str, params: dict[str,
         hint = f"Similar recorded methods: {', '.join(similar)}." if similar else RECORD_HINT
         names = ", ".join(one.name for one in recordings)
         return NotRecorded(f"No transcript has {method}; replayed: {names}.", hint=hint)
-    recording, request, paths = min(found, key=lambda one: len(one[2]))
+    recording, request, differences = min(found, key=lambda one: len(one[2]))
     details = [
-        {"path": path, "message": f"recorded: {_value_at(request.params, path)}"} for path in paths[:MAX_DETAILS]
+        {"path": path, "message": f"recorded: {to_json(value).decode()[:MAX_VALUE_CHARS]}"}
+        for path, value in differences[:MAX_DETAILS]
     ]
     where = f"The nearest request is {recording.name}, line {request.line}."
     return NotRecorded(f"No transcript has {method} with these params.  {where}", details=details)
-
-
-def _value_at(params: Any, path: str) -> str:
-    value = params
-    for name in path.split(".")[1:]:
-        value = value.get(name) if type(value) is dict else None
-    return to_json(value).decode()[:200]
 
 
 def _is_id(value: Any) -> TypeGuard[int | str]:
@@ -276,9 +261,9 @@ def _first_unused(requests: deque[RecordedRequest] | None) -> RecordedRequest | 
     return None
 
 
-def differing(recorded: Any, actual: Any, path: str = "params") -> list[str]:
-    """Returns the paths at which two values differ."""
+def differing(recorded: Any, actual: Any, path: str = "params") -> list[tuple[str, Any]]:
+    """Returns where two values differ: the paths and recorded values."""
     if type(recorded) is dict and type(actual) is dict:
         names = [name for name in {**recorded, **actual} if name != "_meta"]
         return [one for name in names for one in differing(recorded.get(name), actual.get(name), f"{path}.{name}")]
-    return [] if recorded == actual else [path]
+    return [] if recorded == actual else [(path, recorded)]

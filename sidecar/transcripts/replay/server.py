@@ -22,7 +22,7 @@ from sidecar.paths import schema_dir
 from sidecar.storage.unit_of_work import UnitOfWork
 from sidecar.transcripts.file.format import Entry, Header, NotATranscript, read
 from sidecar.transcripts.file.schemas import ContractSchemas
-from sidecar.transcripts.replay.faults import HELP, Fault, Faults, parse_fault
+from sidecar.transcripts.replay.faults import HELP, Faults, parse_fault
 from sidecar.transcripts.replay.player import Player
 from sidecar.transcripts.replay.recording import Recording, not_recorded
 from sidecar.wire.descriptors import claim_stdio
@@ -31,6 +31,8 @@ from sidecar.wire.stdio import PlatformWriter, Reader, WireOut
 
 LAST_WRITE_S: Final = 2.0
 """Time to write the last lines; the sidecar has the same."""
+FILES: Final = "a transcript; if there are several, the first that has the request answers"
+PACE: Final = "send at once (default), or with the recorded delays"
 WAIT_FOR: Final = (
     "send no notifications on its own before the client has called METHOD, such as the first call of a window; "
     "until then they are sent only along with answers recorded after them"
@@ -40,38 +42,23 @@ SHUTDOWN: Final = b'{"drained":true,"cancelled_requests":0,"interrupted_jobs":0}
 """The answer to `shutdown` if none was recorded: any client may send it."""
 
 
+class NoSuchMethod(Exception):
+    """The method of `--wait-for` is not in the contract."""
+
+
 def arguments(argv: list[str]) -> argparse.Namespace:
-    """Parses the options; exits on `--help` and on errors."""
     parser = argparse.ArgumentParser(
         prog="sidecar replay",
         description="Stand in for the sidecar on stdin and stdout, with the answers and notifications of transcripts.",
     )
-    parser.add_argument(
-        "files",
-        metavar="FILE",
-        nargs="+",
-        type=Path,
-        help="a transcript; if there are several, the first that has the request answers",
-    )
-    parser.add_argument(
-        "--pace",
-        choices=("fast", "recorded"),
-        default="fast",
-        help="send at once (default), or with the recorded delays",
-    )
+    parser.add_argument("files", metavar="FILE", nargs="+", type=Path, help=FILES)
+    parser.add_argument("--pace", choices=("fast", "recorded"), default="fast", help=PACE)
     parser.add_argument("--run", type=int, default=1, metavar="N", help="replay the Nth run in the file (default: 1)")
     parser.add_argument("--wait-for", metavar="METHOD", help=WAIT_FOR)
-    parser.add_argument("--fault", action="append", default=[], type=_fault, metavar="FAULT", help=HELP)
+    parser.add_argument("--fault", action="append", default=[], type=parse_fault, metavar="FAULT", help=HELP)
     for option in ("--db", "--now", "--seed", "--upstream"):  # accepted and ignored: clients may always pass them
         parser.add_argument(option, help=argparse.SUPPRESS)
     return parser.parse_args(argv)
-
-
-def _fault(text: str) -> Fault:
-    try:
-        return parse_fault(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def main(argv: list[str]) -> NoReturn:
@@ -81,30 +68,25 @@ def main(argv: list[str]) -> NoReturn:
     options = arguments(argv)
     wire = claim_stdio()
     try:
-        schemas = ContractSchemas((schema_dir() / "openrpc.json").read_bytes())
-        _check_method(options.wait_for, schemas)
-        recordings = [Recording(path.name, lines_of_run(path, options.run), schemas) for path in options.files]
-    except (OSError, NotATranscript, LookupError) as error:
+        code = asyncio.Runner().run(_run(_open_recordings(options), options, wire, parent))
+    except (OSError, NotATranscript, NoSuchMethod) as error:
         print(f"sidecar: {error}", file=sys.stderr)  # noqa: T201 - stderr, as `serve` does
-        os._exit(exit_codes.USAGE)
-    try:
-        code = asyncio.Runner().run(_run(recordings, options, wire, parent))
-    except NotATranscript as error:
-        print(f"sidecar: {error}", file=sys.stderr)  # noqa: T201 - see above
         code = exit_codes.USAGE
     sys.stderr.flush()
     os._exit(code)
 
 
+def _open_recordings(options: argparse.Namespace) -> list[Recording]:
+    schemas = ContractSchemas((schema_dir() / "openrpc.json").read_bytes())
+    if options.wait_for not in {None, *schemas.methods}:
+        similar = " or ".join(get_close_matches(options.wait_for, schemas.methods, n=2))
+        hint = f"; {similar}?" if similar else ""
+        raise NoSuchMethod(f"--wait-for {options.wait_for}: there is no such method{hint}")
+    return [Recording(path.name, lines_of_run(path, options.run), schemas) for path in options.files]
+
+
 async def _run(recordings: list[Recording], options: argparse.Namespace, wire: tuple[int, int], parent: int) -> int:
     return await ReplayServer(recordings, options, wire, parent).run()
-
-
-def _check_method(name: str | None, schemas: ContractSchemas) -> None:
-    """Raises LookupError if there is no such method."""
-    if name is not None and name not in schemas.methods:
-        similar = " or ".join(get_close_matches(name, schemas.methods, n=2))
-        raise LookupError(f"--wait-for {name}: there is no such method{f'; {similar}?' if similar else ''}")
 
 
 def lines_of_run(path: Path, number: int) -> Iterator[Header | Entry]:
@@ -126,7 +108,6 @@ class ReplayServer:
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[int] = self._loop.create_future()
-        self._failure: Exception | None = None
         self._faults = Faults(options.fault)
         self._parent = parent
         self._out = wire[1]
@@ -142,30 +123,28 @@ class ReplayServer:
         self._reader = Reader(wire[0], self._connection, self._unit_of_work, handle=self._handle, on_eof=self._on_eof)
 
     async def run(self) -> int:
-        """Serves until the end; returns the exit code."""
         self._loop.set_exception_handler(self._crash)
         for name in ("SIGTERM", "SIGINT", "SIGHUP"):
             with contextlib.suppress(NotImplementedError, AttributeError):  # Windows has no such handlers
                 self._loop.add_signal_handler(getattr(signal, name), self._end, exit_codes.OK)
         watch_parent(self._parent, self._loop, lambda: self._end(exit_codes.HOST_DIED))
         self._reader.start()
-        code = await self._ended
-        self._writer.finish(LAST_WRITE_S)
-        if self._failure is not None:
-            raise self._failure
-        return code
+        try:
+            return await self._ended
+        finally:
+            self._writer.finish(LAST_WRITE_S)
 
     def _crash(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Ends the process: a client must not wait for an answer that an error of ours prevented."""
         if isinstance(context.get("exception"), NotATranscript):  # met while reading ahead
-            self._refuse(context["exception"])
+            self._fail(context["exception"])
             return
         loop.default_exception_handler(context)
         self._end(exit_codes.CRASHED)
 
-    def _refuse(self, error: NotATranscript) -> None:
-        self._failure = error
-        self._end(exit_codes.USAGE)
+    def _fail(self, error: NotATranscript) -> None:
+        if not self._ended.done():
+            self._ended.set_exception(error)
 
     def _end(self, code: int) -> None:
         if not self._ended.done():
@@ -176,10 +155,8 @@ class ReplayServer:
             for player in self._players:
                 player.finish()
         except NotATranscript as error:
-            self._failure = error
+            self._fail(error)
         self._end(self._recordings[0].exit_code)
-
-    # --- in -----------------------------------------------------------------------------------------------------
 
     def _handle(self, event: Event) -> None:
         if type(event) is Request:
@@ -189,7 +166,7 @@ class ReplayServer:
                     for player in self._players:
                         player.release()
             except NotATranscript as error:
-                self._refuse(error)
+                self._fail(error)
         elif type(event) is Refused and event.reply:
             self._writer.queue_response(event.reply)
         elif type(event) is Notified and event.method == "exit":
@@ -208,15 +185,11 @@ class ReplayServer:
         self._writer.queue_response(self._connection.reply_error(request, error.json_bytes()))
         self._unit_of_work.request_commit()
 
-    # --- out ----------------------------------------------------------------------------------------------------
-
     def answer(self, request: Request, answer: bytes, *, is_error: bool) -> None:
-        """Answers a request under the client's id."""
         reply = self._connection.reply_error if is_error else self._connection.reply
         self._send_or_fail(request.method, lambda: reply(request, answer))
 
     def notify(self, method: str, message: bytes) -> None:
-        """Sends a notification, in its place among the answers."""
         self._send_or_fail(method, lambda: message + b"\n")
 
     def _send_or_fail(self, name: str, line: Callable[[], bytes]) -> None:

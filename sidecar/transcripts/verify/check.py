@@ -53,7 +53,6 @@ class NotAsRecorded(AssertionError):
 
 
 def contract_schemas() -> ContractSchemas:
-    """Reads the contract of this installation."""
     return ContractSchemas((schema_dir() / "openrpc.json").read_bytes())
 
 
@@ -153,9 +152,6 @@ def _start(
     return SidecarProcess(
         [*program, *arguments], isolated_environment(data_dir, {**env, **options.env}), options.timeout_s
     )
-
-
-# --- explaining ---------------------------------------------------------------------------------------------------
 
 
 def explain_all(path: Path, mismatches: Iterable[Mismatch]) -> str:

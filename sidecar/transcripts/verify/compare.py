@@ -16,18 +16,7 @@ from functools import partial
 from itertools import islice, takewhile, zip_longest
 from typing import Any, Final
 
-from sidecar.transcripts.file.patterns import (
-    ANY,
-    RE,
-    SHAPES,
-    UNORDERED,
-    is_of_kind,
-    is_secret,
-    matches,
-    pattern_of,
-    secret_to_send,
-)
-from sidecar.transcripts.file.redact import SECRET_KEY
+from sidecar.transcripts.file.patterns import SHAPES, UNORDERED, fits, is_secret, pattern_of, secret_to_send
 from sidecar.transcripts.file.schemas import ContractSchemas, Schema
 from sidecar.transcripts.verify.matching import match_unordered
 
@@ -78,11 +67,9 @@ class Bindings:
             self._set(self.actual, recorded, actual)
 
     def savepoint(self) -> tuple[int, int | None]:
-        """Returns a state for `roll_back`."""
         return len(self._journal), self.seq_offset
 
     def roll_back(self, savepoint: tuple[int, int | None]) -> None:
-        """Removes all bindings since the savepoint."""
         count, self.seq_offset = savepoint
         while len(self._journal) > count:
             names, name = self._journal.pop()
@@ -105,8 +92,6 @@ class Comparison:
         self.bindings = Bindings()
         self._exact = exact
         self._found: list[Difference] = []
-
-    # --- whole messages -----------------------------------------------------------------------------------------
 
     def answer(self, expected: Any, actual: Any, method: str | None) -> tuple[Any, list[Difference]]:
         """Returns (merged, differences) for two answers.  Messages and hints of errors are not compared."""
@@ -146,8 +131,6 @@ class Comparison:
         merged = compare()
         found, self._found = self._found, before
         return merged, found
-
-    # --- values -------------------------------------------------------------------------------------------------
 
     def _walk(self, expected: Any, actual: Any, schema: Schema, path: str) -> Any:
         form = self.schemas.format(schema)
@@ -234,20 +217,14 @@ class Comparison:
         self.bindings.bind_time(expected[0], actual[0])
         return True
 
-    # --- patterns -----------------------------------------------------------------------------------------------
-
     def _pattern(self, kind: str, expected: Any, actual: Any, schema: Schema, path: str) -> Any:
         wanted = expected[kind]
         if kind == UNORDERED and type(actual) is list:
             return {**expected, UNORDERED: self._unordered(wanted, actual, schema, path)}
-        if not (
-            (kind == ANY and is_of_kind(wanted, actual))
-            or (kind == RE and matches(wanted, actual))
-            or kind == SECRET_KEY
-        ):
-            self._found.append(Difference(path, expected, actual))
-            return self.to_recorded(actual)
-        return expected
+        if fits(kind, wanted, actual):
+            return expected
+        self._found.append(Difference(path, expected, actual))
+        return self.to_recorded(actual)
 
     def _unordered(self, expected: list[Any], actual: list[Any], schema: Schema, path: str) -> list[Any]:
         item = self.schemas.item(schema)
@@ -262,8 +239,6 @@ class Comparison:
 
     def _differs(self, expected: Any, actual: Any, schema: Schema) -> list[Difference]:
         return self._collect(lambda: self._walk(expected, actual, schema, ""))[1]
-
-    # --- translating --------------------------------------------------------------------------------------------
 
     def to_actual(self, message: Any) -> Any:
         """Returns a recorded request with the ids, times and cursors of this run, and placeholders for secrets."""

@@ -38,17 +38,14 @@ class SidecarProcess:
         self._process = subprocess.Popen(  # noqa: S603 - the command is the caller's
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr, env=dict(env)
         )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._stdin, self._stdout = self._process.stdin, self._process.stdout
         self._reader = threading.Thread(target=self._read, name="stdout", daemon=True)
         self._reader.start()
 
-    @property
-    def pid(self) -> int:
-        """The process id."""
-        return self._process.pid
-
     def _read(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
+        for line in self._stdout:
             self._lines.put(line)
         self._lines.put(None)
 
@@ -60,28 +57,22 @@ class SidecarProcess:
         try:
             self._process.wait(self._timeout_s)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            self.kill()
         self._reader.join(self._timeout_s)
-        assert self._process.stdout is not None
-        self._process.stdout.close()
+        self._stdout.close()
         self._stderr.close()
 
     def send(self, line: bytes) -> None:
         """Writes a line and its newline; does nothing if the sidecar has ended."""
-        assert self._process.stdin is not None
         with contextlib.suppress(OSError, ValueError):
-            self._process.stdin.write(line + b"\n")
-            self._process.stdin.flush()
+            self._stdin.write(line + b"\n")
+            self._stdin.flush()
 
     def close_stdin(self) -> None:
-        """Ends the conversation as a client does that quits."""
-        assert self._process.stdin is not None
         with contextlib.suppress(OSError):
-            self._process.stdin.close()
+            self._stdin.close()
 
     def kill(self) -> None:
-        """Kills the process and waits for its end."""
         self._process.kill()
         self._process.wait()
 
@@ -125,7 +116,6 @@ class SidecarProcess:
             raise SidecarTimeout(f"the process did not exit within {self._timeout_s:g} s") from None
 
     def stderr_tail(self) -> str:
-        """Returns the end of what the sidecar wrote to stderr."""
         size = self._stderr.seek(0, os.SEEK_END)
         self._stderr.seek(max(0, size - STDERR_BYTES))
         return self._stderr.read().decode("utf-8", "replace").strip()

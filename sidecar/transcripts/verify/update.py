@@ -59,7 +59,7 @@ class _Rerecording(RunVerifier):
     def _expect_group(self, group: list[Entry]) -> None:
         """Waits for these notifications; leaves others that arrived, since they may belong to later entries."""
         del self._later[: len(group)]
-        received = self._unmatched.notifications
+        received = self._notifications
         while True:
             savepoint = self._comparison.bindings.savepoint()
             pairs = match_group(group, received, self._comparison)
@@ -69,7 +69,7 @@ class _Rerecording(RunVerifier):
             if not left or not self._receives_more(SETTLE_S if len(changed) == len(left) else QUIET_S):
                 break
             self._comparison.bindings.roll_back(savepoint)
-        self._unmatched.notifications = [one for one in rest if not any(one is other for _, other in changed)]
+        self._notifications = [one for one in rest if not any(one is other for _, other in changed)]
         self._bind_seq([group[index] for index in pairs.values()], [received[index] for index in pairs])
         for entry, actual in changed:
             self._comparison.notification(_with_seq_of(entry.message, actual, self._comparison), actual)

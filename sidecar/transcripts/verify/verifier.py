@@ -10,7 +10,7 @@ follows, the sidecar is killed there.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from pydantic_core import to_json
@@ -39,16 +39,6 @@ class Mismatch:
     differences: tuple[Difference, ...] = ()
 
 
-@dataclass
-class Unmatched:
-    """Messages that have been received and not yet compared."""
-
-    answers: dict[bytes, list[Any]] = field(default_factory=dict)
-    """Answers by the id as JSON: 1 and "1" differ."""
-    notifications: list[Any] = field(default_factory=list)
-    batches: list[Any] = field(default_factory=list)
-
-
 class _OutOfStep(Exception):
     """A notification is missing or additional, so the following ones cannot be assigned to recorded ones."""
 
@@ -60,14 +50,16 @@ class RunVerifier:
         self._process = process
         self._comparison = comparison
         self._schemas = comparison.schemas
-        self._unmatched = Unmatched()
+        self._answers: dict[bytes, list[Any]] = {}
+        """Answers not yet compared, by the id as JSON: 1 and "1" differ."""
+        self._notifications: list[Any] = []
+        self._batches: list[Any] = []
         self._methods: dict[bytes, Any] = {}
         self._answered: set[bytes] = set()
         self._awaited: list[Entry] = []
         self._unsent: list[bytes] = []
-        self._recorded_streams: dict[Any, Any] = {}
-        self._actual_streams: dict[Any, Any] = {}
-        self._lines: dict[Any, int] = {}
+        self._recorded_streams: dict[Any, tuple[Any, int]] = {}
+        self._actual_streams: dict[Any, tuple[Any, int]] = {}
         self.mismatches: list[Mismatch] = []
 
     def run(self, entries: list[Entry]) -> None:
@@ -86,21 +78,16 @@ class RunVerifier:
             self._flush()
             self._expect_no_more(entries)
         except SidecarTimeout as timeout:
-            self.mismatches += [
-                Mismatch(one.line, f"{self._what(one)} did not arrive: {timeout}") for one in self._awaited
-            ]
+            reason = f"did not arrive: {timeout}"
+            self.mismatches += [Mismatch(one.line, f"{self._what(one)} {reason}") for one in self._awaited]
         except _OutOfStep:
             return
         except EOFError:
-            stderr = self._process.stderr_tail()
-            self.mismatches += [
-                Mismatch(one.line, f"the sidecar ended before {self._what(one)} arrived; stderr: {stderr}")
-                for one in self._awaited
-            ]
+            reason = f"arrived; stderr: {self._process.stderr_tail()}"
+            for one in self._awaited:
+                self.mismatches.append(Mismatch(one.line, f"the sidecar ended before {self._what(one)} {reason}"))
         else:
             self._compare_streams()
-
-    # --- sending ------------------------------------------------------------------------------------------------
 
     def _send(self, entry: Entry) -> None:
         if entry.is_eof:
@@ -120,8 +107,6 @@ class RunVerifier:
             self._process.send(b"\n".join(self._unsent))
             self._unsent = []
 
-    # --- receiving ----------------------------------------------------------------------------------------------
-
     def _expect(self, entry: Entry) -> None:
         if entry.exit_code is not None:
             self._expect_exit(entry)
@@ -129,7 +114,7 @@ class RunVerifier:
             self._expect_batch(entry)
         elif entry.is_answer:
             key = _key(entry.message)
-            actual = self._wait(lambda: self._unmatched.answers.get(key)).pop(0)
+            actual = self._wait(lambda: self._answers.get(key)).pop(0)
             self._answered.add(key)
             self._judge(entry, self._comparison.answer(entry.message, actual, self._methods.get(key)))
         elif entry.is_notification:
@@ -137,8 +122,8 @@ class RunVerifier:
 
     def _expect_batch(self, entry: Entry) -> None:
         wanted = {_key(one) for one in entry.message}
-        actual = self._wait(lambda: [one for one in self._unmatched.batches if wanted & {_key(two) for two in one}])[0]
-        self._unmatched.batches.remove(actual)
+        actual = self._wait(lambda: [one for one in self._batches if wanted & {_key(two) for two in one}])[0]
+        self._batches.remove(actual)
         merged, differences = [], []
         by_id: dict[bytes, list[Any]] = {}
         for other in actual:
@@ -161,8 +146,8 @@ class RunVerifier:
     def _expect_no_more(self, entries: list[Entry]) -> None:
         """Reports messages that were not recorded; in a run without an exit code only second answers (G5)."""
         has_ended = bool(entries) and entries[-1].exit_code is not None
-        extra = [*self._unmatched.notifications, *self._unmatched.batches] if has_ended else []
-        for key, answers in self._unmatched.answers.items():
+        extra = [*self._notifications, *self._batches] if has_ended else []
+        for key, answers in self._answers.items():
             extra += answers if has_ended or key in self._answered else []
         for message in extra:
             is_notification = type(message) is dict and "method" in message
@@ -176,7 +161,7 @@ class RunVerifier:
         failure: Exception | None = None
         try:
             while len(received) < len(group):
-                received.append(self._next_notification())
+                received.append(self._wait(lambda: self._notifications).pop(0))
         except (SidecarTimeout, EOFError) as error:
             failure = error
         pairs = pair_group(group, received, self._comparison)
@@ -201,9 +186,6 @@ class RunVerifier:
                 # Report one gap once, not in each notification that follows.
                 self._comparison.bindings.seq_offset = None
 
-    def _next_notification(self) -> Any:
-        return self._wait(lambda: self._unmatched.notifications).pop(0)
-
     def _wait(self, ready: Callable[[], list[Any] | None]) -> list[Any]:
         while not (found := ready()):
             if not self._receive():
@@ -219,65 +201,57 @@ class RunVerifier:
         if message is None:
             return False
         if type(message) is list:
-            self._unmatched.batches.append(message)
+            self._batches.append(message)
         elif "method" not in message:
-            self._unmatched.answers.setdefault(_key(message), []).append(message)
+            self._answers.setdefault(_key(message), []).append(message)
         elif self._schemas.coalescing(message["method"]) is not None:
             self._add_to_stream(self._actual_streams, message, 0)
         else:
-            self._unmatched.notifications.append(message)
+            self._notifications.append(message)
         return True
 
-    # --- notifications that may be merged -----------------------------------------------------------------------
+    def _add_to_stream(self, streams: dict[Any, tuple[Any, int]], message: Any, line: int) -> None:
+        """Collects the first of some notifications that may be merged or dropped, with its line.
 
-    def _add_to_stream(self, streams: dict[Any, Any], message: Any, line: int) -> None:
-        """Collects notifications that may be merged; joins appended text, however it was cut."""
+        Joins appended text, however it was cut.
+        """
         rule = self._schemas.coalescing(message["method"]) or {}
-        params = message["params"]
-        if rule["appends"]:
-            key = (message["method"], *(params.get(name) for name in rule["key"]))
-            before = streams.get(key)
-            text = (before[0]["params"][rule["appends"]] if before else "") + params[rule["appends"]]
-            first = before[0] if before else message
-            streams[key] = [{**first, "params": {**first["params"], rule["appends"]: text}}]
-        elif not rule["key"]:
-            key = (message["method"],)
-            streams.setdefault(key, []).append(message)
-        else:
+        appends = rule["appends"]
+        if rule["key"] and not appends:
             return  # only the newest matters, and which ones are sent depends on time
-        if line:
-            self._lines.setdefault(key, line)
+        key = (message["method"], *(message["params"].get(name) for name in rule["key"]))
+        first, first_line = streams.setdefault(key, (message, line))
+        if appends and first is not message:
+            text = first["params"][appends] + message["params"][appends]
+            streams[key] = {**first, "params": {**first["params"], appends: text}}, first_line
 
     def _compare_streams(self) -> None:
-        taken: set[Any] = set()
-        for key, messages in self._recorded_streams.items():
-            found = self._stream_like(messages, taken)
+        for message, line in self._recorded_streams.values():
+            found = self._stream_like(message)
             while found is None and self._receives_more():  # a run without an exit code may still send some
-                found = self._stream_like(messages, taken)
+                found = self._stream_like(message)
             if found is not None:
-                taken.add(found)
+                del self._actual_streams[found]
                 continue
-            name = messages[0]["method"]
-            same = [one for other, one in self._actual_streams.items() if other[0] == name and other not in taken]
+            name = message["method"]
+            same = [one for key, (one, _) in self._actual_streams.items() if key[0] == name]
             what = f"{name} differs" if same else f"{name} did not arrive"
-            actual = self._comparison.to_recorded(same)
-            self.mismatches.append(Mismatch(self._lines.get(key, 0), what, messages, actual))
+            self.mismatches.append(Mismatch(line, what, [message], self._comparison.to_recorded(same)))
 
-    def _stream_like(self, messages: list[Any], taken: set[Any]) -> Any:
-        name = messages[0]["method"]
-        left = (key for key in self._actual_streams if key[0] == name and key not in taken)
-        return next((key for key in left if not self._stream_differs(messages, self._actual_streams[key])), None)
+    def _stream_like(self, message: Any) -> Any:
+        for key, (actual, _) in self._actual_streams.items():
+            if key[0] == message["method"] and not self._differs(message, actual):
+                return key
+        return None
+
+    def _differs(self, recorded: Any, actual: Any) -> list[Difference]:
+        return self._comparison.trial(lambda: self._comparison.notification(recorded, actual)[1])
 
     def _receives_more(self, timeout_s: float | None = None) -> bool:
-        """Returns whether another message arrived in time."""
         try:
             return self._receive(timeout_s)
         except SidecarTimeout:
             return False
-
-    def _stream_differs(self, recorded: list[Any], actual: list[Any]) -> list[Difference]:
-        """Compares the first messages, which contain all appended text; either side may have dropped later ones."""
-        return self._comparison.trial(lambda: self._comparison.notification(recorded[0], actual[0])[1])
 
     def _what(self, entry: Entry) -> str:
         if entry.exit_code is not None:
