@@ -1,7 +1,4 @@
-"""The checks of `claude.doctor`: each thing that can be wrong with Claude Code, and what the user can do about it.
-
-A finding is a problem if Claude cannot work, and a warning if it works, but not always or not as expected.
-"""
+"""The checks of `claude.doctor`: each thing that can be wrong with Claude Code, and what the user can do about it."""
 
 import os
 import re
@@ -26,8 +23,6 @@ SETTINGS_BYTES: Final = 1024 * 1024
 NAMED_FOLDERS: Final = 4
 """Maximum number of folders of a PATH that a finding names; the others are counted."""
 
-Release = tuple[int, ...]
-
 
 @dataclass(frozen=True, slots=True)
 class User:
@@ -49,13 +44,9 @@ def this_user() -> User:
 
 
 def check_executable(used: ClaudeCandidate) -> Finding:
-    if used.version is not None:
-        return Finding.ok("executable", f"{used.path} ({used.source})")
-    return Finding.problem(
-        "executable",
-        f"{used.path} does not answer to --version.",
-        REINSTALL_HINT,
-    )
+    if used.version is None:
+        return Finding.problem("executable", f"{used.path} does not answer to --version.", REINSTALL_HINT)
+    return Finding.ok("executable", f"{used.path} ({used.source})")
 
 
 def check_version(used: ClaudeCandidate, candidates: list[ClaudeCandidate]) -> Iterator[Finding]:
@@ -80,22 +71,16 @@ def check_version(used: ClaudeCandidate, candidates: list[ClaudeCandidate]) -> I
 
 def check_node(used: Executable, environment: Mapping[str, str]) -> Iterator[Finding]:
     """Checks that Node can be found if `claude` is a script for it, as older npm packages install it."""
-    try:
-        with used.path.open("rb") as file:
-            first = file.read(SHEBANG_BYTES).partition(b"\n")[0]
-    except OSError:
-        return
+    first = _read(used.path, SHEBANG_BYTES).partition(b"\n")[0]
     if not (first.startswith(b"#!") and re.search(rb"\bnode\b", first)):
         return
     interpreter = first[2:].split()[0].decode(errors="replace")
     path = cli_environment(environment, used.path)["PATH"]
     node = which("node", path=path) if interpreter.endswith("env") else which(interpreter)
     if node is None:
-        yield Finding.problem(
-            "node",
-            f"{used.path} is a script that needs Node, which is neither next to it nor on the PATH.",
-            "Put Node's folder on the PATH that the app is started with, or install Claude Code's native build.",
-        )
+        detail = f"{used.path} is a script that needs Node, which is neither next to it nor on the PATH."
+        advice = "Put Node's folder on the PATH that the app is started with, or install Claude Code's native build."
+        yield Finding.problem("node", detail, advice)
     else:
         yield Finding.ok("node", node)
 
@@ -123,12 +108,9 @@ def check_path(shell_path: str, used: Executable | None, user: User) -> Finding:
     more = len(missing) - NAMED_FOLDERS
     named = ", ".join(missing[:NAMED_FOLDERS]) + (f" and {more} more" if more > 0 else "")
     found_elsewhere = used is not None and used.source not in (ExecutableSource.PATH, ExecutableSource.SETTING)
-    return Finding.warning(
-        "path",
-        f"A terminal also looks for programs in {named}"
-        + (", and the app's own PATH does not contain Claude." if found_elsewhere else "."),
-        "Start the app from a terminal, or give it a terminal's PATH: Claude looks there for the programs it runs.",
-    )
+    end = ", and the app's own PATH does not contain Claude." if found_elsewhere else "."
+    advice = "Start the app from a terminal, or give it a terminal's PATH: Claude looks there for the programs it runs."
+    return Finding.warning("path", f"A terminal also looks for programs in {named}{end}", advice)
 
 
 def check_root(user: User) -> Iterator[Finding]:
@@ -136,18 +118,15 @@ def check_root(user: User) -> Iterator[Finding]:
     if not user.is_root or user.environment.get("IS_SANDBOX"):
         return
     settings = user.config_dir / "settings.json"
-    if get(parse_object(_read(settings)), "permissions", "defaultMode") == PermissionMode.BYPASS_PERMISSIONS:
-        yield Finding.problem(
-            "root",
-            f"The sidecar runs as root, and {settings} sets the permission mode bypassPermissions.",
-            "Run the app as another user, or choose another permissions.defaultMode.",
-        )
+    mode = get(parse_object(_read(settings, SETTINGS_BYTES)), "permissions", "defaultMode")
+    if mode == PermissionMode.BYPASS_PERMISSIONS:
+        detail = f"The sidecar runs as root, and {settings} sets the permission mode bypassPermissions."
+        advice = "Run the app as another user, or choose another permissions.defaultMode."
+        yield Finding.problem("root", detail, advice)
     else:
-        yield Finding.warning(
-            "root",
-            "The sidecar runs as root, for whom Claude refuses the permission mode bypassPermissions.",
-            "Run the app as another user, or set IS_SANDBOX=1 if this computer is a sandbox.",
-        )
+        detail = "The sidecar runs as root, for whom Claude refuses the permission mode bypassPermissions."
+        advice = "Run the app as another user, or set IS_SANDBOX=1 if this computer is a sandbox."
+        yield Finding.warning("root", detail, advice)
 
 
 def check_files(user: User) -> Finding:
@@ -161,19 +140,14 @@ def check_files(user: User) -> Finding:
         wrong = state
     else:
         return Finding.ok("files", f"{folder}" + ("" if folder.exists() else ", not created yet"))
-    own = (
-        f"Take ownership of it (`sudo chown -R $(whoami) '{wrong}'`)"
-        if sys.platform != "win32"
-        else "Give yourself the right to write there"
-    )
-    return Finding.problem(
-        "files",
-        f"{wrong} cannot be written; Claude stores its sessions and its login there.",
-        f"{own}, or set CLAUDE_CONFIG_DIR to another folder.",
-    )
+    own = f"Take ownership of it (`sudo chown -R $(whoami) '{wrong}'`)"
+    if sys.platform == "win32":
+        own = "Give yourself the right to write there"
+    detail = f"{wrong} cannot be written; Claude stores its sessions and its login there."
+    return Finding.problem("files", detail, f"{own}, or set CLAUDE_CONFIG_DIR to another folder.")
 
 
-def release_of(version: str | None) -> Release | None:
+def release_of(version: str | None) -> tuple[int, ...] | None:
     """Parses `2.1.330 (Claude Code)` into (2, 1, 330)."""
     found = re.match(r"(\d+)\.(\d+)\.(\d+)", version or "")
     return tuple(map(int, found.groups())) if found is not None else None
@@ -183,9 +157,10 @@ def _folders(path: str) -> list[str]:
     return list(dict.fromkeys(folder.rstrip("/") or "/" for folder in path.split(os.pathsep) if folder))
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, limit: int) -> bytes:
+    """Returns the beginning of a file; empty if it cannot be read."""
     try:
         with path.open("rb") as file:
-            return file.read(SETTINGS_BYTES)
+            return file.read(limit)
     except OSError:
         return b""

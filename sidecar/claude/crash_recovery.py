@@ -9,8 +9,7 @@ from typing import Final
 from anyio.to_thread import run_sync
 
 from sidecar.claude.permissions.journal import PermissionJournal
-from sidecar.claude.process.orphans import kill_orphans, still_running
-from sidecar.claude.process.process_table import ProcessTable
+from sidecar.claude.process.orphans import ProcessTable, kill_orphans, still_running
 from sidecar.claude.sessions.journal import SessionJournal
 
 log = logging.getLogger(__name__)

@@ -1,7 +1,6 @@
-"""Implements `claude.doctor`: examines the user's own Claude Code.  The checks themselves are in `checks`.
+"""Implements `claude.doctor`: examines the executable that runs would use.
 
-The executable is searched for as for a run, so that both use the same one.  Nothing here costs money: Claude is started
-for its version and for the state of its login, and never gets a prompt.
+Nothing here costs money: Claude is started for its version and the state of its login, and never gets a prompt.
 """
 
 import asyncio
@@ -48,21 +47,8 @@ class DoctorService(ClaudeDoctor):
         self._lock = asyncio.Lock()
 
     async def doctor(self) -> ClaudeReport:
-        async with self._lock:  # each call starts a login shell, and two at once can wait for each other (pyenv)
-            return await self._report()
-
-    async def program(self) -> Program:
-        """Returns the executable that runs use and its version, for `system.diagnostics`."""
-        try:
-            found = await self._discovery.find()
-        except JobFailed as failure:
-            return Program(problem=f"{failure.message} {failure.hint}")
-        (used,) = await self._read_versions([found])
-        finding = checks.check_executable(used)
-        return Program(used.path, used.version, f"{finding.detail} {finding.advice}" if finding.advice else None)
-
-    async def _report(self) -> ClaudeReport:
-        found, shell_path = await self._discovery.find_all()
+        async with self._lock:  # two login shells at once can wait for each other (pyenv)
+            found, shell_path = await self._discovery.find_all()
         candidates = await self._read_versions(found)
         chosen, findings = None, list[Finding]()
         try:
@@ -93,6 +79,16 @@ class DoctorService(ClaudeDoctor):
             login=login,
             findings=findings,
         )
+
+    async def program(self) -> Program:
+        """Returns the executable that runs use and its version, for `system.diagnostics`."""
+        try:
+            found = await self._discovery.find()
+        except JobFailed as failure:
+            return Program(problem=f"{failure.message} {failure.hint}")
+        (used,) = await self._read_versions([found])
+        finding = checks.check_executable(used)
+        return Program(used.path, used.version, f"{finding.detail} {finding.advice}" if finding.advice else None)
 
     async def _read_versions(self, found: list[Executable]) -> list[ClaudeCandidate]:
         """Runs `--version` of all executables at the same time."""
@@ -135,7 +131,7 @@ def _word(value: str | None) -> str | None:
 def _time(value: str | None) -> str | None:
     """Returns a time in the wire's form, or None if the value is not an ISO 8601 time with an offset."""
     try:
-        time = datetime.fromisoformat(value) if value is not None else None
-        return canonical_time(time) if time is not None and time.tzinfo is not None else None
+        time = datetime.fromisoformat(value or "")
+        return None if time.tzinfo is None else canonical_time(time)
     except (ValueError, OverflowError):
         return None

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from sidecar.clock import iso
+from sidecar.clock import LATEST_MS, iso
 from sidecar.job_handler import JobFailed
 from sidecar.json_reader import get_count, get_object, get_text
 from sidecar.logs import redact
@@ -85,25 +85,14 @@ FAILURES = {
 
 # Values of `api_error`, the reason that the CLI itself adds to an error message.
 CLI_REASONS = {
-    "connection_failed": "network",
-    "no_response": "network",
-    "stream_idle_timeout": "network",
-    "computer_slept": "network",
-    "tls_untrusted_ca": "network",
-    "tls_cert_signature_failure": "network",
-    "network_edge_blocked": "network",
-    "usage_limit_reached": "usage_limit",
-    "model_requires_usage_credits": "usage_limit",
+    **dict.fromkeys(("connection_failed", "no_response", "stream_idle_timeout", "computer_slept"), "network"),
+    **dict.fromkeys(("tls_untrusted_ca", "tls_cert_signature_failure", "network_edge_blocked"), "network"),
+    **dict.fromkeys(("usage_limit_reached", "model_requires_usage_credits"), "usage_limit"),
     "long_context_credits_required": "usage_limit",
-    "autocompact_thrashing": "context_overflow",
-    "message_over_context_limit": "context_overflow",
+    **dict.fromkeys(("autocompact_thrashing", "message_over_context_limit"), "context_overflow"),
     "safety_monitor_blocked": "refusal",
-    "provider_credentials": "auth",
-    "gateway_signin_required": "auth",
-    "gateway_session_expired": "auth",
-    "api_key_auth_disabled": "auth",
-    "org_disabled_credential": "auth",
-    "invalid_credential_header": "auth",
+    **dict.fromkeys(("provider_credentials", "gateway_signin_required", "gateway_session_expired"), "auth"),
+    **dict.fromkeys(("api_key_auth_disabled", "org_disabled_credential", "invalid_credential_header"), "auth"),
     "stored_login_refused": "auth",
 }
 # Texts of the CLI, for releases and errors without a typed reason.  No status codes: "402913 tokens" is not a 402.
@@ -126,7 +115,6 @@ NO_CONNECTION = {"network": r"timed out|unable to connect|connection (refused|er
 NOT_STARTED = frozenset({126, 127})
 """A shell's exit codes for a program that cannot be executed or does not exist."""
 RESETS_AT = re.compile(r"limit reached\|(\d{10})\b")
-YEAR_9999_S = 253_370_764_800
 STATUSES = {
     401: "auth",
     402: "usage_limit",
@@ -168,15 +156,9 @@ def run_failed(end: RunEnd) -> JobFailed:
 
 
 def _failure(kind: str, end: RunEnd, *, quote: str = "", details: Mapping[str, object] | None = None) -> JobFailed:
-    failure = FAILURES[kind]
-    known = {key: value for key, value in (details or {}).items() if value is not None}
-    return JobFailed(
-        failure.message + quote,
-        kind=kind,
-        hint=failure.hint,
-        retryable=failure.retryable,
-        details=known | _process_details(end),
-    )
+    message, hint, retryable = FAILURES[kind]
+    known = {key: value for key, value in (details or {}).items() if value is not None} | _process_details(end)
+    return JobFailed(message + quote, kind=kind, hint=hint, retryable=retryable, details=known)
 
 
 def _process_details(end: RunEnd) -> dict[str, object]:
@@ -222,9 +204,9 @@ def _ended_without_result(end: RunEnd) -> JobFailed:
     if end.exit_code == 0:
         return _failure("output_unparseable" if end.invalid_lines and not has_started else "no_result", end)
     stderr = redact(end.stderr_tail)
-    kind = None if has_started else _find(stderr, START_TEXTS)
-    if kind is None and not has_started and end.exit_code in NOT_STARTED:
-        kind = "executable_broken"
+    kind = None
+    if not has_started:
+        kind = _find(stderr, START_TEXTS) or ("executable_broken" if end.exit_code in NOT_STARTED else None)
     if kind := kind or _find(stderr, TEXTS):
         return _failure(kind, end)
     return JobFailed(
@@ -243,14 +225,12 @@ def _result_text(result: Mapping[str, Any]) -> str:
 
 
 def _resets_at(end: RunEnd, text: str) -> str | None:
-    """Returns when a usage limit resets.  2.1.330 sends it in two fields, earlier releases at the end of the text; both
-    in seconds since 1970.
-    """
+    """Returns when a usage limit resets: 2.1.330 sends seconds since 1970 in two fields, older ones in the text."""
     info = get_object(end.api_error, "api_error_params", "rate_limit_info") or end.limit
     seconds = get_count(info, "resetsAt")
     if seconds is None and (written := RESETS_AT.search(text)):
         seconds = int(written[1])
-    return iso(seconds * 1000) if seconds is not None and 0 < seconds < YEAR_9999_S else None
+    return iso(seconds * 1000) if seconds is not None and 0 < seconds * 1000 <= LATEST_MS else None
 
 
 def _status(end: RunEnd) -> int | None:

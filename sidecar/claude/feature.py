@@ -15,8 +15,8 @@ from sidecar.claude.permissions.journal import PermissionJournal
 from sidecar.claude.process.discovery import Discovery
 from sidecar.claude.process.environment import DATABASE_ENV
 from sidecar.claude.process.launch import Launcher
+from sidecar.claude.process.orphans import ProcessTable
 from sidecar.claude.process.pool import ProcessPool
-from sidecar.claude.process.process_table import ProcessTable
 from sidecar.claude.service import ClaudeService, PermissionsService, SessionsService
 from sidecar.claude.sessions.export import ExportHandler, ExportService
 from sidecar.claude.sessions.journal import SessionJournal, SessionStore, search_index

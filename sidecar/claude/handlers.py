@@ -1,17 +1,15 @@
-"""Runs jobs of type `claude.run`: one prompt in a CLI process of its own, whose text is sent while it is written.
+"""Runs jobs of type `claude.run`: one prompt in a CLI process of its own, whose text is sent while it is written."""
 
-However a run ends (answer, failure, cancel, timeout, shutdown), none of its processes is left when `run` returns.
-"""
+from dataclasses import dataclass
 
 import anyio
 from sidecar_protocol.claude.runs import ClaudeRunResult, RunClaude
 
-from sidecar.claude.feed_record import FeedRecord
 from sidecar.claude.process.cli_process import RunOptions
 from sidecar.claude.process.environment import JOB_ENV
 from sidecar.claude.process.launch import Launcher
 from sidecar.claude.process.stopping import CANCEL, SHUTDOWN, stop, wait_for_exit
-from sidecar.claude.progress import SILENCE_S, ProgressReporter, timeout_failure
+from sidecar.claude.reporting import SILENCE_S, FeedRecord, ProgressReporter, timeout_failure
 from sidecar.claude.sessions.journal import SessionStore
 from sidecar.claude.usage import UsageStore
 from sidecar.job_handler import JobContext, JobFailed
@@ -19,54 +17,45 @@ from sidecar.json_reader import parse_object
 from sidecar.runtime import Runtime
 
 
+@dataclass(frozen=True, slots=True)
 class ClaudeRunHandler:
     """The handler of `RunClaude`."""
 
-    def __init__(
-        self,
-        runtime: Runtime,
-        launcher: Launcher,
-        sessions: SessionStore,
-        usage: UsageStore,
-        *,
-        silence_s: float = SILENCE_S,
-    ) -> None:
-        self._runtime = runtime
-        self._launcher = launcher
-        self._sessions = sessions
-        self._usage = usage
-        self._silence_s = silence_s
+    runtime: Runtime
+    launcher: Launcher
+    sessions: SessionStore
+    usage: UsageStore
+    silence_s: float = SILENCE_S
 
     async def run(self, job: RunClaude, context: JobContext) -> ClaudeRunResult:
         """Runs the prompt.
 
         Raises `JobFailed` with the kinds of `failures`, `discovery` and `launch`, `timeout` and `session_held`.
         """
-        reporter = ProgressReporter(context, self._runtime.notify)
+        reporter = ProgressReporter(context, self.runtime.notify)
         reader = reporter.reader
         record = FeedRecord(
-            self._runtime,
+            self.runtime,
             "run",
             context,
             job.prompt,
             lambda: {
                 "session_id": reader.session_id or job.session_id,
                 "model": reader.model,
-                "cwd": job.cwd or str(self._launcher.home),
+                "cwd": job.cwd or str(self.launcher.home),
             },
         )
         try:
             with record.failures():
                 result = await self._answer(job, context, reporter)
         finally:
-            with self._runtime.database.write_or_log("the usage of a Claude run could not be stored"):
-                self._usage.add(context.job_id, None, reader.usage)
-        reporter.answered(result)
+            with self.runtime.database.write_or_log("the usage of a Claude run could not be stored"):
+                self.usage.add(context.job_id, None, reader.usage)
         record.completed(result)
         return result
 
     async def _answer(self, job: RunClaude, context: JobContext, reporter: ProgressReporter) -> ClaudeRunResult:
-        if job.session_id is not None and (session_id := self._sessions.id_of(job.session_id)) is not None:
+        if job.session_id is not None and (session_id := self.sessions.id_of(job.session_id)) is not None:
             # The session's own process may be writing the same file, and its messages would lack this prompt.
             raise JobFailed(
                 "This conversation belongs to a session of the sidecar.",
@@ -86,17 +75,17 @@ class ClaudeRunHandler:
         def on_line(line: bytes) -> bool:
             return bool(line.strip()) and reporter.on_line(parse_object(line))
 
-        process = await self._launcher.start(JOB_ENV, context.job_id, options, job.cwd, on_line)
+        process = await self.launcher.start(JOB_ENV, context.job_id, options, job.cwd, on_line)
         try:
             process.send_prompt(job.prompt)
             with anyio.move_on_after(job.timeout_s):
-                await reporter.wait_for_result(process, self._silence_s)
+                await reporter.wait_for_result(process, self.silence_s)
             in_time = process.prompt_done.is_set()
             if in_time:
                 await wait_for_exit(process)
         finally:
             with anyio.CancelScope(shield=True):
-                await stop(process, context.job_id, SHUTDOWN if self._runtime.is_draining() else CANCEL)
+                await stop(process, context.job_id, SHUTDOWN if self.runtime.is_draining() else CANCEL)
         if not in_time:
             raise timeout_failure(job.timeout_s, "Split the prompt into smaller steps, or raise timeout_s.")
         return reporter.outcome(process)

@@ -83,13 +83,7 @@ class SessionsService(Sessions):
         return encode(SessionPage, sessions=as_models(sessions), next_cursor=next_cursor).as_model()
 
     async def get(self, *, session_id: str) -> Session:
-        return self._get(session_id).as_model()
-
-    def _get(self, session_id: str) -> Encoded[Session]:
-        session = self._sessions.store.get(session_id)
-        if session is None:
-            raise SessionNotFound
-        return session
+        return _existing(self._sessions.store.get(session_id)).as_model()
 
     async def update(
         self,
@@ -101,9 +95,7 @@ class SessionsService(Sessions):
         allowed_tools: ToolRules | None = None,
     ) -> Session:
         update = SessionUpdate(title=title, model=model, permission_mode=permission_mode, allowed_tools=allowed_tools)
-        session = self._sessions.update(session_id, update)
-        if session is None:
-            raise SessionNotFound
+        session = _existing(self._sessions.update(session_id, update))
         self._pool.apply_settings(session.load())
         return session.as_model()
 
@@ -116,27 +108,30 @@ class SessionsService(Sessions):
         return SessionDeleted(session_id=session_id)
 
     async def send(self, *, session_id: str, prompt: LongText, priority: Priority = 0) -> Job:
-        self._get(session_id)
+        _existing(self._sessions.store.get(session_id))
         return self._queue.enqueue(TakeTurn(session_id=session_id, prompt=prompt), priority=priority).as_model()
 
     async def interrupt(self, *, session_id: str) -> Session:
-        session = self._get(session_id)
+        session = _existing(self._sessions.store.get(session_id))
         self._queue.cancel_by_lock_key(session_lock(session_id), JobStatus.RUNNING)
         return session.as_model()
 
     async def fork(self, *, session_id: str, title: str | None = None) -> Session:
-        forked = self._sessions.fork(session_id, title)
-        if forked is None:
-            raise SessionNotFound
-        return forked.as_model()
+        return _existing(self._sessions.fork(session_id, title)).as_model()
 
     async def list_messages(
         self, *, session_id: str, limit: int = DEFAULT_LINES_LIMIT, cursor: str | None = None
     ) -> ClaudeMessagePage:
         messages, next_cursor = self._sessions.store.messages(session_id, limit, cursor)
         if not messages:
-            self._get(session_id)
+            _existing(self._sessions.store.get(session_id))
         return encode(ClaudeMessagePage, messages=as_models(messages), next_cursor=next_cursor).as_model()
+
+
+def _existing(session: Encoded[Session] | None) -> Encoded[Session]:
+    if session is None:
+        raise SessionNotFound
+    return session
 
 
 class PermissionsService(Permissions):

@@ -1,8 +1,7 @@
 """Reads the CLI's stream-json output: each line becomes updates, and the end of the run an outcome or a failure.
 
 No I/O.  Anthropic extends the format with every release: unknown types and members are ignored, and lines that are not
-JSON are counted and skipped.  A run succeeded if its result line has `is_error: false`; `subtype` is "success" for API
-errors as well (measured with 2.1.197 and 2.1.330).
+JSON are counted and skipped.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -238,9 +237,7 @@ class RunReader:
                 self._tools.pop(get_text(block, "tool_use_id") or "", None)
 
     def _count_tokens(self, message: Mapping[str, Any]) -> None:
-        """Counts each API message once.  Its usage is repeated: at its start, with each of its blocks, and at its end,
-        where it is final.
-        """
+        """Counts each API message once.  Its usage is repeated with each of its blocks, and final at its end."""
         event = get_object(message, "event")
         inner = get_object(event, "message") or get_object(message, "message")
         usage = get_object(event, "usage") or get_object(inner, "usage")
@@ -253,9 +250,7 @@ class RunReader:
                 self._models[message_id] = base_model(model)
 
     def _count_cost(self, result: Mapping[str, Any]) -> None:
-        """Adds a result's cost.  `total_cost_usd` is the total of the whole session, in a live process and after a
-        resume (measured with 2.1.330).
-        """
+        """Adds a result's cost.  `total_cost_usd` is the total of the whole session (measured with 2.1.330)."""
         total = get_number(result, "total_cost_usd")
         models = result.get("model_usage_since_last_result")
         if isinstance(models, dict):

@@ -1,8 +1,4 @@
-"""Token usage and costs: the tables `claude_usage` and `claude_costs`, and `claude.usage.list`.
-
-Tokens are stored by API message, so that a message which is reported in two turns of a live process counts once.  Costs
-are stored by job, model and time, since the CLI does not report them by message.
-"""
+"""Token usage and costs: the tables `claude_usage` and `claude_costs`, and `claude.usage.list`."""
 
 from typing import Final
 

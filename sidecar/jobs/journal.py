@@ -4,7 +4,7 @@ Service, worker and scheduler change jobs only through this module, so that the 
 """
 
 from collections.abc import Mapping
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from pydantic_core import to_json
 from sidecar_protocol.contract import Encoded, Ephemeral, JobSpec, Notification
@@ -14,8 +14,7 @@ from sidecar_protocol.jobs import JobLogAdded, JobProgress, JobQueue, JobQueueUp
 
 from sidecar.clock import Clock, iso, iso_now
 from sidecar.ids import MakeId
-from sidecar.jobs.records import ClaimedJob, NewJob, Orphan, Requeue
-from sidecar.jobs.store import JobsStore
+from sidecar.jobs.store import ClaimedJob, JobsStore, Orphan
 from sidecar.storage.database import Database
 from sidecar.text import well_formed
 
@@ -73,23 +72,24 @@ class JobJournal:
         payload = spec.json_bytes()
         if len(payload) > MAX_PAYLOAD_BYTES:
             raise PayloadTooLarge
-        new = NewJob(
-            self._new_id(),
-            spec.type,
-            payload,
-            priority=priority,
-            run_at=run_at,
-            idempotency_key=idempotency_key,
-            max_attempts=max_attempts or spec.policy.max_attempts,
-            lock_key=spec.lock_key(),
-            schedule_id=schedule_id,
-        )
+        job_id = self._new_id()
         with self.database.write():
-            job = self.store.insert(new, iso_now(self.clock))
+            job = self.store.insert(
+                iso_now(self.clock),
+                job_id=job_id,
+                type=spec.type,
+                payload_json=payload.decode(),
+                priority=priority,
+                run_at=run_at,
+                idempotency_key=idempotency_key,
+                max_attempts=max_attempts or spec.policy.max_attempts,
+                lock_key=spec.lock_key(),
+                schedule_id=schedule_id,
+            )
             if job is None:
                 return self.store.by_idempotency_key(idempotency_key), True
             self._notify_updated(job)
-            self.log(new.job_id, "info", "Queued")
+            self.log(job_id, "info", "Queued")
         return job, False
 
     def request_cancel(self, job_id: str) -> Encoded[Job] | None:
@@ -118,12 +118,7 @@ class JobJournal:
         return claimed
 
     def finish(
-        self,
-        job_id: str,
-        status: JobStatus,
-        *,
-        result: bytes | None = None,
-        error: JobError | None = None,
+        self, job_id: str, status: JobStatus, *, result: bytes | None = None, error: JobError | None = None
     ) -> None:
         level, word = ENDINGS[status]
         self._notifier.discard(JobProgress, job_id)
@@ -162,33 +157,35 @@ class JobJournal:
             if (job := self.store.wait_for(job_id, what, iso_now(self.clock))) is not None:
                 self._notify_updated(job)
 
-    def retry_later(self, job_id: str, error: JobError, *, delay_s: float, attempt: int, max_attempts: int) -> bool:
-        """Queues a job for its next attempt.  Returns False if its cancellation was requested."""
-        message = f"Attempt {attempt} of {max_attempts} failed; retrying in {delay_s:.1f} s: {error.message}"
+    def retry_later(self, claimed: ClaimedJob, error: JobError, delay_s: float) -> None:
+        """Queues a job for its next attempt."""
+        attempt = f"Attempt {claimed.attempt} of {claimed.max_attempts}"
+        message = f"{attempt} failed; retrying in {delay_s:.1f} s: {error.message}"
         encoded = error.json_bytes().decode()
-        requeued = Requeue(message, self._in(delay_s), WaitingFor.RETRY, encoded, uses_attempt=True)
-        return self._requeue(job_id, requeued, "warning")
+        self._requeue(
+            claimed.job_id, "warning", message, run_at=self._in(delay_s), waiting_for=WaitingFor.RETRY, error=encoded
+        )
 
-    def snooze(self, job_id: str, message: str, *, delay_s: float, waiting_for: WaitingFor) -> bool:
-        """Queues a job that cannot run now.  Returns False if its cancellation was requested."""
-        requeued = Requeue(storable_text(message), self._in(delay_s), waiting_for, snoozed=True)
-        return self._requeue(job_id, requeued, "info")
+    def snooze(self, job_id: str, message: str, delay_s: float, waiting_for: WaitingFor) -> None:
+        """Queues a job that cannot run now."""
+        self._requeue(job_id, "info", storable_text(message), run_at=self._in(delay_s), waiting_for=waiting_for)
 
-    def requeue_after_shutdown(self, job_id: str) -> bool:
-        """Queues a job that the shutdown interrupted; it uses up no attempt."""
-        return self._requeue(job_id, Requeue("Queued again: the sidecar was shut down"), "info")
+    def requeue_after_shutdown(self, job_id: str) -> None:
+        self._requeue(job_id, "info", "Queued again: the sidecar was shut down")
 
-    def requeue_after_crash(self, job_id: str) -> bool:
-        return self._requeue(job_id, Requeue("Queued again after a crash", recovered=True), "warning")
+    def requeue_after_crash(self, job_id: str) -> None:
+        self._requeue(job_id, "warning", "Queued again after a crash", recovered=True)
 
-    def _requeue(self, job_id: str, requeued: Requeue, level: str) -> bool:
+    def _requeue(self, job_id: str, level: str, message: str, **changes: Any) -> None:
+        """Returns a job to the queue, or cancels it if that was requested."""
         self._notifier.discard(JobProgress, job_id)
         with self.database.write():
-            job = self.store.requeue(job_id, requeued, iso_now(self.clock))
+            job = self.store.requeue(job_id, iso_now(self.clock), message, **changes)
             if job is not None:
-                self.log(job_id, level, requeued.message)
+                self.log(job_id, level, message)
                 self._notify_updated(job)
-        return job is not None
+        if job is None:
+            self.finish(job_id, JobStatus.CANCELLED)
 
     def rerun(self, job_id: str) -> Encoded[Job] | None:
         """Queues a finished job again.  Returns None if it is not finished."""

@@ -1,16 +1,15 @@
 """Outcomes of a handler's run, and the change of the job that follows from each."""
 
-from dataclasses import dataclass
 from typing import Final
 
 from pydantic_core import from_json
 from sidecar_protocol.contract import Recovery
-from sidecar_protocol.entities import JobError, JobStatus, WaitingFor
+from sidecar_protocol.entities import JobError, JobStatus
 
 from sidecar.clock import DAY_S
-from sidecar.job_handler import JobFailed
+from sidecar.job_handler import JobFailed, JobSnoozed
 from sidecar.jobs.journal import JobJournal, storable_json, storable_text
-from sidecar.jobs.records import ClaimedJob, Orphan
+from sidecar.jobs.store import ClaimedJob, Orphan
 
 MAX_RECOVERIES: Final = 3
 """Maximum number of times that a job is requeued after a crash; the next crash fails it."""
@@ -45,42 +44,9 @@ RECOVERY_LIMIT: Final = JobError(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Succeeded:
-    """The handler returned; `result` is its result as JSON."""
-
-    result: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """The handler raised or exceeded its time limit, or the job cannot be run at all."""
-
-    error: JobError
-    retry_after_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Snoozed:
-    """The job cannot run now."""
-
-    message: str
-    delay_s: float
-    waiting_for: WaitingFor
-
-
-@dataclass(frozen=True, slots=True)
-class Stopped:
-    """The job was stopped: `CANCELLED` by a client, or `INTERRUPTED` by the shutdown."""
-
-    status: JobStatus
-
-
-JobOutcome = Succeeded | Failed | Snoozed | Stopped
-
-
-def failed(kind: str, message: str, hint: str | None = None, *, retryable: bool = False) -> Failed:
-    return Failed(JobError(kind=kind, message=message, hint=hint, retryable=retryable))
+JobOutcome = bytes | JobFailed | JobSnoozed | JobStatus
+"""The result as JSON, an exception for the handler's failure or snooze, or the status `CANCELLED` of a job that a
+client stopped or `INTERRUPTED` of one that the shutdown stopped."""
 
 
 def store_outcome(
@@ -91,28 +57,22 @@ def store_outcome(
     `random_fraction` is a random number from 0 to 1, for the jitter.
     """
     job_id = claimed.job_id
-    requeued = True
     match outcome:
-        case Succeeded(result):
-            journal.finish(job_id, JobStatus.SUCCEEDED, result=result)
-        case Failed(error, retry_after_s) if error.retryable and claimed.attempt < claimed.max_attempts:
-            delay_s = backoff_s(claimed.attempt, retry_after_s, random_fraction)
-            requeued = journal.retry_later(
-                job_id, error, delay_s=delay_s, attempt=claimed.attempt, max_attempts=claimed.max_attempts
-            )
-        case Failed(error):
-            journal.finish(job_id, JobStatus.FAILED, error=error)
-        case Snoozed(message, delay_s, waiting_for):
-            delay_s = min(MAX_WAIT_S, max(1.0, delay_s))
-            requeued = journal.snooze(job_id, message, delay_s=delay_s, waiting_for=waiting_for)
-        case Stopped(JobStatus.INTERRUPTED) if recovery is Recovery.REQUEUE:
-            requeued = journal.requeue_after_shutdown(job_id)
-        case Stopped(JobStatus.INTERRUPTED):
+        case bytes():
+            journal.finish(job_id, JobStatus.SUCCEEDED, result=outcome)
+        case JobFailed(retryable=True) if claimed.attempt < claimed.max_attempts:
+            delay_s = backoff_s(claimed.attempt, outcome.retry_after_s, random_fraction)
+            journal.retry_later(claimed, job_error(outcome), delay_s)
+        case JobFailed():
+            journal.finish(job_id, JobStatus.FAILED, error=job_error(outcome))
+        case JobSnoozed():
+            journal.snooze(job_id, outcome.message, min(MAX_WAIT_S, max(1.0, outcome.delay_s)), outcome.waiting_for)
+        case JobStatus.INTERRUPTED if recovery is Recovery.REQUEUE:
+            journal.requeue_after_shutdown(job_id)
+        case JobStatus.INTERRUPTED:
             journal.finish(job_id, STATUS_AFTER_INTERRUPTION[recovery], error=SHUTDOWN)
-        case Stopped():
+        case _:
             journal.finish(job_id, JobStatus.CANCELLED)
-    if not requeued:  # its cancellation was requested
-        journal.finish(job_id, JobStatus.CANCELLED)
 
 
 def store_orphan_outcome(journal: JobJournal, orphan: Orphan, recovery: Recovery) -> None:

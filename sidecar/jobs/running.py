@@ -12,8 +12,8 @@ from sidecar_protocol.entities import JobStatus, WaitingFor
 
 from sidecar.clock import Clock
 from sidecar.jobs.journal import JobJournal, storable_json, storable_text
-from sidecar.jobs.outcomes import JobOutcome, Stopped
-from sidecar.jobs.records import ClaimedJob, LogSize
+from sidecar.jobs.outcomes import JobOutcome
+from sidecar.jobs.store import ClaimedJob, LogSize
 
 log = logging.getLogger(__name__)
 
@@ -53,10 +53,6 @@ class RunningJob:
         if self.ending is None or ending is JobStatus.CANCELLED:
             self.ending = ending
             self.scope.cancel()
-
-    def stopped(self) -> Stopped:
-        """Returns the outcome of a run that was asked to stop."""
-        return Stopped(self.ending or JobStatus.INTERRUPTED)
 
     def progress(self, fraction: float | None, message: str | None = None) -> None:
         if fraction is not None:

@@ -1,21 +1,17 @@
 """The table `job_schedules`."""
 
-from dataclasses import astuple, dataclass, fields
-from typing import Final
+from typing import Final, NamedTuple
 
 from sidecar_protocol.contract import Encoded
 from sidecar_protocol.jobs import Schedule
 
 from sidecar.storage.database import Database
+from sidecar.storage.paging import row_json
 
-SCHEDULE_JSON: Final = """json_object(
-    'schedule_id', schedule_id, 'type', type, 'payload', json(payload_json), 'period_s', period_s,
-    'enabled', json(iif(enabled, 'true', 'false')), 'next_run_at', next_run_at, 'last_run_at', last_run_at,
-    'last_job_id', last_job_id)"""
+SCHEDULE_JSON: Final = row_json(Schedule, payload="json(payload_json)")
 
 
-@dataclass(frozen=True, slots=True)
-class StoredSchedule:
+class StoredSchedule(NamedTuple):
     """The columns of a schedule that the scheduler needs, by the names that they have in the table."""
 
     schedule_id: str
@@ -27,7 +23,7 @@ class StoredSchedule:
     last_job_id: str | None
 
 
-_COLUMNS: Final = ", ".join(field.name for field in fields(StoredSchedule))
+_COLUMNS: Final = ", ".join(StoredSchedule._fields)
 
 
 class SchedulesStore:
@@ -37,16 +33,13 @@ class SchedulesStore:
         self._database = database
 
     def add(self, schedule: StoredSchedule) -> None:
-        self._database.execute(
-            f"INSERT INTO job_schedules ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)", astuple(schedule)
-        )
+        self._database.execute(f"INSERT INTO job_schedules ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)", schedule)
 
     def remove(self, schedule_id: str) -> None:
         self._database.execute("DELETE FROM job_schedules WHERE schedule_id = ?", (schedule_id,))
 
     def get(self, schedule_id: str) -> StoredSchedule | None:
-        found = self._select("schedule_id = ?", schedule_id)
-        return found[0] if found else None
+        return next(iter(self._select("schedule_id = ?", schedule_id)), None)
 
     def due(self, now: str) -> list[StoredSchedule]:
         return self._select("enabled = 1 AND next_run_at <= ? ORDER BY next_run_at", now)
@@ -58,8 +51,8 @@ class SchedulesStore:
         )
 
     def next_run_at(self) -> str | None:
-        row = self._database.row("SELECT min(next_run_at) FROM job_schedules WHERE enabled = 1")
-        return row[0] if row is not None else None
+        next_run_at: str | None = self._database.value("SELECT min(next_run_at) FROM job_schedules WHERE enabled = 1")
+        return next_run_at
 
     def update(
         self, schedule_id: str, next_run_at: str, *, enabled: bool | None = None, period_s: int | None = None
@@ -74,16 +67,15 @@ class SchedulesStore:
         return self._update("last_run_at = ?, last_job_id = ?", now, job_id, schedule_id)
 
     def all(self) -> list[Encoded[Schedule]]:
-        rows = self._database.rows(f"SELECT {SCHEDULE_JSON} FROM job_schedules ORDER BY schedule_id")
-        return [Encoded(Schedule, row[0].encode()) for row in rows]
+        return self._database.all_encoded(Schedule, f"SELECT {SCHEDULE_JSON} FROM job_schedules ORDER BY schedule_id")
 
     def _select(self, condition: str, *parameters: object) -> list[StoredSchedule]:
         rows = self._database.rows(f"SELECT {_COLUMNS} FROM job_schedules WHERE {condition}", parameters)
-        return [StoredSchedule(*row) for row in rows]
+        return [StoredSchedule._make(row) for row in rows]
 
     def _update(self, changes: str, *parameters: object) -> Encoded[Schedule]:
-        row = self._database.row(
-            f"UPDATE job_schedules SET {changes} WHERE schedule_id = ? RETURNING {SCHEDULE_JSON}", parameters
+        updated = self._database.encoded(
+            Schedule, f"UPDATE job_schedules SET {changes} WHERE schedule_id = ? RETURNING {SCHEDULE_JSON}", parameters
         )
-        assert row is not None  # the callers have just read the row
-        return Encoded(Schedule, row[0].encode())
+        assert updated is not None  # the callers have just read the row
+        return updated

@@ -1,27 +1,28 @@
-"""The tables `jobs` and `job_events`.  Rows are returned as JSON in the form of `Job` and `JobLogLine`."""
+"""The tables `jobs`, `job_events` and `job_queue`.  Rows are returned as JSON in the form of `Job` and `JobLogLine`."""
 
 from collections.abc import Sequence
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 from sidecar_protocol.contract import Encoded
 from sidecar_protocol.entities import Job
 from sidecar_protocol.jobs import JobLogLine
 
-from sidecar.jobs.records import ClaimedJob, LogSize, NewJob, Orphan, Requeue
+from sidecar.runtime import PruneKey
 from sidecar.storage.database import Database
-from sidecar.storage.paging import PagedList
+from sidecar.storage.paging import PagedList, row_json
 
-JOB_JSON: Final = """json_object(
-    'job_id', job_id, 'type', type, 'status', status,
-    'created_at', created_at, 'updated_at', updated_at, 'started_at', started_at, 'finished_at', finished_at,
-    'run_at', run_at, 'priority', priority, 'progress', progress, 'message', message,
-    'attempt', attempt, 'max_attempts', max_attempts, 'recoveries', recoveries, 'schedule_id', schedule_id,
-    'waiting_for', CASE WHEN status NOT IN ('queued', 'running') THEN NULL
+JOB_JSON: Final = row_json(
+    Job,
+    waiting_for="""CASE WHEN status NOT IN ('queued', 'running') THEN NULL
         WHEN status = 'running' OR lock_key IS NULL THEN waiting_for
         WHEN EXISTS (SELECT 1 FROM jobs AS holder WHERE holder.status = 'running' AND holder.lock_key = jobs.lock_key)
-        THEN 'lock' ELSE waiting_for END,
-    'cancel_requested', json(iif(cancel_requested_at IS NULL, 'false', 'true')),
-    'payload', json(payload_json), 'result', json(result_json), 'error', json(error_json), 'version', version)"""
+        THEN 'lock' ELSE waiting_for END""",
+    cancel_requested="json(iif(cancel_requested_at IS NULL, 'false', 'true'))",
+    payload="json(payload_json)",
+    result="json(result_json)",
+    error="json(error_json)",
+)
 
 # The indexes are named because SQLite, without statistics, would read all queued jobs instead.
 DUE: Final = "FROM jobs INDEXED BY idx_jobs_due WHERE status = 'queued' AND is_due = 1"
@@ -31,15 +32,40 @@ FREE: Final = """(lock_key IS NULL OR NOT EXISTS (
     WHERE holder.status = 'running' AND holder.lock_key = jobs.lock_key))"""
 """Condition: no running job holds this job's lock."""
 
-LOG_LINE_JSON: Final = """json_object(
-    'line_id', event_id, 'job_id', job_id, 'created_at', created_at, 'level', level, 'message', message,
-    'meta', json(meta_json))"""
+LOG_LINE_JSON: Final = row_json(JobLogLine, line_id="event_id", meta="json(meta_json)")
 
 _JOBS: Final = PagedList(Job, "jobs", JOB_JSON, {"created_at": str, "job_id": str}, descending=True)
 _LOG: Final = PagedList(JobLogLine, "job_events", LOG_LINE_JSON, {"rowid": int})
 
-PruneKey = tuple[str, str]
-"""The sort key of finished jobs in the order of pruning: (updated_at, job_id)."""
+
+class ClaimedJob(NamedTuple):
+    """A job that this process has started."""
+
+    job_id: str
+    type: str
+    payload: str
+    attempt: int
+    max_attempts: int
+    first_snoozed_at: str | None
+    encoded: Encoded[Job]
+
+
+class Orphan(NamedTuple):
+    """A job that an earlier process left running."""
+
+    job_id: str
+    type: str
+    cancel_requested: bool
+    recoveries: int
+
+
+@dataclass(slots=True)
+class LogSize:
+    """The size of a job's log; `full` if further lines are dropped."""
+
+    lines: int
+    bytes: int
+    full: bool
 
 
 class JobsStore:
@@ -48,18 +74,16 @@ class JobsStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def insert(self, job: NewJob, now: str) -> Encoded[Job] | None:
+    def insert(self, now: str, **columns: object) -> Encoded[Job] | None:
         """Returns the new job, or None if its idempotency key is taken."""
         return self._job(
             f"""
-            INSERT INTO jobs (job_id, type, status, created_at, updated_at, payload_json, priority, run_at,
-                              idempotency_key, max_attempts, lock_key, schedule_id, is_due)
-            VALUES (?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            INSERT INTO jobs (status, created_at, updated_at, is_due, {", ".join(columns)})
+            VALUES ('queued', :now, :now, :run_at IS NULL OR :run_at <= :now, :{", :".join(columns)})
             ON CONFLICT (idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
             RETURNING {JOB_JSON}
             """,
-            job.job_id, job.type, now, now, job.payload.decode(), job.priority, job.run_at, job.idempotency_key,
-            job.max_attempts, job.lock_key, job.schedule_id, job.run_at is None or job.run_at <= now,
+            now=now, **columns,
         )  # fmt: skip
 
     def by_idempotency_key(self, key: str | None) -> Encoded[Job]:
@@ -106,7 +130,7 @@ class JobsStore:
         """
         if self.paused_at() is not None:
             return None
-        row = self._database.row(
+        job_id: str | None = self._database.value(
             f"""
             WITH RECURSIVE kinds (kind) AS (
                 SELECT min(type) {DUE}
@@ -121,7 +145,7 @@ class JobsStore:
             """,
             full_types,
         )
-        return row[0] if row is not None else None
+        return job_id
 
     def claim(self, job_id: str, boot_id: str, now: str) -> ClaimedJob | None:
         """Starts a queued job.  Returns None if it is no longer queued."""
@@ -131,21 +155,16 @@ class JobsStore:
                 status = 'running', boot_id = ?, started_at = ?, updated_at = ?, version = version + 1,
                 attempt = attempt + 1, waiting_for = NULL
             WHERE job_id = ? AND status = 'queued'
-            RETURNING type, coalesce(payload_json, 'null'), attempt, max_attempts, {JOB_JSON}, first_snoozed_at
+            RETURNING job_id, type, coalesce(payload_json, 'null'), attempt, max_attempts, first_snoozed_at, {JOB_JSON}
             """,
             (boot_id, now, now, job_id),
         )
-        if row is None:
-            return None
-        job_type, payload, attempt, max_attempts, encoded, first_snoozed_at = row
-        return ClaimedJob(
-            job_id, job_type, payload, attempt, max_attempts, Encoded(Job, encoded.encode()), first_snoozed_at
-        )
+        return None if row is None else ClaimedJob._make((*row[:-1], Encoded(Job, row[-1].encode())))
 
     def next_run_at(self) -> str | None:
         """Returns when the next delayed job is due."""
-        row = self._database.row(f"SELECT min(run_at) {DELAYED}")
-        return row[0] if row is not None else None
+        run_at: str | None = self._database.value(f"SELECT min(run_at) {DELAYED}")
+        return run_at
 
     def finish(
         self, job_id: str, status: str, message: str | None, *, result: str | None, error: str | None, now: str
@@ -182,22 +201,35 @@ class JobsStore:
             what, now, job_id,
         )  # fmt: skip
 
-    def requeue(self, job_id: str, to: Requeue, now: str) -> Encoded[Job] | None:
-        """Returns a running job to the queue; None if it is not running, or its cancellation was requested."""
+    def requeue(
+        self,
+        job_id: str,
+        now: str,
+        message: str,
+        *,
+        run_at: str | None = None,
+        waiting_for: str | None = None,
+        error: str | None = None,
+        recovered: bool = False,
+    ) -> Encoded[Job] | None:
+        """Returns a running job to the queue; None if it is not running, or its cancellation was requested.
+
+        Only a run that ended with an error uses up an attempt.  A job that waits without an error is snoozed.
+        """
         return self._job(
             f"""
             UPDATE jobs SET
                 status = 'queued', run_at = :run_at, is_due = :run_at IS NULL, waiting_for = :waiting_for,
                 message = :message,
                 error_json = coalesce(:error, error_json), boot_id = NULL, started_at = NULL, progress = 0.0,
-                attempt = attempt - iif(:uses_attempt, 0, 1), recoveries = recoveries + iif(:recovered, 1, 0),
-                first_snoozed_at = iif(:snoozed, coalesce(first_snoozed_at, :now), first_snoozed_at),
+                attempt = attempt - iif(:error IS NULL, 1, 0), recoveries = recoveries + :recovered,
+                first_snoozed_at = coalesce(first_snoozed_at, iif(:error IS NULL AND :waiting_for NOTNULL, :now, NULL)),
                 updated_at = :now, version = version + 1
             WHERE job_id = :job_id AND status = 'running' AND cancel_requested_at IS NULL
             RETURNING {JOB_JSON}
             """,
-            job_id=job_id, run_at=to.run_at, waiting_for=to.waiting_for, message=to.message, error=to.error,
-            uses_attempt=to.uses_attempt, recovered=to.recovered, snoozed=to.snoozed, now=now,
+            job_id=job_id, run_at=run_at, waiting_for=waiting_for, message=message, error=error, recovered=recovered,
+            now=now,
         )  # fmt: skip
 
     def rerun(self, job_id: str, now: str) -> Encoded[Job] | None:
@@ -220,11 +252,10 @@ class JobsStore:
         self._database.execute("UPDATE jobs SET lock_key = ? WHERE job_id = ? AND status = 'running'", (key, job_id))
 
     def with_lock_key(self, lock_key: str, statuses: Sequence[str]) -> list[str]:
-        rows = self._database.rows(
+        return self._database.values(
             f"SELECT job_id FROM jobs WHERE status IN ({', '.join('?' * len(statuses))}) AND lock_key = ?",
             (*statuses, lock_key),
         )
-        return [row[0] for row in rows]
 
     def orphans(self, boot_id: str) -> list[Orphan]:
         """Returns the jobs that an earlier process left running."""
@@ -235,7 +266,7 @@ class JobsStore:
             """,
             (boot_id,),
         )
-        return [Orphan(job_id, job_type, bool(requested), count) for job_id, job_type, requested, count in rows]
+        return [Orphan._make(row) for row in rows]
 
     def get_live(self, job_id: str | None) -> Encoded[Job] | None:
         """Returns the job if it is not finished yet."""
@@ -243,8 +274,8 @@ class JobsStore:
 
     def paused_at(self) -> str | None:
         """Returns since when the queue is paused, or None."""
-        row = self._database.row("SELECT paused_at FROM job_queue")
-        return row[0] if row is not None else None
+        paused_at: str | None = self._database.value("SELECT paused_at FROM job_queue")
+        return paused_at
 
     def set_paused_at(self, moment: str | None) -> None:
         self._database.execute("UPDATE job_queue SET paused_at = ?", (moment,))
@@ -267,7 +298,7 @@ class JobsStore:
 
     def prune(self, up_to: PruneKey, limit: int) -> int:
         """Deletes finished jobs up to a key, oldest first, with their logs.  Returns their number."""
-        rows = self._database.rows(
+        job_ids = self._database.values(
             """
             DELETE FROM jobs WHERE job_id IN (
                 SELECT job_id FROM jobs INDEXED BY idx_jobs_finished
@@ -277,25 +308,26 @@ class JobsStore:
             """,
             (*up_to, limit),
         )
-        for row in rows:
-            self._database.execute("DELETE FROM job_events WHERE job_id = ?", row)
-        return len(rows)
+        for job_id in job_ids:
+            self._database.execute("DELETE FROM job_events WHERE job_id = ?", (job_id,))
+        return len(job_ids)
 
     def counts(self) -> dict[str, int]:
         return dict(self._database.rows("SELECT status, count(*) FROM jobs GROUP BY status"))
 
     def add_log_line(
-        self, event_id: str, job_id: str, now: str, level: str, message: str, meta: bytes | None
+        self, line_id: str, job_id: str, now: str, level: str, message: str, meta: bytes | None
     ) -> Encoded[JobLogLine]:
-        row = self._database.row(
+        line = self._database.encoded(
+            JobLogLine,
             f"""
             INSERT INTO job_events (event_id, job_id, created_at, level, message, meta_json) VALUES (?, ?, ?, ?, ?, ?)
             RETURNING {LOG_LINE_JSON}
             """,
-            (event_id, job_id, now, level, message, None if meta is None else meta.decode()),
+            (line_id, job_id, now, level, message, None if meta is None else meta.decode()),
         )
-        assert row is not None  # an INSERT returns its row
-        return Encoded(JobLogLine, row[0].encode())
+        assert line is not None  # an INSERT returns its row
+        return line
 
     def log_size(self, job_id: str, full_message: str) -> LogSize:
         """Returns the size of a job's log, and whether it contains a line with the message `full_message`."""
@@ -318,5 +350,4 @@ class JobsStore:
         return _LOG.page(self._database, limit, cursor, equal={"job_id": job_id}, list_id=job_id)
 
     def _job(self, sql: str, *positional: object, **named: object) -> Encoded[Job] | None:
-        row = self._database.row(sql, named or positional)
-        return None if row is None else Encoded(Job, row[0].encode())
+        return self._database.encoded(Job, sql, named or positional)

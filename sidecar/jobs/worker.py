@@ -15,16 +15,7 @@ from sidecar_protocol.entities import JobStatus
 
 from sidecar.job_handler import JobFailed, JobSnoozed, Registration
 from sidecar.jobs.journal import JobJournal
-from sidecar.jobs.outcomes import (
-    Failed,
-    JobOutcome,
-    Snoozed,
-    Succeeded,
-    failed,
-    job_error,
-    store_orphan_outcome,
-    store_outcome,
-)
+from sidecar.jobs.outcomes import JobOutcome, store_orphan_outcome, store_outcome
 from sidecar.jobs.running import RunningJob
 from sidecar.jobs.scheduler import Scheduler
 from sidecar.runtime import Runtime
@@ -68,7 +59,7 @@ class JobsWorker:
         self._wake = anyio.Event()
         self._stopping = False
         self._ended = anyio.Event()
-        self.claim_error: str | None = None
+        self.start_error: str | None = None
         """Why the last attempt to start jobs failed; None if it did not."""
 
     def wake(self) -> None:
@@ -103,7 +94,7 @@ class JobsWorker:
         late = list(self._running.values())
         for running in late:
             try:
-                self._store_outcome(running, running.outcome or running.stopped())
+                self._store_outcome(running, running.outcome or running.ending or JobStatus.INTERRUPTED)
             except sqlite3.Error:
                 log.exception("the outcome of a job could not be stored; the next start handles the job")
         return len(jobs), not late
@@ -116,7 +107,7 @@ class JobsWorker:
                 await self._store_orphan_outcomes()
             except sqlite3.Error as error:
                 log.exception("the jobs of an earlier process could not be updated; trying again")
-                self.claim_error = str(error)
+                self.start_error = str(error)
                 with anyio.move_on_after(STORE_RETRIES_S[-1]):
                     await self._wake.wait()
             else:
@@ -141,17 +132,17 @@ class JobsWorker:
             # At the limit, a job that ends wakes the worker; do not poll for overdue jobs meanwhile.
             run_at = self._journal.store.next_run_at() if len(self._running) < MAX_RUNNING_JOBS else None
             pause_s = self._seconds_until(due_at, run_at)
-            self.claim_error = None
+            self.start_error = None
         except sqlite3.Error as error:
-            pause_s = self._on_claim_error(error)
+            pause_s = self._on_start_error(error)
         if claimed:
             # Wait in the unit of work that claimed the jobs: a later commit says nothing about these claims.
             try:
                 await self._committed()
             except sqlite3.Error as error:  # it was rolled back, so the jobs are still queued
                 for running in claimed:
-                    self._forget(running)
-                return self._on_claim_error(error)
+                    self._remove(running)
+                return self._on_start_error(error)
             for running in claimed:
                 tasks.start_soon(self._execute, running)
         return pause_s
@@ -167,9 +158,9 @@ class JobsWorker:
         self._running_by_pool[self._pool(claimed.type)] += 1
         return running
 
-    def _on_claim_error(self, error: sqlite3.Error) -> float:
+    def _on_start_error(self, error: sqlite3.Error) -> float:
         log.error("no job could be started; trying again", exc_info=error)
-        self.claim_error = str(error)
+        self.start_error = str(error)
         return STORE_RETRIES_S[-1]
 
     def _seconds_until(self, *times: str | None) -> float | None:
@@ -180,7 +171,7 @@ class JobsWorker:
         due_in_s = datetime.fromisoformat(min(known)).timestamp() - self._clock.now_ms() / 1000
         return min(MAX_SLEEP_S, max(0.001, due_in_s))
 
-    def _forget(self, running: RunningJob) -> None:
+    def _remove(self, running: RunningJob) -> None:
         # In the unit of work that ended it, the job may have been queued and claimed again: the entry is then newer.
         if self._running.get(running.job_id) is running:
             del self._running[running.job_id]
@@ -203,43 +194,44 @@ class JobsWorker:
             if not self._stopping:
                 await anyio.sleep(STORE_RETRIES_S[-1])
         finally:
-            self._forget(running)
+            self._remove(running)
             self.wake()
 
     async def _run_handler(self, running: RunningJob) -> JobOutcome:
         claimed = running.claimed
         registration = self._registrations.get(claimed.type)
         if registration is None:
+            message = f"This version has no handler for jobs of type {claimed.type}."
             hint = "It may have been created by another version of the app."
-            return failed("unknown_job_type", f"This version has no handler for jobs of type {claimed.type}.", hint)
+            return JobFailed(message, kind="unknown_job_type", hint=hint)
         try:
             spec = registration.spec.model_validate_json(claimed.payload)
         except ValidationError:
-            return failed("payload_invalid", "The payload is not valid for this type of job.")
+            return JobFailed("The payload is not valid for this type of job.", kind="payload_invalid")
         try:
             with running.scope, anyio.move_on_after(registration.policy.timeout_s) as limit:
-                result = (await registration.handler.run(spec, running)).json_bytes()
+                result: bytes = (await registration.handler.run(spec, running)).json_bytes()
                 if len(result) > MAX_RESULT_BYTES:
-                    return failed("result_too_large", f"The result is larger than {MAX_RESULT_BYTES // 2**20} MiB.")
-                return Succeeded(result)
+                    message = f"The result is larger than {MAX_RESULT_BYTES // 2**20} MiB."
+                    return JobFailed(message, kind="result_too_large")
+                return result
         except Exception as error:  # noqa: BLE001 - a bug in a handler must end its job, not the worker
             return self._outcome_of_error(running, _innermost(error))
         if running.ending is None and limit.cancelled_caught:
             message = f"The job did not finish within {registration.policy.timeout_s:g} s."
-            return failed("timeout", message, retryable=True)
-        return running.stopped()
+            return JobFailed(message, kind="timeout", retryable=True)
+        return running.ending or JobStatus.INTERRUPTED
 
     def _outcome_of_error(self, running: RunningJob, error: Exception) -> JobOutcome:
         if running.ending is not None:
-            return running.stopped()  # an exception while a handler is being stopped does not matter
-        if isinstance(error, JobSnoozed):
-            return Snoozed(error.message, error.delay_s, error.waiting_for)
-        if isinstance(error, JobFailed):
-            return Failed(job_error(error), error.retry_after_s)
+            return running.ending  # an exception while a handler is being stopped does not matter
+        if isinstance(error, JobSnoozed | JobFailed):
+            return error
         error_id = self._new_id()
         extra = {"job_id": running.job_id, "error_id": error_id}
         log.error("a job's handler failed", exc_info=error, extra=extra)
-        return failed("internal", "Internal error.", f"The log contains the details under {error_id}.", retryable=True)
+        hint = f"The log contains the details under {error_id}."
+        return JobFailed("Internal error.", kind="internal", hint=hint, retryable=True)
 
     async def _store_outcome_durably(self, running: RunningJob, outcome: JobOutcome) -> None:
         for pause_s in (*STORE_RETRIES_S, None):

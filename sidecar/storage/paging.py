@@ -35,6 +35,18 @@ def decode_cursor(cursor: str, *types: type[str] | type[int]) -> PageKey:
     return tuple(key)
 
 
+def row_json(model: type[Model], **expressions: str) -> str:
+    """Returns the SQL expression that encodes a row as the model's JSON.
+
+    A field is the column of its name (of 0 or 1 if it is a boolean), or one of `expressions`.
+    """
+    members = []
+    for name, field in model.model_fields.items():
+        flag = f"json(iif({name}, 'true', 'false'))"
+        members.append(f"'{name}', {expressions.get(name, flag if field.annotation is bool else name)}")
+    return f"json_object({', '.join(members)})"
+
+
 @dataclass(frozen=True, slots=True)
 class PagedList(Generic[M]):
     """The rows of a table, encoded as `M`, in the order of a unique key."""

@@ -17,7 +17,7 @@ from sidecar_protocol.entities import WaitingFor
 from sidecar.claude.handlers import ClaudeRunHandler
 from sidecar.claude.process.discovery import Discovery
 from sidecar.claude.process.launch import Launcher
-from sidecar.claude.process.process_table import ProcessTable
+from sidecar.claude.process.orphans import ProcessTable
 from sidecar.claude.sessions.journal import SessionStore
 from sidecar.claude.usage import UsageStore
 from sidecar.clock import SystemClock

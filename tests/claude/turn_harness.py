@@ -17,8 +17,8 @@ from sidecar_protocol.entities import Job, JobStatus
 from sidecar.claude.permissions.journal import PermissionJournal
 from sidecar.claude.process.discovery import Discovery
 from sidecar.claude.process.launch import Launcher
+from sidecar.claude.process.orphans import ProcessTable
 from sidecar.claude.process.pool import ProcessPool
-from sidecar.claude.process.process_table import ProcessTable
 from sidecar.claude.sessions.journal import NewSession, SessionJournal, SessionStore
 from sidecar.claude.sessions.turns import TurnHandler, TurnTimes
 from sidecar.claude.usage import UsageStore

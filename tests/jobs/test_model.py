@@ -12,15 +12,15 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from sidecar_protocol.contract import Recovery
-from sidecar_protocol.entities import JobError, JobStatus, WaitingFor
+from sidecar_protocol.entities import JobStatus, WaitingFor
 from sidecar_protocol.jobs import JobNotFinished, Jobs
 
 from sidecar.ids import Uuid7
+from sidecar.job_handler import JobFailed, JobSnoozed
 from sidecar.jobs.journal import JobJournal
-from sidecar.jobs.outcomes import Failed, JobOutcome, Snoozed, Stopped, Succeeded, store_orphan_outcome, store_outcome
-from sidecar.jobs.records import ClaimedJob
+from sidecar.jobs.outcomes import JobOutcome, store_orphan_outcome, store_outcome
 from sidecar.jobs.service import JobsService
-from sidecar.jobs.store import JobsStore
+from sidecar.jobs.store import ClaimedJob, JobsStore
 from sidecar.paths import schema_dir
 from sidecar.storage.database import Database
 from sidecar.storage.migrations import open_database
@@ -152,15 +152,15 @@ class QueueMachine(RuleBasedStateMachine):
     @rule(number=st.integers(0, 99))
     def succeed(self, number: int) -> None:
         job = self.pick(number, "running")
-        self.store_outcome(job, Succeeded(b"{}"))
+        self.store_outcome(job, b"{}")
         self.model.finish(job, "succeeded")
 
     @precondition(lambda self: self.has("running"))
     @rule(number=st.integers(0, 99), retryable=st.booleans(), retry_after_s=st.sampled_from([None, None, 0.0, 30.0]))
     def fail(self, number: int, retryable: bool, retry_after_s: float | None) -> None:
         job = self.pick(number, "running")
-        error = JobError(kind="broken", message="It broke.", retryable=retryable)
-        self.store_outcome(job, Failed(error, retry_after_s))
+        failure = JobFailed("It broke.", kind="broken", retryable=retryable, retry_after_s=retry_after_s)
+        self.store_outcome(job, failure)
         if retryable and job.attempt < job.max_attempts:
             wait_s = 2**job.attempt * (1 + 0.2 * RANDOM_FRACTION) if retry_after_s is None else retry_after_s
             self.model.requeue(job, run_at=self.model.later(wait_s), waiting_for="retry")
@@ -175,7 +175,7 @@ class QueueMachine(RuleBasedStateMachine):
     )
     def snooze(self, number: int, delay_s: float, why: str) -> None:
         job = self.pick(number, "running")
-        self.store_outcome(job, Snoozed("Not now.", delay_s, WaitingFor(why)))
+        self.store_outcome(job, JobSnoozed("Not now.", delay_s=delay_s, waiting_for=WaitingFor(why)))
         run_at = self.model.later(min(max(delay_s, 1), 24 * 3600))
         self.model.requeue(job, attempt=job.attempt - 1, run_at=run_at, waiting_for=why)
 
@@ -184,7 +184,7 @@ class QueueMachine(RuleBasedStateMachine):
     def stop(self, number: int) -> None:
         """The run ends because of a requested cancellation, or of a shutdown."""
         job = self.pick(number, "running")
-        self.store_outcome(job, Stopped(JobStatus.CANCELLED if job.cancel_requested else JobStatus.INTERRUPTED))
+        self.store_outcome(job, JobStatus.CANCELLED if job.cancel_requested else JobStatus.INTERRUPTED)
         if job.cancel_requested:
             self.model.finish(job, "cancelled")
         else:
@@ -221,8 +221,9 @@ class QueueMachine(RuleBasedStateMachine):
         result_of(self.service.cancel(job_id=job.job_id))
         if not job.cancel_requested:
             self.model.change(job, cancel_requested=True)
-        error = JobError(kind="broken", message="It broke.", retryable=True)
-        self.store_outcome(job, Snoozed("Not now.", 5, WaitingFor.NETWORK) if snoozes else Failed(error))
+        failure = JobFailed("It broke.", kind="broken", retryable=True)
+        snooze = JobSnoozed("Not now.", delay_s=5, waiting_for=WaitingFor.NETWORK)
+        self.store_outcome(job, snooze if snoozes else failure)
         has_failed = not snoozes and job.attempt == job.max_attempts
         self.model.finish(job, "failed" if has_failed else "cancelled")
 

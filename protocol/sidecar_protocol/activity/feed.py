@@ -24,9 +24,7 @@ from sidecar_protocol.scalars import (
 )
 
 IssueKey = Annotated[
-    str,
-    StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{1,254}-[1-9][0-9]{0,9}$"),
-    Field(description="An issue's key, for example PROJ-123."),
+    str, Field(pattern=r"^[A-Z][A-Z0-9_]{1,254}-[1-9][0-9]{0,9}$", description="An issue's key, for example PROJ-123.")
 ]
 SearchText = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 
@@ -179,7 +177,6 @@ class Activity(Protocol):
         With `issue_key` it lists an issue's thread: events about the issue, and meetings, pages, runs and other issues
         that mention it.  A page with a `next_cursor` may be short or even empty: continue with the cursor.
         """
-        ...
 
     @method("activity.search", raises=(InvalidCursor,))
     async def search(
@@ -200,4 +197,3 @@ class Activity(Protocol):
         issue and those that mention it.  A page with a `next_cursor` may be short or even empty: continue with the
         cursor.
         """
-        ...

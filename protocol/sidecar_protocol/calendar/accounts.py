@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated, ClassVar, Protocol
 
-from pydantic import Field, Strict, StringConstraints
+from pydantic import Field, StringConstraints
 
 from sidecar_protocol.calendar.calendars import (
     Calendar,
@@ -17,16 +17,14 @@ from sidecar_protocol.entities import Job
 from sidecar_protocol.errors import InvalidParams, SecretsLocked
 from sidecar_protocol.scalars import AccountId, Count, Flag, JsonObject, ShortText
 
-EmailAddress = Annotated[
-    str, StringConstraints(min_length=3, max_length=254, pattern=r"^[^\s@]+@[^\s@]+$"), Field(description="E-mail.")
-]
+EmailAddress = Annotated[str, Field(min_length=3, max_length=254, pattern=r"^[^\s@]+@[^\s@]+$", description="E-mail.")]
 Credentials = Annotated[
     dict[str, Annotated[str, StringConstraints(max_length=4_096)]],
     Secret,
     Field(max_length=10, description="The account's credentials; `calendar.providers.list` lists the keys."),
 ]
-PastDays = Annotated[int, Strict(), Field(ge=0, le=3_660, description="Days, up to ten years.")]
-FutureDays = Annotated[int, Strict(), Field(ge=1, le=3_660, description="Days, up to ten years.")]
+PastDays = Annotated[int, Field(strict=True, ge=0, le=3_660, description="Days, up to ten years.")]
+FutureDays = Annotated[int, Field(strict=True, ge=1, le=3_660, description="Days, up to ten years.")]
 
 
 class CalendarProviderUnavailable(RpcError):
@@ -118,7 +116,6 @@ class CalendarAccounts(Protocol):
     @method("calendar.providers.list", rest="GET /calendar/providers")
     async def list_providers(self) -> CalendarProviderList:
         """Returns the calendar providers, with the credentials that each needs and whether it is available."""
-        ...
 
     @method(
         "calendar.accounts.create",
@@ -146,7 +143,6 @@ class CalendarAccounts(Protocol):
         Google accounts are usually connected by `calendar.oauth.google.start` instead.  If the provider has one
         account per e-mail address, an existing account with this address is reconnected.  No provider uses `config`.
         """
-        ...
 
     @method("calendar.accounts.update", raises=(CalendarAccountNotFound,))
     async def update(
@@ -158,22 +154,16 @@ class CalendarAccounts(Protocol):
         future_days: FutureDays | None = None,
     ) -> CalendarAccount:
         """Changes an account's name, or the range of days that is synced.  Another range starts a sync."""
-        ...
 
     @method(
-        "calendar.accounts.delete",
-        raises=(CalendarAccountNotFound,),
-        rest="DELETE /calendar/accounts/{id}",
-        waits=True,
+        "calendar.accounts.delete", raises=(CalendarAccountNotFound,), rest="DELETE /calendar/accounts/{id}", waits=True
     )
     async def delete(self, *, account_id: AccountId) -> CalendarAccountDeleted:
         """Revokes an account's sign-in, and deletes the account with its calendars and events, also from the feed."""
-        ...
 
     @method("calendar.accounts.sync", raises=(CalendarAccountNotFound,), rest="POST /calendar/accounts/{id}/sync")
     async def sync(self, *, account_id: AccountId, full: Flag = False) -> Job:
         """Starts a sync, and returns its job.  Without `full`, returns the queued or running sync if there is one."""
-        ...
 
     @method(
         "calendar.calendars.update",
@@ -182,4 +172,3 @@ class CalendarAccounts(Protocol):
     )
     async def update_calendar(self, *, account_id: AccountId, calendar_id: CalendarId, selected: Flag) -> Calendar:
         """Selects or deselects a calendar.  The events of a deselected one are stored but hidden."""
-        ...

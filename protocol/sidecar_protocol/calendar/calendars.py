@@ -10,9 +10,7 @@ from sidecar_protocol.contract import Model, Notification, RpcError, method
 from sidecar_protocol.errors import InvalidCursor, InvalidParams
 from sidecar_protocol.scalars import DEFAULT_LIMIT, AccountId, Count, Flag, Integer, Limit, NextCursor, UtcTime, When
 
-CalendarId = Annotated[
-    str, StringConstraints(min_length=1, max_length=1_024), Field(description="The id of a calendar.")
-]
+CalendarId = Annotated[str, Field(min_length=1, max_length=1_024, description="The id of a calendar.")]
 # The cursor contains three ids; Google allows 1,024 characters for one of them.
 EventCursor = Annotated[
     str,
@@ -174,17 +172,14 @@ class Calendars(Protocol):
     @method("calendar.accounts.list", rest="GET /calendar/accounts")
     async def list_accounts(self) -> CalendarAccountList:
         """Returns all calendar accounts."""
-        ...
 
     @method("calendar.accounts.get", raises=(CalendarAccountNotFound,), rest="GET /calendar/accounts/{id}")
     async def get_account(self, *, account_id: AccountId) -> CalendarAccount:
         """Returns a calendar account."""
-        ...
 
     @method("calendar.calendars.list", rest="GET /calendar/calendars")
     async def list_calendars(self, *, account_id: AccountId | None = None) -> CalendarList:
         """Returns the calendars of an account, or of all accounts, including deselected ones."""
-        ...
 
     @method("calendar.events.list", raises=(InvalidParams, InvalidCursor), rest="GET /calendar/events")
     async def list_events(
@@ -202,4 +197,3 @@ class Calendars(Protocol):
 
         Events of deselected calendars are left out unless `include_unselected` is set.  A page ends early at 4 MiB.
         """
-        ...

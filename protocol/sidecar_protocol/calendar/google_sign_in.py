@@ -17,15 +17,10 @@ RedirectUri = Annotated[
     Field(description="The client's address for the redirect: http://127.0.0.1:<port>, optionally with a path."),
 ]
 RedirectedUrl = Annotated[
-    str,
-    Secret,
-    StringConstraints(min_length=1, max_length=8_192),
-    Field(description="The complete URL of the redirect."),
+    str, Secret, Field(min_length=1, max_length=8_192, description="The complete URL of the redirect.")
 ]
 AuthorizationCode = Annotated[str, Secret, StringConstraints(min_length=1, max_length=1_024)]
-OAuthError = Annotated[
-    str, StringConstraints(min_length=1, max_length=200), Field(description="The `error` parameter of the redirect.")
-]
+OAuthError = Annotated[str, Field(min_length=1, max_length=200, description="The `error` parameter of the redirect.")]
 SignInState = Annotated[
     str,
     StringConstraints(min_length=1, max_length=200),
@@ -140,7 +135,6 @@ class GoogleSignIn(Protocol):
 
         Open the loopback port before this call; Google redirects to exactly this `redirect_uri`.
         """
-        ...
 
     @method(
         "calendar.oauth.google.callback",
@@ -156,7 +150,6 @@ class GoogleSignIn(Protocol):
         error: OAuthError | None = None,
     ) -> SignInReturned:
         """Passes on the redirect: its complete URL, or `state` with `code` or `error`."""
-        ...
 
     @method(
         "calendar.oauth.google.complete",
@@ -184,4 +177,3 @@ class GoogleSignIn(Protocol):
 
         An existing account with the same e-mail address is reconnected.  After `calendar_unreachable`, call it again.
         """
-        ...

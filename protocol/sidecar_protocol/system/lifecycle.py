@@ -7,25 +7,15 @@ from pydantic import Field, Strict, StringConstraints
 
 from sidecar_protocol.contract import Ephemeral, Input, Model, method
 from sidecar_protocol.errors import InvalidRequest, Unauthorized
-from sidecar_protocol.scalars import (
-    MEASURED,
-    Count,
-    EncryptionKey,
-    Flag,
-    Integer,
-    OpaqueId,
-    Seq,
-    ShortText,
-    Token,
-)
+from sidecar_protocol.scalars import MEASURED, Count, EncryptionKey, Flag, Integer, OpaqueId, Seq, ShortText, Token
 
 RequestId = Annotated[
     Annotated[int, Strict()] | Annotated[str, StringConstraints(max_length=128)], Field(description="A request's id.")
 ]
 ProcessId = Annotated[
-    int, Strict(), Field(ge=1, le=2**32, description="A process id.", json_schema_extra={"format": "measured"})
+    int, Field(strict=True, ge=1, le=2**32, description="A process id.", json_schema_extra={"format": "measured"})
 ]
-Deadline = Annotated[int, Strict(), Field(ge=0, le=60_000, description="Milliseconds, at most 60,000.")]
+Deadline = Annotated[int, Field(strict=True, ge=0, le=60_000, description="Milliseconds, at most 60,000.")]
 
 
 class ClientInfo(Input):
@@ -162,24 +152,19 @@ class Lifecycle(Protocol):
 
         If the response has another `protocol_version`, the client decides whether to continue.
         """
-        ...
 
     @method("initialized")
     async def initialized(self) -> None:
         """Optional; accepted for LSP-style clients."""
-        ...
 
     @method("shutdown", waits=True)
     async def shutdown(self, *, deadline_ms: Deadline = 5_000) -> Drained:
         """Finishes open requests, stops child processes and saves the state.  Then send exit, or close stdin."""
-        ...
 
     @method("exit", before_initialize=True)
     async def exit(self) -> None:
         """Ends the process with exit code 0, after a shutdown if there was none."""
-        ...
 
     @method("$/cancelRequest")
     async def cancel_request(self, *, id: RequestId) -> None:
         """Cancels a request.  It is still answered: with the error -32800, or with its result if it has finished."""
-        ...

@@ -6,7 +6,7 @@ No I/O.  Measured with 2.1.197 and 2.1.330: the CLI sends a `can_use_tool` contr
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,13 +15,14 @@ from sidecar_protocol.claude.permissions import PermissionKind
 from sidecar_protocol.claude.runs import PermissionMode
 
 from sidecar.claude.sessions.messages import storable
+from sidecar.claude.sessions.session_settings import MODES
+from sidecar.json_reader import get_object, get_objects, get_text
 
 MAX_INPUT_BYTES: Final = 1024 * 1024
 """Size of an input as JSON: a page, a notification and a prompt with such an input still fit into a message."""
 TEXT_CHARS: Final = 2_000
 MAX_RULES: Final = 10
 KINDS: Final = {"AskUserQuestion": PermissionKind.QUESTION, "ExitPlanMode": PermissionKind.PLAN}
-MODES: Final = frozenset(PermissionMode)
 SHELLS: Final = frozenset({"Bash", "PowerShell"})
 """Tools that are never offered as a rule without content, which would allow everything."""
 RULE: Final = re.compile(r"[A-Za-z][^\x00-\x1f]{0,499}")
@@ -78,24 +79,24 @@ class Response:
 
 def parse_request(line: Line) -> CliRequest | None:
     """Parses a control request; returns None if it is not a permission request."""
-    request, cli_id = line.get("request"), line.get("request_id")
-    if not isinstance(request, dict) or request.get("subtype") != "can_use_tool" or not isinstance(cli_id, str):
-        return None
-    tool_name, values = _text(request.get("tool_name")), request.get("input")
-    if tool_name is None or not isinstance(values, dict):
+    request, cli_id = get_object(line, "request"), get_text(line, "request_id")
+    tool_name, values = _text(request, "tool_name"), request.get("input")
+    if request.get("subtype") != "can_use_tool" or cli_id is None or tool_name is None or not isinstance(values, dict):
         return None
     kind = KINDS.get(tool_name, PermissionKind.TOOL)
-    suggestions = _suggestions(request) if kind is PermissionKind.TOOL else None
+    is_tool = kind is PermissionKind.TOOL
+    suggestions = get_objects(request, "permission_suggestions")
+    modes = [one.get("mode") for one in suggestions if one.get("type") == "setMode"]
     return CliRequest(
         cli_id=cli_id,
         kind=kind,
         tool_name=tool_name,
         input=values,
-        tool_use_id=_text(request.get("tool_use_id")),
-        description=_text(request.get("description")),
-        blocked_path=_text(request.get("blocked_path")),
-        rules=() if suggestions is None else _rules(tool_name, suggestions),
-        suggested_mode=_mode(suggestions or ()),
+        tool_use_id=_text(request, "tool_use_id"),
+        description=_text(request, "description"),
+        blocked_path=_text(request, "blocked_path"),
+        rules=_rules(tool_name, suggestions) if is_tool else (),
+        suggested_mode=next((PermissionMode(mode) for mode in modes if is_tool and mode in MODES), None),
     )
 
 
@@ -104,17 +105,18 @@ def response_line(cli_id: str, response: Response) -> Line:
 
     Its rules apply until the CLI's process ends; `session` as their destination leaves the settings files unchanged.
     """
-    if not response.allowed:
-        return _success(cli_id, {"behavior": "deny", "message": response.message})
-    fields: dict[str, Any] = {"behavior": "allow", "updatedInput": response.input}
-    if response.rules:
+    fields: dict[str, Any] = {"behavior": "deny", "message": response.message}
+    if response.allowed:
+        fields = {"behavior": "allow", "updatedInput": response.input}
+    if response.allowed and response.rules:
         rules = [
             {"toolName": rule.tool} | ({} if rule.content is None else {"ruleContent": rule.content})
             for rule in response.rules
         ]
         update = {"type": "addRules", "rules": rules, "behavior": "allow", "destination": "session"}
         fields["updatedPermissions"] = [update]
-    return _success(cli_id, fields)
+    inner = {"subtype": "success", "request_id": cli_id, "response": fields}
+    return {"type": "control_response", "response": inner}
 
 
 def unsupported_line(line: Line) -> Line:
@@ -141,39 +143,20 @@ def late_response_prompt(kind: PermissionKind, tool_name: str, response: Respons
     )
 
 
-def _success(cli_id: str, response: Mapping[str, Any]) -> Line:
-    inner = {"subtype": "success", "request_id": cli_id, "response": response}
-    return {"type": "control_response", "response": inner}
-
-
-def _suggestions(request: Line) -> Sequence[Line]:
-    suggestions = request.get("permission_suggestions")
-    return [one for one in suggestions if isinstance(one, dict)] if isinstance(suggestions, list) else []
-
-
 def _rules(tool_name: str, suggestions: Sequence[Line]) -> Sequence[Rule]:
     """Returns the rules that the CLI suggests; without suggestions the tool itself, unless it is a shell."""
     if not suggestions and tool_name not in SHELLS and RULE.fullmatch(tool_name):
         return (Rule(tool_name),)
-    suggested = [rule for rule in _suggested(suggestions) if RULE.fullmatch(str(rule))]
-    return tuple(suggested[:MAX_RULES])
+    suggested = (
+        Rule(tool, get_text(rule, "ruleContent"))
+        for suggestion in suggestions
+        if suggestion.get("type") == "addRules" and suggestion.get("behavior") == "allow"
+        for rule in get_objects(suggestion, "rules")
+        if (tool := get_text(rule, "toolName")) is not None
+    )
+    return tuple(rule for rule in suggested if RULE.fullmatch(str(rule)))[:MAX_RULES]
 
 
-def _suggested(suggestions: Sequence[Line]) -> Iterator[Rule]:
-    for suggestion in suggestions:
-        rules = suggestion.get("rules")
-        if suggestion.get("type") != "addRules" or suggestion.get("behavior") != "allow" or not isinstance(rules, list):
-            continue
-        for rule in rules:
-            if isinstance(rule, dict) and isinstance(rule.get("toolName"), str):
-                content = rule.get("ruleContent")
-                yield Rule(rule["toolName"], content if isinstance(content, str) else None)
-
-
-def _mode(suggestions: Sequence[Line]) -> PermissionMode | None:
-    modes = [one.get("mode") for one in suggestions if one.get("type") == "setMode"]
-    return next((PermissionMode(mode) for mode in modes if mode in MODES), None)
-
-
-def _text(value: Any) -> str | None:
-    return storable(value[:TEXT_CHARS]) if isinstance(value, str) else None
+def _text(request: Line, name: str) -> str | None:
+    text = get_text(request, name)
+    return None if text is None else storable(text[:TEXT_CHARS])

@@ -1,8 +1,4 @@
-"""Every change of a permission request: its row, its session's status and its notifications, in one transaction.
-
-The CLI receives a response once it is durable, so that a crash never makes a tool call run twice.  The response to a
-request whose turn has ended starts a new turn.
-"""
+"""Every change of a permission request: its row, its session's status and its notifications, in one transaction."""
 
 import logging
 import sqlite3
@@ -48,6 +44,7 @@ NOT_STORED = Response(
 )
 
 Respond = Callable[[Response], None]
+ToolInput = Mapping[str, Any]
 
 REQUEST_JSON: Final = """json_object(
     'request_id', request_id, 'session_id', session_id, 'job_id', job_id, 'kind', kind, 'tool_name', tool_name,
@@ -117,25 +114,23 @@ class PermissionJournal:
         self,
         request_id: str,
         decision: PermissionDecision,
-        updated_input: Mapping[str, Any] | None,
+        updated_input: ToolInput | None,
         message: str | None,
         *,
         remember: bool,
     ) -> Encoded[PermissionRequest]:
-        """Responds to a request.
-
-        Raises `PermissionNotFound`, `PermissionAlreadyResolved`, and `InvalidParams` if the response does not fit.
-        """
+        """Raises `PermissionNotFound`, `PermissionAlreadyResolved`, or `InvalidParams` if the response does not fit."""
         row = self._database.row(f"SELECT {REQUEST_JSON} FROM claude_permissions WHERE request_id = ?", (request_id,))
         if row is None:
             raise PermissionNotFound
         request = PermissionRequest.model_validate_json(row[0])
         if request.status is not PermissionStatus.OPEN:
             raise PermissionAlreadyResolved(hint=f"It is {request.status.value}.")
-        _validate(request, decision, updated_input, message, remember=remember)
+        allow = decision is PermissionDecision.ALLOW
+        _validate(request, updated_input, message, allow=allow, remember=remember)
         cli_request, respond = self._waiting.get(request_id, (None, None))
         response = Response(
-            allowed=decision is PermissionDecision.ALLOW,
+            allowed=allow,
             input=updated_input if updated_input is not None else request.input,
             message=message or DEFAULT_DENIAL,
             rules=cli_request.rules if remember and cli_request is not None else (),
@@ -147,12 +142,12 @@ class PermissionJournal:
             (resolved,) = self._resolve(
                 request.session_id,
                 request_id,
-                PermissionStatus.ALLOWED if response.allowed else PermissionStatus.DENIED,
-                message=None if response.allowed else response.message,
+                PermissionStatus.ALLOWED if allow else PermissionStatus.DENIED,
+                message=None if allow else response.message,
                 updated_input_json=None if updated_input is None else to_json(updated_input).decode(),
                 remembered_json=to_json(request.rules if remember else []).decode(),
                 resumed_by=turn,
-                has_unused_grant=response.allowed and turn is not None,
+                has_unused_grant=allow and turn is not None,
             )
         if respond is not None:
             self._runtime.after_commit(lambda failure: None if failure else self.deliver(request_id, response))
@@ -260,21 +255,19 @@ class PermissionJournal:
             **columns,
         )
         if resolved:
-            self._delete_old(session_id)
+            self._database.execute(
+                """
+                DELETE FROM claude_permissions
+                WHERE session_id = :session_id AND status <> 'open' AND request_id NOT IN (
+                    SELECT request_id FROM claude_permissions WHERE session_id = :session_id AND status <> 'open'
+                    ORDER BY created_at DESC, request_id DESC LIMIT :limit)
+                """,
+                {"session_id": session_id, "limit": MAX_CLOSED},
+            )
             if not self._open_ids(session_id):
                 has_ended = resolved[0].load().turn_ended
                 self._sessions.set_status(session_id, SessionStatus.INTERRUPTED if has_ended else SessionStatus.RUNNING)
         return resolved
-
-    def _delete_old(self, session_id: str) -> None:
-        self._database.execute(
-            """
-            DELETE FROM claude_permissions WHERE session_id = :session_id AND status <> 'open' AND request_id NOT IN (
-                SELECT request_id FROM claude_permissions WHERE session_id = :session_id AND status <> 'open'
-                ORDER BY created_at DESC, request_id DESC LIMIT :limit)
-            """,
-            {"session_id": session_id, "limit": MAX_CLOSED},
-        )
 
     def _end_turns(self, condition: str, **values: object) -> None:
         self._change(
@@ -287,10 +280,7 @@ class PermissionJournal:
         )
 
     def _change(
-        self,
-        notification: type[ClaudePermissionRequested] | type[ClaudePermissionResolved],
-        sql: str,
-        **values: object,
+        self, notification: type[ClaudePermissionRequested] | type[ClaudePermissionResolved], sql: str, **values: object
     ) -> list[Encoded[PermissionRequest]]:
         """Runs a statement and notifies the client of the requests that it has changed.  `now` is a parameter of it."""
         rows = self._database.rows(f"{sql} RETURNING {REQUEST_JSON}", {**values, "now": iso_now(self._runtime.clock)})
@@ -301,15 +291,10 @@ class PermissionJournal:
 
 
 def _validate(
-    request: PermissionRequest,
-    decision: PermissionDecision,
-    updated_input: Mapping[str, Any] | None,
-    message: str | None,
-    *,
-    remember: bool,
+    request: PermissionRequest, updated_input: ToolInput | None, message: str | None, *, allow: bool, remember: bool
 ) -> None:
     """Raises `InvalidParams` if a part of the response would have no effect or does not fit the request."""
-    allow, values = decision is PermissionDecision.ALLOW, updated_input or {}
+    values = updated_input or {}
     has_answers = isinstance(values.get("answers"), dict)
     needs_answers = allow and request.kind is PermissionKind.QUESTION
     problems = (

@@ -1,8 +1,4 @@
-"""The open permission requests of a turn: from the CLI's lines to the journal, and the responses back to the CLI.
-
-The turn's timeout is suspended while a request is open.  The user has a time limit of their own, because a waiting turn
-holds one of the few places for jobs and a process of 190 MB.
-"""
+"""The open permission requests of a turn: from the CLI's lines to the journal, and the responses back to the CLI."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -10,13 +6,7 @@ from typing import Any, Final
 import anyio
 from sidecar_protocol.entities import WaitingFor
 
-from sidecar.claude.permissions.cli_requests import (
-    CliRequest,
-    Response,
-    parse_request,
-    response_line,
-    unsupported_line,
-)
+from sidecar.claude.permissions.cli_requests import CliRequest, Response, parse_request, response_line, unsupported_line
 from sidecar.claude.permissions.journal import PermissionJournal
 from sidecar.claude.process.pool import SessionProcess
 from sidecar.job_handler import JobContext

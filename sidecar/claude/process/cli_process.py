@@ -7,16 +7,17 @@ on a full pipe.  Writes to its stdin are buffered without a limit for the same r
 
 import asyncio
 import contextlib
+import ctypes
 import json
 import logging
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from subprocess import PIPE
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import anyio
 
@@ -32,6 +33,8 @@ LINE_LIMIT: Final = 64 * 1024 * 1024
 """Maximum length of a line in bytes: the CLI writes a whole answer, or an image that a tool read, as one line."""
 STDERR_LIMIT: Final = 8 * 1024
 PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
+INTERRUPT: Final = {"type": "control_request", "request_id": "interrupt", "request": {"subtype": "interrupt"}}
+"""Ends a turn: the CLI stops its tools, writes a result and keeps running."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +79,6 @@ def cli_arguments(options: RunOptions) -> list[str]:
         *(["--permission-prompt-tool=stdio"] if options.can_request_permission else []),
         *(f"--allowedTools={rule}" for rule in options.allowed_tools),
     ]
-
-
-def interrupt_request() -> dict[str, Any]:
-    """Returns the message that ends a turn: the CLI stops its tools, writes a result and keeps running."""
-    return {"type": "control_request", "request_id": "interrupt", "request": {"subtype": "interrupt"}}
 
 
 class LineSplitter:
@@ -134,7 +132,6 @@ class ClaudeProcess(asyncio.SubprocessProtocol):
         self._on_release = on_release
         self._job_object: JobObject | None = None
         self._stderr = bytearray()
-        self._transport: asyncio.SubprocessTransport
 
     @property
     def pid(self) -> int:
@@ -161,13 +158,12 @@ class ClaudeProcess(asyncio.SubprocessProtocol):
 
     def send(self, message: Mapping[str, Any]) -> None:
         """Writes a JSON line to stdin.  Does nothing if stdin is closed."""
-        pipe = self._stdin()
-        if not pipe.is_closing():
-            pipe.write(json.dumps(message).encode() + b"\n")
+        if not self._stdin.is_closing():
+            self._stdin.write(json.dumps(message).encode() + b"\n")
 
     def close_stdin(self) -> None:
         """Closes stdin.  The CLI finishes its turn and exits."""
-        self._stdin().close()
+        self._stdin.close()
 
     def terminate(self) -> None:
         """Sends SIGTERM to the process group.  Windows has neither: there the process is killed."""
@@ -187,12 +183,12 @@ class ClaudeProcess(asyncio.SubprocessProtocol):
         self._on_release(self.pid)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if isinstance(transport, asyncio.SubprocessTransport):
-            self._transport = transport
-            try:
-                self._job_object = JobObject(transport.get_pid())
-            except OSError:  # not fatal: orphans are then killed by the next start
-                log.exception("the CLI could not be assigned to a Job Object")
+        self._transport = cast("asyncio.SubprocessTransport", transport)
+        self._stdin = cast("asyncio.WriteTransport", self._transport.get_pipe_transport(0))
+        try:
+            self._job_object = JobObject(self.pid)
+        except OSError:  # not fatal: orphans are then killed by the next start
+            log.exception("the CLI could not be assigned to a Job Object")
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         if fd == 1:
@@ -212,12 +208,6 @@ class ClaudeProcess(asyncio.SubprocessProtocol):
         del exc
         self.closed.set()
 
-    def _stdin(self) -> asyncio.WriteTransport:
-        pipe = self._transport.get_pipe_transport(0)
-        if not isinstance(pipe, asyncio.WriteTransport):
-            raise TypeError("stdin is not a pipe")
-        return pipe
-
 
 async def start(
     executable: Path,
@@ -228,7 +218,7 @@ async def start(
     on_line: OnLine,
     on_release: Callable[[int], None] = lambda _: None,
 ) -> ClaudeProcess:
-    """Starts a CLI in a session and process group of its own.  Raises OSError if it cannot be started.
+    """Starts a CLI in a process group of its own.  Raises OSError if it cannot be started.
 
     Call it in the main thread: Linux sends the parent-death signal when the thread that forked ends.
     """
@@ -238,9 +228,9 @@ async def start(
         lambda: process,
         str(executable),
         *cli_arguments(options),
-        stdin=PIPE,
-        stdout=PIPE,
-        stderr=PIPE,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         cwd=cwd,
         env=dict(environment),
         **_isolation(),
@@ -248,16 +238,11 @@ async def start(
     return process
 
 
-if sys.platform == "win32":
-    from subprocess import CREATE_NEW_PROCESS_GROUP, CREATE_NO_WINDOW
-
-    def _isolation() -> dict[str, Any]:
-        return {"creationflags": CREATE_NO_WINDOW | CREATE_NEW_PROCESS_GROUP}
-
-elif sys.platform == "linux":
-    import ctypes
-
-    def _isolation() -> dict[str, Any]:
+def _isolation() -> dict[str, Any]:
+    options: dict[str, Any] = {"start_new_session": True}
+    if sys.platform == "win32":
+        options = {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
+    if sys.platform == "linux":
         # Resolved before the fork: the child has one thread, and a lookup could wait for a lock that another held.
         prctl, getppid, leave = ctypes.CDLL(None).prctl, os.getppid, os._exit
         parent, sigterm = os.getpid(), int(signal.SIGTERM)
@@ -267,9 +252,5 @@ elif sys.platform == "linux":
             if getppid() != parent:  # the parent died before the line above, so no signal will come
                 leave(128 + sigterm)
 
-        return {"start_new_session": True, "preexec_fn": die_with_parent}
-
-else:
-
-    def _isolation() -> dict[str, Any]:
-        return {"start_new_session": True}
+        options["preexec_fn"] = die_with_parent
+    return options

@@ -12,8 +12,7 @@ import anyio
 from sidecar.claude.process.cli_process import ClaudeProcess, OnLine, RunOptions, start
 from sidecar.claude.process.discovery import REINSTALL_HINT, Discovery
 from sidecar.claude.process.environment import cli_environment
-from sidecar.claude.process.orphans import start_time
-from sidecar.claude.process.process_table import ProcessRecord, ProcessTable
+from sidecar.claude.process.orphans import ProcessRecord, ProcessTable, start_time
 from sidecar.job_handler import JobFailed
 
 NO_RESOURCES: Final = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
@@ -40,10 +39,7 @@ class Launcher:
     async def start(
         self, owner_env: str, owner_id: str, options: RunOptions, cwd: str | None, on_line: OnLine
     ) -> ClaudeProcess:
-        """Starts a CLI whose environment names its owner: `owner_env` is JOB_ENV or SESSION_ENV.
-
-        Raises `JobFailed` with the kinds of `discovery` and `not_started`, and `cwd_missing`.
-        """
+        """Starts a CLI whose `owner_env`, JOB_ENV or SESSION_ENV, names its owner.  Raises `JobFailed`."""
         folder, executable = await self.working_directory(cwd), await self.discovery.find()
         environment = cli_environment(self.environment, executable.path) | {owner_env: owner_id}
         try:
@@ -63,9 +59,7 @@ class Launcher:
 
 
 def not_started(path: Path, source: str, folder: Path, error: OSError) -> JobFailed:
-    """Returns the failure for an error of the operating system: `no_resources`, `arguments_too_long`, `cwd_missing` or
-    `executable_broken`.
-    """
+    """Returns the failure for an error of the operating system."""
     failed = partial(JobFailed, details={"source": source, "errno": error.errno})
     if error.errno in NO_RESOURCES:
         return failed(

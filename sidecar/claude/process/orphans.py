@@ -1,24 +1,52 @@
-"""Finds and kills every process of a run or a session, including those that left its process group.
-
-Claude's Bash tool starts each command in a session of its own, so signals to the CLI's process group do not reach it,
-and once the CLI has exited nothing links the two but the environment: every process inherits variables that name its
-owner, a job or a session, and the owner's database.
-"""
+"""Records, finds and kills every process of a run or a session, including those that left its process group."""
 
 import contextlib
 from collections.abc import Collection, Iterable, Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 import anyio
 import anyio.to_thread
 import psutil
 
 from sidecar.claude.process.environment import DATABASE_ENV, OWNER_ENVS
-from sidecar.claude.process.process_table import ProcessRecord
+from sidecar.storage.database import Database
 
 POLL_S: Final = 0.02
 START_TOLERANCE_S: Final = 2.0
 """Maximum difference of start times in seconds: Linux gives the boot time, from which they are computed, in seconds."""
+
+
+class ProcessRecord(NamedTuple):
+    """A CLI process; `started_ts` is in seconds since 1970, `owner_id` the id of a job or a session."""
+
+    pid: int
+    started_ts: float
+    owner_id: str
+
+
+class ProcessTable:
+    """Every statement about CLI processes."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, process: ProcessRecord) -> None:
+        """Stores a process.  Never raises, since its environment identifies it as well."""
+        with self._database.write_or_log("a CLI process could not be recorded"):
+            self._database.execute(
+                "INSERT OR REPLACE INTO claude_processes (pid, started_ts, owner_id) VALUES (?, ?, ?)", process
+            )
+
+    def discard(self, pids: Iterable[int]) -> None:
+        """Deletes processes that have ended.  Never raises: the next start ignores records of ended processes."""
+        with self._database.write_or_log("the end of a CLI process could not be recorded"):
+            for pid in pids:
+                self._database.execute("DELETE FROM claude_processes WHERE pid = ?", (pid,))
+
+    def records(self) -> list[ProcessRecord]:
+        """Returns the processes that have not been seen to end."""
+        rows = self._database.rows("SELECT pid, started_ts, owner_id FROM claude_processes")
+        return [ProcessRecord(*row) for row in rows]
 
 
 def start_time(pid: int) -> float | None:
@@ -52,11 +80,7 @@ def still_running(records: Iterable[ProcessRecord]) -> set[psutil.Process]:
 
 
 async def kill_orphans(
-    owner_ids: Collection[str],
-    database: str | None = None,
-    *,
-    known: Collection[psutil.Process] = (),
-    timeout_s: float,
+    owner_ids: Collection[str], database: str | None = None, *, known: Collection[psutil.Process] = (), timeout_s: float
 ) -> int:
     """Kills `known` and all processes whose environment names one of the owners and their `database` (None: names no
     database), until none is left.  Returns the number of killed processes.

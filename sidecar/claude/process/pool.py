@@ -1,11 +1,7 @@
-"""Keeps the CLI processes of sessions running between turns: a turn in a running process is answered ten times sooner.
-
-At most one turn uses a process at a time.  Between turns it is idle, and a task of `run` ends it after a while, or when
-too many are idle.  A session's next process starts only after all of the previous one has ended.
-"""
+"""Keeps the CLI processes of sessions running between turns, since a running process answers ten times sooner."""
 
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import Final
 
@@ -36,21 +32,19 @@ class State(Enum):
     LEAVING = auto()  # it is being ended; no turn can use it
 
 
+@dataclass(slots=True, eq=False)
 class SessionProcess:
-    """A session's process.  The turn that used it last still receives its lines while it is idle.
+    """A session's process.  The turn that used it last still receives its lines while it is idle."""
 
-    `settings` are those that the process works with, or None if they are unknown; `cost_so_far` is the total cost in
-    USD that it has reported.
-    """
-
-    def __init__(self, session_id: str, process: ClaudeProcess, settings: SessionSettings) -> None:
-        self.session_id = session_id
-        self.process = process
-        self.settings: SessionSettings | None = settings
-        self.cost_so_far = 0.0
-        self.state = State.BUSY
-        self.idle_ended = anyio.Event()
-        self.ended = anyio.Event()
+    session_id: str
+    process: ClaudeProcess
+    settings: SessionSettings | None
+    """The settings that the process works with, or None if they are unknown."""
+    cost_so_far: float = 0.0
+    """The total cost that it has reported, in USD."""
+    state: State = State.BUSY
+    idle_ended: anyio.Event = field(default_factory=anyio.Event)
+    ended: anyio.Event = field(default_factory=anyio.Event)
 
     @property
     def is_in_use(self) -> bool:
@@ -89,9 +83,7 @@ class ProcessPool:
         idle_s: float = IDLE_S,
         idle_processes: int = IDLE_PROCESSES,
     ) -> None:
-        """`on_ended` gets the id of a session whose process has ended; `is_draining` returns whether the sidecar shuts
-        down.
-        """
+        """`on_ended` gets the id of a session whose process has ended."""
         self._on_ended = on_ended
         self._is_draining = is_draining
         self._idle_s = idle_s
@@ -119,10 +111,7 @@ class ProcessPool:
         await self._stopped.wait()
 
     async def acquire(self, session_id: str, start: Start, on_line: OnLine, wanted: SessionSettings) -> SessionProcess:
-        """Returns a process with the wanted settings for one turn: the session's own, or a new one.
-
-        Call `release` after the turn.
-        """
+        """Returns a process with the wanted settings for one turn, which must end with a call of `release`."""
         while (kept := self._processes.get(session_id)) is not None:
             if kept.state is State.IDLE and not kept.process.exited.is_set() and kept.apply_settings(wanted):
                 kept.process.on_line = on_line
@@ -136,10 +125,7 @@ class ProcessPool:
         return new
 
     async def release(self, used: SessionProcess) -> None:
-        """Interrupts the turn if it has not ended, and keeps the process if it can take another one.
-
-        Call it in a shielded scope.
-        """
+        """Interrupts the turn if it has not ended; keeps the process if it can take another.  Call it shielded."""
         tasks, is_ready = self._tasks, False
         if not self._is_draining():
             is_ready = await interrupt(used.process)

@@ -1,8 +1,4 @@
-"""Ends a prompt or a CLI process: by itself after its result, or in steps from an interrupt to SIGKILL.
-
-The interrupt comes first, because only that makes the CLI stop its tools and store the session.  After a SIGKILL of the
-CLI alone its tools keep running (measured), so they are searched for and killed as well.
-"""
+"""Ends a prompt or a CLI process: by itself after its result, or in steps from an interrupt to SIGKILL."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -11,7 +7,7 @@ import anyio
 from anyio.to_thread import run_sync
 from psutil import Process
 
-from sidecar.claude.process.cli_process import ClaudeProcess, interrupt_request
+from sidecar.claude.process.cli_process import INTERRUPT, ClaudeProcess
 from sidecar.claude.process.orphans import kill_orphans, process_tree
 
 EXIT_GRACE_S: Final = 30.0
@@ -48,23 +44,17 @@ async def wait_for_exit(process: ClaudeProcess, grace_s: float = EXIT_GRACE_S) -
 
 
 async def interrupt(process: ClaudeProcess) -> bool:
-    """Interrupts the prompt.  Returns whether the process is ready for another one.
-
-    Call it in a shielded scope; it takes at most `CANCEL.terminate_s`.
-    """
+    """Interrupts the prompt; call it shielded.  Returns whether the process is ready for another one."""
     with anyio.move_on_after(CANCEL.terminate_s):
         while not process.prompt_done.is_set():
-            process.send(interrupt_request())
+            process.send(INTERRUPT)
             with anyio.move_on_after(INTERRUPT_AGAIN_S):
                 await process.prompt_done.wait()
     return process.prompt_done.is_set() and not process.exited.is_set()
 
 
 async def stop(process: ClaudeProcess, owner_id: str, timeouts: StopTimeouts) -> None:
-    """Ends a process in any state, with everything that it started.
-
-    Call it in a shielded scope, and exactly once for every process that was started.
-    """
+    """Ends a process in any state, with all that it started.  Call it shielded, exactly once for every process."""
     began = anyio.current_time()
     known = set() if process.exited.is_set() else await _interrupt_and_terminate(process, owner_id, timeouts)
     left_s = max(began + timeouts.end_s - anyio.current_time(), KILL_S)
@@ -78,7 +68,7 @@ async def _interrupt_and_terminate(process: ClaudeProcess, owner_id: str, timeou
     """Takes the steps before SIGKILL.  Returns the processes that the CLI consisted of; some may still run."""
     began = anyio.current_time()
     if not process.prompt_done.is_set():
-        process.send(interrupt_request())
+        process.send(INTERRUPT)
     if not timeouts.terminate_s:
         process.terminate()
     known = await run_sync(process_tree, process.pid, owner_id, process.database)

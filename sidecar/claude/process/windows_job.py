@@ -1,7 +1,6 @@
 """Windows: runs a CLI and everything that it starts in a Job Object, which kills them when its last handle is closed.
 
-We hold the only handle, and Windows closes it however our process ends.  So the Job Object does what the process group,
-the parent-death signal and `orphans` do elsewhere.  A tool cannot leave it, because breaking away is not allowed.
+We hold the only handle, and Windows closes it however our process ends.  Breaking away from the job is not allowed.
 Not tested on Windows.  learn.microsoft.com/windows/win32/procthread/job-objects
 """
 
@@ -16,10 +15,11 @@ PROCESS_TERMINATE: Final = 0x0001
 PROCESS_SET_QUOTA: Final = 0x0100
 
 
-class BasicLimits(ctypes.Structure):
-    """JOBOBJECT_BASIC_LIMIT_INFORMATION."""
+class ExtendedLimits(ctypes.Structure):
+    """JOBOBJECT_EXTENDED_LIMIT_INFORMATION; IO_COUNTERS is six 64-bit counters."""
 
     _fields_ = (
+        # JOBOBJECT_BASIC_LIMIT_INFORMATION, which ends at a multiple of eight bytes
         ("PerProcessUserTimeLimit", wintypes.LARGE_INTEGER),
         ("PerJobUserTimeLimit", wintypes.LARGE_INTEGER),
         ("LimitFlags", ctypes.c_uint32),
@@ -29,14 +29,6 @@ class BasicLimits(ctypes.Structure):
         ("Affinity", ctypes.c_size_t),
         ("PriorityClass", ctypes.c_uint32),
         ("SchedulingClass", ctypes.c_uint32),
-    )
-
-
-class ExtendedLimits(ctypes.Structure):
-    """JOBOBJECT_EXTENDED_LIMIT_INFORMATION; IO_COUNTERS is six 64-bit counters."""
-
-    _fields_ = (
-        ("BasicLimitInformation", BasicLimits),
         ("IoInfo", ctypes.c_uint64 * 6),
         ("ProcessMemoryLimit", ctypes.c_size_t),
         ("JobMemoryLimit", ctypes.c_size_t),
@@ -58,7 +50,7 @@ if sys.platform == "win32":
             self._handle = wintypes.HANDLE(self._checked(self._kernel.CreateJobObjectW(None, None)))
             try:
                 limits = ExtendedLimits()
-                limits.BasicLimitInformation.LimitFlags = KILL_ON_JOB_CLOSE
+                limits.LimitFlags = KILL_ON_JOB_CLOSE
                 size = ctypes.sizeof(limits)
                 self._checked(
                     self._kernel.SetInformationJobObject(

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Any, Final
 
 from pydantic_core import from_json
@@ -36,15 +37,13 @@ class ExportService(ClaudeExport):
             raise SessionNotFound
         markdown = MarkdownSession(thinking=thinking)
         pieces = [markdown.heading(from_json(session.json))]
-        size = messages = 0
-        for page in _pages(self._store, session_id, self._store.last_position(session_id)):
-            for message in page:
-                piece = markdown.message(from_json(message))
-                size, messages = size + len(piece.encode()), messages + 1
-                if size > TEXT_BYTES:
-                    raise ResultTooLarge(hint="Create a job of type claude.export, which writes a file.")
-                pieces.append(piece)
-        return SessionText(session_id=session_id, text="".join(pieces), messages=messages)
+        size = 0
+        for message in chain.from_iterable(_pages(self._store, session_id, self._store.last_position(session_id))):
+            pieces.append(markdown.message(from_json(message)))
+            size += len(pieces[-1].encode())
+            if size > TEXT_BYTES:
+                raise ResultTooLarge(hint="Create a job of type claude.export, which writes a file.")
+        return SessionText(session_id=session_id, text="".join(pieces), messages=len(pieces) - 1)
 
 
 class ExportHandler:
@@ -61,9 +60,8 @@ class ExportHandler:
         if session is None:
             raise JobFailed("The session was deleted.", kind="session_not_found")
         if job.path is None:
-            path = self._files.default_path(
-                _name(from_json(session.json), iso_now(self._clock)[:10]), SUFFIXES[job.format]
-            )
+            name = _name(from_json(session.json), iso_now(self._clock)[:10])
+            path = self._files.default_path(name, SUFFIXES[job.format])
         else:
             path = self._files.chosen_path(job.path, overwrite=job.overwrite)
         last = self._store.last_position(job.session_id)

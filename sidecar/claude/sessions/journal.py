@@ -1,8 +1,4 @@
-"""The tables `claude_sessions` and `claude_messages`.  SQLite encodes the rows as JSON.
-
-Every change of a session is one transaction with its notifications.  The services, the turns and the process pool
-change sessions only through `SessionJournal`.
-"""
+"""The tables `claude_sessions` and `claude_messages`.  Every change is one transaction with its notifications."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -79,17 +75,6 @@ class NewSession(SessionUpdate):
     system_prompt: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SearchScope:
-    """The messages to be searched: those of a session or all, of a kind or all.
-
-    Their positions are their `seq` if the search is limited to a session, otherwise their `id`.
-    """
-
-    session_id: str | None
-    kind: str | None
-
-
 class SessionStore:
     """Every query of sessions and their messages."""
 
@@ -134,19 +119,24 @@ class SessionStore:
         return _MESSAGES.page(self._database, limit, cursor, equal={"session_id": session_id}, list_id=session_id)
 
     def last_position(self, session_id: str | None) -> int:
-        """Returns the highest position of a message (see `SearchScope`), or 0 if there are no messages."""
+        """Returns the highest position of a message, or 0 if there are no messages.
+
+        The position of a message is its `seq` in a session, and its `id` among the messages of all sessions.
+        """
         if session_id is None:
             rows = self._database.rows("SELECT max(id) FROM claude_messages")
         else:
             rows = self._database.rows("SELECT max(seq) FROM claude_messages WHERE session_id = ?", (session_id,))
         return rows[0][0] or 0
 
-    def search(self, plan: SearchPlan, scope: SearchScope, positions: range, limit: int) -> tuple[list[Row], bool]:
+    def search(
+        self, plan: SearchPlan, session_id: str | None, kind: str | None, positions: range, limit: int
+    ) -> tuple[list[Row], bool]:
         """Returns the newest messages at these positions that match, and whether there are more.
 
         Columns: searched text, position, message id, session id, session title, job id, seq, kind, created at.
         """
-        position = "id" if scope.session_id is None else "seq"
+        position = "id" if session_id is None else "seq"
         conditions, parameters = like_conditions(("claude_messages.searchable_text",), plan.like)
         conditions += [f"claude_messages.{position} >= ?", f"claude_messages.{position} < ?"]
         values: list[object] = [*parameters, positions.start, positions.stop]
@@ -155,7 +145,7 @@ class SessionStore:
             source = f"{SEARCH} CROSS JOIN claude_messages ON claude_messages.id = {SEARCH}.rowid"
             conditions += [f"{SEARCH} MATCH ?", f"{SEARCH}.rowid >= ?", f"{SEARCH}.rowid < ?"]
             values += [plan.match, positions.start, positions.stop]
-        for column, value in (("claude_messages.session_id", scope.session_id), ("kind", scope.kind)):
+        for column, value in (("claude_messages.session_id", session_id), ("kind", kind)):
             if value is not None:
                 conditions.append(f"{column} = ?")
                 values.append(value)

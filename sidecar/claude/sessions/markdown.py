@@ -11,6 +11,8 @@ from typing import Any, Final
 
 from sidecar_protocol.claude.sessions import MessageKind
 
+from sidecar.json_reader import get_objects
+
 FENCE: Final = re.compile(r"`{3,}")
 TOOL_USES: Final = ("tool_use", "server_tool_use", "mcp_tool_use")
 COMMANDS: Final = ("Bash",)
@@ -40,10 +42,9 @@ class MarkdownSession:
         """Renders a message; returns an empty text if it is omitted."""
         kind, text = MessageKind(message["kind"]), message["text"]
         match kind:
-            case MessageKind.USER:
-                return self._speaker_heading("You", message) + f"\n{text.strip()}\n"
-            case MessageKind.ASSISTANT_TEXT:
-                return self._speaker_heading("Claude", message) + f"\n{text.strip()}\n"
+            case MessageKind.USER | MessageKind.ASSISTANT_TEXT:
+                speaker = "You" if kind is MessageKind.USER else "Claude"
+                return self._speaker_heading(speaker, message) + f"\n{text.strip()}\n"
             case MessageKind.THINKING:
                 thought = f"\n{_quoted(text)}\n" if self._thinking and text.strip() else ""
                 return self._speaker_heading("Claude", message) + thought if thought else ""
@@ -83,10 +84,7 @@ class MarkdownSession:
         """
         self._calls_in_line = self._calls_in_line + 1 if raw == self._line else 0
         self._line = raw
-        inner = raw.get("message") if isinstance(raw, dict) else None
-        content = inner.get("content") if isinstance(inner, dict) else None
-        blocks = content if isinstance(content, list) else []
-        calls = [one for one in blocks if isinstance(one, dict) and one.get("type") in TOOL_USES]
+        calls = [one for one in get_objects(raw, "message", "content") if one.get("type") in TOOL_USES]
         if self._calls_in_line >= len(calls):
             return None
         tool_input = calls[self._calls_in_line].get("input")

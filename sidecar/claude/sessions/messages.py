@@ -12,6 +12,7 @@ from typing import Any, Final
 from pydantic_core import to_json
 from sidecar_protocol.claude.sessions import MessageKind
 
+from sidecar.json_reader import get, get_text
 from sidecar.text import well_formed
 
 TEXT_LIMIT: Final = 2 * 1024 * 1024
@@ -60,14 +61,20 @@ class NewMessage:
 
 def messages_in(line: Mapping[str, Any]) -> Iterator[NewMessage]:
     """Yields the messages in a parsed line; most lines contain none."""
+    blocks = list(_blocks(get(line, "message", "content")))
     match line.get("type"):
         case "assistant":
-            yield from _assistant(line)
-        case "user":
-            yield from _user(line)
+            for block in blocks:
+                kind = BLOCKS.get(str(block.get("type")), MessageKind.RAW)
+                kind = MessageKind.ERROR if line.get("is_api_error_message") else kind
+                yield NewMessage(kind, _text_of(block), get_text(line, "message", "id"))
+        case "user":  # tool results, and texts that the CLI writes: "[Request interrupted by user]"
+            for block in blocks or [{}]:
+                is_result = str(block.get("type")).endswith("tool_result")
+                yield NewMessage(MessageKind.TOOL_RESULT if is_result else MessageKind.RAW, _text_of(block))
         case "system" if str(line.get("subtype")) in SYSTEM_BOOKKEEPING:
             return
-        case kind if str(kind) not in BOOKKEEPING:
+        case other if str(other) not in BOOKKEEPING:
             yield NewMessage(MessageKind.RAW, _text_of(line))
 
 
@@ -96,29 +103,6 @@ def storable(text: str) -> str:
 def title_of(prompt: str) -> str:
     """Returns the first line of a prompt."""
     return prompt.strip().partition("\n")[0][:TITLE_CHARS].strip() or "(empty prompt)"
-
-
-def _assistant(line: Mapping[str, Any]) -> Iterator[NewMessage]:
-    inner = line.get("message")
-    inner = inner if isinstance(inner, dict) else {}
-    message_id = inner.get("id")
-    api_message_id = message_id if isinstance(message_id, str) else None
-    for block in _blocks(inner.get("content")):
-        kind = BLOCKS.get(str(block.get("type")), MessageKind.RAW)
-        if line.get("is_api_error_message"):
-            kind = MessageKind.ERROR
-        yield NewMessage(kind, _text_of(block), api_message_id)
-
-
-def _user(line: Mapping[str, Any]) -> Iterator[NewMessage]:
-    """Yields tool results, and texts that the CLI writes in the user's name ("[Request interrupted by user]")."""
-    inner = line.get("message")
-    blocks = list(_blocks(inner.get("content") if isinstance(inner, dict) else None))
-    for block in blocks:
-        is_result = str(block.get("type")).endswith("tool_result")
-        yield NewMessage(MessageKind.TOOL_RESULT if is_result else MessageKind.RAW, _text_of(block))
-    if not blocks:
-        yield NewMessage(MessageKind.RAW, "")
 
 
 def _blocks(content: Any) -> Iterator[Mapping[str, Any]]:

@@ -1,9 +1,7 @@
 """Search over the messages, newest first, until a page is full or its time is up.
 
-The index returns hits newest first, so that the cost of a page is that of its hits.  What the index does not know (the
-kind, terms of two characters, the session) is filtered message by message, window by window; when the time is up, the
-cursor of the page is the position of the next window.  FTS5 itself cannot be interrupted: a phrase of frequent words
-that occurs nowhere takes 1 us per message in the database (measured).
+What the index does not know (the kind, terms of two characters, the session) is filtered window by window.  FTS5 itself
+cannot be interrupted: a phrase of frequent words that occurs nowhere takes 1 us per message in the database (measured).
 """
 
 from typing import Final
@@ -14,7 +12,7 @@ from sidecar_protocol.entities import Highlight
 from sidecar_protocol.errors import InvalidCursor
 from sidecar_protocol.scalars import DEFAULT_LIMIT, SessionId
 
-from sidecar.claude.sessions.journal import SearchScope, SessionStore
+from sidecar.claude.sessions.journal import SessionStore
 from sidecar.clock import Clock
 from sidecar.storage.database import Row
 from sidecar.storage.fulltext import FullTextIndex, SearchPlan, search_terms, snippet
@@ -28,6 +26,7 @@ PAGE_S: Final = 0.02
 """Time limit of a page, in seconds: the event loop is blocked meanwhile."""
 FAST_S: Final = PAGE_S / 10
 """After a window that took less, the next one is twice as large; in seconds."""
+HIT_FIELDS: Final = ("message_id", "session_id", "session_title", "job_id", "seq", "kind", "created_at")
 
 
 class SearchService(ClaudeSearch):
@@ -49,14 +48,16 @@ class SearchService(ClaudeSearch):
     ) -> MessageHits:
         if session_id is not None and self._store.get(session_id) is None:
             raise SessionNotFound
-        terms, scope = search_terms(query), SearchScope(session_id, kind)
+        terms = search_terms(query)
         cursor_scope = session_id or ""  # positions in one session are not valid in another
         high = self._store.last_position(session_id) + 1 if cursor is None else _position(cursor, cursor_scope)
-        rows, position = self._search(terms, scope, high, limit)
+        rows, position = self._search(terms, session_id, kind, high, limit)
         hits = [_hit(row, terms) for row in rows]
         return MessageHits(hits=hits, next_cursor=None if position is None else encode_cursor(position, cursor_scope))
 
-    def _search(self, terms: list[str], scope: SearchScope, high: int, limit: int) -> tuple[list[Row], int | None]:
+    def _search(
+        self, terms: list[str], session_id: str | None, kind: str | None, high: int, limit: int
+    ) -> tuple[list[Row], int | None]:
         """Returns matches below the position `high`, and the position below which to continue, None at the end."""
         deadline = (now := self._clock.monotonic()) + PAGE_S
         found: list[Row] = []
@@ -67,12 +68,12 @@ class SearchService(ClaudeSearch):
             low = 0
             if plan.match is None:
                 low = max(0, high - scale * SCANNED_WINDOW)
-            elif plan.like or scope.kind is not None:
+            elif plan.like or kind is not None:
                 low = max(0, high - scale * INDEXED_WINDOW)
-            return *self._store.search(plan, scope, range(low, high), limit - len(found)), low
+            return *self._store.search(plan, session_id, kind, range(low, high), limit - len(found)), low
 
         while high > 0 and now < deadline:
-            if scope.session_id is not None:  # the index covers all sessions: reading the texts of one is cheaper
+            if session_id is not None:  # the index covers all sessions: reading the texts of one is cheaper
                 rows, has_more, high = search_window(SearchPlan(None, tuple(terms)))
             else:
                 rows, has_more, high = self._index.search(terms, search_window)
@@ -92,16 +93,10 @@ def _position(cursor: str, scope: str) -> int:
 
 
 def _hit(row: Row, terms: list[str]) -> MessageHit:
-    text, _, message_id, session_id, title, job_id, seq, kind, created_at = row
+    text, _, *values = row
     excerpt = snippet(text, terms)
     return MessageHit(
-        message_id=message_id,
-        session_id=session_id,
-        session_title=title,
-        job_id=job_id,
-        seq=seq,
-        kind=kind,
-        created_at=created_at,
+        **dict(zip(HIT_FIELDS, values, strict=True)),
         snippet=excerpt.text,
         highlights=[Highlight(start=start, end=end) for start, end in excerpt.highlights],
     )

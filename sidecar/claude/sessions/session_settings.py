@@ -1,8 +1,4 @@
-"""The settings of a session in its live process, and which of them can be changed without a new process.
-
-Measured with 2.1.330: the CLI changes its model and its permission mode at any time, but reads rules only at its start,
-and enters the mode `bypassPermissions` only if it was started in it.
-"""
+"""The settings of a session in its live process, and which of them can be changed without a new process."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +6,8 @@ from typing import Any, Final, Self
 
 from sidecar_protocol.claude.runs import PermissionMode
 from sidecar_protocol.claude.sessions import Session
+
+from sidecar.json_reader import get_object
 
 PREFIX: Final = "setting:"
 """Begins the ids of these requests, by which a rejection is recognised."""
@@ -48,18 +46,13 @@ def change_requests(current: SessionSettings, wanted: SessionSettings) -> list[M
 
 def rejection(line: Mapping[str, Any]) -> str | None:
     """Returns the error if a line rejects one of these requests."""
-    response = line.get("response")
-    if line.get("type") != "control_response" or not isinstance(response, dict):
-        return None
+    response = get_object(line, "response") if line.get("type") == "control_response" else {}
     is_ours = str(response.get("request_id")).startswith(PREFIX)
     return str(response.get("error")) if is_ours and response.get("subtype") == "error" else None
 
 
 def reported_mode(line: Mapping[str, Any]) -> PermissionMode | None:
-    """Returns the new permission mode if a line reports one.
-
-    The CLI also changes its mode without a request, for example when a plan is approved.
-    """
+    """Returns the new permission mode if a line reports one, for example after a plan is approved."""
     if line.get("type") != "system" or line.get("subtype") != "status":
         return None
     mode = line.get("permissionMode")

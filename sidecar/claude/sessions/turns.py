@@ -1,10 +1,7 @@
-"""Runs jobs of type `claude.turn`: the next prompt of a session, in the session's live process if there is one.
+"""Runs jobs of type `claude.turn`: the next prompt of a session, in the session's live process if there is one."""
 
-However a turn ends, its session is not `running` afterwards.  A cancelled turn is interrupted and its process is kept;
-at a shutdown the process is ended.
-"""
-
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -12,14 +9,13 @@ import anyio
 from sidecar_protocol.claude.runs import TIMEOUT_S, ClaudeRunResult
 from sidecar_protocol.claude.sessions import ClaudeTurnResult, MessageKind, Session, SessionStatus, TakeTurn
 
-from sidecar.claude.feed_record import FeedRecord
 from sidecar.claude.permissions.journal import PermissionJournal
 from sidecar.claude.permissions.open_requests import RESPONSE_S, OpenRequests
 from sidecar.claude.process.cli_process import ClaudeProcess, RunOptions
 from sidecar.claude.process.environment import SESSION_ENV
 from sidecar.claude.process.launch import Launcher
 from sidecar.claude.process.pool import ProcessPool, SessionProcess
-from sidecar.claude.progress import SILENCE_S, ProgressReporter, timeout_failure
+from sidecar.claude.reporting import SILENCE_S, FeedRecord, ProgressReporter, timeout_failure
 from sidecar.claude.sessions.journal import SessionJournal
 from sidecar.claude.sessions.messages import NewMessage, messages_in, raw_json
 from sidecar.claude.sessions.session_settings import SessionSettings, rejection, reported_mode
@@ -46,46 +42,36 @@ class TurnTimes:
     response_s: float = RESPONSE_S
 
 
+NORMAL_TIMES: Final = TurnTimes()
+
+
+@dataclass(frozen=True, slots=True)
 class TurnHandler:
     """The handler of `TakeTurn`."""
 
-    def __init__(
-        self,
-        runtime: Runtime,
-        launcher: Launcher,
-        pool: ProcessPool,
-        sessions: SessionJournal,
-        permissions: PermissionJournal,
-        times: TurnTimes | None = None,
-    ) -> None:
-        self._runtime = runtime
-        self._launcher = launcher
-        self._pool = pool
-        self._sessions = sessions
-        self._permissions = permissions
-        self._times = times or TurnTimes()
+    runtime: Runtime
+    launcher: Launcher
+    pool: ProcessPool
+    sessions: SessionJournal
+    permissions: PermissionJournal
+    times: TurnTimes = NORMAL_TIMES
 
     async def run(self, job: TakeTurn, context: JobContext) -> ClaudeTurnResult:
         """Runs the turn.
 
         Raises `JobFailed` with the kinds of a run, `session_not_found` and `permission_unanswered`.
         """
-        self._permissions.cancel_all(job.session_id, CONTINUED)
+        self.permissions.cancel_all(job.session_id, CONTINUED)
         has_prompt = context.snoozed_for_s > 0
-        session = self._sessions.begin_turn(job.session_id, context.job_id, job.prompt, has_prompt=has_prompt)
+        session = self.sessions.begin_turn(job.session_id, context.job_id, job.prompt, has_prompt=has_prompt)
         if session is None:
             raise JobFailed("The session was deleted.", kind="session_not_found", hint="Start a new session.")
-        requests = OpenRequests(job.session_id, context, self._permissions, self._times.response_s)
-        turn = _Turn(
-            session.load(),
-            context,
-            self._sessions,
-            requests,
-            ProgressReporter(context, self._runtime.notify, session_id=job.session_id),
-        )
-        reader = turn.reporter.reader
+        requests = OpenRequests(job.session_id, context, self.permissions, self.times.response_s)
+        reporter = ProgressReporter(context, self.runtime.notify, session_id=job.session_id)
+        turn = _Turn(session.load(), context, self.sessions, requests, reporter)
+        reader = reporter.reader
         record = FeedRecord(
-            self._runtime,
+            self.runtime,
             "turn",
             context,
             job.prompt,
@@ -93,70 +79,65 @@ class TurnHandler:
                 "session_id": job.session_id,
                 "model": reader.model,
                 "claude_session_id": reader.session_id or turn.session.claude_session_id,
-                "cwd": turn.session.cwd or str(self._launcher.home),
+                "cwd": turn.session.cwd or str(self.launcher.home),
             },
         )
         try:
-            with record.failures():
+            with record.failures(), turn.failures():
                 answer = await self._answer(job, turn)
         finally:
-            self._sessions.end_turn(job.session_id, context.job_id, turn.status, reader.usage)
+            self.sessions.end_turn(job.session_id, context.job_id, turn.status, reader.usage)
         # The tokens of all messages of the turn; the result line has only those of the last.
         own = {"usage": reader.usage.tokens, "session_id": job.session_id}
         result = ClaudeTurnResult(**answer.model_dump() | own)
-        turn.reporter.answered(result)
         record.completed(result)
         return result
 
     async def _answer(self, job: TakeTurn, turn: "_Turn") -> ClaudeRunResult:
-        try:
-            answer = await self._run_in_process(job, turn)
-        except JobFailed as failure:
-            turn.failed(failure)
-            raise
-        turn.has_ended = True
-        return answer
-
-    async def _run_in_process(self, job: TakeTurn, turn: "_Turn") -> ClaudeRunResult:
-        await self._launcher.working_directory(turn.session.cwd)  # a live process would not notice a missing folder
+        await self.launcher.working_directory(turn.session.cwd)  # a live process would not notice a missing folder
         settings = self._settings(turn.session)
-        live = await self._pool.acquire(
+        live = await self.pool.acquire(
             job.session_id, lambda on_line: self._start(turn.session, settings, on_line), turn.on_line, settings
         )
         turn.live = live
         live.apply_settings(self._settings(turn.session))  # they may have changed while the process was started
         reporter, requests = turn.reporter, turn.requests
         reporter.reader.cost_so_far = live.cost_so_far
-        timeout = anyio.CancelScope(deadline=anyio.current_time() + self._times.timeout_s)
+        timeout = anyio.CancelScope(deadline=anyio.current_time() + self.times.timeout_s)
         requests.begin(live, timeout)
         try:
             live.process.send_prompt(job.prompt)
             with timeout:
                 await reporter.wait_for_result(
-                    live.process, self._times.silence_s, is_waiting=lambda: requests.is_waiting
+                    live.process, self.times.silence_s, is_waiting=lambda: requests.is_waiting
                 )
         finally:
             in_time = live.process.prompt_done.is_set()
             is_unanswered = timeout.cancel_called and requests.is_waiting
-            leave_open = is_unanswered or self._runtime.is_draining()
+            leave_open = is_unanswered or self.runtime.is_draining()
             requests.end(None if leave_open else ENDED if in_time else STOPPED, can_receive=in_time)
             with anyio.CancelScope(shield=True):
-                await self._pool.release(live)
+                await self.pool.release(live)
             live.cost_so_far = reporter.reader.cost_so_far
         if is_unanswered:
-            raise _unanswered(self._times.response_s)
+            minutes = self.times.response_s / 60
+            raise JobFailed(
+                f"The permission request was not answered within {minutes:g} minutes, so the turn was stopped.",
+                kind="permission_unanswered",
+                hint="The request stays open: answer it, and the session continues in a new turn.",
+            )
         if not in_time:
-            raise timeout_failure(self._times.timeout_s, "Split the prompt into smaller steps.")
+            raise timeout_failure(self.times.timeout_s, "Split the prompt into smaller steps.")
         return reporter.outcome(live.process)
 
     def _settings(self, session: Session) -> SessionSettings:
-        latest = self._sessions.store.get(session.session_id)
+        latest = self.sessions.store.get(session.session_id)
         return SessionSettings.of(session if latest is None else latest.load())
 
     async def _start(
         self, session: Session, settings: SessionSettings, on_line: Callable[[bytes], bool]
     ) -> ClaudeProcess:
-        resumed, is_fork = self._sessions.store.resume_point(session.session_id)
+        resumed, is_fork = self.sessions.store.resume_point(session.session_id)
         options = RunOptions(
             model=settings.model,
             session_id=resumed,
@@ -166,30 +147,22 @@ class TurnHandler:
             system_prompt=session.system_prompt,
             can_request_permission=True,
         )
-        return await self._launcher.start(SESSION_ENV, session.session_id, options, session.cwd, on_line)
+        return await self.launcher.start(SESSION_ENV, session.session_id, options, session.cwd, on_line)
 
 
+@dataclass(slots=True)
 class _Turn:
     """Handles the lines of a session's process: stores messages, and follows the session's state in the CLI."""
 
-    def __init__(
-        self,
-        session: Session,
-        context: JobContext,
-        sessions: SessionJournal,
-        requests: OpenRequests,
-        reporter: ProgressReporter,
-    ) -> None:
-        self.session = session
-        self.requests = requests
-        self.reporter = reporter
-        self.live: SessionProcess | None = None
-        self.has_ended = False
-        """Whether the turn was answered or failed, instead of being cancelled."""
-        self._context = context
-        self._sessions = sessions
-        self._has_error_message = False
-        self._claude_session_id = session.claude_session_id
+    session: Session
+    context: JobContext
+    sessions: SessionJournal
+    requests: OpenRequests
+    reporter: ProgressReporter
+    live: SessionProcess | None = None
+    has_ended: bool = False
+    """Whether the turn was answered or failed, instead of being cancelled."""
+    has_error_message: bool = False
 
     @property
     def status(self) -> SessionStatus:
@@ -213,17 +186,24 @@ class _Turn:
             self._follow_settings(parsed)
         return self.reporter.on_line(parsed)
 
-    def failed(self, failure: JobFailed) -> None:
-        """Adds the failure to the session, unless the CLI has sent an error message."""
+    @contextmanager
+    def failures(self) -> Iterator[None]:
+        """Adds the failure of the block to the session, unless the CLI has sent an error message."""
+        try:
+            yield
+        except JobFailed as failure:
+            self.has_ended = True
+            if not self.has_error_message:
+                self._add(NewMessage(MessageKind.ERROR, failure.message))
+            raise
         self.has_ended = True
-        if not self._has_error_message:
-            self._add(NewMessage(MessageKind.ERROR, failure.message))
 
     def _store_claude_session_id(self, line: Mapping[str, Any]) -> None:
         claude_id = line.get("session_id")
-        if isinstance(claude_id, str) and claude_id != self._claude_session_id and line.get("type") in STORED_AFTER:
-            self._claude_session_id = claude_id
-            self._sessions.set_claude_session_id(self.session.session_id, claude_id)
+        is_new = claude_id != self.session.claude_session_id
+        if isinstance(claude_id, str) and is_new and line.get("type") in STORED_AFTER:
+            self.session = self.session.model_copy(update={"claude_session_id": claude_id})
+            self.sessions.set_claude_session_id(self.session.session_id, claude_id)
 
     def _follow_settings(self, line: Mapping[str, Any]) -> None:
         """Handles rejected settings, and permission modes that the CLI has changed to."""
@@ -231,19 +211,11 @@ class _Turn:
             return
         if (error := rejection(line)) is not None:
             self.live.settings = None
-            self._context.log(f"Claude Code applies the new settings from the next turn on: {error}", level="warning")
+            self.context.log(f"Claude Code applies the new settings from the next turn on: {error}", level="warning")
         elif (mode := reported_mode(line)) is not None and mode != self.live.settings.permission_mode:
             self.live.settings = replace(self.live.settings, permission_mode=mode)
-            self._sessions.set_permission_mode(self.session.session_id, mode)
+            self.sessions.set_permission_mode(self.session.session_id, mode)
 
     def _add(self, message: NewMessage) -> None:
-        self._has_error_message = self._has_error_message or message.kind is MessageKind.ERROR
-        self._sessions.add_message(self.session.session_id, self._context.job_id, message)
-
-
-def _unanswered(response_s: float) -> JobFailed:
-    return JobFailed(
-        f"The permission request was not answered within {response_s / 60:g} minutes, so the turn was stopped.",
-        kind="permission_unanswered",
-        hint="The request stays open: answer it, and the session continues in a new turn.",
-    )
+        self.has_error_message = self.has_error_message or message.kind is MessageKind.ERROR
+        self.sessions.add_message(self.session.session_id, self.context.job_id, message)

@@ -23,7 +23,7 @@ IDLE_S: Final = 0.05
 """A client that has sent nothing for this time is idle."""
 
 
-class Output(Protocol):
+class ReplayOutput(Protocol):
     """Sends answers and notifications."""
 
     def answer(self, request: Request, answer: bytes, *, is_error: bool) -> None: ...
@@ -37,7 +37,7 @@ class Player:
     Messages wait in a queue in the recorded order; one that is not yet due delays those behind it.
     """
 
-    def __init__(self, recording: Recording, output: Output, *, is_fast: bool, is_held: bool) -> None:
+    def __init__(self, recording: Recording, output: ReplayOutput, *, is_fast: bool, is_held: bool) -> None:
         """`is_held`: sends notifications only along with answers until `release` is called."""
         self.recording = recording
         self._output = output
