@@ -71,11 +71,7 @@ class ActivityStore:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.index = FullTextIndex(
-            database,
-            name="activity_search",
-            table="activity_events",
-            key="feed_key",
-            columns=("title", "description"),
+            database, name="activity_search", table="activity_events", key="feed_key", columns=("title", "description")
         )
         self._kinds: set[Kind] | None = None
 
