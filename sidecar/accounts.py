@@ -33,17 +33,16 @@ LOCKED_RETRY_S: Final = 60.0
 """Delay before a sync with locked credentials is retried.  The client passes their key in its handshake."""
 
 
+@dataclass(eq=False)
 class AccountRefused(Exception):
     """The vendor refuses the account until its user signs in again.
 
     `reason` is a stable word for programs (`token_revoked`); `message` and `hint` are for the user.
     """
 
-    def __init__(self, reason: str, message: str, hint: str) -> None:
-        super().__init__(message)
-        self.reason = reason
-        self.message = message
-        self.hint = hint
+    reason: str
+    message: str
+    hint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +79,13 @@ class AccountLifecycle(ABC):
         self._sync_state = SyncState(runtime.database)
 
     @abstractmethod
-    def find_account(self, account_id: str) -> Account | None:
-        """Returns an account, or None if there is no row with this id."""
+    def find_account(self, account_id: str) -> Account | None: ...
 
     @abstractmethod
     def all_accounts(self) -> Sequence[Account]: ...
 
     @abstractmethod
-    def sync_job(self, account: Account, *, full: bool = False) -> JobSpec:
-        """Returns the job that syncs an account."""
+    def sync_job(self, account: Account, *, full: bool = False) -> JobSpec: ...
 
     @abstractmethod
     def sync_period_s(self, account: Account) -> int:
@@ -139,17 +136,15 @@ class AccountLifecycle(ABC):
             self.schedule_syncs(account)
 
     def schedule_syncs(self, account: Account) -> None:
-        period_s = self.sync_period_s(account)
-        job = self.sync_job(account)
-        self._runtime.schedules.ensure(_schedule_id(account, job), job, period_s=period_s, jitter_s=period_s)
+        schedule_id, period_s = self._schedule_id(account), self.sync_period_s(account)
+        self._runtime.schedules.ensure(schedule_id, self.sync_job(account), period_s=period_s, jitter_s=period_s)
 
     def request_sync(self, account: Account, *, full: bool = False) -> Encoded[Job]:
         """Returns the job of a sync: the unfinished one of the schedule, or a new one."""
-        job = self.sync_job(account, full=full)
         if full or account.status != AccountStatus.ACTIVE:
-            return self._runtime.queue.enqueue(job)
+            return self._runtime.queue.enqueue(self.sync_job(account, full=full))
         self.schedule_syncs(account)
-        return self._runtime.schedules.run_now(_schedule_id(account, job))
+        return self._runtime.schedules.run_now(self._schedule_id(account))
 
     async def run_sync(self, account: Account, sync: Callable[[], Awaitable[T]]) -> T:
         """Runs a sync.  If the account is refused, stops its schedule and raises the `JobFailed` `needs_reauth`."""
@@ -179,16 +174,15 @@ class AccountLifecycle(ABC):
         if account is None or account.status == AccountStatus.DELETING:
             return
         with self._runtime.database.write():
-            self._runtime.schedules.remove(_schedule_id(account, self.sync_job(account)))
+            self._runtime.schedules.remove(self._schedule_id(account))
             self._change_status(account, AccountStatus.NEEDS_REAUTH, reason, hint)
 
     async def delete_account(self, account: Account) -> bool:
         """Deletes an account with its data.  Returns whether the sign-in was revoked at the vendor."""
-        job = self.sync_job(account)
         with self._runtime.database.write():
             self._change_status(account, AccountStatus.DELETING, None, None)
-            self._runtime.schedules.remove(_schedule_id(account, job))
-            lock = job.lock_key()
+            self._runtime.schedules.remove(self._schedule_id(account))
+            lock = self.sync_job(account).lock_key()
             assert lock is not None
             self._runtime.queue.cancel_by_lock_key(lock, JobStatus.QUEUED, JobStatus.RUNNING)
         await self._runtime.committed()
@@ -213,9 +207,12 @@ class AccountLifecycle(ABC):
                 elif account.status == AccountStatus.ACTIVE and self.can_sync(account):
                     self.schedule_syncs(account)
                 else:
-                    self._runtime.schedules.remove(_schedule_id(account, self.sync_job(account)))
+                    self._runtime.schedules.remove(self._schedule_id(account))
         except sqlite3.Error:  # a full disk, or a lock held by another program
             log.exception("the accounts could not be read; the next start tries again")
+
+    def _schedule_id(self, account: Account) -> str:
+        return f"{self.sync_job(account).type}:{account.account_id}"
 
     def _change_status(self, account: Account, status: AccountStatus, reason: str | None, hint: str | None) -> None:
         if (account.status, account.reason) != (status, reason):
@@ -263,7 +260,3 @@ async def run_concurrently(
             tasks.start_soon(run)
     if errors:
         raise next(filter(is_fatal, errors), errors[0])
-
-
-def _schedule_id(account: Account, job: JobSpec) -> str:
-    return f"{job.type}:{account.account_id}"

@@ -87,7 +87,7 @@ class App:
         self._connection = Connection(on_line=None if self._recorder is None else self._recorder.on_line)
         self._writer = PlatformWriter(wire[1], self.end, self._outbox.on_written, on_send)
         self._wire_out = WireOut(self._connection, self._writer)
-        self._answers = Answers(self._connection, self._writer, self._database, commit, self._new_id)
+        self._answers = Answers(self._connection, self._writer.queue_response, self._database, commit, self._new_id)
         # The one late binding: what is called after a commit needs the database, which requests the commits.
         self._unit_of_work.connect(self._database, self._answers, self._outbox, self._wire_out, *recording)
         self._jobs = JobsFeature(self._database, self._outbox, self._clock, self._new_id, job_types)
@@ -114,7 +114,6 @@ class App:
         )
 
     def _record(self) -> "Recorder | None":
-        """Starts recording the conversation, if `--record` asks for it."""
         if self._settings.record is None:
             return None
         from sidecar.transcripts.record import open_recorder  # noqa: PLC0415 - most runs are not recorded
@@ -150,7 +149,6 @@ class App:
         return Http(self._clock, random_fraction=random_fraction, upstream=self._upstream())
 
     def _upstream(self) -> "Upstream | None":
-        """Returns the recorder or the player of the vendors' answers, if the command line asks for one."""
         if self._settings.upstream is None and self._settings.upstream_record is None:
             return None
         from sidecar.transcripts.upstream import UpstreamPlayer, UpstreamRecorder  # noqa: PLC0415 - as above
@@ -184,7 +182,6 @@ class App:
         return (SystemService(self._runtime, self._features, self, self._outbox, self._logs, openrpc),)
 
     async def run(self) -> int:
-        """Serves until the end.  Returns the exit code."""
         self._loop.set_exception_handler(self._on_loop_error)
         for name in ("SIGTERM", "SIGINT", "SIGHUP"):
             with contextlib.suppress(NotImplementedError, AttributeError):  # Windows has no such handlers
@@ -294,14 +291,17 @@ def serve(wire: tuple[int, int], parent: int, on_loaded: Callable[[], None], opt
     """
     try:
         return _serve(process_settings(**options), wire, parent, on_loaded)
-    except ValueError as error:
-        return _refuse(exit_codes.USAGE, str(error))
-    except DatabaseLocked as error:
-        return _refuse(exit_codes.LOCKED, str(error))
-    except DatabaseNewer as error:
-        return _refuse(exit_codes.NEWER, f"{error}; update the app, or open a backup")
-    except (DatabaseUnusable, OSError) as error:
-        return _refuse(exit_codes.IO, str(error))
+    except (ValueError, DatabaseLocked, DatabaseNewer, DatabaseUnusable, OSError) as error:
+        print(f"sidecar: {error}", file=sys.stderr)  # noqa: T201 - stderr; the logs may not exist yet
+        match error:
+            case ValueError():
+                return exit_codes.USAGE
+            case DatabaseLocked():
+                return exit_codes.LOCKED
+            case DatabaseNewer():
+                return exit_codes.NEWER
+            case _:
+                return exit_codes.IO
 
 
 def _serve(settings: Settings, wire: tuple[int, int], parent: int, on_loaded: Callable[[], None]) -> int:
@@ -318,8 +318,3 @@ def _serve(settings: Settings, wire: tuple[int, int], parent: int, on_loaded: Ca
     finally:
         logs.stop()
         sys.stderr.flush()
-
-
-def _refuse(code: int, why: str) -> int:
-    print(f"sidecar: {why}", file=sys.stderr)  # noqa: T201 - stderr; the logs may not exist yet
-    return code

@@ -6,6 +6,8 @@ from typing import Final, Protocol
 
 DAY_S: Final = 24 * 3600
 DAY_MS: Final = DAY_S * 1000
+LATEST_MS: Final = 253_402_300_799_999
+"""The end of the year 9999, the latest time that can be stored and sent."""
 
 
 class Clock(Protocol):
@@ -49,5 +51,4 @@ def iso(ms: int) -> str:
 
 
 def iso_now(clock: Clock) -> str:
-    """Returns the clock's time as stored and sent."""
     return iso(clock.now_ms())

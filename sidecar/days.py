@@ -81,5 +81,4 @@ def moment(ms: int) -> datetime:
 
 
 def local(ms: int, zone: tzinfo) -> datetime:
-    """Converts milliseconds since 1970 to local time."""
     return moment(ms).astimezone(zone)

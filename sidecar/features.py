@@ -41,7 +41,6 @@ SECRETS: Final = (CREDENTIALS, CONFIG, VERIFIER, CODE, API_TOKEN)
 
 @cache
 def job_types() -> dict[str, type[JobSpec]]:
-    """Returns every job type of the contract, by name."""
     from sidecar_protocol import catalog  # noqa: PLC0415 - it imports the whole contract, which the start does without
 
     return {spec.type: spec for spec in catalog.JOB_TYPES}
@@ -63,7 +62,6 @@ class Features:
         """Functions that create the services of features that do not exist yet, by domain."""
 
     def get(self, name: str) -> Feature:
-        """Returns a feature by the name of its package."""
         if name not in self._made:
             self._made[name] = import_module(f"sidecar.{name}.feature").make(self._runtime)
         return self._made[name]
@@ -72,13 +70,11 @@ class Features:
         return self.get(name).services
 
     def feed(self) -> "Feed":
-        """Returns the activity feed."""
         feed = self.get("activity").feed
         assert feed is not None
         return feed
 
     def maintenance(self) -> Feature:
-        """Returns the jobs that maintain the database."""
         from sidecar.system.feature import make  # noqa: PLC0415 - it brings anyio, which the start does without
 
         def prune_events(limit: int) -> int:
@@ -102,15 +98,13 @@ class Features:
         return self._jobs.store.counts()
 
     def account_counts(self) -> dict[str, int]:
-        """Returns the number of connected accounts by service."""
         return {service: count for name in FEATURES for service, count in self.get(name).account_counts().items()}
 
     def work_problem(self) -> str | None:
         """Returns why no jobs are run at the moment; None if they are."""
-        return "the worker has ended" if self._has_ended else self._jobs.claim_error
+        return "the worker has ended" if self._has_ended else self._jobs.start_error
 
     async def claude_program(self) -> Program:
-        """Looks for the user's Claude CLI."""
         look = self.get("claude").program
         assert look is not None
         return await look()
@@ -180,7 +174,6 @@ class Features:
             log.exception("not all texts could be indexed; the next start goes on")
 
     def merge_indexes(self, pages: int) -> Iterator[None]:
-        """Merges the full-text indexes, this many pages a step."""
         for name in FEATURES:
             for index in self.get(name).indexes:
                 yield from index.merge(pages)

@@ -4,7 +4,7 @@ A feature implements `JobHandler` and lists it in its `Feature.registrations`; i
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, Protocol, TypeVar
 
 from sidecar_protocol.contract import JobPolicy, JobSpec, Model
@@ -14,6 +14,7 @@ SpecT = TypeVar("SpecT", bound=JobSpec, contravariant=True)
 ResultT = TypeVar("ResultT", bound=Model, covariant=True)
 
 
+@dataclass(eq=False, repr=False)
 class JobFailed(Exception):
     """Raised by a handler whose job failed; `message` is written for the user who started it.
 
@@ -22,36 +23,26 @@ class JobFailed(Exception):
     job has attempts left, but not before `retry_after_s` if the remote server asked for a delay.
     """
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        kind: str,
-        hint: str | None = None,
-        retryable: bool = False,
-        retry_after_s: float | None = None,
-        details: Mapping[str, object] | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.kind = kind
-        self.hint = hint
-        self.retryable = retryable
-        self.retry_after_s = retry_after_s
-        self.details = details
+    message: str
+    _: KW_ONLY
+    kind: str
+    hint: str | None = None
+    retryable: bool = False
+    retry_after_s: float | None = None
+    details: Mapping[str, object] | None = None
 
 
+@dataclass(eq=False, repr=False)
 class JobSnoozed(Exception):
     """Raised by a handler whose job cannot run now, without a fault of its own: offline, rate limited.
 
     The job is queued again after `delay_s` seconds and uses up no attempt.  `message` explains the wait to the user.
     """
 
-    def __init__(self, message: str, *, delay_s: float, waiting_for: WaitingFor) -> None:
-        super().__init__(message)
-        self.message = message
-        self.delay_s = delay_s
-        self.waiting_for = waiting_for
+    message: str
+    _: KW_ONLY
+    delay_s: float
+    waiting_for: WaitingFor
 
 
 class JobContext(Protocol):

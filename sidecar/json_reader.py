@@ -49,7 +49,6 @@ def get_text(value: object, *path: str) -> str | None:
 
 
 def get_number(value: object, *path: str) -> float | None:
-    """Returns a finite number."""
     found = get(value, *path)
     if isinstance(found, bool) or not isinstance(found, int | float):
         return None

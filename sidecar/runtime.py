@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from sidecar.http.client import Http
     from sidecar.storage.fulltext import FullTextIndex
 
+PruneKey = tuple[str, str]
+"""The sort key of finished jobs in the order of pruning: (updated_at, job_id)."""
 AfterCommit = Callable[[Callable[[sqlite3.Error | None], None]], None]
 """Registers a callback for the next commit; it receives the error if that commit fails."""
 
@@ -31,8 +33,7 @@ AfterCommit = Callable[[Callable[[sqlite3.Error | None], None]], None]
 class Queue(Protocol):
     """The job queue, as features use it."""
 
-    def enqueue(self, spec: JobSpec, *, priority: int = 0) -> Encoded[Job]:
-        """Adds a job to the queue and returns it."""
+    def enqueue(self, spec: JobSpec, *, priority: int = 0) -> Encoded[Job]: ...
 
     def cancel_by_lock_key(self, lock_key: str, *statuses: JobStatus) -> None:
         """Cancels the jobs that hold this lock or wait for it and have one of these statuses."""
@@ -44,8 +45,7 @@ class Schedules(Protocol):
     def ensure(self, schedule_id: str, spec: JobSpec, *, period_s: int, jitter_s: int = 0) -> None:
         """Creates the schedule if it does not exist; an existing one keeps what its user changed."""
 
-    def remove(self, schedule_id: str) -> None:
-        """Deletes a schedule."""
+    def remove(self, schedule_id: str) -> None: ...
 
     def run_now(self, schedule_id: str) -> Encoded[Job]:
         """Returns the schedule's unfinished job, or queues one now."""

@@ -16,48 +16,31 @@ from sidecar.wire.descriptors import claim_stdio
 SEED_HELP = "create the same ids every time, for tests: what protects a sign-in becomes predictable"
 
 
-class Options:
-    """The command line's options."""
-
-    db: str | None = None
-    record: Path | None = None
-    upstream_record: Path | None = None
-    upstream: Path | None = None
-    now: int | None = None
-    seed: int | None = None
-
-    def settings(self) -> dict[str, Any]:
-        """Returns the settings that the options override, as `process_settings` names them."""
-        return {
-            "database": self.db,
-            "record": self.record,
-            "now_ms": self.now,
-            "seed": self.seed,
-            "upstream_record": self.upstream_record,
-            "upstream": self.upstream,
-        }
-
-
-def arguments(argv: list[str]) -> Options:
-    """Parses the options; `--help` and mistakes end the process here."""
+def arguments(argv: list[str]) -> dict[str, Any]:
+    """Parses the options to arguments of `process_settings`; `--help` and mistakes end the process."""
     if not argv:
-        return Options()
+        return {}
     import argparse  # noqa: PLC0415 - a host passes no options, and should not wait for the parser
 
     parser = argparse.ArgumentParser(
         prog="sidecar serve",
         description="Serve JSON-RPC 2.0, one message a line, on stdin and stdout, until stdin ends.",
     )
-    parser.add_argument("--db", metavar="PATH", help="the database (default: sidecar.db in APP_DATA_DIR)")
+    parser.add_argument(
+        "--db", dest="database", metavar="PATH", help="the database (default: sidecar.db in APP_DATA_DIR)"
+    )
     parser.add_argument("--record", metavar="FILE", type=Path, help="append the conversation to a transcript")
     clouds = parser.add_mutually_exclusive_group()
-    clouds.add_argument("--upstream-record", metavar="FILE", type=Path, help="record what the vendors' clouds answer")
-    clouds.add_argument("--upstream", metavar="FILE", type=Path, help="let that recording answer in their place")
-    parser.add_argument(
-        "--now", metavar="TIME", type=_moment, help="let the clock stand still, at 2026-11-23T08:00:00Z"
+    clouds.add_argument(
+        "--upstream-record", metavar="FILE", type=Path, help="record the responses of the vendors' clouds"
     )
+    clouds.add_argument(
+        "--upstream", metavar="FILE", type=Path, help="replay such a recording instead of calling the clouds"
+    )
+    now_help = "stop the clock at this time: 2026-11-23T08:00:00Z"
+    parser.add_argument("--now", dest="now_ms", metavar="TIME", type=_moment, help=now_help)
     parser.add_argument("--seed", metavar="NUMBER", type=int, help=SEED_HELP)
-    return parser.parse_args(argv, Options())
+    return vars(parser.parse_args(argv))
 
 
 def _moment(text: str) -> int:
@@ -84,11 +67,11 @@ def freeze() -> None:
     gc.enable()
 
 
-def _serve(options: Options, wire: tuple[int, int], parent: int) -> int:
+def _serve(options: dict[str, Any], wire: tuple[int, int], parent: int) -> int:
     try:
         from sidecar import app  # noqa: PLC0415 - after the claim
 
-        return app.serve(wire, parent, freeze, options.settings())
+        return app.serve(wire, parent, freeze, options)
     except BaseException:  # noqa: BLE001 - the last resort: print it, and let the host start a new process
         import traceback  # noqa: PLC0415 - needed only here
 

@@ -137,7 +137,7 @@ class InProcessApp:
         )
         self.wire.on_written = self.outbox.on_written
         self.answers = Answers(
-            self._server, self.wire, self.database, self.unit_of_work.request_commit, Uuid7(self.clock)
+            self._server, self.wire.queue_response, self.database, self.unit_of_work.request_commit, Uuid7(self.clock)
         )
         self.unit_of_work.connect(self.database, self.answers, self.outbox, self.wire)
         self.registrations = registrations()

@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,22 @@ def test_every_link_to_a_file_or_a_section_leads_somewhere(path: Path) -> None:
         if fragment:
             headings = re.findall(r"^#+ (.*)$", linked.read_text("utf-8"), re.MULTILINE)
             assert fragment in map(anchor, headings), f"{target} has no such section"
+
+
+def named_modules(document: Path) -> set[str]:
+    """Returns the modules that the tables of a document name; `*` matches any text in a name."""
+    lines = [line for line in document.read_text("utf-8").splitlines() if line.startswith("|")]
+    return {name for line in lines for name in re.findall(r"`([\w./*]+\.py)`", line)}
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("sidecar/**/README.md")), ids=lambda path: path.parent.name)
+def test_the_tables_of_a_room_name_its_modules_and_no_others(path: Path) -> None:
+    named = named_modules(path)
+    for name in named:
+        is_here = any(path.parent.rglob(name)) if "/" not in name else (path.parent / name).exists()
+        assert is_here or (ROOT / name).exists(), f"{name} is missing"
+    modules = {module.name for module in path.parent.glob("*.py") if module.name != "__init__.py"}
+    assert {name for name in modules if not any(fnmatch(name, pattern) for pattern in named)} == set()
 
 
 def test_every_environment_variable_is_documented() -> None:

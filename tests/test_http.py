@@ -23,7 +23,7 @@ from sidecar.http.client import (
     HttpRequest,
     RateLimited,
     ServerUnreachable,
-    job_error,
+    job_exception,
 )
 from sidecar.http.transport import MAX_PER_ORIGIN
 from sidecar.job_handler import JobFailed, JobSnoozed
@@ -148,7 +148,7 @@ async def test_a_long_delay_snoozes_the_job(server: Server, http: Http, delays: 
     server.responses = [refusal(429, "Retry-After: 3600\r\n")]
     with pytest.raises(RateLimited) as caught:
         await http.send(request_to(server))
-    outcome = job_error(caught.value)
+    outcome = job_exception(caught.value)
     assert isinstance(outcome, JobSnoozed)
     assert (outcome.delay_s, outcome.waiting_for, delays.seconds) == (3600.0, WaitingFor.RATE_LIMIT, [])
 
@@ -194,7 +194,7 @@ async def test_without_a_server_the_job_waits_for_the_network(http: Http) -> Non
     port = closed_port()
     with pytest.raises(ServerUnreachable) as caught:
         await http.send(HttpRequest("GET", f"http://127.0.0.1:{port}/", "Jira"))
-    outcome = job_error(caught.value)
+    outcome = job_exception(caught.value)
     assert isinstance(outcome, JobSnoozed)
     assert outcome.waiting_for is WaitingFor.NETWORK
     assert str(caught.value) == "Jira: the server could not be reached"
@@ -228,10 +228,10 @@ async def test_address_headers_and_body_are_never_logged(
         with pytest.raises(BadResponse) as caught:
             await http.send(request_to(server))
     assert "The calendar" in caplog.text
-    assert "secret" not in caplog.text + str(caught.value) + str(job_error(caught.value))
+    assert "secret" not in caplog.text + str(caught.value) + str(job_exception(caught.value))
 
 
 def test_an_untrusted_certificate_fails_the_job() -> None:
-    outcome = job_error(CertificateUntrusted("has a certificate that this computer does not trust", "Jira"))
+    outcome = job_exception(CertificateUntrusted("has a certificate that this computer does not trust", "Jira"))
     assert isinstance(outcome, JobFailed)
     assert (outcome.kind, outcome.retryable) == ("tls_untrusted", False)

@@ -45,6 +45,10 @@ class LocalProtocolError(Exception):
     """The caller misused the connection, for example by answering a request twice."""
 
 
+class LongLine(bytes):
+    """The beginning of a line that was too long."""
+
+
 class Batch:
     """The requests of one batch, whose responses are sent together."""
 
@@ -117,11 +121,11 @@ class Connection:
         """`on_line` is called with every non-blank line (the beginning if it is too long) and its refusal, if any."""
         self._max = max_message_bytes
         self._on_line = on_line
-        self._lines: deque[bytes | None] = deque()  # None: the line was too long
+        self._lines: deque[bytes] = deque()
         self._events: deque[Event] = deque()
         self._partial = bytearray()
-        self._oversize_head: bytearray | None = None  # the beginning of the line being discarded, if any
-        self._oversize_heads: deque[bytes] = deque()
+        self._is_too_long = False
+        """Whether `_partial` is the beginning of a line whose rest is discarded."""
         self._open: dict[Id, Request] = {}
         self._batches = 0
         self._ids = count(1)
@@ -132,7 +136,7 @@ class Connection:
         """Takes bytes from the peer.  Read the resulting events with `next_event`."""
         lines = data.split(b"\n")
         rest = lines.pop()
-        if lines and (self._partial or self._oversize_head is not None):
+        if lines and self._partial:
             self._extend_partial(lines[0])
             self._end_partial()
             del lines[0]
@@ -142,26 +146,19 @@ class Connection:
 
     def receive_eof(self) -> None:
         """Marks the end of the input.  A last line without a newline counts as a line."""
-        if self._partial or self._oversize_head is not None:
+        if self._partial:
             self._end_partial()
 
     def _extend_partial(self, data: bytes) -> None:
-        if self._oversize_head is not None:
-            self._oversize_head += data[: RECOVERY_BYTES - len(self._oversize_head)]
-            return
         self._partial += data
-        if len(self._partial) > self._max:
-            self._oversize_head = self._partial[:RECOVERY_BYTES]
-            self._partial = bytearray()
+        if self._is_too_long or len(self._partial) > self._max:
+            self._is_too_long = True
+            del self._partial[RECOVERY_BYTES:]
 
     def _end_partial(self) -> None:
-        if self._oversize_head is None:
-            self._lines.append(bytes(self._partial))
-        else:
-            self._lines.append(None)
-            self._oversize_heads.append(bytes(self._oversize_head))
+        self._lines.append((LongLine if self._is_too_long else bytes)(self._partial))
         self._partial = bytearray()
-        self._oversize_head = None
+        self._is_too_long = False
 
     def next_event(self) -> Event | None:
         """Returns the next event, or None if all received lines have been read."""
@@ -171,11 +168,7 @@ class Connection:
             if not self._lines:
                 return None
             line = self._lines.popleft()
-            if line is None:
-                line = self._oversize_heads.popleft()
-                event: Event | None = self._refuse_oversize(line)
-            else:
-                event = self._read_line(line)
+            event = self._read_line(line)
             if event is not None:
                 if self._on_line is not None:
                     self._on_line(line, event if type(event) is Refused else None)
@@ -187,8 +180,9 @@ class Connection:
         return bool(self._lines or self._events)
 
     def _read_line(self, line: bytes) -> Event | None:
-        if len(line) > self._max:
-            return self._refuse_oversize(line[:RECOVERY_BYTES])
+        if len(line) > self._max or type(line) is LongLine:
+            message = f"The message is longer than {self._max} bytes."
+            return self._refuse(MESSAGE_TOO_LARGE, message, None, recover_id(line))
         if line.startswith(_BOM):
             line = line[3:]
         try:
@@ -265,10 +259,6 @@ class Connection:
     def _invalid(self, message: str, request_id: Id | None) -> Refused:
         return self._refuse(INVALID_REQUEST, message, request_id, None)
 
-    def _refuse_oversize(self, head: bytes) -> Refused:
-        message = f"The message is longer than {self._max} bytes."
-        return self._refuse(MESSAGE_TOO_LARGE, message, None, recover_id(head))
-
     def _refuse(self, code: int, message: str, request_id: Id | None, recovered: Id | None) -> Refused:
         data: dict[str, Any] = {"kind": _KINDS[code], "retryable": False}
         if recovered is not None:
@@ -296,10 +286,6 @@ class Connection:
         request_id = b"%d" % request.id if type(request.id) is int else to_json(request.id)
         message = _javascript_safe(b'{"jsonrpc":"2.0","id":%s,%s}' % (request_id, body))
         return message + b"\n" if request.batch is None else self._add_to_batch(request.batch, message)
-
-    def open_request(self, request_id: Id) -> Request | None:
-        """Returns the unanswered request with this id, or None."""
-        return self._open.get(request_id)
 
     @property
     def open_requests(self) -> int:

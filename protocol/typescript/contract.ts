@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "3699486aee3fba17";
+export const SCHEMA_HASH = "0e9b5f7666f8889d";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -1520,7 +1520,7 @@ export interface ClaudeInstallation {
 export interface AccountUpdated {
   /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
   seq: number;
-  /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  /** When it was logged.  UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   at: string;
   service: AccountService;
   account_id: string;
@@ -1545,7 +1545,7 @@ export type AccountService = "google_calendar" | "ics" | "jira" | "confluence";
 export interface ActivityChanged {
   /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
   seq: number;
-  /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  /** When it was logged.  UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   at: string;
   source: string;
   account_id: string;
@@ -1561,7 +1561,7 @@ export interface ActivityChanged {
 export interface CalendarChanged {
   /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
   seq: number;
-  /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  /** When it was logged.  UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   at: string;
   account_id: string;
   calendar_id: string;
@@ -1606,7 +1606,7 @@ export interface ClaudeApiRetry {
 export interface ClaudePermissionRequested {
   /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
   seq: number;
-  /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  /** When it was logged.  UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   at: string;
   request: PermissionRequest;
 }
@@ -1615,7 +1615,7 @@ export interface ClaudePermissionRequested {
 export interface ClaudePermissionResolved {
   /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
   seq: number;
-  /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  /** When it was logged.  UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   at: string;
   request: PermissionRequest;
 }
@@ -1635,7 +1635,7 @@ export interface ClaudeDelta {
 export interface ClaudeMessageAdded {
   /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
   seq: number;
-  /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  /** When it was logged.  UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   at: string;
   session_id: string;
   job_id: string | null;
@@ -1646,7 +1646,7 @@ export interface ClaudeMessageAdded {
 export interface ClaudeSessionUpdated {
   /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
   seq: number;
-  /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  /** When it was logged.  UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   at: string;
   session: Session;
 }
@@ -1655,7 +1655,7 @@ export interface ClaudeSessionUpdated {
 export interface ClaudeSessionDeleted {
   /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
   seq: number;
-  /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  /** When it was logged.  UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   at: string;
   session_id: string;
 }
@@ -1676,7 +1676,7 @@ export interface EventsResync {
 export interface JobQueueUpdated {
   /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
   seq: number;
-  /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  /** When it was logged.  UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   at: string;
   queue: JobQueue;
 }
@@ -1685,7 +1685,7 @@ export interface JobQueueUpdated {
 export interface ScheduleUpdated {
   /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
   seq: number;
-  /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  /** When it was logged.  UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   at: string;
   schedule: Schedule;
 }
@@ -1698,7 +1698,7 @@ export interface ScheduleUpdated {
 export interface JobUpdated {
   /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
   seq: number;
-  /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  /** When it was logged.  UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   at: string;
   job: Job;
 }
@@ -1707,7 +1707,7 @@ export interface JobUpdated {
 export interface JobLogAdded {
   /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
   seq: number;
-  /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  /** When it was logged.  UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   at: string;
   line: JobLogLine;
 }

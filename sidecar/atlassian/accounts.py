@@ -107,5 +107,4 @@ class Accounts(AccountLifecycle):
 
 
 def account_deleted() -> JobFailed:
-    """Returns what the sync of a deleted account raises."""
     return JobFailed("The account was deleted.", kind="account_gone")

@@ -106,7 +106,6 @@ def _is_sign_in_page(location: str) -> bool:
 
 
 def refused_job(refusal: RequestRefused) -> JobFailed:
-    """Returns what a sync raises for a refused request that it cannot handle otherwise."""
     if refusal.status == 403:
         hint = "The account may have lost its access to this product, or the token lacks a scope."
         return JobFailed(f"{refusal}.", kind="permission_denied", hint=hint)

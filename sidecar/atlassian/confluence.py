@@ -15,7 +15,7 @@ from sidecar_protocol.atlassian import AtlassianScope
 from sidecar.atlassian.client import RequestRefused
 from sidecar.atlassian.confluence_events import comment_event, content_events
 from sidecar.atlassian.fields import by_id, get_string, get_time_ms
-from sidecar.atlassian.source import FetchedObject, FetchResult, ListedObject, SyncContext, fetch_pages, remote_id
+from sidecar.atlassian.source import FetchedObject, ListedObject, SyncContext, fetch_pages, remote_id
 from sidecar.clock import DAY_MS
 from sidecar.json_reader import get, get_count, get_object, get_objects
 
@@ -80,71 +80,58 @@ class ConfluenceSource:
         async for page in self._pages(SEARCH_PATH, params, "search", next_link):
             yield [item for result in get_objects(page, "results") if (item := _listed(result)) is not None]
 
-    async def fetch(self, listed: Sequence[ListedObject]) -> FetchResult:
-        result = FetchResult()
-        for kind in PATHS:
-            await self._fetch_contents(kind, [item for item in listed if _is(kind, item.object_id)], result)
-        await self._fetch_comments([item for item in listed if _is("comment", item.object_id)], result)
-        return result
+    async def fetch(self, listed: Sequence[ListedObject]) -> list[FetchedObject]:
+        comments = [item for item in listed if _kind(item.object_id) == "comment"]
+        contents = [item for item in listed if _kind(item.object_id) != "comment"]
+        return [*await self._fetch_contents(contents), *await self._fetch_comments(comments)]
 
     async def find_missing(self, object_ids: Sequence[str]) -> set[str]:
-        missing = set()
-        for kind in PATHS:
-            checked = [object_id for object_id in object_ids if _is(kind, object_id)]
-            contents = await self._contents(kind, [remote_id(object_id) for object_id in checked])
-            missing |= {object_id for object_id in checked if remote_id(object_id) not in contents}
-        for object_id in object_ids:
-            if _is("comment", object_id) and await self._comment(remote_id(object_id)) is None:
-                missing.add(object_id)
-        return missing
+        contents = await self._contents(object_ids)
+        comments = [object_id for object_id in object_ids if _kind(object_id) == "comment"]
+        found = {object_id for object_id in comments if await self._comment(remote_id(object_id)) is not None}
+        return set(object_ids) - contents.keys() - found
 
-    async def _fetch_contents(self, kind: str, listed: Sequence[ListedObject], result: FetchResult) -> None:
-        contents = await self._contents(kind, [item.remote_id for item in listed])
+    async def _fetch_contents(self, listed: Sequence[ListedObject]) -> list[FetchedObject]:
+        contents = await self._contents([item.object_id for item in listed])
         await self._fetch_space_names(
             {space for content in contents.values() if (space := get_string(content, "spaceId")) is not None}
         )
+        fetched = []
         for item in listed:
-            content = contents.get(item.remote_id)
-            if content is None:
-                result.missing.append(item.object_id)
-                continue
-            versions = await self._versions(f"{PATHS[kind]}/{item.remote_id}", content)
-            space = self._space_names.get(get_string(content, "spaceId") or "")
-            await self._fetch_user_names(versions)
-            events = content_events(kind, content, versions, space, self._context, self._user_names)
-            result.fetched.append(FetchedObject(item, events))
+            if (content := contents.get(item.object_id)) is not None:
+                kind = _kind(item.object_id)
+                versions = await self._versions(f"{PATHS[kind]}/{item.remote_id}", content)
+                space = self._space_names.get(get_string(content, "spaceId") or "")
+                await self._fetch_user_names(versions)
+                events = content_events(kind, content, versions, space, self._context, self._user_names)
+                fetched.append(FetchedObject(item, events))
+        return fetched
 
-    async def _fetch_comments(self, listed: Sequence[ListedObject], result: FetchResult) -> None:
-        comments = {
-            item.object_id: comment for item in listed if (comment := await self._comment(item.remote_id)) is not None
-        }
-        parents = sorted(filter(None, {_parent_id(comment) for _, comment in comments.values()}))
-        contents: dict[str, Any] = {}
-        for kind in PATHS:
-            ids = [remote_id(parent) for parent in parents if _is(kind, parent)]
-            contents |= {f"{kind}:{found}": content for found, content in (await self._contents(kind, ids)).items()}
-        for item in listed:
-            if item.object_id not in comments:
-                result.missing.append(item.object_id)
-                continue
-            path, comment = comments[item.object_id]
+    async def _fetch_comments(self, listed: Sequence[ListedObject]) -> list[FetchedObject]:
+        comments = [(item, found) for item in listed if (found := await self._comment(item.remote_id)) is not None]
+        contents = await self._contents(sorted(filter(None, {_parent_id(comment) for _, (_, comment) in comments})))
+        fetched = []
+        for item, (path, comment) in comments:
             versions = await self._versions(f"{path}/{item.remote_id}", comment)
             first = min(versions, key=lambda version: get_count(version, "number") or 0, default={})
             await self._fetch_user_names([first])
             parent = _parent_id(comment)
-            kind = "page" if parent is None else parent.partition(":")[0]
+            kind = "page" if parent is None else _kind(parent)
             content = contents.get(parent or "", {})
             event = comment_event(comment, first, kind, content, self._context, self._user_names)
-            result.fetched.append(FetchedObject(item, [] if event is None else [event], parent))
+            fetched.append(FetchedObject(item, [] if event is None else [event], parent))
+        return fetched
 
-    async def _contents(self, kind: str, ids: Sequence[str]) -> dict[str, Any]:
-        """Returns pages or blog posts by id, without those in the trash."""
-        if not ids:
-            return {}
-        params = [("id", ",".join(ids)), ("limit", str(MAX_PAGE))]
-        path = f"/wiki/api/v2/{PATHS[kind]}"
-        response = await self._client.get(path, params, what=PATHS[kind], list_name="results")
-        return by_id(get_objects(response, "results"))
+    async def _contents(self, object_ids: Sequence[str]) -> dict[str, Any]:
+        """Returns the pages and blog posts among these objects, without those in the trash."""
+        contents: dict[str, Any] = {}
+        for kind, path in PATHS.items():
+            if ids := [remote_id(object_id) for object_id in object_ids if _kind(object_id) == kind]:
+                params = [("id", ",".join(ids)), ("limit", str(MAX_PAGE))]
+                response = await self._client.get(f"/wiki/api/v2/{path}", params, what=path, list_name="results")
+                found = by_id(get_objects(response, "results"))
+                contents |= {f"{kind}:{content_id}": content for content_id, content in found.items()}
+        return contents
 
     async def _comment(self, comment_id: str) -> tuple[str, Any] | None:
         """Returns a comment with the path of its kind, which the id does not show; None if it is deleted."""
@@ -211,8 +198,8 @@ def _changed_since(since_ms: int) -> str:
     return f'lastmodified >= "{day:%Y-%m-%d}"'
 
 
-def _is(kind: str, object_id: str) -> bool:
-    return object_id.startswith(f"{kind}:")
+def _kind(object_id: str) -> str:
+    return object_id.partition(":")[0]
 
 
 def _parent_id(comment: Any) -> str | None:

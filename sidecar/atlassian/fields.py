@@ -3,11 +3,10 @@
 import math
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
+from sidecar.clock import LATEST_MS
 from sidecar.json_reader import get
-
-YEAR_9999_MS: Final = 253_402_300_799_999
 
 
 def get_string(value: object, *path: str) -> str | None:
@@ -26,7 +25,7 @@ def get_time_ms(value: object, *path: str) -> int | None:
     """
     found = get(value, *path)
     if isinstance(found, int | float) and not isinstance(found, bool):
-        return round(found) if math.isfinite(found) and 0 <= found <= YEAR_9999_MS else None
+        return round(found) if math.isfinite(found) and 0 <= found <= LATEST_MS else None
     if not isinstance(found, str):
         return None
     try:

@@ -14,7 +14,7 @@ from sidecar.atlassian.source import Source, SyncContext
 from sidecar.atlassian.store import HINTS, StoredAccount
 from sidecar.atlassian.sync import Sync
 from sidecar.atlassian.sync_cursor import SyncCursor, sync_window
-from sidecar.http.client import HttpError, job_error
+from sidecar.http.client import HttpError, job_exception
 from sidecar.job_handler import JobContext
 from sidecar.runtime import Runtime
 
@@ -43,7 +43,7 @@ class SyncHandler:
             except RequestRefused as refusal:
                 raise refused_job(refusal) from None
             except HttpError as error:
-                raise job_error(error) from None
+                raise job_exception(error) from None
 
         result = await self._accounts.run_sync(stored, sync)
         events = f"{result.added:,} events added, {result.updated:,} updated, {result.removed:,} removed"

@@ -15,7 +15,7 @@ from sidecar_protocol.atlassian import AtlassianScope
 from sidecar.atlassian.client import RequestRefused
 from sidecar.atlassian.fields import by_id, get_string, get_time_ms
 from sidecar.atlassian.jira_events import Issue, issue_events, status_kinds
-from sidecar.atlassian.source import FetchedObject, FetchResult, ListedObject, SyncContext, fetch_pages, remote_id
+from sidecar.atlassian.source import FetchedObject, ListedObject, SyncContext, fetch_pages, remote_id
 from sidecar.http.client import BadResponse
 from sidecar.json_reader import get, get_count, get_object, get_objects
 
@@ -59,12 +59,12 @@ class JiraSource:
                 for issue_id, issue in by_id(get_objects(page, "issues")).items()
             ]
 
-    async def fetch(self, listed: Sequence[ListedObject]) -> FetchResult:
+    async def fetch(self, listed: Sequence[ListedObject]) -> list[FetchedObject]:
         wanted = {item.remote_id: item for item in listed}
         # The issues first: an event between the two requests is then read twice instead of never.
         issues = await self._issues(list(wanted), FIELDS)
         histories = await self._histories([issue_id for issue_id in wanted if issue_id in issues])
-        result = FetchResult(missing=[item.object_id for issue_id, item in wanted.items() if issue_id not in issues])
+        fetched_objects = []
         for issue_id, fetched in issues.items():
             if issue_id in wanted:
                 issue = Issue(
@@ -76,8 +76,8 @@ class JiraSource:
                     await self._parts(fetched, issue_id, "worklog", "worklogs"),
                 )
                 events = issue_events(issue, self._context, self._status_kinds)
-                result.fetched.append(FetchedObject(wanted[issue_id], events))
-        return result
+                fetched_objects.append(FetchedObject(wanted[issue_id], events))
+        return fetched_objects
 
     async def find_missing(self, object_ids: Sequence[str]) -> set[str]:
         issues = await self._issues([remote_id(object_id) for object_id in object_ids], ["updated"])

@@ -46,7 +46,6 @@ class Issue:
 
 
 def issue_events(issue: Issue, context: SyncContext, kinds: Mapping[str, str]) -> list[FeedEvent]:
-    """Returns the issue's events that belong in the feed."""
     builder = _EventBuilder(issue, context)
     builder.add_created()
     for history in issue.histories:

@@ -1,7 +1,7 @@
 """The interface between a sync and its product; Jira and Confluence each implement `Source`."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from sidecar_protocol.atlassian import AtlassianScope
@@ -31,7 +31,6 @@ class ListedObject:
 
     @property
     def remote_id(self) -> str:
-        """The id by which the site knows it."""
         return remote_id(self.object_id)
 
 
@@ -42,14 +41,6 @@ class FetchedObject:
     listed: ListedObject
     events: list[FeedEvent]
     parent_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class FetchResult:
-    """The objects that the site returned, and the ids of those that it did not."""
-
-    fetched: list[FetchedObject] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +62,9 @@ class SyncContext:
         return f"{self.account.service}:{self.account.account_id}:{object_id}:"
 
     def is_owner(self, user_id: str | None) -> bool:
-        """Returns whether the user with this id at Atlassian is the token's owner."""
         return user_id == self.owner.atlassian_account_id
 
     def includes(self, *, by_me: bool, at_ms: int | None) -> bool:
-        """Returns whether an event belongs in the feed."""
         return at_ms is not None and at_ms >= self.since_ms and (by_me or self.scope is AtlassianScope.WATCHED)
 
 
@@ -93,15 +82,14 @@ class Source(Protocol):
         It is called first, and fetches what the other methods need.
         """
 
-    async def fetch(self, listed: Sequence[ListedObject]) -> FetchResult:
-        """Returns all events of these objects."""
+    async def fetch(self, listed: Sequence[ListedObject]) -> list[FetchedObject]:
+        """Returns these objects with all their events, without those that the site no longer shows."""
 
     async def find_missing(self, object_ids: Sequence[str]) -> set[str]:
         """Returns those of the objects that the site no longer shows."""
 
 
 def remote_id(object_id: str) -> str:
-    """Returns the id by which the site knows an object: `10001` for `issue:10001`."""
     return object_id.rpartition(":")[2]
 
 

@@ -79,7 +79,6 @@ class AccountsStore:
         return None if row is None else _stored(row)
 
     def account_counts(self) -> dict[str, int]:
-        """Returns the number of accounts by product."""
         return dict(self._database.rows("SELECT service, count(*) FROM atlassian_accounts GROUP BY service"))
 
     def add(self, account_id: str, now: str, **columns: Any) -> Encoded[AtlassianAccount]:
@@ -106,7 +105,6 @@ class AccountsStore:
         return None if row is None else Encoded(AtlassianAccount, row[0].encode())
 
     def remove(self, account_id: str) -> None:
-        """Deletes the account's row, and with it its token."""
         self._database.execute("DELETE FROM atlassian_accounts WHERE account_id = ?", (account_id,))
 
 

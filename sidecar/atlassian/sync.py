@@ -13,7 +13,7 @@ from sidecar_protocol.atlassian import AtlassianSynced
 from sidecar.accounts import run_concurrently
 from sidecar.atlassian.accounts import Accounts, account_deleted
 from sidecar.atlassian.sign_in import fetch_token_owner
-from sidecar.atlassian.source import FetchedObject, FetchResult, ListedObject, Source, SyncContext
+from sidecar.atlassian.source import FetchedObject, ListedObject, Source, SyncContext
 from sidecar.atlassian.sync_cursor import SyncCursor, advance_cursor, sync_window
 from sidecar.atlassian.sync_store import SyncedObject, SyncStore
 from sidecar.feed import FEED_BATCH, FeedChange, FeedEvent
@@ -67,7 +67,6 @@ class Sync:
         return AtlassianSynced(read=self.read, full=window.is_full, **asdict(self.change))
 
     def _changed(self, page: Sequence[ListedObject]) -> list[ListedObject]:
-        """Returns the objects that have changed since they were read."""
         stored = self.store.get(self.account_id, [item.object_id for item in page])
         return [
             item
@@ -77,7 +76,10 @@ class Sync:
 
     async def _fetch(self, listed: Sequence[ListedObject]) -> None:
         async def fetch(batch: Sequence[ListedObject]) -> None:
-            await self._write_result(await self.source.fetch(batch))
+            fetched = await self.source.fetch(batch)
+            await self._write_fetched(fetched)
+            found = {item.listed.object_id for item in fetched}
+            await self._remove([item.object_id for item in batch if item.object_id not in found])
             self.read += len(batch)
             self.job.progress(None, f"{self.read:,} read")
 
@@ -85,9 +87,8 @@ class Sync:
         batches = [listed[start : start + size] for start in range(0, len(listed), size)]
         await run_concurrently(fetch, batches, MAX_CONCURRENT_FETCHES)
 
-    async def _write_result(self, result: FetchResult) -> None:
-        """Updates the feed by what was read."""
-        for batch in _batches(result.fetched):
+    async def _write_fetched(self, fetched: Sequence[FetchedObject]) -> None:
+        for batch in _batches(fetched):
             stored = self.store.get(self.account_id, [item.listed.object_id for item in batch])
             objects = [self._synced_object(item) for item in batch]
             removed = [
@@ -103,7 +104,6 @@ class Sync:
                 await self._write(events[:FEED_BATCH])
                 events = events[FEED_BATCH:]
             await self._write(events, removed, objects)
-        await self._remove(result.missing)
 
     def _synced_object(self, item: FetchedObject) -> SyncedObject:
         prefix = self.context.event_id_prefix(item.listed.object_id)
@@ -129,7 +129,6 @@ class Sync:
             await self._remove(sorted(missing))
 
     async def _remove(self, object_ids: Sequence[str]) -> None:
-        """Removes deleted objects and their children, with their events."""
         objects = [item for object_id in object_ids for item in self.store.with_children(self.account_id, object_id)]
         if not objects:
             return

@@ -56,7 +56,6 @@ class SyncStore:
     # --- its objects -----------------------------------------------------------------------------------------------
 
     def get(self, account_id: str, object_ids: Collection[str]) -> dict[str, SyncedObject]:
-        """Returns the stored objects among these, by id."""
         return {
             row.object_id: row
             for row in self._objects(
@@ -81,7 +80,6 @@ class SyncStore:
         return [SyncedObject(row[0], row[1], tuple(from_json(row[2])), row[3]) for row in rows]
 
     def put(self, account_id: str, objects: Iterable[SyncedObject]) -> None:
-        """Inserts or updates objects that were read."""
         now = iso(self._runtime.clock.now_ms())
         for item in objects:
             self._database.execute(
@@ -108,7 +106,6 @@ class SyncStore:
         return [row[0] for row in rows]
 
     def mark_checked(self, account_id: str, object_ids: Collection[str]) -> None:
-        """Records that these objects were searched for at the site."""
         self._database.execute(
             """
             UPDATE atlassian_objects SET checked_at = ?

@@ -17,7 +17,7 @@ from sidecar.accounts import AccountLifecycle
 from sidecar.calendar.accounts_store import AccountRow
 from sidecar.calendar.calendars_store import CalendarKey, CalendarState, SyncCheckpoint
 from sidecar.calendar.events_store import EventsStore, fingerprint
-from sidecar.calendar.provider import EventPage, RemoteEvent, TimeRange
+from sidecar.calendar.provider import RemoteEvent, RemoteEventPage, TimeRange
 from sidecar.calendar.stores import Stores
 from sidecar.clock import iso_now
 from sidecar.feed import FEED_BATCH, FeedEvent, Origin
@@ -107,7 +107,7 @@ class EventWriter:
         self._new: set[str] = set()
         self._removed: set[str] = set()
 
-    async def add(self, page: EventPage) -> None:
+    async def add(self, page: RemoteEventPage) -> None:
         """Compares a page with the stored events; writes a step once there are enough changes."""
         known = self._events.fingerprints(self._key, [event.event_id for event in page.events])
         for event in page.events:

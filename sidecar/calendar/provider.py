@@ -70,7 +70,7 @@ class RemoteEvent(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class EventPage:
+class RemoteEventPage:
     """A part of the answer to an `EventQuery`: a few hundred events at most, since the loop is blocked meanwhile."""
 
     events: Sequence[RemoteEvent] = ()
@@ -115,7 +115,7 @@ class AccountReader(Protocol):
     async def list_calendars(self) -> list[RemoteCalendar]:
         """Returns all calendars of the account."""
 
-    def list_events(self, query: EventQuery) -> AsyncGenerator[EventPage, None]:
+    def list_events(self, query: EventQuery) -> AsyncGenerator[RemoteEventPage, None]:
         """Yields the events of a calendar or their changes.  Raises `CursorExpired` and `CalendarRefused`.
 
         A query without a cursor yields every event that overlaps the time range.  A provider that cannot list changes

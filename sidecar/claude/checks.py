@@ -23,8 +23,6 @@ SETTINGS_BYTES: Final = 1024 * 1024
 NAMED_FOLDERS: Final = 4
 """Maximum number of folders of a PATH that a finding names; the others are counted."""
 
-Release = tuple[int, ...]
-
 
 @dataclass(frozen=True, slots=True)
 class User:
@@ -120,10 +118,8 @@ def check_root(user: User) -> Iterator[Finding]:
     if not user.is_root or user.environment.get("IS_SANDBOX"):
         return
     settings = user.config_dir / "settings.json"
-    if (
-        get(parse_object(_read(settings, SETTINGS_BYTES)), "permissions", "defaultMode")
-        == PermissionMode.BYPASS_PERMISSIONS
-    ):
+    mode = get(parse_object(_read(settings, SETTINGS_BYTES)), "permissions", "defaultMode")
+    if mode == PermissionMode.BYPASS_PERMISSIONS:
         detail = f"The sidecar runs as root, and {settings} sets the permission mode bypassPermissions."
         advice = "Run the app as another user, or choose another permissions.defaultMode."
         yield Finding.problem("root", detail, advice)
@@ -151,7 +147,7 @@ def check_files(user: User) -> Finding:
     return Finding.problem("files", detail, f"{own}, or set CLAUDE_CONFIG_DIR to another folder.")
 
 
-def release_of(version: str | None) -> Release | None:
+def release_of(version: str | None) -> tuple[int, ...] | None:
     """Parses `2.1.330 (Claude Code)` into (2, 1, 330)."""
     found = re.match(r"(\d+)\.(\d+)\.(\d+)", version or "")
     return tuple(map(int, found.groups())) if found is not None else None

@@ -47,21 +47,8 @@ class DoctorService(ClaudeDoctor):
         self._lock = asyncio.Lock()
 
     async def doctor(self) -> ClaudeReport:
-        async with self._lock:  # each call starts a login shell, and two at once can wait for each other (pyenv)
-            return await self._report()
-
-    async def program(self) -> Program:
-        """Returns the executable that runs use and its version, for `system.diagnostics`."""
-        try:
-            found = await self._discovery.find()
-        except JobFailed as failure:
-            return Program(problem=f"{failure.message} {failure.hint}")
-        (used,) = await self._read_versions([found])
-        finding = checks.check_executable(used)
-        return Program(used.path, used.version, f"{finding.detail} {finding.advice}" if finding.advice else None)
-
-    async def _report(self) -> ClaudeReport:
-        found, shell_path = await self._discovery.find_all()
+        async with self._lock:  # two login shells at once can wait for each other (pyenv)
+            found, shell_path = await self._discovery.find_all()
         candidates = await self._read_versions(found)
         chosen, findings = None, list[Finding]()
         try:
@@ -92,6 +79,16 @@ class DoctorService(ClaudeDoctor):
             login=login,
             findings=findings,
         )
+
+    async def program(self) -> Program:
+        """Returns the executable that runs use and its version, for `system.diagnostics`."""
+        try:
+            found = await self._discovery.find()
+        except JobFailed as failure:
+            return Program(problem=f"{failure.message} {failure.hint}")
+        (used,) = await self._read_versions([found])
+        finding = checks.check_executable(used)
+        return Program(used.path, used.version, f"{finding.detail} {finding.advice}" if finding.advice else None)
 
     async def _read_versions(self, found: list[Executable]) -> list[ClaudeCandidate]:
         """Runs `--version` of all executables at the same time."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from sidecar.clock import iso
+from sidecar.clock import LATEST_MS, iso
 from sidecar.job_handler import JobFailed
 from sidecar.json_reader import get_count, get_object, get_text
 from sidecar.logs import redact
@@ -115,7 +115,6 @@ NO_CONNECTION = {"network": r"timed out|unable to connect|connection (refused|er
 NOT_STARTED = frozenset({126, 127})
 """A shell's exit codes for a program that cannot be executed or does not exist."""
 RESETS_AT = re.compile(r"limit reached\|(\d{10})\b")
-YEAR_9999_S = 253_370_764_800
 STATUSES = {
     401: "auth",
     402: "usage_limit",
@@ -231,7 +230,7 @@ def _resets_at(end: RunEnd, text: str) -> str | None:
     seconds = get_count(info, "resetsAt")
     if seconds is None and (written := RESETS_AT.search(text)):
         seconds = int(written[1])
-    return iso(seconds * 1000) if seconds is not None and 0 < seconds < YEAR_9999_S else None
+    return iso(seconds * 1000) if seconds is not None and 0 < seconds * 1000 <= LATEST_MS else None
 
 
 def _status(end: RunEnd) -> int | None:

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 import anyio
 from sidecar_protocol.claude.runs import ClaudeRunResult, RunClaude
 
-from sidecar.claude.feed_record import FeedRecord
 from sidecar.claude.process.cli_process import RunOptions
 from sidecar.claude.process.environment import JOB_ENV
 from sidecar.claude.process.launch import Launcher
 from sidecar.claude.process.stopping import CANCEL, SHUTDOWN, stop, wait_for_exit
-from sidecar.claude.progress import SILENCE_S, ProgressReporter, timeout_failure
+from sidecar.claude.reporting import SILENCE_S, FeedRecord, ProgressReporter, timeout_failure
 from sidecar.claude.sessions.journal import SessionStore
 from sidecar.claude.usage import UsageStore
 from sidecar.job_handler import JobContext, JobFailed

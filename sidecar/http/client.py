@@ -116,7 +116,7 @@ class RateLimited(HttpError):
         self.retry_after_s = retry_after_s
 
 
-def job_error(error: HttpError) -> JobSnoozed | JobFailed:
+def job_exception(error: HttpError) -> JobSnoozed | JobFailed:
     """Returns what a job raises for this: a snooze until the network or the rate limit allows it, or a failure."""
     message = f"{error}."
     match error:

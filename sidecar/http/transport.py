@@ -72,11 +72,10 @@ class HttpxTransport:
         )
 
     async def close(self) -> None:
-        """Close the connections."""
         await self._client.aclose()
 
     async def exchange(self, request: HttpRequest) -> HttpResponse:
-        """Return the server's response, whatever its status.  Raises `HttpError`."""
+        """Returns the server's response, whatever its status.  Raises `HttpError`."""
         # Scheme, host and port as httpx parses them, since that is where the connection goes.
         try:
             origin = httpx.URL(request.url)

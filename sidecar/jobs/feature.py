@@ -44,9 +44,9 @@ class JobsFeature:
         self.worker: JobsWorker | None = None
 
     @property
-    def claim_error(self) -> str | None:
+    def start_error(self) -> str | None:
         """Why the worker's last attempt to start jobs failed; None if it did not."""
-        return self.worker.claim_error if self.worker is not None else None
+        return self.worker.start_error if self.worker is not None else None
 
     def make_worker(
         self, runtime: Runtime, registrations: Iterable[Registration], kill_orphans: KillOrphans

@@ -1,4 +1,4 @@
-"""The tables `jobs` and `job_events`.  Rows are returned as JSON in the form of `Job` and `JobLogLine`."""
+"""The tables `jobs`, `job_events` and `job_queue`.  Rows are returned as JSON in the form of `Job` and `JobLogLine`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from sidecar_protocol.contract import Encoded
 from sidecar_protocol.entities import Job
 from sidecar_protocol.jobs import JobLogLine
 
+from sidecar.runtime import PruneKey
 from sidecar.storage.database import Database
 from sidecar.storage.paging import PagedList, row_json
 
@@ -35,9 +36,6 @@ LOG_LINE_JSON: Final = row_json(JobLogLine, line_id="event_id", meta="json(meta_
 
 _JOBS: Final = PagedList(Job, "jobs", JOB_JSON, {"created_at": str, "job_id": str}, descending=True)
 _LOG: Final = PagedList(JobLogLine, "job_events", LOG_LINE_JSON, {"rowid": int})
-
-PruneKey = tuple[str, str]
-"""The sort key of finished jobs in the order of pruning: (updated_at, job_id)."""
 
 
 class ClaimedJob(NamedTuple):
@@ -318,7 +316,7 @@ class JobsStore:
         return dict(self._database.rows("SELECT status, count(*) FROM jobs GROUP BY status"))
 
     def add_log_line(
-        self, event_id: str, job_id: str, now: str, level: str, message: str, meta: bytes | None
+        self, line_id: str, job_id: str, now: str, level: str, message: str, meta: bytes | None
     ) -> Encoded[JobLogLine]:
         line = self._database.encoded(
             JobLogLine,
@@ -326,7 +324,7 @@ class JobsStore:
             INSERT INTO job_events (event_id, job_id, created_at, level, message, meta_json) VALUES (?, ?, ?, ?, ?, ?)
             RETURNING {LOG_LINE_JSON}
             """,
-            (event_id, job_id, now, level, message, None if meta is None else meta.decode()),
+            (line_id, job_id, now, level, message, None if meta is None else meta.decode()),
         )
         assert line is not None  # an INSERT returns its row
         return line

@@ -59,7 +59,7 @@ class JobsWorker:
         self._wake = anyio.Event()
         self._stopping = False
         self._ended = anyio.Event()
-        self.claim_error: str | None = None
+        self.start_error: str | None = None
         """Why the last attempt to start jobs failed; None if it did not."""
 
     def wake(self) -> None:
@@ -107,7 +107,7 @@ class JobsWorker:
                 await self._store_orphan_outcomes()
             except sqlite3.Error as error:
                 log.exception("the jobs of an earlier process could not be updated; trying again")
-                self.claim_error = str(error)
+                self.start_error = str(error)
                 with anyio.move_on_after(STORE_RETRIES_S[-1]):
                     await self._wake.wait()
             else:
@@ -132,17 +132,17 @@ class JobsWorker:
             # At the limit, a job that ends wakes the worker; do not poll for overdue jobs meanwhile.
             run_at = self._journal.store.next_run_at() if len(self._running) < MAX_RUNNING_JOBS else None
             pause_s = self._seconds_until(due_at, run_at)
-            self.claim_error = None
+            self.start_error = None
         except sqlite3.Error as error:
-            pause_s = self._on_claim_error(error)
+            pause_s = self._on_start_error(error)
         if claimed:
             # Wait in the unit of work that claimed the jobs: a later commit says nothing about these claims.
             try:
                 await self._committed()
             except sqlite3.Error as error:  # it was rolled back, so the jobs are still queued
                 for running in claimed:
-                    self._forget(running)
-                return self._on_claim_error(error)
+                    self._remove(running)
+                return self._on_start_error(error)
             for running in claimed:
                 tasks.start_soon(self._execute, running)
         return pause_s
@@ -158,9 +158,9 @@ class JobsWorker:
         self._running_by_pool[self._pool(claimed.type)] += 1
         return running
 
-    def _on_claim_error(self, error: sqlite3.Error) -> float:
+    def _on_start_error(self, error: sqlite3.Error) -> float:
         log.error("no job could be started; trying again", exc_info=error)
-        self.claim_error = str(error)
+        self.start_error = str(error)
         return STORE_RETRIES_S[-1]
 
     def _seconds_until(self, *times: str | None) -> float | None:
@@ -171,7 +171,7 @@ class JobsWorker:
         due_in_s = datetime.fromisoformat(min(known)).timestamp() - self._clock.now_ms() / 1000
         return min(MAX_SLEEP_S, max(0.001, due_in_s))
 
-    def _forget(self, running: RunningJob) -> None:
+    def _remove(self, running: RunningJob) -> None:
         # In the unit of work that ended it, the job may have been queued and claimed again: the entry is then newer.
         if self._running.get(running.job_id) is running:
             del self._running[running.job_id]
@@ -194,7 +194,7 @@ class JobsWorker:
             if not self._stopping:
                 await anyio.sleep(STORE_RETRIES_S[-1])
         finally:
-            self._forget(running)
+            self._remove(running)
             self.wake()
 
     async def _run_handler(self, running: RunningJob) -> JobOutcome:

@@ -9,7 +9,7 @@ import os
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -112,13 +112,13 @@ class Database:
         self.path = path
         self._connection = connection
         self._on_begin = on_begin
-        self._block = WriteBlock(self)
+        self._depth = 0
+        self._is_first_block = False
         self._skip_wait = False
         self._rollback_error: sqlite3.Error | None = None
 
     @property
     def in_transaction(self) -> bool:
-        """Whether there are uncommitted writes."""
         return self._connection.in_transaction
 
     def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
@@ -168,25 +168,35 @@ class Database:
         """Runs a statement that writes, within a `write` block; returns the rowid of the last inserted row."""
         return self._connection.execute(sql, parameters).lastrowid or 0
 
-    def write(self) -> "WriteBlock":
+    def write(self) -> AbstractContextManager[None]:
         """Returns a context manager for writes that are made completely or not at all.
 
         The block shares the iteration's transaction with other blocks.  A nested block is part of the outer one: do
         not catch its exception and continue.  Do not await within a block: half of it would be committed.
         """
-        return self._block
+        return self  # a new object for each block would double its cost
+
+    def __enter__(self) -> None:
+        if self._depth == 0:
+            self._is_first_block = self.begin()
+        self._depth += 1
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self._depth -= 1
+        if self._depth == 0:
+            self._end(error)
 
     @contextmanager
     def write_or_log(self, failure: str) -> Iterator[None]:
         """Does as `write`, but logs an error of SQLite, with the message `failure`, instead of raising it."""
         try:
-            with self._block:
+            with self:
                 yield
         except sqlite3.Error:
             log.exception(failure)
 
     def begin(self) -> bool:
-        """Begins a block; returns whether a transaction began with it.
+        """Begins a block.  Returns whether a transaction began with it.
 
         The first block of a transaction needs no savepoint: if it fails, the whole transaction is rolled back.
         """
@@ -213,42 +223,34 @@ class Database:
             self._skip_wait = False
             self._connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
 
-    def release(self, *, is_first: bool) -> None:
-        """Ends a block that succeeded."""
-        if not is_first:
-            self._connection.execute("RELEASE block")
-
-    def roll_back(self, error: BaseException, *, is_first: bool) -> None:
-        """Ends a block that failed with `error`."""
+    def _end(self, error: BaseException | None) -> None:
+        is_first = self._is_first_block
         if not self._connection.in_transaction:
-            if not is_first:
+            if not is_first and error is not None:
                 # On a full disk SQLite rolls back the whole transaction, with the writes of earlier blocks.
                 lost = sqlite3.OperationalError("the transaction was rolled back")
                 self._rollback_error = error if isinstance(error, sqlite3.Error) else lost
-        elif is_first:
+        elif is_first and error is not None:
             self._connection.execute("ROLLBACK")
-        else:
-            self._connection.execute("ROLLBACK TO block")
+        elif not is_first:
+            if error is not None:
+                self._connection.execute("ROLLBACK TO block")
             self._connection.execute("RELEASE block")
 
     def commit(self) -> None:
         """Makes the writes durable.  Raises `sqlite3.Error` if they were rolled back instead."""
         error, self._rollback_error = self._rollback_error, None
-        if error is not None:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-            raise error
-        if not self._connection.in_transaction:
-            return
         try:
-            self._connection.execute("COMMIT")
+            if error is not None:
+                raise error
+            if self._connection.in_transaction:
+                self._connection.execute("COMMIT")
         except sqlite3.Error:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             raise
 
     def freelist_count(self) -> int:
-        """Returns the number of unused pages in the file."""
         return int(self.rows("PRAGMA freelist_count")[0][0])
 
     def page_size(self) -> int:
@@ -278,32 +280,7 @@ class Database:
         self._connection.close()
 
 
-class WriteBlock:
-    """The context manager of `Database.write`.  One object serves all blocks: creating one would double the cost."""
-
-    __slots__ = ("_database", "_depth", "_is_first")
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._depth = 0
-        self._is_first = False
-
-    def __enter__(self) -> None:
-        if self._depth == 0:
-            self._is_first = self._database.begin()
-        self._depth += 1
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        self._depth -= 1
-        if self._depth == 0:
-            if error is None:
-                self._database.release(is_first=self._is_first)
-            else:
-                self._database.roll_back(error, is_first=self._is_first)
-
-
 def storage_error(error: sqlite3.Error) -> Storage:
-    """Returns the error that the client receives for a failure of the database."""
     name = getattr(error, "sqlite_errorname", "") or ""
     for prefix, reason, hint in (
         ("SQLITE_FULL", "disk_full", "Free some disk space. No acknowledged change is lost."),

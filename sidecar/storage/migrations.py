@@ -1,12 +1,12 @@
 """Migrations: bring a database to the current schema when it is opened, after a backup.
 
-The migrations are the files schema/migrations/*.sql; the table `schema_migrations` lists those that were applied.
+The migrations are the files schema/migrations/*.sql; the table `schema_migrations` lists those that were applied.  A
+database of the old backend lists none; it has all or most of what the first migration creates.
 """
 
 import contextlib
 import logging
 import os
-import re
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -25,8 +25,6 @@ PART: Final = ".part"
 
 APPLIED: Final = f"SELECT name FROM {MIGRATIONS_TABLE} WHERE migration_set = ? ORDER BY id"
 
-_CREATE = re.compile(r"^CREATE (?:TABLE|INDEX) (\w+)", re.MULTILINE)
-
 
 class DatabaseNewer(Exception):
     """The database has a migration of a newer version; nothing was written to it."""
@@ -37,7 +35,6 @@ class DatabaseUnusable(Exception):
 
 
 def migration_files(directory: Path) -> dict[str, str]:
-    """Returns the SQL of the migrations by name, in order."""
     return {path.stem: path.read_text("utf-8") for path in sorted((directory / "migrations").glob("*.sql"))}
 
 
@@ -106,7 +103,8 @@ def pending_migrations(path: Path, known: dict[str, str]) -> list[str]:
         connection.close()
     if unknown := [name for name in applied if name not in known]:
         raise DatabaseNewer(
-            f"{path} was created by a newer version (it has migration {unknown[-1]}, which this version does not know)"
+            f"{path} was created by a newer version (it has migration {unknown[-1]}, which this version does not know);"
+            " update the app, or open a backup"
         )
     return [name for name in known if name not in applied]
 
@@ -119,7 +117,6 @@ def _uri_mode(path: Path) -> str:
 
 
 def applied_migrations(connection: sqlite3.Connection) -> list[str]:
-    """Returns the names of the applied migrations, in order."""
     if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (MIGRATIONS_TABLE,)).fetchone():
         return []
     return [name for (name,) in connection.execute(APPLIED, (MIGRATION_SET,))]
@@ -134,42 +131,15 @@ def migrate(connection: sqlite3.Connection, known: dict[str, str], pending: list
     migrations = Migrations(MIGRATION_SET)
     migrations.migrations_table = MIGRATIONS_TABLE
     for name, text in known.items():
-        migrations(name=name)(_step(name, text))
+        migrations(name=name)(lambda database, text=text: apply_migration(database, text))
     try:
         migrations.apply(Database(connection))
     except sqlite3.DatabaseError as error:
         raise DatabaseUnusable(f"migration {pending[0]} failed: {error}") from error
 
 
-def _step(name: str, text: str) -> Callable[[Any], None]:
-    def step(database: Any) -> None:
-        apply_migration(database, name, text)
-
-    return step
-
-
-def apply_migration(database: Any, name: str, text: str) -> None:
-    """Runs the SQL of a migration; `database` is a `sqlite_utils.Database`."""
-    sql = _missing_objects(database.conn, text) if name == INITIAL else text
-    if sql:
-        database.executescript(sql)
-
-
-def _missing_objects(connection: sqlite3.Connection, text: str) -> str:
-    """Returns the statements of the first migration whose table or index does not exist yet.
-
-    A database of the old backend has all of them, and no record of any migration.
-    """
-    present = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
-    statements = [part.strip() for part in text.split(";") if part.strip()]
-    return "".join(f"{statement};\n" for statement in statements if _created(statement) not in present)
-
-
-def _created(statement: str) -> str:
-    found = _CREATE.search(statement)
-    if found is None:
-        raise ValueError(f"the first migration may only create tables and indexes: {statement[:60]}")
-    return found.group(1)
+def apply_migration(database: Any, text: str) -> None:
+    database.executescript(text)
 
 
 def back_up(connection: sqlite3.Connection, target: Path) -> None:
@@ -194,7 +164,6 @@ def back_up(connection: sqlite3.Connection, target: Path) -> None:
 
 
 def part_of(target: Path) -> Path:
-    """Returns the path of an incomplete backup."""
     return target.with_name(target.name + PART)
 
 
@@ -205,7 +174,6 @@ def prune_backups(directory: Path, pattern: str, keep: int) -> None:
 
 
 def applied_names(database: Database) -> list[str]:
-    """Returns the names of the applied migrations of an open database."""
     return [name for (name,) in database.rows(APPLIED, (MIGRATION_SET,))]
 
 

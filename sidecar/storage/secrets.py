@@ -17,7 +17,6 @@ import sqlite3
 from base64 import b64decode, b64encode
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -180,7 +179,7 @@ class Vault:
             try:
                 with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
                     connection.execute("PRAGMA secure_delete = ON")
-                    count += bool(self._seal_rows(partial(_rows, connection)))
+                    count += bool(self._seal_rows(lambda sql, values: connection.execute(sql, values).fetchall()))
                     connection.execute("VACUUM")
             except (sqlite3.Error, OSError):
                 log.exception("deleting the backup %s: its credentials could not be encrypted", path.name)
@@ -213,10 +212,6 @@ class Vault:
         new_id = key_id(key)
         self._keys[new_id] = key
         return new_id
-
-
-def _rows(connection: sqlite3.Connection, sql: str, values: Sequence[Any]) -> list[Any]:
-    return connection.execute(sql, values).fetchall()
 
 
 def key_id(key: bytes) -> str:

@@ -80,7 +80,6 @@ class UnitOfWork:
                 failure = error
         for listener in self._listeners:
             listener.on_commit(failure)
-        if self._callbacks:
-            callbacks, self._callbacks = self._callbacks, []
-            for callback in callbacks:
-                callback(failure)
+        callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback(failure)

@@ -24,7 +24,7 @@ from sidecar_protocol.system.maintenance import (
 
 from sidecar.clock import DAY_MS, Clock, iso
 from sidecar.job_handler import JobContext, JobFailed
-from sidecar.runtime import Runtime
+from sidecar.runtime import PruneKey, Runtime
 from sidecar.storage.migrations import back_up, part_of, prune_backups
 
 BATCH: Final = 25
@@ -35,9 +35,6 @@ CANCEL_CHECK_INSTRUCTIONS: Final = 10_000
 """SQLite instructions, less than a millisecond of work, after which a copy checks whether the job was cancelled."""
 PROGRESS_INTERVAL_S: Final = 0.1
 """How often the size of the growing copy is measured."""
-
-PruneKey = tuple[str, str]
-"""The sort key of finished jobs: when a job ended, and its id."""
 
 
 class BackUpHandler:

@@ -1,6 +1,6 @@
 """Recording the answers of the vendors' servers, and playing them back instead of sending requests.
 
-One JSON object per line: {"what", "method", "key", "status", "headers", "json", "text" or "base64"}, or "trouble" and
+One JSON object per line: {"what", "method", "key", "status", "headers", "json", "text" or "base64"}, or "error" and
 "reason" if the request failed.  `key` is a digest of the request without its secrets, so neither a secret address nor
 a token can be read from the file.  In answers, OAuth tokens (RFC 6749 §5.1) and the targets of redirects from secret
 addresses (see `addresses.py`) are replaced.
@@ -50,7 +50,7 @@ class UpstreamRecorder:
         try:
             answer = await send(request)
         except HttpError as error:
-            self._write({**facts, "trouble": type(error).__name__, "reason": error.reason})
+            self._write({**facts, "error": type(error).__name__, "reason": error.reason})
             raise
         self._write({**facts, "status": answer.status, "headers": _headers(request, answer), **_body(answer.body)})
         return answer
@@ -82,8 +82,8 @@ class UpstreamPlayer:
         if not recorded:
             raise UpstreamNotRecorded(f"{request.what}: this {request.method} request was not recorded")
         facts = recorded.popleft() if len(recorded) > 1 else recorded[0]
-        if "trouble" in facts:
-            error: HttpError = getattr(http, facts["trouble"])(facts["reason"], request.what)
+        if "error" in facts:
+            error: HttpError = getattr(http, facts["error"])(facts["reason"], request.what)
             raise error
         return HttpResponse(facts["status"], facts["headers"], _bytes(facts))
 

@@ -7,7 +7,7 @@ request are committed.
 import logging
 import sqlite3
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from pydantic import ValidationError
 from sidecar_protocol.connection import Connection, Event, Notified, Refused, Request
@@ -30,25 +30,17 @@ Admit = Callable[["Route"], RpcError | None]
 """Returns the error with which a method is refused at the moment; None if it may be called."""
 
 
-class AnswerSink(Protocol):
-    """Takes framed answers."""
-
-    def queue_response(self, line: bytes) -> None: ...
-
-
 class Route:
     """A method and the handler that serves it."""
 
-    __slots__ = ("_validate", "declared", "handler", "waits")
+    __slots__ = ("_validate", "declared", "handler")
 
     def __init__(self, declared: Method, handler: Callable[..., Coroutine[Any, Any, Model | None]]) -> None:
         self.declared = declared
         self.handler = handler
-        self.waits = declared.waits
         self._validate: Callable[[Any], Any] | None = None
 
     def call(self, params: dict[str, Any]) -> Coroutine[Any, Any, Model | None]:
-        """Validates the params and calls the handler.  Raises `ValidationError`."""
         if self._validate is None:  # the model is built at the first call, not at the start
             self.declared.params.model_rebuild()
             self._validate = self.declared.params.__pydantic_validator__.validate_python
@@ -71,7 +63,6 @@ class Routes:
         self._table = dict(_routes(services))
 
     def find(self, name: str) -> Route | None:
-        """Returns the route of a method, or None if there is no such method."""
         route = self._table.get(name)
         if route is None and (domain := name.partition(".")[0]) in self._deferred:
             self._table.update(_routes(self._deferred[domain]()))
@@ -93,13 +84,13 @@ class Answers:
     def __init__(
         self,
         connection: Connection,
-        sink: AnswerSink,
+        queue_response: Callable[[bytes], None],
         database: Database,
         request_commit: Callable[[], None],
         new_id: MakeId,
     ) -> None:
         self._connection = connection
-        self._sink = sink
+        self._queue_response = queue_response
         self._database = database
         self._request_commit = request_commit
         self._new_id = new_id
@@ -111,18 +102,15 @@ class Answers:
         self._request_commit()
 
     def add_line(self, line: bytes) -> None:
-        """Sends a framed answer."""
-        self._sink.queue_response(line)
+        self._queue_response(line)
         self._request_commit()
 
     def on_commit(self, failure: sqlite3.Error | None) -> None:
         """Sends the answers; where the commit failed, requests that wrote are answered with that error."""
-        if self._outcomes:
-            outcomes, self._outcomes = self._outcomes, []
-            for request, outcome, has_written in outcomes:
-                self._sink.queue_response(
-                    self._frame(request, failure if failure is not None and has_written else outcome)
-                )
+        outcomes, self._outcomes = self._outcomes, []
+        for request, outcome, has_written in outcomes:
+            answer = failure if failure is not None and has_written else outcome
+            self._queue_response(self._frame(request, answer))
 
     def _frame(self, request: Request, outcome: HandlerOutcome) -> bytes:
         if not isinstance(outcome, BaseException):
@@ -159,7 +147,6 @@ class Dispatcher:
         """Requests received so far."""
 
     def handle(self, event: Event) -> None:
-        """Serves one message of the client."""
         if type(event) is Request:
             self.requests += 1
             try:
@@ -187,7 +174,7 @@ class Dispatcher:
             handler = route.call(params)
         except ValidationError as error:
             raise invalid_params(error) from None
-        if route.waits:
+        if route.declared.waits:
             self._in_flight.start(request, handler, meta)
         else:
             self._answers.add(request, _step(handler, route))
@@ -195,7 +182,7 @@ class Dispatcher:
     def _serve_notification(self, event: Notified) -> None:
         try:
             route = self._find(event.method)
-            if route is None or route.waits or self._admit(route) is not None:
+            if route is None or route.declared.waits or self._admit(route) is not None:
                 log.warning("the client's notification was ignored: unknown, or not allowed now")
                 return
             event.params.pop("_meta", None)

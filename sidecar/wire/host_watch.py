@@ -35,48 +35,31 @@ def watch_process(pid: int, loop: asyncio.AbstractEventLoop, on_exit: Callable[[
     """Calls `on_exit` once when the process `pid` ends; returns False if it cannot be watched or has ended."""
     try:
         if sys.platform == "win32":
-            return _watch_windows(pid, loop, on_exit)
-        if sys.platform == "darwin":
-            return _watch_kqueue(pid, loop, on_exit)
-        return _watch_pidfd(pid, loop, on_exit)
+            import ctypes  # noqa: PLC0415 - Windows only
+
+            synchronize = 0x0010_0000
+            kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)
+            handle = kernel32.OpenProcess(synchronize, False, pid)  # noqa: FBT003 - bInheritHandle, positional in C
+            if not handle:
+                return False
+
+            def wait() -> None:
+                kernel32.WaitForSingleObject(handle, -1)
+                loop.call_soon_threadsafe(on_exit)
+
+            threading.Thread(target=wait, name="host_watch", daemon=True).start()
+        elif sys.platform == "darwin":
+            queue = select.kqueue()
+            event = select.kevent(pid, select.KQ_FILTER_PROC, select.KQ_EV_ADD, select.KQ_NOTE_EXIT)
+            queue.control([event], 0)
+            _when_readable(queue.fileno(), loop, on_exit, queue.close)
+        else:
+            descriptor = os.pidfd_open(pid)
+            _when_readable(descriptor, loop, on_exit, lambda: os.close(descriptor))
     except (OSError, AttributeError) as error:  # AttributeError: this kernel or Python lacks the call
         log.info("cannot watch process %d: %s", pid, error)
         return False
-
-
-if sys.platform == "win32":
-
-    def _watch_windows(pid: int, loop: asyncio.AbstractEventLoop, on_exit: Callable[[], None]) -> bool:
-        import ctypes  # noqa: PLC0415 - Windows only
-
-        synchronize = 0x0010_0000
-        kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)
-        handle = kernel32.OpenProcess(synchronize, False, pid)  # noqa: FBT003 - bInheritHandle, positional in C
-        if not handle:
-            return False
-
-        def wait() -> None:
-            kernel32.WaitForSingleObject(handle, -1)
-            loop.call_soon_threadsafe(on_exit)
-
-        threading.Thread(target=wait, name="host_watch", daemon=True).start()
-        return True
-
-elif sys.platform == "darwin":
-
-    def _watch_kqueue(pid: int, loop: asyncio.AbstractEventLoop, on_exit: Callable[[], None]) -> bool:
-        queue = select.kqueue()
-        event = select.kevent(pid, select.KQ_FILTER_PROC, select.KQ_EV_ADD, select.KQ_NOTE_EXIT)
-        queue.control([event], 0)
-        _when_readable(queue.fileno(), loop, on_exit, queue.close)
-        return True
-
-else:
-
-    def _watch_pidfd(pid: int, loop: asyncio.AbstractEventLoop, on_exit: Callable[[], None]) -> bool:
-        descriptor = os.pidfd_open(pid)
-        _when_readable(descriptor, loop, on_exit, lambda: os.close(descriptor))
-        return True
+    return True
 
 
 def _when_readable(

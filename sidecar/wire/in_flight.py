@@ -32,7 +32,7 @@ class InFlightRequest:
     """One request whose handler has not finished."""
 
     def __init__(self, task: asyncio.Task[None], *, is_shutdown: bool) -> None:
-        self._task = task
+        self.task = task
         self.is_shutdown = is_shutdown
         self.has_started = False
         self.cancel_reason: RpcError | None = None
@@ -43,7 +43,7 @@ class InFlightRequest:
         if self.cancel_reason is None:
             self.cancel_reason = reason
             if self.has_started:  # a task that is cancelled before it starts never runs, and would send no response
-                self._task.cancel()
+                self.task.cancel()
 
 
 class InFlightRequests:
@@ -59,7 +59,6 @@ class InFlightRequests:
         self._progress = progress
         self._discard_progress = discard_progress
         self._requests: dict[Id, InFlightRequest] = {}
-        self._one_finished = asyncio.Event()
 
     def __len__(self) -> int:
         return len(self._requests)
@@ -94,14 +93,8 @@ class InFlightRequests:
         return len(others)
 
     async def _wait_until_finished(self, timeout_s: float) -> None:
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + timeout_s
-        while self._others():
-            self._one_finished.clear()
-            try:
-                await asyncio.wait_for(self._one_finished.wait(), deadline - loop.time())
-            except TimeoutError:
-                return
+        if tasks := [entry.task for entry in self._others()]:
+            await asyncio.wait(tasks, timeout=timeout_s)
 
     def _others(self) -> list[InFlightRequest]:
         return [entry for entry in self._requests.values() if not entry.is_shutdown]
@@ -127,5 +120,4 @@ class InFlightRequests:
             entry.deadline.cancel()
         if token is not None:
             self._discard_progress(token)
-        self._one_finished.set()
         self._respond(request, outcome)

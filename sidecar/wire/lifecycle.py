@@ -45,17 +45,14 @@ FINISH_S: Final = 0.3
 class Process(Protocol):
     """The parts of the process that the handshake and the shutdown reach."""
 
-    def unlock(self, key: str | None) -> SecretsState:
-        """Takes the key of the stored credentials.  Returns whether they can be read."""
+    def unlock(self, key: str | None) -> SecretsState: ...
 
-    def on_initialized(self, client_pid: int | None) -> None:
-        """Called after the handshake."""
+    def on_initialized(self, client_pid: int | None) -> None: ...
 
     def stop_work(self, deadline_s: float) -> Awaitable[tuple[int, bool]]:
         """Interrupts the running jobs.  Returns their number, and whether all ended in time."""
 
-    def end(self, code: int) -> None:
-        """Ends the process with this exit code."""
+    def end(self, code: int) -> None: ...
 
 
 class LifecycleService(Lifecycle):
@@ -85,7 +82,6 @@ class LifecycleService(Lifecycle):
 
     @property
     def is_draining(self) -> bool:
-        """Whether the process is shutting down."""
         return self._draining is not None
 
     def admit(self, route: Route) -> RpcError | None:
@@ -133,13 +129,14 @@ class LifecycleService(Lifecycle):
     def _resume(self, resume: Resume | None, opted_out: frozenset[str]) -> EventWindow:
         epoch = self._outbox.log.epoch()
         oldest, latest = self._outbox.log.window()
-        gap: str | None = None
+        after_seq = gap = None
         if resume is not None and resume.epoch != epoch:
             gap = "The database was replaced."
         elif resume is not None and not oldest - 1 <= resume.after_seq <= latest:
             gap = "The event log does not contain the events after that one."
-        known = resume is not None and gap is None
-        self._outbox.attach(self._wire, opted_out, resume.after_seq if resume is not None and known else None)
+        elif resume is not None:
+            after_seq = resume.after_seq
+        self._outbox.attach(self._wire, opted_out, after_seq)
         self._outbox.notify(SystemState(state=ProcessState.READY))
         if gap is not None:
             self._outbox.notify(EventsResync(reason=gap))

@@ -139,7 +139,6 @@ class Writer:
             self._stall_timer = None
 
     def _break(self) -> None:
-        """Drops queued output and ends the process: the client does not read any more."""
         self._is_broken = True
         self.chunk = memoryview(b"")
         self._clear()
@@ -358,7 +357,6 @@ class WireOut:
 
     @property
     def pending_bytes(self) -> int:
-        """Bytes that are queued because the client has not read yet."""
         return self._writer.pending_bytes
 
     @property

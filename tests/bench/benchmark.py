@@ -19,7 +19,7 @@ from tests.bench.server import Server, kill_all, last_stderr_line, launch
 from tests.bench.server_kinds import FAR_FUTURE, Link, Refused, ServerKind, handshake
 
 Values = dict[str, float]
-TROUBLE: Final = (Refused, ServerGone, OSError)
+FAILURES: Final = (Refused, ServerGone, OSError)
 """Errors of a server that end its part in a group."""
 QUEUED_JOB: Final[dict[str, Any]] = {"type": "maintenance.backup", "payload": {}, "run_at": FAR_FUTURE}
 """A job that stays queued."""
@@ -185,8 +185,8 @@ class Benchmark:
     def _sample(self, group: str, column: str, sample: Callable[[], Values]) -> bool:
         try:
             values = sample()
-        except TROUBLE as trouble:
-            self.note(group, column, str(trouble))
+        except FAILURES as failure:
+            self.note(group, column, str(failure))
             return False
         self.add(group, column, values)
         return True
@@ -198,11 +198,11 @@ class Benchmark:
                 continue  # unknown on this system
             self.samples.setdefault(f"{group}.{key}", {}).setdefault(column, []).append(value)
 
-    def note(self, group: str, column: str, trouble: str) -> None:
+    def note(self, group: str, column: str, failure: str) -> None:
         """Notes why a figure is missing, with the last line of the server's stderr."""
         folders = [folder for pool in self._all() if pool.kind.name == column for folder in pool.folder.iterdir()]
         stderr = max((last_stderr_line(folder) for folder in folders), key=len, default="")
-        self.notes[f"{group} / {column}"] = f"{trouble} ({stderr})" if stderr else trouble
+        self.notes[f"{group} / {column}"] = f"{failure} ({stderr})" if stderr else failure
 
     def _all(self) -> list[ServerPool]:
         return [*self.pools, *([self.with_jobs] if self.with_jobs else [])]

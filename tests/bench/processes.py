@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from tests.bench.benchmark import QUEUED_JOB, TROUBLE, Benchmark, ServerPool, Values
+from tests.bench.benchmark import FAILURES, QUEUED_JOB, Benchmark, ServerPool, Values
 from tests.bench.driver import write_until_stalled
 from tests.bench.process_stats import cpu_seconds, rss_mib, wake_ups
 from tests.bench.server import Server, environment
@@ -67,8 +67,8 @@ def idle(benchmark: Benchmark) -> None:
             _prepared(pool)
             server = pool.ready("life")
             pool.call(server, "jobs.list", {"limit": FEW_JOBS})
-        except TROUBLE as trouble:
-            benchmark.note("idle", pool.kind.name, str(trouble))
+        except FAILURES as failure:
+            benchmark.note("idle", pool.kind.name, str(failure))
         else:
             idling.append((pool, server))
     time.sleep(REST_S)

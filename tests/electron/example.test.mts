@@ -31,7 +31,7 @@ test("a failed job shows its error and hint", async (t) => {
   const { page, sidecar } = await openExample(t, { command: COMMAND_WITH_TEST_JOBS });
   await sidecar.jobs.create({ type: "test.fail", max_attempts: 1 });
   const row = job(page, "test.fail");
-  await row.getByText("It did not work. Try it otherwise.").waitFor();
+  await row.getByText("It did not work. Try something else.").waitFor();
   assert.equal(await row.getAttribute("data-status"), "failed");
 });
 

@@ -98,7 +98,7 @@ test("a question is answered by choosing an option", async (t) => {
     "Begin.": [[use("AskUserQuestion", { questions: [question] })], [text("Buses it is.")]],
   });
   await send(page, "Begin.");
-  const card = log.getByRole("group", { name: "Claude asks" });
+  const card = log.getByRole("group", { name: "Claude has a question" });
   await card.getByLabel("Buses").check();
   await card.getByRole("button", { name: "Answer" }).click();
   await log.getByText("Buses it is.").waitFor();

@@ -41,7 +41,7 @@ async def test_a_job_does_not_start_if_its_claim_cannot_be_committed(
         assert (job["status"], job["attempt"]) == ("queued", 0)
         worker = harness.job_queue.worker
         assert worker is not None
-        assert "FOREIGN KEY" in (worker.claim_error or "")
+        assert "FOREIGN KEY" in (worker.start_error or "")
 
         monkeypatch.undo()
         harness.look_for_jobs()

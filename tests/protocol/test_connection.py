@@ -264,7 +264,7 @@ def test_an_id_cannot_be_reused_while_its_request_is_unanswered() -> None:
     assert isinstance(first, Request)
     assert refusal(second)["id"] is None  # the response with this id is still to come
     assert refusal(second)["error"]["message"] == "A request with this id is still unanswered."
-    assert connection.open_request(1) is first
+    assert connection.open_requests == 1
     connection.reply(first, b"1")
     connection.receive(message(id=1, method="c") + b"\n")
     assert [describe(event) for event in events(connection)] == [("request", int, 1, "c", {}, False)]

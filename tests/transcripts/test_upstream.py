@@ -181,4 +181,4 @@ async def test_failed_requests_are_played_too(tmp_path: Path) -> None:
     for upstream in (UpstreamRecorder(recording), UpstreamPlayer):
         with pytest.raises(ServerUnreachable, match="The calendar: the server could not be reached"):
             await _send(upstream if isinstance(upstream, UpstreamRecorder) else upstream(recording), unreachable)
-    assert json.loads(recording.read_text("utf-8"))["trouble"] == "ServerUnreachable"
+    assert json.loads(recording.read_text("utf-8"))["error"] == "ServerUnreachable"

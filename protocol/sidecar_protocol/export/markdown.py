@@ -3,7 +3,7 @@
 from collections import defaultdict
 from typing import Any
 
-from sidecar_protocol.export.typescript import type_text
+from sidecar_protocol.export.typescript import own_errors, type_text
 
 Json = dict[str, Any]
 
@@ -116,7 +116,7 @@ def _default(schema: Json) -> str:
 def _outcome(method: Json, common: frozenset[str]) -> str:
     if "result" not in method:
         return "A notification: it has no result."
-    kinds = [error["$ref"].rpartition("/")[2] for error in method["errors"] if error["$ref"] not in common]
+    kinds = own_errors(method, common)
     notes = [f"Returns `{type_text(method['result']['schema'])}`."]
     if kinds:
         notes.append(f"Errors: {', '.join(f'`{kind}`' for kind in kinds)}.")

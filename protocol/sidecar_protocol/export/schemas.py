@@ -14,33 +14,24 @@ from pydantic_core import core_schema
 
 from sidecar_protocol.contract import Ephemeral, Model, Notification, Secret, is_secret
 from sidecar_protocol.export.docs import field_docs, member_docs
+from sidecar_protocol.scalars import Seq, UtcTime
 
 PREFIX = "#/components/schemas/"
 DIALECT = "http://json-schema.org/draft-07/schema#"
-_STAMP = {
-    "seq": Annotated[
-        int,
-        Field(
-            ge=1,
-            description="Position in the event log.  Strictly increasing, unique, and continued across restarts.",
-            json_schema_extra={"format": "seq"},
-        ),
-    ],
-    "at": Annotated[
-        str,
-        Field(
-            description="When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z.",
-            json_schema_extra={"format": "date-time"},
-        ),
-    ],
-}
-"""The params that the outbox adds to a durable notification."""
-
 _LATER_KEYWORDS = frozenset({"$defs", "dependentRequired", "dependentSchemas", "prefixItems", "unevaluatedProperties"})
 _FIRST_KEYWORDS = ("$ref", "title", "description", "type", "format")
 _SCHEMA = frozenset({"items", "additionalProperties", "propertyNames", "contains", "not"})
 _SCHEMAS = frozenset({"allOf", "anyOf", "oneOf"})
 _NAMED_SCHEMAS = frozenset({"properties", "patternProperties"})
+
+
+class StampedParams(Model):
+    """The params that the outbox adds to a durable notification."""
+
+    seq: Annotated[Seq, Field(ge=1)]
+    """Position in the event log.  Strictly increasing, unique, and continued across restarts."""
+    at: UtcTime
+    """When it was logged."""
 
 
 class UnsupportedSchema(TypeError):
@@ -65,13 +56,13 @@ def schemas_of(sent: Iterable[type[Model]], received: Iterable[type[Model]]) -> 
 def params_of(notification: type[Notification]) -> type[Model]:
     """Returns the params of a notification, as they are sent, as a model."""
     hints = get_type_hints(notification, include_extras=True)
-    params: dict[str, Any] = {}
-    if not issubclass(notification, Ephemeral):
-        params = {name: (annotation, ...) for name, annotation in _STAMP.items()}
-    for field in fields(notification):
-        params[field.name] = (hints[field.name], ... if field.default is MISSING else field.default)
+    params: dict[str, Any] = {
+        field.name: (hints[field.name], ... if field.default is MISSING else field.default)
+        for field in fields(notification)
+    }
+    base = Model if issubclass(notification, Ephemeral) else StampedParams
     name, module, doc = notification.__name__, notification.__module__, notification.__doc__
-    return create_model(name, __base__=Model, __module__=module, __doc__=doc, **params)
+    return create_model(name, __base__=base, __module__=module, __doc__=doc, **params)
 
 
 def reference(cls: type[Model | Notification]) -> JsonSchemaValue:

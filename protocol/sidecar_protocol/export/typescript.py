@@ -106,8 +106,13 @@ def _request(method: Json, common: frozenset[str]) -> tuple[str, str, str]:
     return method["name"], _request_doc(method, common), value
 
 
+def own_errors(method: Json, common: frozenset[str]) -> list[str]:
+    """Returns the kinds of the errors that a method declares."""
+    return [error["$ref"].rpartition("/")[2] for error in method["errors"] if error["$ref"] not in common]
+
+
 def _request_doc(method: Json, common: frozenset[str]) -> str:
-    kinds = [error["$ref"].rpartition("/")[2] for error in method["errors"] if error["$ref"] not in common]
+    kinds = own_errors(method, common)
     notes = [f"Errors: {', '.join(kinds)}."] if kinds else []
     if "x-rest" in method:
         notes.append(f"Replaces {method['x-rest']}.")

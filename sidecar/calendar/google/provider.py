@@ -29,15 +29,15 @@ from sidecar.calendar.google.tokens import AccessTokens, GetToken
 from sidecar.calendar.provider import (
     AccountReader,
     ConnectedAccount,
-    EventPage,
     EventQuery,
     Provider,
     RemoteCalendar,
     RemoteEvent,
+    RemoteEventPage,
     StoredAccount,
 )
 from sidecar.clock import iso
-from sidecar.http.client import BadResponse, Http, HttpError, HttpRequest, HttpResponse, job_error
+from sidecar.http.client import BadResponse, Http, HttpError, HttpRequest, HttpResponse, job_exception
 from sidecar.job_handler import JobFailed, JobSnoozed
 from sidecar.json_reader import get_objects, get_text
 from sidecar.runtime import Runtime
@@ -45,7 +45,7 @@ from sidecar.runtime import Runtime
 RESPONSE_EVENTS: Final = 1_000
 """Events per response, about 1 MB, which takes some 10 ms to parse.  Google allows 2,500."""
 PAGE_EVENTS: Final = 250
-"""Events per `EventPage`."""
+"""Events per `RemoteEventPage`."""
 MAX_RESPONSES: Final = 1_000
 """A million events; more means that Google's pages do not end."""
 EVENT_FIELDS: Final = f"nextPageToken,nextSyncToken,items({google_events.FIELDS})"
@@ -97,7 +97,7 @@ class GoogleProvider(Provider):
         except JobSnoozed as pause:
             raise CalendarUnreachable(pause.message, retry_after_ms=round(pause.delay_s * 1_000)) from None
         finally:
-            self.tokens.forget("")
+            self.tokens.discard("")
         owner = next((one.calendar_id for one in calendars if one.is_primary), email)
         if owner.casefold() != email.casefold():
             raise CalendarCredentialsRejected("The refresh token belongs to another account.")
@@ -111,7 +111,7 @@ class GoogleProvider(Provider):
         return GoogleReader(self._http, self.oauth.endpoints.calendar, get_token)
 
     async def revoke(self, account: StoredAccount) -> bool:
-        self.tokens.forget(account.account_id)
+        self.tokens.discard(account.account_id)
         token = get_text(account.credentials, "refresh_token")
         return token is not None and await self.oauth.revoke(token)
 
@@ -134,7 +134,7 @@ class GoogleReader(AccountReader):
             raise JobFailed("Google returned an empty list of calendars.", kind="bad_response", retryable=True)
         return calendars
 
-    async def list_events(self, query: EventQuery) -> AsyncGenerator[EventPage, None]:
+    async def list_events(self, query: EventQuery) -> AsyncGenerator[RemoteEventPage, None]:
         params = [("singleEvents", "true"), ("maxResults", str(RESPONSE_EVENTS)), ("fields", EVENT_FIELDS)]
         if query.cursor is not None:
             params.append(("syncToken", query.cursor))
@@ -149,7 +149,7 @@ class GoogleReader(AccountReader):
                 items = _items(body)
                 for start_index in range(0, len(items), PAGE_EVENTS):
                     yield _page(items[start_index : start_index + PAGE_EVENTS], query.zone)
-        yield EventPage(cursor=cursor)
+        yield RemoteEventPage(cursor=cursor)
 
     async def _responses(
         self, path: str, params: Params, query: EventQuery | None
@@ -183,7 +183,7 @@ class GoogleReader(AccountReader):
             if not isinstance(body, dict):
                 raise BadResponse("the response has an unexpected structure", what)
         except HttpError as error:
-            raise job_error(error) from None
+            raise job_exception(error) from None
         return body
 
     async def _send(self, path: str, params: Params, what: str, token: str) -> HttpResponse:
@@ -196,7 +196,7 @@ def _what(query: EventQuery | None) -> str:
     return "Google's calendars" if query is None else "Google's events"
 
 
-def _page(items: Sequence[Mapping[str, Any]], zone: str) -> EventPage:
+def _page(items: Sequence[Mapping[str, Any]], zone: str) -> RemoteEventPage:
     events: list[RemoteEvent] = []
     removed: list[str] = []
     for item in items:
@@ -204,7 +204,7 @@ def _page(items: Sequence[Mapping[str, Any]], zone: str) -> EventPage:
             removed.append(str(item["id"]))
         elif (event := google_events.event(item, zone)) is not None:
             events.append(event)
-    return EventPage(events, removed)
+    return RemoteEventPage(events, removed)
 
 
 def _items(body: Mapping[str, Any]) -> list[dict[str, Any]]:

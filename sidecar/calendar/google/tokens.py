@@ -56,7 +56,7 @@ class AccessTokens:
         tokens.access_token = grant.access_token
         tokens.expires_ms = self._clock.now_ms() + round(grant.expires_in * 1_000) - EARLY_MS
 
-    def forget(self, account_id: str) -> None:
+    def discard(self, account_id: str) -> None:
         self._accounts.pop(account_id, None)
 
     async def get(self, account: StoredAccount, rejected: str | None) -> str:

@@ -31,14 +31,14 @@ from sidecar.calendar.provider import (
     AccountReader,
     ConnectedAccount,
     CursorExpired,
-    EventPage,
     EventQuery,
     Provider,
     RemoteCalendar,
+    RemoteEventPage,
     StoredAccount,
 )
 from sidecar.days import zone_or_utc
-from sidecar.http.client import MAX_BODY_BYTES, Http, HttpError, HttpRequest, HttpResponse, job_error
+from sidecar.http.client import MAX_BODY_BYTES, Http, HttpError, HttpRequest, HttpResponse, job_exception
 from sidecar.job_handler import JobFailed, JobSnoozed
 from sidecar.loopback import is_loopback
 
@@ -132,12 +132,12 @@ class IcsReader(AccountReader):
     async def list_calendars(self) -> list[RemoteCalendar]:
         return [(await self._read(self._states.get(self._account.account_id))).calendar]
 
-    async def list_events(self, query: EventQuery) -> AsyncGenerator[EventPage, None]:
+    async def list_events(self, query: EventQuery) -> AsyncGenerator[RemoteEventPage, None]:
         state = self._states.get(self._account.account_id) or await self._read(None)
         if query.cursor is not None:
             if query.cursor != state.digest:
                 raise CursorExpired
-            yield EventPage(cursor=state.digest)
+            yield RemoteEventPage(cursor=state.digest)
             return
         if self._file is None:  # the server responded 304, but all events are needed
             state = await self._read(None)
@@ -148,8 +148,8 @@ class IcsReader(AccountReader):
             partial(self._file.occurrences, query.time_range, zone, self._account.email, check_cancelled)
         )
         for start in range(0, len(events), PAGE):
-            yield EventPage(events[start : start + PAGE])
-        yield EventPage(cursor=state.digest)
+            yield RemoteEventPage(events[start : start + PAGE])
+        yield RemoteEventPage(cursor=state.digest)
 
     async def _read(self, known: FileState | None) -> FileState:
         """Reads the file; returns `known` if the server responds that it has not changed."""
@@ -176,7 +176,7 @@ class IcsReader(AccountReader):
                     HttpRequest("GET", address, ADDRESS, headers=headers, has_secret_address=True)
                 )
             except HttpError as error:
-                raise job_error(error) from None
+                raise job_exception(error) from None
             if response.status not in REDIRECT_STATUSES:
                 return _checked(response)
             try:

@@ -29,8 +29,7 @@ VERSION_TIMEOUT_S = 10.0
 OUTPUT_LIMIT = 16_384
 """Maximum output of a command, in bytes."""
 TERMINATE_GRACE_S = 0.5
-"""Seconds from SIGTERM to SIGKILL: pyenv, if killed in a profile, leaves a lock that delays every new terminal by a
-minute (measured)."""
+"""Seconds from SIGTERM to SIGKILL: pyenv, if killed, leaves a lock that delays new terminals by a minute (measured)."""
 MAX_CANDIDATES = 20
 """Maximum number of executables that `find_all` returns, since the doctor starts each of them."""
 INSTALL_COMMAND = "npm install -g @anthropic-ai/claude-code"

@@ -44,10 +44,7 @@ async def wait_for_exit(process: ClaudeProcess, grace_s: float = EXIT_GRACE_S) -
 
 
 async def interrupt(process: ClaudeProcess) -> bool:
-    """Interrupts the prompt.  Returns whether the process is ready for another one.
-
-    Call it in a shielded scope; it takes at most `CANCEL.terminate_s`.
-    """
+    """Interrupts the prompt; call it shielded.  Returns whether the process is ready for another one."""
     with anyio.move_on_after(CANCEL.terminate_s):
         while not process.prompt_done.is_set():
             process.send(INTERRUPT)
@@ -57,10 +54,7 @@ async def interrupt(process: ClaudeProcess) -> bool:
 
 
 async def stop(process: ClaudeProcess, owner_id: str, timeouts: StopTimeouts) -> None:
-    """Ends a process in any state, with everything that it started.
-
-    Call it in a shielded scope, and exactly once for every process that was started.
-    """
+    """Ends a process in any state, with all that it started.  Call it shielded, exactly once for every process."""
     began = anyio.current_time()
     known = set() if process.exited.is_set() else await _interrupt_and_terminate(process, owner_id, timeouts)
     left_s = max(began + timeouts.end_s - anyio.current_time(), KILL_S)

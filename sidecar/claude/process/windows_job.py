@@ -1,7 +1,6 @@
 """Windows: runs a CLI and everything that it starts in a Job Object, which kills them when its last handle is closed.
 
-We hold the only handle, and Windows closes it however our process ends.  So the Job Object does what the process group,
-the parent-death signal and `orphans` do elsewhere.  A tool cannot leave it, because breaking away is not allowed.
+We hold the only handle, and Windows closes it however our process ends.  Breaking away from the job is not allowed.
 Not tested on Windows.  learn.microsoft.com/windows/win32/procthread/job-objects
 """
 

@@ -26,6 +26,7 @@ PAGE_S: Final = 0.02
 """Time limit of a page, in seconds: the event loop is blocked meanwhile."""
 FAST_S: Final = PAGE_S / 10
 """After a window that took less, the next one is twice as large; in seconds."""
+HIT_FIELDS: Final = ("message_id", "session_id", "session_title", "job_id", "seq", "kind", "created_at")
 
 
 class SearchService(ClaudeSearch):
@@ -92,16 +93,10 @@ def _position(cursor: str, scope: str) -> int:
 
 
 def _hit(row: Row, terms: list[str]) -> MessageHit:
-    text, _, message_id, session_id, title, job_id, seq, kind, created_at = row
+    text, _, *values = row
     excerpt = snippet(text, terms)
     return MessageHit(
-        message_id=message_id,
-        session_id=session_id,
-        session_title=title,
-        job_id=job_id,
-        seq=seq,
-        kind=kind,
-        created_at=created_at,
+        **dict(zip(HIT_FIELDS, values, strict=True)),
         snippet=excerpt.text,
         highlights=[Highlight(start=start, end=end) for start, end in excerpt.highlights],
     )

@@ -9,14 +9,13 @@ import anyio
 from sidecar_protocol.claude.runs import TIMEOUT_S, ClaudeRunResult
 from sidecar_protocol.claude.sessions import ClaudeTurnResult, MessageKind, Session, SessionStatus, TakeTurn
 
-from sidecar.claude.feed_record import FeedRecord
 from sidecar.claude.permissions.journal import PermissionJournal
 from sidecar.claude.permissions.open_requests import RESPONSE_S, OpenRequests
 from sidecar.claude.process.cli_process import ClaudeProcess, RunOptions
 from sidecar.claude.process.environment import SESSION_ENV
 from sidecar.claude.process.launch import Launcher
 from sidecar.claude.process.pool import ProcessPool, SessionProcess
-from sidecar.claude.progress import SILENCE_S, ProgressReporter, timeout_failure
+from sidecar.claude.reporting import SILENCE_S, FeedRecord, ProgressReporter, timeout_failure
 from sidecar.claude.sessions.journal import SessionJournal
 from sidecar.claude.sessions.messages import NewMessage, messages_in, raw_json
 from sidecar.claude.sessions.session_settings import SessionSettings, rejection, reported_mode

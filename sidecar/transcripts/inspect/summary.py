@@ -33,7 +33,7 @@ class Call:
 
 
 @dataclass(slots=True)
-class Notification:
+class NotificationEntry:
     """One notification, from either side."""
 
     line: int
@@ -75,7 +75,7 @@ class RunSummary:
     duration_ms: float = 0.0
     exit_code: int | None = None
     calls: list[Call] = field(default_factory=list)
-    notifications: list[Notification] = field(default_factory=list)
+    notifications: list[NotificationEntry] = field(default_factory=list)
     unreadable: int = 0
     """Number of lines that were not JSON."""
     refused: int = 0
@@ -143,7 +143,7 @@ def _add_message(run: RunSummary, entry: Entry, message: dict[str, Any], open_ca
         if has_valid_id:
             open_calls[request_id] = call
     else:
-        run.notifications.append(Notification(entry.line, entry.t, str(method), entry.size, entry.from_client))
+        run.notifications.append(NotificationEntry(entry.line, entry.t, str(method), entry.size, entry.from_client))
         if not entry.from_client and run.calls:
             run.calls[-1].notifications += 1
 

@@ -7,14 +7,14 @@ import { newConversation } from "./new_conversation.ts";
 import { panel } from "./panel.ts";
 import type { Panel } from "./panel.ts";
 import { sessionMenu } from "./sessions.ts";
-import { Transcript } from "./transcript.ts";
+import { ConversationView } from "./conversation_view.ts";
 import { counted, dollars } from "./format.ts";
 
 /** The key in sessionStorage of the open conversation. */
 const OPEN_SESSION_KEY = "hub.session";
 
 export interface ClaudePanel {
-  element: HTMLElement;
+  readonly element: HTMLElement;
   /** Opens a conversation, or a new one if null. */
   open(sessionId: string | null): void;
 }
@@ -31,11 +31,10 @@ export function claudePanel(sidecar: PageSidecar, requests: LiveList<PermissionR
     compare: (one, other) => other.updated_at.localeCompare(one.updated_at),
     limit: 100,
   });
-  const conversations = new Conversations(sidecar, sessions, requests);
-  return { element: conversations.element, open: (sessionId) => conversations.open(sessionId) };
+  return new ConversationsPanel(sidecar, sessions, requests);
 }
 
-class Conversations {
+class ConversationsPanel implements ClaudePanel {
   readonly #sidecar: PageSidecar;
   readonly #sessions: LiveList<Session>;
   readonly #requests: LiveList<PermissionRequest>;
@@ -47,7 +46,7 @@ class Conversations {
     () => this.#stop(),
   );
   #openId: string | null = sessionStorage.getItem(OPEN_SESSION_KEY);
-  #transcript: Transcript | null = null;
+  #view: ConversationView | null = null;
   #start = newConversation();
 
   constructor(sidecar: PageSidecar, sessions: LiveList<Session>, requests: LiveList<PermissionRequest>) {
@@ -71,7 +70,7 @@ class Conversations {
     this.#panel.body.append(this.#stage, this.#composer.element, menu.element);
     sessions.watch(() => this.#show());
     sidecar.on("jobs.updated", ({ job }) => {
-      if (job.finished_at !== null) this.#transcript?.removePrompt(job.job_id);
+      if (job.finished_at !== null) this.#view?.removePrompt(job.job_id);
     });
     this.#show();
   }
@@ -82,8 +81,8 @@ class Conversations {
 
   open(sessionId: string | null): void {
     if (sessionId !== this.#openId) {
-      this.#transcript?.close();
-      this.#transcript = null;
+      this.#view?.close();
+      this.#view = null;
       this.#start = newConversation();
     }
     this.#openId = sessionId;
@@ -105,9 +104,9 @@ class Conversations {
         fill(this.#stage, this.#openId === null ? this.#start.element : null);
       return;
     }
-    if (this.#transcript !== null) return this.#transcript.update(session);
-    this.#transcript = new Transcript(this.#sidecar, session, this.#requests);
-    fill(this.#stage, this.#transcript.element);
+    if (this.#view !== null) return this.#view.update(session);
+    this.#view = new ConversationView(this.#sidecar, session, this.#requests);
+    fill(this.#stage, this.#view.element);
   }
 
   async #send(prompt: string): Promise<boolean> {
@@ -116,7 +115,7 @@ class Conversations {
       const sessionId = this.#openId ?? (await this.#create());
       return claude.sessions.send({ session_id: sessionId, prompt });
     });
-    if (job !== undefined) this.#transcript?.addPrompt(job.job_id, prompt);
+    if (job !== undefined) this.#view?.addPrompt(job.job_id, prompt);
     return job !== undefined;
   }
 

@@ -29,10 +29,10 @@ export function permissionCard(sidecar: PageSidecar, request: PermissionRequest)
     if (set !== undefined) await respond({ decision: "allow" });
   };
   const [heading, ...content] = contentOf(request, respond, allowMode);
-  const id = `ask-${request.request_id}`;
+  const id = `permission-${request.request_id}`;
   return h(
     "div",
-    { class: "ask", role: "group", "aria-labelledby": id, "data-kind": request.kind },
+    { class: "permission", role: "group", "aria-labelledby": id, "data-kind": request.kind },
     h("h3", { id }, heading as string),
     request.turn_ended &&
       h("p", { class: "hint" }, "The turn of this request has ended. Your answer starts a new turn."),
@@ -49,11 +49,11 @@ function contentOf(
   const input = (request.input ?? {}) as Record<string, unknown>;
   switch (request.kind) {
     case "question":
-      return ["Claude asks", questions((input["questions"] ?? []) as Question[], input, respond)];
+      return ["Claude has a question", questions((input["questions"] ?? []) as Question[], input, respond)];
     case "plan":
       return [
         "Approve this plan?",
-        h("div", { class: "prose ask-plan" }, markdown(String(input["plan"] ?? ""))),
+        h("div", { class: "prose permission-plan" }, markdown(String(input["plan"] ?? ""))),
         answers(respond, "Go ahead", "Keep planning"),
       ];
     default:
@@ -75,15 +75,15 @@ function toolContent(
     isName ? null : description,
     blocked === null ? null : `Outside the working folder: ${blocked}`,
   ].filter((text) => text !== null);
-  return [...texts.map((text) => h("p", { class: "ask-text" }, text)), ...inputView(input, description)];
+  return [...texts.map((text) => h("p", { class: "permission-text" }, text)), ...inputView(input, description)];
 }
 
 const VIEWS: Readonly<Record<string, (text: string) => Node>> = {
-  command: (text) => h("pre", { class: "ask-command" }, text),
-  file_path: (text) => h("p", { class: "ask-file" }, h("code", {}, text)),
-  old_string: (text) => h("pre", { class: "ask-before", "aria-label": "Before" }, text),
-  new_string: (text) => h("pre", { class: "ask-after", "aria-label": "After" }, text),
-  content: (text) => h("pre", { class: "ask-after", "aria-label": "Content" }, text),
+  command: (text) => h("pre", { class: "permission-command" }, text),
+  file_path: (text) => h("p", { class: "permission-file" }, h("code", {}, text)),
+  old_string: (text) => h("pre", { class: "permission-before", "aria-label": "Before" }, text),
+  new_string: (text) => h("pre", { class: "permission-after", "aria-label": "After" }, text),
+  content: (text) => h("pre", { class: "permission-after", "aria-label": "Content" }, text),
 };
 
 /** Renders the whole input of a tool: commands and file changes first, then all other fields. */
@@ -100,7 +100,7 @@ function inputView(input: Record<string, unknown>, shownDescription: string | nu
   const others = Object.entries(rest).map(([name, value]) =>
     h(
       "p",
-      { class: "ask-field" },
+      { class: "permission-field" },
       h("span", { class: "hint" }, `${name} `),
       h("code", {}, typeof value === "string" ? value : JSON.stringify(value, null, 2)),
     ),
@@ -131,7 +131,7 @@ function alwaysButtons(
 function answers(respond: Respond, yes: string, no: string, ...always: Node[]): HTMLElement {
   const reason = h("input", {
     type: "text",
-    class: "ask-reason",
+    class: "permission-reason",
     placeholder: "Tell Claude what to do instead (optional)",
     "aria-label": "Why not, or what to do instead",
   });
@@ -140,20 +140,20 @@ function answers(respond: Respond, yes: string, no: string, ...always: Node[]): 
   reason.addEventListener("keydown", (event) => void (event.key === "Enter" && deny()));
   const buttons = h(
     "div",
-    { class: "ask-buttons" },
+    { class: "permission-buttons" },
     button(yes, () => respond({ decision: "allow" }), { class: "primary" }),
     ...always,
     button(no, deny, { class: "plain" }),
   );
-  return h("div", { class: "ask-answers" }, buttons, reason);
+  return h("div", { class: "permission-answers" }, buttons, reason);
 }
 
 function questions(asked: readonly Question[], input: Record<string, unknown>, respond: Respond): HTMLElement {
-  const form = h("form", { class: "ask-questions" });
+  const form = h("form", { class: "permission-questions" });
   asked.forEach((question, index) => form.append(questionField(question, `q${index}`)));
   const send = h("button", { type: "submit", class: "primary" }, "Answer");
   const skip = button("Not now", () => respond({ decision: "deny" }), { class: "plain" });
-  form.append(h("div", { class: "ask-buttons" }, send, skip));
+  form.append(h("div", { class: "permission-buttons" }, send, skip));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const chosen = new FormData(form);

@@ -1,20 +1,26 @@
-"""Reports the progress of a run or a turn: the CLI's lines become text, log lines and progress of the job."""
+"""Reports the progress and the end of a run or a turn: text, log lines, delays, and the event in the activity feed."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Literal
 
 import anyio
 from sidecar_protocol.claude.delays import ClaudeApiRetry, ClaudeStall
-from sidecar_protocol.claude.runs import ClaudeDelta, ClaudeRunResult, session_lock
+from sidecar_protocol.claude.runs import ClaudeAnswer, ClaudeDelta, ClaudeRunResult, session_lock
 from sidecar_protocol.contract import Notification
 
+from sidecar.claude.limits import snooze_until_reset
 from sidecar.claude.process.cli_process import ClaudeProcess
+from sidecar.claude.sessions.messages import title_of
 from sidecar.claude.stream import Delta, Finished, Retry, RunReader, Started
+from sidecar.feed import FeedEvent, Origin
 from sidecar.job_handler import JobContext, JobFailed
+from sidecar.runtime import Runtime
 
 SILENCE_S: Final = 60.0
 """Longer than Claude thinks without output.  The CLI abandons a stalled connection after 300 s (measured)."""
+DESCRIPTION_CHARS: Final = 500
 SILENCE_GROWTH: Final = 2.0
 """A tool may run for hours: reports after 60, 120, 240 s and so on are a handful of log lines."""
 
@@ -101,6 +107,60 @@ class ProgressReporter:
         self._context.log(text, level="warning", meta=asdict(retry))
         self._context.progress(None, f"Waiting for Claude's API: {again}")
         self._notify(ClaudeApiRetry(**self._ids, **asdict(retry)))
+
+
+@dataclass(frozen=True, slots=True)
+class FeedRecord:
+    """The feed event of a run or a turn.  If it cannot be stored, that is logged and the run does not fail."""
+
+    runtime: Runtime
+    kind: Literal["run", "turn"]
+    context: JobContext
+    prompt: str
+    details: Callable[[], Mapping[str, object]]
+    """Returns further members of the event's `raw`; it is called at the end."""
+
+    @contextmanager
+    def failures(self) -> Iterator[None]:
+        """Writes the event if the block fails or is cancelled.
+
+        If Claude's usage limit is reached, raises `JobSnoozed` instead, and the job continues when the limit resets.
+        """
+        try:
+            yield
+        except JobFailed as failure:
+            now_ms, snoozed_for_s = self.runtime.clock.now_ms(), self.context.snoozed_for_s
+            later = snooze_until_reset(failure, now_ms=now_ms, snoozed_for_s=snoozed_for_s)
+            if later is not None:
+                raise later from failure
+            self._write("failed", failure.message, {"kind": failure.kind})
+            raise
+        except anyio.get_cancelled_exc_class():
+            self._write("cancelled", None, {"shutdown": self.runtime.is_draining()})
+            raise
+
+    def completed(self, answer: ClaudeAnswer) -> None:
+        meta = answer.model_dump(mode="json", exclude={"text", "text_truncated"})
+        self.context.log("Claude answered", meta=meta)
+        if answer.permission_denials:
+            names = ", ".join(sorted(set(answer.permission_denials)))
+            self.context.log(f"Tools that were not allowed: {names}", level="warning")
+        cost = answer.model_dump(mode="json", include={"usage", "total_cost_usd", "num_turns", "duration_ms"})
+        self._write("completed", answer.text, cost)
+
+    def _write(self, end: str, description: str | None, raw: Mapping[str, object]) -> None:
+        job_id = self.context.job_id
+        event = FeedEvent(
+            event_id=f"claude:{self.kind}:{job_id}",
+            event_type=f"{self.kind}_{end}",
+            at_ms=self.runtime.clock.now_ms(),
+            title=title_of(self.prompt),
+            description=description[:DESCRIPTION_CHARS] if description else None,
+            full_text=self.prompt,
+            raw={"job_id": job_id, **self.details(), **raw},
+        )
+        with self.runtime.database.write_or_log("the end of a Claude run could not be written into the feed"):
+            self.runtime.feed().write(Origin("claude"), [event])
 
 
 def timeout_failure(timeout_s: float, hint: str) -> JobFailed:

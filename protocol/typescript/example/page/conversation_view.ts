@@ -16,8 +16,8 @@ const PAGE_SIZE = 500;
 /** Follows new content if the scroll position is this close to the end. */
 const FOLLOW_PX = 80;
 
-export class Transcript {
-  readonly element = h("div", { class: "transcript", role: "log", "aria-label": "Conversation", tabindex: 0 });
+export class ConversationView {
+  readonly element = h("div", { class: "conversation", role: "log", "aria-label": "Conversation", tabindex: 0 });
   readonly #sessionId: string;
   readonly #list: LiveList<ClaudeMessage>;
   readonly #requests: LiveList<PermissionRequest>;
@@ -30,7 +30,7 @@ export class Transcript {
   #isAtEnd = true;
   readonly #cleanups: Array<() => void> = [];
 
-  readonly #state = h("div", { class: "transcript-state" });
+  readonly #state = h("div", { class: "conversation-state" });
   readonly #items = h("ol", { class: "items" });
   readonly #draftList = h("div", { class: "drafts" });
   readonly #cards = h("div", { class: "cards" });
