@@ -9,7 +9,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -322,8 +321,7 @@ def steps_of_a_week(folder: Path, weeks: int) -> int:
             insert(old, "calendar_events", **event(f"e{number}", start, start + lengths[number % 40]))
     with open_adopted(folder) as connection:
         store = EventsStore(Database(connection, folder / "sidecar.db", lambda: None))
-        list_week = partial(store.events, MONDAY, MONDAY + 7 * DAY, account_id="acc-1", calendar_id="cal-1", limit=500)
-        list_week()
+        store.events(MONDAY, MONDAY + 7 * DAY, account_id="acc-1", calendar_id="cal-1", limit=500)
         counted = 0
 
         def count() -> None:
@@ -331,7 +329,8 @@ def steps_of_a_week(folder: Path, weeks: int) -> int:
             counted += 1
 
         connection.set_progress_handler(count, 1)
-        assert len(list_week()[0]) >= 40
+        events, _ = store.events(MONDAY, MONDAY + 7 * DAY, account_id="acc-1", calendar_id="cal-1", limit=500)
+        assert len(events) >= 40
         connection.set_progress_handler(None, 0)
         return counted
 
