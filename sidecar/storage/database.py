@@ -63,7 +63,7 @@ class LockFile:
     if sys.platform == "win32":
 
         def _lock(self) -> None:
-            import msvcrt  # noqa: PLC0415 - exists on Windows only
+            import msvcrt  # noqa: PLC0415 - exists on Windows only, where it has not been tested
 
             os.lseek(self._file, 1_000, os.SEEK_SET)  # a byte beyond the pid, so that the pid stays readable
             msvcrt.locking(self._file, msvcrt.LK_NBLCK, 1)
