@@ -89,6 +89,15 @@ DYNAMIC_TABLES = {
     "sidecar.claude.sessions.journal": "its own table or that of its index",
 }
 """Modules whose SQL has a table's name as a parameter."""
+ENVIRONMENT_READERS = {
+    "sidecar.settings": "the settings",
+    "sidecar.claude.feature": "passed on to the Claude CLI",
+    "sidecar.claude.checks": "the same environment, checked",
+    "sidecar.paths": "passed on to a spawned sidecar without our variables",
+    "sidecar.__main__": "completion by the shell",
+    "sidecar.transcripts.pytest_plugin": "UPDATE=1",
+}
+"""Modules that read the environment, apart from the command line's."""
 NOT_YET: set[str] = set()
 """Violations that later work removes; an entry that is no longer one fails."""
 # Features that serve domains of other names.
@@ -257,6 +266,20 @@ def test_the_contract_reads_no_clock_and_does_no_io() -> None:
             if isinstance(node, ast.ImportFrom):
                 names = [node.module or ""]
             assert not forbidden & {one.split(".")[0] for one in names}, f"{name} imports {names}"
+
+
+def test_only_listed_modules_read_the_environment() -> None:
+    def reads(tree: ast.Module) -> bool:
+        return any(isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv") for node in ast.walk(tree))
+
+    readers = {name for name, _, tree in modules("sidecar") if part(name) != "commandline" and reads(tree)}
+    assert readers - {"sidecar.claude.process.orphans"} == ENVIRONMENT_READERS.keys()  # another process's environment
+
+
+def test_the_tests_mirror_the_rooms() -> None:
+    rooms = [path.name for path in (ROOT / "sidecar").iterdir() if (path / "__init__.py").exists()]
+    for room in rooms:
+        assert (ROOT / "tests" / room).is_dir() or (ROOT / "tests" / f"test_{room}.py").exists(), room
 
 
 def named_tables(tree: ast.Module) -> Iterator[tuple[str, str]]:

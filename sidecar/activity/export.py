@@ -9,7 +9,7 @@ import anyio.lowlevel
 from pydantic_core import from_json
 from sidecar_protocol.activity.feed import ActivityFile, ActivityFileFormat, ExportActivity
 
-from sidecar.activity.filters import ActivityFilter, key_range
+from sidecar.activity.filters import ActivityFilter
 from sidecar.activity.markdown import link, plain
 from sidecar.activity.store import ActivityStore
 from sidecar.clock import Clock, iso_now
@@ -38,7 +38,6 @@ COLUMNS: Final = (
 """The columns of a CSV file, in order."""
 FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """A cell that begins with one of these is a formula (OWASP, CSV Injection), the last four in East Asian locales."""
-SUFFIXES: Final = {ActivityFileFormat.CSV: "csv", ActivityFileFormat.JSONL: "jsonl", ActivityFileFormat.MARKDOWN: "md"}
 
 
 class ExportHandler:
@@ -50,12 +49,12 @@ class ExportHandler:
         self._clock = clock
 
     async def run(self, job: ExportActivity, context: JobContext) -> ActivityFile:
+        suffix, begin, lines = FORMATS[job.format]
         if job.path is None:
             stamp = iso_now(self._clock).replace(":", "").replace(".", "")
-            path = self._files.default_path(f"activity-{stamp}", f".{SUFFIXES[job.format]}")
+            path = self._files.default_path(f"activity-{stamp}", suffix)
         else:
             path = self._files.chosen_path(job.path, overwrite=job.overwrite)
-        begin, lines = FORMATS[job.format]
         rows = 0
         async with self._files.create(path, job_id=context.job_id, overwrite=job.overwrite) as file:
             await file.write(begin)
@@ -68,13 +67,14 @@ class ExportHandler:
 
     async def _pages(self, job: ExportActivity) -> AsyncIterator[tuple[list[bytes], float | None]]:
         """Yields pages of events, each with the fraction of the time range that has been read."""
-        wanted = ActivityFilter(
-            *key_range(job.start, job.end),
+        wanted = ActivityFilter.of(
+            job.start,
+            job.end,
+            issue_key=job.issue_key,
+            terms=() if job.query is None else (job.query,),
             source=job.source,
             account_id=job.account_id,
             event_type=job.event_type,
-            issue_key=job.issue_key,
-            terms=() if job.query is None else (job.query,),
         )
         oldest, newest = self._store.bounds(wanted)
         cursor: str | None = None
@@ -116,9 +116,10 @@ def _markdown_lines(page: list[bytes]) -> Iterable[str]:
         yield f"- {when} {plain(event['event_type'])}{key}: {link(plain(event['title']), event['url'])}\n"
 
 
-FORMATS: Final[dict[ActivityFileFormat, tuple[bytes, Callable[[list[bytes]], Iterable[str]]]]] = {
+FORMATS: Final[dict[ActivityFileFormat, tuple[str, bytes, Callable[[list[bytes]], Iterable[str]]]]] = {
     # The byte order mark makes Excel read UTF-8; without it, it garbles every Korean title.
-    ActivityFileFormat.CSV: (b"\xef\xbb\xbf" + _csv([COLUMNS]).encode(), _csv_lines),
-    ActivityFileFormat.JSONL: (b"", _json_lines),
-    ActivityFileFormat.MARKDOWN: (b"# Activity\n\n", _markdown_lines),
+    ActivityFileFormat.CSV: (".csv", b"\xef\xbb\xbf" + _csv([COLUMNS]).encode(), _csv_lines),
+    ActivityFileFormat.JSONL: (".jsonl", b"", _json_lines),
+    ActivityFileFormat.MARKDOWN: (".md", b"# Activity\n\n", _markdown_lines),
 }
+"""Each format's suffix, the beginning of the file, and the lines of a page of events."""

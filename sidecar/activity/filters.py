@@ -1,7 +1,7 @@
 """Filters of the feed: the events that a client requested, as a range of feed keys and the values of columns."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
@@ -24,23 +24,14 @@ def parse_ms(time: str) -> int:
     return round(datetime.fromisoformat(time).timestamp() * 1000)
 
 
-def key_range(start: str | None, end: str | None) -> tuple[int, int]:
-    """Returns the range [first, last) of the feed keys from `start` to before `end`; None leaves a side open."""
-    return (
-        -MAX_FEED_KEY if start is None else first_key(parse_ms(start)),
-        MAX_FEED_KEY if end is None else first_key(parse_ms(end)),
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class ActivityFilter:
-    """The conditions that an event must meet; None accepts every value."""
+    """The conditions that an event must meet."""
 
     start: int = -MAX_FEED_KEY
     before: int = MAX_FEED_KEY
-    source: str | None = None
-    account_id: str | None = None
-    event_type: str | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """The required values of `source`, `account_id` and `event_type`."""
     issue_key: str | None = None
     """Accepts events that are about this issue or linked with it."""
     includes_mentions: bool = False
@@ -48,16 +39,30 @@ class ActivityFilter:
     terms: tuple[str, ...] = ()
     """Texts that must occur in the title or the description."""
 
-    def columns(self) -> dict[str, str]:
-        """Returns the required values of columns."""
-        values = {"source": self.source, "account_id": self.account_id, "event_type": self.event_type}
-        return {name: value for name, value in values.items() if value is not None}
+    @classmethod
+    def of(
+        cls,
+        start: str | None,
+        end: str | None,
+        *,
+        issue_key: str | None = None,
+        terms: Collection[str] = (),
+        **columns: str | None,
+    ) -> "ActivityFilter":
+        """Returns the filter of a request, in which None accepts every value."""
+        return cls(
+            -MAX_FEED_KEY if start is None else first_key(parse_ms(start)),
+            MAX_FEED_KEY if end is None else first_key(parse_ms(end)),
+            {name: value for name, value in columns.items() if value is not None},
+            issue_key,
+            terms=tuple(terms),
+        )
 
     def matching(self, kinds: Collection[Kind]) -> list[Kind]:
         """Returns the kinds that meet the conditions, sorted."""
-        required = (self.source, self.account_id, self.event_type)
+        wanted = [self.columns.get(name) for name in ("source", "account_id", "event_type")]
         return sorted(
-            kind for kind in kinds if all(one in (None, value) for one, value in zip(required, kind, strict=True))
+            kind for kind in kinds if all(one in (None, value) for one, value in zip(wanted, kind, strict=True))
         )
 
     def split_terms(self) -> tuple[list[str], list[str]]:

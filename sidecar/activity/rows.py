@@ -1,6 +1,7 @@
 """The rows of the feed, as they are written and read."""
 
-from typing import Final, NamedTuple
+from dataclasses import fields
+from typing import Any, Final, NamedTuple
 
 from pydantic_core import to_json
 from sidecar_protocol.activity.feed import ActivityEvent
@@ -12,38 +13,24 @@ from sidecar.days import moment
 from sidecar.feed import FeedEvent, Origin
 from sidecar.text import well_formed
 
-TITLE_CHARS: Final = 1_000
-DESCRIPTION_CHARS: Final = 4_000
-"""Enough to recognise and find an event; its source has the full text."""
+TEXT_CHARS: Final = {
+    "title": 1_000,
+    "description": 4_000,
+    "url": 4_000,
+    "actor": 1_000,
+    "container": 1_000,
+    "status": 1_000,
+    "previous_status": 1_000,
+}
+"""Maximum lengths, enough to recognise and find an event; its source has the full text."""
 
-
-class NewRow(NamedTuple):
-    """The columns of an event to be written."""
-
-    event_id: str
-    source: str
-    account_id: str
-    event_type: str
-    title: str | None
-    description: str | None
-    url: str | None
-    actor: str | None
-    event_time: str
-    event_ts: int
-    ended_at: str | None
-    ended_ts: int | None
-    local_date: str | None
-    local_end_date: str | None
-    by_me: bool
-    container_id: str | None
-    container: str | None
-    object_id: str | None
-    issue_key: str | None
-    status: str | None
-    previous_status: str | None
-    status_kind: str | None
-    links_json: str | None
-    raw_json: str | None
+_COPIED: Final = [
+    field.name for field in fields(FeedEvent) if field.name not in ("at_ms", "end_ms", "links", "full_text", "raw")
+]
+COLUMNS: Final = (
+    *_COPIED, "source", "account_id", "event_time", "event_ts", "ended_at", "ended_ts", "links_json", "raw_json",
+)  # fmt: skip
+"""The columns of an event to be written, except its key."""
 
 
 class ReportRow(NamedTuple):
@@ -86,34 +73,20 @@ class FoundEvent(NamedTuple):
     description: str
 
 
-def to_row(origin: Origin, event: FeedEvent) -> NewRow:
+def to_row(origin: Origin, event: FeedEvent) -> dict[str, Any]:
     """Converts an event to its row, with texts cut to their limits."""
-    return NewRow(
-        event_id=event.event_id,
-        source=origin.source,
-        account_id=origin.account_id,
-        event_type=event.event_type,
-        title=_text(event.title, TITLE_CHARS),
-        description=_text(event.description, DESCRIPTION_CHARS),
-        url=_text(event.url, DESCRIPTION_CHARS),
-        actor=_text(event.actor, TITLE_CHARS),
-        event_time=canonical_time(moment(event.at_ms)),
-        event_ts=event.at_ms // 1000,
-        ended_at=None if event.end_ms is None else canonical_time(moment(event.end_ms)),
-        ended_ts=None if event.end_ms is None else event.end_ms // 1000,
-        local_date=event.local_date,
-        local_end_date=event.local_end_date,
-        by_me=event.by_me,
-        container_id=event.container_id,
-        container=_text(event.container, TITLE_CHARS),
-        object_id=event.object_id,
-        issue_key=event.issue_key,
-        status=_text(event.status, TITLE_CHARS),
-        previous_status=_text(event.previous_status, TITLE_CHARS),
-        status_kind=event.status_kind,
-        links_json=_links(event),
-        raw_json=None if event.raw is None else to_json(event.raw, inf_nan_mode="null").decode(),
-    )
+    row = {name: getattr(event, name) for name in _COPIED}
+    row |= {name: _text(row[name], limit) for name, limit in TEXT_CHARS.items()}
+    return row | {
+        "source": origin.source,
+        "account_id": origin.account_id,
+        "event_time": canonical_time(moment(event.at_ms)),
+        "event_ts": event.at_ms // 1000,
+        "ended_at": None if event.end_ms is None else canonical_time(moment(event.end_ms)),
+        "ended_ts": None if event.end_ms is None else event.end_ms // 1000,
+        "links_json": _links(event),
+        "raw_json": None if event.raw is None else to_json(event.raw, inf_nan_mode="null").decode(),
+    }
 
 
 def _links(event: FeedEvent) -> str | None:

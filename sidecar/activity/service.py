@@ -11,7 +11,7 @@ from sidecar_protocol.contract import Encoded, Model, Notification, as_models, e
 from sidecar_protocol.entities import Highlight
 from sidecar_protocol.scalars import DEFAULT_LIMIT
 
-from sidecar.activity.filters import MAX_FEED_KEY, ActivityFilter, first_key, key_range
+from sidecar.activity.filters import MAX_FEED_KEY, ActivityFilter, first_key
 from sidecar.activity.keys import parse_key
 from sidecar.activity.rows import FoundEvent, WrittenRow, to_row
 from sidecar.activity.store import ActivityStore
@@ -119,13 +119,14 @@ class ActivityService(Activity, Feed):
         limit: int = DEFAULT_LIMIT,
         cursor: str | None = None,
     ) -> ActivityPage:
-        wanted = ActivityFilter(
-            *key_range(start, end),
+        wanted = ActivityFilter.of(
+            start,
+            end,
+            issue_key=issue_key,
+            terms=() if query is None else (query,),
             source=source,
             account_id=account_id,
             event_type=event_type,
-            issue_key=issue_key,
-            terms=() if query is None else (query,),
         )
         found, next_cursor = self._store.page(wanted, limit, cursor)
         events = as_models(item.event for item in found)
@@ -144,13 +145,7 @@ class ActivityService(Activity, Feed):
         cursor: str | None = None,
     ) -> ActivityHits:
         terms = search_terms(query)
-        wanted = ActivityFilter(
-            *key_range(start, end),
-            source=source,
-            account_id=account_id,
-            event_type=event_type,
-            terms=tuple(terms),
-        )
+        wanted = ActivityFilter.of(start, end, terms=terms, source=source, account_id=account_id, event_type=event_type)
         for term in terms:
             key = parse_key(term)
             if key is not None and self._store.has_issue(key):

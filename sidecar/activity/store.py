@@ -8,18 +8,18 @@ therefore be short.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from pydantic_core import to_json
 from sidecar_protocol.activity.feed import ActivityEvent
 from sidecar_protocol.contract import Encoded
 
 from sidecar.activity.filters import KEYS_PER_MS, ActivityFilter, Kind, Selection, first_key
-from sidecar.activity.rows import FoundEvent, NewRow, ReportRow, WrittenRow
+from sidecar.activity.rows import COLUMNS, FoundEvent, ReportRow, WrittenRow
 from sidecar.feed import Origin
 from sidecar.storage.database import Database, Row
 from sidecar.storage.fulltext import FullTextIndex, SearchPlan, like_conditions
-from sidecar.storage.paging import decode_cursor, encode_cursor
+from sidecar.storage.paging import decode_cursor, encode_cursor, row_json
 
 MAX_SCANNED_ROWS: Final = 1_000
 """Rows that one page examines, which takes about 10 ms."""
@@ -39,34 +39,28 @@ _LINKS: Final = f"""iif(links_json IS NULL, '[]', (
     WHERE link.feed_key = activity_events.feed_key
         AND (link.is_explicit OR {_IS_OF_KNOWN_PROJECT.format(key="link.issue_key")})))"""
 
-EVENT_JSON: Final = f"""json_object(
-    'event_id', event_id, 'source', source, 'account_id', account_id, 'event_type', event_type,
-    'title', title, 'description', description, 'url', url, 'actor', actor,
-    'event_time', event_time, 'event_ts', event_ts, 'ended_at', ended_at,
-    'local_date', local_date, 'local_end_date', local_end_date, 'by_me', json(iif(by_me, 'true', 'false')),
-    'container_id', container_id, 'container', container, 'object_id', object_id, 'issue_key', issue_key,
-    'status', status, 'previous_status', previous_status, 'status_kind', status_kind,
-    'links', json({_LINKS}),
-    'version', version, 'created_at', created_at, 'updated_at', updated_at, 'raw', json(raw_json))"""
+EVENT_JSON: Final = row_json(ActivityEvent, links=f"json({_LINKS})", raw="json(raw_json)")
 
-_COLUMNS: Final = ("feed_key", *NewRow._fields)
+_COLUMNS: Final = ("feed_key", *COLUMNS)
 _UPDATED: Final = tuple(name for name in _COLUMNS if name != "event_id")
 
 # An unchanged event is not written and returns no row.
 _UPSERT: Final = f"""
     INSERT INTO activity_events ({", ".join(_COLUMNS)}, created_at, updated_at)
-    VALUES ({", ".join("?" * len(_COLUMNS))}, ?, ?)
+    VALUES (:{", :".join(_COLUMNS)}, :now, :now)
     ON CONFLICT (event_id) DO UPDATE SET
         {", ".join(f"{name} = excluded.{name}" for name in _UPDATED)},
         updated_at = excluded.updated_at, version = version + 1
     WHERE ({", ".join(_UPDATED)}) IS NOT ({", ".join(f"excluded.{name}" for name in _UPDATED)})
     RETURNING version"""
 
-_REPORT_COLUMNS: Final = f"""feed_key, event_type, title, url, by_me, event_ts, ended_ts, local_date, local_end_date,
-    container, object_id, issue_key, status, previous_status, status_kind,
-    iif(source = 'claude', json_extract(raw_json, '$.total_cost_usd'), NULL),
-    iif(source = 'claude', json_extract(raw_json, '$.duration_ms'), NULL),
-    iif(source = 'claude', json_extract(raw_json, '$.cwd'), NULL), {_LINKS}"""
+_REPORTED: Final = {
+    "cost_usd": "iif(source = 'claude', json_extract(raw_json, '$.total_cost_usd'), NULL)",
+    "duration_ms": "iif(source = 'claude', json_extract(raw_json, '$.duration_ms'), NULL)",
+    "cwd": "iif(source = 'claude', json_extract(raw_json, '$.cwd'), NULL)",
+    "links": _LINKS,
+}
+_REPORT_COLUMNS: Final = ", ".join(_REPORTED.get(name, name) for name in ReportRow._fields)
 
 _FOUND_COLUMNS: Final = f"{EVENT_JSON}, feed_key, title, description"
 
@@ -77,52 +71,48 @@ class ActivityStore:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.index = FullTextIndex(
-            database,
-            name="activity_search",
-            table="activity_events",
-            key="feed_key",
-            columns=("title", "description"),
+            database, name="activity_search", table="activity_events", key="feed_key", columns=("title", "description")
         )
         self._kinds: set[Kind] | None = None
 
     # --- writing -------------------------------------------------------------------------------------------------
 
-    def upsert(self, row: NewRow, at_ms: int, now: str) -> WrittenRow | None:
+    def upsert(self, row: dict[str, Any], at_ms: int, now: str) -> WrittenRow | None:
         """Inserts or updates an event; returns None if nothing changed."""
         known = self._database.row(
-            "SELECT feed_key, event_time, links_json FROM activity_events WHERE event_id = ?", (row.event_id,)
+            "SELECT feed_key, event_time, links_json FROM activity_events WHERE event_id = ?", (row["event_id"],)
         )
-        feed_key = self._free_key(at_ms) if known is None or known[1] != row.event_time else known[0]
-        written = self._database.row(_UPSERT, (feed_key, *row, now, now))
-        if written is None:
+        feed_key = self._free_key(at_ms) if known is None or known[1] != row["event_time"] else known[0]
+        version = self._database.value(_UPSERT, {**row, "feed_key": feed_key, "now": now})
+        if version is None:
             return None
-        if row.links_json != (known and known[2]):
+        if row["links_json"] != (known and known[2]):
             self._database.execute("DELETE FROM activity_links WHERE feed_key = ?", (feed_key,))
             self._database.execute(
                 "INSERT INTO activity_links (issue_key, feed_key, is_explicit) SELECT key, ?, value FROM json_each(?)",
-                (feed_key, row.links_json or "{}"),
+                (feed_key, row["links_json"] or "{}"),
             )
         if self._kinds is not None:
-            self._kinds.add((row.source, row.account_id, row.event_type))
-        return WrittenRow(feed_key, written[0] == 1)
+            self._kinds.add((row["source"], row["account_id"], row["event_type"]))
+        return WrittenRow(feed_key, version == 1)
 
     def _free_key(self, at_ms: int) -> int:
         """Returns the next free feed key of a time."""
         first = first_key(at_ms)
         while True:
-            row = self._database.row(
+            last: int | None = self._database.value(
                 "SELECT max(feed_key) FROM activity_events WHERE feed_key >= ? AND feed_key < ?",
                 (first, first + KEYS_PER_MS),
             )
-            if row is None or row[0] is None:
+            if last is None:
                 return first
-            if row[0] + 1 < first + KEYS_PER_MS:
-                return int(row[0]) + 1
+            if last + 1 < first + KEYS_PER_MS:
+                return last + 1
             first += KEYS_PER_MS
 
     def remove(self, origin: Origin, event_ids: Iterable[str]) -> list[str]:
         """Deletes those of the events that belong to the origin; returns their ids, sorted."""
-        rows = self._database.rows(
+        removed = self._database.values(
             """
             DELETE FROM activity_events WHERE event_id IN (SELECT value FROM json_each(?))
                 AND source = ? AND account_id = ?
@@ -130,13 +120,11 @@ class ActivityStore:
             """,
             (to_json(list(event_ids)).decode(), origin.source, origin.account_id),
         )
-        return sorted(event_id for (event_id,) in rows)
+        return sorted(removed)
 
     def ids_with_prefix(self, prefix: str) -> list[str]:
-        rows = self._database.rows(
-            "SELECT event_id FROM activity_events WHERE event_id >= ? AND event_id < ?", (prefix, prefix + "\U0010ffff")
-        )
-        return [event_id for (event_id,) in rows]
+        sql = "SELECT event_id FROM activity_events WHERE event_id >= ? AND event_id < ?"
+        return self._database.values(sql, (prefix, prefix + "\U0010ffff"))
 
     def account_events(
         self, account_id: str, start: int, end: int, limit: int
@@ -154,8 +142,7 @@ class ActivityStore:
 
     def events_at(self, feed_keys: Sequence[int]) -> list[Encoded[ActivityEvent]]:
         """Returns the events with these keys, newest first."""
-        rows, _ = self._rows_at(feed_keys, len(feed_keys))
-        return [Encoded(ActivityEvent, row[0].encode()) for row in rows]
+        return [Encoded(ActivityEvent, row[0].encode()) for row in self._rows_at(feed_keys, len(feed_keys))[0]]
 
     def page(self, wanted: ActivityFilter, limit: int, cursor: str | None) -> tuple[list[FoundEvent], str | None]:
         """Returns events, newest first, and the cursor of the next page.
@@ -206,23 +193,22 @@ class ActivityStore:
         found: list[int] = []
         parameters = dict(selection.parameters)
         for _ in range(MAX_SCANNED_ROWS // SCAN_ROWS):
-            candidates = self._database.rows(selection.candidates, {**parameters, "limit": SCAN_ROWS})
-            rows = self._database.rows(
+            candidates = self._database.values(selection.candidates, {**parameters, "limit": SCAN_ROWS})
+            found += self._database.values(
                 f"""
                 SELECT feed_key FROM activity_events
                 WHERE feed_key IN (SELECT value FROM json_each(?)) AND {" AND ".join(selection.conditions)}
                 ORDER BY feed_key DESC LIMIT ?
                 """,
-                (to_json([feed_key for (feed_key,) in candidates]).decode(), *selection.values, limit - len(found)),
+                (to_json(candidates).decode(), *selection.values, limit - len(found)),
             )
-            found += [feed_key for (feed_key,) in rows]
             if len(found) == limit or len(candidates) < SCAN_ROWS:
                 return found, None
-            parameters["before"] = candidates[-1][0]
+            parameters["before"] = candidates[-1]
         return found, parameters["before"]
 
     def _select(self, wanted: ActivityFilter, plan: SearchPlan) -> Selection:
-        columns = wanted.columns()
+        columns = wanted.columns
         parameters = {"start": wanted.start, "before": wanted.before, "match": plan.match, "key": wanted.issue_key}
         conditions, values = like_conditions(("title", "description"), plan.like)
         equal = [f"{name} = ?" for name in columns]
@@ -234,10 +220,10 @@ class ActivityStore:
             return Selection(sql, parameters, conditions + equal, [*values, *columns.values()])
         if plan.match is not None:
             return Selection(_MATCHES, parameters, conditions + equal, [*values, *columns.values()])
-        kinds = wanted.matching(self.kinds()) if len(columns) > 1 or wanted.event_type is not None else None
+        kinds = wanted.matching(self.kinds()) if len(columns) > 1 or "event_type" in columns else None
         if kinds is None:
             listed = _range_sql(columns)
-            return Selection(f"SELECT feed_key {listed}", parameters | columns, conditions, values, listed)
+            return Selection(f"SELECT feed_key {listed}", {**parameters, **columns}, conditions, values, listed)
         if len(kinds) > MAX_MERGED_KINDS:
             sql = f"SELECT feed_key {_range_sql({})}"
             return Selection(sql, parameters, conditions + equal, [*values, *columns.values()])
@@ -281,7 +267,7 @@ class ActivityStore:
 
     def counts(self, source: str, bounds: Sequence[int]) -> list[int]:
         """Returns a source's number of events between each two consecutive feed keys of `bounds`."""
-        rows = self._database.rows(
+        return self._database.values(
             """
             SELECT (SELECT count(*) FROM activity_events INDEXED BY idx_activity_source
                     WHERE source = :source AND feed_key >= bound.value
@@ -290,7 +276,6 @@ class ActivityStore:
             """,
             {"source": source, "bounds": to_json(bounds).decode(), "parts": len(bounds) - 1},
         )
-        return [count for (count,) in rows]
 
     def all_day_dates(self, source: str, first: str, last: str) -> list[tuple[int, str]]:
         """Returns (feed_key, local_date) of a source's all-day events that begin on one of these dates."""
@@ -326,19 +311,14 @@ class ActivityStore:
 
     def has_issue(self, issue_key: str) -> bool:
         """Returns whether any event is about this issue or mentions its key."""
-        row = self._database.row(
-            """
+        sql = """
             SELECT EXISTS (SELECT 1 FROM activity_events WHERE issue_key = :key)
-                OR EXISTS (SELECT 1 FROM activity_links WHERE issue_key = :key)
-            """,
-            {"key": issue_key},
-        )
-        return row is not None and bool(row[0])
+                OR EXISTS (SELECT 1 FROM activity_links WHERE issue_key = :key)"""
+        return bool(self._database.value(sql, {"key": issue_key}))
 
     def has_project_of(self, issue_key: str) -> bool:
         """Returns whether any event is about an issue of the key's project."""
-        row = self._database.row(f"SELECT {_IS_OF_KNOWN_PROJECT.format(key=':key')}", {"key": issue_key})
-        return row is not None and bool(row[0])
+        return bool(self._database.value(f"SELECT {_IS_OF_KNOWN_PROJECT.format(key=':key')}", {"key": issue_key}))
 
 
 _RANGE: Final = "feed_key < :before AND feed_key >= :start"

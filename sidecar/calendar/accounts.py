@@ -1,43 +1,65 @@
 """The life cycle of calendar accounts, whatever their provider."""
 
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Final
 
-from sidecar_protocol.accounts import AccountStatus
+from sidecar_protocol.accounts import AccountService, AccountStatus
 from sidecar_protocol.calendar.accounts import CalendarProviderUnavailable, SyncCalendar
-from sidecar_protocol.calendar.calendars import (
-    CalendarAccount,
-    CalendarAccountNotFound,
-)
+from sidecar_protocol.calendar.calendars import CalendarAccount, CalendarAccountNotFound
 from sidecar_protocol.contract import Encoded
 from sidecar_protocol.entities import Job, WaitingFor
 
 from sidecar.accounts import Account, AccountLifecycle
-from sidecar.calendar.accounts_store import AccountRow
+from sidecar.calendar.accounts_store import AccountRow, CredentialsStore
 from sidecar.calendar.calendars_store import CalendarKey
-from sidecar.calendar.credentials import CredentialsStore
 from sidecar.calendar.event_writer import delete_events
-from sidecar.calendar.provider import ConnectedAccount
-from sidecar.calendar.providers import Providers
+from sidecar.calendar.provider import AccountReader, ConnectedAccount, Provider
 from sidecar.calendar.stores import Stores
 from sidecar.clock import iso_now
 from sidecar.job_handler import JobSnoozed
 from sidecar.runtime import Runtime
 from sidecar.storage.secrets import SecretUnreadable
 
+DEFAULT_SYNC_PERIOD_S: Final = 300
+"""Used for an account of an unknown provider, whose sync then fails with the reason."""
 REPLACED_RETRY_S: Final = 1.0
 """Delay before a sync that was refused is retried with the credentials of the new sign-in."""
 
 
 class Accounts(AccountLifecycle):
-    """All calendar accounts."""
+    """All calendar accounts.
 
-    def __init__(self, runtime: Runtime, stores: Stores, credentials: CredentialsStore, providers: Providers) -> None:
+    A stored account may have a provider that is unknown here, from a newer version or from the old backend.
+    """
+
+    def __init__(
+        self, runtime: Runtime, stores: Stores, credentials: CredentialsStore, providers: Iterable[Provider]
+    ) -> None:
         super().__init__(runtime)
+        self.stores = stores
         self._store = stores.accounts
-        self._calendars = stores.calendars
-        self._events = stores.events
         self._credentials = credentials
-        self.providers = providers
+        self.providers = {provider.provider_id: provider for provider in providers}
+
+    def provider(self, provider_id: str) -> Provider:
+        """Returns a provider.  Raises `CalendarProviderUnavailable` if it is unknown or not configured."""
+        provider = self.providers.get(provider_id)
+        if provider is None:
+            hint = f"The providers are: {', '.join(sorted(self.providers))}."
+            raise CalendarProviderUnavailable("No calendar provider has this id.", hint=hint)
+        description = provider.describe()
+        if not description.available:
+            raise CalendarProviderUnavailable(hint=description.reason)
+        return provider
+
+    def service(self, provider_id: str) -> AccountService:
+        """Returns the service of a provider's accounts; Google for an unknown provider of the old backend."""
+        provider = self.providers.get(provider_id)
+        return AccountService.GOOGLE_CALENDAR if provider is None else provider.service
+
+    def reader(self, row: AccountRow) -> AccountReader:
+        """Returns a reader of an account's calendars.  Raises `CalendarProviderUnavailable` or `SecretUnreadable`."""
+        return self.provider(row.provider).open(self._credentials.open(row))
 
     def get(self, account_id: str) -> AccountRow:
         """Returns an account's row.  Raises `CalendarAccountNotFound`."""
@@ -48,15 +70,8 @@ class Accounts(AccountLifecycle):
 
     def with_email(self, provider_id: str, email: str) -> AccountRow | None:
         """Returns the account with this e-mail address at this provider, unless it is being deleted."""
-        for row in self._store.rows():
-            if _same_user(row, provider_id, email) and row.status != AccountStatus.DELETING:
-                return row
-        return None
-
-    def existing_id(self, provider_id: str, email: str) -> str | None:
-        """Returns the account that this connection replaces, where an e-mail address has one account at most."""
-        row = self.with_email(provider_id, email) if self.providers.has_one_account_per_email(provider_id) else None
-        return None if row is None else row.account_id
+        rows = (row for row in self._store.rows() if row.status != AccountStatus.DELETING)
+        return next((row for row in rows if row.is_user(provider_id, email)), None)
 
     def connect(
         self, provider_id: str, found: ConnectedAccount, *, account_id: str | None = None
@@ -68,18 +83,26 @@ class Accounts(AccountLifecycle):
         now = iso_now(self._runtime.clock)
         is_new = account_id is None
         account_id = account_id or self._runtime.new_id()
-        changes: dict[str, Any] = {"status": AccountStatus.ACTIVE, "reason": None, "hint": None, "signed_in_at": now}
-        if found.display_name is not None:
-            changes["display_name"] = found.display_name
-        changes["credentials_json"] = self._credentials.seal(account_id, found.credentials)
+        name = {} if found.display_name is None else {"display_name": found.display_name}
+        sealed = self._credentials.seal(account_id, found.credentials)
         with self._runtime.database.write():
             if is_new:
                 self._store.add(account_id, provider_id, found.email, now)
             elif not self.is_writable(account_id):
                 raise CalendarAccountNotFound
-            stored = self._store.change(account_id, now, email=found.email, **changes)
+            stored = self._store.change(
+                account_id,
+                now,
+                email=found.email,
+                credentials_json=sealed,
+                signed_in_at=now,
+                status=AccountStatus.ACTIVE,
+                reason=None,
+                hint=None,
+                **name,
+            )
             assert stored is not None
-            self._calendars.upsert(account_id, found.calendars, now)
+            self.stores.calendars.upsert(account_id, found.calendars, now)
             self.announce(account_id)
             self.sync(account_id)
         return stored
@@ -110,11 +133,13 @@ class Accounts(AccountLifecycle):
         return SyncCalendar(account_id=account.account_id, full=full)
 
     def sync_period_s(self, account: Account) -> int:
-        return self.providers.sync_period_s(self.get(account.account_id).provider)
+        provider = self.providers.get(self.get(account.account_id).provider)
+        return DEFAULT_SYNC_PERIOD_S if provider is None else provider.sync_period_s
 
     def can_sync(self, account: Account) -> bool:
         row = self.get(account.account_id)
-        return bool(row.credentials) and self.providers.is_available(row.provider)
+        provider = self.providers.get(row.provider)
+        return bool(row.credentials_json) and provider is not None and provider.describe().available
 
     def set_status(self, account_id: str, status: AccountStatus, reason: str | None, hint: str | None) -> None:
         self._store.change(account_id, iso_now(self._runtime.clock), status=status, reason=reason, hint=hint)
@@ -122,13 +147,13 @@ class Accounts(AccountLifecycle):
     async def delete_data(self, account: Account) -> bool:
         row = self._store.row(account.account_id)
         is_revoked = row is not None and await self._revoke(row)
-        for calendar_id in self._events.calendar_ids(account.account_id):
-            await delete_events(self._runtime, self._events, CalendarKey(account.account_id, calendar_id))
+        for calendar_id in self.stores.events.calendar_ids(account.account_id):
+            await delete_events(self._runtime, self.stores.events, CalendarKey(account.account_id, calendar_id))
         return is_revoked
 
     def delete_row(self, account: Account) -> None:
-        for calendar in self._calendars.states(account.account_id):
-            self._calendars.delete(calendar.key)
+        for calendar in self.stores.calendars.states(account.account_id):
+            self.stores.calendars.delete(calendar.key)
         self._store.delete(account.account_id)
 
     def sign_in_replaced(self) -> JobSnoozed:
@@ -136,19 +161,15 @@ class Accounts(AccountLifecycle):
         return JobSnoozed(message, delay_s=REPLACED_RETRY_S, waiting_for=WaitingFor.APPROVAL)
 
     def account_of(self, row: AccountRow) -> Account:
-        service = self.providers.service(row.provider)
+        service = self.service(row.provider)
         return Account(row.account_id, service, row.status, row.reason, row.hint, row.signed_in_at)
 
     async def _revoke(self, row: AccountRow) -> bool:
         """Revokes the sign-in at the provider, unless another account of the same user depends on it."""
         for other in self._store.rows():
-            if other.account_id != row.account_id and _same_user(other, row.provider, row.email):
+            if other.account_id != row.account_id and other.is_user(row.provider, row.email):
                 return False
         try:
-            return await self.providers.get(row.provider).revoke(self._credentials.open(row))
+            return await self.provider(row.provider).revoke(self._credentials.open(row))
         except (SecretUnreadable, CalendarProviderUnavailable):
             return False
-
-
-def _same_user(row: AccountRow, provider_id: str, email: str) -> bool:
-    return (row.provider, row.email.casefold()) == (provider_id, email.casefold())

@@ -1,26 +1,31 @@
-"""The table `calendar_accounts`."""
+"""The table `calendar_accounts`, with the accounts' encrypted credentials."""
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
+from pydantic_core import to_json
 from sidecar_protocol.calendar.calendars import CalendarAccount
 from sidecar_protocol.contract import Encoded
 
+from sidecar.calendar.provider import StoredAccount
+from sidecar.calendar.sealed import CREDENTIALS
+from sidecar.clock import iso_now
+from sidecar.json_reader import parse_object
+from sidecar.runtime import Runtime
 from sidecar.storage.database import Database
+from sidecar.storage.paging import row_json
 
-ACCOUNT_JSON: Final = """json_object(
-    'account_id', account_id, 'provider', provider, 'email', email, 'display_name', display_name,
-    'status', status, 'reason', reason, 'hint', hint, 'past_days', past_days, 'future_days', future_days,
-    'last_sync_at', last_sync_at, 'created_at', created_at, 'updated_at', updated_at)"""
+ACCOUNT_JSON: Final = row_json(CalendarAccount)
 
 
 class AccountRow(NamedTuple):
-    """An account with its credentials and config, which are encrypted."""
+    """An account; its credentials are encrypted."""
 
     account_id: str
     provider: str
     email: str
-    credentials: str | None
-    config: str | None
+    credentials_json: str | None
     status: str
     reason: str | None
     hint: str | None
@@ -28,9 +33,12 @@ class AccountRow(NamedTuple):
     past_days: int
     future_days: int
 
+    def is_user(self, provider: str, email: str) -> bool:
+        """Returns whether the account belongs to this e-mail address at this provider."""
+        return (self.provider, self.email.casefold()) == (provider, email.casefold())
 
-_ROW: Final = """account_id, provider, email, credentials_json, config_json, status, reason, hint, signed_in_at,
-    past_days, future_days"""
+
+_COLUMNS: Final = ", ".join(AccountRow._fields)
 
 
 class AccountsStore:
@@ -41,22 +49,22 @@ class AccountsStore:
 
     def accounts(self) -> list[Encoded[CalendarAccount]]:
         """Returns all accounts, oldest first."""
-        rows = self._database.rows(f"SELECT {ACCOUNT_JSON} FROM calendar_accounts ORDER BY created_at, account_id")
-        return [Encoded(CalendarAccount, row[0].encode()) for row in rows]
+        sql = f"SELECT {ACCOUNT_JSON} FROM calendar_accounts ORDER BY created_at, account_id"
+        return self._database.all_encoded(CalendarAccount, sql)
 
     def account(self, account_id: str) -> Encoded[CalendarAccount] | None:
-        row = self._database.row(f"SELECT {ACCOUNT_JSON} FROM calendar_accounts WHERE account_id = ?", (account_id,))
-        return None if row is None else Encoded(CalendarAccount, row[0].encode())
+        sql = f"SELECT {ACCOUNT_JSON} FROM calendar_accounts WHERE account_id = ?"
+        return self._database.encoded(CalendarAccount, sql, (account_id,))
 
     def counts(self) -> dict[str, int]:
         """Returns the number of accounts by provider."""
         return dict(self._database.rows("SELECT provider, count(*) FROM calendar_accounts GROUP BY provider"))
 
     def rows(self) -> list[AccountRow]:
-        return [AccountRow(*row) for row in self._database.rows(f"SELECT {_ROW} FROM calendar_accounts")]
+        return [AccountRow(*row) for row in self._database.rows(f"SELECT {_COLUMNS} FROM calendar_accounts")]
 
     def row(self, account_id: str) -> AccountRow | None:
-        row = self._database.row(f"SELECT {_ROW} FROM calendar_accounts WHERE account_id = ?", (account_id,))
+        row = self._database.row(f"SELECT {_COLUMNS} FROM calendar_accounts WHERE account_id = ?", (account_id,))
         return None if row is None else AccountRow(*row)
 
     def add(self, account_id: str, provider: str, email: str, now: str) -> None:
@@ -70,14 +78,37 @@ class AccountsStore:
     def change(self, account_id: str, now: str, **values: Any) -> Encoded[CalendarAccount] | None:
         """Sets these columns.  Returns the changed account, or None if it does not exist."""
         sets = ", ".join(f"{name} = :{name}" for name in (*values, "updated_at"))
-        row = self._database.row(
-            f"UPDATE calendar_accounts SET {sets} WHERE account_id = :account_id RETURNING {ACCOUNT_JSON}",
-            {**values, "updated_at": now, "account_id": account_id},
-        )
-        return None if row is None else Encoded(CalendarAccount, row[0].encode())
+        sql = f"UPDATE calendar_accounts SET {sets} WHERE account_id = :account_id RETURNING {ACCOUNT_JSON}"
+        return self._database.encoded(CalendarAccount, sql, {**values, "updated_at": now, "account_id": account_id})
 
     def set_last_sync(self, account_id: str, now: str) -> None:
         self._database.execute("UPDATE calendar_accounts SET last_sync_at = ? WHERE account_id = ?", (now, account_id))
 
     def delete(self, account_id: str) -> None:
         self._database.execute("DELETE FROM calendar_accounts WHERE account_id = ?", (account_id,))
+
+
+class CredentialsStore:
+    """Encrypts, stores and decrypts credentials."""
+
+    def __init__(self, runtime: Runtime, accounts: AccountsStore) -> None:
+        self._runtime = runtime
+        self._accounts = accounts
+
+    def open(self, row: AccountRow) -> StoredAccount:
+        """Returns an account with its decrypted credentials.  Raises `SecretUnreadable`."""
+        sealed = row.credentials_json
+        text = self._runtime.vault.open(sealed, CREDENTIALS, row.account_id) if sealed else "{}"
+        signed_in = datetime.fromisoformat(row.signed_in_at).timestamp() if row.signed_in_at else None
+        signed_in_ms = None if signed_in is None else round(signed_in * 1_000)
+        return StoredAccount(row.account_id, row.email, parse_object(text) or {}, signed_in_ms)
+
+    def seal(self, account_id: str, credentials: Mapping[str, Any]) -> str:
+        """Encrypts credentials for the account's row.  Raises `SecretsLocked`."""
+        return self._runtime.vault.seal(to_json(dict(credentials)).decode(), CREDENTIALS, account_id)
+
+    def replace(self, account_id: str, credentials: Mapping[str, Any]) -> None:
+        """Stores credentials that the provider has replaced without a new sign-in.  Raises `SecretsLocked`."""
+        sealed = self.seal(account_id, credentials)
+        with self._runtime.database.write():
+            self._accounts.change(account_id, iso_now(self._runtime.clock), credentials_json=sealed)

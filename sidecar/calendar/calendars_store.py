@@ -8,14 +8,10 @@ from sidecar_protocol.contract import Encoded
 
 from sidecar.calendar.provider import RemoteCalendar
 from sidecar.storage.database import Database
+from sidecar.storage.paging import row_json
 
 # A row of the old backend may have NULL in a column that has a default.
-CALENDAR_JSON: Final = """json_object(
-    'account_id', account_id, 'calendar_id', calendar_id, 'name', name, 'description', description,
-    'is_primary', json(iif(is_primary, 'true', 'false')), 'access_role', access_role,
-    'background_color', background_color, 'foreground_color', foreground_color, 'time_zone', time_zone,
-    'selected', json(iif(coalesce(selected, 1), 'true', 'false')),
-    'sync_error', sync_error, 'last_sync_at', last_sync_at, 'created_at', created_at, 'updated_at', updated_at)"""
+CALENDAR_JSON: Final = row_json(Calendar, selected="json(iif(coalesce(selected, 1), 'true', 'false'))")
 
 DESELECTED: Final = "SELECT account_id, calendar_id FROM calendar_calendars WHERE selected = 0"
 """Query of the deselected calendars, for a NOT IN."""
@@ -75,14 +71,14 @@ class CalendarsStore:
 
     def calendars(self, account_id: str | None) -> list[Encoded[Calendar]]:
         """Returns the calendars of an account, or of all accounts."""
-        rows = self._database.rows(
+        return self._database.all_encoded(
+            Calendar,
             f"""
             SELECT {CALENDAR_JSON} FROM calendar_calendars WHERE :account_id IS NULL OR account_id = :account_id
             ORDER BY account_id, iif(is_primary, 0, 1), name, calendar_id
             """,
             {"account_id": account_id},
         )
-        return [Encoded(Calendar, row[0].encode()) for row in rows]
 
     def states(self, account_id: str) -> list[CalendarState]:
         rows = self._database.rows(
@@ -104,21 +100,21 @@ class CalendarsStore:
         for calendar in calendars:
             values = [getattr(calendar, name) for name in _COPIED]
             key = account_id, calendar.calendar_id
-            row = self._database.row(_UPSERT, (*key, *values, int(calendar.selected), now, now))
+            row = self._database.row(_UPSERT, (*key, *values, calendar.selected, now, now))
             if row is not None:
                 changed.append(row[0])
         return changed
 
     def select(self, calendar: CalendarKey, now: str, *, selected: bool) -> Encoded[Calendar] | None:
         """Selects or deselects a calendar, and returns it; None if it does not exist."""
-        row = self._database.row(
+        return self._database.encoded(
+            Calendar,
             f"""
             UPDATE calendar_calendars SET selected = ?, updated_at = ? WHERE account_id = ? AND calendar_id = ?
             RETURNING {CALENDAR_JSON}
             """,
-            (int(selected), now, *calendar),
+            (selected, now, *calendar),
         )
-        return None if row is None else Encoded(Calendar, row[0].encode())
 
     def set_checkpoint(self, calendar: CalendarKey, checkpoint: SyncCheckpoint, now: str) -> None:
         self._database.execute(

@@ -6,7 +6,7 @@ events are deleted at the end.  After a crash the same query is repeated, becaus
 event that still exists disappears in between, and no cursor is stored before all events that it accounts for.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Final
@@ -17,12 +17,12 @@ from sidecar.accounts import AccountLifecycle
 from sidecar.calendar.accounts_store import AccountRow
 from sidecar.calendar.calendars_store import CalendarKey, CalendarState, SyncCheckpoint
 from sidecar.calendar.events_store import EventsStore, fingerprint
-from sidecar.calendar.feed_events import feed_event, feed_event_id
 from sidecar.calendar.provider import RemoteEvent, RemoteEventPage, TimeRange
 from sidecar.calendar.stores import Stores
 from sidecar.clock import iso_now
-from sidecar.feed import FEED_BATCH, Origin
+from sidecar.feed import FEED_BATCH, FeedEvent, Origin
 from sidecar.job_handler import JobFailed
+from sidecar.json_reader import get_text
 from sidecar.runtime import Runtime
 
 STEP_CHANGES: Final = 250
@@ -30,6 +30,13 @@ STEP_CHANGES: Final = 250
 COMPARED_IDS: Final = 1_000
 """Stored ids that are compared at a time."""
 ACCOUNT_DELETED: Final = "account_not_found"
+FEED_TYPES: Final = {
+    "focusTime": "focus_scheduled",
+    "outOfOffice": "absence_scheduled",
+    "workingLocation": "location_scheduled",
+    "birthday": "birthday_scheduled",
+}
+"""The types in the feed of events that are not meetings, by Google's `eventType`."""
 
 
 @dataclass(slots=True)
@@ -55,6 +62,17 @@ class SyncedAccount:
     accounts: AccountLifecycle
     row: AccountRow
     origin: Origin
+
+    def write_feed(
+        self, calendar: CalendarState, events: Iterable[RemoteEvent], remove_ids: Iterable[str] = ()
+    ) -> None:
+        """Updates the calendar's events in the feed, and removes those with these ids."""
+        prefix = f"{self.origin.source}:{self.origin.account_id}:{calendar.calendar_id}:"
+        self.runtime.feed().write(
+            self.origin,
+            [_feed_event(prefix, calendar, event) for event in events],
+            remove=[prefix + event_id for event_id in remove_ids],
+        )
 
     @contextmanager
     def transaction(self) -> Iterator[str]:
@@ -164,12 +182,7 @@ class EventWriter:
         not_ended = [event_id for event_id in self._changed if event_id not in ended_ids | self._new]
         removed_ids = [*self._removed, *not_ended]
         if ended or removed_ids:
-            origin = self._account.origin
-            self._account.runtime.feed().write(
-                origin,
-                [feed_event(origin, self._calendar, event) for event in ended],
-                remove=[feed_event_id(origin, self._key.calendar_id, event_id) for event_id in removed_ids],
-            )
+            self._account.write_feed(self._calendar, ended, removed_ids)
 
 
 async def add_ended_events(account: SyncedAccount, calendar: CalendarState) -> None:
@@ -183,9 +196,7 @@ async def add_ended_events(account: SyncedAccount, calendar: CalendarState) -> N
         is_last = len(events) < FEED_BATCH
         with account.transaction():
             if events:
-                account.runtime.feed().write(
-                    account.origin, [feed_event(account.origin, calendar, event) for event in events]
-                )
+                account.write_feed(calendar, events)
                 after = (events[-1].end_ts, events[-1].event_id)
             if is_last:
                 account.stores.calendars.set_feed_watermark(calendar.key, max(now_ts, watermark_ts or now_ts))
@@ -202,3 +213,32 @@ async def delete_events(runtime: Runtime, events: EventsStore, key: CalendarKey)
         total += deleted
         if deleted < FEED_BATCH:
             return total
+
+
+def _feed_event(id_prefix: str, calendar: CalendarState, event: RemoteEvent) -> FeedEvent:
+    """Converts an event.  Only events of the user's own calendars count as the user's (`by_me`)."""
+    return FeedEvent(
+        event_id=id_prefix + event.event_id,
+        event_type=FEED_TYPES.get(event.event_type or "", "event_scheduled"),
+        at_ms=event.start_ts * 1000,
+        end_ms=event.end_ts * 1000,
+        local_date=event.start_time[:10] if event.all_day and event.start_time else None,
+        local_end_date=event.end_time[:10] if event.all_day and event.end_time else None,
+        title=event.title,
+        description=event.description,
+        url=event.html_link,
+        actor=get_text(event.organizer, "displayName") or get_text(event.organizer, "email"),
+        by_me=calendar.is_primary or calendar.access_role == "owner",
+        container_id=calendar.calendar_id,
+        container=calendar.name,
+        object_id=event.recurring_event_id or event.event_id,
+        status=_status(event),
+    )
+
+
+def _status(event: RemoteEvent) -> str:
+    if event.response_status == "declined":
+        return "declined"
+    if event.status == "cancelled":
+        return "cancelled"
+    return "tentative" if "tentative" in (event.response_status, event.status) else "confirmed"

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from pydantic_core import from_json, to_json
@@ -13,17 +12,14 @@ from sidecar.calendar.calendars_store import DESELECTED, CalendarKey
 from sidecar.calendar.provider import RemoteEvent, TimeRange
 from sidecar.clock import DAY_S
 from sidecar.storage.database import Database
-from sidecar.storage.paging import PagedList
+from sidecar.storage.paging import PagedList, row_json
 
-EVENT_JSON: Final = """json_object(
-    'account_id', account_id, 'calendar_id', calendar_id, 'event_id', event_id,
-    'title', title, 'description', description, 'start_time', start_time, 'end_time', end_time,
-    'start_ts', start_ts, 'end_ts', coalesce(end_ts, start_ts), 'all_day', json(iif(all_day, 'true', 'false')),
-    'location', location, 'conference_url', conference_url, 'visibility', visibility, 'status', status,
-    'organizer', json(organizer_json), 'attendees', json(attendees_json), 'html_link', html_link,
-    'time_zone', time_zone, 'event_type', event_type, 'transparency', transparency,
-    'response_status', response_status, 'ical_uid', ical_uid, 'recurring_event_id', recurring_event_id,
-    'original_start_time', original_start_time, 'created_at', created_at, 'updated_at', updated_at)"""
+EVENT_JSON: Final = row_json(
+    CalendarEvent,
+    end_ts="coalesce(end_ts, start_ts)",
+    organizer="json(organizer_json)",
+    attendees="json(attendees_json)",
+)
 
 DURATION_BUCKETS: Final = (86_400, 691_200, 5_529_600, 44_236_800, 1_000_000_000_000)
 """The values of `duration_bucket_s`: 1, 8, 64 and 512 days, and longer than any event."""
@@ -51,17 +47,6 @@ _UPSERT: Final = f"""
     SET {", ".join(f"{name} = excluded.{name}" for name in _UPDATED)}"""
 
 
-@dataclass(frozen=True, slots=True)
-class EventFilter:
-    """Selects the events that overlap a time (seconds since 1970), of one account and calendar, or of any if None."""
-
-    start: float
-    end: float
-    account_id: str | None = None
-    calendar_id: str | None = None
-    include_unselected: bool = False
-
-
 class EventsStore:
     """All SQL on the table."""
 
@@ -69,20 +54,28 @@ class EventsStore:
         self._database = database
 
     def events(
-        self, wanted: EventFilter, limit: int, cursor: str | None
+        self,
+        start: float,
+        end: float,
+        *,
+        account_id: str | None = None,
+        calendar_id: str | None = None,
+        include_unselected: bool = False,
+        limit: int,
+        cursor: str | None = None,
     ) -> tuple[list[Encoded[CalendarEvent]], str | None]:
-        """Returns events by start, and the cursor of the next page."""
+        """Returns events that overlap a time (seconds since 1970), by start, and the cursor of the next page."""
         # The event may be empty: then it overlaps if it starts at :start.
         conditions = ["start_ts < :end", "(start_ts >= :start OR end_ts > :start)"]
-        if not wanted.include_unselected:
+        if not include_unselected:
             conditions.append(f"(account_id, calendar_id) NOT IN ({DESELECTED})")
         return _EVENTS.page(
             self._database,
             limit,
             cursor,
-            equal={"account_id": wanted.account_id, "calendar_id": wanted.calendar_id},
+            equal={"account_id": account_id, "calendar_id": calendar_id},
             conditions=conditions,
-            parameters={"start": wanted.start, "end": wanted.end},
+            parameters={"start": start, "end": end},
             # One sorted index range per bucket, so that the cost of a page does not depend on the number of events.
             arms=[f"duration_bucket_s = {bucket} AND start_ts > :start - {bucket}" for bucket in DURATION_BUCKETS],
         )
@@ -101,14 +94,13 @@ class EventsStore:
 
     def occurrence_ids(self, calendar: CalendarKey, series_id: str) -> list[str]:
         """Returns the stored occurrences of a series.  At Google their ids begin with that of the series and `_`."""
-        rows = self._database.rows(
+        return self._database.values(
             """
             SELECT event_id FROM calendar_events
             WHERE account_id = ? AND calendar_id = ? AND event_id > ? AND event_id < ? AND recurring_event_id = ?
             """,
             (*calendar, series_id + "_", series_id + "`", series_id),  # "`" is the character after "_"
         )
-        return [row[0] for row in rows]
 
     def upsert(self, calendar: CalendarKey, events: Iterable[tuple[RemoteEvent, str]], now: str) -> None:
         """Stores events with their fingerprints."""
@@ -145,23 +137,15 @@ class EventsStore:
         Events that barely overlap it are left out: providers differ on when an all-day event starts, and may not list
         them.
         """
-        rows = self._database.rows(
+        start_ts, end_ts = time_range
+        return self._database.values(
             """
-            SELECT event_id FROM calendar_events
-            WHERE account_id = :account_id AND calendar_id = :calendar_id AND event_id > :after
-                AND (start_ts >= :end OR (start_ts < :end - :margin AND end_ts > :start + :margin))
-            ORDER BY event_id LIMIT :limit
+            SELECT event_id FROM calendar_events WHERE account_id = ? AND calendar_id = ? AND event_id > ?
+                AND (start_ts >= ? OR (start_ts < ? AND end_ts > ?))
+            ORDER BY event_id LIMIT ?
             """,
-            {
-                **calendar._asdict(),
-                "start": time_range.start_ts,
-                "end": time_range.end_ts,
-                "margin": MARGIN_S,
-                "after": after,
-                "limit": limit,
-            },
+            (*calendar, after, end_ts, end_ts - MARGIN_S, start_ts + MARGIN_S, limit),
         )
-        return [row[0] for row in rows]
 
     def ended(self, calendar: CalendarKey, after: tuple[int, str], until_ts: int, limit: int) -> list[RemoteEvent]:
         """Returns events by end and id, those after the given end and id that ended by `until_ts`."""
@@ -177,10 +161,8 @@ class EventsStore:
 
     def calendar_ids(self, account_id: str) -> list[str]:
         """Returns the calendars that have events; their own rows may be deleted already."""
-        rows = self._database.rows(
-            "SELECT DISTINCT calendar_id FROM calendar_events WHERE account_id = ?", (account_id,)
-        )
-        return [row[0] for row in rows]
+        sql = "SELECT DISTINCT calendar_id FROM calendar_events WHERE account_id = ?"
+        return self._database.values(sql, (account_id,))
 
 
 def fingerprint(event: RemoteEvent) -> str:

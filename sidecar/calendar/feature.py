@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from sidecar_protocol.calendar.accounts import SyncCalendar
 
 from sidecar.calendar.accounts import Accounts
-from sidecar.calendar.credentials import CredentialsStore
+from sidecar.calendar.accounts_store import CredentialsStore
 from sidecar.calendar.google.provider import GoogleProvider
 from sidecar.calendar.google.sign_in import GoogleSignInService
-from sidecar.calendar.handlers import SyncHandler
 from sidecar.calendar.ics.provider import IcsProvider
-from sidecar.calendar.providers import Providers
 from sidecar.calendar.service import CalendarAccountsService, CalendarService
 from sidecar.calendar.stores import Stores
+from sidecar.calendar.sync import SyncHandler
 from sidecar.job_handler import Registration
 from sidecar.runtime import Feature, Runtime
 
@@ -22,27 +21,21 @@ def make(runtime: Runtime) -> Feature:
     stores = Stores.of(runtime.database)
     credentials = CredentialsStore(runtime, stores.accounts)
     google = GoogleProvider(runtime, credentials)
-    providers = Providers(
-        [
-            google,
-            IcsProvider(runtime.http()),
-        ]
-    )
-    accounts = Accounts(runtime, stores, credentials, providers)
+    accounts = Accounts(runtime, stores, credentials, [google, IcsProvider(runtime.http())])
 
     def account_counts() -> Mapping[str, int]:
         counts: Counter[str] = Counter()
         for provider_id, count in stores.accounts.counts().items():
-            counts[providers.service(provider_id)] += count
+            counts[accounts.service(provider_id)] += count
         return counts
 
     return Feature(
         services=(
             CalendarService(stores),
-            CalendarAccountsService(runtime, stores, accounts),
+            CalendarAccountsService(runtime, accounts),
             GoogleSignInService(runtime, accounts, google),
         ),
-        registrations=(Registration(SyncCalendar, SyncHandler(runtime, stores, credentials, accounts)),),
+        registrations=(Registration(SyncCalendar, SyncHandler(runtime, accounts)),),
         run=accounts.resume,
         account_counts=account_counts,
     )

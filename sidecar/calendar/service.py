@@ -23,7 +23,6 @@ from sidecar_protocol.scalars import DEFAULT_LIMIT
 
 from sidecar.calendar.accounts import Accounts
 from sidecar.calendar.calendars_store import CalendarKey
-from sidecar.calendar.events_store import EventFilter
 from sidecar.calendar.stores import Stores
 from sidecar.clock import iso_now
 from sidecar.days import check_order
@@ -60,21 +59,28 @@ class CalendarService(Calendars):
         cursor: str | None = None,
     ) -> CalendarEventPage:
         check_order(start, end)
-        wanted = EventFilter(_seconds(start), _seconds(end), account_id, calendar_id, include_unselected)
-        events, next_cursor = self._stores.events.events(wanted, limit, cursor)
+        events, next_cursor = self._stores.events.events(
+            _seconds(start),
+            _seconds(end),
+            account_id=account_id,
+            calendar_id=calendar_id,
+            include_unselected=include_unselected,
+            limit=limit,
+            cursor=cursor,
+        )
         return encode(CalendarEventPage, events=as_models(events), next_cursor=next_cursor).as_model()
 
 
 class CalendarAccountsService(CalendarAccounts):
     """Connects, changes, syncs and deletes accounts."""
 
-    def __init__(self, runtime: Runtime, stores: Stores, accounts: Accounts) -> None:
+    def __init__(self, runtime: Runtime, accounts: Accounts) -> None:
         self._runtime = runtime
-        self._stores = stores
         self._accounts = accounts
+        self._stores = accounts.stores
 
     async def list_providers(self) -> CalendarProviderList:
-        return CalendarProviderList(providers=self._accounts.providers.describe())
+        return CalendarProviderList(providers=[one.describe() for one in self._accounts.providers.values()])
 
     async def create(
         self,
@@ -85,13 +91,13 @@ class CalendarAccountsService(CalendarAccounts):
         credentials: dict[str, str] | None = None,
         config: dict[str, Any] | None = None,
     ) -> CalendarAccount:
-        found = await self._accounts.providers.get(provider).connect(
-            email=email, credentials=credentials or {}, config=config or {}
-        )
+        source = self._accounts.provider(provider)
+        found = await source.connect(email=email, credentials=credentials or {}, config=config or {})
         if display_name is not None:
             found = replace(found, display_name=display_name)
-        existing_id = self._accounts.existing_id(provider, found.email)
-        return self._accounts.connect(provider, found, account_id=existing_id).as_model()
+        existing = self._accounts.with_email(provider, found.email) if source.has_one_account_per_email else None
+        account_id = None if existing is None else existing.account_id
+        return self._accounts.connect(provider, found, account_id=account_id).as_model()
 
     async def update(
         self,

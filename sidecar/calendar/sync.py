@@ -11,9 +11,10 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from sidecar_protocol.calendar.accounts import CalendarSynced
+from sidecar_protocol.calendar.accounts import CalendarProviderUnavailable, CalendarSynced, SyncCalendar
 
 from sidecar.accounts import run_concurrently
+from sidecar.calendar.accounts import Accounts
 from sidecar.calendar.calendars_store import CalendarState, SyncCheckpoint
 from sidecar.calendar.event_writer import (
     ACCOUNT_DELETED,
@@ -26,12 +27,39 @@ from sidecar.calendar.event_writer import (
 from sidecar.calendar.provider import AccountReader, CalendarRefused, CursorExpired, EventQuery, TimeRange
 from sidecar.clock import DAY_MS, DAY_S, iso
 from sidecar.job_handler import JobContext, JobFailed
+from sidecar.runtime import Runtime
 
 FULL_READ_PERIOD_MS: Final = DAY_MS
 MAX_CALENDARS_AT_ONCE: Final = 4
 """Calendars of an account that are read concurrently; the HTTP client sends four requests to a server at a time."""
 QUERY_VERSION: Final = 1
 """Increase it when the events of another query would be stored, so that no older cursor is used."""
+
+
+class SyncHandler:
+    """Runs `calendar.sync` jobs."""
+
+    def __init__(self, runtime: Runtime, accounts: Accounts) -> None:
+        self._runtime = runtime
+        self._accounts = accounts
+
+    async def run(self, job: SyncCalendar, context: JobContext) -> CalendarSynced:
+        account = self._accounts.find_account(job.account_id)
+        if account is None or not self._accounts.is_writable(job.account_id):
+            raise JobFailed("No calendar account has this id.", kind=ACCOUNT_DELETED)
+        row = self._accounts.get(job.account_id)
+
+        async def sync() -> CalendarSynced:
+            target = SyncedAccount(self._runtime, self._accounts.stores, self._accounts, row, account.origin)
+            result = await AccountSync(target, self._accounts.reader(row), context, job.full).run()
+            with target.transaction():
+                self._accounts.sync_succeeded(row.account_id)
+            return result
+
+        try:
+            return await self._accounts.run_sync(account, sync)
+        except CalendarProviderUnavailable as error:
+            raise JobFailed(error.message, kind="provider_unavailable", hint=error.data.get("hint")) from None
 
 
 @dataclass(slots=True)

@@ -88,8 +88,9 @@ async def _call(
                 name = job_field(method.result)
                 return await _wait(client, result[name] if name else result, output)
             output.result(method.result, result)
-            if mode == "follow":
-                await _follow(client, output)
+            with contextlib.suppress(anyio.get_cancelled_exc_class()):  # Ctrl-C is the normal end
+                while mode == "follow":
+                    output.notification(await client.receive())
             return 0
     except RemoteError as error:
         output.error(error)
@@ -97,13 +98,6 @@ async def _call(
     except SidecarStopped as stopped:
         output.problem(str(stopped))
         return stopped.exit_code
-
-
-async def _follow(client: SidecarClient, output: Output) -> None:
-    """Prints notifications until Ctrl-C, which is the normal end."""
-    with contextlib.suppress(anyio.get_cancelled_exc_class()):
-        while True:
-            output.notification(await client.receive())
 
 
 async def _wait(client: SidecarClient, job: dict[str, Any], output: Output) -> int:

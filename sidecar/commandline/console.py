@@ -21,7 +21,7 @@ from sidecar_protocol.entities import JobStatus
 from sidecar.commandline.assignments import find_method, params_of
 from sidecar.commandline.client import Received, RemoteError, SidecarClient, SidecarEnded
 from sidecar.commandline.connect import SidecarStopped, connect, handshake_params
-from sidecar.commandline.console_syntax import HELP, References, matches, parse_line, split_words
+from sidecar.commandline.console_syntax import HELP, References, matches, parse_call, split_words
 from sidecar.commandline.job_view import JobView
 from sidecar.commandline.options import DATABASE, EXISTING_FILE, NEW_FILE, environment_option, parse_pairs, run
 from sidecar.commandline.output import JsonOutput, Output, TimelineOutput
@@ -169,8 +169,8 @@ class _Console:
             await self._run_call(line, tasks)
 
     async def _run_call(self, line: str, tasks: TaskGroup) -> None:
-        parsed = parse_line(line)
-        name, *assignments = map(self._references.fill_in, parsed.words)
+        variable, words, in_background = parse_call(line)
+        name, *assignments = map(self._references.fill_in, words)
         notification = next((one for one in methods() if one.name == name and one.result is None), None)
         declared = notification or find_method(name)
         params = params_of(declared, assignments)
@@ -180,11 +180,11 @@ class _Console:
             return
         if name == "initialize":
             params = handshake_params() | params
-        if parsed.in_background:
-            tasks.start_soon(self._call_in_background, declared, params, parsed.name)
+        if in_background:
+            tasks.start_soon(self._call_in_background, declared, params, variable)
             await anyio.lowlevel.checkpoint()
         else:
-            await self._call(declared, params, parsed.name)
+            await self._call(declared, params, variable)
 
     async def _call_in_background(self, method: Method, params: dict[str, Any], name: str | None) -> None:
         with contextlib.suppress(SidecarEnded):

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import click
 
@@ -22,20 +22,13 @@ _HEAD: Final = re.compile(r" *(?=[^ ])(?P<head>[A-Za-z_][\w.]*:?=)?")
 _REFERENCE: Final = re.compile(r"\$(?P<name>\w*)(?P<path>(?:\.\w+)*)")
 
 
-class CallLine(NamedTuple):
-    """`job = jobs.create type=maintenance.backup &`."""
-
-    name: str | None
-    words: list[str]
-    in_background: bool
-
-
-def parse_line(line: str) -> CallLine:
+def parse_call(line: str) -> tuple[str | None, list[str], bool]:
+    """Parses `job = jobs.create type=maintenance.backup &`: the variable, the words, and if it runs in background."""
     match = _CALL.fullmatch(line)
     words = split_words(match["call"]) if match is not None else []
     if match is None or not words:
         raise click.UsageError(f"{line!r} does not name a method.")
-    return CallLine(match["name"], words, bool(match["background"]))
+    return match["name"], words, bool(match["background"])
 
 
 def split_words(line: str) -> list[str]:

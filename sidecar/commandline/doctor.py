@@ -62,7 +62,7 @@ def doctor(*, database: str | None, as_json: bool) -> None:
 
 
 async def _examine(database: str | None, as_json: bool) -> int:  # noqa: FBT001 - anyio.run passes no keywords
-    findings = [_python(), _sqlite()]
+    findings = [Finding.ok("Python", f"{platform.python_version()}, {sys.executable}"), _sqlite()]
     try:
         settings = process_settings(database)
     except ValueError as error:
@@ -80,10 +80,6 @@ async def _examine(database: str | None, as_json: bool) -> int:  # noqa: FBT001 
     else:
         _print(findings)
     return 0 if ok else 1
-
-
-def _python() -> Finding:
-    return Finding.ok("Python", f"{platform.python_version()}, {sys.executable}")
 
 
 def _sqlite() -> Finding:

@@ -24,18 +24,10 @@ UPDATE = "UPDATE"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addini(
-        "sidecar_transcripts",
-        "folders whose *.jsonl files are verified against the real sidecar",
-        type="paths",
-        default=[],
-    )
-    parser.addini(
-        "sidecar_environment",
-        "NAME=VALUE for the verified sidecar; a value that begins with ./ or ../ is relative to the root folder",
-        type="linelist",
-        default=[],
-    )
+    folders = "folders whose *.jsonl files are verified against the real sidecar"
+    env = "NAME=VALUE for the verified sidecar; a value that begins with ./ or ../ is relative to the root folder"
+    parser.addini("sidecar_transcripts", folders, type="paths", default=[])
+    parser.addini("sidecar_environment", env, type="linelist", default=[])
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> "TranscriptFile | None":

@@ -21,7 +21,7 @@ from sidecar_protocol.errors import InvalidCursor, InvalidParams
 from sidecar_protocol.jobs import Jobs
 from sidecar_protocol.system.status import SyncStatus, System
 
-from sidecar.calendar.events_store import DURATION_BUCKETS, EventFilter, EventsStore
+from sidecar.calendar.events_store import DURATION_BUCKETS, EventsStore
 from sidecar.calendar.service import CalendarService
 from sidecar.calendar.stores import Stores
 from sidecar.commandline.client import RemoteError
@@ -291,7 +291,7 @@ def test_rows_are_encoded_with_exactly_the_fields_of_their_models(tmp_path: Path
         fill(old)
     with open_adopted(tmp_path) as connection:
         stores = Stores.of(Database(connection, tmp_path / "sidecar.db", lambda: None))
-        events, _ = stores.events.events(EventFilter(MONDAY, MONDAY + DAY), 50, None)
+        events, _ = stores.events.events(MONDAY, MONDAY + DAY, limit=50)
         stored: dict[type[Model], Sequence[Encoded[Any]]] = {
             CalendarAccount: stores.accounts.accounts(),
             Calendar: stores.calendars.calendars(None),
@@ -321,8 +321,7 @@ def steps_of_a_week(folder: Path, weeks: int) -> int:
             insert(old, "calendar_events", **event(f"e{number}", start, start + lengths[number % 40]))
     with open_adopted(folder) as connection:
         store = EventsStore(Database(connection, folder / "sidecar.db", lambda: None))
-        wanted = EventFilter(MONDAY, MONDAY + 7 * DAY, account_id="acc-1", calendar_id="cal-1")
-        store.events(wanted, 500, None)
+        store.events(MONDAY, MONDAY + 7 * DAY, account_id="acc-1", calendar_id="cal-1", limit=500)
         counted = 0
 
         def count() -> None:
@@ -330,7 +329,8 @@ def steps_of_a_week(folder: Path, weeks: int) -> int:
             counted += 1
 
         connection.set_progress_handler(count, 1)
-        assert len(store.events(wanted, 500, None)[0]) >= 40
+        events, _ = store.events(MONDAY, MONDAY + 7 * DAY, account_id="acc-1", calendar_id="cal-1", limit=500)
+        assert len(events) >= 40
         connection.set_progress_handler(None, 0)
         return counted
 
@@ -342,7 +342,7 @@ def test_a_page_is_read_in_order_from_the_index(tmp_path: Path) -> None:
         statements: list[str] = []
         connection.set_trace_callback(statements.append)
         store = EventsStore(Database(connection, tmp_path / "sidecar.db", lambda: None))
-        store.events(EventFilter(MONDAY, MONDAY + 7 * DAY), 50, None)
+        store.events(MONDAY, MONDAY + 7 * DAY, limit=50)
         connection.set_trace_callback(None)
         plan = [row[3] for row in connection.execute("EXPLAIN QUERY PLAN " + statements[0])]
     searches = [line for line in plan if "calendar_events" in line]

@@ -73,7 +73,7 @@ def test_methods_and_params_are_completed_and_notifications_are_printed(user: Te
     user.until("schema_hash")
     user.until("system.state")
     user.type("jobs.queue.pau")
-    user.until("Start no more jobs")  # its description in the menu
+    user.until("Starts no more jobs")  # its description in the menu
     user.type("\t\r")
     user.until('"paused": true')
     user.until("jobs.queue_updated")

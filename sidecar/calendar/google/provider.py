@@ -21,7 +21,7 @@ from sidecar_protocol.calendar.accounts import (
 from sidecar_protocol.errors import InvalidParams
 
 from sidecar.accounts import AccountRefused
-from sidecar.calendar.credentials import CredentialsStore
+from sidecar.calendar.accounts_store import CredentialsStore
 from sidecar.calendar.google import events as google_events
 from sidecar.calendar.google.errors import api_error, is_rate_limited
 from sidecar.calendar.google.oauth import Client, Endpoints, GoogleOAuth

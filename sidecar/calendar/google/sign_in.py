@@ -80,15 +80,8 @@ class GoogleSignInService(GoogleSignIn):
         url = await to_thread.run_sync(authorization_url, endpoints, client, request)
         now_ms = self._runtime.clock.now_ms()
         expires_at = iso(now_ms + LIFETIME_MS)
-        with self._runtime.database.write():
-            self._store.add(
-                request.state,
-                verifier=self._runtime.vault.seal(request.verifier, VERIFIER, request.state),
-                redirect_uri=redirect_uri,
-                account_id=account_id,
-                expires_at=expires_at,
-            )
-            self._store.prune(now_ms)
+        sealed = self._runtime.vault.seal(request.verifier, VERIFIER, request.state)
+        self._store.add(SignIn(request.state, sealed, redirect_uri, account_id, expires_at), now_ms)
         return SignInStarted(authorization_url=url, state=request.state, expires_at=expires_at)
 
     async def callback(
@@ -101,15 +94,15 @@ class GoogleSignInService(GoogleSignIn):
             raise InvalidParams(details=[{"path": "url", "message": message}])
         self._get(state, Stage.STARTED)
         sealed = None if error or code is None else self._runtime.vault.seal(code, CODE, state)
-        with self._runtime.database.write():
-            self._store.set_redirect(state, code=sealed, error=error)
-        return SignInReturned(state=state, status=SignInStatus.REFUSED if sealed is None else SignInStatus.AUTHORIZED)
+        status = SignInStatus.REFUSED if sealed is None else SignInStatus.AUTHORIZED
+        self._store.change(state, stage=status, code=sealed, error=error)
+        return SignInReturned(state=state, status=status)
 
     async def complete(self, *, state: str) -> CalendarAccount:
         sign_in = self._get(state, Stage.AUTHORIZED, Stage.REFUSED)
         self._require_client()
         if sign_in.stage == Stage.REFUSED:
-            self._finish(state)
+            self._store.finish(state)
             raise _page_error(sign_in.error or "")
         try:
             code = self._runtime.vault.open(sign_in.code or "", CODE, state)
@@ -117,17 +110,17 @@ class GoogleSignInService(GoogleSignIn):
         except SecretUnreadable:
             message = "The sign-in was started with another encryption key."
             raise SignInExpired(message, hint=_RESTART) from None
-        self._set_stage(state, Stage.COMPLETING)  # so that a second call is refused
+        self._store.change(state, stage=Stage.COMPLETING)  # so that a second call is refused
         await self._runtime.committed()
         try:
             account = await self._connect(sign_in, code, verifier)
         except CalendarUnreachable:
-            self._set_stage(state, Stage.AUTHORIZED)
+            self._store.change(state, stage=Stage.AUTHORIZED)
             raise
         except BaseException:
-            self._finish(state)
+            self._store.finish(state)
             raise
-        self._finish(state)
+        self._store.finish(state)
         return account
 
     async def _connect(self, sign_in: SignIn, code: str, verifier: str) -> CalendarAccount:
@@ -200,14 +193,6 @@ class GoogleSignInService(GoogleSignIn):
     def _require_client(self) -> None:
         if not self._google.client.is_configured:
             raise GoogleClientMissing(hint="Create an OAuth client of type Desktop in a Google Cloud project.")
-
-    def _set_stage(self, state: str, stage: Stage) -> None:
-        with self._runtime.database.write():
-            self._store.set_stage(state, stage)
-
-    def _finish(self, state: str) -> None:
-        with self._runtime.database.write():
-            self._store.finish(state)
 
     def _random_text(self) -> str:
         return urlsafe_b64encode(self._random_bytes(RANDOM_BYTES)).decode()

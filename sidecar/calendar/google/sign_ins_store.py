@@ -30,9 +30,12 @@ class SignIn(NamedTuple):
     redirect_uri: str
     account_id: str | None
     expires_at: str
-    stage: str
-    code: str | None
-    error: str | None
+    stage: str = Stage.STARTED
+    code: str | None = None
+    error: str | None = None
+
+
+_COLUMNS: Final = ", ".join(SignIn._fields)
 
 
 class SignInsStore:
@@ -41,47 +44,32 @@ class SignInsStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, state: str, *, verifier: str, redirect_uri: str, account_id: str | None, expires_at: str) -> None:
-        self._database.execute(
-            """
-            INSERT INTO calendar_sign_ins (state, verifier, redirect_uri, account_id, expires_at)
-            VALUES (?, ?, ?, ?, ?)
-            """,
-            (state, verifier, redirect_uri, account_id, expires_at),
-        )
-
-    def prune(self, now_ms: int) -> None:
-        """Deletes sign-ins that expired long ago, and the oldest of too many."""
-        self._database.execute(
-            """
-            DELETE FROM calendar_sign_ins WHERE expires_at < ?
-            OR state NOT IN (SELECT state FROM calendar_sign_ins ORDER BY expires_at DESC LIMIT ?)
-            """,
-            (iso(now_ms - RETENTION_MS), MAX_SIGN_INS),
-        )
+    def add(self, sign_in: SignIn, now_ms: int) -> None:
+        """Adds a sign-in, and deletes those that expired long ago and the oldest of too many."""
+        with self._database.write():
+            self._database.execute(
+                f"INSERT INTO calendar_sign_ins ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", sign_in
+            )
+            self._database.execute(
+                """
+                DELETE FROM calendar_sign_ins WHERE expires_at < ?
+                OR state NOT IN (SELECT state FROM calendar_sign_ins ORDER BY expires_at DESC LIMIT ?)
+                """,
+                (iso(now_ms - RETENTION_MS), MAX_SIGN_INS),
+            )
 
     def get(self, state: str) -> SignIn | None:
-        row = self._database.row(
-            """
-            SELECT state, verifier, redirect_uri, account_id, expires_at, stage, code, error
-            FROM calendar_sign_ins WHERE state = ?
-            """,
-            (state,),
-        )
+        row = self._database.row(f"SELECT {_COLUMNS} FROM calendar_sign_ins WHERE state = ?", (state,))
         return None if row is None else SignIn(*row)
 
-    def set_redirect(self, state: str, *, code: str | None, error: str | None) -> None:
-        """Stores the parameters of the redirect."""
-        stage = Stage.REFUSED if code is None else Stage.AUTHORIZED
-        self._database.execute(
-            "UPDATE calendar_sign_ins SET stage = ?, code = ?, error = ? WHERE state = ?", (stage, code, error, state)
-        )
-
-    def set_stage(self, state: str, stage: Stage) -> None:
-        self._database.execute("UPDATE calendar_sign_ins SET stage = ? WHERE state = ?", (stage, state))
+    def change(self, state: str, **values: str | None) -> None:
+        """Sets these columns."""
+        sets = ", ".join(f"{name} = :{name}" for name in values)
+        with self._database.write():
+            self._database.execute(
+                f"UPDATE calendar_sign_ins SET {sets} WHERE state = :state", {**values, "state": state}
+            )
 
     def finish(self, state: str) -> None:
         """Marks a sign-in as used and deletes its secrets."""
-        self._database.execute(
-            "UPDATE calendar_sign_ins SET stage = ?, verifier = '', code = NULL WHERE state = ?", (Stage.DONE, state)
-        )
+        self.change(state, stage=Stage.DONE, verifier="", code=None)

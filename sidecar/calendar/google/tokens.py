@@ -11,7 +11,7 @@ from typing import Final
 import anyio
 
 from sidecar.accounts import AccountRefused
-from sidecar.calendar.credentials import CredentialsStore
+from sidecar.calendar.accounts_store import CredentialsStore
 from sidecar.calendar.google.oauth import Client, GoogleOAuth, Grant, OAuthRefused
 from sidecar.calendar.provider import StoredAccount
 from sidecar.clock import DAY_MS

@@ -65,9 +65,8 @@ def inherited(environment: Mapping[str, str]) -> dict[str, str]:
 def cli_environment(environment: Mapping[str, str], executable: Path) -> dict[str, str]:
     """Returns `inherited`, with the executable's folder on PATH.
 
-    The `claude` of older npm packages is a script with `#!/usr/bin/env node`.  Its node is in the same folder, which
-    under nvm may have the only recent enough one.  The path is not resolved: that folder has the symbolic link, not its
-    target.
+    The `claude` of older npm packages is a script for Node, and under nvm only that folder may have a recent one.  The
+    path is not resolved: the folder contains the symbolic link, not its target.
     """
     folder = str(executable.parent)
     path = environment.get("PATH", "")

@@ -1,8 +1,7 @@
 """The messages of a session: which of them a line of the CLI contains, and the limits on what is stored.
 
-No I/O.  Line types without content for the user are listed here; a line of any other unknown type becomes a message of
-kind `raw`, so that nothing new is lost.  The result line is left out because it repeats the last text, or an error
-that the end of the turn reports.
+Line types without content for the user are listed here; lines of other unknown types become messages of kind `raw`.
+The result line is left out because it repeats the last text, or an error that the end of the turn reports.
 """
 
 from collections.abc import Iterator, Mapping

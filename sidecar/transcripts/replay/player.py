@@ -72,7 +72,7 @@ class Player:
     def finish(self) -> None:
         """Sends what is queued, and the notifications up to the next recorded request: the client sends no more."""
         if self._segment:
-            self._queue_up_to(self._before_next_request(self._segment) - 1, 0)
+            self._queue_up_to(self.recording.next_with_request(self._segment) - 1, 0)
         self._send_due(math.inf)
 
     def release(self) -> None:
@@ -91,13 +91,6 @@ class Player:
     def _queue_up_to(self, segment: int, due: float) -> None:
         while self.recording.notifications and self.recording.notifications[0].segment <= segment:
             self._queue_next(due)
-
-    def _before_next_request(self, segment: int) -> int:
-        """Returns the first segment after this one that begins with a request, or does not exist."""
-        segment += 1
-        while self.recording.read_segment(segment) and not self.recording.begins_with_request(segment):
-            segment += 1
-        return segment
 
     def _advance(self) -> None:
         if self._timer is not None:

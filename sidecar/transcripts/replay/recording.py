@@ -150,9 +150,12 @@ class Recording:
             pass
         return segment <= self._segment
 
-    def begins_with_request(self, segment: int) -> bool:
-        """Returns whether a segment begins with a request that a client can repeat."""
-        return segment not in self._segments_without_request
+    def next_with_request(self, segment: int) -> int:
+        """Returns the first segment after this one that begins with a request, or does not exist."""
+        segment += 1
+        while self.read_segment(segment) and segment in self._segments_without_request:
+            segment += 1
+        return segment
 
     def is_after_eof(self, segment: int) -> bool:
         return self._eof_segment is not None and self._eof_segment <= segment
@@ -198,16 +201,14 @@ class Recording:
             kept = []
             for name in sorted(value):
                 member = self._schemas.member(schema, value, name)
-                if name != "_meta" and value[name] is not None and not self._is_volatile(member):
+                is_volatile = member.get(SECRET) or self._schemas.format(member) in VOLATILE
+                if name != "_meta" and value[name] is not None and not is_volatile:
                     kept.append([name, self._without_volatile(value[name], member)])
             return kept
         if type(value) is list:
             item = self._schemas.item(schema)
             return [self._without_volatile(one, item) for one in value]
         return value
-
-    def _is_volatile(self, schema: Schema) -> bool:
-        return bool(schema.get(SECRET)) or self._schemas.format(schema) in VOLATILE
 
     def nearest(self, method: str, params: dict[str, Any]) -> tuple[RecordedRequest, list[tuple[str, Any]]] | None:
         """Returns the request of this method whose params differ least, and where: the paths and recorded values."""

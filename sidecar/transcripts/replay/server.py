@@ -68,7 +68,7 @@ def main(argv: list[str]) -> NoReturn:
     options = arguments(argv)
     wire = claim_stdio()
     try:
-        code = asyncio.Runner().run(_run(_open_recordings(options), options, wire, parent))
+        code = asyncio.Runner().run(_serve(options, wire, parent))
     except (OSError, NotATranscript, NoSuchMethod) as error:
         print(f"sidecar: {error}", file=sys.stderr)  # noqa: T201 - stderr, as `serve` does
         code = exit_codes.USAGE
@@ -76,16 +76,13 @@ def main(argv: list[str]) -> NoReturn:
     os._exit(code)
 
 
-def _open_recordings(options: argparse.Namespace) -> list[Recording]:
+async def _serve(options: argparse.Namespace, wire: tuple[int, int], parent: int) -> int:
     schemas = ContractSchemas((schema_dir() / "openrpc.json").read_bytes())
     if options.wait_for not in {None, *schemas.methods}:
         similar = " or ".join(get_close_matches(options.wait_for, schemas.methods, n=2))
         hint = f"; {similar}?" if similar else ""
         raise NoSuchMethod(f"--wait-for {options.wait_for}: there is no such method{hint}")
-    return [Recording(path.name, lines_of_run(path, options.run), schemas) for path in options.files]
-
-
-async def _run(recordings: list[Recording], options: argparse.Namespace, wire: tuple[int, int], parent: int) -> int:
+    recordings = [Recording(path.name, lines_of_run(path, options.run), schemas) for path in options.files]
     return await ReplayServer(recordings, options, wire, parent).run()
 
 

@@ -10,10 +10,9 @@ import errno
 import json
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,7 +23,7 @@ from sidecar.transcripts.file.schemas import ContractSchemas
 from sidecar.transcripts.verify.compare import Comparison
 from sidecar.transcripts.verify.sidecar_process import TIMEOUT_S, SidecarProcess
 from sidecar.transcripts.verify.update import rerecorded
-from sidecar.transcripts.verify.verifier import Mismatch, RunVerifier, running, verify
+from sidecar.transcripts.verify.verifier import Mismatch, RunVerifier, Start, running, verify
 
 CONTEXT_LINES: Final = 3
 MAX_DIFF_LINES: Final = 80
@@ -37,7 +36,7 @@ class VerifyOptions:
 
     command: tuple[str, ...] = ()
     """The command that serves, without options; empty for this installation."""
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: dict[str, str] = field(default_factory=dict)
     """Environment variables; they override those of the header."""
     data: Path | None = None
     """A data folder of which a copy is used, or None for an empty one."""
@@ -65,8 +64,7 @@ def check(path: Path, options: VerifyOptions, record: Path | None = None) -> lis
     for header, _ in runs:
         if options.exact and None in _fixed(header, options).values():
             return [Mismatch(header.line, "neither clock nor ids are fixed (--now, --seed), so it cannot be exact")]
-    with _data_dir(options) as data_dir:
-        start = partial(_start, path, options, data_dir, record=record)
+    with _starter(path, options, record) as start:
         return verify(runs, start, contract_schemas(), exact=options.exact)
 
 
@@ -88,10 +86,10 @@ def update(path: Path, options: VerifyOptions) -> None:
     if not path.stat().st_mode & 0o222:  # replacing it would work if the folder is writable
         raise PermissionError(errno.EACCES, "the file is read-only, so it is not updated", str(path))
     runs = read_runs(path)
-    with _data_dir(options) as data_dir, tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder:
         record = Path(folder) / "new.jsonl"
-        start = partial(_start, path, options, data_dir, record=record)
-        write(path, rerecorded(runs, start, record, contract_schemas()))
+        with _starter(path, options, record) as start:
+            write(path, rerecorded(runs, start, record, contract_schemas()))
 
 
 @contextmanager
@@ -101,9 +99,8 @@ def sidecar_after(path: Path, options: VerifyOptions) -> Iterator[SidecarProcess
     Raises NotAsRecorded if the conversation differs.
     """
     runs = read_runs(path)
-    with _data_dir(options) as data_dir:
+    with _starter(path, options) as start:
         comparison = Comparison(contract_schemas(), exact=options.exact)
-        start = partial(_start, path, options, data_dir)
         for number, (_, entries) in enumerate(runs[:-1]):
             with running(runs, number, start) as process:
                 _run(path, process, comparison, entries)
@@ -122,12 +119,24 @@ def _run(path: Path, process: SidecarProcess, comparison: Comparison, entries: l
 
 
 @contextmanager
-def _data_dir(options: VerifyOptions) -> Iterator[Path]:
+def _starter(path: Path, options: VerifyOptions, record: Path | None = None) -> Iterator[Start]:
+    """Yields a function that starts a sidecar as the header of a run says; all of them have the same data folder."""
     with tempfile.TemporaryDirectory(prefix="sidecar-verify-", ignore_cleanup_errors=True) as folder:
         data_dir = Path(folder) / "data"
         if options.data is not None:
             shutil.copytree(options.data, data_dir)
-        yield data_dir
+
+        def start(header: Header) -> SidecarProcess:
+            upstream = (header.facts.get("fixed") or {}).get("upstream")
+            upstream_path = None if upstream is None else path.parent / upstream
+            arguments = options_of(**_fixed(header, options), upstream=upstream_path, record=record)
+            recorded = header.facts.get("env") or {}
+            values = {name: secret_to_send(one) if is_secret(one) else str(one) for name, one in recorded.items()}
+            env = {name: relative_to(path.parent, value) for name, value in values.items()} | options.env
+            program = options.command or command("serve")
+            return SidecarProcess([*program, *arguments], isolated_environment(data_dir, env), options.timeout_s)
+
+        yield start
 
 
 def _fixed(header: Header, options: VerifyOptions) -> dict[str, Any]:
@@ -136,22 +145,6 @@ def _fixed(header: Header, options: VerifyOptions) -> dict[str, Any]:
         "now": fixed.get("now") if options.now is None else options.now,
         "seed": fixed.get("seed") if options.seed is None else options.seed,
     }
-
-
-def _start(
-    path: Path, options: VerifyOptions, data_dir: Path, header: Header, record: Path | None = None
-) -> SidecarProcess:
-    upstream = (header.facts.get("fixed") or {}).get("upstream")
-    arguments = options_of(
-        **_fixed(header, options), upstream=None if upstream is None else path.parent / upstream, record=record
-    )
-    program = options.command or command("serve")
-    recorded = header.facts.get("env") or {}
-    values = {name: secret_to_send(one) if is_secret(one) else str(one) for name, one in recorded.items()}
-    env = {name: relative_to(path.parent, value) for name, value in values.items()}
-    return SidecarProcess(
-        [*program, *arguments], isolated_environment(data_dir, {**env, **options.env}), options.timeout_s
-    )
 
 
 def explain_all(path: Path, mismatches: Iterable[Mismatch]) -> str:

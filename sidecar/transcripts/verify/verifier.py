@@ -109,7 +109,11 @@ class RunVerifier:
 
     def _expect(self, entry: Entry) -> None:
         if entry.exit_code is not None:
-            self._expect_exit(entry)
+            while self._receive():
+                pass
+            code = self._process.exit_code()
+            if code != entry.exit_code:
+                self.mismatches.append(Mismatch(entry.line, "the exit code differs", entry.exit_code, code))
         elif type(entry.message) is list:
             self._expect_batch(entry)
         elif entry.is_answer:
@@ -135,13 +139,6 @@ class RunVerifier:
             differences += found
         differences += [Difference("", NOT_THERE, other) for others in by_id.values() for other in others]
         self._judge(entry, (merged, differences))
-
-    def _expect_exit(self, entry: Entry) -> None:
-        while self._receive():
-            pass
-        code = self._process.exit_code()
-        if code != entry.exit_code:
-            self.mismatches.append(Mismatch(entry.line, "the exit code differs", entry.exit_code, code))
 
     def _expect_no_more(self, entries: list[Entry]) -> None:
         """Reports messages that were not recorded; in a run without an exit code only second answers (G5)."""
