@@ -57,7 +57,7 @@ LATE_IMPORTS = {
     "sidecar.storage.migrations": {"sqlite_utils", "sqlite_utils.migrations"},
     # With the first request to a vendor, the first .ics file, the first sign-in, the first secret, the first status.
     "sidecar.http.client": {"sidecar.http.transport"},
-    "sidecar.calendar.ics.provider": {"sidecar.calendar.ics.expand"},
+    "sidecar.calendar.ics.provider": {"sidecar.calendar.ics.expand", "urllib.request"},
     "sidecar.calendar.google.oauth": {"google_auth_oauthlib.flow"},
     "sidecar.storage.secrets": {"cryptography.exceptions", "cryptography.hazmat.primitives.ciphers.aead"},
     "sidecar.system.service": {"psutil"},
