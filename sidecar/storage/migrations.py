@@ -1,7 +1,7 @@
 """Migrations: bring a database to the current schema when it is opened, after a backup.
 
 The migrations are the files schema/migrations/*.sql; the table `schema_migrations` lists those that were applied.  A
-database of the old backend lists none; it has all or most of what the first migration creates.
+database of the old backend lists none; the first migration creates only the tables and indexes that it lacks.
 """
 
 import asyncio
