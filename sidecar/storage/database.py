@@ -56,9 +56,7 @@ class LockFile:
             os.close(self._file)
             raise DatabaseLocked(pid) from None
         os.ftruncate(self._file, 0)
-        os.pwrite(self._file, str(os.getpid()).encode(), 0) if hasattr(os, "pwrite") else os.write(
-            self._file, str(os.getpid()).encode()
-        )
+        os.write(self._file, str(os.getpid()).encode())
 
     if sys.platform == "win32":
 
