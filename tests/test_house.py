@@ -54,10 +54,10 @@ LATE_IMPORTS = {
     # The whole contract; anyio again.
     "sidecar.features": {"sidecar_protocol.catalog", "sidecar.system.feature"},
     "sidecar.jobs.feature": {"sidecar.jobs.worker"},
-    "sidecar.storage.migrations": {"anyio", "anyio.to_thread", "sqlite_utils", "sqlite_utils.migrations"},
+    "sidecar.storage.migrations": {"sqlite_utils", "sqlite_utils.migrations"},
     # With the first request to a vendor, the first .ics file, the first sign-in, the first secret, the first status.
     "sidecar.http.client": {"sidecar.http.transport"},
-    "sidecar.calendar.ics.provider": {"sidecar.calendar.ics.expand"},
+    "sidecar.calendar.ics.provider": {"sidecar.calendar.ics.expand", "urllib.request"},
     "sidecar.calendar.google.oauth": {"google_auth_oauthlib.flow"},
     "sidecar.storage.secrets": {"cryptography.exceptions", "cryptography.hazmat.primitives.ciphers.aead"},
     "sidecar.system.service": {"psutil"},
