@@ -12,7 +12,7 @@ import anyio
 from sidecar.claude.process.cli_process import ClaudeProcess, OnLine, RunOptions, start
 from sidecar.claude.process.discovery import REINSTALL_HINT, Discovery
 from sidecar.claude.process.environment import cli_environment
-from sidecar.claude.process.orphans import StoredProcess, ProcessTable, start_time
+from sidecar.claude.process.orphans import ProcessTable, StoredProcess, start_time
 from sidecar.job_handler import JobFailed
 
 NO_RESOURCES: Final = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
