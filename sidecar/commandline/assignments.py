@@ -8,7 +8,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
-from enum import EnumType
+from enum import StrEnum
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Final, Union, get_args, get_origin
@@ -92,7 +92,7 @@ def _alternatives(annotation: Any) -> list[Any]:
 def _choices(kind: Any) -> list[str]:
     if kind is bool:
         return ["true", "false"]
-    return [str(member) for member in kind] if isinstance(kind, EnumType) else []
+    return [member.value for member in kind] if isinstance(kind, type) and issubclass(kind, StrEnum) else []
 
 
 def _read(name: str, file: str) -> str:

@@ -75,16 +75,14 @@ def _print_timeline(console: Console, path: Path, limit: int, name_width: int) -
         if line.t / 1000 - seconds > 1:
             timeline.flush()
         seconds = line.t / 1000
-        _print_entry(console, timeline, line, requests)
+        _print_entry(timeline, line, requests)
     timeline.flush()
 
 
-def _print_entry(
-    console: Console, timeline: TimelineOutput, entry: Entry, requests: dict[Any, tuple[str, float]]
-) -> None:
+def _print_entry(timeline: TimelineOutput, entry: Entry, requests: dict[Any, tuple[str, float]]) -> None:
     if entry.message is None:
         timeline.flush()
-        console.print(Text(f"{entry.t / 1000:7.3f}  {_event(entry)}", style="dim"))
+        timeline.out.print(Text(f"{entry.t / 1000:7.3f}  {_event(entry)}", style="dim"))
     for message in filter(lambda one: isinstance(one, dict), entry.messages):
         method, params = message.get("method"), message.get("params") or {}
         if method is not None and entry.from_client:
