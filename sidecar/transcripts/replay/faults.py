@@ -1,4 +1,4 @@
-"""Faults on demand: what `sidecar replay` does wrong, and at which answer or notification."""
+"""Faults on demand: what `sidecar replay` does wrong, and at which response or notification."""
 
 import re
 from argparse import ArgumentTypeError
@@ -53,7 +53,7 @@ class Faults:
         return bool(self._faults)
 
     def at(self, name: str) -> Iterator[Fault]:
-        """Yields the faults for the next answer or notification of this name."""
+        """Yields the faults for the next response or notification of this name."""
         self._seen[name] += 1
         for fault in self._faults:
             if fault.name == name and fault.nth in (None, self._seen[name]):

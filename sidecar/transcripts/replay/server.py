@@ -35,11 +35,11 @@ FILES: Final = "a transcript; if there are several, the first that has the reque
 PACE: Final = "send at once (default), or with the recorded delays"
 WAIT_FOR: Final = (
     "send no notifications on its own before the client has called METHOD, such as the first call of a window; "
-    "until then they are sent only along with answers recorded after them"
+    "until then they are sent only along with responses recorded after them"
 )
 GARBAGE: Final = b"Fatal: this line is not JSON {\n"
 SHUTDOWN: Final = b'{"drained":true,"cancelled_requests":0,"interrupted_jobs":0}'
-"""The answer to `shutdown` if none was recorded: any client may send it."""
+"""The response to `shutdown` if none was recorded: any client may send it."""
 
 
 class NoSuchMethod(Exception):
@@ -49,7 +49,7 @@ class NoSuchMethod(Exception):
 def arguments(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="sidecar replay",
-        description="Stand in for the sidecar on stdin and stdout, with the answers and notifications of transcripts.",
+        description="Stand in for the sidecar on stdin and stdout, with responses and notifications from transcripts.",
     )
     parser.add_argument("files", metavar="FILE", nargs="+", type=Path, help=FILES)
     parser.add_argument("--pace", choices=("fast", "recorded"), default="fast", help=PACE)
@@ -132,7 +132,7 @@ class ReplayServer:
             self._writer.finish(LAST_WRITE_S)
 
     def _crash(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Ends the process: a client must not wait for an answer that an error of ours prevented."""
+        """Ends the process: a client must not wait for a response that an error of ours prevented."""
         if isinstance(context.get("exception"), NotATranscript):  # met while reading ahead
             self._fail(context["exception"])
             return
@@ -176,21 +176,21 @@ class ReplayServer:
                 player.serve(request, recorded)
                 return
         if request.method == "shutdown":
-            self.answer(request, SHUTDOWN, is_error=False)
+            self.respond(request, SHUTDOWN, is_error=False)
             return
         error = not_recorded(self._recordings, request.method, request.params)
         self._writer.queue_response(self._connection.reply_error(request, error.json_bytes()))
         self._unit_of_work.request_commit()
 
-    def answer(self, request: Request, answer: bytes, *, is_error: bool) -> None:
+    def respond(self, request: Request, response: bytes, *, is_error: bool) -> None:
         reply = self._connection.reply_error if is_error else self._connection.reply
-        self._send_or_fail(request.method, lambda: reply(request, answer))
+        self._send_or_fail(request.method, lambda: reply(request, response))
 
     def notify(self, method: str, message: bytes) -> None:
         self._send_or_fail(method, lambda: message + b"\n")
 
     def _send_or_fail(self, name: str, line: Callable[[], bytes]) -> None:
-        """Sends a line, unless a fault prevents that; answers are not put into their batch before they are sent."""
+        """Sends a line, unless a fault prevents that; responses are not put into their batch before they are sent."""
         for fault in self._faults.at(name) if self._faults else ():
             match fault.kind:
                 case "garbage":
