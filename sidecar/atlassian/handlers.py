@@ -1,7 +1,7 @@
 """The handler of `jira.sync` and `confluence.sync`."""
 
 from sidecar_protocol.accounts import AccountService
-from sidecar_protocol.atlassian import AtlassianScope, AtlassianSync, AtlassianSynced
+from sidecar_protocol.atlassian import AtlassianSync, AtlassianSynced
 
 from sidecar.accounts import AccountRefused
 from sidecar.atlassian.accounts import Accounts, account_deleted
@@ -67,7 +67,6 @@ class SyncHandler:
             client=signed_in.client,
             base_url=base_url,
             owner=signed_in.owner,
-            scope=AtlassianScope(stored.scope),
             since_ms=sync_window(cursor, begun_ms, full=full).since_ms,
             warn=lambda text: context.log(text, level="warning"),
         )

@@ -1,33 +1,22 @@
-"""Jira Cloud's REST API v3 as a `Source`: which issues have changed, and everything that happened to them.
-
-The search's lower bound is in epoch milliseconds, because JQL reads dates in the owner's zone and to the minute.  It
-has no upper bound, which an issue that changes all the time would never be below.  It is sorted by id: sorted by time
-of change, an issue that changes during the paging would shift another one past the edge of a page.
-"""
+"""Jira Cloud's REST API v3 as a `Source`: which issues have changed, and everything that happened to them."""
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sidecar_protocol.atlassian import AtlassianScope
-
 from sidecar.atlassian.client import RequestRefused
 from sidecar.atlassian.fields import by_id, get_string, get_time_ms
-from sidecar.atlassian.jira_events import Issue, issue_events, status_kinds
+from sidecar.atlassian.jira_events import IssueEvents, status_kinds
 from sidecar.atlassian.source import FetchedObject, ListedObject, SyncContext, fetch_pages, remote_id
 from sidecar.http.client import BadResponse
-from sidecar.json_reader import get, get_count, get_object, get_objects
+from sidecar.json_reader import get, get_count, get_objects
 
 SEARCH_PAGE: Final = 1_000
 """Out of 5,000 allowed, since a page is held in memory until its issues are read."""
-BATCH_SIZE: Final = 100
-"""Maximum of /issue/bulkfetch."""
 HISTORIES_PAGE: Final = 1_000
 PART_PAGE: Final = 100
 """Comments or worklogs per page."""
-MAX_DELETION_CHECKS: Final = 20_000
-"""200 requests a day."""
 FIELDS: Final = ["summary", "project", "created", "creator", "description", "parent", "comment", "worklog"]
 UPDATED_BY_MARGIN: Final = timedelta(days=2)
 """`updatedBy` takes whole days of the owner's zone: one day for the zone, and one for safety."""
@@ -36,8 +25,10 @@ UPDATED_BY_MARGIN: Final = timedelta(days=2)
 class JiraSource:
     """One account's issues."""
 
-    batch_size = BATCH_SIZE
-    max_deletion_checks = MAX_DELETION_CHECKS
+    batch_size = 100
+    """Maximum of /issue/bulkfetch."""
+    max_deletion_checks = 20_000
+    """200 requests a day."""
 
     def __init__(self, context: SyncContext) -> None:
         self._context = context
@@ -50,34 +41,30 @@ class JiraSource:
         async for page in self._pages("/rest/api/3/search/jql", body, "issues", "search"):
             if get(page, "warnings"):
                 self._context.warn("Jira reports that its search may be incomplete")
+            path = ("fields", "updated")
             yield [
-                ListedObject(
-                    f"issue:{issue_id}",
-                    get_string(issue, "fields", "updated") or "",
-                    get_time_ms(issue, "fields", "updated"),
-                )
+                ListedObject(f"issue:{issue_id}", get_string(issue, *path) or "", get_time_ms(issue, *path))
                 for issue_id, issue in by_id(get_objects(page, "issues")).items()
             ]
 
     async def fetch(self, listed: Sequence[ListedObject]) -> list[FetchedObject]:
-        wanted = {item.remote_id: item for item in listed}
+        wanted = {remote_id(item.object_id): item for item in listed}
         # The issues first: an event between the two requests is then read twice instead of never.
         issues = await self._issues(list(wanted), FIELDS)
         histories = await self._histories([issue_id for issue_id in wanted if issue_id in issues])
-        fetched_objects = []
-        for issue_id, fetched in issues.items():
-            if issue_id in wanted:
-                issue = Issue(
-                    get_object(fetched, "fields"),
-                    issue_id,
-                    get_string(fetched, "key") or issue_id,
-                    histories.get(issue_id, {}).values(),
-                    await self._parts(fetched, issue_id, "comment", "comments"),
-                    await self._parts(fetched, issue_id, "worklog", "worklogs"),
-                )
-                events = issue_events(issue, self._context, self._status_kinds)
-                fetched_objects.append(FetchedObject(wanted[issue_id], events))
-        return fetched_objects
+        fetched = []
+        for issue_id in filter(wanted.get, issues):
+            issue = issues[issue_id]
+            events = IssueEvents(self._context, issue_id, issue)
+            events.add_created()
+            for history in histories.get(issue_id, {}).values():
+                events.add_history(history, self._status_kinds)
+            for comment in await self._parts(issue, issue_id, "comment", "comments"):
+                events.add_comment(comment)
+            for worklog in await self._parts(issue, issue_id, "worklog", "worklogs"):
+                events.add_worklog(worklog)
+            fetched.append(FetchedObject(wanted[issue_id], events.events))
+        return fetched
 
     async def find_missing(self, object_ids: Sequence[str]) -> set[str]:
         issues = await self._issues([remote_id(object_id) for object_id in object_ids], ["updated"])
@@ -126,21 +113,21 @@ class JiraSource:
         if len(embedded) >= (get_count(issue, "fields", field, "total") or 0):
             return embedded
         parts: dict[str, dict[str, Any]] = {}
-        start = 0
-        while True:
+        start, total = 0, 1
+        while start < total:
             params = [("startAt", str(start)), ("maxResults", str(PART_PAGE))]
             try:
                 path = f"/rest/api/3/issue/{issue_id}/{field}"
                 response = await self._client.get(path, params, what=name, list_name=name)
             except RequestRefused as refusal:
                 if refusal.status == 404:  # deleted since it was listed
-                    return list(parts.values())
+                    break
                 raise
             page = get_objects(response, name)
             parts |= by_id(page)
             start += len(page)
-            if not page or start >= (get_count(response, "total") or 0):
-                return list(parts.values())
+            total = (get_count(response, "total") or 0) if page else 0
+        return list(parts.values())
 
 
 def _jql(context: SyncContext, since_ms: int) -> str:
@@ -151,6 +138,6 @@ def _jql(context: SyncContext, since_ms: int) -> str:
     day = datetime.fromtimestamp(since_ms / 1000, UTC) - UPDATED_BY_MARGIN
     owner_id = context.owner.atlassian_account_id
     conditions = [f'issue in updatedBy("{owner_id}", "{day:%Y/%m/%d}")', "worklogAuthor = currentUser()"]
-    if context.scope is AtlassianScope.WATCHED:
+    if context.is_watched:
         conditions += [f"{role} = currentUser()" for role in ("assignee", "reporter", "watcher")]
     return f"({' OR '.join(conditions)}) AND updated >= {since_ms} ORDER BY id ASC"
