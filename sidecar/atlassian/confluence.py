@@ -15,7 +15,6 @@ from sidecar.clock import DAY_MS
 from sidecar.feed import FeedEvent
 from sidecar.json_reader import get, get_count, get_object, get_objects
 
-SEARCH_PATH: Final = "/wiki/rest/api/search"
 SEARCH_PAGE: Final = 100
 MAX_PAGE: Final = 250
 """Maximum page size of API v2."""
@@ -25,8 +24,6 @@ COMMENTS_MS: Final = 30 * DAY_MS
 """How far back others' comments on the owner's pages are searched: the search lists all comments of the site."""
 PATHS: Final = {"page": "pages", "blogpost": "blogposts"}
 COMMENT_PATHS: Final = ("footer-comments", "inline-comments")
-
-Params = list[tuple[str, str]]
 
 
 class ConfluenceSource:
@@ -61,13 +58,11 @@ class ConfluenceSource:
         # By time of change, an object that changes during the paging would shift another past the edge of a page.
         query = f"{cql} ORDER BY created ASC"
         params = [("cql", query), ("limit", str(SEARCH_PAGE)), ("expand", "content.container")]
-
-        def next_link(page: Any) -> str | None:
-            # A page without results may link to a next one forever.
-            return _next_link(page) if get_objects(page, "results") else None
-
-        async for page in self._pages(SEARCH_PATH, params, "search", next_link):
-            yield [item for result in get_objects(page, "results") if (item := _listed(result)) is not None]
+        async for page in self._pages("/wiki/rest/api/search", params, "search"):
+            results = get_objects(page, "results")
+            yield [item for result in results if (item := _listed(result)) is not None]
+            if not results:  # it may link to a next page forever
+                return
 
     async def fetch(self, listed: Sequence[ListedObject]) -> list[FetchedObject]:
         comments = [item for item in listed if _kind(item.object_id) == "comment"]
@@ -88,7 +83,7 @@ class ConfluenceSource:
         fetched = []
         for item in listed:
             if (content := contents.get(item.object_id)) is not None:
-                kind, content_id = item.object_id.split(":")
+                kind, _, content_id = item.object_id.partition(":")
                 versions = await self._versions(f"{PATHS[kind]}/{content_id}", content)
                 await self._fetch_user_names(versions)
                 fetched.append(FetchedObject(item, self._content_events(item.object_id, content, versions)))
@@ -131,7 +126,7 @@ class ConfluenceSource:
         A version's own time decides whether it belongs in the feed: a page that was edited by another user has
         recently changed, but may have versions of the owner's that are years old.
         """
-        kind, content_id = object_id.split(":")
+        kind, _, content_id = object_id.partition(":")
         space_id = get_string(content, "spaceId")
         base = {
             "title": get_string(content, "title"),
@@ -193,18 +188,16 @@ class ConfluenceSource:
             return [dict(current)]
         versions: dict[int, dict[str, Any]] = {}
         params = [("limit", str(MAX_PAGE))]
-        async for page in self._pages(f"/wiki/api/v2/{path}/versions", params, "versions", _next_link):
+        async for page in self._pages(f"/wiki/api/v2/{path}/versions", params, "versions"):
             versions |= {get_count(version, "number") or 0: version for version in get_objects(page, "results")}
         return list(versions.values())
 
-    async def _pages(
-        self, path: str, first_params: Params, what: str, next_link: Callable[[Any], str | None]
-    ) -> AsyncIterator[Any]:
+    async def _pages(self, path: str, first_params: list[tuple[str, str]], what: str) -> AsyncIterator[Any]:
         async def fetch(link: str | None) -> Any:
             params = first_params if link is None else parse_qsl(urlsplit(link).query)
             return await self._client.get(path, params, what=what, list_name="results")
 
-        async for page in fetch_pages(f"Confluence's {what}", fetch, next_link):
+        async for page in fetch_pages(f"Confluence's {what}", fetch, lambda page: get_string(page, "_links", "next")):
             yield page
 
     async def _fetch_user_names(self, versions: Sequence[Any]) -> None:
@@ -212,8 +205,7 @@ class ConfluenceSource:
         if not self._context.is_watched:
             return
         authors = {author for version in versions if (author := get_string(version, "authorId"))}
-        unknown = sorted(authors - self._user_names.keys())
-        if unknown:
+        if unknown := sorted(authors - self._user_names.keys()):
             body = {"accountIds": unknown[:MAX_PAGE]}
             response = await self._client.post("/wiki/api/v2/users-bulk", body, what="authors")
             users = get_objects(response, "results")
@@ -221,16 +213,11 @@ class ConfluenceSource:
             self._user_names |= {author: names.get(author) for author in unknown}
 
     async def _fetch_space_names(self, ids: set[str]) -> None:
-        unknown = sorted(ids - self._space_names.keys())
-        if unknown:
+        if unknown := sorted(ids - self._space_names.keys()):
             params = [("ids", ",".join(unknown)), ("limit", str(MAX_PAGE))]
             response = await self._client.get("/wiki/api/v2/spaces", params, what="spaces", list_name="results")
             spaces = by_id(get_objects(response, "results"))
             self._space_names |= {space_id: get_string(spaces.get(space_id), "name") for space_id in unknown}
-
-
-def _next_link(page: Any) -> str | None:
-    return get_string(page, "_links", "next")
 
 
 def _changed_since(since_ms: int) -> str:

@@ -64,7 +64,7 @@ class Player:
         if self._is_fast or not is_repeated:
             self._anchor = (recorded.t, now)
         if answer is not None:  # else the process died, or the recording ended
-            position = math.inf if is_repeated else recorded.answer_position - 0.5
+            position = math.inf if is_repeated else answer.position - 0.5
             due = now if self._is_fast else now + (answer.t - recorded.t) / 1000
             self._push(position, due, partial(self._answer, request, answer))
         self._advance()
@@ -130,7 +130,8 @@ class Player:
             heappop(self._queue)[3]()
 
     def _answer(self, request: Request, answer: RecordedAnswer) -> None:
-        self._output.answer(request, answer.to_json(), is_error=answer.is_error)
+        value = example(answer.value) if answer.has_patterns else answer.value
+        self._output.answer(request, to_json(value), is_error=answer.is_error)
 
     def _notify(self, notification: RecordedNotification) -> None:
         message = example(notification.message) if notification.has_patterns else notification.message
