@@ -1,8 +1,4 @@
-"""Storage of the syncs: the table `atlassian_objects`, the account's cursor, and its events in the feed.
-
-The table has the state in which each object was read, and which events resulted.  By it a sync skips unchanged
-objects, removes deleted ones, and continues after a crash.
-"""
+"""Storage of the syncs: the table `atlassian_objects`, and the account's cursor."""
 
 from collections.abc import Collection, Iterable
 from typing import Final, NamedTuple
