@@ -113,7 +113,7 @@ class Scheduler(Schedules):
             log.warning("schedule %s is skipped: this version cannot run its jobs", schedule.schedule_id)
             return None
         job, _ = self._journal.enqueue(spec, schedule_id=schedule.schedule_id)
-        updated = self._schedules.record_run(schedule.schedule_id, job.load().job_id, iso_now(self._clock))
+        updated = self._schedules.set_last_run(schedule.schedule_id, job.load().job_id, iso_now(self._clock))
         self._notify(ScheduleUpdated(schedule=updated.as_model()))
         return job
 

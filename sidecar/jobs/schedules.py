@@ -62,7 +62,7 @@ class SchedulesStore:
             next_run_at, enabled, period_s, schedule_id,
         )  # fmt: skip
 
-    def record_run(self, schedule_id: str, job_id: str, now: str) -> Encoded[Schedule]:
+    def set_last_run(self, schedule_id: str, job_id: str, now: str) -> Encoded[Schedule]:
         """Stores the job that the schedule has created."""
         return self._update("last_run_at = ?, last_job_id = ?", now, job_id, schedule_id)
 

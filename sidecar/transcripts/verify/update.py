@@ -28,7 +28,7 @@ from sidecar.transcripts.verify.sidecar_process import SidecarTimeout
 from sidecar.transcripts.verify.verifier import RunVerifier, Start, running
 
 QUIET_S: Final = 5.0
-"""After this time without a message the next recorded notification counts as gone."""
+"""After this time without a message the next recorded notification counts as missing."""
 GRACE_S: Final = 0.5
 """Grace period for the recorded notification once a similar one has arrived."""
 LOOK_AHEAD: Final = 8
