@@ -64,7 +64,7 @@ class Player:
         if self._is_fast or not is_repeated:
             self._anchor = (recorded.t, now)
         if response is not None:  # else the process died, or the recording ended
-            position = math.inf if is_repeated else recorded.response_position - 0.5
+            position = math.inf if is_repeated else response.position - 0.5
             due = now if self._is_fast else now + (response.t - recorded.t) / 1000
             self._push(position, due, partial(self._respond, request, response))
         self._advance()
@@ -130,7 +130,8 @@ class Player:
             heappop(self._queue)[3]()
 
     def _respond(self, request: Request, response: RecordedResponse) -> None:
-        self._output.respond(request, response.to_json(), is_error=response.is_error)
+        value = example(response.value) if response.has_patterns else response.value
+        self._output.respond(request, to_json(value), is_error=response.is_error)
 
     def _notify(self, notification: RecordedNotification) -> None:
         message = example(notification.message) if notification.has_patterns else notification.message

@@ -14,7 +14,6 @@ from pydantic_core import to_json
 from sidecar_protocol.contract import RpcError
 
 from sidecar.transcripts.file.format import Entry, Header
-from sidecar.transcripts.file.patterns import example
 from sidecar.transcripts.file.schemas import SECRET, ContractSchemas, Schema
 
 VOLATILE: Final = frozenset({"date-time", "measured"})
@@ -32,15 +31,13 @@ Key = tuple[str, bytes]
 
 @dataclass(slots=True)
 class RecordedResponse:
-    """A result or an error, to be sent under another id."""
+    """A result or an error, to be sent under another id; `position` counts the notifications before it."""
 
     t: float
+    position: int
     value: Any
     is_error: bool
     has_patterns: bool
-
-    def to_json(self) -> bytes:
-        return to_json(example(self.value) if self.has_patterns else self.value)
 
 
 @dataclass(slots=True)
@@ -64,7 +61,6 @@ class RecordedRequest:
     segment: int
     position: int
     response: RecordedResponse | None = None
-    response_position: int = 0
     is_used: bool = False
 
 
@@ -137,8 +133,7 @@ class Recording:
         if request is not None:
             is_error = "error" in message
             value = message.get("error" if is_error else "result")
-            request.response = RecordedResponse(entry.t, value, is_error, entry.has_patterns)
-            request.response_position = self._read_notifications
+            request.response = RecordedResponse(entry.t, self._read_notifications, value, is_error, entry.has_patterns)
 
     def read_ahead(self) -> bool:
         """Reads a limited number of lines, so that one call takes little time; returns False if there were none."""

@@ -10,6 +10,7 @@ import gc
 import os
 import signal
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -22,7 +23,7 @@ from sidecar.paths import schema_dir
 from sidecar.storage.unit_of_work import UnitOfWork
 from sidecar.transcripts.file.format import Entry, Header, NotATranscript, read
 from sidecar.transcripts.file.schemas import ContractSchemas
-from sidecar.transcripts.replay.faults import HELP, Faults, parse_fault
+from sidecar.transcripts.replay.faults import HELP, Fault, parse_fault
 from sidecar.transcripts.replay.player import Player
 from sidecar.transcripts.replay.recording import Recording, not_recorded
 from sidecar.wire.descriptors import claim_stdio
@@ -105,7 +106,8 @@ class ReplayServer:
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[int] = self._loop.create_future()
-        self._faults = Faults(options.fault)
+        self._faults: list[Fault] = options.fault
+        self._due: Counter[str] = Counter()  # how often each message name was due
         self._parent = parent
         self._out = wire[1]
         self._is_silent = False
@@ -133,11 +135,12 @@ class ReplayServer:
 
     def _crash(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Ends the process: a client must not wait for a response that an error of ours prevented."""
-        if isinstance(context.get("exception"), NotATranscript):  # met while reading ahead
-            self._fail(context["exception"])
-            return
-        loop.default_exception_handler(context)
-        self._end(exit_codes.CRASHED)
+        error = context.get("exception")
+        if isinstance(error, NotATranscript):  # met while reading ahead
+            self._fail(error)
+        else:
+            loop.default_exception_handler(context)
+            self._end(exit_codes.CRASHED)
 
     def _fail(self, error: NotATranscript) -> None:
         if not self._ended.done():
@@ -191,7 +194,10 @@ class ReplayServer:
 
     def _send_or_fail(self, name: str, line: Callable[[], bytes]) -> None:
         """Sends a line, unless a fault prevents that; responses are not put into their batch before they are sent."""
-        for fault in self._faults.at(name) if self._faults else ():
+        self._due[name] += 1
+        for fault in self._faults:
+            if fault.name != name or fault.nth not in (None, self._due[name]):
+                continue
             match fault.kind:
                 case "garbage":
                     self._writer.queue_response(GARBAGE)
