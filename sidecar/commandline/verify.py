@@ -21,7 +21,7 @@ STYLES = {"  -": "red", "  +": "green", "  @": "cyan"}
 
 @click.command()
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=EXISTING_FILE)
-@click.option("--update", is_flag=True, help="Rewrite transcripts that differ with the sidecar's present answers.")
+@click.option("--update", is_flag=True, help="Rewrite transcripts that differ with the sidecar's present responses.")
 @click.option("--exact", is_flag=True, help="Also compare ids and times; the clock and the seed must be fixed.")
 @click.option(
     "--data",
@@ -34,7 +34,7 @@ STYLES = {"  -": "red", "  +": "green", "  @": "cyan"}
 @click.option("--command", metavar="COMMAND", default="", help="Start this sidecar, for example a packaged one.")
 @click.option("--patience", metavar="SECONDS", type=float, default=TIMEOUT_S, help="Time limit of a response (30).")
 def verify(files: tuple[Path, ...], *, update: bool, command: str, patience: float, **options: Any) -> None:
-    """Compare a sidecar's answers with recorded transcripts.
+    """Compare a sidecar's responses with recorded transcripts.
 
     Starts a sidecar, sends it the recorded requests and compares what it sends back.  Ids, times and cursors may
     differ.  Prints a diff for each message that does not match, and exits with 1.
