@@ -44,7 +44,6 @@ def arguments(argv: list[str]) -> dict[str, Any]:
 
 
 def _moment(text: str) -> int:
-    """Returns an ISO 8601 time in milliseconds since 1970."""
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError("a time needs its offset")

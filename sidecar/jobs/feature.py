@@ -45,7 +45,6 @@ class JobsFeature:
 
     @property
     def start_error(self) -> str | None:
-        """Why the worker's last attempt to start jobs failed; None if it did not."""
         return self.worker.start_error if self.worker is not None else None
 
     def make_worker(
@@ -65,7 +64,6 @@ class JobsFeature:
         return self.worker
 
     async def stop(self, deadline_s: float) -> tuple[int, bool]:
-        """Interrupts the running jobs.  Returns their number, and whether all ended in time."""
         return await self.worker.stop(deadline_s) if self.worker is not None else (0, True)
 
     def wake(self) -> None:

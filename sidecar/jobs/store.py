@@ -97,7 +97,6 @@ class JobsStore:
     def page(
         self, status: str | None, job_type: str | None, limit: int, cursor: str | None
     ) -> tuple[list[Encoded[Job]], str | None]:
-        """Returns jobs, newest first, and the cursor of the next page."""
         return _JOBS.page(self._database, limit, cursor, equal={"status": status, "type": job_type})
 
     def request_cancel(self, job_id: str, now: str) -> Encoded[Job] | None:
@@ -115,7 +114,6 @@ class JobsStore:
         )  # fmt: skip
 
     def mark_due(self, now: str) -> None:
-        """Marks the delayed jobs whose `run_at` has passed."""
         self._database.execute(
             "UPDATE jobs SET is_due = 1 WHERE status = 'queued' AND is_due = 0 AND run_at <= ?", (now,)
         )
@@ -148,7 +146,6 @@ class JobsStore:
         return job_id
 
     def claim(self, job_id: str, boot_id: str, now: str) -> ClaimedJob | None:
-        """Starts a queued job.  Returns None if it is no longer queued."""
         row = self._database.row(
             f"""
             UPDATE jobs SET
@@ -162,14 +159,12 @@ class JobsStore:
         return None if row is None else ClaimedJob._make((*row[:-1], Encoded(Job, row[-1].encode())))
 
     def next_run_at(self) -> str | None:
-        """Returns when the next delayed job is due."""
         run_at: str | None = self._database.value(f"SELECT min(run_at) {DELAYED}")
         return run_at
 
     def finish(
         self, job_id: str, status: str, message: str | None, *, result: str | None, error: str | None, now: str
     ) -> Encoded[Job] | None:
-        """Ends a running job.  Returns None if it is not running."""
         return self._job(
             f"""
             UPDATE jobs SET
@@ -192,7 +187,6 @@ class JobsStore:
         )
 
     def wait_for(self, job_id: str, what: str | None, now: str) -> Encoded[Job] | None:
-        """Sets what a running job waits for.  Returns None if it is not running."""
         return self._job(
             f"""
             UPDATE jobs SET waiting_for = ?, updated_at = ?, version = version + 1
@@ -258,7 +252,6 @@ class JobsStore:
         )
 
     def orphans(self, boot_id: str) -> list[Orphan]:
-        """Returns the jobs that an earlier process left running."""
         rows = self._database.rows(
             """
             SELECT job_id, type, cancel_requested_at IS NOT NULL, recoveries FROM jobs
@@ -269,11 +262,9 @@ class JobsStore:
         return [Orphan._make(row) for row in rows]
 
     def get_live(self, job_id: str | None) -> Encoded[Job] | None:
-        """Returns the job if it is not finished yet."""
         return self._job(f"SELECT {JOB_JSON} FROM jobs WHERE job_id = ? AND status IN ('queued', 'running')", job_id)
 
     def paused_at(self) -> str | None:
-        """Returns since when the queue is paused, or None."""
         paused_at: str | None = self._database.value("SELECT paused_at FROM job_queue")
         return paused_at
 

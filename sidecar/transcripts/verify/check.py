@@ -152,7 +152,6 @@ def explain_all(path: Path, mismatches: Iterable[Mismatch]) -> str:
 
 
 def explain(path: Path, mismatch: Mismatch) -> str:
-    """Formats a mismatch for a person: its place in the file, and a diff of the message."""
     lines = [f"{path}:{mismatch.line}: {mismatch.what}"]
     if mismatch.differences:
         lines[0] += " differs"
