@@ -30,7 +30,7 @@ from sidecar_protocol.errors import InvalidParams
 
 from sidecar.accounts import AccountRefused
 from sidecar.calendar.accounts import Accounts
-from sidecar.calendar.google.oauth import AuthorizationRequest, Grant, OAuthRefused, authorization_url, error_code
+from sidecar.calendar.google.oauth import Grant, OAuthRefused, authorization_url, error_code
 from sidecar.calendar.google.provider import GoogleProvider
 from sidecar.calendar.google.sign_ins_store import SignIn, SignInsStore, Stage
 from sidecar.calendar.provider import ConnectedAccount, RemoteCalendar
@@ -75,14 +75,14 @@ class GoogleSignInService(GoogleSignIn):
                 raise InvalidParams(details=[{"path": "account_id", "message": "must be a Google account"}])
             login_hint = account.email
         self._require_client()
-        request = AuthorizationRequest(redirect_uri, self._random_text(), self._random_text(), login_hint)
+        state, verifier = self._random_text(), self._random_text()
         endpoints, client = self._google.oauth.endpoints, self._google.client
-        url = await to_thread.run_sync(authorization_url, endpoints, client, request)
+        url = await to_thread.run_sync(authorization_url, endpoints, client, redirect_uri, state, verifier, login_hint)
         now_ms = self._runtime.clock.now_ms()
         expires_at = iso(now_ms + LIFETIME_MS)
-        sealed = self._runtime.vault.seal(request.verifier, VERIFIER, request.state)
-        self._store.add(SignIn(request.state, sealed, redirect_uri, account_id, expires_at), now_ms)
-        return SignInStarted(authorization_url=url, state=request.state, expires_at=expires_at)
+        sealed = self._runtime.vault.seal(verifier, VERIFIER, state)
+        self._store.add(SignIn(state, sealed, redirect_uri, account_id, expires_at), now_ms)
+        return SignInStarted(authorization_url=url, state=state, expires_at=expires_at)
 
     async def callback(
         self, *, url: str | None = None, state: str | None = None, code: str | None = None, error: str | None = None
