@@ -154,7 +154,7 @@ class JobsWorker:
         claimed = self._journal.claim(full)
         if claimed is None:
             return None
-        running = self._running[claimed.job_id] = RunningJob(claimed, self._journal, self._clock)
+        running = self._running[claimed.job_id] = RunningJob(claimed, self._journal)
         self._running_by_pool[self._pool(claimed.type)] += 1
         return running
 
