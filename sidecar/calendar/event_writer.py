@@ -117,7 +117,6 @@ class EventWriter:
             await self._committed()
 
     async def finish(self, checkpoint: SyncCheckpoint) -> None:
-        """Writes the last step with the checkpoint."""
         self._write(checkpoint)
         await self._committed()
 

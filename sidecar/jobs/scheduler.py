@@ -76,7 +76,6 @@ class SchedulesStore:
         )  # fmt: skip
 
     def record_run(self, schedule_id: str, job_id: str, now: str) -> Encoded[Schedule]:
-        """Stores the job that the schedule has created."""
         return self._update("last_run_at = ?, last_job_id = ?", now, job_id, schedule_id)
 
     def all(self) -> list[Encoded[Schedule]]:

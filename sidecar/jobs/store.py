@@ -115,7 +115,6 @@ class JobsStore:
         )
 
     def mark_due(self, now: str) -> None:
-        """Marks the delayed jobs whose `run_at` has passed."""
         self._database.execute(
             "UPDATE jobs SET is_due = 1 WHERE status = 'queued' AND is_due = 0 AND run_at <= ?", (now,)
         )
@@ -226,7 +225,6 @@ class JobsStore:
         )
 
     def orphans(self, boot_id: str) -> list[Orphan]:
-        """Returns the jobs that an earlier process left running."""
         rows = self._database.rows(
             """
             SELECT job_id, type, cancel_requested_at IS NOT NULL, recoveries FROM jobs
@@ -241,7 +239,6 @@ class JobsStore:
         return self._job(f"SELECT {JOB_JSON} FROM jobs WHERE job_id = ? AND status IN ('queued', 'running')", job_id)
 
     def paused_at(self) -> str | None:
-        """Returns since when the queue is paused, or None."""
         paused_at: str | None = self._database.value("SELECT paused_at FROM job_queue")
         return paused_at
 

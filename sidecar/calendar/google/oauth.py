@@ -140,7 +140,6 @@ class GoogleOAuth:
         return await self._request_grant("authorization_code", client, form, repeatable=False)
 
     async def refresh(self, client: Client, refresh_token: str) -> Grant:
-        """Returns a new access token."""
         return await self._request_grant("refresh_token", client, {"refresh_token": refresh_token}, repeatable=True)
 
     async def revoke(self, token: str) -> bool:

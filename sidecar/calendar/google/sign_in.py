@@ -111,7 +111,6 @@ class SignInsStore:
         return None if row is None else SignIn(*row)
 
     def change(self, state: str, **values: str | None) -> None:
-        """Sets these columns."""
         sets = ", ".join(f"{name} = :{name}" for name in values)
         with self._database.write():
             self._database.execute(
@@ -299,7 +298,6 @@ def _page_error(error: str) -> RpcError:
 
 
 def _oauth_error(error: str, *, lacks_secret: bool) -> RpcError:
-    """Maps an error of the token endpoint or of Google's page."""
     if lacks_secret or error in ("invalid_client", "deleted_client", "unauthorized_client"):
         return GoogleClientRejected(hint="Check GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET.")
     if error == "invalid_grant":
