@@ -62,7 +62,7 @@ class App:
     def __init__(
         self, settings: Settings, logs: Logs, wire: tuple[int, int], parent: int, on_loaded: Callable[[], None]
     ) -> None:
-        """`on_loaded` is called whenever a stage of the start has imported and made its objects."""
+        """`on_loaded` is called whenever a stage of the start has imported its modules and created its objects."""
         self._settings = settings
         self._logs = logs
         self._parent = parent

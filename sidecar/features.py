@@ -1,4 +1,4 @@
-"""The features: which there are, when each is made, and the work that all of them share.  They never meet elsewhere.
+"""Lists the features, creates each when it is needed, and runs their shared work.  They meet nowhere else.
 
 A feature's code is imported by the first call of one of its methods, or when work begins; it is the only laziness of
 its kind, and keeps the start short.
@@ -34,7 +34,7 @@ FEATURES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Each feature's package, with the domains of the wire that it serves: the first parts of its methods' names.
 
-In this order they are made when work begins.  A new feature is one line here."""
+They are created in this order when work begins.  A new feature is one line here."""
 SECRETS: Final = (CREDENTIALS, CONFIG, VERIFIER, CODE, API_TOKEN)
 """Every column with encrypted values."""
 
@@ -47,13 +47,13 @@ def job_types() -> dict[str, type[JobSpec]]:
 
 
 class Features:
-    """Makes each feature once, and runs their work."""
+    """Creates each feature once, and runs their work."""
 
     def __init__(self, runtime: Runtime, jobs: JobsFeature, event_log: EventLog) -> None:
         self._runtime = runtime
         self._jobs = jobs
         self._event_log = event_log
-        self._made: dict[str, Feature] = {}
+        self._created: dict[str, Feature] = {}
         self._unlocked = asyncio.Event()
         self._has_ended = False
         self.deferred: Mapping[str, Callable[[], Iterable[object]]] = {
@@ -62,9 +62,9 @@ class Features:
         """Functions that create the services of features that do not exist yet, by domain."""
 
     def get(self, name: str) -> Feature:
-        if name not in self._made:
-            self._made[name] = import_module(f"sidecar.{name}.feature").make(self._runtime)
-        return self._made[name]
+        if name not in self._created:
+            self._created[name] = import_module(f"sidecar.{name}.feature").make(self._runtime)
+        return self._created[name]
 
     def _services(self, name: str) -> Iterable[object]:
         return self.get(name).services
@@ -112,7 +112,7 @@ class Features:
     # --- work ---------------------------------------------------------------------------------------------------
 
     async def run_work(self, on_loaded: Callable[[], None]) -> None:
-        """Makes all features and runs jobs until `stop_work`.  Calls `on_loaded` once everything is imported."""
+        """Creates all features and runs jobs until `stop_work`.  Calls `on_loaded` once everything is imported."""
         try:
             await self._run_work(on_loaded)
         finally:
@@ -150,10 +150,10 @@ class Features:
         return stopped
 
     async def _stop_features(self) -> None:
-        await asyncio.gather(*(feature.stop() for feature in self._made.values()))
+        await asyncio.gather(*(feature.stop() for feature in self._created.values()))
 
     async def _kill_orphans(self, job_ids: Collection[str]) -> int:
-        return sum([await feature.kill_orphans(job_ids) for feature in self._made.values()])
+        return sum([await feature.kill_orphans(job_ids) for feature in self._created.values()])
 
     async def seal_secrets(self) -> None:
         """Encrypts the credentials that the old backend stored in plain text, once the host has handed over its key."""
@@ -171,7 +171,7 @@ class Features:
                     for _ in index.fill():
                         await self._runtime.committed()
         except sqlite3.Error:
-            log.exception("not all texts could be indexed; the next start goes on")
+            log.exception("not all texts could be indexed; the next start continues")
 
     def merge_indexes(self, pages: int) -> Iterator[None]:
         for name in FEATURES:

@@ -62,7 +62,7 @@ class JobContext(Protocol):
         """Appends a line to the job's stored log; `level` is debug, info, warning or error."""
 
     def wait_for(self, what: WaitingFor | None) -> None:
-        """Reports what the running job is waiting for; None once it goes on."""
+        """Reports what the running job is waiting for; None once it continues."""
 
     def lock(self, key: str) -> None:
         """Acquires a lock for the rest of the run: jobs with the same lock key wait until then."""

@@ -71,7 +71,7 @@ class Runtime:
     queue: Queue
     schedules: Schedules
     feed: "Callable[[], Feed]"
-    """Returns the activity feed.  A call, because the feed belongs to a feature, which is made from this runtime."""
+    """Returns the activity feed.  A call, because the feed belongs to a feature, which is created from this runtime."""
     http: "Callable[[], Http]"
     """Returns the process's HTTP client.  A call, because its module imports anyio, which the start does without."""
 

@@ -55,14 +55,14 @@ def main(argv: list[str]) -> NoReturn:
     """Serves until the end, then ends the process at once: no thread or task that is left may keep it alive."""
     parent = os.getppid()  # first: a host that dies during the start must be noticed
     options = arguments(argv)
-    gc.disable()  # until `freeze`: nothing made during the start is garbage, and looking for some takes a tenth of it
+    gc.disable()  # until `freeze`: nothing created until then is garbage, and looking for some takes a tenth of it
     code = _serve(options, claim_stdio(), parent)
     sys.stderr.flush()
     os._exit(code)
 
 
 def freeze() -> None:
-    """Exempts everything imported and made so far from garbage collection, which is on from here."""
+    """Exempts everything imported and created so far from garbage collection, which is on from here."""
     gc.freeze()
     gc.enable()
 

@@ -18,7 +18,7 @@ MAX_CLAUDE_CONCURRENCY: Final = 64
 class Settings:
     """Where files are and what the user configured.
 
-    Only `sidecar.claude` also reads the environment: it passes it on to the Claude CLI.
+    While serving, only `sidecar.claude` also reads the environment: it passes it on to the Claude CLI.
     """
 
     database: Path

@@ -271,7 +271,7 @@ class InProcessApp:
         await self.until(lambda _: found())
         return found()[0]
 
-    async def settle(self) -> None:
+    async def run_pending(self) -> None:
         """Runs the event loop until nothing is due."""
         for _ in range(20):
             await anyio.lowlevel.checkpoint()

@@ -1,4 +1,4 @@
-"""What a change touches: typical changes are made in a copy of the code, in as few files as ARCHITECTURE.md says.
+"""Typical changes, which are made in a copy of the code, in as few files as ARCHITECTURE.md says.
 
 The real process then serves them.
 """

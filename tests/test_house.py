@@ -54,10 +54,10 @@ LATE_IMPORTS = {
     # The whole contract; anyio again.
     "sidecar.features": {"sidecar_protocol.catalog", "sidecar.system.feature"},
     "sidecar.jobs.feature": {"sidecar.jobs.worker"},
-    "sidecar.storage.migrations": {"anyio", "anyio.to_thread", "sqlite_utils", "sqlite_utils.migrations"},
+    "sidecar.storage.migrations": {"sqlite_utils", "sqlite_utils.migrations"},
     # With the first request to a vendor, the first .ics file, the first sign-in, the first secret, the first status.
     "sidecar.http.client": {"sidecar.http.transport"},
-    "sidecar.calendar.ics.provider": {"sidecar.calendar.ics.expand"},
+    "sidecar.calendar.ics.provider": {"sidecar.calendar.ics.expand", "urllib.request"},
     "sidecar.calendar.google.oauth": {"google_auth_oauthlib.flow"},
     "sidecar.storage.secrets": {"cryptography.exceptions", "cryptography.hazmat.primitives.ciphers.aead"},
     "sidecar.system.service": {"psutil"},
@@ -89,6 +89,15 @@ DYNAMIC_TABLES = {
     "sidecar.claude.sessions.journal": "its own table or that of its index",
 }
 """Modules whose SQL has a table's name as a parameter."""
+ENVIRONMENT_READERS = {
+    "sidecar.settings": "the settings",
+    "sidecar.claude.feature": "passed on to the Claude CLI",
+    "sidecar.claude.checks": "the same environment, checked",
+    "sidecar.paths": "passed on to a spawned sidecar without our variables",
+    "sidecar.__main__": "completion by the shell",
+    "sidecar.transcripts.pytest_plugin": "UPDATE=1",
+}
+"""Modules that read the environment, apart from the command line's."""
 NOT_YET: set[str] = set()
 """Violations that later work removes; an entry that is no longer one fails."""
 # Features that serve domains of other names.
@@ -257,6 +266,20 @@ def test_the_contract_reads_no_clock_and_does_no_io() -> None:
             if isinstance(node, ast.ImportFrom):
                 names = [node.module or ""]
             assert not forbidden & {one.split(".")[0] for one in names}, f"{name} imports {names}"
+
+
+def test_only_listed_modules_read_the_environment() -> None:
+    def reads(tree: ast.Module) -> bool:
+        return any(isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv") for node in ast.walk(tree))
+
+    readers = {name for name, _, tree in modules("sidecar") if part(name) != "commandline" and reads(tree)}
+    assert readers - {"sidecar.claude.process.orphans"} == ENVIRONMENT_READERS.keys()  # another process's environment
+
+
+def test_the_tests_mirror_the_rooms() -> None:
+    rooms = [path.name for path in (ROOT / "sidecar").iterdir() if (path / "__init__.py").exists()]
+    for room in rooms:
+        assert (ROOT / "tests" / room).is_dir() or (ROOT / "tests" / f"test_{room}.py").exists(), room
 
 
 def named_tables(tree: ast.Module) -> Iterator[tuple[str, str]]:

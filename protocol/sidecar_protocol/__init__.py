@@ -1,1 +1,1 @@
-"""The wire contract: what may be said on the pipe.  Pure: no I/O, no clock."""
+"""The wire contract: every message on the pipe.  Pure: no I/O, no clock."""

@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "0e9b5f7666f8889d";
+export const SCHEMA_HASH = "a9fd17bf225bfb67";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -1749,13 +1749,13 @@ export interface ProgressValue {
   fraction: number | null;
 }
 
-/** The position of a progress report. */
+/** Whether a report is the first, a later one or the last of its request. */
 export const ProgressKind = {
   BEGIN: "begin",
   REPORT: "report",
   END: "end",
 } as const;
-/** The position of a progress report. */
+/** Whether a report is the first, a later one or the last of its request. */
 export type ProgressKind = "begin" | "report" | "end";
 
 /** Writes events to a file, newest first.  The file appears under its name when it is complete. */

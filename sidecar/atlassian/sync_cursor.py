@@ -11,7 +11,7 @@ HISTORY_MS: Final = 365 * DAY_MS
 """How far back the first sync reads."""
 OVERLAP_MS: Final = 10 * 60 * 1000
 """How far each sync reads back: a site's search learns of a change seconds to minutes after it happened."""
-SETTLED_MS: Final = 2 * 60 * 1000
+LISTING_DELAY_MS: Final = 2 * 60 * 1000
 """How far the cursor stays behind the start of a sync, since the latest changes may not all be listed yet."""
 DEEP_EVERY_MS: Final = DAY_MS
 DEEP_MS: Final = 7 * DAY_MS
@@ -71,6 +71,6 @@ def sync_window(cursor: SyncCursor, now_ms: int, *, full: bool) -> SyncWindow:
 def advance_cursor(cursor: SyncCursor, window: SyncWindow, seen_ms: int | None, begun_ms: int) -> SyncCursor:
     """Returns the cursor after a sync that began at `begun_ms` and whose latest listed change was at `seen_ms`."""
     old_ms = window.since_ms if cursor.high_ms is None else cursor.high_ms
-    new_ms = old_ms if seen_ms is None else max(old_ms, min(seen_ms, begun_ms - SETTLED_MS))
+    new_ms = old_ms if seen_ms is None else max(old_ms, min(seen_ms, begun_ms - LISTING_DELAY_MS))
     deep_ms = begun_ms if window.is_deep or cursor.high_ms is None else cursor.deep_ms
     return SyncCursor(since_ms=window.since_ms, high_ms=new_ms, deep_ms=deep_ms)

@@ -35,13 +35,13 @@ class CrashRecovery:
         """Kills all orphans.  Afterwards no session is running; permission requests stay open."""
         try:
             session_ids = self.sessions.store.unfinished()
-            records = self.process_table.records()
-            if session_ids or records:
-                owners = {*session_ids, *(record.owner_id for record in records)}
-                known = await run_sync(still_running, records)
+            stored = self.process_table.processes()
+            if session_ids or stored:
+                owners = {*session_ids, *(one.owner_id for one in stored)}
+                known = await run_sync(still_running, stored)
                 killed = await kill_orphans(owners, self.database, known=known, timeout_s=KILL_TIMEOUT_S)
                 log.warning("an earlier process left %d sessions open; killed %d processes", len(session_ids), killed)
-                self.process_table.discard(record.pid for record in records)
+                self.process_table.discard(one.pid for one in stored)
                 self.sessions.recover(self.permissions.recover())
         except sqlite3.Error:  # the next turn of each session repairs it
             log.exception("the sessions of an earlier process could not be repaired")

@@ -9,7 +9,7 @@ from sidecar.claude.process.cli_process import RunOptions
 from sidecar.claude.process.environment import JOB_ENV
 from sidecar.claude.process.launch import Launcher
 from sidecar.claude.process.stopping import CANCEL, SHUTDOWN, stop, wait_for_exit
-from sidecar.claude.reporting import SILENCE_S, FeedRecord, ProgressReporter, timeout_failure
+from sidecar.claude.reporting import SILENCE_S, FeedEntry, ProgressReporter, timeout_failure
 from sidecar.claude.sessions.journal import SessionStore
 from sidecar.claude.usage import UsageStore
 from sidecar.job_handler import JobContext, JobFailed
@@ -34,7 +34,7 @@ class ClaudeRunHandler:
         """
         reporter = ProgressReporter(context, self.runtime.notify)
         reader = reporter.reader
-        record = FeedRecord(
+        entry = FeedEntry(
             self.runtime,
             "run",
             context,
@@ -46,12 +46,12 @@ class ClaudeRunHandler:
             },
         )
         try:
-            with record.failures():
+            with entry.failures():
                 result = await self._answer(job, context, reporter)
         finally:
             with self.runtime.database.write_or_log("the usage of a Claude run could not be stored"):
                 self.usage.add(context.job_id, None, reader.usage)
-        record.completed(result)
+        entry.completed(result)
         return result
 
     async def _answer(self, job: RunClaude, context: JobContext, reporter: ProgressReporter) -> ClaudeRunResult:

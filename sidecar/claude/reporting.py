@@ -110,7 +110,7 @@ class ProgressReporter:
 
 
 @dataclass(frozen=True, slots=True)
-class FeedRecord:
+class FeedEntry:
     """The feed event of a run or a turn.  If it cannot be stored, that is logged and the run does not fail."""
 
     runtime: Runtime

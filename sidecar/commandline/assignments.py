@@ -8,8 +8,10 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
+from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final
+from types import NoneType, UnionType
+from typing import Any, Final, Union, get_args, get_origin
 
 import click
 from sidecar_protocol.catalog import methods
@@ -17,6 +19,8 @@ from sidecar_protocol.contract import Method
 
 META: Final = "_meta"
 """Allowed with every method."""
+
+TYPE_NAMES: Final = {int: "an integer", float: "a number", bool: "true or false"}
 
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)(:?=)(.*)", re.DOTALL)
 
@@ -38,20 +42,20 @@ def find_method(name: str) -> Method:
 
 def params_of(declared: Method, assignments: Iterable[str]) -> dict[str, Any]:
     """Parses arguments into params.  Raises `click.UsageError`."""
-    schemas = param_schemas(declared)
+    types = param_types(declared)
     params: dict[str, Any] = {}
     for assignment in assignments:
         match = _ASSIGNMENT.fullmatch(assignment)
         if match is None:
             raise click.UsageError(f"{assignment!r} is not of the form key=value, key:=JSON or key=@file.")
         name, operator, text = match.groups()
-        if name not in schemas:
+        if name not in types:
             raise click.UsageError(
-                f"{declared.name} has no parameter {name}.{_nearest(name, schemas)}{_listed(schemas)}"
+                f"{declared.name} has no parameter {name}.{_nearest(name, types)}{_listed(declared)}"
             )
-        value = _json(name, text) if operator == ":=" else _value(name, text, schemas[name])
-        if name in params and isinstance(params[name], list) and isinstance(value, list):
-            params[name] = params[name] + value
+        value = _json(name, text) if operator == ":=" else _value(name, text, types[name])
+        if isinstance(params.get(name), list) and isinstance(value, list):
+            params[name] += value
         elif name in params:
             raise click.UsageError(f"{name} is given twice.")
         else:
@@ -59,36 +63,36 @@ def params_of(declared: Method, assignments: Iterable[str]) -> dict[str, Any]:
     return params
 
 
-def param_schemas(declared: Method) -> dict[str, dict[str, Any]]:
-    """Returns the JSON schema of each param, with its own references resolved."""
-    document = declared.params.model_json_schema()
-    definitions = document.get("$defs", {})
-
-    def resolved(schema: dict[str, Any]) -> dict[str, Any]:
-        if "$ref" in schema:
-            return schema | resolved(definitions[schema["$ref"].rpartition("/")[2]])
-        if "anyOf" in schema:
-            return schema | {"anyOf": [resolved(choice) for choice in schema["anyOf"]]}
-        return schema
-
-    schemas = {name: resolved(schema) for name, schema in document.get("properties", {}).items()}
-    return schemas | {META: {"type": "object"}}
+def param_types(declared: Method) -> dict[str, list[Any]]:
+    """Returns the alternative types of each param, without their constraints."""
+    return {name: _alternatives(field.annotation) for name, field in declared.params.model_fields.items()} | {
+        META: [dict]
+    }
 
 
 def completions(declared: Method, start: str) -> Iterator[tuple[str, str]]:
     """Yields what an argument that begins with `start` can be, with a description: `limit=`, `status=failed`."""
-    schemas = param_schemas(declared)
     name, equals, _ = start.partition("=")
     if equals:
-        words = [(f"{name}={word}", "") for word in _choices(schemas.get(name, {}))]
+        types = param_types(declared).get(name, [])
+        words = [(f"{name}={word}", "") for one in types for word in _choices(one)]
     else:
-        words = [(f"{one}=", str(schema.get("description", ""))) for one, schema in schemas.items() if one != META]
+        words = [(f"{one}=", field.description or "") for one, field in declared.params.model_fields.items()]
     return (word for word in words if word[0].startswith(start))
 
 
-def _choices(schema: dict[str, Any]) -> list[str]:
-    words = ["true", "false"] if schema.get("type") == "boolean" else [str(word) for word in schema.get("enum", ())]
-    return words + [word for choice in schema.get("anyOf", ()) for word in _choices(choice)]
+def _alternatives(annotation: Any) -> list[Any]:
+    if hasattr(annotation, "__metadata__"):
+        return _alternatives(annotation.__origin__)
+    if get_origin(annotation) in (Union, UnionType):
+        return [one for argument in get_args(annotation) for one in _alternatives(argument)]
+    return [annotation]
+
+
+def _choices(kind: Any) -> list[str]:
+    if kind is bool:
+        return ["true", "false"]
+    return [member.value for member in kind] if isinstance(kind, type) and issubclass(kind, StrEnum) else []
 
 
 def _read(name: str, file: str) -> str:
@@ -99,22 +103,23 @@ def _read(name: str, file: str) -> str:
         raise click.UsageError(f"{name}: {file} cannot be read: {reason}.") from None
 
 
-def _value(name: str, text: str, schema: dict[str, Any]) -> Any:
+def _value(name: str, text: str, types: list[Any]) -> Any:
     if text.startswith("@"):
         text = _read(name, text[1:])
-    choices = (schema, *schema.get("anyOf", ()))
-    types = {choice["type"] for choice in choices if "type" in choice}
-    if "string" in types:
+    if any(map(_is_text, types)):
         return text
-    items = {choice.get("items", {}).get("type") for choice in choices}
-    if "string" in items and not text.lstrip().startswith("["):
+    lists = [_alternatives(get_args(one)[0]) for one in types if get_origin(one) is list]
+    if any(_is_text(item) for items in lists for item in items) and not text.lstrip().startswith("["):
         return [text]
     try:
         return json.loads(text)
     except ValueError:
-        wanted = " or ".join(sorted(types - {"null"})) or "JSON"
-        article = "an" if wanted[0] in "aeio" else "a"
-        raise click.UsageError(f"{name} must be {article} {wanted}, not {text!r}.") from None
+        wanted = " or ".join(TYPE_NAMES.get(one, "JSON") for one in types if one is not NoneType)
+        raise click.UsageError(f"{name} must be {wanted}, not {text!r}.") from None
+
+
+def _is_text(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, str)
 
 
 def _json(name: str, text: str) -> Any:
@@ -129,6 +134,6 @@ def _nearest(name: str, known: Iterable[str]) -> str:
     return f" Did you mean {' or '.join(close)}?" if close else ""
 
 
-def _listed(schemas: dict[str, Any]) -> str:
-    names = [name for name in schemas if name != META]
-    return f" Its parameters: {', '.join(names)}." if names else " It has no parameters."
+def _listed(declared: Method) -> str:
+    names = ", ".join(declared.params.model_fields)
+    return f" Its parameters: {names}." if names else " It has no parameters."

@@ -8,15 +8,15 @@ import anyio
 import click
 from click.shell_completion import CompletionItem
 from sidecar_protocol.contract import Method
-from sidecar_protocol.entities import Job, JobStatus
+from sidecar_protocol.entities import JobStatus
 
-from sidecar.commandline.assignments import META, callable_methods, completions, find_method, param_schemas, params_of
+from sidecar.commandline.assignments import callable_methods, completions, find_method, params_of
 from sidecar.commandline.client import RemoteError, SidecarClient
 from sidecar.commandline.commands import INTERRUPTED
 from sidecar.commandline.connect import SidecarStopped, connect, handshake_params
 from sidecar.commandline.job_view import JobView, job_field
-from sidecar.commandline.options import DATABASE, JSON, output_for, run
-from sidecar.commandline.output import Output
+from sidecar.commandline.options import DATABASE, JSON, run
+from sidecar.commandline.output import JsonOutput, Output
 from sidecar.commandline.tables import print_methods
 
 
@@ -31,7 +31,7 @@ def _complete_method(context: click.Context, param: click.Parameter, incomplete:
 def _complete_param(context: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     del param
     declared = callable_methods().get(context.params.get("method", ""))
-    return [] if declared is None else [CompletionItem(word) for word, _ in completions(declared, incomplete)]
+    return [CompletionItem(word) for word, _ in completions(declared, incomplete)] if declared else []
 
 
 @click.command()
@@ -58,7 +58,7 @@ def call(method: str, params: tuple[str, ...], *, database: str | None, as_json:
     declared = find_method(method)
     if mode == "wait" and job_field(declared.result) is None:
         raise click.UsageError(f"--wait needs a method whose result is a job, and {method} is not one.")
-    run(_call, declared, params_of(declared, params), database, mode, output_for(as_json=as_json))
+    run(_call, declared, params_of(declared, params), database, mode, JsonOutput() if as_json else Output())
 
 
 @click.command()
@@ -69,11 +69,8 @@ def methods(*, as_json: bool) -> None:
     if not as_json:
         print_methods(known)
         return
-    listed = [
-        {"name": one.name, "doc": one.doc, "params": [name for name in param_schemas(one) if name != META]}
-        for one in known
-    ]
-    output_for(as_json=True).result(None, listed)
+    listed = [{"name": one.name, "doc": one.doc, "params": list(one.params.model_fields)} for one in known]
+    JsonOutput().result(listed)
 
 
 async def _call(
@@ -87,7 +84,7 @@ async def _call(
             if mode == "wait":
                 name = job_field(method.result)
                 return await _wait(client, result[name] if name else result, output)
-            output.result(method.result, result)
+            output.result(result)
             with contextlib.suppress(anyio.get_cancelled_exc_class()):  # Ctrl-C is the normal end
                 while mode == "follow":
                     output.notification(await client.receive())
@@ -102,9 +99,9 @@ async def _call(
 
 async def _wait(client: SidecarClient, job: dict[str, Any], output: Output) -> int:
     """Waits until the job ends and prints it.  After Ctrl-C it cancels the job and waits for that."""
-    view = JobView(job)
+    view = JobView(job, output.progress)
     interrupted = False
-    with output.watching(view):
+    with view.shown():
         try:
             await _until_ended(client, view)
         except anyio.get_cancelled_exc_class():
@@ -113,7 +110,7 @@ async def _wait(client: SidecarClient, job: dict[str, Any], output: Output) -> i
             with contextlib.suppress(RemoteError):  # the job has ended and been deleted meanwhile
                 await client.call("jobs.cancel", {"job_id": view.job["job_id"]})
             await _until_ended(client, view)
-    output.result(Job, view.job)
+    output.result(view.job)
     if error := view.job.get("error"):
         parts = [f"{view.job['status']} ({error['kind']}):", error["message"], error.get("hint")]
         output.problem(" ".join(filter(None, parts)))

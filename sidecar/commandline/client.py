@@ -89,8 +89,7 @@ class SidecarClient:
 
     async def initialize(self, name: str, **params: Any) -> Any:
         """Performs the handshake as the client `name`."""
-        info = {"name": name, "version": __version__}
-        return await self.call("initialize", {"protocol_version": PROTOCOL_VERSION, "client_info": info, **params})
+        return await self.call("initialize", hello(name, **params))
 
     async def send(self, line: bytes) -> None:
         """Sends a line unchanged.  Raises SidecarEnded."""
@@ -146,6 +145,12 @@ class SidecarClient:
         except anyio.WouldBlock:
             self.notifications.receive_nowait()
             self._send.send_nowait(received)
+
+
+def hello(name: str, **params: Any) -> dict[str, Any]:
+    """Returns the params of `initialize` for the client `name`."""
+    info = {"name": name, "version": __version__}
+    return {"protocol_version": PROTOCOL_VERSION, "client_info": info, **params}
 
 
 @asynccontextmanager

@@ -7,10 +7,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import IO, Any, Final
 
-from sidecar_protocol.meta import PROTOCOL_VERSION
-
-from sidecar import __version__, exit_codes
-from sidecar.commandline.client import SidecarClient, SidecarEnded, spawn
+from sidecar import exit_codes
+from sidecar.commandline.client import SidecarClient, SidecarEnded, hello, spawn
 from sidecar.paths import options_of
 
 CLIENT_NAME: Final = "sidecar command line"
@@ -52,8 +50,7 @@ async def connect(
 def handshake_params() -> dict[str, Any]:
     """Returns the params of `initialize`, with the token that BACKEND_TOKEN makes the sidecar require."""
     token = os.environ.get("BACKEND_TOKEN")
-    info = {"name": CLIENT_NAME, "version": __version__}
-    return {"protocol_version": PROTOCOL_VERSION, "client_info": info, **({"token": token} if token else {})}
+    return hello(CLIENT_NAME, **({"token": token} if token else {}))
 
 
 def _last_line(stderr: IO[bytes]) -> str:

@@ -24,7 +24,8 @@ from sidecar.commandline.connect import SidecarStopped, connect, handshake_param
 from sidecar.commandline.console_syntax import HELP, References, matches, parse_call, split_words
 from sidecar.commandline.job_view import JobView
 from sidecar.commandline.options import DATABASE, EXISTING_FILE, NEW_FILE, environment_option, parse_pairs, run
-from sidecar.commandline.output import JsonOutput, Output, TimelineOutput
+from sidecar.commandline.output import JsonOutput, Output
+from sidecar.commandline.timeline import TimelineOutput
 from sidecar.paths import options_of, relative_to
 from sidecar.transcripts.file.format import Header, read, write
 
@@ -198,10 +199,11 @@ class _Console:
         except RemoteError as error:
             self._failed = True
             self._references.add({"code": error.code, "message": error.message, "data": error.data}, name)
-            self._output.refusal(method, error, time.perf_counter() - begin)
+            self._output.refusal(method.name, error, time.perf_counter() - begin)
+            self._output.error(error)
         else:
             self._references.add(result, name)
-            self._output.response(method, result, time.perf_counter() - begin)
+            self._output.response(method.name, result, time.perf_counter() - begin)
         while self._client.notifications.statistics().current_buffer_used:  # print them before the next request
             await anyio.lowlevel.checkpoint()
 
@@ -226,10 +228,10 @@ class _Console:
             raise click.UsageError(".wait needs the id of a job.")
         job_id, status = [*words, JobStatus.SUCCEEDED.value][:2]
         # The view must receive notifications before the job is requested, so that none is missed in between.
-        view = JobView({"job_id": job_id, "version": 0, "status": JobStatus.QUEUED, "type": ""})
+        view = JobView({"job_id": job_id, "version": 0, "status": JobStatus.QUEUED, "type": ""}, self._output.progress)
         self._views.append(view)
         try:
-            with self._output.watching(view):
+            with view.shown():
                 view.update_job(await self._client.call("jobs.get", {"job_id": job_id}))
                 while not view.has_ended:
                     await self._next_change()
@@ -247,10 +249,10 @@ class _Console:
         if fields and isinstance(value, list):
             self._output.rows([{name: item.get(name) for name in fields} for item in value])
         else:
-            self._output.result(None, value)
+            self._output.result(value)
 
     async def _list_methods(self, _: str) -> None:
-        self._output.result(None, [declared.name for declared in methods()])
+        self._output.result([declared.name for declared in methods()])
 
     async def _receive(self) -> None:
         async for received in self._client.notifications:

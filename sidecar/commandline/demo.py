@@ -20,7 +20,7 @@ from sidecar.commandline.commands import INTERRUPTED
 from sidecar.commandline.console import converse
 from sidecar.commandline.formatting import duration
 from sidecar.commandline.options import DATABASE
-from sidecar.commandline.output import TimelineOutput
+from sidecar.commandline.timeline import TimelineOutput
 
 FILES: Final = Path(__file__).parent / "demo_files"
 LONG_PROMPT: Final = "Write an essay of at least 800 words about this: {}"

@@ -14,7 +14,7 @@ from rich.text import Text
 from sidecar.commandline.client import Received, RemoteError
 from sidecar.commandline.formatting import duration, one_line
 from sidecar.commandline.options import EXISTING_FILE, JSON, NEW_FILE
-from sidecar.commandline.timeline import Timeline
+from sidecar.commandline.timeline import TimelineOutput
 from sidecar.transcripts.file.format import Entry, Header, NotATranscript, read
 from sidecar.transcripts.inspect.summary import RunSummary, summarize
 from sidecar.transcripts.inspect.waterfall import page
@@ -61,11 +61,11 @@ def _print(path: Path, *, show_all: bool) -> None:
 
 def _print_timeline(console: Console, path: Path, limit: int, name_width: int) -> None:
     seconds = 0.0
-    timeline = Timeline(console, lambda: seconds, name_width)
+    timeline = TimelineOutput(lambda: seconds, name_width)
     requests: dict[Any, tuple[str, float]] = {}
     for count, line in enumerate(read(path)):
         if isinstance(line, Header):
-            timeline.flush_line()
+            timeline.flush()
             server, at = line.facts.get("server", "a sidecar"), line.facts.get("started_at", "some time")
             console.print(Text(f"{server}, {at}", style="bold"))
             requests, seconds = {}, 0.0
@@ -73,16 +73,16 @@ def _print_timeline(console: Console, path: Path, limit: int, name_width: int) -
         if count > limit:
             break
         if line.t / 1000 - seconds > 1:
-            timeline.flush_line()
+            timeline.flush()
         seconds = line.t / 1000
-        _print_entry(console, timeline, line, requests)
-    timeline.flush_line()
+        _print_entry(timeline, line, requests)
+    timeline.flush()
 
 
-def _print_entry(console: Console, timeline: Timeline, entry: Entry, requests: dict[Any, tuple[str, float]]) -> None:
+def _print_entry(timeline: TimelineOutput, entry: Entry, requests: dict[Any, tuple[str, float]]) -> None:
     if entry.message is None:
-        timeline.flush_line()
-        console.print(Text(f"{entry.t / 1000:7.3f}  {_event(entry)}", style="dim"))
+        timeline.flush()
+        timeline.out.print(Text(f"{entry.t / 1000:7.3f}  {_event(entry)}", style="dim"))
     for message in filter(lambda one: isinstance(one, dict), entry.messages):
         method, params = message.get("method"), message.get("params") or {}
         if method is not None and entry.from_client:
@@ -95,9 +95,9 @@ def _print_entry(console: Console, timeline: Timeline, entry: Entry, requests: d
             name, since = requests.pop(message.get("id"), ("(no id)", entry.t))
             took_s = (entry.t - since) / 1000
             if "error" in message:
-                timeline.refusal(name, took_s, RemoteError(message["error"]))
+                timeline.refusal(name, RemoteError(message["error"]), took_s)
             else:
-                timeline.response(name, took_s, message.get("result"))
+                timeline.response(name, message.get("result"), took_s)
 
 
 def _event(entry: Entry) -> str:

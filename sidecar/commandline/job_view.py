@@ -1,12 +1,13 @@
 """A job on a terminal: its progress while it runs, with the end of Claude's text, and the facts of its result."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.filesize import decimal as file_size
+from rich.live import Live
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.spinner import Spinner
@@ -16,8 +17,9 @@ from sidecar_protocol.contract import Model
 from sidecar_protocol.entities import Job, JobStatus
 
 from sidecar.commandline.client import Received
-from sidecar.commandline.formatting import duration, one_line, printable
+from sidecar.commandline.formatting import one_line, printable
 
+FRAMES_PER_S: Final = 12
 TEXT_LINES: Final = 8
 """Lines of Claude's text; more would not fit on a small terminal."""
 TAIL_CHARS: Final = 4_000
@@ -28,13 +30,12 @@ FINAL: Final = frozenset({JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCE
 
 
 class JobView:
-    """Tracks one job by its notifications; a rich renderable of the job's present state."""
+    """Tracks one job by its notifications, and shows it on `console`; a rich renderable of the job's present state."""
 
-    def __init__(self, job: Mapping[str, Any]) -> None:
+    def __init__(self, job: Mapping[str, Any], console: Console) -> None:
         self.job = dict(job)
-        self.text = ""
-        self.on_message: Callable[[str], None] = lambda _: None
-        self.on_text: Callable[[str], None] = lambda _: None
+        self._console = console
+        self._text = ""
         self._message = ""
         self._fraction: float | None = job.get("progress")
         self._begin = time.perf_counter()
@@ -43,6 +44,17 @@ class JobView:
     @property
     def has_ended(self) -> bool:
         return self.job["status"] in FINAL
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Shows the job during the block: below the output on a terminal, elsewhere as plain text."""
+        if self._console.is_terminal:
+            with Live(self, console=self._console, refresh_per_second=FRAMES_PER_S, transient=True):
+                yield
+            return
+        yield
+        if self._text:
+            self._console.print()
 
     def update(self, received: Received) -> None:
         """Handles a notification; those about other jobs are ignored."""
@@ -55,8 +67,9 @@ class JobView:
             self._fraction = params["progress"]
             self.show_message(params["message"] or "")
         elif received.method == "claude.delta":
-            self.text += params["text"]
-            self.on_text(params["text"])
+            self._text += params["text"]
+            if not self._console.is_terminal:
+                self._console.print(Text(printable(params["text"])), end="", soft_wrap=True)
 
     def update_job(self, job: dict[str, Any]) -> None:
         """Replaces the job, unless `job` is another one or an older version."""
@@ -70,35 +83,24 @@ class JobView:
         message = one_line(message)
         if message and message != self._message:
             self._message = message
-            self.on_message(message)
+            if not self._console.is_terminal:
+                self._console.print(Text(message), soft_wrap=True)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         del options
-        if time.perf_counter() - self._begin < HIDDEN_S:
+        seconds = time.perf_counter() - self._begin
+        if seconds < HIDDEN_S:
             return
-        if self.text.strip():
-            yield Panel(_tail(self.text, console), border_style="dim", padding=(0, 1))
+        if self._text.strip():
+            lines = Text(printable(self._text[-TAIL_CHARS:]).strip()).wrap(console, console.width - 4)
+            yield Panel(Text("\n").join(lines[-TEXT_LINES:]), border_style="dim", padding=(0, 1))
         row = Table.grid(padding=(0, 1))
         parts: list[Any] = [self._spinner, Text(str(self.job["type"])), Text(str(self.job["status"]), style="cyan")]
         if self._fraction is not None:
             parts.append(ProgressBar(total=1.0, completed=self._fraction, width=20))
         message = Text(self._message, style="dim", no_wrap=True, overflow="ellipsis")
-        row.add_row(*parts, message, Text(f"{time.perf_counter() - self._begin:.1f} s", style="dim"))
+        row.add_row(*parts, message, Text(f"{seconds:.1f} s", style="dim"))
         yield row
-
-
-def _tail(text: str, console: Console) -> Text:
-    wrapped = Text(printable(text[-TAIL_CHARS:]).strip()).wrap(console, console.width - 4)
-    return Text("\n").join(wrapped[-TEXT_LINES:])
-
-
-def outcome(job: Mapping[str, Any]) -> str:
-    """Returns how a job ended: `succeeded in 68 ms`."""
-    if job.get("started_at") is None:
-        return str(job["status"])
-    begin, end = (datetime.fromisoformat(job[name]) for name in ("started_at", "finished_at"))
-    word = "in" if job["status"] == JobStatus.SUCCEEDED else "after"
-    return f"{job['status']} {word} {duration((end - begin).total_seconds())}"
 
 
 def facts(job: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

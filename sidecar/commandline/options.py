@@ -8,8 +8,6 @@ from typing import Any, Final, NoReturn
 import anyio
 import click
 
-from sidecar.commandline.output import JsonOutput, Output
-
 DATABASE: Final = click.option(
     "--db", "database", metavar="PATH", help="Database file (default: sidecar.db in the data folder, APP_DATA_DIR)."
 )
@@ -31,10 +29,6 @@ def parse_pairs(context: click.Context, option: click.Parameter, pairs: tuple[st
             raise click.BadParameter(f"{pair} is not of the form NAME=VALUE.", context, option)
         parsed[name] = value
     return parsed
-
-
-def output_for(*, as_json: bool) -> Output:
-    return JsonOutput() if as_json else Output()
 
 
 def run(command: Callable[..., Awaitable[int]], *arguments: Any) -> NoReturn:

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from types import UnionType
-from typing import Any, Final, Union, get_args, get_origin
+from itertools import chain
+from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
-from sidecar_protocol.contract import Method, Model
+from sidecar_protocol.contract import Method
 
 from sidecar.commandline.formatting import ago, one_line
 
@@ -22,21 +22,23 @@ RANKS: Final = (*BEST, *BEST_TEXTS)
 """The most informative columns, best first.  Any other is only added if it takes no width from these."""
 
 
-def list_field(result: type[Model] | None) -> tuple[str, type[Model]] | None:
-    """Returns the name and item type of the only list of models in a result whose other fields are plain values.
+def list_member(result: Any) -> str | None:
+    """Returns the name of the only list of entities in a result whose other members are plain values.
 
     Such a result can be printed as a table; None for any other.
     """
-    fields = {} if result is None else {name: _flat(field.annotation) for name, field in result.model_fields.items()}
-    others = [name for name, types in fields.items() if not all(map(_is_plain, types))]
-    items = [get_args(one)[0] for name in others for one in fields[name] if get_origin(one) is list]
-    is_table = len(others) == len(items) == 1 and isinstance(items[0], type) and issubclass(items[0], Model)
-    return (others[0], items[0]) if is_table else None
+    members = {name: member for name, member in result.items() if member is not None} if type(result) is dict else {}
+    lists = [name for name, member in members.items() if isinstance(member, list)]
+    if len(lists) != 1 or any(isinstance(member, dict) for member in members.values()):
+        return None
+    rows = members[lists[0]]
+    is_table = all(isinstance(row, dict) for row in rows) if rows else len(members) == 1
+    return lists[0] if is_table else None
 
 
-def print_table(console: Console, item: type[Model], rows: list[dict[str, Any]], now: datetime) -> None:
-    table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="bold")
-    cells = {name: [_cell(name, row.get(name), now) for row in rows] for name in item.model_fields}
+def print_table(console: Console, rows: list[dict[str, Any]], now: datetime) -> None:
+    table = _table()
+    cells = {name: [_cell(name, row.get(name), now) for row in rows] for name in dict.fromkeys(chain(*rows))}
     names = _chosen(cells, console.width)
     for name in names:
         flexible = name in TEXTS
@@ -55,12 +57,16 @@ def print_table(console: Console, item: type[Model], rows: list[dict[str, Any]],
 
 
 def print_methods(methods: Iterable[Method]) -> None:
-    table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="bold")
+    table = _table()
     table.add_column("method", no_wrap=True, style="cyan")
     table.add_column("description")
     for declared in methods:
         table.add_row(declared.name, declared.doc.partition("\n")[0])
     Console(highlight=False).print(table, markup=False)
+
+
+def _table() -> Table:
+    return Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="bold")
 
 
 def _chosen(cells: dict[str, list[str]], width: int) -> list[str]:
@@ -88,16 +94,3 @@ def _cell(name: str, value: Any, now: datetime) -> str:
 
 def _width(name: str, cells: list[str]) -> int:
     return max(map(len, [name, *cells]))
-
-
-def _is_plain(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, (str, int, float, type(None)))
-
-
-def _flat(annotation: Any) -> list[Any]:
-    """Returns the members of a union, or the annotation itself, without constraints."""
-    if hasattr(annotation, "__metadata__"):
-        return _flat(annotation.__origin__)
-    if get_origin(annotation) in (Union, UnionType):
-        return [flat for argument in get_args(annotation) for flat in _flat(argument)]
-    return [annotation]

@@ -156,7 +156,7 @@ class JobJournal:
                 self.store.set_progress(job_id, progress, text, iso_now(self.clock))
 
     def wait_for(self, job_id: str, what: WaitingFor | None) -> None:
-        """Sets what a running job waits for; None once it goes on."""
+        """Sets what a running job waits for; None once it continues."""
         with self.database.write():
             if (job := self.store.wait_for(job_id, what, iso_now(self.clock))) is not None:
                 self._notify_updated(job)

@@ -75,7 +75,7 @@ class SchedulesStore:
             next_run_at, enabled, period_s, schedule_id,
         )  # fmt: skip
 
-    def record_run(self, schedule_id: str, job_id: str, now: str) -> Encoded[Schedule]:
+    def set_last_run(self, schedule_id: str, job_id: str, now: str) -> Encoded[Schedule]:
         return self._update("last_run_at = ?, last_job_id = ?", now, job_id, schedule_id)
 
     def all(self) -> list[Encoded[Schedule]]:
@@ -177,7 +177,7 @@ class Scheduler(Schedules):
             log.warning("schedule %s is skipped: this version cannot run its jobs", schedule.schedule_id)
             return None
         job, _ = self._journal.enqueue(spec, schedule_id=schedule.schedule_id)
-        updated = self._schedules.record_run(schedule.schedule_id, job.load().job_id, iso_now(self._clock))
+        updated = self._schedules.set_last_run(schedule.schedule_id, job.load().job_id, iso_now(self._clock))
         self._journal.notify(ScheduleUpdated(schedule=updated.as_model()))
         return job
 

@@ -56,14 +56,12 @@ class LockFile:
             os.close(self._file)
             raise DatabaseLocked(pid) from None
         os.ftruncate(self._file, 0)
-        os.pwrite(self._file, str(os.getpid()).encode(), 0) if hasattr(os, "pwrite") else os.write(
-            self._file, str(os.getpid()).encode()
-        )
+        os.write(self._file, str(os.getpid()).encode())
 
     if sys.platform == "win32":
 
         def _lock(self) -> None:
-            import msvcrt  # noqa: PLC0415 - exists on Windows only
+            import msvcrt  # noqa: PLC0415 - exists on Windows only, where it has not been tested
 
             os.lseek(self._file, 1_000, os.SEEK_SET)  # a byte beyond the pid, so that the pid stays readable
             msvcrt.locking(self._file, msvcrt.LK_NBLCK, 1)

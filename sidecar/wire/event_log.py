@@ -29,8 +29,8 @@ class EventLog:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._recorded = 0
-        self._recorded_bytes = 0
+        self._added = 0
+        self._added_bytes = 0
 
     def epoch(self) -> str:
         """Returns the id of this database; sequence numbers are comparable only within one epoch."""
@@ -44,15 +44,15 @@ class EventLog:
         )[0]
         return (oldest if oldest is not None else (latest or 0) + 1), latest or 0
 
-    def record(self, now_ms: int, method: str, params_fragment: bytes) -> None:
+    def add(self, now_ms: int, method: str, params_fragment: bytes) -> None:
         """Appends an event and prunes the log now and then."""
         self.append(iso(now_ms), method, params_fragment)
-        self._recorded += 1
-        self._recorded_bytes += len(params_fragment)
-        if self._recorded % PRUNE_EVERY == 0:
+        self._added += 1
+        self._added_bytes += len(params_fragment)
+        if self._added % PRUNE_EVERY == 0:
             self.prune(now_ms, PRUNE_EVERY * 2)
-        if self._recorded_bytes > PRUNE_EVERY_BYTES:
-            self._recorded_bytes = 0
+        if self._added_bytes > PRUNE_EVERY_BYTES:
+            self._added_bytes = 0
             self.prune_bytes(PRUNE_EVERY * 2)
 
     def append(self, at: str, method: str, params_fragment: bytes) -> int:

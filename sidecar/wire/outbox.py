@@ -103,7 +103,7 @@ class Outbox:
                 self._coalesce(notification)
             return
         with self._database.write():
-            self.log.record(self._clock.now_ms(), notification.name, notification.members())
+            self.log.add(self._clock.now_ms(), notification.name, notification.members())
         self._has_unsent = True
         self._request_commit()
 

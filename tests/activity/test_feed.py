@@ -120,7 +120,7 @@ async def test_an_event_written_again_is_updated(app: InProcessApp) -> None:
     (event,) = page["events"]
     assert (event["title"], event["event_type"], event["actor"]) == ("new", "issue.resolved", None)
     assert (event["created_at"], event["updated_at"]) == (AT, "2026-11-23T08:00:05.000Z")
-    await app.settle()
+    await app.run_pending()
     assert [(one["added"], one["updated"]) for one in app.named("activity.changed")] == [(1, 0), (0, 1), (0, 1)]
 
 

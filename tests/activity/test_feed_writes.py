@@ -26,7 +26,7 @@ async def ids(app: InProcessApp, **params: Any) -> list[str]:
 
 async def changes(app: InProcessApp) -> list[dict[str, Any]]:
     """Returns the counts and ids of each `activity.changed` since the last call."""
-    await app.settle()
+    await app.run_pending()
     notifications = app.named("activity.changed")
     app.received.clear()
     return [

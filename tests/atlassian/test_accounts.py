@@ -158,7 +158,7 @@ async def test_an_account_can_be_deleted_during_its_sync(harness: AtlassianHarne
     account = await harness.connect()
     await harness.until(lambda _: harness.named("activity.changed"))
     await harness.jira.delete_account(account_id=account.account_id)
-    await harness.settle()
+    await harness.run_pending()
     assert await harness.event_types() == []
     assert harness.database.rows("SELECT count(*) FROM atlassian_objects") == [(0,)]
 

@@ -23,7 +23,7 @@ FAILURES: Final = (Refused, ServerGone, OSError)
 """Errors of a server that end its part in a group."""
 QUEUED_JOB: Final[dict[str, Any]] = {"type": "maintenance.backup", "payload": {}, "run_at": FAR_FUTURE}
 """A job that stays queued."""
-SETTLE_S: Final = 0.02
+QUIET_S: Final = 0.02
 """Silence, in seconds, after which no notification is left: a server writes its events within one tick."""
 
 
@@ -113,7 +113,7 @@ class ServerPool:
         if server is None:
             server = self._servers[purpose] = self.start(purpose, link)
             self.call(server, "initialize", handshake())
-        drain(server.wire, SETTLE_S)
+        drain(server.wire, QUIET_S)
         return server
 
     def loaded(self) -> Server:
@@ -122,14 +122,14 @@ class ServerPool:
         if not self.job_ids:
             created = [self.call(server, "jobs.create", QUEUED_JOB) for _ in range(self.pace.seeded)]
             self.job_ids = [answer["job"]["job_id"] for answer in created]
-            drain(server.wire, SETTLE_S)
+            drain(server.wire, QUIET_S)
         return server
 
     def fill(self, server: Server, jobs: int, params: dict[str, Any], window: int) -> None:
         """Creates this number of jobs.  Raises `Refused` if the first one is refused."""
         self.call(server, "jobs.create", params)
         send_all(server.wire, self.kind.many("jobs.create", [params] * (jobs - 1)), window)
-        drain(server.wire, SETTLE_S)
+        drain(server.wire, QUIET_S)
 
     def has(self, purpose: str) -> bool:
         """Whether a server is running for this purpose."""

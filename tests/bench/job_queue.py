@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from tests.bench.benchmark import SETTLE_S, Benchmark, ServerPool, Values
+from tests.bench.benchmark import QUIET_S, Benchmark, ServerPool, Values
 from tests.bench.driver import MarkedLines, Wire, drain, read_once, send_all
 from tests.bench.process_stats import rss_mib
 from tests.bench.request_load import WINDOW
@@ -58,7 +58,7 @@ def _sidecar(pool: ServerPool) -> Values:
     start = time.perf_counter()
     send_all(wire, requests, WINDOW)
     created = time.perf_counter() - start
-    drain(wire, SETTLE_S)
+    drain(wire, QUIET_S)
     ended = succeeded(wire)
     start = time.perf_counter()
     pool.call(server, "jobs.queue.resume", {})

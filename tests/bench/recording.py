@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from tests.bench.benchmark import QUEUED_JOB, SETTLE_S, Benchmark, Pace, ServerPool, Values
+from tests.bench.benchmark import QUEUED_JOB, QUIET_S, Benchmark, Pace, ServerPool, Values
 from tests.bench.driver import drain, exchange, send_all
 from tests.bench.request_load import DISTINCT, WINDOW
 from tests.bench.server import Server, launch
@@ -106,7 +106,7 @@ def _compared(
     for _ in range(pace.bursts):
         for name, server in servers.items():
             burst = exchange(server.wire, requests[name], window, pace.seconds / 2)
-            drain(server.wire, SETTLE_S)
+            drain(server.wire, QUIET_S)
             rates[name].append(burst.per_s)
             costs[name].append(burst.cpu_us)
     speed = statistics.median(rates["recorded"]) / statistics.median(rates["plain"])

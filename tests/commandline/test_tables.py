@@ -5,14 +5,9 @@ from io import StringIO
 
 from rich.console import Console
 from rich.filesize import decimal as size
-from sidecar_protocol.activity.feed import ActivityPage
-from sidecar_protocol.entities import Job
-from sidecar_protocol.events import EventPage
-from sidecar_protocol.jobs import JobPage
-from sidecar_protocol.system.status import Diagnostics, Health
 
 from sidecar.commandline.formatting import ago, duration, one_line
-from sidecar.commandline.tables import list_field, print_table
+from sidecar.commandline.tables import list_member, print_table
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 JOB = {
@@ -29,19 +24,18 @@ JOB = {
 
 def table(width: int) -> list[str]:
     out = StringIO()
-    print_table(Console(file=out, width=width), Job, [JOB], NOW)
+    print_table(Console(file=out, width=width), [JOB], NOW)
     return [line.rstrip() for line in out.getvalue().splitlines()]
 
 
-def test_a_result_with_one_list_of_models_is_a_table() -> None:
-    assert list_field(JobPage) == ("jobs", Job)
-    assert [(list_field(model) or ("",))[0] for model in (ActivityPage, EventPage, Health)] == [
-        "events",
-        "events",
-        "checks",
-    ]
-    assert list_field(Diagnostics) is None
-    assert list_field(Job) is None
+def test_a_result_with_one_list_of_entities_is_a_table() -> None:
+    assert list_member({"jobs": [], "next_cursor": None}) == "jobs"
+    assert list_member({"jobs": [JOB], "next_cursor": "a"}) == "jobs"
+    assert list_member({"status": "ok", "checks": [{"name": "database"}]}) == "checks"
+    assert list_member({"health": {}, "warnings": [{"name": "database"}]}) is None
+    assert list_member({"tool": "Bash", "arguments": []}) is None
+    assert list_member({"names": ["a"]}) is None
+    assert list_member(JOB) is None
 
 
 def test_a_table_has_the_most_informative_columns_that_fit() -> None:

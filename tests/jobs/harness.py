@@ -189,7 +189,7 @@ class JobsHarness(InProcessApp):
         """Advances the clock and wakes the worker."""
         self.clock.advance(seconds)
         self.look_for_jobs()
-        await self.settle()
+        await self.run_pending()
 
     def make_worker(self) -> JobsWorker:
         worker = self.job_queue.worker = JobsWorker(

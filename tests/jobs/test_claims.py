@@ -35,7 +35,7 @@ async def test_a_job_does_not_start_if_its_claim_cannot_be_committed(
         with anyio.fail_after(60):
             while not claimed:
                 await harness.tick()
-        await harness.settle()
+        await harness.run_pending()
         assert (claimed, harness.handler.started) == ([job_id], [])
         job = await harness.call("jobs.get", {"job_id": job_id})
         assert (job["status"], job["attempt"]) == ("queued", 0)

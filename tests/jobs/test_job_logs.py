@@ -18,7 +18,7 @@ async def log_in_every_attempt(harness: JobsHarness, write: Callable[[Any], None
                 run = await harness.handler.next_run("a")
                 write(run.context)
                 run.fail(JobFailed("Too much.", kind="busy", retryable=True))
-                await harness.settle()
+                await harness.run_pending()
                 await harness.pass_time(10)
             if (await harness.get_job(job_id))["attempt"] == 3:
                 await harness.call("jobs.retry", {"job_id": job_id})

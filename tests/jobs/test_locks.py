@@ -70,10 +70,10 @@ async def test_jobs_wait_for_a_lock_that_was_acquired_during_a_run(harness: Jobs
         run = await harness.handler.next_run("a")
         await harness.create_job("b", lock="k")
         (await harness.handler.next_run("b")).succeed()  # no job holds the lock yet
-        await harness.settle()
+        await harness.run_pending()
         run.context.lock("k")
         waiting = await harness.create_job("c", lock="k")
-        await harness.settle()
+        await harness.run_pending()
         assert await waiting_for(harness, waiting) == "lock"
         run.succeed()
         await harness.until_updated(holder, status="succeeded")
@@ -87,7 +87,7 @@ async def test_a_run_holds_the_lock_of_the_session_that_it_started(harness: Jobs
         run = await harness.handler.next_run("one")
         run.context.lock(f"claude:session:{SESSION}")
         second = await spawn(harness, "two", SESSION)
-        await harness.settle()
+        await harness.run_pending()
         assert await waiting_for(harness, second) == "lock"
         run.succeed()
         await harness.handler.next_run("two")
@@ -99,7 +99,7 @@ async def test_jobs_with_the_same_lock_run_in_order_of_creation(harness: JobsHar
     async with harness.working():
         for name in "abcdef":
             (await harness.handler.next_run(name)).succeed()
-        await harness.settle()
+        await harness.run_pending()
     for names in ("bdf", "ace"):
         assert [name for name in harness.handler.started if name in names] == list(names)
     assert (harness.handler.max_running["even"], harness.handler.max_running["odd"]) == (1, 1)
@@ -161,12 +161,12 @@ async def test_a_type_at_its_limit_does_not_block_other_types(harness: JobsHarne
     async with harness.working():
         run = await harness.handler.next_run("a")
         await harness.handler.next_run("other")
-        await harness.settle()
+        await harness.run_pending()
         assert harness.handler.started == ["a", "other"]
         run.succeed()
         (await harness.handler.next_run("b")).succeed()
         (await harness.handler.next_run("c")).succeed()
-        await harness.settle()
+        await harness.run_pending()
     assert (harness.handler.started, harness.handler.max_running["work.serial"]) == (["a", "other", "b", "c"], 1)
 
 
@@ -188,7 +188,7 @@ async def test_types_of_one_pool_share_its_limit(harness: JobsHarness) -> None:
     async with harness.working():
         for number in range(6):
             (await harness.handler.next_run(str(number))).succeed()
-        await harness.settle()
+        await harness.run_pending()
     assert (harness.handler.max_running["all"], harness.store.counts()) == (2, {"succeeded": 6})
 
 
@@ -197,13 +197,13 @@ async def test_at_most_eight_jobs_run_at_once(harness: JobsHarness) -> None:
         await harness.create_job(str(number), RepeatableJob if number % 2 else SimpleJob)
     async with harness.working():
         runs = [await harness.handler.next_run(str(number)) for number in range(8)]
-        await harness.settle()
+        await harness.run_pending()
         assert len(harness.handler.started) == 8
         for run in runs:
             run.succeed()
         for number in range(8, 12):
             (await harness.handler.next_run(str(number))).succeed()
-        await harness.settle()
+        await harness.run_pending()
     assert (harness.handler.max_running["all"], harness.store.counts()) == (8, {"succeeded": 12})
 
 

@@ -285,7 +285,7 @@ async def test_a_ninth_job_starts_when_one_of_eight_ends(app: InProcessApp) -> N
     async with app.working():
         ids = [await create(app, "test.hang") for _ in range(10)]
         await app.until_job(ids[7], "running")
-        await app.settle()
+        await app.run_pending()
         assert len((await app.call("jobs.list", {"status": "running"}))["jobs"]) == 8
         await app.call("jobs.cancel", {"job_id": ids[0]})
         await app.until_job(ids[8], "running")

@@ -208,7 +208,7 @@ async def test_a_recovery_that_fails_is_repeated_before_any_job_is_claimed(
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             async with harness.working():
-                await harness.settle()
+                await harness.run_pending()
                 assert (harness.handler.started, harness.store.counts()) == ([], {"queued": 1, "running": 2})
                 other.execute("COMMIT")
                 harness.look_for_jobs()
@@ -226,7 +226,7 @@ async def test_a_worker_whose_recovery_fails_can_be_stopped(path: Path) -> None:
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             async with harness.working():
-                await harness.settle()
+                await harness.run_pending()
                 with anyio.fail_after(30):
                     assert await harness.features.stop_work(60) == (0, True)
 
@@ -294,7 +294,7 @@ async def test_a_shutdown_does_not_start_jobs_that_waited_for_a_lock(path: Path)
         async with harness.working():
             await harness.handler.next_run("a")
             await harness.call("shutdown")
-            await harness.settle()
+            await harness.run_pending()
         assert harness.handler.started == ["a"]
         assert harness.statuses(second) == ["queued"]
 

@@ -16,7 +16,7 @@ async def finished_job(harness: JobsHarness, status: str) -> str:
     job_id = await harness.create_job("a", RepeatableJob)
     async with harness.working():
         (await harness.handler.next_run("a")).fail(retryable_failure())
-        await harness.settle()
+        await harness.run_pending()
         await harness.pass_time(2)
         run = await harness.handler.next_run("a")
         run.context.progress(0.5, "half")
@@ -55,7 +55,7 @@ async def test_a_finished_job_runs_again_with_all_its_attempts(harness: JobsHarn
     assert (await harness.log_messages(job_id))[-1] == "Queued again on request"
     async with harness.working():
         (await harness.handler.next_run("a")).succeed("again")
-        await harness.settle()
+        await harness.run_pending()
     assert (await harness.get_job(job_id))["result"] == {"text": "again"}
 
 

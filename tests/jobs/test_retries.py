@@ -116,7 +116,7 @@ async def test_a_bug_in_a_handler_is_retried_within_its_attempts(
     async with harness.working():
         for delay_s in (2, 4):
             (await harness.handler.next_run("a")).fail(ZeroDivisionError("hunter2"))
-            await harness.settle()
+            await harness.run_pending()
             await harness.pass_time(delay_s)
         (await harness.handler.next_run("a")).fail(ZeroDivisionError("hunter2"))
         failed = await harness.until_updated(job_id, status="failed")
@@ -260,7 +260,7 @@ async def test_a_snoozed_job_runs_again_and_uses_up_no_attempt(harness: JobsHarn
     async with harness.working():
         for _ in range(5):
             (await harness.handler.next_run("a")).fail(JobSnoozed("You are offline.", delay_s=30, waiting_for=reason))
-            await harness.settle()
+            await harness.run_pending()
             waiting = await harness.get_job(job_id)
             fields = ("status", "attempt", "waiting_for", "message", "error", "recoveries")
             assert [waiting[field] for field in fields] == ["queued", 0, reason, "You are offline.", None, 0]
@@ -294,7 +294,7 @@ async def test_a_snooze_does_not_restore_failed_attempts(harness: JobsHarness) -
     job_id = await harness.create_job("a", RepeatableJob)
     async with harness.working():
         (await harness.handler.next_run("a")).fail(retryable_failure())
-        await harness.settle()
+        await harness.run_pending()
         await harness.pass_time(2)
         (await harness.handler.next_run("a")).fail(JobSnoozed("Offline.", delay_s=1, waiting_for=WaitingFor.NETWORK))
         snoozed = await harness.until_updated(job_id, waiting_for="network")
@@ -312,7 +312,7 @@ async def test_an_immediate_retry_can_be_cancelled(harness: JobsHarness) -> None
             await harness.tick()
         await harness.create_job("b", SimpleJob, run_at="2027-01-01T00:00:00Z")  # wakes the worker in this tick
         run = await harness.handler.next_run("a")
-        await harness.settle()
+        await harness.run_pending()
         await harness.call("jobs.cancel", {"job_id": job_id})
         await harness.until_updated(job_id, status="cancelled")
         assert run.outcome.cancelled()
@@ -328,7 +328,7 @@ async def test_each_snapshot_of_a_retried_job_has_a_higher_version(harness: Jobs
             retryable_failure(),
         ):
             (await harness.handler.next_run("a")).fail(error)
-            await harness.settle()
+            await harness.run_pending()
             await harness.pass_time(10)
         await harness.until_updated(job_id, status="failed")
     versions = [job["version"] for job in harness.snapshots(job_id)]

@@ -37,7 +37,7 @@ def creation_times(harness: JobsHarness, schedule_id: str = "s") -> list[str]:
 async def finish(harness: JobsHarness, name: str) -> None:
     """Waits for the next run of this job and makes it succeed."""
     (await harness.handler.next_run(name)).succeed()
-    await harness.settle()
+    await harness.run_pending()
 
 
 async def test_a_new_schedule_runs_at_the_next_point_of_its_grid(harness: JobsHarness) -> None:
@@ -89,7 +89,7 @@ async def test_a_period_longer_than_any_session_still_fires(data_dir: Path) -> N
         async with open_harness(data_dir / "sidecar.db", clock) as harness:
             harness.scheduler.ensure("s", SimpleJob(name="a"), period_s=DAY_S)
             async with harness.working():
-                await harness.settle()
+                await harness.run_pending()
                 if harness.handler.started:
                     await finish(harness, "a")
                 await harness.pass_time(60)
@@ -117,7 +117,7 @@ async def test_a_schedule_skips_runs_while_its_job_is_unfinished(harness: JobsHa
         assert creation_times(harness) == ["09:00"]
         assert (await schedules(harness))["s"]["next_run_at"] == "2026-11-23T13:00:00.000Z"
         run.succeed()
-        await harness.settle()
+        await harness.run_pending()
         await harness.pass_time(HOUR_S)
         assert creation_times(harness) == ["09:00", "13:00"]
 
@@ -140,7 +140,7 @@ async def test_one_job_replaces_all_runs_missed_in_standby_or_between_sessions(
         harness.scheduler.ensure("s", SimpleJob(name="a"), period_s=15 * 60)
         if in_standby:
             async with harness.working():
-                await harness.settle()
+                await harness.run_pending()
                 await harness.pass_time(12 * HOUR_S + 60)
                 await finish(harness, "a")
                 await harness.pass_time(14 * 60)
@@ -209,9 +209,9 @@ async def test_overdue_jobs_start_on_jobs_queue_wake_after_standby(harness: Jobs
     harness.scheduler.ensure("hour", SimpleJob(name="hour"), period_s=HOUR_S)
     await harness.create_job("later", run_at="2026-11-23T09:30:00Z")
     async with harness.working():
-        await harness.settle()
+        await harness.run_pending()
         harness.clock.wall_ms += 2 * HOUR_S * 1000  # the timers have not moved
-        await harness.settle()
+        await harness.run_pending()
         assert harness.handler.started == []
         assert (await harness.call("jobs.queue.wake"))["counts"]["queued"] == 1
         await finish(harness, "later")
@@ -250,7 +250,7 @@ async def test_a_disabled_schedule_does_not_run_or_catch_up(harness: JobsHarness
         await harness.pass_time(5 * HOUR_S + 60)
         on = await harness.call("jobs.schedules.update", {"schedule_id": "s", "enabled": True})
         assert (on["enabled"], on["next_run_at"]) == (True, "2026-11-23T14:00:00.000Z")
-        await harness.settle()
+        await harness.run_pending()
         assert creation_times(harness) == []
         await harness.pass_time(59 * 60)
         assert creation_times(harness) == ["14:00"]

@@ -29,7 +29,7 @@ async def test_a_handler_knows_how_long_its_job_was_snoozed(harness: JobsHarness
             run = await harness.handler.next_run("a")
             assert run.context.snoozed_for_s == pytest.approx(snoozed_for_s)
             run.fail(JobSnoozed("Later.", delay_s=60, waiting_for=WaitingFor.RATE_LIMIT))
-            await harness.settle()
+            await harness.run_pending()
             await harness.pass_time(60)
         (await harness.handler.next_run("a")).succeed()
         await harness.until_updated(job_id, status="succeeded")
@@ -49,18 +49,18 @@ async def test_progress_is_stored_once_a_second_by_the_wall_clock(
     async with harness.working():
         run = await harness.handler.next_run("a")
         run.context.progress(0.1, "first")
-        await harness.settle()
+        await harness.run_pending()
         for text in ("at once", "soon"):
             run.context.progress(0.2, text)
-            await harness.settle()
+            await harness.run_pending()
             assert await row() == [0.1, "first"]
         harness.clock.wall_ms += 1_000  # the monotonic clock does not move, as with `--now`
         run.context.progress(0.3, "a second later")
-        await harness.settle()
+        await harness.run_pending()
         assert await row() == [0.3, "a second later"]
         harness.clock.wall_ms -= 3_600_000  # the clock was set back
         run.context.progress(0.4, "an hour earlier")
-        await harness.settle()
+        await harness.run_pending()
         assert await row() == [0.4, "an hour earlier"]
         run.succeed()
         await harness.until_updated(job_id, status="succeeded")

@@ -243,7 +243,7 @@ async def test_answers_are_true_when_the_disk_is_full_for_some_requests_of_a_bur
     app.database.row("PRAGMA max_page_count = 1000000")
     kept.insert(0, (await app.call(*small))["job"]["job_id"])
     assert [job["job_id"] for job in (await app.call(*jobs))["jobs"]] == kept
-    await app.settle()
+    await app.run_pending()
     assert [one["job"]["job_id"] for one in app.named("jobs.updated")] == kept[::-1]
 
 

@@ -19,7 +19,7 @@ async def start_and_stop(harness: JobsHarness) -> None:
         with anyio.fail_after(PATIENCE_S):
             while harness.job_queue.worker is None:
                 await harness.tick()
-            await harness.settle()
+            await harness.run_pending()
         await harness.features.stop_work(PATIENCE_S)
 
 

@@ -124,7 +124,7 @@ async def test_a_reconnecting_client_gets_missed_events_before_new_ones(app: InP
     again = InProcessApp(app.database.path)
     opened = await again.initialize(resume={"epoch": epoch, "after_seq": 3})
     assert opened["events"]["resume"] == "ok"
-    await again.settle()
+    await again.run_pending()
     await create(again)
     assert [one for one in again.received if "seq" in one.params][: len(missed)] == missed
     assert seqs(again.received) == [4, 5, 6, 7, 8, 9, 10]
@@ -194,7 +194,7 @@ async def test_notifications_that_a_client_opted_out_of_are_logged_but_not_sent(
     await again.initialize(capabilities={"opt_out": ["jobs.log_added", "system.state", "jobs.progress"]})
     await create(again, 2)
     progress(again, "j", 0.5)
-    await again.settle()
+    await again.run_pending()
     assert [(one.method, one.params["seq"]) for one in again.received] == [("jobs.updated", 1), ("jobs.updated", 3)]
     assert [one.method for one in await replay(again, 0)] == ["jobs.updated", "jobs.log_added"] * 2
     again.close()
@@ -205,10 +205,10 @@ async def test_nothing_is_sent_before_the_handshake(app: InProcessApp) -> None:
     progress(other, "j", 0.5)
     other.outbox.notify(SystemState(state=ProcessState.DEGRADED))
     other.job_queue.journal.enqueue(Echo())
-    await other.settle()
+    await other.run_pending()
     assert other.received == []
     await other.initialize()
-    await other.settle()
+    await other.run_pending()
     assert [one.method for one in other.received] == ["system.state"]
     other.close()
 
@@ -216,7 +216,7 @@ async def test_nothing_is_sent_before_the_handshake(app: InProcessApp) -> None:
 async def test_ephemeral_notifications_have_no_seq_and_the_latest_replaces_earlier_ones(app: InProcessApp) -> None:
     for step in range(1, 101):
         progress(app, "j", step / 100)
-    await app.settle()
+    await app.run_pending()
     assert app.received == [Received("jobs.progress", {"job_id": "j", "progress": 1.0, "message": None})]
 
 
@@ -224,11 +224,11 @@ async def test_progress_is_sent_at_most_ten_times_a_second_for_each_job(app: InP
     for step in range(1, 101):
         progress(app, "a", step / 100)
         progress(app, "b", step / 100)
-        await app.settle()
+        await app.run_pending()
         app.clock.advance(0.02)
-        await app.settle()
+        await app.run_pending()
     app.clock.advance(0.1)
-    await app.settle()
+    await app.run_pending()
     for job_id in ("a", "b"):
         sent = [one["progress"] for one in app.named("jobs.progress") if one["job_id"] == job_id]
         assert 19 <= len(sent) <= 22  # in two seconds
@@ -241,13 +241,13 @@ async def test_progress_stays_within_its_rate_while_durable_notifications_are_se
     for step in range(1, 101):
         progress(app, job_id, step / 100)
         app.job_queue.journal.log(job_id, "info", f"step {step}")
-        await app.settle()
+        await app.run_pending()
         app.clock.advance(0.01)
-        await app.settle()
+        await app.run_pending()
     assert len(app.named("jobs.log_added")) == 101
     assert len(app.named("jobs.progress")) <= 11
     app.clock.advance(0.1)
-    await app.settle()
+    await app.run_pending()
     assert app.named("jobs.progress")[-1]["progress"] == 1.0
 
 
@@ -257,7 +257,7 @@ async def test_no_progress_follows_the_end_of_its_job(app: InProcessApp) -> None
         job_id = made["job"]["job_id"]
         await app.until_job(job_id, "succeeded")
     app.clock.advance(1)
-    await app.settle()
+    await app.run_pending()
     methods = [(one.method, one.params.get("job", {}).get("status")) for one in app.received]
     end = methods.index(("jobs.updated", "succeeded"))
     assert "jobs.progress" in [method for method, _ in methods[:end]]
@@ -275,13 +275,13 @@ async def test_a_rate_limit_causes_no_needless_commits(app: InProcessApp) -> Non
 
     app.wire.on_commit = counted  # type: ignore[method-assign]
     progress(app, "j", 0.1)
-    await app.settle()
+    await app.run_pending()
     progress(app, "j", 0.2)
     commits = 0
-    await app.settle()
+    await app.run_pending()
     assert commits <= 2
     app.clock.advance(0.1)
-    await app.settle()
+    await app.run_pending()
     assert [one["progress"] for one in app.named("jobs.progress")] == [0.1, 0.2]
 
 
@@ -291,10 +291,10 @@ async def test_appended_text_is_coalesced_and_never_lost(app: InProcessApp) -> N
     for word in words:
         delta(app, offset, word)
         offset += len(word)
-        await app.settle()
+        await app.run_pending()
         app.clock.advance(0.001)
     app.clock.advance(1)
-    await app.settle()
+    await app.run_pending()
     sent = app.named("claude.delta")
     assert len(sent) < 200
     assert "".join(one["text"] for one in sent) == "".join(words)
@@ -306,10 +306,10 @@ async def test_unread_text_that_is_too_long_is_dropped_and_the_offset_shows_the_
     app.wire.notify("filler", b'{"x":"%s"}' % (b"x" * COALESCE_BYTES))
     for number in range(3):
         delta(app, number * (MAX_COALESCED_CHARS // 2 + 1), "x" * (MAX_COALESCED_CHARS // 2 + 1))
-        await app.settle()
+        await app.run_pending()
     app.wire.host_reads = True
     app.unit_of_work.request_commit()
-    await app.settle()
+    await app.run_pending()
     (sent,) = app.named("claude.delta")
     assert len(sent["text"]) + sent["offset"] == 3 * (MAX_COALESCED_CHARS // 2 + 1)
     assert sent["offset"] > 0
@@ -319,13 +319,13 @@ async def test_notifications_keep_their_order(app: InProcessApp) -> None:
     (job_id,) = await create(app)
     app.received.clear()
     delta(app, 0, "a", job_id)
-    await app.settle()
+    await app.run_pending()
     delta(app, 1, "b", job_id)
     app.job_queue.journal.log(job_id, "info", "between")
     delta(app, 2, "c", job_id)
-    await app.settle()
+    await app.run_pending()
     app.clock.advance(1)
-    await app.settle()
+    await app.run_pending()
     sent = [one.params.get("text") or one.params["line"]["message"] for one in app.received]
     assert "".join(sent).replace("between", "|") in ("abc|", "ab|c")
 
@@ -359,11 +359,11 @@ async def test_ephemeral_notifications_are_coalesced_while_the_client_is_behind(
     for step in range(50):
         progress(app, "j", step / 50)
         app.clock.advance(0.2)
-        await app.settle()
+        await app.run_pending()
     assert app.wire.pending_bytes < COALESCE_BYTES + 100
     app.wire.host_reads = True
     app.unit_of_work.request_commit()
-    await app.settle()
+    await app.run_pending()
     assert [one["progress"] for one in app.named("jobs.progress")] == [0.98]
     assert RESUME_BYTES < COALESCE_BYTES < LAG_BYTES
 

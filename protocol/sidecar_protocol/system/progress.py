@@ -8,7 +8,7 @@ from sidecar_protocol.meta import ProgressToken
 
 
 class ProgressKind(StrEnum):
-    """The position of a progress report."""
+    """Whether a report is the first, a later one or the last of its request."""
 
     BEGIN = "begin"
     REPORT = "report"

@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 from urllib.parse import urljoin, urlsplit
-from urllib.request import url2pathname
 
 import anyio
 from anyio.from_thread import check_cancelled
@@ -244,6 +243,8 @@ def normalize(address: str) -> str:
         host, slash, path = rest.partition("/")
         if host not in ("", "localhost"):
             raise _invalid_address("must name a file on this computer")
+        from urllib.request import url2pathname  # noqa: PLC0415 - it imports http.client, which only such a URL needs
+
         text, separator = url2pathname(slash + path), ""
     if not separator:
         if not Path(text).is_absolute():

@@ -12,7 +12,7 @@ import anyio
 from sidecar.claude.process.cli_process import ClaudeProcess, OnLine, RunOptions, start
 from sidecar.claude.process.discovery import REINSTALL_HINT, Discovery
 from sidecar.claude.process.environment import cli_environment
-from sidecar.claude.process.orphans import ProcessRecord, ProcessTable, start_time
+from sidecar.claude.process.orphans import ProcessTable, StoredProcess, start_time
 from sidecar.job_handler import JobFailed
 
 NO_RESOURCES: Final = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
@@ -54,7 +54,7 @@ class Launcher:
         except OSError as error:
             raise not_started(executable.path, executable.source, folder, error) from error
         if (started_ts := start_time(process.pid)) is not None:
-            self.process_table.add(ProcessRecord(process.pid, started_ts, owner_id))
+            self.process_table.add(StoredProcess(process.pid, started_ts, owner_id))
         return process
 
 

@@ -16,7 +16,7 @@ START_TOLERANCE_S: Final = 2.0
 """Maximum difference of start times in seconds: Linux gives the boot time, from which they are computed, in seconds."""
 
 
-class ProcessRecord(NamedTuple):
+class StoredProcess(NamedTuple):
     """A CLI process; `started_ts` is in seconds since 1970, `owner_id` the id of a job or a session."""
 
     pid: int
@@ -30,23 +30,23 @@ class ProcessTable:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, process: ProcessRecord) -> None:
+    def add(self, process: StoredProcess) -> None:
         """Stores a process.  Never raises, since its environment identifies it as well."""
-        with self._database.write_or_log("a CLI process could not be recorded"):
+        with self._database.write_or_log("a CLI process could not be stored"):
             self._database.execute(
                 "INSERT OR REPLACE INTO claude_processes (pid, started_ts, owner_id) VALUES (?, ?, ?)", process
             )
 
     def discard(self, pids: Iterable[int]) -> None:
-        """Deletes processes that have ended.  Never raises: the next start ignores records of ended processes."""
-        with self._database.write_or_log("the end of a CLI process could not be recorded"):
+        """Deletes processes that have ended.  Never raises: the next start ignores those that are left."""
+        with self._database.write_or_log("the end of a CLI process could not be stored"):
             for pid in pids:
                 self._database.execute("DELETE FROM claude_processes WHERE pid = ?", (pid,))
 
-    def records(self) -> list[ProcessRecord]:
+    def processes(self) -> list[StoredProcess]:
         """Returns the processes that have not been seen to end."""
         rows = self._database.rows("SELECT pid, started_ts, owner_id FROM claude_processes")
-        return [ProcessRecord(*row) for row in rows]
+        return [StoredProcess(*row) for row in rows]
 
 
 def start_time(pid: int) -> float | None:
@@ -68,13 +68,13 @@ def process_tree(pid: int, owner_id: str, database: str | None) -> set[psutil.Pr
         return set()
 
 
-def still_running(records: Iterable[ProcessRecord]) -> set[psutil.Process]:
-    """Returns the recorded processes that still run, with their descendants."""
+def still_running(stored: Iterable[StoredProcess]) -> set[psutil.Process]:
+    """Returns the stored processes that still run, with their descendants."""
     found: set[psutil.Process] = set()
-    for record in records:
+    for one in stored:
         with contextlib.suppress(psutil.Error, OSError):
-            process = psutil.Process(record.pid)
-            if abs(process.create_time() - record.started_ts) < START_TOLERANCE_S:
+            process = psutil.Process(one.pid)
+            if abs(process.create_time() - one.started_ts) < START_TOLERANCE_S:
                 found |= {process, *process.children(recursive=True)}
     return found
 

@@ -246,14 +246,13 @@ class SessionJournal:
     def begin_turn(self, session_id: str, job_id: str, prompt: str, *, has_prompt: bool) -> Encoded[Session] | None:
         """Begins a turn; `has_prompt` if an earlier attempt has stored the prompt.  A process may exist from now on."""
         with self._database.write():
-            session = self._update(
-                session_id,
-                "status = 'running', has_process = 1, title = coalesce(title, :title)",
-                title=title_of(prompt),
-            )
-            if session is not None and not has_prompt:
-                self._add_message(session_id, job_id, NewMessage(MessageKind.USER, prompt))
-            return session
+            sql = _update_sql("status = 'running', has_process = 1, title = coalesce(title, :title)")
+            for session in self._execute(sql, session_id=session_id, title=title_of(prompt)):
+                if not has_prompt:  # its notification precedes the session's
+                    self._add_message(session_id, job_id, NewMessage(MessageKind.USER, prompt))
+                self._notify(session)
+                return session
+            return None
 
     def add_message(self, session_id: str, job_id: str, new: NewMessage) -> None:
         with self._database.write_or_log(NOT_STORED):
@@ -316,22 +315,30 @@ class SessionJournal:
             self._runtime.notify(ClaudeMessageAdded(session_id=session_id, job_id=job_id, message=message))
 
     def _update(self, session_id: str, assignments: str, **values: object) -> Encoded[Session] | None:
-        sql = (
-            f"UPDATE claude_sessions SET {assignments}, updated_at = :now, version = version + 1"
-            " WHERE session_id = :session_id"
-        )
-        return next(iter(self._change(sql, session_id=session_id, **values)), None)
+        return next(iter(self._change(_update_sql(assignments), session_id=session_id, **values)), None)
 
     def _change(self, sql: str, **values: object) -> list[Encoded[Session]]:
-        """Runs a statement and notifies the client of the sessions that it has changed.  `now` is a parameter of it."""
+        """Runs a statement, and notifies the client of the sessions that it has changed."""
         with self._database.write():
-            rows = self._database.rows(
-                f"{sql} RETURNING {SESSION_JSON}", {**values, "now": iso_now(self._runtime.clock)}
-            )
-            sessions = [Encoded(Session, row[0].encode()) for row in rows]
+            sessions = self._execute(sql, **values)
             for session in sessions:
-                self._runtime.notify(ClaudeSessionUpdated(session=session.as_model()))
+                self._notify(session)
             return sessions
+
+    def _execute(self, sql: str, **values: object) -> list[Encoded[Session]]:
+        """Runs a statement and returns the sessions that it has changed.  `now` is a parameter of it."""
+        rows = self._database.rows(f"{sql} RETURNING {SESSION_JSON}", {**values, "now": iso_now(self._runtime.clock)})
+        return [Encoded(Session, row[0].encode()) for row in rows]
+
+    def _notify(self, session: Encoded[Session]) -> None:
+        self._runtime.notify(ClaudeSessionUpdated(session=session.as_model()))
+
+
+def _update_sql(assignments: str) -> str:
+    return (
+        f"UPDATE claude_sessions SET {assignments}, updated_at = :now, version = version + 1"
+        " WHERE session_id = :session_id"
+    )
 
 
 def _parameters(settings: SessionUpdate) -> dict[str, object]:

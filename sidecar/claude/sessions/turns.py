@@ -15,7 +15,7 @@ from sidecar.claude.process.cli_process import ClaudeProcess, RunOptions
 from sidecar.claude.process.environment import SESSION_ENV
 from sidecar.claude.process.launch import Launcher
 from sidecar.claude.process.pool import ProcessPool, SessionProcess
-from sidecar.claude.reporting import SILENCE_S, FeedRecord, ProgressReporter, timeout_failure
+from sidecar.claude.reporting import SILENCE_S, FeedEntry, ProgressReporter, timeout_failure
 from sidecar.claude.sessions.journal import SessionJournal
 from sidecar.claude.sessions.messages import NewMessage, messages_in, raw_json
 from sidecar.claude.sessions.session_settings import SessionSettings, rejection, reported_mode
@@ -70,7 +70,7 @@ class TurnHandler:
         reporter = ProgressReporter(context, self.runtime.notify, session_id=job.session_id)
         turn = _Turn(session.load(), context, self.sessions, requests, reporter)
         reader = reporter.reader
-        record = FeedRecord(
+        entry = FeedEntry(
             self.runtime,
             "turn",
             context,
@@ -83,14 +83,14 @@ class TurnHandler:
             },
         )
         try:
-            with record.failures(), turn.failures():
+            with entry.failures(), turn.failures():
                 answer = await self._answer(job, turn)
         finally:
             self.sessions.end_turn(job.session_id, context.job_id, turn.status, reader.usage)
         # The tokens of all messages of the turn; the result line has only those of the last.
         own = {"usage": reader.usage.tokens, "session_id": job.session_id}
         result = ClaudeTurnResult(**answer.model_dump() | own)
-        record.completed(result)
+        entry.completed(result)
         return result
 
     async def _answer(self, job: TakeTurn, turn: "_Turn") -> ClaudeRunResult:

@@ -28,8 +28,8 @@ from sidecar.transcripts.verify.sidecar_process import SidecarTimeout
 from sidecar.transcripts.verify.verifier import RunVerifier, Start, running
 
 QUIET_S: Final = 5.0
-"""After this time without a message the next recorded notification counts as gone."""
-SETTLE_S: Final = 0.5
+"""After this time without a message the next recorded notification counts as missing."""
+GRACE_S: Final = 0.5
 """Grace period for the recorded notification once a similar one has arrived."""
 LOOK_AHEAD: Final = 8
 """How many recorded notifications may be missing at one place before all that follow count as new."""
@@ -66,7 +66,7 @@ class _Rerecording(RunVerifier):
             left = [entry for index, entry in enumerate(group) if index not in pairs.values()]
             rest = [one for index, one in enumerate(received) if index not in pairs]
             changed = self._changed(left, rest)
-            if not left or not self._receives_more(SETTLE_S if len(changed) == len(left) else QUIET_S):
+            if not left or not self._receives_more(GRACE_S if len(changed) == len(left) else QUIET_S):
                 break
             self._comparison.bindings.roll_back(savepoint)
         self._notifications = [one for one in rest if not any(one is other for _, other in changed)]

@@ -5,6 +5,7 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import anyio
 import pytest
@@ -16,6 +17,8 @@ from sidecar.claude.process.pool import ProcessPool, SessionProcess
 from sidecar.claude.sessions.session_settings import SessionSettings
 from tests.claude.harness import processes_of, until
 
+# Processes are found by these ids, which must be unique while several test runs use the machine.
+BUSY, IDLE, S1, S2, S3 = (f"{name}-{uuid4()}" for name in ("busy", "idle", "s1", "s2", "s3"))
 SETTINGS = SessionSettings(None, None, ())
 
 
@@ -64,65 +67,65 @@ async def running(harness: PoolHarness) -> AsyncIterator[PoolHarness]:
 
 async def test_a_session_keeps_its_process_between_turns(standin: Path, tmp_path: Path) -> None:
     async with running(PoolHarness(standin, tmp_path)) as harness:
-        assert await harness.take_turn("s1") == await harness.take_turn("s1")
+        assert await harness.take_turn(S1) == await harness.take_turn(S1)
         assert harness.ended == []
-    assert harness.ended == ["s1"]
-    assert processes_of("s1") == []
+    assert harness.ended == [S1]
+    assert processes_of(S1) == []
 
 
 async def test_an_idle_process_is_ended_after_a_while_and_the_next_turn_starts_another(
     standin: Path, tmp_path: Path
 ) -> None:
     async with running(PoolHarness(standin, tmp_path, idle_s=0.05)) as harness:
-        first = await harness.take_turn("s1", "[[grandchild]] [[text:hi]]")
-        await until(lambda: harness.ended == ["s1"])
-        assert processes_of("s1") == []
-        assert await harness.take_turn("s1") != first
+        first = await harness.take_turn(S1, "[[grandchild]] [[text:hi]]")
+        await until(lambda: harness.ended == [S1])
+        assert processes_of(S1) == []
+        assert await harness.take_turn(S1) != first
 
 
 async def test_of_too_many_idle_processes_the_least_recently_used_is_ended(standin: Path, tmp_path: Path) -> None:
     async with running(PoolHarness(standin, tmp_path)) as harness:
-        for session_id in ("s1", "s2", "s1", "s3"):
+        for session_id in (S1, S2, S1, S3):
             await harness.take_turn(session_id)
-        await until(lambda: harness.ended == ["s2"])
-        for session_id in ("s1", "s3"):
+        await until(lambda: harness.ended == [S2])
+        for session_id in (S1, S3):
             assert len(processes_of(session_id)) == 1
-    assert sorted(harness.ended) == ["s1", "s2", "s3"]
+    assert sorted(harness.ended) == [S1, S2, S3]
 
 
 async def test_a_busy_process_is_not_counted_as_idle(standin: Path, tmp_path: Path) -> None:
     async with running(PoolHarness(standin, tmp_path, idle_processes=1)) as harness:
-        busy = await harness.begin_turn("busy", "[[slow:1000]]")
-        await harness.take_turn("s1")
-        await harness.take_turn("s2")
-        await until(lambda: harness.ended == ["s1"])
+        busy = await harness.begin_turn(BUSY, "[[slow:1000]]")
+        await harness.take_turn(S1)
+        await harness.take_turn(S2)
+        await until(lambda: harness.ended == [S1])
         await harness.pool.release(busy)  # interrupted, and now the most recently used idle one
-        await until(lambda: harness.ended == ["s1", "s2"])
-        assert len(processes_of("busy")) == 1
+        await until(lambda: harness.ended == [S1, S2])
+        assert len(processes_of(BUSY)) == 1
 
 
 async def test_a_process_that_died_while_idle_is_replaced(standin: Path, tmp_path: Path) -> None:
     async with running(PoolHarness(standin, tmp_path)) as harness:
-        used = await harness.begin_turn("s1", "[[grandchild]] [[text:hi]]")
+        used = await harness.begin_turn(S1, "[[grandchild]] [[text:hi]]")
         await used.process.prompt_done.wait()
         await harness.pool.release(used)
         os.kill(used.process.pid, signal.SIGKILL)
         await used.process.exited.wait()
-        assert await harness.take_turn("s1") != used.process.pid
-        assert len(processes_of("s1")) == 1
-        assert harness.ended == ["s1"]
+        assert await harness.take_turn(S1) != used.process.pid
+        assert len(processes_of(S1)) == 1
+        assert harness.ended == [S1]
 
 
 async def test_a_dropped_process_ends_now_or_after_its_turn(standin: Path, tmp_path: Path) -> None:
     async with running(PoolHarness(standin, tmp_path)) as harness:
-        await harness.take_turn("idle")
-        busy = await harness.begin_turn("busy", "[[slow:1000]]")
-        harness.pool.drop("idle")
-        harness.pool.drop("busy")
-        await until(lambda: harness.ended == ["idle"])
+        await harness.take_turn(IDLE)
+        busy = await harness.begin_turn(BUSY, "[[slow:1000]]")
+        harness.pool.drop(IDLE)
+        harness.pool.drop(BUSY)
+        await until(lambda: harness.ended == [IDLE])
         await harness.pool.release(busy)
-        assert harness.ended == ["idle", "busy"]
-        assert processes_of("busy") == processes_of("idle") == []
+        assert harness.ended == [IDLE, BUSY]
+        assert processes_of(BUSY) == processes_of(IDLE) == []
 
 
 async def test_a_shutdown_does_not_wait_for_an_idle_cli_that_does_not_exit(
@@ -130,8 +133,8 @@ async def test_a_shutdown_does_not_wait_for_an_idle_cli_that_does_not_exit(
 ) -> None:
     monkeypatch.setattr(pool, "EXIT_S", 600)
     async with running(PoolHarness(standin, tmp_path)) as harness:
-        for session_id in ("s1", "s2"):
+        for session_id in (S1, S2):
             await harness.take_turn(session_id, "[[stubborn]] [[grandchild]] [[linger]]")
         harness.is_draining = True
         await harness.pool.stop()
-    assert processes_of("s1") == processes_of("s2") == []
+    assert processes_of(S1) == processes_of(S2) == []

@@ -11,7 +11,7 @@ import { FakeWebContents } from "./main_process.mts";
 import type { Frame, FakeIpcMain } from "./main_process.mts";
 import type { ToMain, ToPage } from "./renderer_process.mts";
 
-const TIMEOUT_MS = 20_000;
+const TIMEOUT_MS = 60_000;
 const COMPILED = process.env["SIDECAR_COMPILED"] ?? "";
 
 // As strict as an app should be: no inline scripts, no connections, no foreign frames.
