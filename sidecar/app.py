@@ -1,6 +1,6 @@
 """The composition root: makes each object of the process once and hands it what it needs.
 
-What the first answers do not need (anyio, psutil, httpx, the features) is imported when work begins.
+What the first responses do not need (anyio, psutil, httpx, the features) is imported when work begins.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ from sidecar.storage.database import Database, DatabaseLocked, LockFile
 from sidecar.storage.migrations import DatabaseNewer, DatabaseUnusable, open_database
 from sidecar.storage.secrets import Vault
 from sidecar.storage.unit_of_work import UnitOfWork
-from sidecar.wire.dispatch import Answers, Dispatcher, Routes
+from sidecar.wire.dispatch import Dispatcher, Responses, Routes
 from sidecar.wire.event_log import EventLog, EventsService
 from sidecar.wire.host_watch import watch_parent, watch_process
 from sidecar.wire.in_flight import InFlightRequests
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 WORK_AFTER_S: Final = 0.01
-"""Delay from the handshake to the start of work, whose imports would delay the first answers."""
+"""Delay from the handshake to the start of work, whose imports would delay the first responses."""
 WORK_AT_LATEST_S: Final = 1.0
 """Delay from the start of the process to that of work if no client shakes hands: queued jobs are due."""
 LAST_WRITE_S: Final = 0.2
@@ -87,9 +87,9 @@ class App:
         self._connection = Connection(on_line=None if self._recorder is None else self._recorder.on_line)
         self._writer = PlatformWriter(wire[1], self.end, self._outbox.on_written, on_send)
         self._wire_out = WireOut(self._connection, self._writer)
-        self._answers = Answers(self._connection, self._writer.queue_response, self._database, commit, self._new_id)
+        self._responses = Responses(self._connection, self._writer.queue_response, self._database, commit, self._new_id)
         # The one late binding: what is called after a commit needs the database, which requests the commits.
-        self._unit_of_work.connect(self._database, self._answers, self._outbox, self._wire_out, *recording)
+        self._unit_of_work.connect(self._database, self._responses, self._outbox, self._wire_out, *recording)
         self._jobs = JobsFeature(self._database, self._outbox, self._clock, self._new_id, job_types)
         self._runtime = self._make_runtime()
         self._features = Features(self._runtime, self._jobs, event_log)
@@ -159,7 +159,7 @@ class App:
 
     def _make_dispatcher(self) -> Dispatcher:
         in_flight = InFlightRequests(
-            self._answers.add, self._notify_progress, lambda token: self._outbox.discard(RequestProgress, token)
+            self._responses.add, self._notify_progress, lambda token: self._outbox.discard(RequestProgress, token)
         )
         openrpc = schema_dir() / "openrpc.json"
         self._lifecycle = LifecycleService(
@@ -173,7 +173,7 @@ class App:
         services = (self._lifecycle, EventsService(self._outbox.log), *self._jobs.services)
         system = cache(self._make_system)
         routes = Routes(services, {**self._features.deferred, "system": system, "rpc": system})
-        return Dispatcher(routes, self._lifecycle.admit, self._answers, in_flight)
+        return Dispatcher(routes, self._lifecycle.admit, self._responses, in_flight)
 
     def _make_system(self) -> tuple[object, ...]:
         from sidecar.system.service import SystemService  # noqa: PLC0415 - the handshake does without its models

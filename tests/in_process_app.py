@@ -34,7 +34,7 @@ from sidecar.storage.database import Database
 from sidecar.storage.migrations import open_database
 from sidecar.storage.secrets import Vault
 from sidecar.storage.unit_of_work import UnitOfWork
-from sidecar.wire.dispatch import Answers, Dispatcher, Routes
+from sidecar.wire.dispatch import Dispatcher, Responses, Routes
 from sidecar.wire.event_log import EventLog, EventsService
 from sidecar.wire.in_flight import InFlightRequests
 from sidecar.wire.lifecycle import LifecycleService
@@ -136,10 +136,10 @@ class InProcessApp:
             call_later=self.clock.later,
         )
         self.wire.on_written = self.outbox.on_written
-        self.answers = Answers(
+        self.responses = Responses(
             self._server, self.wire.queue_response, self.database, self.unit_of_work.request_commit, Uuid7(self.clock)
         )
-        self.unit_of_work.connect(self.database, self.answers, self.outbox, self.wire)
+        self.unit_of_work.connect(self.database, self.responses, self.outbox, self.wire)
         self.registrations = registrations()
         self.specs = {**job_types(), **{name: one.spec for name, one in self.registrations.items()}}
         self.is_draining = False
@@ -174,11 +174,11 @@ class InProcessApp:
             http=cache(self.make_http),
         )
         self.features = Features(self.runtime, self.job_queue, self.outbox.log)
-        in_flight = InFlightRequests(self.answers.add, lambda *_: None, lambda _: None)
+        in_flight = InFlightRequests(self.responses.add, lambda *_: None, lambda _: None)
         lifecycle = LifecycleService(in_flight, self.outbox, self.wire, self, token=None, schema_hash="test")
         self.services = (*self.job_queue.services, EventsService(self.outbox.log), lifecycle)
         self.routes = Routes(self.services, self.features.deferred)
-        self.dispatcher = Dispatcher(self.routes, lifecycle.admit, self.answers, in_flight)
+        self.dispatcher = Dispatcher(self.routes, lifecycle.admit, self.responses, in_flight)
 
     @property
     def activity(self) -> ActivityService:

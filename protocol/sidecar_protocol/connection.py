@@ -273,13 +273,13 @@ class Connection:
 
     def reply(self, request: Request, result: bytes) -> bytes:
         """Returns the response with a result; empty if other responses of its batch are still missing."""
-        return self._answer(request, b'"result":' + result)
+        return self._respond(request, b'"result":' + result)
 
     def reply_error(self, request: Request, error: bytes) -> bytes:
         """Returns the response with a JSON-RPC error object; empty as with `reply`."""
-        return self._answer(request, b'"error":' + error)
+        return self._respond(request, b'"error":' + error)
 
-    def _answer(self, request: Request, body: bytes) -> bytes:
+    def _respond(self, request: Request, body: bytes) -> bytes:
         if self._open.get(request.id) is not request:
             raise LocalProtocolError(f"request {request.id!r} was already answered")
         del self._open[request.id]

@@ -67,14 +67,12 @@ class Accounts(AccountLifecycle):
         self.store.change(account.account_id, now, last_sync_at=now)
         stored = self.store.get(account.account_id)
         assert stored is not None
-        reason = "token_expires_soon" if self._expires_soon(stored.token_expires_at) else None
+        reason = None
+        if stored.token_expires_at is not None:
+            expires_ms = datetime.fromisoformat(stored.token_expires_at).timestamp() * 1000
+            if expires_ms - self._runtime.clock.now_ms() < EXPIRY_WARNING_MS:
+                reason = "token_expires_soon"
         self.activate(account.account_id, reason)
-
-    def _expires_soon(self, expires_at: str | None) -> bool:
-        if expires_at is None:
-            return False
-        expires_ms = datetime.fromisoformat(expires_at).timestamp() * 1000
-        return expires_ms - self._runtime.clock.now_ms() < EXPIRY_WARNING_MS
 
     # --- for the life cycle ---------------------------------------------------------------------------------------
 

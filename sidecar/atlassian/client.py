@@ -1,8 +1,4 @@
-"""Requests to one Atlassian site on behalf of one account, and the errors that its responses mean.
-
-The trap: a request with an expired token is anonymous, and an anonymous user may search.  The response is 200 with an
-empty list and `X-Seraph-LoginReason: AUTHENTICATED_FAILED` (JRACLOUD-93811), so every response's header is checked.
-"""
+"""Requests to one Atlassian site on behalf of one account, and the errors that its responses mean."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -77,6 +73,7 @@ class SiteClient:
 def raise_for_status(response: HttpResponse, what: str) -> None:
     """Raises the error that a response means, unless it is a success."""
     status = response.status
+    # A search with an expired token answers 200 with an empty list and this header (JRACLOUD-93811).
     if status == 401 or "AUTHENTICATED_FAILED" in response.headers.get("x-seraph-loginreason", ""):
         raise TokenRejected
     if 200 <= status < 300:

@@ -1,31 +1,23 @@
-"""Confluence Cloud as a `Source`: API v1 lists what has changed, since only v1 has CQL; API v2 fetches it.
+"""Confluence Cloud as a `Source`: API v1 lists what has changed, since only v1 has CQL; API v2 fetches it."""
 
-CQL reads dates in the owner's zone and to the minute, and has no epoch form.  The search's lower bound is therefore a
-day before the time in every zone; objects that it lists in excess are recognized as already read by their time of
-change.
-"""
-
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
-from sidecar_protocol.atlassian import AtlassianScope
+from pydantic_core import from_json
 
+from sidecar.atlassian.adf import adf_text
 from sidecar.atlassian.client import RequestRefused
-from sidecar.atlassian.confluence_events import comment_event, content_events
 from sidecar.atlassian.fields import by_id, get_string, get_time_ms
-from sidecar.atlassian.source import FetchedObject, ListedObject, SyncContext, fetch_pages, remote_id
+from sidecar.atlassian.source import DESCRIPTION_CHARS, FetchedObject, ListedObject, SyncContext, fetch_pages, remote_id
 from sidecar.clock import DAY_MS
+from sidecar.feed import FeedEvent
 from sidecar.json_reader import get, get_count, get_object, get_objects
 
-SEARCH_PATH: Final = "/wiki/rest/api/search"
 SEARCH_PAGE: Final = 100
-BATCH_SIZE: Final = 50
 MAX_PAGE: Final = 250
 """Maximum page size of API v2."""
-MAX_DELETION_CHECKS: Final = 1_000
-"""Pages are checked fifty at a time, comments one by one."""
 DAY_MARGIN: Final = timedelta(days=1)
 """A local date differs from the date in UTC by one day at most, from UTC-12 to UTC+14."""
 COMMENTS_MS: Final = 30 * DAY_MS
@@ -33,14 +25,13 @@ COMMENTS_MS: Final = 30 * DAY_MS
 PATHS: Final = {"page": "pages", "blogpost": "blogposts"}
 COMMENT_PATHS: Final = ("footer-comments", "inline-comments")
 
-Params = list[tuple[str, str]]
-
 
 class ConfluenceSource:
     """One account's pages, blog posts and comments; `stored` returns those of the ids that have been read before."""
 
-    batch_size = BATCH_SIZE
-    max_deletion_checks = MAX_DELETION_CHECKS
+    batch_size = 50
+    max_deletion_checks = 1_000
+    """Pages are checked fifty at a time, comments one by one."""
 
     def __init__(self, context: SyncContext, stored: Callable[[Sequence[str]], set[str]]) -> None:
         self._context = context
@@ -51,10 +42,8 @@ class ConfluenceSource:
         self._user_names: dict[str, str | None] = {owner.atlassian_account_id: owner.display_name}
 
     async def list_changed(self, since_ms: int) -> AsyncIterator[list[ListedObject]]:
-        roles = ["contributor", "creator"]
-        is_watched = self._context.scope is AtlassianScope.WATCHED
-        if is_watched:
-            roles += ["watcher", "mention"]
+        is_watched = self._context.is_watched
+        roles = ["contributor", "creator", *(("watcher", "mention") if is_watched else ())]
         by_owner = " OR ".join(f"{role} = currentUser()" for role in roles)
         cql = f"type in (page, blogpost, comment) AND ({by_owner}) AND {_changed_since(since_ms)}"
         async for page in self._search(cql):
@@ -67,18 +56,13 @@ class ConfluenceSource:
 
     async def _search(self, cql: str) -> AsyncIterator[list[ListedObject]]:
         # By time of change, an object that changes during the paging would shift another past the edge of a page.
-        params = [
-            ("cql", f"{cql} ORDER BY created ASC"),
-            ("limit", str(SEARCH_PAGE)),
-            ("expand", "content.container"),
-        ]
-
-        def next_link(page: Any) -> str | None:
-            # A page without results may link to a next one forever.
-            return _next_link(page) if get_objects(page, "results") else None
-
-        async for page in self._pages(SEARCH_PATH, params, "search", next_link):
-            yield [item for result in get_objects(page, "results") if (item := _listed(result)) is not None]
+        query = f"{cql} ORDER BY created ASC"
+        params = [("cql", query), ("limit", str(SEARCH_PAGE)), ("expand", "content.container")]
+        async for page in self._pages("/wiki/rest/api/search", params, "search"):
+            results = get_objects(page, "results")
+            yield [item for result in results if (item := _listed(result)) is not None]
+            if not results:  # it may link to a next page forever
+                return
 
     async def fetch(self, listed: Sequence[ListedObject]) -> list[FetchedObject]:
         comments = [item for item in listed if _kind(item.object_id) == "comment"]
@@ -99,28 +83,79 @@ class ConfluenceSource:
         fetched = []
         for item in listed:
             if (content := contents.get(item.object_id)) is not None:
-                kind = _kind(item.object_id)
-                versions = await self._versions(f"{PATHS[kind]}/{item.remote_id}", content)
-                space = self._space_names.get(get_string(content, "spaceId") or "")
+                kind, _, content_id = item.object_id.partition(":")
+                versions = await self._versions(f"{PATHS[kind]}/{content_id}", content)
                 await self._fetch_user_names(versions)
-                events = content_events(kind, content, versions, space, self._context, self._user_names)
-                fetched.append(FetchedObject(item, events))
+                fetched.append(FetchedObject(item, self._content_events(item.object_id, content, versions)))
         return fetched
 
     async def _fetch_comments(self, listed: Sequence[ListedObject]) -> list[FetchedObject]:
-        comments = [(item, found) for item in listed if (found := await self._comment(item.remote_id)) is not None]
+        comments = [
+            (item, found) for item in listed if (found := await self._comment(remote_id(item.object_id))) is not None
+        ]
         contents = await self._contents(sorted(filter(None, {_parent_id(comment) for _, (_, comment) in comments})))
         fetched = []
         for item, (path, comment) in comments:
-            versions = await self._versions(f"{path}/{item.remote_id}", comment)
+            versions = await self._versions(f"{path}/{remote_id(item.object_id)}", comment)
             first = min(versions, key=lambda version: get_count(version, "number") or 0, default={})
             await self._fetch_user_names([first])
             parent = _parent_id(comment)
             kind = "page" if parent is None else _kind(parent)
             content = contents.get(parent or "", {})
-            event = comment_event(comment, first, kind, content, self._context, self._user_names)
-            fetched.append(FetchedObject(item, [] if event is None else [event], parent))
+            author = get_string(first, "authorId")
+            events = self._context.events(
+                item.object_id,
+                "posted",
+                f"{kind}_commented",
+                get_time_ms(first, "createdAt"),
+                author,
+                title=get_string(content, "title") or get_string(comment, "title"),
+                description=_body_text(comment) or None,
+                url=self._url(comment),
+                actor=self._user_names.get(author or ""),
+                container_id=get_string(content, "spaceId"),
+                object_id=get_string(content, "id"),
+                raw={"version": get_count(comment, "version", "number") or 0},
+            )
+            fetched.append(FetchedObject(item, events, parent))
         return fetched
+
+    def _content_events(self, object_id: str, content: Any, versions: Iterable[Any]) -> list[FeedEvent]:
+        """Returns the events of a page or blog post: its creation is the first version, each further one is an edit.
+
+        A version's own time decides whether it belongs in the feed: a page that was edited by another user has
+        recently changed, but may have versions of the owner's that are years old.
+        """
+        kind, _, content_id = object_id.partition(":")
+        space_id = get_string(content, "spaceId")
+        base = {
+            "title": get_string(content, "title"),
+            "url": self._url(content),
+            "container_id": space_id,
+            "container": self._space_names.get(space_id or ""),
+            "object_id": content_id,
+        }
+        events = []
+        for version in versions:
+            if number := get_count(version, "number"):
+                author = get_string(version, "authorId")
+                events += self._context.events(
+                    object_id,
+                    f"v{number}",
+                    f"{kind}_created" if number == 1 else f"{kind}_edited",
+                    get_time_ms(version, "createdAt"),
+                    author,
+                    actor=self._user_names.get(author or ""),
+                    description=get_string(version, "message"),
+                    raw={"version": number, "minor": bool(get(version, "minorEdit"))},
+                    **base,
+                )
+        return events
+
+    def _url(self, content: Any) -> str | None:
+        """Returns the address for browsers: always the site's, since the gateway serves no pages."""
+        path = get_string(content, "_links", "webui")
+        return f"{self._context.base_url}/wiki{path}" if path is not None and path.startswith("/") else None
 
     async def _contents(self, object_ids: Sequence[str]) -> dict[str, Any]:
         """Returns the pages and blog posts among these objects, without those in the trash."""
@@ -153,27 +188,24 @@ class ConfluenceSource:
             return [dict(current)]
         versions: dict[int, dict[str, Any]] = {}
         params = [("limit", str(MAX_PAGE))]
-        async for page in self._pages(f"/wiki/api/v2/{path}/versions", params, "versions", _next_link):
+        async for page in self._pages(f"/wiki/api/v2/{path}/versions", params, "versions"):
             versions |= {get_count(version, "number") or 0: version for version in get_objects(page, "results")}
         return list(versions.values())
 
-    async def _pages(
-        self, path: str, first_params: Params, what: str, next_link: Callable[[Any], str | None]
-    ) -> AsyncIterator[Any]:
+    async def _pages(self, path: str, first_params: list[tuple[str, str]], what: str) -> AsyncIterator[Any]:
         async def fetch(link: str | None) -> Any:
             params = first_params if link is None else parse_qsl(urlsplit(link).query)
             return await self._client.get(path, params, what=what, list_name="results")
 
-        async for page in fetch_pages(f"Confluence's {what}", fetch, next_link):
+        async for page in fetch_pages(f"Confluence's {what}", fetch, lambda page: get_string(page, "_links", "next")):
             yield page
 
     async def _fetch_user_names(self, versions: Sequence[Any]) -> None:
         """Fetches the unknown names of authors, if others' events are included: a version has their ids only."""
-        if self._context.scope is AtlassianScope.MINE:
+        if not self._context.is_watched:
             return
         authors = {author for version in versions if (author := get_string(version, "authorId"))}
-        unknown = sorted(authors - self._user_names.keys())
-        if unknown:
+        if unknown := sorted(authors - self._user_names.keys()):
             body = {"accountIds": unknown[:MAX_PAGE]}
             response = await self._client.post("/wiki/api/v2/users-bulk", body, what="authors")
             users = get_objects(response, "results")
@@ -181,16 +213,11 @@ class ConfluenceSource:
             self._user_names |= {author: names.get(author) for author in unknown}
 
     async def _fetch_space_names(self, ids: set[str]) -> None:
-        unknown = sorted(ids - self._space_names.keys())
-        if unknown:
+        if unknown := sorted(ids - self._space_names.keys()):
             params = [("ids", ",".join(unknown)), ("limit", str(MAX_PAGE))]
             response = await self._client.get("/wiki/api/v2/spaces", params, what="spaces", list_name="results")
             spaces = by_id(get_objects(response, "results"))
             self._space_names |= {space_id: get_string(spaces.get(space_id), "name") for space_id in unknown}
-
-
-def _next_link(page: Any) -> str | None:
-    return get_string(page, "_links", "next")
 
 
 def _changed_since(since_ms: int) -> str:
@@ -200,6 +227,15 @@ def _changed_since(since_ms: int) -> str:
 
 def _kind(object_id: str) -> str:
     return object_id.partition(":")[0]
+
+
+def _body_text(comment: Any) -> str:
+    """Returns the text of the body, which is an ADF document encoded in a string."""
+    value = get_string(comment, "body", "atlas_doc_format", "value")
+    try:
+        return adf_text(from_json(value or "null"), DESCRIPTION_CHARS)
+    except ValueError:
+        return ""
 
 
 def _parent_id(comment: Any) -> str | None:

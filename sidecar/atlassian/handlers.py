@@ -1,7 +1,7 @@
 """The handler of `jira.sync` and `confluence.sync`."""
 
 from sidecar_protocol.accounts import AccountService
-from sidecar_protocol.atlassian import AtlassianScope, AtlassianSync, AtlassianSynced
+from sidecar_protocol.atlassian import AtlassianSync, AtlassianSynced
 
 from sidecar.accounts import AccountRefused
 from sidecar.atlassian.accounts import Accounts, account_deleted
@@ -62,17 +62,17 @@ class SyncHandler:
             stored = await self._reset(stored)
             cursor = SyncCursor()
         begun_ms = signed_in.client.server_ms or self._runtime.clock.now_ms()
+        window = sync_window(cursor, begun_ms, full=full)
         sync_context = SyncContext(
             account=stored,
             client=signed_in.client,
             base_url=base_url,
             owner=signed_in.owner,
-            scope=AtlassianScope(stored.scope),
-            since_ms=sync_window(cursor, begun_ms, full=full).since_ms,
+            since_ms=window.since_ms,
             warn=lambda text: context.log(text, level="warning"),
         )
         sync = Sync(self._runtime, self._accounts, self._source(sync_context), sync_context, context)
-        return await sync.run(cursor, begun_ms, full=full)
+        return await sync.run(cursor, window, begun_ms)
 
     async def _sign_in(self, stored: StoredAccount, base_url: str) -> SignedIn:
         """Signs in by the API route that is known to work; the old backend did not store it."""
@@ -85,7 +85,8 @@ class SyncHandler:
 
     async def _reset(self, before: StoredAccount) -> StoredAccount:
         """Deletes what was read with another scope or for another owner.  Returns the account as it is then."""
-        await self._store.delete_all(before)
+        await self._runtime.feed().remove_all(before.origin)
+        await self._store.delete_objects(before.account_id)
         with self._runtime.database.write():
             stored = self._accounts.store.get(before.account_id)
             if stored is None:

@@ -1,5 +1,6 @@
 """`jira.accounts.*` and `confluence.accounts.*`: the same methods for two products."""
 
+from contextlib import suppress
 from typing import Any, ClassVar, Final
 
 from sidecar_protocol.accounts import AccountService, AccountStatus
@@ -152,14 +153,10 @@ class _AccountsService(AtlassianAccounts):
     def _refuse_duplicate(self, address: str, email: str) -> None:
         for account in self._store.all():
             if account.service is self.service and account.email.casefold() == email.casefold():
-                try:
-                    is_same_site = site_address(account.base_url) == address
-                except SiteAddressInvalid:
-                    is_same_site = False
-                if is_same_site:
-                    raise AtlassianAccountExists(
-                        hint="Update that account, or delete it first.", details=[{"account_id": account.account_id}]
-                    )
+                with suppress(SiteAddressInvalid):
+                    if site_address(account.base_url) == address:
+                        details = [{"account_id": account.account_id}]
+                        raise AtlassianAccountExists(hint="Update that account, or delete it first.", details=details)
 
 
 class JiraService(_AccountsService, Jira):

@@ -64,12 +64,12 @@ class SignedIn:
         return {"api_route": api_route, "cloud_id": self.cloud_id, **self.owner._asdict()}
 
 
+@dataclass(frozen=True, slots=True)
 class SiteAuthenticator:
     """Signs in with an e-mail address and a token.  `gateway` is the address of Atlassian's API gateway."""
 
-    def __init__(self, http: Http, gateway: str) -> None:
-        self._http = http
-        self._gateway = gateway
+    http: Http
+    gateway: str
 
     async def sign_in(self, service: AccountService, base_url: str, auth: tuple[str, str]) -> SignedIn:
         """Tries the site itself, then the gateway, since a token does not show which of them it is for.
@@ -104,14 +104,14 @@ class SiteAuthenticator:
     async def _sign_in(
         self, service: AccountService, base_url: str, cloud_id: str | None, auth: tuple[str, str]
     ) -> SignedIn:
-        root = base_url if cloud_id is None else f"{self._gateway}/ex/{service}/{cloud_id}"
-        client = SiteClient(self._http, service, root, auth)
+        root = base_url if cloud_id is None else f"{self.gateway}/ex/{service}/{cloud_id}"
+        client = SiteClient(self.http, service, root, auth)
         return SignedIn(client, cloud_id, await fetch_token_owner(client))
 
     async def _cloud_id(self, base_url: str) -> str:
         """Returns the site's id, which is public; the request carries no token."""
         what = "The site's cloud id"
-        response = await self._http.send(HttpRequest("GET", base_url + "/_edge/tenant_info", what))
+        response = await self.http.send(HttpRequest("GET", base_url + "/_edge/tenant_info", what))
         try:
             raise_for_status(response, what)
         except RequestRefused as error:

@@ -12,6 +12,7 @@ from sidecar.atlassian.store import StoredAccount
 from sidecar.feed import FeedEvent
 from sidecar.job_handler import JobFailed
 
+DESCRIPTION_CHARS: Final = 4_000
 MAX_PAGES: Final = 100_000
 """More than any site has; a server that pages without end must not keep a sync running."""
 MAX_RESTARTS: Final = 2
@@ -28,10 +29,6 @@ class ListedObject:
     """When it was changed, as the search formats it; compared for equality only."""
     updated_ms: int | None
     parent_id: str | None = None
-
-    @property
-    def remote_id(self) -> str:
-        return remote_id(self.object_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +48,29 @@ class SyncContext:
     client: SiteClient
     base_url: str
     owner: TokenOwner
-    scope: AtlassianScope
     since_ms: int
     """Earlier events are left out."""
     warn: Callable[[str], None]
     """Adds a warning to the job's log."""
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether others' events are stored as well as the owner's."""
+        return self.account.scope == AtlassianScope.WATCHED
+
     def event_id_prefix(self, object_id: str) -> str:
         """Returns what the ids of the object's events begin with."""
         return f"{self.account.service}:{self.account.account_id}:{object_id}:"
 
-    def is_owner(self, user_id: str | None) -> bool:
-        return user_id == self.owner.atlassian_account_id
-
-    def includes(self, *, by_me: bool, at_ms: int | None) -> bool:
-        return at_ms is not None and at_ms >= self.since_ms and (by_me or self.scope is AtlassianScope.WATCHED)
+    def events(
+        self, object_id: str, suffix: str, event_type: str, at_ms: int | None, author_id: str | None, /, **fields: Any
+    ) -> list[FeedEvent]:
+        """Returns a list of the event; the list is empty if the account does not store it."""
+        by_me = author_id == self.owner.atlassian_account_id
+        if at_ms is None or at_ms < self.since_ms or not (by_me or self.is_watched):
+            return []
+        event_id = self.event_id_prefix(object_id) + suffix
+        return [FeedEvent(event_id=event_id, event_type=event_type, at_ms=at_ms, by_me=by_me, **fields)]
 
 
 class Source(Protocol):
@@ -110,8 +115,7 @@ async def fetch_pages(
             if token is None or refusal.status != 400 or not restarts_left:
                 raise
             restarts_left -= 1
-            seen.clear()
-            token = None
+            seen, token = set(), None
             continue
         yield page
         token = next_token(page)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
+from pydantic_core import to_json
 from sidecar_protocol.accounts import AccountService
 from sidecar_protocol.atlassian import AtlassianAccount
 from sidecar_protocol.contract import Encoded
@@ -19,13 +20,8 @@ HINTS: Final = {
 """Suggested actions for the user, by the account's `reason`."""
 
 
-def _quoted(text: str) -> str:
-    return "'{}'".format(text.replace("'", "''"))
-
-
-_HINT: Final = (
-    f"CASE reason {' '.join(f'WHEN {_quoted(reason)} THEN {_quoted(hint)}' for reason, hint in HINTS.items())} END"
-)
+_HINTS_JSON: Final = to_json(HINTS).decode().replace("'", "''")
+_HINT: Final = f"json_extract('{_HINTS_JSON}', '$.' || reason)"
 ACCOUNT_JSON: Final = f"""json_object(
     'account_id', account_id, 'service', service, 'org', org, 'base_url', base_url, 'email', email,
     'status', status, 'reason', reason, 'hint', {_HINT}, 'display_name', display_name,
@@ -68,7 +64,7 @@ class AccountsStore:
             f"SELECT {ACCOUNT_JSON} FROM atlassian_accounts WHERE service = ? ORDER BY created_at, account_id",
             (service,),
         )
-        return [Encoded(AtlassianAccount, row[0].encode()) for row in rows]
+        return [_encoded(row) for row in rows]
 
     def all(self) -> list[StoredAccount]:
         """Returns every account of the two products, the oldest first."""
@@ -91,7 +87,7 @@ class AccountsStore:
             tuple(values.values()),
         )
         assert row is not None
-        return Encoded(AtlassianAccount, row[0].encode())
+        return _encoded(row)
 
     def change(self, account_id: str, now: str, **columns: Any) -> Encoded[AtlassianAccount] | None:
         """Sets columns.  Returns the account, or None if it has been deleted."""
@@ -102,10 +98,14 @@ class AccountsStore:
             """,
             (*columns.values(), now, account_id),
         )
-        return None if row is None else Encoded(AtlassianAccount, row[0].encode())
+        return None if row is None else _encoded(row)
 
     def remove(self, account_id: str) -> None:
         self._database.execute("DELETE FROM atlassian_accounts WHERE account_id = ?", (account_id,))
+
+
+def _encoded(row: Row) -> Encoded[AtlassianAccount]:
+    return Encoded(AtlassianAccount, row[0].encode())
 
 
 def _stored(row: Row) -> StoredAccount:

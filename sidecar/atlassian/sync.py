@@ -1,10 +1,6 @@
-"""One sync of one account: lists what has changed, reads it, updates the feed, and advances the cursor.
+"""One sync of one account: lists what has changed, reads it, updates the feed, and advances the cursor."""
 
-The cursor never gets ahead of the feed: it is stored after everything listed, and only once the site has confirmed
-whose token it is.  It confirms that before events are removed, too, since to an expired token every object is missing.
-"""
-
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Final
 
@@ -14,7 +10,7 @@ from sidecar.accounts import run_concurrently
 from sidecar.atlassian.accounts import Accounts, account_deleted
 from sidecar.atlassian.sign_in import fetch_token_owner
 from sidecar.atlassian.source import FetchedObject, ListedObject, Source, SyncContext
-from sidecar.atlassian.sync_cursor import SyncCursor, advance_cursor, sync_window
+from sidecar.atlassian.sync_cursor import SyncCursor, SyncWindow, advance_cursor
 from sidecar.atlassian.sync_store import SyncedObject, SyncStore
 from sidecar.feed import FEED_BATCH, FeedChange, FeedEvent
 from sidecar.job_handler import JobContext
@@ -47,9 +43,8 @@ class Sync:
     def account_id(self) -> str:
         return self.context.account.account_id
 
-    async def run(self, cursor: SyncCursor, begun_ms: int, *, full: bool) -> AtlassianSynced:
+    async def run(self, cursor: SyncCursor, window: SyncWindow, begun_ms: int) -> AtlassianSynced:
         """Runs the sync; `begun_ms` is the site's time."""
-        window = sync_window(cursor, begun_ms, full=full)
         checks_begun_ms = self.runtime.clock.now_ms()
         async for page in self.source.list_changed(window.lower_ms):
             times = [item.updated_ms for item in page]
@@ -68,11 +63,8 @@ class Sync:
 
     def _changed(self, page: Sequence[ListedObject]) -> list[ListedObject]:
         stored = self.store.get(self.account_id, [item.object_id for item in page])
-        return [
-            item
-            for item in page
-            if item.object_id not in stored or stored[item.object_id].remote_updated != item.remote_updated
-        ]
+        times = {object_id: item.remote_updated for object_id, item in stored.items()}
+        return [item for item in page if times.get(item.object_id) != item.remote_updated]
 
     async def _fetch(self, listed: Sequence[ListedObject]) -> None:
         async def fetch(batch: Sequence[ListedObject]) -> None:
@@ -91,15 +83,12 @@ class Sync:
         for batch in _batches(fetched):
             stored = self.store.get(self.account_id, [item.listed.object_id for item in batch])
             objects = [self._synced_object(item) for item in batch]
-            removed = [
-                event_id
-                for item in objects
-                if item.object_id in stored
-                for event_id in self._event_ids(stored[item.object_id], exclude=set(item.event_suffixes))
-            ]
+            events = [event for item in batch for event in item.events]
+            event_ids = {event.event_id for event in events}
+            before = (event_id for item in stored.values() for event_id in self._event_ids(item))
+            removed = [event_id for event_id in before if event_id not in event_ids]
             if removed:
                 await self._confirm_token()
-            events = [event for item in batch for event in item.events]
             while len(events) > FEED_BATCH:  # a single object; it counts as read with its last events
                 await self._write(events[:FEED_BATCH])
                 events = events[FEED_BATCH:]
@@ -110,17 +99,14 @@ class Sync:
         suffixes = tuple(event.event_id.removeprefix(prefix) for event in item.events)
         return SyncedObject(item.listed.object_id, item.listed.remote_updated, suffixes, item.parent_id)
 
-    def _event_ids(self, item: SyncedObject, exclude: Collection[str] = ()) -> list[str]:
+    def _event_ids(self, item: SyncedObject) -> list[str]:
         prefix = self.context.event_id_prefix(item.object_id)
-        return [prefix + suffix for suffix in item.event_suffixes if suffix not in exclude]
+        return [prefix + suffix for suffix in item.event_suffixes]
 
     async def _remove_deleted(self, before_ms: int) -> None:
         """Checks whether the objects that were not seen for the longest time still exist at the site."""
         left = self.source.max_deletion_checks
-        while left > 0:
-            object_ids = self.store.unchecked_since(self.account_id, before_ms, min(self.source.batch_size, left))
-            if not object_ids:
-                return
+        while object_ids := self.store.unchecked_since(self.account_id, before_ms, min(self.source.batch_size, left)):
             left -= len(object_ids)
             self.job.progress(None, "Checking for deletions")
             missing = await self.source.find_missing(object_ids)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from sidecar.clock import DAY_MS
 
@@ -29,14 +29,6 @@ class SyncCursor(BaseModel):
     """When the last deep sync began."""
     reset: bool = False
     """Everything stored must be deleted first: it was read with another scope or for another owner."""
-
-
-def parse_cursor(stored: str | None) -> SyncCursor:
-    """Parses a stored cursor.  Returns that of a first sync if it is unreadable, such as the old backend's."""
-    try:
-        return SyncCursor() if stored is None else SyncCursor.model_validate_json(stored)
-    except ValidationError:
-        return SyncCursor()
 
 
 @dataclass(frozen=True, slots=True)

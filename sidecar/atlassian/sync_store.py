@@ -1,16 +1,13 @@
-"""Storage of the syncs: the table `atlassian_objects`, the account's cursor, and its events in the feed.
-
-The table has the state in which each object was read, and which events resulted.  By it a sync skips unchanged
-objects, removes deleted ones, and continues after a crash.
-"""
+"""Storage of the syncs: the table `atlassian_objects`, and the account's cursor."""
 
 from collections.abc import Collection, Iterable
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
+from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
 from sidecar.accounts import Account
-from sidecar.atlassian.sync_cursor import SyncCursor, parse_cursor
+from sidecar.atlassian.sync_cursor import SyncCursor
 from sidecar.clock import iso
 from sidecar.runtime import Runtime
 from sidecar.storage.sync_state import SyncState
@@ -36,10 +33,12 @@ class SyncStore:
         self._database = runtime.database
         self._sync_state = SyncState(runtime.database)
 
-    # --- the account -----------------------------------------------------------------------------------------------
-
     def cursor(self, account: Account) -> SyncCursor:
-        return parse_cursor(self._sync_state.cursor(account.connector))
+        """Returns the stored cursor, or that of a first sync if it is unreadable, such as the old backend's."""
+        try:
+            return SyncCursor.model_validate_json(self._sync_state.cursor(account.connector) or "{}")
+        except ValidationError:
+            return SyncCursor()
 
     def set_cursor(self, account: Account, cursor: SyncCursor, last_sync_at: str | None = None) -> None:
         self._sync_state.set(account.connector, cursor.model_dump_json(), last_sync_at)
@@ -48,34 +47,22 @@ class SyncStore:
         """Makes the account's next sync delete everything stored and start over."""
         self.set_cursor(account, SyncCursor(reset=True))
 
-    async def delete_all(self, account: Account) -> None:
-        """Deletes all objects and events of an account, in committed steps; after a crash it is repeated."""
-        await self._runtime.feed().remove_all(account.origin)
-        await self.delete_objects(account.account_id)
-
-    # --- its objects -----------------------------------------------------------------------------------------------
-
     def get(self, account_id: str, object_ids: Collection[str]) -> dict[str, SyncedObject]:
-        return {
-            row.object_id: row
-            for row in self._objects(
-                "object_id IN (SELECT value FROM json_each(:objects))",
-                {"account": account_id, "objects": _json(list(object_ids))},
-            )
-        }
+        condition = "object_id IN (SELECT value FROM json_each(?))"
+        return {row.object_id: row for row in self._objects(condition, account_id, _json(object_ids))}
 
     def with_children(self, account_id: str, object_id: str) -> list[SyncedObject]:
         """Returns an object and those that are deleted with it."""
-        values = {"account": account_id, "object": object_id}
-        return [row for column in ("object_id", "parent_id") for row in self._objects(f"{column} = :object", values)]
+        conditions = ("object_id = ?", "parent_id = ?")
+        return [row for condition in conditions for row in self._objects(condition, account_id, object_id)]
 
-    def _objects(self, condition: str, values: dict[str, Any]) -> list[SyncedObject]:
+    def _objects(self, condition: str, account_id: str, value: str) -> list[SyncedObject]:
         rows = self._database.rows(
             f"""
             SELECT object_id, remote_updated, event_suffixes_json, parent_id FROM atlassian_objects
-            WHERE account_id = :account AND {condition}
+            WHERE account_id = ? AND {condition}
             """,
-            values,
+            (account_id, value),
         )
         return [SyncedObject(row[0], row[1], tuple(from_json(row[2])), row[3]) for row in rows]
 
@@ -84,12 +71,9 @@ class SyncStore:
         for item in objects:
             self._database.execute(
                 """
-                INSERT INTO atlassian_objects
+                INSERT OR REPLACE INTO atlassian_objects
                     (account_id, object_id, parent_id, remote_updated, event_suffixes_json, checked_at)
                 VALUES (?, ?, ?, ?, ?, ?)
-                ON CONFLICT (account_id, object_id) DO UPDATE SET
-                    parent_id = excluded.parent_id, remote_updated = excluded.remote_updated,
-                    event_suffixes_json = excluded.event_suffixes_json, checked_at = excluded.checked_at
                 """,
                 (account_id, item.object_id, item.parent_id, item.remote_updated, _json(item.event_suffixes), now),
             )
@@ -111,27 +95,23 @@ class SyncStore:
             UPDATE atlassian_objects SET checked_at = ?
             WHERE account_id = ? AND object_id IN (SELECT value FROM json_each(?))
             """,
-            (iso(self._runtime.clock.now_ms()), account_id, _json(list(object_ids))),
+            (iso(self._runtime.clock.now_ms()), account_id, _json(object_ids)),
         )
 
     def delete(self, account_id: str, object_ids: Collection[str]) -> None:
         self._database.execute(
             "DELETE FROM atlassian_objects WHERE account_id = ? AND object_id IN (SELECT value FROM json_each(?))",
-            (account_id, _json(list(object_ids))),
+            (account_id, _json(object_ids)),
         )
 
     async def delete_objects(self, account_id: str) -> None:
         """Deletes all objects of an account, in committed steps."""
-        while True:
-            rows = self._database.rows(
-                "SELECT object_id FROM atlassian_objects WHERE account_id = ? LIMIT ?", (account_id, DELETE_BATCH)
-            )
-            if not rows:
-                return
+        batch = "SELECT object_id FROM atlassian_objects WHERE account_id = ? LIMIT ?"
+        while rows := self._database.rows(batch, (account_id, DELETE_BATCH)):
             with self._database.write():
                 self.delete(account_id, [row[0] for row in rows])
             await self._runtime.committed()
 
 
-def _json(value: object) -> str:
-    return to_json(value).decode()
+def _json(values: Collection[str]) -> str:
+    return to_json(list(values)).decode()

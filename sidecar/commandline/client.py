@@ -65,7 +65,7 @@ class SidecarClient:
         self._sending = anyio.Lock()
         self._ended = False
         self._waiting: dict[int | str, anyio.Event] = {}
-        self._answers: dict[int | str, Answered] = {}
+        self._responses: dict[int | str, Answered] = {}
         self._send, self.notifications = anyio.create_memory_object_stream[Received](MAX_BUFFERED)
 
     async def call(self, method: str, params: Mapping[str, Any] | None = None) -> Any:
@@ -76,12 +76,12 @@ class SidecarClient:
         if not self._ended:
             await answered.wait()
         del self._waiting[request_id]
-        answer = self._answers.pop(request_id, None)
-        if answer is None:
+        response = self._responses.pop(request_id, None)
+        if response is None:
             raise SidecarEnded(await self.process.wait())
-        if answer.error is not None:
-            raise RemoteError(answer.error)
-        return answer.result
+        if response.error is not None:
+            raise RemoteError(response.error)
+        return response.result
 
     def remote(self, interface: type[T]) -> T:
         """Returns a typed proxy for the methods of an interface."""
@@ -130,7 +130,7 @@ class SidecarClient:
             self._connection.receive(chunk)
             while (event := self._connection.next_event()) is not None:
                 if isinstance(event, Answered) and event.id in self._waiting:
-                    self._answers[event.id] = event
+                    self._responses[event.id] = event
                     self._waiting[event.id].set()
                 elif isinstance(event, Notified):
                     self._take_notification(Received(event.method, event.params))

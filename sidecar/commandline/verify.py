@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from sidecar.commandline.formatting import printable
-from sidecar.commandline.options import EXISTING_FILE, environment_option
+from sidecar.commandline.options import EXISTING_FILE, NOW, SEED, environment_option
 from sidecar.transcripts.file.format import NotATranscript
 from sidecar.transcripts.verify.check import VerifyOptions, explain, verified
 from sidecar.transcripts.verify.sidecar_process import TIMEOUT_S
@@ -21,20 +21,20 @@ STYLES = {"  -": "red", "  +": "green", "  @": "cyan"}
 
 @click.command()
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=EXISTING_FILE)
-@click.option("--update", is_flag=True, help="Rewrite transcripts that differ with the sidecar's present answers.")
+@click.option("--update", is_flag=True, help="Rewrite transcripts that differ with the sidecar's present responses.")
 @click.option("--exact", is_flag=True, help="Also compare ids and times; the clock and the seed must be fixed.")
 @click.option(
     "--data",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Start with a copy of this data folder instead of an empty one.",
 )
-@click.option("--now", metavar="TIME", help="Stop the sidecar's clock at this time.")
-@click.option("--seed", metavar="NUMBER", type=int, help="Make the sidecar's ids and random values repeatable.")
+@NOW
+@SEED
 @environment_option("Set an environment variable of the sidecar.")
 @click.option("--command", metavar="COMMAND", default="", help="Start this sidecar, for example a packaged one.")
 @click.option("--patience", metavar="SECONDS", type=float, default=TIMEOUT_S, help="Time limit of a response (30).")
 def verify(files: tuple[Path, ...], *, update: bool, command: str, patience: float, **options: Any) -> None:
-    """Compare a sidecar's answers with recorded transcripts.
+    """Compare a sidecar's responses with recorded transcripts.
 
     Starts a sidecar, sends it the recorded requests and compares what it sends back.  Ids, times and cursors may
     differ.  Prints a diff for each message that does not match, and exits with 1.

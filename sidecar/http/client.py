@@ -178,10 +178,8 @@ class Http:
             backoff_s = min(BACKOFF_S * 2 ** (MAX_TRIES - 1 - tries_left), MAX_BACKOFF_S)
             wait_s = backoff_s * (0.7 + 0.6 * self._random_fraction())
             try:
-                if self._upstream is None:
-                    response = await self._try(request)
-                else:
-                    response = await self._upstream.exchange(request, self._try)
+                send = self._try(request) if self._upstream is None else self._upstream.exchange(request, self._try)
+                response = await send
             except (ServerUnreachable, BadResponse) as error:
                 if not tries_left:
                     raise

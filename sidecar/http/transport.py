@@ -7,8 +7,6 @@ import logging
 import ssl
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final
 
 import anyio
@@ -23,27 +21,16 @@ from sidecar.http.client import (
     ServerUnreachable,
 )
 
-
-@contextmanager
-def _without_httpx_cli() -> Iterator[None]:
-    """Hides pygments while httpx is imported.
-
-    httpx imports its command line, an optional extra, if all of that extra's packages are installed, which costs 40 ms
-    and 4.6 MiB.  One missing package is enough for httpx to leave it out.
-    """
-    if "pygments" in sys.modules:
-        yield
-        return
-    sys.modules["pygments"] = None  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        del sys.modules["pygments"]
-
-
-with _without_httpx_cli():
+# httpx imports its command line, an optional extra, if all of that extra's packages are installed, which costs 40 ms
+# and 4.6 MiB.  One missing package is enough for httpx to leave it out, so pygments is hidden meanwhile.
+_pygments = sys.modules.get("pygments")
+sys.modules["pygments"] = None  # type: ignore[assignment]
+try:
     import httpx
-
+finally:
+    del sys.modules["pygments"]
+    if _pygments is not None:
+        sys.modules["pygments"] = _pygments
 
 log = logging.getLogger(__name__)
 
@@ -118,8 +105,6 @@ class HttpxTransport:
 
 
 def _is_certificate_error(error: BaseException | None) -> bool:
-    while error is not None:
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return True
+    while error is not None and not isinstance(error, ssl.SSLCertVerificationError):
         error = error.__cause__ or error.__context__
-    return False
+    return error is not None

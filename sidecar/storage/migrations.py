@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import re
 import sqlite3
 import time
 from collections.abc import Callable
@@ -135,15 +136,21 @@ def migrate(connection: sqlite3.Connection, known: dict[str, str], pending: list
     migrations = Migrations(MIGRATION_SET)
     migrations.migrations_table = MIGRATIONS_TABLE
     for name, text in known.items():
-        migrations(name=name)(lambda database, text=text: apply_migration(database, text))
+        # A database of the old backend has the objects of the first migration already.
+        sql = (
+            text
+            if name != INITIAL
+            else re.sub(r"^CREATE (TABLE|INDEX)", r"CREATE \1 IF NOT EXISTS", text, flags=re.MULTILINE)
+        )
+        migrations(name=name)(lambda database, sql=sql: apply_migration(database, sql))
     try:
         migrations.apply(Database(connection))
     except sqlite3.DatabaseError as error:
         raise DatabaseUnusable(f"migration {pending[0]} failed: {error}") from error
 
 
-def apply_migration(database: Any, text: str) -> None:
-    database.executescript(text)
+def apply_migration(database: Any, sql: str) -> None:
+    database.executescript(sql)
 
 
 def back_up(connection: sqlite3.Connection, target: Path) -> None:

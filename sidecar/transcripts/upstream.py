@@ -1,8 +1,8 @@
-"""Recording the answers of the vendors' servers, and playing them back instead of sending requests.
+"""Recording the responses of the vendors' servers, and playing them back instead of sending requests.
 
 One JSON object per line: {"what", "method", "key", "status", "headers", "json", "text" or "base64"}, or "error" and
 "reason" if the request failed.  `key` is a digest of the request without its secrets, so neither a secret address nor
-a token can be read from the file.  In answers, OAuth tokens (RFC 6749 §5.1) and the targets of redirects from secret
+a token can be read from the file.  In responses, OAuth tokens (RFC 6749 §5.1) and the targets of redirects from secret
 addresses (see `addresses.py`) are replaced.
 """
 
@@ -45,15 +45,17 @@ class UpstreamRecorder:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o600)
 
     async def exchange(self, request: HttpRequest, send: Send) -> HttpResponse:
-        """Returns the real answer; raises and records the HttpError if there is none."""
+        """Returns the real response; raises and records the HttpError if there is none."""
         facts = {"what": request.what, "method": request.method, "key": digest(request)}
         try:
-            answer = await send(request)
+            response = await send(request)
         except HttpError as error:
             self._write({**facts, "error": type(error).__name__, "reason": error.reason})
             raise
-        self._write({**facts, "status": answer.status, "headers": _headers(request, answer), **_body(answer.body)})
-        return answer
+        self._write(
+            {**facts, "status": response.status, "headers": _headers(request, response), **_body(response.body)}
+        )
+        return response
 
     def _write(self, facts: dict[str, Any]) -> None:
         os.write(self._file, to_json(facts) + b"\n")
@@ -62,23 +64,23 @@ class UpstreamRecorder:
 class UpstreamPlayer:
     """Answers from a recording; no request leaves the machine.
 
-    Repeated requests get the recorded answers in order; the last one is repeated.
+    Repeated requests get the recorded responses in order; the last one is repeated.
     """
 
     def __init__(self, path: Path) -> None:
         """Raises OSError, or ValueError if the file is not a recording."""
-        self._answers: dict[str, deque[dict[str, Any]]] = {}
+        self._responses: dict[str, deque[dict[str, Any]]] = {}
         for number, line in enumerate(path.read_bytes().splitlines(), 1):
             try:
                 facts = from_json(line)
-                self._answers.setdefault(facts["key"], deque()).append(facts)
+                self._responses.setdefault(facts["key"], deque()).append(facts)
             except (ValueError, KeyError, TypeError):
-                raise ValueError(f"{path}:{number}: not a recorded answer") from None
+                raise ValueError(f"{path}:{number}: not a recorded response") from None
 
     async def exchange(self, request: HttpRequest, send: Send) -> HttpResponse:
-        """Returns the recorded answer.  Raises UpstreamNotRecorded or the recorded HttpError."""
+        """Returns the recorded response.  Raises UpstreamNotRecorded or the recorded HttpError."""
         del send
-        recorded = self._answers.get(digest(request))
+        recorded = self._responses.get(digest(request))
         if not recorded:
             raise UpstreamNotRecorded(f"{request.what}: this {request.method} request was not recorded")
         facts = recorded.popleft() if len(recorded) > 1 else recorded[0]
@@ -98,10 +100,10 @@ def digest(request: HttpRequest) -> str:
     return sha256(to_json(parts)).hexdigest()[:32]
 
 
-def _headers(request: HttpRequest, answer: HttpResponse) -> dict[str, str]:
-    headers = {name: value for name, value in answer.headers.items() if name in KEPT}
-    if "location" in answer.headers:
-        headers["location"] = _location(request, answer.headers["location"])
+def _headers(request: HttpRequest, response: HttpResponse) -> dict[str, str]:
+    headers = {name: value for name, value in response.headers.items() if name in KEPT}
+    if "location" in response.headers:
+        headers["location"] = _location(request, response.headers["location"])
     return headers
 
 

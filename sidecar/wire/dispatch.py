@@ -1,6 +1,6 @@
-"""Serves requests: finds the method, validates the params, calls the handler, and turns exceptions into error answers.
+"""Serves requests: finds the method, validates the params, calls the handler, and turns exceptions into errors.
 
-A handler that never suspends is run to its end in place, without a task.  Answers are sent once the writes of the
+A handler that never suspends is run to its end in place, without a task.  Responses are sent once the writes of the
 request are committed.
 """
 
@@ -78,8 +78,8 @@ def _routes(services: Iterable[object]) -> Iterator[tuple[str, Route]]:
                 yield declared.name, Route(declared, getattr(service, declared.attribute))
 
 
-class Answers:
-    """Holds answers back until the writes of their requests are committed, then frames and sends them."""
+class Responses:
+    """Holds responses back until the writes of their requests are committed, then frames and sends them."""
 
     def __init__(
         self,
@@ -106,11 +106,11 @@ class Answers:
         self._request_commit()
 
     def on_commit(self, failure: sqlite3.Error | None) -> None:
-        """Sends the answers; where the commit failed, requests that wrote are answered with that error."""
+        """Sends the responses; where the commit failed, requests that wrote are answered with that error."""
         outcomes, self._outcomes = self._outcomes, []
         for request, outcome, has_written in outcomes:
-            answer = failure if failure is not None and has_written else outcome
-            self._queue_response(self._frame(request, answer))
+            response = failure if failure is not None and has_written else outcome
+            self._queue_response(self._frame(request, response))
 
     def _frame(self, request: Request, outcome: HandlerOutcome) -> bytes:
         if not isinstance(outcome, BaseException):
@@ -138,10 +138,10 @@ class Answers:
 class Dispatcher:
     """Serves one connection."""
 
-    def __init__(self, routes: Routes, admit: Admit, answers: Answers, in_flight: InFlightRequests) -> None:
+    def __init__(self, routes: Routes, admit: Admit, responses: Responses, in_flight: InFlightRequests) -> None:
         self._find = routes.find
         self._admit = admit
-        self._answers = answers
+        self._responses = responses
         self._in_flight = in_flight
         self.requests = 0
         """Requests received so far."""
@@ -152,13 +152,13 @@ class Dispatcher:
             try:
                 self._serve(event)
             except Exception as error:  # noqa: BLE001 - the boundary: every request is answered
-                self._answers.add(event, error)
+                self._responses.add(event, error)
         elif type(event) is Notified:
             self._serve_notification(event)
         elif type(event) is Refused:
             log.warning("a line was refused: %s", event.reason)
             if event.reply:
-                self._answers.add_line(event.reply)
+                self._responses.add_line(event.reply)
         else:
             log.warning("the client answered a request that was never sent")
 
@@ -177,7 +177,7 @@ class Dispatcher:
         if route.declared.waits:
             self._in_flight.start(request, handler, meta)
         else:
-            self._answers.add(request, _step(handler, route))
+            self._responses.add(request, _step(handler, route))
 
     def _serve_notification(self, event: Notified) -> None:
         try:
@@ -187,7 +187,7 @@ class Dispatcher:
                 return
             event.params.pop("_meta", None)
             _step(route.call(event.params), route)
-        except Exception as error:  # noqa: BLE001 - a notification has no answer
+        except Exception as error:  # noqa: BLE001 - a notification has no response
             log.warning("the client's notification %s failed: %s", event.method, type(error).__name__)
 
 

@@ -59,7 +59,7 @@ def test_json_has_everything_on_one_line(cli: CliHarness, transcript: Path) -> N
         "method": "jobs.list",
         "sent_bytes": len(transcript.read_bytes().split(b"\n")[3]) + 1,
         "latency_ms": 5.0,
-        "answer_bytes": len(transcript.read_bytes().split(b"\n")[5]) + 1,
+        "response_bytes": len(transcript.read_bytes().split(b"\n")[5]) + 1,
         "error": None,
         "notifications": 1,
     }

@@ -46,7 +46,7 @@ from sidecar.jobs.service import JobsService
 from sidecar.jobs.worker import JobsWorker
 from sidecar.storage.database import Database
 from sidecar.storage.unit_of_work import UnitOfWork
-from sidecar.wire.dispatch import Answers
+from sidecar.wire.dispatch import Responses
 from sidecar.wire.event_log import EventLog
 from sidecar.wire.outbox import Outbox
 from sidecar.wire.stdio import Writer
@@ -260,7 +260,7 @@ def add_faults(faults: Faults) -> None:
     faults.wrap(UnitOfWork, "committed", "unit_of_work.committed")
     faults.wrap(sidecar.app.App, "_end", "app.end")
     faults.wrap(UnitOfWork, "commit", "unit_of_work.commit")
-    faults.wrap(Answers, "on_commit", "answers.on_commit")
+    faults.wrap(Responses, "on_commit", "responses.on_commit")
     faults.wrap(Outbox, "notify", "outbox.notify")
     faults.wrap(Outbox, "on_commit", "outbox.on_commit")
     faults.wrap(EventLog, "append", "event_log.append")

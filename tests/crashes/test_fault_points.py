@@ -16,7 +16,7 @@ POINTS: Final = {
     "journal": ("journal.enqueue", "journal.claim", "journal.finish", "journal.retry_later", "journal.request_cancel"),
     "worker": ("worker.execute", "worker.run_handler", "worker.store_outcome_durably"),
     "commit": ("unit_of_work.commit", "unit_of_work.committed", "database.begin", "database.commit"),
-    "wire": ("answers.on_commit", "outbox.notify", "outbox.on_commit", "event_log.append", "writer.flush"),
+    "wire": ("responses.on_commit", "outbox.notify", "outbox.on_commit", "event_log.append", "writer.flush"),
 }
 """The operations by layer."""
 SIDES: Final = ("before", "after")

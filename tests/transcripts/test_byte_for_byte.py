@@ -2,7 +2,7 @@
 
 Not compared, since they differ in every run:
 - `t`, the time of a line;
-- `pid`, the process id, in the answer to `initialize`;
+- `pid`, the process id, in the response to `initialize`;
 - notifications that the contract allows to be merged or dropped (`jobs.progress`, `system.state`): their number depends
   on the time.  Appended text (`claude.delta`) is compared as a whole, however it was cut.
 """

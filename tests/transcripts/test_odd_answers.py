@@ -34,7 +34,7 @@ def test_a_batch_may_be_answered_in_another_order_and_so_may_two_batches(tmp_pat
         s2c(4, two),
     )
     assert verified(path, [], [two[::-1], [one[1], one[2], one[0], one[3]]]) == ""
-    assert "the answer to jobs.log.list, jobs.list" in verified(path, [], [two, one[:-1]])
+    assert "the response to jobs.log.list, jobs.list" in verified(path, [], [two, one[:-1]])
     assert "did not arrive" in verified(path, [], [two], timeout_s=0.3)
 
 
@@ -48,7 +48,7 @@ def test_a_second_answer_is_reported_even_if_the_exit_was_not_recorded(tmp_path:
     sent = [[answer(1, jobs=[]), answer(1, jobs=[])], [answer(2)]]
     for end in ([], [EOF, END]):
         path = write(tmp_path / "twice.jsonl", *lines, *end)
-        assert "the answer to jobs.list was received but not recorded" in verified(path, *sent)
+        assert "the response to jobs.list was received but not recorded" in verified(path, *sent)
 
 
 def test_an_additional_notification_is_reported_if_the_exit_was_recorded(tmp_path: Path, verified: Verify) -> None:
@@ -69,7 +69,7 @@ def test_a_numeric_id_differs_from_a_text_id(tmp_path: Path, verified: Verify) -
 def test_a_line_that_is_not_a_message_is_reported(tmp_path: Path, verified: Verify, text: str) -> None:
     path = write(tmp_path / "line.jsonl", c2s(1, request(1, "jobs.list")), s2c(2, answer(1)))
     found = verified(path, [text, answer(1)])
-    assert "line.jsonl:3: the answer to jobs.list did not arrive: a line is not a message" in found
+    assert "line.jsonl:3: the response to jobs.list did not arrive: a line is not a message" in found
 
 
 def test_a_run_without_an_exit_code_was_killed_and_is_killed_again(tmp_path: Path, verified: Verify) -> None:
@@ -84,7 +84,7 @@ def test_a_run_without_an_exit_code_was_killed_and_is_killed_again(tmp_path: Pat
     )
     ended.unlink()
     runs = write_lines(tmp_path / "wrong.jsonl", [*run, *run[:2], s2c(2, answer(1, jobs=[]))])
-    assert "the answer to jobs.list differs" in verified(runs, [answer(1)])
+    assert "the response to jobs.list differs" in verified(runs, [answer(1)])
 
 
 def test_a_real_sidecar_that_was_killed_restarts_as_recorded(tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_the_diff_of_a_long_list_shows_only_added_and_removed_items(tmp_path: Pa
     path = write(tmp_path / "long.jsonl", c2s(1, request(1, "jobs.list")), s2c(2, answer(1, jobs=jobs)))
     for received in ([new, *later], [*later, new], [*later[:700], new, *later[700:]], [*later[:700], *later[702:]]):
         found = verified(path, [answer(1, jobs=received)], timeout_s=20.0)
-        assert "the answer to jobs.list differs" in found
+        assert "the response to jobs.list differs" in found
         assert len(found.splitlines()) < 25, found
     assert len(verified(path, [answer(1, jobs=[])], timeout_s=20.0).splitlines()) < 100
 

@@ -134,8 +134,8 @@ def remote(interface: type[T], call: Callable[[str, dict[str, Any]], Awaitable[A
             for spec in specs:
                 params |= spec.model_dump(mode="json", exclude_unset=True)
             sent = {name: value for name, value in params.items() if value is not None}
-            answer = await call(declared.name, sent)
-            return declared.result.model_validate(answer) if declared.result else None
+            response = await call(declared.name, sent)
+            return declared.result.model_validate(response) if declared.result else None
 
         return invoke
 

@@ -77,11 +77,19 @@ def reference_text(document: Json) -> str:
     parts = [_METHODS.format(common=kinds)]
     for domain, methods in domains.items():
         parts += [f"### {domain or 'Connection'}\n", *methods]
-    parts += [
-        _NOTIFICATIONS + "".join(map(_notification, document["x-notifications"])),
-        _JOB_TYPES + "".join(map(_job_type, document["x-job-types"])),
-        _ERRORS + "".join(_error(kind, error) for kind, error in document["components"]["errors"].items()),
-    ]
+    notifications = (
+        _row(one["name"], _yes_no(one["durable"]), _type(one["params"]), _cell(one["summary"]))
+        for one in document["x-notifications"]
+    )
+    job_types = (
+        _row(one["name"], _type(one["payload"]), _type(one["result"]), _cell(one["summary"]))
+        for one in document["x-job-types"]
+    )
+    errors = (
+        _row(kind, str(error["code"]), _yes_no(error["data"]["retryable"]), _cell(error["message"]))
+        for kind, error in document["components"]["errors"].items()
+    )
+    parts += [_NOTIFICATIONS + "".join(notifications), _JOB_TYPES + "".join(job_types), _ERRORS + "".join(errors)]
     return "\n".join(parts)
 
 
@@ -95,22 +103,22 @@ def migrating_text(document: Json) -> str:
 
 
 def _method(method: Json, common: frozenset[str]) -> str:
-    lines = [f"#### `{method['name']}`", *_prose(method)]
+    lines = [f"#### `{method['name']}`", method["summary"]]
+    if method.get("description"):
+        lines += ["", method["description"]]
     if method["params"]:
         lines += ["", "| param | type | |", "|---|---|---|"]
-    lines += [_param(param) for param in method["params"]]
+    lines += [_param(param).rstrip() for param in method["params"]]
     lines += ["", _outcome(method, common), ""]
     return "\n".join(lines)
 
 
 def _param(param: Json) -> str:
-    notes = [_cell(param.get("description", "")), *([] if param["required"] else [_default(param["schema"])])]
-    return f"| `{param['name']}` | `{_cell(type_text(param['schema']))}` | {' '.join(filter(None, notes))} |"
-
-
-def _default(schema: Json) -> str:
-    default = schema.get("default")
-    return "Optional." if default is None else f"Default: `{default}`."
+    default = param["schema"].get("default")
+    notes = [_cell(param.get("description", ""))]
+    if not param["required"]:
+        notes.append("Optional." if default is None else f"Default: `{default}`.")
+    return _row(param["name"], _type(param["schema"]), " ".join(filter(None, notes)))
 
 
 def _outcome(method: Json, common: frozenset[str]) -> str:
@@ -125,26 +133,16 @@ def _outcome(method: Json, common: frozenset[str]) -> str:
     return " ".join(notes)
 
 
-def _notification(notification: Json) -> str:
-    durable = "yes" if notification["durable"] else "no"
-    params = type_text(notification["params"])
-    return f"| `{notification['name']}` | {durable} | `{params}` | {_cell(notification['summary'])} |\n"
+def _row(name: str, *cells: str) -> str:
+    return f"| `{name}` | {' | '.join(cells)} |\n"
 
 
-def _job_type(job: Json) -> str:
-    return (
-        f"| `{job['name']}` | `{type_text(job['payload'])}` | `{type_text(job['result'])}` "
-        f"| {_cell(job['summary'])} |\n"
-    )
+def _type(schema: Json) -> str:
+    return f"`{_cell(type_text(schema))}`"
 
 
-def _error(kind: str, error: Json) -> str:
-    retryable = "yes" if error["data"]["retryable"] else "no"
-    return f"| `{kind}` | {error['code']} | {retryable} | {_cell(error['message'])} |\n"
-
-
-def _prose(entry: Json) -> list[str]:
-    return [entry["summary"], *(["", entry["description"]] if entry.get("description") else [])]
+def _yes_no(value: object) -> str:
+    return "yes" if value else "no"
 
 
 def _cell(text: str) -> str:

@@ -7,6 +7,7 @@ OpenRPC document, so that the two always match.
 import hashlib
 import inspect
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +34,7 @@ COMMON_ERRORS: tuple[type[RpcError], ...] = (
 )
 """Errors that any method may return, in addition to those that it declares."""
 
+_REFERENCE = re.compile(rf'"\$ref": "{PREFIX}(\w+)"')
 _ONLY_AFTER_INITIALIZE = frozenset({errors.NotInitialized, errors.Unauthorized})
 _DESCRIPTION = (
     "JSON-RPC 2.0 over stdin and stdout, one JSON object per line.  Params go by name; unknown ones are refused.\n"
@@ -89,10 +91,13 @@ def openrpc(contract: ExportedContract) -> Json:
     received += [*map(params_of, contract.notifications), *(job.result for job in contract.job_types)]
     definitions = schemas_of(sent, received)
     body = {
-        "x-meta": _meta(),
+        "x-meta": {**_doc(Meta), "name": "_meta", "schema": reference(Meta)},
         "methods": [_method(method, definitions[method.params.__name__]) for method in contract.methods],
         "x-notifications": [_notification(notification) for notification in contract.notifications],
-        "x-job-types": [_job_type(job) for job in contract.job_types],
+        "x-job-types": [
+            {"name": job.type, **_doc(job), "payload": reference(job), "result": reference(job.result)}
+            for job in contract.job_types
+        ],
     }
     return {
         "openrpc": "1.4.1",
@@ -103,7 +108,10 @@ def openrpc(contract: ExportedContract) -> Json:
         "components": {
             "schemas": _referenced(body, definitions),
             "errors": {error.kind(): _error(error) for error in contract.errors},
-            "tags": {tag["name"]: tag for tag in map(_tag, contract.methods)},
+            "tags": {
+                one.__name__: {"name": one.__name__, "description": inspect.getdoc(one) or ""}
+                for one in dict.fromkeys(method.interface for method in contract.methods)
+            },
         },
     }
 
@@ -121,34 +129,23 @@ def _method(method: Method, params: Json) -> Json:
     }
     if method.result is not None:
         entry["result"] = {"name": method.result.__name__, "schema": reference(method.result)}
-        entry["errors"] = [_error_reference(error) for error in _errors(method)]
+        common = (one for one in COMMON_ERRORS if not (method.before_initialize and one in _ONLY_AFTER_INITIALIZE))
+        entry["errors"] = [_error_reference(error) for error in dict.fromkeys((*method.raises, *common))]
     if method.rest is not None:
         entry["x-rest"] = method.rest
-    return entry | {
-        "x-since": method.since,
-        "x-waits": method.waits,
-        "x-before-initialize": method.before_initialize,
-    }
-
-
-def _errors(method: Method) -> tuple[type[RpcError], ...]:
-    """Returns the declared errors, followed by the common ones."""
-    common = (error for error in COMMON_ERRORS if not (method.before_initialize and error in _ONLY_AFTER_INITIALIZE))
-    return tuple(dict.fromkeys((*method.raises, *common)))
+    return entry | {"x-since": method.since, "x-waits": method.waits, "x-before-initialize": method.before_initialize}
 
 
 def _descriptor(name: str, schema: Json, required: bool) -> Json:  # noqa: FBT001 - a value of the document
-    description = schema.get("description") or next(
-        (choice["description"] for choice in schema.get("anyOf", ()) if "description" in choice), None
-    )
-    prose = {} if description is None else {"description": description}
+    described = next((one for one in (schema, *schema.get("anyOf", ())) if one.get("description")), None)
+    prose = {} if described is None else {"description": described["description"]}
     return {"name": name, **prose, "required": required, "schema": schema}
 
 
 def _notification(notification: type[Notification]) -> Json:
     entry: Json = {
         "name": notification.name,
-        **_prose(inspect.getdoc(notification) or ""),
+        **_doc(notification),
         "durable": not issubclass(notification, Ephemeral),
         "params": reference(notification),
     }
@@ -161,11 +158,6 @@ def _notification(notification: type[Notification]) -> Json:
     return entry
 
 
-def _job_type(job: type[JobSpec]) -> Json:
-    prose = _prose(inspect.getdoc(job) or "")
-    return {"name": job.type, **prose, "payload": reference(job), "result": reference(job.result)}
-
-
 def _error(error: type[RpcError]) -> Json:
     data = {"kind": error.kind(), "retryable": error.retryable}
     return {"code": error.code, "message": error.summary(), "data": data}
@@ -175,12 +167,8 @@ def _error_reference(error: type[RpcError]) -> Json:
     return {"$ref": f"#/components/errors/{error.kind()}"}
 
 
-def _tag(method: Method) -> Json:
-    return {"name": method.interface.__name__, "description": inspect.getdoc(method.interface) or ""}
-
-
-def _meta() -> Json:
-    return {**_prose(inspect.getdoc(Meta) or ""), "name": "_meta", "schema": reference(Meta)}
+def _doc(cls: type) -> Json:
+    return _prose(inspect.getdoc(cls) or "")
 
 
 def _prose(doc: str) -> Json:
@@ -197,15 +185,10 @@ def _referenced(body: Any, definitions: Json) -> Json:
     found: Json = {}
 
     def visit(value: Any) -> None:
-        if isinstance(value, dict):
-            name = str(value.get("$ref", "")).removeprefix(PREFIX)
-            if name in definitions and name not in found:
+        for name in _REFERENCE.findall(json.dumps(value)):
+            if name not in found:
                 found[name] = definitions[name]
                 visit(definitions[name])
-            value = list(value.values())
-        if isinstance(value, list):
-            for item in value:
-                visit(item)
 
     visit(body)
     return found

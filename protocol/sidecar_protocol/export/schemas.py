@@ -3,7 +3,6 @@
 Docstrings of fields and enum members become descriptions; fields marked `Secret` get `x-secret`.
 """
 
-import re
 from collections.abc import Iterable
 from dataclasses import MISSING, fields
 from typing import Annotated, Any, get_type_hints
@@ -103,10 +102,10 @@ def _with_members(schema: JsonSchemaValue) -> JsonSchemaValue:
 
 
 def _refuse_split(name: str) -> None:
-    split = re.fullmatch(r"(.+)-(?:Input|Output)", name)
-    if split:
+    if name.endswith(("-Input", "-Output")):
         raise UnsupportedSchema(
-            f"{split[1]} is both sent and received, with different schemas: declare two models that share their scalars"
+            f"{name.rpartition('-')[0]} is both sent and received, with different schemas: "
+            "declare two models that share their scalars"
         )
     if "__" in name:  # pydantic adds the module to the names of two equally named classes
         raise UnsupportedSchema(f"two classes have the name {name.rpartition('__')[2]}: rename one")

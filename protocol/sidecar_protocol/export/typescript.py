@@ -47,9 +47,13 @@ def typescript(document: Json, schema_hash: str) -> str:
         _table(
             "ClientNotifications",
             "Notifications to the sidecar, which have no response.",
-            map(_client_notification, client_notifications),
+            ((one["name"], _summary(one), _params_name(one)) for one in client_notifications),
         ),
-        _table("Notifications", "Notifications from the sidecar.", map(_notification, notifications)),
+        _table(
+            "Notifications",
+            "Notifications from the sidecar.",
+            ((one["name"], _summary(one), type_text(one["params"])) for one in notifications),
+        ),
         _table("JobTypes", "The job types for jobs.create, with their results.", map(_job_type, job_types)),
         _names("METHOD_NAMES", "keyof Methods", methods),
         _names("CLIENT_NOTIFICATION_NAMES", "keyof ClientNotifications", client_notifications),
@@ -114,9 +118,8 @@ def own_errors(method: Json, common: frozenset[str]) -> list[str]:
 def _request_doc(method: Json, common: frozenset[str]) -> str:
     kinds = own_errors(method, common)
     notes = [f"Errors: {', '.join(kinds)}."] if kinds else []
-    if "x-rest" in method:
-        notes.append(f"Replaces {method['x-rest']}.")
-    return "\n\n".join([_summary(method), *(["  ".join(notes)] if notes else ())])
+    notes += [f"Replaces {method['x-rest']}."] if "x-rest" in method else []
+    return "\n\n".join(filter(None, [_summary(method), "  ".join(notes)]))
 
 
 def _nested(methods: list[Json], common: frozenset[str]) -> str:
@@ -145,14 +148,6 @@ def _nested_members(tree: Json, common: frozenset[str], indent: str) -> str:
             types.append(f"{{\n{_nested_members(node['members'], common, indent + '  ')}{indent}}}")
         lines.append(f"{doc}{indent}readonly {name}: {' & '.join(types)};\n")
     return "".join(lines)
-
-
-def _client_notification(method: Json) -> tuple[str, str, str]:
-    return method["name"], _summary(method), _params_name(method)
-
-
-def _notification(notification: Json) -> tuple[str, str, str]:
-    return notification["name"], _summary(notification), type_text(notification["params"])
 
 
 def _job_type(job: Json) -> tuple[str, str, str]:

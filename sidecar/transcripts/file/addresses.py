@@ -1,7 +1,7 @@
 """Placeholder URLs for addresses that are secrets themselves, such as a calendar's private .ics address.
 
 A secret address is recorded as `https://recorded.invalid/<digest>`.  A placeholder has the same digest as the address
-that it replaces, so a request for either finds the same recorded answer (`upstream.py`), and a transcript can be
+that it replaces, so a request for either finds the same recorded response (`upstream.py`), and a transcript can be
 replayed (`redact.py`) although the address is not stored.
 """
 
@@ -41,6 +41,6 @@ def placeholder_url(address: str) -> str:
 
 
 def is_web_address(text: str) -> bool:
-    """Returns whether the text is a URL whose answer a recording can contain."""
+    """Returns whether the text is a URL whose response a recording can contain."""
     found = _ADDRESS.fullmatch(text.strip())
     return found is not None and found[1].lower() in WEB_SCHEMES

@@ -91,7 +91,7 @@ class Entry:
         return self.facts.get("exit")
 
     @property
-    def is_answer(self) -> bool:
+    def is_response(self) -> bool:
         """Whether the sidecar answers a request, a batch, or (with a null id) a line that it could not read."""
         return not self.from_client and self.method is None and self.message is not None
 

@@ -18,7 +18,7 @@ LONGEST: Final = 10
 
 @dataclass(slots=True)
 class Call:
-    """One request and its answer.  Times in milliseconds since the header, sizes in bytes of the file's line."""
+    """One request and its response.  Times in milliseconds since the header, sizes in bytes of the file's line."""
 
     line: int
     t: float
@@ -26,7 +26,7 @@ class Call:
     sent_bytes: int
     latency_ms: float | None = None
     """None if it was never answered."""
-    answer_bytes: int = 0
+    response_bytes: int = 0
     error: str | None = None
     notifications: int = 0
     """Number of notifications before the next request."""
@@ -79,7 +79,7 @@ class RunSummary:
     unreadable: int = 0
     """Number of lines that were not JSON."""
     refused: int = 0
-    """Number of answers without an id."""
+    """Number of responses without an id."""
     gaps: list[Gap] = field(default_factory=list)
 
     def methods(self) -> dict[str, Totals]:
@@ -136,7 +136,7 @@ def _add_message(run: RunSummary, entry: Entry, message: dict[str, Any], open_ca
     has_valid_id = type(request_id) in (int, str)  # a request without one was refused, with a null id
     if method is None:
         if not entry.from_client:
-            _add_answer(run, entry, message, open_calls.pop(request_id, None) if has_valid_id else None)
+            _add_response(run, entry, message, open_calls.pop(request_id, None) if has_valid_id else None)
     elif entry.from_client and "id" in message:
         call = Call(entry.line, entry.t, str(method), entry.size)
         run.calls.append(call)
@@ -148,12 +148,12 @@ def _add_message(run: RunSummary, entry: Entry, message: dict[str, Any], open_ca
             run.calls[-1].notifications += 1
 
 
-def _add_answer(run: RunSummary, entry: Entry, message: dict[str, Any], call: Call | None) -> None:
+def _add_response(run: RunSummary, entry: Entry, message: dict[str, Any], call: Call | None) -> None:
     if call is None:
         run.refused += 1
         return
     call.latency_ms = round(entry.t - call.t, 3)
-    call.answer_bytes = entry.size
+    call.response_bytes = entry.size
     if (error := message.get("error")) is not None:
         call.error = str((error.get("data") or {}).get("kind") or error.get("code"))
 
@@ -168,5 +168,5 @@ def _totals(calls: list[Call]) -> Totals:
         p50_ms=taken[last // 2] if taken else None,
         p95_ms=taken[last * 95 // 100] if taken else None,
         max_ms=taken[-1] if taken else None,
-        bytes=sum(call.answer_bytes + call.sent_bytes for call in calls),
+        bytes=sum(call.response_bytes + call.sent_bytes for call in calls),
     )

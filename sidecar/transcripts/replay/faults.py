@@ -1,9 +1,7 @@
-"""Faults on demand: what `sidecar replay` does wrong, and at which answer or notification."""
+"""Faults on demand: what `sidecar replay` does wrong, and at which response or notification."""
 
 import re
 from argparse import ArgumentTypeError
-from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -40,21 +38,3 @@ def parse_fault(text: str) -> Fault:
         raise ArgumentTypeError(f"{text!r} is not a fault: {HELP}")
     delay_s = min(int(match["ms"] or 0), MAX_DELAY_MS) / 1000
     return Fault(match["kind"] or "delay", delay_s, match["name"], int(match["nth"]) if match["nth"] else None)
-
-
-class Faults:
-    """All faults, and how often each message name was due."""
-
-    def __init__(self, faults: list[Fault]) -> None:
-        self._faults = faults
-        self._seen: Counter[str] = Counter()
-
-    def __bool__(self) -> bool:
-        return bool(self._faults)
-
-    def at(self, name: str) -> Iterator[Fault]:
-        """Yields the faults for the next answer or notification of this name."""
-        self._seen[name] += 1
-        for fault in self._faults:
-            if fault.name == name and fault.nth in (None, self._seen[name]):
-                yield fault

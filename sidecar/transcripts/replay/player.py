@@ -1,6 +1,6 @@
-"""Playing a recording: which answers and notifications are sent when a request arrives, and which without one.
+"""Playing a recording: which responses and notifications are sent when a request arrives, and which without one.
 
-Notifications keep their recorded order.  Those recorded before a request are sent before its answer, those after it
+Notifications keep their recorded order.  Those recorded before a request are sent before its response, those after it
 before the next request.  Without a further request, the notifications ahead are sent one segment at a time to an idle
 client, or, at the recorded pace, at the recorded times.  `--wait-for` holds them back until `release`.
 """
@@ -17,16 +17,16 @@ from pydantic_core import to_json
 from sidecar_protocol.connection import Request
 
 from sidecar.transcripts.file.patterns import example
-from sidecar.transcripts.replay.recording import RecordedAnswer, RecordedNotification, RecordedRequest, Recording
+from sidecar.transcripts.replay.recording import RecordedNotification, RecordedRequest, RecordedResponse, Recording
 
 IDLE_S: Final = 0.05
 """A client that has sent nothing for this time is idle."""
 
 
 class ReplayOutput(Protocol):
-    """Sends answers and notifications."""
+    """Sends responses and notifications."""
 
-    def answer(self, request: Request, answer: bytes, *, is_error: bool) -> None: ...
+    def respond(self, request: Request, response: bytes, *, is_error: bool) -> None: ...
 
     def notify(self, method: str, message: bytes) -> None: ...
 
@@ -38,7 +38,7 @@ class Player:
     """
 
     def __init__(self, recording: Recording, output: ReplayOutput, *, is_fast: bool, is_held: bool) -> None:
-        """`is_held`: sends notifications only along with answers until `release` is called."""
+        """`is_held`: sends notifications only along with responses until `release` is called."""
         self.recording = recording
         self._output = output
         self._loop = asyncio.get_running_loop()
@@ -53,20 +53,20 @@ class Player:
         self._anchor = (0.0, self._loop.time())  # one moment, in the recording in ms and now in s
 
     def serve(self, request: Request, recorded: RecordedRequest) -> None:
-        """Answers a request as recorded, and sends the notifications around the answer."""
+        """Answers a request as recorded, and sends the notifications around the response."""
         self._map_token(request, recorded)
         self.recording.read_segment(recorded.segment)
-        now, answer = self._loop.time(), recorded.answer
+        now, response = self._loop.time(), recorded.response
         is_repeated = recorded.position < self._sent or recorded.segment < self._segment  # or later than recorded
         if not is_repeated:
             self._queue_up_to(recorded.segment - 1, now)
             self._segment = recorded.segment
         if self._is_fast or not is_repeated:
             self._anchor = (recorded.t, now)
-        if answer is not None:  # else the process died, or the recording ended
-            position = math.inf if is_repeated else recorded.answer_position - 0.5
-            due = now if self._is_fast else now + (answer.t - recorded.t) / 1000
-            self._push(position, due, partial(self._answer, request, answer))
+        if response is not None:  # else the process died, or the recording ended
+            position = math.inf if is_repeated else response.position - 0.5
+            due = now if self._is_fast else now + (response.t - recorded.t) / 1000
+            self._push(position, due, partial(self._respond, request, response))
         self._advance()
 
     def finish(self) -> None:
@@ -129,8 +129,9 @@ class Player:
         while self._queue and self._queue[0][2] <= now:
             heappop(self._queue)[3]()
 
-    def _answer(self, request: Request, answer: RecordedAnswer) -> None:
-        self._output.answer(request, answer.to_json(), is_error=answer.is_error)
+    def _respond(self, request: Request, response: RecordedResponse) -> None:
+        value = example(response.value) if response.has_patterns else response.value
+        self._output.respond(request, to_json(value), is_error=response.is_error)
 
     def _notify(self, notification: RecordedNotification) -> None:
         message = example(notification.message) if notification.has_patterns else notification.message

@@ -14,7 +14,6 @@ from pydantic_core import to_json
 from sidecar_protocol.contract import RpcError
 
 from sidecar.transcripts.file.format import Entry, Header
-from sidecar.transcripts.file.patterns import example
 from sidecar.transcripts.file.schemas import SECRET, ContractSchemas, Schema
 
 VOLATILE: Final = frozenset({"date-time", "measured"})
@@ -31,16 +30,14 @@ Key = tuple[str, bytes]
 
 
 @dataclass(slots=True)
-class RecordedAnswer:
-    """A result or an error, to be sent under another id."""
+class RecordedResponse:
+    """A result or an error, to be sent under another id; `position` counts the notifications before it."""
 
     t: float
+    position: int
     value: Any
     is_error: bool
     has_patterns: bool
-
-    def to_json(self) -> bytes:
-        return to_json(example(self.value) if self.has_patterns else self.value)
 
 
 @dataclass(slots=True)
@@ -63,8 +60,7 @@ class RecordedRequest:
     params: dict[str, Any]
     segment: int
     position: int
-    answer: RecordedAnswer | None = None
-    answer_position: int = 0
+    response: RecordedResponse | None = None
     is_used: bool = False
 
 
@@ -107,8 +103,8 @@ class Recording:
             recorded = RecordedNotification(entry.t, self._segment, entry.message, entry.has_patterns)
             self.notifications.append(recorded)
         else:
-            for answer in entry.messages:
-                self._read_answer(entry, answer)
+            for response in entry.messages:
+                self._read_response(entry, response)
         return True
 
     def _read_input(self, entry: Entry) -> None:
@@ -131,14 +127,13 @@ class Recording:
         self._not_in_loose.append(request)
         return True
 
-    def _read_answer(self, entry: Entry, message: Any) -> None:
+    def _read_response(self, entry: Entry, message: Any) -> None:
         request_id = message.get("id") if type(message) is dict else None
         request = self._unanswered.pop(request_id, None) if _is_id(request_id) else None
         if request is not None:
             is_error = "error" in message
             value = message.get("error" if is_error else "result")
-            request.answer = RecordedAnswer(entry.t, value, is_error, entry.has_patterns)
-            request.answer_position = self._read_notifications
+            request.response = RecordedResponse(entry.t, self._read_notifications, value, is_error, entry.has_patterns)
 
     def read_ahead(self) -> bool:
         """Reads a limited number of lines, so that one call takes little time; returns False if there were none."""
@@ -179,7 +174,7 @@ class Recording:
             found = again[-1] if again else None
         if found is not None:
             found.is_used = True
-            while found.answer is None and self.read_line():
+            while found.response is None and self.read_line():
                 pass
         return found
 
@@ -258,7 +253,7 @@ def _first_unused(requests: deque[RecordedRequest] | None) -> RecordedRequest | 
             return requests[0]
         if len(requests) == 1:  # the last one stays: it answers all further requests
             return None
-        requests.popleft().answer = None  # frees the memory
+        requests.popleft().response = None  # frees the memory
     return None
 
 

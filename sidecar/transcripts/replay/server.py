@@ -10,6 +10,7 @@ import gc
 import os
 import signal
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -22,7 +23,7 @@ from sidecar.paths import schema_dir
 from sidecar.storage.unit_of_work import UnitOfWork
 from sidecar.transcripts.file.format import Entry, Header, NotATranscript, read
 from sidecar.transcripts.file.schemas import ContractSchemas
-from sidecar.transcripts.replay.faults import HELP, Faults, parse_fault
+from sidecar.transcripts.replay.faults import HELP, Fault, parse_fault
 from sidecar.transcripts.replay.player import Player
 from sidecar.transcripts.replay.recording import Recording, not_recorded
 from sidecar.wire.descriptors import claim_stdio
@@ -35,11 +36,11 @@ FILES: Final = "a transcript; if there are several, the first that has the reque
 PACE: Final = "send at once (default), or with the recorded delays"
 WAIT_FOR: Final = (
     "send no notifications on its own before the client has called METHOD, such as the first call of a window; "
-    "until then they are sent only along with answers recorded after them"
+    "until then they are sent only along with responses recorded after them"
 )
 GARBAGE: Final = b"Fatal: this line is not JSON {\n"
 SHUTDOWN: Final = b'{"drained":true,"cancelled_requests":0,"interrupted_jobs":0}'
-"""The answer to `shutdown` if none was recorded: any client may send it."""
+"""The response to `shutdown` if none was recorded: any client may send it."""
 
 
 class NoSuchMethod(Exception):
@@ -49,7 +50,7 @@ class NoSuchMethod(Exception):
 def arguments(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="sidecar replay",
-        description="Stand in for the sidecar on stdin and stdout, with the answers and notifications of transcripts.",
+        description="Stand in for the sidecar on stdin and stdout, with responses and notifications from transcripts.",
     )
     parser.add_argument("files", metavar="FILE", nargs="+", type=Path, help=FILES)
     parser.add_argument("--pace", choices=("fast", "recorded"), default="fast", help=PACE)
@@ -105,7 +106,8 @@ class ReplayServer:
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[int] = self._loop.create_future()
-        self._faults = Faults(options.fault)
+        self._faults: list[Fault] = options.fault
+        self._due: Counter[str] = Counter()  # how often each message name was due
         self._parent = parent
         self._out = wire[1]
         self._is_silent = False
@@ -132,12 +134,13 @@ class ReplayServer:
             self._writer.finish(LAST_WRITE_S)
 
     def _crash(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Ends the process: a client must not wait for an answer that an error of ours prevented."""
-        if isinstance(context.get("exception"), NotATranscript):  # met while reading ahead
-            self._fail(context["exception"])
-            return
-        loop.default_exception_handler(context)
-        self._end(exit_codes.CRASHED)
+        """Ends the process: a client must not wait for a response that an error of ours prevented."""
+        error = context.get("exception")
+        if isinstance(error, NotATranscript):  # met while reading ahead
+            self._fail(error)
+        else:
+            loop.default_exception_handler(context)
+            self._end(exit_codes.CRASHED)
 
     def _fail(self, error: NotATranscript) -> None:
         if not self._ended.done():
@@ -176,22 +179,25 @@ class ReplayServer:
                 player.serve(request, recorded)
                 return
         if request.method == "shutdown":
-            self.answer(request, SHUTDOWN, is_error=False)
+            self.respond(request, SHUTDOWN, is_error=False)
             return
         error = not_recorded(self._recordings, request.method, request.params)
         self._writer.queue_response(self._connection.reply_error(request, error.json_bytes()))
         self._unit_of_work.request_commit()
 
-    def answer(self, request: Request, answer: bytes, *, is_error: bool) -> None:
+    def respond(self, request: Request, response: bytes, *, is_error: bool) -> None:
         reply = self._connection.reply_error if is_error else self._connection.reply
-        self._send_or_fail(request.method, lambda: reply(request, answer))
+        self._send_or_fail(request.method, lambda: reply(request, response))
 
     def notify(self, method: str, message: bytes) -> None:
         self._send_or_fail(method, lambda: message + b"\n")
 
     def _send_or_fail(self, name: str, line: Callable[[], bytes]) -> None:
-        """Sends a line, unless a fault prevents that; answers are not put into their batch before they are sent."""
-        for fault in self._faults.at(name) if self._faults else ():
+        """Sends a line, unless a fault prevents that; responses are not put into their batch before they are sent."""
+        self._due[name] += 1
+        for fault in self._faults:
+            if fault.name != name or fault.nth not in (None, self._due[name]):
+                continue
             match fault.kind:
                 case "garbage":
                     self._writer.queue_response(GARBAGE)

@@ -1,8 +1,8 @@
 """Verifies or updates one transcript file: sets up the data folder, the environment and the processes.
 
 A header can set `fixed` (`now`: the fixed time of the clock; `seed`: the seed of ids; `upstream`: a file
-next to the transcript with recorded answers of the vendors' servers) and `env`, in which paths that begin with `./` or
-`../` are relative to the transcript.
+next to the transcript with recorded responses of the vendors' servers) and `env`, in which paths that begin with `./`
+or `../` are relative to the transcript.
 """
 
 import difflib

@@ -93,8 +93,8 @@ class Comparison:
         self._exact = exact
         self._found: list[Difference] = []
 
-    def answer(self, expected: Any, actual: Any, method: str | None) -> tuple[Any, list[Difference]]:
-        """Returns (merged, differences) for two answers.  Messages and hints of errors are not compared."""
+    def response(self, expected: Any, actual: Any, method: str | None) -> tuple[Any, list[Difference]]:
+        """Returns (merged, differences) for two responses.  Messages and hints of errors are not compared."""
         one, other = expected.get("error"), actual.get("error")
         if isinstance(one, dict) and isinstance(other, dict):
             expected = {**expected, "error": _with_texts_of(one, other)}

@@ -1,8 +1,8 @@
 """Groups: notifications that may arrive in any order, such as those of two calendars that are synced in parallel.
 
 A person marks them with the same `"group"`.  A group consists of consecutive notifications with the same value between
-two lines from the client.  Answers, and notifications that the contract allows to be merged or dropped, neither belong
-to a group nor split it; every other notification splits it.  The `seq`s of a group rise in the order of arrival.
+two lines from the client.  Responses, and notifications that the contract allows to be merged or dropped, neither
+belong to a group nor split it; every other notification splits it.  The `seq`s of a group rise in the order of arrival.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

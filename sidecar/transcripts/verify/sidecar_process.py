@@ -15,7 +15,7 @@ from typing import IO, Any, Final, Self
 from pydantic_core import from_json, to_json
 
 TIMEOUT_S: Final = 30.0
-"""Default limit for one answer or notification; on an idle machine none takes a tenth of it."""
+"""Default limit for one response or notification; on an idle machine none takes a tenth of it."""
 STDERR_BYTES: Final = 2_000
 """How much of stderr an error message quotes."""
 
@@ -34,7 +34,7 @@ class SidecarProcess:
         self._has_ended = False
         self._calls = 0
         self.notifications: list[Any] = []
-        """Notifications received while `call` waited for its answer."""
+        """Notifications received while `call` waited for its response."""
         self._process = subprocess.Popen(  # noqa: S603 - the command is the caller's
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr, env=dict(env)
         )
@@ -98,7 +98,7 @@ class SidecarProcess:
         return message
 
     def call(self, method: str, **params: Any) -> Any:
-        """Sends a request and returns the whole answer; collects `notifications`.  Raises EOFError, SidecarTimeout."""
+        """Sends a request, returns the whole response, collects `notifications`.  Raises EOFError, SidecarTimeout."""
         self._calls += 1
         request_id = f"call-{self._calls}"
         self.send(to_json({"jsonrpc": "2.0", "id": request_id, "method": method, "params": params}))

@@ -132,7 +132,7 @@ class _Merge:
         self._schemas = comparison.schemas
         self._old = old
         self._sent = [entry for entry in old if entry.from_client]
-        self._answers = {_ids(entry.message): entry for entry in old if entry.is_answer}
+        self._responses = {_ids(entry.message): entry for entry in old if entry.is_response}
         self._groups = [group for group in in_groups(old, self._schemas) if is_ordered(group[0], self._schemas)]
         self._ephemeral = [entry for entry in old if self._may_be_dropped(entry)]
         self._counterpart_by_line: dict[int, Entry] = {}
@@ -211,12 +211,12 @@ class _Merge:
         return entry.is_notification and not is_ordered(entry, self._schemas)
 
     def _counterpart(self, entry: Entry) -> tuple[Entry | None, Any]:
-        if entry.is_answer:
-            old = self._answers.pop(_ids(entry.message), None)
+        if entry.is_response:
+            old = self._responses.pop(_ids(entry.message), None)
             if old is None or type(old.message) is list:
                 return old, self._comparison.to_recorded(entry.message)
             method = self._methods.get(to_json(entry.message.get("id")))
-            return old, self._comparison.answer(old.message, entry.message, method)[0]
+            return old, self._comparison.response(old.message, entry.message, method)[0]
         old = self._same_ephemeral(entry) if self._may_be_dropped(entry) else self._counterpart_by_line.get(entry.line)
         if old is None:
             message = self._comparison.to_recorded(entry.message)

@@ -1,6 +1,6 @@
 """Verifies a transcript: sends the client's lines to a real sidecar and compares what it sends.
 
-A line is sent once everything recorded before it has arrived.  Answers are found by their id; notifications must
+A line is sent once everything recorded before it has arrived.  Responses are found by their id; notifications must
 arrive in the recorded order, which the protocol guarantees (G1), except those of a group (see `groups`) and those that
 the contract allows to be merged or dropped.
 
@@ -50,8 +50,8 @@ class RunVerifier:
         self._process = process
         self._comparison = comparison
         self._schemas = comparison.schemas
-        self._answers: dict[bytes, list[Any]] = {}
-        """Answers not yet compared, by the id as JSON: 1 and "1" differ."""
+        self._responses: dict[bytes, list[Any]] = {}
+        """Responses not yet compared, by the id as JSON: 1 and "1" differ."""
         self._notifications: list[Any] = []
         self._batches: list[Any] = []
         self._methods: dict[bytes, Any] = {}
@@ -116,11 +116,11 @@ class RunVerifier:
                 self.mismatches.append(Mismatch(entry.line, "the exit code differs", entry.exit_code, code))
         elif type(entry.message) is list:
             self._expect_batch(entry)
-        elif entry.is_answer:
+        elif entry.is_response:
             key = _key(entry.message)
-            actual = self._wait(lambda: self._answers.get(key)).pop(0)
+            actual = self._wait(lambda: self._responses.get(key)).pop(0)
             self._answered.add(key)
-            self._judge(entry, self._comparison.answer(entry.message, actual, self._methods.get(key)))
+            self._judge(entry, self._comparison.response(entry.message, actual, self._methods.get(key)))
         elif entry.is_notification:
             self._add_to_stream(self._recorded_streams, entry.message, entry.line)
 
@@ -134,21 +134,21 @@ class RunVerifier:
             by_id.setdefault(_key(other), []).append(other)
         for one in entry.message:
             same = by_id.get(_key(one))
-            made, found = self._comparison.answer(one, same.pop(0) if same else {}, self._methods.get(_key(one)))
+            made, found = self._comparison.response(one, same.pop(0) if same else {}, self._methods.get(_key(one)))
             merged.append(made)
             differences += found
         differences += [Difference("", NOT_THERE, other) for others in by_id.values() for other in others]
         self._judge(entry, (merged, differences))
 
     def _expect_no_more(self, entries: list[Entry]) -> None:
-        """Reports messages that were not recorded; in a run without an exit code only second answers (G5)."""
+        """Reports messages that were not recorded; in a run without an exit code only second responses (G5)."""
         has_ended = bool(entries) and entries[-1].exit_code is not None
         extra = [*self._notifications, *self._batches] if has_ended else []
-        for key, answers in self._answers.items():
-            extra += answers if has_ended or key in self._answered else []
+        for key, responses in self._responses.items():
+            extra += responses if has_ended or key in self._answered else []
         for message in extra:
             is_notification = type(message) is dict and "method" in message
-            what = message["method"] if is_notification else _answer_to(message, self._methods)
+            what = message["method"] if is_notification else _response_to(message, self._methods)
             actual = self._comparison.to_recorded(message)
             self.mismatches.append(Mismatch(entries[-1].line, f"{what} was received but not recorded", None, actual))
 
@@ -200,7 +200,7 @@ class RunVerifier:
         if type(message) is list:
             self._batches.append(message)
         elif "method" not in message:
-            self._answers.setdefault(_key(message), []).append(message)
+            self._responses.setdefault(_key(message), []).append(message)
         elif self._schemas.coalescing(message["method"]) is not None:
             self._add_to_stream(self._actual_streams, message, 0)
         else:
@@ -253,7 +253,7 @@ class RunVerifier:
     def _what(self, entry: Entry) -> str:
         if entry.exit_code is not None:
             return "its exit"
-        return entry.method or _answer_to(entry.message, self._methods)
+        return entry.method or _response_to(entry.message, self._methods)
 
 
 def _raw(entry: Entry) -> bytes:
@@ -262,9 +262,9 @@ def _raw(entry: Entry) -> bytes:
     return entry.raw or NOT_JSON
 
 
-def _answer_to(message: Any, methods: dict[bytes, Any]) -> str:
-    answers = message if type(message) is list else [message]
-    return "the answer to " + ", ".join(str(methods.get(_key(one)) or "a line without an id") for one in answers)
+def _response_to(message: Any, methods: dict[bytes, Any]) -> str:
+    responses = message if type(message) is list else [message]
+    return "the response to " + ", ".join(str(methods.get(_key(one)) or "a line without an id") for one in responses)
 
 
 def _key(message: Any) -> bytes:
