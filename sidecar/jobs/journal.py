@@ -3,7 +3,7 @@
 Service, worker and scheduler change jobs only through this module, so that the three always agree.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
 from pydantic_core import to_json
@@ -31,6 +31,10 @@ ENDINGS: Final = {
     JobStatus.CANCELLED: ("info", "Cancelled"),
     JobStatus.INTERRUPTED: ("warning", "Interrupted"),
 }
+
+
+JobTypes = Callable[[], Mapping[str, type[JobSpec]]]
+"""Returns every job type by name."""
 
 
 class Notifier(Protocol):

@@ -70,7 +70,6 @@ class JobsWorker:
             running.stop(JobStatus.CANCELLED)
 
     async def run(self) -> None:
-        """Handles the jobs that an earlier process left running, then runs jobs until `stop`."""
         try:
             await self._recover()
             async with anyio.create_task_group() as tasks:
@@ -152,7 +151,7 @@ class JobsWorker:
         claimed = self._journal.claim(full)
         if claimed is None:
             return None
-        running = self._running[claimed.job_id] = RunningJob(claimed, self._journal, self._clock)
+        running = self._running[claimed.job_id] = RunningJob(claimed, self._journal)
         self._running_by_pool[self._pool(claimed.type)] += 1
         return running
 
