@@ -1,6 +1,7 @@
 """`sidecar console`: call the methods of a running sidecar, line by line, from a terminal or a script."""
 
 import contextlib
+import io
 import json
 import sys
 import time
@@ -23,7 +24,16 @@ from sidecar.commandline.client import Received, RemoteError, SidecarClient, Sid
 from sidecar.commandline.connect import SidecarStopped, connect, handshake_params
 from sidecar.commandline.console_syntax import HELP, References, matches, parse_call, split_words
 from sidecar.commandline.job_view import JobView
-from sidecar.commandline.options import DATABASE, EXISTING_FILE, NEW_FILE, environment_option, parse_pairs, run
+from sidecar.commandline.options import (
+    DATABASE,
+    EXISTING_FILE,
+    NEW_FILE,
+    NOW,
+    SEED,
+    environment_option,
+    parse_pairs,
+    run,
+)
 from sidecar.commandline.output import JsonOutput, Output
 from sidecar.commandline.timeline import TimelineOutput
 from sidecar.paths import options_of, relative_to
@@ -66,8 +76,8 @@ def _parse_variables(context: click.Context, option: click.Parameter, pairs: tup
 @click.option(
     "--upstream-record", metavar="FILE", type=NEW_FILE, help="Record the responses of Google, Atlassian and calendars."
 )
-@click.option("--now", metavar="TIME", help="Stop the sidecar's clock at this time.")
-@click.option("--seed", metavar="NUMBER", type=int, help="Make the sidecar's ids and random values repeatable.")
+@NOW
+@SEED
 @environment_option("Set an environment variable of the sidecar, and note it in the recorded transcript.")
 def console(*, script: Path | None, style: str | None, database: str | None, **options: Any) -> None:
     """Start a sidecar and call its methods line by line.
@@ -125,13 +135,7 @@ class _Console:
         self._changed = anyio.Event()
         self._at_end = False
         self._failed = False
-        self._commands = {
-            ".raw": self._raw,
-            ".until": self._until,
-            ".wait": self._wait,
-            ".show": self._show,
-            ".methods": self._list_methods,
-        }
+        self._commands = {".raw": self._raw, ".until": self._until, ".wait": self._wait, ".show": self._show}
 
     async def run(self, lines: AsyncIterator[str]) -> int:
         """Runs each line; a mistake ends a script, but not a person's console."""
@@ -164,6 +168,8 @@ class _Console:
             self._output.heading(line.lstrip("# "))
         elif command := self._commands.get(word):
             await command(rest)
+        elif word == ".methods":
+            self._output.result([declared.name for declared in methods()])
         elif word.startswith("."):
             click.echo(HELP.replace("\b\n", ""))
         elif line and not line.startswith("#"):
@@ -251,9 +257,6 @@ class _Console:
         else:
             self._output.result(value)
 
-    async def _list_methods(self, _: str) -> None:
-        self._output.result([declared.name for declared in methods()])
-
     async def _receive(self) -> None:
         async for received in self._client.notifications:
             self._received.append(received)
@@ -293,15 +296,11 @@ async def _lines(script: str | None, *, is_typed: bool) -> AsyncIterator[str]:
     if is_typed:
         from sidecar.commandline.console_prompt import prompt  # noqa: PLC0415 - scripts need no prompt_toolkit, which is slow to import
 
-        lines: AsyncIterator[str] = prompt()
-    elif script is None:
-        lines = aiter(anyio.wrap_file(sys.stdin))
-    else:
-        for line in script.splitlines():
+        async for line in prompt():
             yield line
-        return
-    async for line in lines:
-        yield line
+    else:
+        async for line in anyio.wrap_file(sys.stdin if script is None else io.StringIO(script)):
+            yield line
 
 
 def _record_environment(record: Path, env: Mapping[str, str]) -> None:

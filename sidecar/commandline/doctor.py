@@ -4,7 +4,6 @@ It changes nothing.  The user's database is only read, since a sidecar would mig
 a sidecar starts, and finds Claude, is checked with a temporary data folder.
 """
 
-import json
 import os
 import platform
 import shutil
@@ -29,6 +28,7 @@ from sidecar.commandline.client import RemoteError
 from sidecar.commandline.connect import SidecarStopped, connect, handshake_params
 from sidecar.commandline.formatting import duration, hanging
 from sidecar.commandline.options import DATABASE, JSON, run
+from sidecar.commandline.output import compact
 from sidecar.paths import schema_dir
 from sidecar.settings import process_settings
 from sidecar.storage.database import DatabaseLocked, LockFile
@@ -41,8 +41,8 @@ OTHER_USERS: Final = 0o077
 """The permission bits of the group and of all others."""
 VARIABLES: Final = ("APP_DATA_DIR", "LOG_DIR", "RUN_ENV", "CLAUDE_PATH", "CLAUDE_CONCURRENCY", "GOOGLE_CLIENT_ID")
 SECRETS: Final = ("BACKEND_TOKEN", "GOOGLE_CLIENT_SECRET", "ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN")
+HIDDEN: Final = {name: f"{name} (secret)" for name in SECRETS} | {"BACKEND_PORT": "BACKEND_PORT (ignored)"}
 """Variables of which only the name is printed."""
-IGNORED: Final = ("BACKEND_PORT",)
 SYMBOLS: Final = {
     FindingState.OK: ("✓", "green"),
     FindingState.WARNING: ("!", "yellow"),
@@ -69,14 +69,14 @@ async def _examine(database: str | None, as_json: bool) -> int:  # noqa: FBT001 
         findings.append(Finding.problem("settings", f"{error}.", "Correct the environment variable."))
     else:
         path = settings.database
-        integrity = await quick_check(path, INTEGRITY_TIMEOUT_S) if _has_content(path) else None
+        has_content = path.exists() and path.stat().st_size > 0
+        integrity = await quick_check(path, INTEGRITY_TIMEOUT_S) if has_content else None
         findings += [_data_folder(settings.data_dir), _database(path, integrity)]
         findings += [_log_folder(settings.log_dir), *await _start_sidecar()]
     findings.append(_environment())
     ok = all(finding.state is not FindingState.PROBLEM for finding in findings)
     if as_json:
-        report = {"ok": ok, "findings": [finding.model_dump() for finding in findings]}
-        click.echo(json.dumps(report, separators=(",", ":")))
+        click.echo(compact({"ok": ok, "findings": [finding.model_dump() for finding in findings]}))
     else:
         _print(findings)
     return 0 if ok else 1
@@ -121,10 +121,6 @@ def _unusable(name: str, folder: Path, advice: str) -> Finding | None:
     return Finding.problem(name, f"{folder} does not exist, and {parent} cannot be written.", "Set APP_DATA_DIR.")
 
 
-def _has_content(path: Path) -> bool:
-    return path.exists() and path.stat().st_size > 0
-
-
 def _database(path: Path, integrity: str | None) -> Finding:
     """`integrity` is the result of SQLite's check; None if the database does not exist yet."""
     if integrity is None:
@@ -154,10 +150,10 @@ def _lock_owner(lock: Path) -> str | None:
         return None
     try:
         LockFile(lock).release()
-    except DatabaseLocked:
-        return lock.read_text("ascii", "replace").strip() or "unknown"
+    except DatabaseLocked as error:
+        return error.pid
     except OSError:
-        return None  # the check of the data folder reports that it cannot be written
+        pass  # the check of the data folder reports that it cannot be written
     return None
 
 
@@ -196,9 +192,8 @@ def _claude(report: ClaudeReport) -> Iterator[Finding]:
 
 
 def _environment() -> Finding:
-    found = [f"{name}={os.environ[name]}" for name in VARIABLES if os.environ.get(name)]
-    found += [f"{name} (secret)" for name in SECRETS if os.environ.get(name)]
-    found += [f"{name} (ignored)" for name in IGNORED if os.environ.get(name)]
+    shown = {name: f"{name}={value}" for name, value in os.environ.items() if name in VARIABLES} | HIDDEN
+    found = [text for name, text in shown.items() if os.environ.get(name)]
     return Finding.ok("environment", ", ".join(found) or "none of the sidecar's variables is set")
 
 

@@ -21,11 +21,6 @@ def printable(text: str) -> str:
     return _CONTROLS.sub("", text)
 
 
-def defused(text: str) -> str:
-    """Returns the text with each control character replaced by U+FFFD, so that its length stays the same."""
-    return _CONTROLS.sub("\ufffd", text)
-
-
 def one_line(value: Any) -> str:
     """Formats a JSON value on one line, without quotes and without members that are null."""
     match value:

@@ -12,6 +12,10 @@ DATABASE: Final = click.option(
     "--db", "database", metavar="PATH", help="Database file (default: sidecar.db in the data folder, APP_DATA_DIR)."
 )
 JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print compact JSON, one value per line.")
+NOW: Final = click.option("--now", metavar="TIME", help="Stop the sidecar's clock at this time.")
+SEED: Final = click.option(
+    "--seed", metavar="NUMBER", type=int, help="Make the sidecar's ids and random values repeatable."
+)
 EXISTING_FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 NEW_FILE: Final = click.Path(dir_okay=False, path_type=Path)
 

@@ -8,11 +8,11 @@ from typing import Any
 import click
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
-from rich.json import JSON
+from rich.highlighter import JSONHighlighter
 from rich.text import Text
 
 from sidecar.commandline.client import Received, RemoteError
-from sidecar.commandline.formatting import defused, local_time, members, one_line, printable
+from sidecar.commandline.formatting import local_time, members, one_line, printable
 from sidecar.commandline.summaries import summary
 from sidecar.commandline.tables import list_member, print_table
 
@@ -33,9 +33,8 @@ class Output:
         self.flush()
         name = list_member(value)
         if name is None:
-            text = JSON.from_data(value, indent=2, ensure_ascii=False).text
-            text.plain = defused(text.plain)
-            self.out.print(text, soft_wrap=True)
+            text = printable(json.dumps(value, indent=2, ensure_ascii=False))
+            self.out.print(JSONHighlighter()(text), soft_wrap=True)
             return
         others = members({key: other for key, other in value.items() if key != name})
         if value[name]:

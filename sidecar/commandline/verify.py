@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from sidecar.commandline.formatting import printable
-from sidecar.commandline.options import EXISTING_FILE, environment_option
+from sidecar.commandline.options import EXISTING_FILE, NOW, SEED, environment_option
 from sidecar.transcripts.file.format import NotATranscript
 from sidecar.transcripts.verify.check import VerifyOptions, explain, verified
 from sidecar.transcripts.verify.sidecar_process import TIMEOUT_S
@@ -28,8 +28,8 @@ STYLES = {"  -": "red", "  +": "green", "  @": "cyan"}
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Start with a copy of this data folder instead of an empty one.",
 )
-@click.option("--now", metavar="TIME", help="Stop the sidecar's clock at this time.")
-@click.option("--seed", metavar="NUMBER", type=int, help="Make the sidecar's ids and random values repeatable.")
+@NOW
+@SEED
 @environment_option("Set an environment variable of the sidecar.")
 @click.option("--command", metavar="COMMAND", default="", help="Start this sidecar, for example a packaged one.")
 @click.option("--patience", metavar="SECONDS", type=float, default=TIMEOUT_S, help="Time limit of a response (30).")

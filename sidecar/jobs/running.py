@@ -10,7 +10,6 @@ from typing import Final
 import anyio
 from sidecar_protocol.entities import JobStatus, WaitingFor
 
-from sidecar.clock import Clock
 from sidecar.jobs.journal import JobJournal, storable_json, storable_text
 from sidecar.jobs.outcomes import JobOutcome
 from sidecar.jobs.store import ClaimedJob, LogSize
@@ -28,11 +27,11 @@ LOG_FULL: Final = "The log is full; further lines are dropped"
 class RunningJob:
     """The context of one run of a handler."""
 
-    def __init__(self, claimed: ClaimedJob, journal: JobJournal, clock: Clock) -> None:
+    def __init__(self, claimed: ClaimedJob, journal: JobJournal) -> None:
         self.claimed = claimed
         self.job_id = claimed.job_id
         self._journal = journal
-        self._clock = clock
+        self._clock = journal.clock
         self._stored_ms: int | None = None
         self._log: LogSize | None = None
         self.scope = anyio.CancelScope()

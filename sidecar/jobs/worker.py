@@ -63,7 +63,6 @@ class JobsWorker:
         """Why the last attempt to start jobs failed; None if it did not."""
 
     def wake(self) -> None:
-        """Makes the worker look for due jobs."""
         self._wake.set()
 
     def cancel(self, job_id: str) -> None:
@@ -71,7 +70,6 @@ class JobsWorker:
             running.stop(JobStatus.CANCELLED)
 
     async def run(self) -> None:
-        """Handles the jobs that an earlier process left running, then runs jobs until `stop`."""
         try:
             await self._recover()
             async with anyio.create_task_group() as tasks:
@@ -154,7 +152,7 @@ class JobsWorker:
         claimed = self._journal.claim(full)
         if claimed is None:
             return None
-        running = self._running[claimed.job_id] = RunningJob(claimed, self._journal, self._clock)
+        running = self._running[claimed.job_id] = RunningJob(claimed, self._journal)
         self._running_by_pool[self._pool(claimed.type)] += 1
         return running
 

@@ -34,10 +34,11 @@ Parameters = Sequence[Any] | dict[str, Any]
 
 
 class DatabaseLocked(Exception):
-    """Another process has the database open; `pid` is its id, or empty if it could not be read."""
+    """Another process has the database open; `pid` is its id, or "unknown" if it could not be read."""
 
     def __init__(self, pid: str) -> None:
-        super().__init__(f"another sidecar (process {pid or 'unknown'}) is using this database")
+        self.pid = pid or "unknown"
+        super().__init__(f"another sidecar (process {self.pid}) is using this database")
 
 
 class LockFile:
