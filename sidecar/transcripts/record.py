@@ -1,4 +1,4 @@
-"""Records a session at the edge of the pipe: one line for each line received or sent.
+"""Records a run at the edge of the pipe: one line for each line received or sent.
 
 Received lines are written together with the responses, in one write just before those are sent: the file contains
 everything that the client has received, even if the process is killed right after.  A line is parsed only if the name

@@ -3,7 +3,7 @@
 {"$any": "uuid"}                                          any value of this kind
 {"$re": "Wrote [0-9,]+ bytes", "$like": "Wrote 9 bytes"}  a text that matches in full; a replay sends `$like`
 {"$unordered": [1, 2]}                                    these items in any order
-{"$secret": 1}                                            the first secret of the conversation; a replay sends `$like`
+{"$secret": 1}                                            the first secret of the transcript; a replay sends `$like`
 """
 
 import re

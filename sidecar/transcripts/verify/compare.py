@@ -80,7 +80,7 @@ class Bindings:
 
 
 class Comparison:
-    """Compares the messages of one conversation.
+    """Compares the messages of one run.
 
     Methods that return (merged, differences) merge the actual message into the recorded one: recorded values are
     retained wherever they match.  `exact`: ids and times must be the recorded ones (clock and random seed are fixed).
