@@ -140,7 +140,6 @@ class Features:
                 task.cancel()
 
     async def stop_work(self, deadline_s: float) -> tuple[int, bool]:
-        """Interrupts the running jobs.  Returns their number, and whether all ended in time."""
         if self._jobs.worker is None:
             return 0, True
         stopping = asyncio.ensure_future(self._stop_features())

@@ -124,7 +124,6 @@ class Logs(logging.Handler):
             self._thread.join(timeout_s)
 
     def tail(self) -> list[str]:
-        """Returns the last lines, oldest first."""
         return list(self._tail)
 
     def _write(self) -> None:

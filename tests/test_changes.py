@@ -81,7 +81,7 @@ from collections.abc import AsyncGenerator
 from sidecar_protocol.accounts import AccountService
 from sidecar_protocol.calendar.accounts import CalendarAuth, CalendarProvider
 
-from sidecar.calendar.provider import ConnectedAccount, EventPage, EventQuery, RemoteCalendar, StoredAccount
+from sidecar.calendar.provider import ConnectedAccount, RemoteEventPage, EventQuery, RemoteCalendar, StoredAccount
 
 
 class FixedProvider:

@@ -3,7 +3,7 @@
 import heapq
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 from sidecar_protocol.activity.feed import Activity, ActivityChanged, ActivityHit, ActivityHits, ActivityPage
@@ -32,34 +32,26 @@ SWEEP_ROWS: Final = 500
 M = TypeVar("M", bound=Model)
 
 
+@dataclass(slots=True)
 class ActivityService(Activity, Feed):
     """The activity feed."""
 
-    def __init__(
-        self,
-        database: Database,
-        store: ActivityStore,
-        clock: Clock,
-        notify: Callable[[Notification], None],
-        *,
-        committed: Callable[[], Awaitable[None]],
-    ) -> None:
-        self._database = database
-        self._store = store
-        self._clock = clock
-        self._notify = notify
-        self._committed = committed
+    database: Database
+    store: ActivityStore
+    clock: Clock
+    notify: Callable[[Notification], None]
+    committed: Callable[[], Awaitable[None]]
 
     def write(self, origin: Origin, events: Iterable[FeedEvent] = (), *, remove: Collection[str] = ()) -> FeedChange:
-        now = iso_now(self._clock)
+        now = iso_now(self.clock)
         latest = {event.event_id: event for event in events}
-        with self._database.write():
-            removed = self._store.remove(origin, set(remove) - latest.keys()) if remove else []
-            rows = [self._store.upsert(to_row(origin, event), event.at_ms, now) for event in latest.values()]
+        with self.database.write():
+            removed = self.store.remove(origin, set(remove) - latest.keys()) if remove else []
+            rows = [self.store.upsert(to_row(origin, event), event.at_ms, now) for event in latest.values()]
             return self._notify_change(origin, [row for row in rows if row is not None], removed)
 
     def remove_prefix(self, origin: Origin, prefix: str) -> FeedChange:
-        return self.write(origin, remove=self._store.ids_with_prefix(prefix))
+        return self.write(origin, remove=self.store.ids_with_prefix(prefix))
 
     async def sweep(
         self,
@@ -73,7 +65,7 @@ class ActivityService(Activity, Feed):
         start = -MAX_FEED_KEY if start_ms is None else first_key(start_ms)
         end = MAX_FEED_KEY if end_ms is None else first_key(end_ms)
         removed = 0
-        while rows := self._store.account_events(origin.account_id, start, end, SWEEP_ROWS):
+        while rows := self.store.account_events(origin.account_id, start, end, SWEEP_ROWS):
             start = rows[-1][0] + 1
             unseen = [
                 event_id
@@ -81,7 +73,7 @@ class ActivityService(Activity, Feed):
                 if source == origin.source and event_id not in seen and container_id in (None, container)
             ]
             removed += self.write(origin, remove=unseen).removed if unseen else 0
-            await self._committed()
+            await self.committed()
         return removed
 
     async def remove_all(self, origin: Origin, *, container_id: str | None = None) -> int:
@@ -93,14 +85,14 @@ class ActivityService(Activity, Feed):
         if change == FeedChange():
             return change
         newest = heapq.nlargest(MAX_NOTIFIED_EVENTS, (row.feed_key for row in written))
-        self._notify(
+        self.notify(
             ActivityChanged(
                 source=origin.source,
                 account_id=origin.account_id,
                 added=change.added,
                 updated=change.updated,
                 removed=change.removed,
-                events=as_models(_first_within(self._store.events_at(newest), MAX_NOTIFIED_BYTES)),
+                events=as_models(_first_within(self.store.events_at(newest), MAX_NOTIFIED_BYTES)),
                 removed_ids=removed[:MAX_NOTIFIED_IDS],
             )
         )
@@ -128,7 +120,7 @@ class ActivityService(Activity, Feed):
             account_id=account_id,
             event_type=event_type,
         )
-        found, next_cursor = self._store.page(wanted, limit, cursor)
+        found, next_cursor = self.store.page(wanted, limit, cursor)
         events = as_models(item.event for item in found)
         return encode(ActivityPage, events=events, next_cursor=next_cursor).as_model()
 
@@ -148,11 +140,11 @@ class ActivityService(Activity, Feed):
         wanted = ActivityFilter.of(start, end, terms=terms, source=source, account_id=account_id, event_type=event_type)
         for term in terms:
             key = parse_key(term)
-            if key is not None and self._store.has_issue(key):
+            if key is not None and self.store.has_issue(key):
                 others = tuple(other for other in terms if other != term)
                 wanted = replace(wanted, issue_key=key, includes_mentions=True, terms=others)
                 break
-        found, next_cursor = self._store.page(wanted, limit, cursor)
+        found, next_cursor = self.store.page(wanted, limit, cursor)
         hits = as_models(_hit(item, terms) for item in found)
         return encode(ActivityHits, hits=hits, next_cursor=next_cursor).as_model()
 

@@ -317,7 +317,6 @@ class ActivityStore:
         return bool(self._database.value(sql, {"key": issue_key}))
 
     def has_project_of(self, issue_key: str) -> bool:
-        """Returns whether any event is about an issue of the key's project."""
         return bool(self._database.value(f"SELECT {_IS_OF_KNOWN_PROJECT.format(key=':key')}", {"key": issue_key}))
 
 

@@ -143,7 +143,6 @@ class SummaryBuilder:
 
 
 def _all_day_span(row: ReportRow) -> tuple[date, date]:
-    """Returns the first and the last day of an all-day event."""
     first = date.fromisoformat(row.local_date or "")
     end = date.fromisoformat(row.local_end_date) if row.local_end_date else first
     return first, max(first, end - timedelta(days=1))

@@ -1,9 +1,9 @@
 """The life cycle of calendar accounts, whatever their provider."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Final
 
-from sidecar_protocol.accounts import AccountService, AccountStatus
+from sidecar_protocol.accounts import AccountStatus
 from sidecar_protocol.calendar.accounts import CalendarProviderUnavailable, SyncCalendar
 from sidecar_protocol.calendar.calendars import CalendarAccount, CalendarAccountNotFound
 from sidecar_protocol.contract import Encoded
@@ -33,13 +33,13 @@ class Accounts(AccountLifecycle):
     """
 
     def __init__(
-        self, runtime: Runtime, stores: Stores, credentials: CredentialsStore, providers: Iterable[Provider]
+        self, runtime: Runtime, stores: Stores, credentials: CredentialsStore, providers: Mapping[str, Provider]
     ) -> None:
         super().__init__(runtime)
         self.stores = stores
         self._store = stores.accounts
         self._credentials = credentials
-        self.providers = {provider.provider_id: provider for provider in providers}
+        self.providers = providers
 
     def provider(self, provider_id: str) -> Provider:
         """Returns a provider.  Raises `CalendarProviderUnavailable` if it is unknown or not configured."""
@@ -51,11 +51,6 @@ class Accounts(AccountLifecycle):
         if not description.available:
             raise CalendarProviderUnavailable(hint=description.reason)
         return provider
-
-    def service(self, provider_id: str) -> AccountService:
-        """Returns the service of a provider's accounts; Google for an unknown provider of the old backend."""
-        provider = self.providers.get(provider_id)
-        return AccountService.GOOGLE_CALENDAR if provider is None else provider.service
 
     def reader(self, row: AccountRow) -> AccountReader:
         """Returns a reader of an account's calendars.  Raises `CalendarProviderUnavailable` or `SecretUnreadable`."""
@@ -109,7 +104,7 @@ class Accounts(AccountLifecycle):
 
     def sync(self, account_id: str, *, full: bool = False) -> Encoded[Job]:
         """Starts a sync, or returns the one that is queued or running.  Raises `CalendarAccountNotFound`."""
-        return self.request_sync(self.account_of(self.get(account_id)), full=full)
+        return self.request_sync(self.get(account_id), full=full)
 
     def sync_succeeded(self, account_id: str) -> None:
         """Records a complete sync, inside the caller's transaction."""
@@ -122,12 +117,11 @@ class Accounts(AccountLifecycle):
 
     # --- for the life cycle ---------------------------------------------------------------------------------------
 
-    def find_account(self, account_id: str) -> Account | None:
-        row = self._store.row(account_id)
-        return None if row is None else self.account_of(row)
+    def find_account(self, account_id: str) -> AccountRow | None:
+        return self._store.row(account_id)
 
-    def all_accounts(self) -> list[Account]:
-        return [self.account_of(row) for row in self._store.rows()]
+    def all_accounts(self) -> list[AccountRow]:
+        return self._store.rows()
 
     def sync_job(self, account: Account, *, full: bool = False) -> SyncCalendar:
         return SyncCalendar(account_id=account.account_id, full=full)
@@ -159,10 +153,6 @@ class Accounts(AccountLifecycle):
     def sign_in_replaced(self) -> JobSnoozed:
         message = "The account was connected again during the sync."
         return JobSnoozed(message, delay_s=REPLACED_RETRY_S, waiting_for=WaitingFor.APPROVAL)
-
-    def account_of(self, row: AccountRow) -> Account:
-        service = self.service(row.provider)
-        return Account(row.account_id, service, row.status, row.reason, row.hint, row.signed_in_at)
 
     async def _revoke(self, row: AccountRow) -> bool:
         """Revokes the sign-in at the provider, unless another account of the same user depends on it."""

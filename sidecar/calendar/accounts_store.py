@@ -1,13 +1,16 @@
 """The table `calendar_accounts`, with the accounts' encrypted credentials."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from pydantic_core import to_json
+from sidecar_protocol.accounts import AccountService
 from sidecar_protocol.calendar.calendars import CalendarAccount
 from sidecar_protocol.contract import Encoded
 
+from sidecar.accounts import Account
 from sidecar.calendar.provider import StoredAccount
 from sidecar.calendar.sealed import CREDENTIALS
 from sidecar.clock import iso_now
@@ -19,17 +22,13 @@ from sidecar.storage.paging import row_json
 ACCOUNT_JSON: Final = row_json(CalendarAccount)
 
 
-class AccountRow(NamedTuple):
-    """An account; its credentials are encrypted."""
+@dataclass(frozen=True, slots=True)
+class AccountRow(Account):
+    """An account; its credentials are encrypted, and `sign_in` is the time of the last sign-in."""
 
-    account_id: str
     provider: str
     email: str
     credentials_json: str | None
-    status: str
-    reason: str | None
-    hint: str | None
-    signed_in_at: str | None
     past_days: int
     future_days: int
 
@@ -38,14 +37,17 @@ class AccountRow(NamedTuple):
         return (self.provider, self.email.casefold()) == (provider, email.casefold())
 
 
-_COLUMNS: Final = ", ".join(AccountRow._fields)
+_SELECT: Final = """
+    SELECT account_id, status, reason, hint, signed_in_at, provider, email, credentials_json, past_days, future_days
+    FROM calendar_accounts"""
 
 
 class AccountsStore:
-    """All SQL on the table."""
+    """All SQL on the table.  `services` has the service of each provider; by default it is Google's."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, services: Mapping[str, AccountService]) -> None:
         self._database = database
+        self._services = services
 
     def accounts(self) -> list[Encoded[CalendarAccount]]:
         """Returns all accounts, oldest first."""
@@ -56,16 +58,13 @@ class AccountsStore:
         sql = f"SELECT {ACCOUNT_JSON} FROM calendar_accounts WHERE account_id = ?"
         return self._database.encoded(CalendarAccount, sql, (account_id,))
 
-    def counts(self) -> dict[str, int]:
-        """Returns the number of accounts by provider."""
-        return dict(self._database.rows("SELECT provider, count(*) FROM calendar_accounts GROUP BY provider"))
-
-    def rows(self) -> list[AccountRow]:
-        return [AccountRow(*row) for row in self._database.rows(f"SELECT {_COLUMNS} FROM calendar_accounts")]
+    def rows(self, condition: str = "TRUE", *parameters: str) -> list[AccountRow]:
+        rows = self._database.rows(f"{_SELECT} WHERE {condition}", parameters)
+        google = AccountService.GOOGLE_CALENDAR
+        return [AccountRow(row[0], self._services.get(row[5], google), *row[1:]) for row in rows]
 
     def row(self, account_id: str) -> AccountRow | None:
-        row = self._database.row(f"SELECT {_COLUMNS} FROM calendar_accounts WHERE account_id = ?", (account_id,))
-        return None if row is None else AccountRow(*row)
+        return next(iter(self.rows("account_id = ?", account_id)), None)
 
     def add(self, account_id: str, provider: str, email: str, now: str) -> None:
         self._database.execute(
@@ -91,15 +90,14 @@ class AccountsStore:
 class CredentialsStore:
     """Encrypts, stores and decrypts credentials."""
 
-    def __init__(self, runtime: Runtime, accounts: AccountsStore) -> None:
+    def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._accounts = accounts
 
     def open(self, row: AccountRow) -> StoredAccount:
         """Returns an account with its decrypted credentials.  Raises `SecretUnreadable`."""
         sealed = row.credentials_json
         text = self._runtime.vault.open(sealed, CREDENTIALS, row.account_id) if sealed else "{}"
-        signed_in = datetime.fromisoformat(row.signed_in_at).timestamp() if row.signed_in_at else None
+        signed_in = datetime.fromisoformat(row.sign_in).timestamp() if row.sign_in else None
         signed_in_ms = None if signed_in is None else round(signed_in * 1_000)
         return StoredAccount(row.account_id, row.email, parse_object(text) or {}, signed_in_ms)
 
@@ -111,4 +109,7 @@ class CredentialsStore:
         """Stores credentials that the provider has replaced without a new sign-in.  Raises `SecretsLocked`."""
         sealed = self.seal(account_id, credentials)
         with self._runtime.database.write():
-            self._accounts.change(account_id, iso_now(self._runtime.clock), credentials_json=sealed)
+            self._runtime.database.execute(
+                "UPDATE calendar_accounts SET credentials_json = ?, updated_at = ? WHERE account_id = ?",
+                (sealed, iso_now(self._runtime.clock), account_id),
+            )

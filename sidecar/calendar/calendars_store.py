@@ -70,7 +70,6 @@ class CalendarsStore:
         self._database = database
 
     def calendars(self, account_id: str | None) -> list[Encoded[Calendar]]:
-        """Returns the calendars of an account, or of all accounts."""
         return self._database.all_encoded(
             Calendar,
             f"""

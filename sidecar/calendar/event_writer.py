@@ -6,9 +6,10 @@ events are deleted at the end.  After a crash the same query is repeated, becaus
 event that still exists disappears in between, and no cursor is stored before all events that it accounts for.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Final
 
 from sidecar_protocol.calendar.calendars import CalendarChanged
@@ -20,7 +21,7 @@ from sidecar.calendar.events_store import EventsStore, fingerprint
 from sidecar.calendar.provider import RemoteEvent, RemoteEventPage, TimeRange
 from sidecar.calendar.stores import Stores
 from sidecar.clock import iso_now
-from sidecar.feed import FEED_BATCH, FeedEvent, Origin
+from sidecar.feed import FEED_BATCH, FeedEvent
 from sidecar.job_handler import JobFailed
 from sidecar.json_reader import get_text
 from sidecar.runtime import Runtime
@@ -39,20 +40,6 @@ FEED_TYPES: Final = {
 """The types in the feed of events that are not meetings, by Google's `eventType`."""
 
 
-@dataclass(slots=True)
-class ChangeCounts:
-    """Numbers of events that were added, updated and removed."""
-
-    added: int = 0
-    updated: int = 0
-    removed: int = 0
-
-    def add(self, other: "ChangeCounts") -> None:
-        self.added += other.added
-        self.updated += other.updated
-        self.removed += other.removed
-
-
 @dataclass(frozen=True, slots=True)
 class SyncedAccount:
     """The account that a sync writes to."""
@@ -61,15 +48,15 @@ class SyncedAccount:
     stores: Stores
     accounts: AccountLifecycle
     row: AccountRow
-    origin: Origin
 
     def write_feed(
         self, calendar: CalendarState, events: Iterable[RemoteEvent], remove_ids: Iterable[str] = ()
     ) -> None:
         """Updates the calendar's events in the feed, and removes those with these ids."""
-        prefix = f"{self.origin.source}:{self.origin.account_id}:{calendar.calendar_id}:"
+        origin = self.row.origin
+        prefix = f"{origin.source}:{origin.account_id}:{calendar.calendar_id}:"
         self.runtime.feed().write(
-            self.origin,
+            origin,
             [_feed_event(prefix, calendar, event) for event in events],
             remove=[prefix + event_id for event_id in remove_ids],
         )
@@ -82,17 +69,17 @@ class SyncedAccount:
                 raise JobFailed("The account was deleted.", kind=ACCOUNT_DELETED)
             yield iso_now(self.runtime.clock)
 
-    def notify(self, calendar_id: str, counts: ChangeCounts | None = None) -> None:
+    def notify(self, calendar_id: str, **counts: int) -> None:
         """Sends `calendar.changed`; without counts, the calendar itself has changed."""
-        numbers = asdict(counts or ChangeCounts())
-        self.runtime.notify(CalendarChanged(account_id=self.row.account_id, calendar_id=calendar_id, **numbers))
+        counts = {"added": 0, "updated": 0, "removed": 0, **counts}
+        self.runtime.notify(CalendarChanged(account_id=self.row.account_id, calendar_id=calendar_id, **counts))
 
 
 class EventWriter:
     """Writes the result of one query.  The changes are added to `counts`."""
 
     def __init__(
-        self, account: SyncedAccount, calendar: CalendarState, time_range: TimeRange, counts: ChangeCounts
+        self, account: SyncedAccount, calendar: CalendarState, time_range: TimeRange, counts: Counter[str]
     ) -> None:
         self._account = account
         self._calendar = calendar
@@ -130,7 +117,6 @@ class EventWriter:
             await self._committed()
 
     async def finish(self, checkpoint: SyncCheckpoint) -> None:
-        """Writes the last step with the checkpoint."""
         self._write(checkpoint)
         await self._committed()
 
@@ -167,10 +153,10 @@ class EventWriter:
             self._write_feed()
             if checkpoint is not None:
                 self._account.stores.calendars.set_checkpoint(self._key, checkpoint, now)
-            counts = ChangeCounts(len(self._new), len(self._changed) - len(self._new), removed)
-            if counts != ChangeCounts():
-                self._counts.add(counts)
-                self._account.notify(self._key.calendar_id, counts)
+            counts = {"added": len(self._new), "updated": len(self._changed) - len(self._new), "removed": removed}
+            if any(counts.values()):
+                self._counts.update(counts)
+                self._account.notify(self._key.calendar_id, **counts)
         self._changed, self._new, self._removed = {}, set(), set()
 
     def _write_feed(self) -> None:

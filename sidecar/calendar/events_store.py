@@ -103,7 +103,6 @@ class EventsStore:
         )
 
     def upsert(self, calendar: CalendarKey, events: Iterable[tuple[RemoteEvent, str]], now: str) -> None:
-        """Stores events with their fingerprints."""
         for event, digest in events:
             self._database.execute(_UPSERT, (*calendar, *_values(event), digest, now, now))
 
@@ -120,7 +119,6 @@ class EventsStore:
         return len(deleted)
 
     def delete_some(self, calendar: CalendarKey, limit: int) -> int:
-        """Deletes up to `limit` events of a calendar, and returns their number."""
         deleted = self._database.rows(
             """
             DELETE FROM calendar_events WHERE rowid IN (

@@ -1,7 +1,6 @@
 """Creates the calendar feature: its providers, its services and its job."""
 
 from collections import Counter
-from collections.abc import Mapping
 
 from sidecar_protocol.calendar.accounts import SyncCalendar
 
@@ -18,17 +17,11 @@ from sidecar.runtime import Feature, Runtime
 
 
 def make(runtime: Runtime) -> Feature:
-    stores = Stores.of(runtime.database)
-    credentials = CredentialsStore(runtime, stores.accounts)
+    credentials = CredentialsStore(runtime)
     google = GoogleProvider(runtime, credentials)
-    accounts = Accounts(runtime, stores, credentials, [google, IcsProvider(runtime.http())])
-
-    def account_counts() -> Mapping[str, int]:
-        counts: Counter[str] = Counter()
-        for provider_id, count in stores.accounts.counts().items():
-            counts[accounts.service(provider_id)] += count
-        return counts
-
+    providers = {one.provider_id: one for one in (google, IcsProvider(runtime.http()))}
+    stores = Stores(runtime.database, {provider_id: one.service for provider_id, one in providers.items()})
+    accounts = Accounts(runtime, stores, credentials, providers)
     return Feature(
         services=(
             CalendarService(stores),
@@ -37,5 +30,5 @@ def make(runtime: Runtime) -> Feature:
         ),
         registrations=(Registration(SyncCalendar, SyncHandler(runtime, accounts)),),
         run=accounts.resume,
-        account_counts=account_counts,
+        account_counts=lambda: Counter(account.service for account in accounts.all_accounts()),
     )

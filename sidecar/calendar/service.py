@@ -120,8 +120,8 @@ class CalendarAccountsService(CalendarAccounts):
         return account.as_model()
 
     async def delete(self, *, account_id: str) -> CalendarAccountDeleted:
-        account = self._accounts.account_of(self._accounts.get(account_id))
-        return CalendarAccountDeleted(account_id=account_id, revoked=await self._accounts.delete_account(account))
+        is_revoked = await self._accounts.delete_account(self._accounts.get(account_id))
+        return CalendarAccountDeleted(account_id=account_id, revoked=is_revoked)
 
     async def sync(self, *, account_id: str, full: bool = False) -> Job:
         return self._accounts.sync(account_id, full=full).as_model()

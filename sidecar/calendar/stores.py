@@ -1,6 +1,8 @@
 """The stores of the calendar feature's tables."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+
+from sidecar_protocol.accounts import AccountService
 
 from sidecar.calendar.accounts_store import AccountsStore
 from sidecar.calendar.calendars_store import CalendarsStore
@@ -8,14 +10,10 @@ from sidecar.calendar.events_store import EventsStore
 from sidecar.storage.database import Database
 
 
-@dataclass(frozen=True, slots=True)
 class Stores:
     """The stores of accounts, calendars and events."""
 
-    accounts: AccountsStore
-    calendars: CalendarsStore
-    events: EventsStore
-
-    @classmethod
-    def of(cls, database: Database) -> "Stores":
-        return cls(AccountsStore(database), CalendarsStore(database), EventsStore(database))
+    def __init__(self, database: Database, services: Mapping[str, AccountService]) -> None:
+        self.accounts = AccountsStore(database, services)
+        self.calendars = CalendarsStore(database)
+        self.events = EventsStore(database)

@@ -6,6 +6,7 @@ moves on, and no cursor reports the occurrences of an unchanged series that ente
 the cursor, so that no change is missed.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
@@ -18,7 +19,6 @@ from sidecar.calendar.accounts import Accounts
 from sidecar.calendar.calendars_store import CalendarState, SyncCheckpoint
 from sidecar.calendar.event_writer import (
     ACCOUNT_DELETED,
-    ChangeCounts,
     EventWriter,
     SyncedAccount,
     add_ended_events,
@@ -47,13 +47,12 @@ class SyncHandler:
         account = self._accounts.find_account(job.account_id)
         if account is None or not self._accounts.is_writable(job.account_id):
             raise JobFailed("No calendar account has this id.", kind=ACCOUNT_DELETED)
-        row = self._accounts.get(job.account_id)
 
         async def sync() -> CalendarSynced:
-            target = SyncedAccount(self._runtime, self._accounts.stores, self._accounts, row, account.origin)
-            result = await AccountSync(target, self._accounts.reader(row), context, job.full).run()
+            target = SyncedAccount(self._runtime, self._accounts.stores, self._accounts, account)
+            result = await AccountSync(target, self._accounts.reader(account), context, job.full).run()
             with target.transaction():
-                self._accounts.sync_succeeded(row.account_id)
+                self._accounts.sync_succeeded(account.account_id)
             return result
 
         try:
@@ -70,7 +69,7 @@ class AccountSync:
     reader: AccountReader
     context: JobContext
     full: bool
-    counts: ChangeCounts = field(default_factory=ChangeCounts)
+    counts: Counter[str] = field(default_factory=Counter)
     synced: int = 0
     failed: int = 0
 
@@ -90,9 +89,9 @@ class AccountSync:
         return CalendarSynced(
             calendars=self.synced,
             failed_calendars=self.failed,
-            added=self.counts.added,
-            updated=self.counts.updated,
-            removed=self.counts.removed,
+            added=self.counts["added"],
+            updated=self.counts["updated"],
+            removed=self.counts["removed"],
         )
 
     def _states(self) -> list[CalendarState]:
@@ -111,13 +110,13 @@ class AccountSync:
 
     async def _delete(self, calendar: CalendarState) -> None:
         runtime, stores = self.account.runtime, self.account.stores
-        await runtime.feed().remove_all(self.account.origin, container_id=calendar.calendar_id)
-        counts = ChangeCounts(removed=await delete_events(runtime, stores.events, calendar.key))
+        await runtime.feed().remove_all(self.account.row.origin, container_id=calendar.calendar_id)
+        removed = await delete_events(runtime, stores.events, calendar.key)
         with self.account.transaction():
             stores.calendars.delete(calendar.key)
-            self.account.notify(calendar.calendar_id, counts)
-        self.counts.add(counts)
-        self.context.log(f"{calendar.name} no longer exists: removed {counts.removed} events")
+            self.account.notify(calendar.calendar_id, removed=removed)
+        self.counts["removed"] += removed
+        self.context.log(f"{calendar.name} no longer exists: removed {removed} events")
 
     async def _remove_from_feed(self, calendar: CalendarState) -> None:
         """Removes a deselected calendar from the feed; its events remain stored."""
@@ -126,7 +125,7 @@ class AccountSync:
             with self.account.transaction():
                 self.account.stores.calendars.set_feed_watermark(calendar.key, watermark_ts)
             if watermark_ts is not None:
-                await self.account.runtime.feed().remove_all(self.account.origin, container_id=calendar.calendar_id)
+                await self.account.runtime.feed().remove_all(self.account.row.origin, container_id=calendar.calendar_id)
 
     async def _sync_calendars(self, calendars: Sequence[CalendarState], zone: str) -> None:
         """Syncs calendars concurrently.
@@ -145,7 +144,7 @@ class AccountSync:
         await run_concurrently(sync, calendars, MAX_CALENDARS_AT_ONCE, is_fatal=is_fatal)
 
     async def _sync_calendar(self, calendar: CalendarState, zone: str) -> None:
-        counts = ChangeCounts()
+        counts: Counter[str] = Counter()
         try:
             await self._read(calendar, zone, counts)
         except CalendarRefused as refusal:
@@ -156,15 +155,14 @@ class AccountSync:
             self.context.log(f"{calendar.name} could not be read: {refusal.error}", level="warning")
             return
         finally:
-            self.counts.add(counts)
+            self.counts.update(counts)
         await add_ended_events(self.account, calendar)
         self.synced += 1
-        if counts != ChangeCounts():
-            self.context.log(
-                f"{calendar.name}: {counts.added} added, {counts.updated} updated, {counts.removed} removed"
-            )
+        if counts.total():
+            numbers = ", ".join(f"{counts[name]} {name}" for name in ("added", "updated", "removed"))
+            self.context.log(f"{calendar.name}: {numbers}")
 
-    async def _read(self, calendar: CalendarState, zone: str, counts: ChangeCounts) -> None:
+    async def _read(self, calendar: CalendarState, zone: str, counts: Counter[str]) -> None:
         now_ms = self.account.runtime.clock.now_ms()
         query = EventQuery(calendar.calendar_id, self._time_range(now_ms), zone)
         settings = f"{QUERY_VERSION}:{zone}"

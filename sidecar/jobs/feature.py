@@ -1,16 +1,13 @@
 """Composes the job queue.  It is created at the start of the process, since all other features queue jobs."""
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import TYPE_CHECKING
-
-from sidecar_protocol.contract import JobSpec
 
 from sidecar.clock import Clock
 from sidecar.ids import MakeId
 from sidecar.job_handler import Registration
-from sidecar.jobs.journal import JobJournal, Notifier
+from sidecar.jobs.journal import JobJournal, JobTypes, Notifier
 from sidecar.jobs.scheduler import Scheduler
-from sidecar.jobs.schedules import SchedulesStore
 from sidecar.jobs.service import JobsService
 from sidecar.jobs.store import JobsStore
 from sidecar.runtime import Runtime
@@ -23,30 +20,20 @@ KillOrphans = Callable[[Collection[str]], Awaitable[int]]
 
 
 class JobsFeature:
-    """The queue, its schedules and, once `make_worker` was called, its worker.
+    """The queue, its schedules and, once `make_worker` was called, its worker."""
 
-    `specs` returns every job type by name.
-    """
-
-    def __init__(
-        self,
-        database: Database,
-        notifier: Notifier,
-        clock: Clock,
-        new_id: MakeId,
-        specs: Callable[[], Mapping[str, type[JobSpec]]],
-    ) -> None:
+    def __init__(self, database: Database, notifier: Notifier, clock: Clock, new_id: MakeId, specs: JobTypes) -> None:
         self.store = JobsStore(database)
         self.journal = JobJournal(database, self.store, notifier, clock, new_id, boot_id=new_id())
-        self.queue = JobsService(self.store, self.journal, specs, wake=self.wake, on_cancel=self._cancel)
-        self.schedules = Scheduler(SchedulesStore(database), self.journal, specs, wake=self.wake)
+        self.queue = JobsService(self.journal, specs, wake=self.wake, on_cancel=self._cancel)
+        self.schedules = Scheduler(self.journal, specs, wake=self.wake)
         self.services = (self.queue, self.schedules)
         self.worker: JobsWorker | None = None
 
     @property
     def start_error(self) -> str | None:
         """Why the worker's last attempt to start jobs failed; None if it did not."""
-        return self.worker.start_error if self.worker is not None else None
+        return None if self.worker is None else self.worker.start_error
 
     def make_worker(
         self, runtime: Runtime, registrations: Iterable[Registration], kill_orphans: KillOrphans

@@ -3,7 +3,7 @@
 Service, worker and scheduler change jobs only through this module, so that the three always agree.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
 from pydantic_core import to_json
@@ -31,6 +31,10 @@ ENDINGS: Final = {
     JobStatus.CANCELLED: ("info", "Cancelled"),
     JobStatus.INTERRUPTED: ("warning", "Interrupted"),
 }
+
+
+JobTypes = Callable[[], Mapping[str, type[JobSpec]]]
+"""Returns every job type by name."""
 
 
 class Notifier(Protocol):
@@ -152,13 +156,11 @@ class JobJournal:
                 self.store.set_progress(job_id, progress, text, iso_now(self.clock))
 
     def wait_for(self, job_id: str, what: WaitingFor | None) -> None:
-        """Sets what a running job waits for; None once it continues."""
         with self.database.write():
             if (job := self.store.wait_for(job_id, what, iso_now(self.clock))) is not None:
                 self._notify_updated(job)
 
     def retry_later(self, claimed: ClaimedJob, error: JobError, delay_s: float) -> None:
-        """Queues a job for its next attempt."""
         attempt = f"Attempt {claimed.attempt} of {claimed.max_attempts}"
         message = f"{attempt} failed; retrying in {delay_s:.1f} s: {error.message}"
         encoded = error.json_bytes().decode()
@@ -167,7 +169,6 @@ class JobJournal:
         )
 
     def snooze(self, job_id: str, message: str, delay_s: float, waiting_for: WaitingFor) -> None:
-        """Queues a job that cannot run now."""
         self._requeue(job_id, "info", storable_text(message), run_at=self._in(delay_s), waiting_for=waiting_for)
 
     def requeue_after_shutdown(self, job_id: str) -> None:
@@ -188,7 +189,6 @@ class JobJournal:
             self.finish(job_id, JobStatus.CANCELLED)
 
     def rerun(self, job_id: str) -> Encoded[Job] | None:
-        """Queues a finished job again.  Returns None if it is not finished."""
         with self.database.write():
             job = self.store.rerun(job_id, iso_now(self.clock))
             if job is not None:
@@ -201,7 +201,6 @@ class JobJournal:
             self.store.set_lock_key(job_id, key)
 
     def set_paused(self, *, paused: bool) -> JobQueue:
-        """Pauses or resumes the queue, also for later starts."""
         with self.database.write():
             if paused is not (self.store.paused_at() is not None):
                 self.store.set_paused_at(iso_now(self.clock) if paused else None)
@@ -213,7 +212,6 @@ class JobJournal:
         return JobQueue(paused=paused_at is not None, paused_at=paused_at, counts=self.store.counts())
 
     def orphans(self) -> list[Orphan]:
-        """Returns the jobs that an earlier process left running."""
         return self.store.orphans(self._boot_id)
 
     def _notify_updated(self, job: Encoded[Job]) -> None:

@@ -76,7 +76,6 @@ def store_outcome(
 
 
 def store_orphan_outcome(journal: JobJournal, orphan: Orphan, recovery: Recovery) -> None:
-    """Ends or requeues a job that an earlier process left running."""
     if orphan.cancel_requested:
         journal.finish(orphan.job_id, JobStatus.CANCELLED)
     elif recovery is not Recovery.REQUEUE:

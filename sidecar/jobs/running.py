@@ -10,7 +10,6 @@ from typing import Final
 import anyio
 from sidecar_protocol.entities import JobStatus, WaitingFor
 
-from sidecar.clock import Clock
 from sidecar.jobs.journal import JobJournal, storable_json, storable_text
 from sidecar.jobs.outcomes import JobOutcome
 from sidecar.jobs.store import ClaimedJob, LogSize
@@ -28,11 +27,11 @@ LOG_FULL: Final = "The log is full; further lines are dropped"
 class RunningJob:
     """The context of one run of a handler."""
 
-    def __init__(self, claimed: ClaimedJob, journal: JobJournal, clock: Clock) -> None:
+    def __init__(self, claimed: ClaimedJob, journal: JobJournal) -> None:
         self.claimed = claimed
         self.job_id = claimed.job_id
         self._journal = journal
-        self._clock = clock
+        self._clock = journal.clock
         self._stored_ms: int | None = None
         self._log: LogSize | None = None
         self.scope = anyio.CancelScope()
@@ -57,7 +56,7 @@ class RunningJob:
     def progress(self, fraction: float | None, message: str | None = None) -> None:
         if fraction is not None:
             fraction = min(1.0, max(0.0, fraction)) if math.isfinite(fraction) else None
-        # By the wall clock, which `--now` stops, since a recorded session must reproduce the stored progress.
+        # By the wall clock, which `--now` stops, since a recorded run must reproduce the stored progress.
         now_ms = self._clock.now_ms()
         store = self._stored_ms is None or not 0 <= now_ms - self._stored_ms < PROGRESS_STORE_INTERVAL_MS
         if store:

@@ -6,7 +6,8 @@ app still fires.  After standby, or if the clock was set forward, one job replac
 
 import logging
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from typing import Final, NamedTuple
 
 from pydantic import ValidationError
 from sidecar_protocol.contract import Encoded, JobSpec, as_models, encode
@@ -14,29 +15,92 @@ from sidecar_protocol.entities import Job
 from sidecar_protocol.jobs import Schedule, ScheduleList, ScheduleNotFound, Schedules, ScheduleUpdated
 
 from sidecar.clock import iso, iso_now
-from sidecar.jobs.journal import JobJournal
-from sidecar.jobs.schedules import SchedulesStore, StoredSchedule
+from sidecar.jobs.journal import JobJournal, JobTypes
+from sidecar.storage.database import Database
+from sidecar.storage.paging import row_json
 
 log = logging.getLogger(__name__)
 
+SCHEDULE_JSON: Final = row_json(Schedule, payload="json(payload_json)")
+
+
+class StoredSchedule(NamedTuple):
+    """The columns of a schedule that the scheduler needs, by the names that they have in the table."""
+
+    schedule_id: str
+    type: str
+    payload_json: str
+    period_s: int
+    offset_ms: int
+    next_run_at: str
+    last_job_id: str | None
+
+
+_COLUMNS: Final = ", ".join(StoredSchedule._fields)
+
+
+class SchedulesStore:
+    """All statements about schedules."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, schedule: StoredSchedule) -> None:
+        self._database.execute(f"INSERT INTO job_schedules ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)", schedule)
+
+    def remove(self, schedule_id: str) -> None:
+        self._database.execute("DELETE FROM job_schedules WHERE schedule_id = ?", (schedule_id,))
+
+    def get(self, schedule_id: str) -> StoredSchedule | None:
+        return next(iter(self._select("schedule_id = ?", schedule_id)), None)
+
+    def due(self, now: str) -> list[StoredSchedule]:
+        return self._select("enabled = 1 AND next_run_at <= ? ORDER BY next_run_at", now)
+
+    def too_far_ahead(self, now_ms: int) -> list[StoredSchedule]:
+        """Returns the schedules whose next run is more than a period away: the clock was set back."""
+        return self._select(
+            "enabled = 1 AND (julianday(next_run_at) - 2440587.5) * 86400 > ? / 1000.0 + period_s + 1", now_ms
+        )
+
+    def next_run_at(self) -> str | None:
+        next_run_at: str | None = self._database.value("SELECT min(next_run_at) FROM job_schedules WHERE enabled = 1")
+        return next_run_at
+
+    def update(
+        self, schedule_id: str, next_run_at: str, *, enabled: bool | None = None, period_s: int | None = None
+    ) -> Encoded[Schedule]:
+        return self._update(
+            "next_run_at = ?, enabled = coalesce(?, enabled), period_s = coalesce(?, period_s)",
+            next_run_at, enabled, period_s, schedule_id,
+        )  # fmt: skip
+
+    def set_last_run(self, schedule_id: str, job_id: str, now: str) -> Encoded[Schedule]:
+        return self._update("last_run_at = ?, last_job_id = ?", now, job_id, schedule_id)
+
+    def all(self) -> list[Encoded[Schedule]]:
+        return self._database.all_encoded(Schedule, f"SELECT {SCHEDULE_JSON} FROM job_schedules ORDER BY schedule_id")
+
+    def _select(self, condition: str, *parameters: object) -> list[StoredSchedule]:
+        rows = self._database.rows(f"SELECT {_COLUMNS} FROM job_schedules WHERE {condition}", parameters)
+        return [StoredSchedule._make(row) for row in rows]
+
+    def _update(self, changes: str, *parameters: object) -> Encoded[Schedule]:
+        updated = self._database.encoded(
+            Schedule, f"UPDATE job_schedules SET {changes} WHERE schedule_id = ? RETURNING {SCHEDULE_JSON}", parameters
+        )
+        assert updated is not None  # the callers have just read the row
+        return updated
+
 
 class Scheduler(Schedules):
-    """Implements `jobs.schedules.*`, and creates due jobs.  `specs` returns every job type by name."""
+    """Implements `jobs.schedules.*`, and creates due jobs."""
 
-    def __init__(
-        self,
-        schedules: SchedulesStore,
-        journal: JobJournal,
-        specs: Callable[[], Mapping[str, type[JobSpec]]],
-        *,
-        wake: Callable[[], None],
-    ) -> None:
-        self._schedules = schedules
+    def __init__(self, journal: JobJournal, specs: JobTypes, *, wake: Callable[[], None]) -> None:
+        self._schedules = SchedulesStore(journal.database)
         self._journal = journal
-        self._jobs = journal.store
         self._database = journal.database
         self._clock = journal.clock
-        self._notify = journal.notify
         self._specs = specs
         self._wake = wake
 
@@ -61,12 +125,11 @@ class Scheduler(Schedules):
             self._schedules.remove(schedule_id)
 
     def tick(self) -> str | None:
-        """Creates the jobs that are due.  Returns when the next one is."""
         now_ms = self._clock.now_ms()
         for schedule in self._schedules.due(iso(now_ms)):
             with self._database.write():
                 self._set_next_run(schedule, now_ms)  # first, so that the notification of `_create_job` has it
-                if self._jobs.get_live(schedule.last_job_id) is None:  # otherwise skip this run
+                if self._journal.store.get_live(schedule.last_job_id) is None:  # otherwise skip this run
                     self._create_job(schedule)
         for schedule in self._schedules.too_far_ahead(now_ms):
             with self._database.write():
@@ -81,7 +144,7 @@ class Scheduler(Schedules):
         with self._database.write():
             next_run_at = iso(after(self._clock.now_ms(), schedule.offset_ms, period_s or schedule.period_s))
             updated = self._schedules.update(schedule_id, next_run_at, enabled=enabled, period_s=period_s)
-            self._notify(ScheduleUpdated(schedule=updated.as_model()))
+            self._journal.notify(ScheduleUpdated(schedule=updated.as_model()))
         self._wake()
         return updated.as_model()
 
@@ -89,9 +152,8 @@ class Scheduler(Schedules):
         return self.run_now(schedule_id).as_model()
 
     def run_now(self, schedule_id: str) -> Encoded[Job]:
-        """Returns the schedule's unfinished job, or creates one now."""
         schedule = self._get(schedule_id)
-        if (live := self._jobs.get_live(schedule.last_job_id)) is not None:
+        if (live := self._journal.store.get_live(schedule.last_job_id)) is not None:
             return live
         with self._database.write():
             job = self._create_job(schedule)
@@ -114,7 +176,7 @@ class Scheduler(Schedules):
             return None
         job, _ = self._journal.enqueue(spec, schedule_id=schedule.schedule_id)
         updated = self._schedules.set_last_run(schedule.schedule_id, job.load().job_id, iso_now(self._clock))
-        self._notify(ScheduleUpdated(schedule=updated.as_model()))
+        self._journal.notify(ScheduleUpdated(schedule=updated.as_model()))
         return job
 
     def _set_next_run(self, schedule: StoredSchedule, now_ms: int) -> None:

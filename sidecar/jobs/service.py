@@ -1,6 +1,6 @@
 """Implements the `jobs.*` methods, except those of schedules."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import ValidationError
@@ -18,24 +18,17 @@ from sidecar_protocol.jobs import (
 )
 from sidecar_protocol.scalars import DEFAULT_LIMIT, DEFAULT_LINES_LIMIT
 
-from sidecar.jobs.journal import JobJournal
-from sidecar.jobs.store import JobsStore
+from sidecar.jobs.journal import JobJournal, JobTypes
 from sidecar.wire.dispatch import invalid_params
 
 
 class JobsService(Jobs):
-    """The queue, for clients and for other features.  `specs` returns every job type by name."""
+    """The queue, for clients and for other features."""
 
     def __init__(
-        self,
-        store: JobsStore,
-        journal: JobJournal,
-        specs: Callable[[], Mapping[str, type[JobSpec]]],
-        *,
-        wake: Callable[[], None],
-        on_cancel: Callable[[str], None],
+        self, journal: JobJournal, specs: JobTypes, *, wake: Callable[[], None], on_cancel: Callable[[str], None]
     ) -> None:
-        self._store = store
+        self._store = journal.store
         self._journal = journal
         self._specs = specs
         self._wake = wake

@@ -24,6 +24,8 @@ JOB_JSON: Final = row_json(
     error="json(error_json)",
 )
 
+RUNNING: Final = "status = 'running'"
+UNFINISHED: Final = "status IN ('queued', 'running')"
 # The indexes are named because SQLite, without statistics, would read all queued jobs instead.
 DUE: Final = "FROM jobs INDEXED BY idx_jobs_due WHERE status = 'queued' AND is_due = 1"
 DELAYED: Final = "FROM jobs INDEXED BY idx_jobs_delayed WHERE status = 'queued' AND is_due = 0"
@@ -97,25 +99,21 @@ class JobsStore:
     def page(
         self, status: str | None, job_type: str | None, limit: int, cursor: str | None
     ) -> tuple[list[Encoded[Job]], str | None]:
-        """Returns jobs, newest first, and the cursor of the next page."""
         return _JOBS.page(self._database, limit, cursor, equal={"status": status, "type": job_type})
 
     def request_cancel(self, job_id: str, now: str) -> Encoded[Job] | None:
         """Cancels a queued job or marks a running one.  Returns None if it is neither, or was marked before."""
-        return self._job(
-            f"""
-            UPDATE jobs SET
-                cancel_requested_at = :now, updated_at = :now, version = version + 1,
-                finished_at = iif(status = 'queued', :now, finished_at),
-                status = iif(status = 'queued', 'cancelled', status)
-            WHERE job_id = :job_id AND status IN ('queued', 'running') AND cancel_requested_at IS NULL
-            RETURNING {JOB_JSON}
+        return self._change(
+            job_id,
+            now,
+            """
+            cancel_requested_at = :now, finished_at = iif(status = 'queued', :now, finished_at),
+            status = iif(status = 'queued', 'cancelled', status)
             """,
-            now=now, job_id=job_id,
-        )  # fmt: skip
+            f"{UNFINISHED} AND cancel_requested_at IS NULL",
+        )
 
     def mark_due(self, now: str) -> None:
-        """Marks the delayed jobs whose `run_at` has passed."""
         self._database.execute(
             "UPDATE jobs SET is_due = 1 WHERE status = 'queued' AND is_due = 0 AND run_at <= ?", (now,)
         )
@@ -148,7 +146,6 @@ class JobsStore:
         return job_id
 
     def claim(self, job_id: str, boot_id: str, now: str) -> ClaimedJob | None:
-        """Starts a queued job.  Returns None if it is no longer queued."""
         row = self._database.row(
             f"""
             UPDATE jobs SET
@@ -162,44 +159,23 @@ class JobsStore:
         return None if row is None else ClaimedJob._make((*row[:-1], Encoded(Job, row[-1].encode())))
 
     def next_run_at(self) -> str | None:
-        """Returns when the next delayed job is due."""
         run_at: str | None = self._database.value(f"SELECT min(run_at) {DELAYED}")
         return run_at
 
     def finish(
         self, job_id: str, status: str, message: str | None, *, result: str | None, error: str | None, now: str
     ) -> Encoded[Job] | None:
-        """Ends a running job.  Returns None if it is not running."""
-        return self._job(
-            f"""
-            UPDATE jobs SET
-                status = :status, message = coalesce(:message, message), result_json = :result, error_json = :error,
-                progress = iif(:status = 'succeeded', 1.0, progress),
-                finished_at = :now, updated_at = :now, version = version + 1
-            WHERE job_id = :job_id AND status = 'running'
-            RETURNING {JOB_JSON}
-            """,
-            job_id=job_id, status=status, message=message, result=result, error=error, now=now,
-        )  # fmt: skip
+        changes = """
+            status = :status, message = coalesce(:message, message), result_json = :result, error_json = :error,
+            progress = iif(:status = 'succeeded', 1.0, progress), finished_at = :now"""
+        return self._change(job_id, now, changes, status=status, message=message, result=result, error=error)
 
     def set_progress(self, job_id: str, progress: float | None, message: str | None, now: str) -> None:
-        self._database.execute(
-            """
-            UPDATE jobs SET progress = ?, message = coalesce(?, message), updated_at = ?, version = version + 1
-            WHERE job_id = ? AND status = 'running'
-            """,
-            (progress, message, now, job_id),
-        )
+        changes = "progress = :progress, message = coalesce(:message, message)"
+        self._change(job_id, now, changes, progress=progress, message=message)
 
     def wait_for(self, job_id: str, what: str | None, now: str) -> Encoded[Job] | None:
-        """Sets what a running job waits for.  Returns None if it is not running."""
-        return self._job(
-            f"""
-            UPDATE jobs SET waiting_for = ?, updated_at = ?, version = version + 1
-            WHERE job_id = ? AND status = 'running' RETURNING {JOB_JSON}
-            """,
-            what, now, job_id,
-        )  # fmt: skip
+        return self._change(job_id, now, "waiting_for = :what", what=what)
 
     def requeue(
         self,
@@ -216,37 +192,23 @@ class JobsStore:
 
         Only a run that ended with an error uses up an attempt.  A job that waits without an error is snoozed.
         """
-        return self._job(
-            f"""
-            UPDATE jobs SET
-                status = 'queued', run_at = :run_at, is_due = :run_at IS NULL, waiting_for = :waiting_for,
-                message = :message,
-                error_json = coalesce(:error, error_json), boot_id = NULL, started_at = NULL, progress = 0.0,
-                attempt = attempt - iif(:error IS NULL, 1, 0), recoveries = recoveries + :recovered,
-                first_snoozed_at = coalesce(first_snoozed_at, iif(:error IS NULL AND :waiting_for NOTNULL, :now, NULL)),
-                updated_at = :now, version = version + 1
-            WHERE job_id = :job_id AND status = 'running' AND cancel_requested_at IS NULL
-            RETURNING {JOB_JSON}
-            """,
-            job_id=job_id, run_at=run_at, waiting_for=waiting_for, message=message, error=error, recovered=recovered,
-            now=now,
-        )  # fmt: skip
+        changes = """
+            status = 'queued', run_at = :run_at, is_due = :run_at IS NULL, waiting_for = :waiting_for,
+            message = :message, error_json = coalesce(:error, error_json),
+            boot_id = NULL, started_at = NULL, progress = 0.0,
+            attempt = attempt - iif(:error IS NULL, 1, 0), recoveries = recoveries + :recovered,
+            first_snoozed_at = coalesce(first_snoozed_at, iif(:error IS NULL AND :waiting_for NOTNULL, :now, NULL))"""
+        values = {"message": message, "run_at": run_at, "waiting_for": waiting_for, "error": error}
+        condition = f"{RUNNING} AND cancel_requested_at IS NULL"
+        return self._change(job_id, now, changes, condition, recovered=recovered, **values)
 
     def rerun(self, job_id: str, now: str) -> Encoded[Job] | None:
         """Queues a finished job as if it had never run.  Returns None if it is not finished."""
-        return self._job(
-            f"""
-            UPDATE jobs SET
-                status = 'queued', run_at = NULL, is_due = 1,
-                attempt = 0, recoveries = 0, progress = 0.0, started_at = NULL,
-                finished_at = NULL, cancel_requested_at = NULL, waiting_for = NULL, first_snoozed_at = NULL,
-                boot_id = NULL, message = NULL, result_json = NULL, error_json = NULL,
-                updated_at = ?, version = version + 1
-            WHERE job_id = ? AND status NOT IN ('queued', 'running')
-            RETURNING {JOB_JSON}
-            """,
-            now, job_id,
-        )  # fmt: skip
+        changes = """
+            status = 'queued', run_at = NULL, is_due = 1, attempt = 0, recoveries = 0, progress = 0.0,
+            started_at = NULL, finished_at = NULL, cancel_requested_at = NULL, waiting_for = NULL,
+            first_snoozed_at = NULL, boot_id = NULL, message = NULL, result_json = NULL, error_json = NULL"""
+        return self._change(job_id, now, changes, f"NOT {UNFINISHED}")
 
     def set_lock_key(self, job_id: str, key: str) -> None:
         self._database.execute("UPDATE jobs SET lock_key = ? WHERE job_id = ? AND status = 'running'", (key, job_id))
@@ -258,7 +220,6 @@ class JobsStore:
         )
 
     def orphans(self, boot_id: str) -> list[Orphan]:
-        """Returns the jobs that an earlier process left running."""
         rows = self._database.rows(
             """
             SELECT job_id, type, cancel_requested_at IS NOT NULL, recoveries FROM jobs
@@ -269,11 +230,9 @@ class JobsStore:
         return [Orphan._make(row) for row in rows]
 
     def get_live(self, job_id: str | None) -> Encoded[Job] | None:
-        """Returns the job if it is not finished yet."""
         return self._job(f"SELECT {JOB_JSON} FROM jobs WHERE job_id = ? AND status IN ('queued', 'running')", job_id)
 
     def paused_at(self) -> str | None:
-        """Returns since when the queue is paused, or None."""
         paused_at: str | None = self._database.value("SELECT paused_at FROM job_queue")
         return paused_at
 
@@ -348,6 +307,18 @@ class JobsStore:
         Sorted by rowid, not by time, since the clock may have been set back.
         """
         return _LOG.page(self._database, limit, cursor, equal={"job_id": job_id}, list_id=job_id)
+
+    def _change(
+        self, job_id: str, now: str, changes: str, condition: str = RUNNING, **values: object
+    ) -> Encoded[Job] | None:
+        """Changes a job and returns it; returns None if it does not meet the condition."""
+        return self._job(
+            f"""
+            UPDATE jobs SET {changes}, updated_at = :now, version = version + 1
+            WHERE job_id = :job_id AND {condition} RETURNING {JOB_JSON}
+            """,
+            now=now, job_id=job_id, **values,
+        )  # fmt: skip
 
     def _job(self, sql: str, *positional: object, **named: object) -> Encoded[Job] | None:
         return self._database.encoded(Job, sql, named or positional)

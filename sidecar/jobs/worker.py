@@ -63,7 +63,6 @@ class JobsWorker:
         """Why the last attempt to start jobs failed; None if it did not."""
 
     def wake(self) -> None:
-        """Makes the worker look for due jobs."""
         self._wake.set()
 
     def cancel(self, job_id: str) -> None:
@@ -71,7 +70,6 @@ class JobsWorker:
             running.stop(JobStatus.CANCELLED)
 
     async def run(self) -> None:
-        """Handles the jobs that an earlier process left running, then runs jobs until `stop`."""
         try:
             await self._recover()
             async with anyio.create_task_group() as tasks:
@@ -83,7 +81,6 @@ class JobsWorker:
             self._ended.set()
 
     async def stop(self, deadline_s: float) -> tuple[int, bool]:
-        """Interrupts the running jobs.  Returns their number, and whether all ended in time."""
         self._stopping = True
         jobs = list(self._running.values())
         for running in jobs:
@@ -154,7 +151,7 @@ class JobsWorker:
         claimed = self._journal.claim(full)
         if claimed is None:
             return None
-        running = self._running[claimed.job_id] = RunningJob(claimed, self._journal, self._clock)
+        running = self._running[claimed.job_id] = RunningJob(claimed, self._journal)
         self._running_by_pool[self._pool(claimed.type)] += 1
         return running
 
@@ -164,7 +161,6 @@ class JobsWorker:
         return STORE_RETRIES_S[-1]
 
     def _seconds_until(self, *times: str | None) -> float | None:
-        """Returns the seconds to sleep until the earliest of these times; None if there is none."""
         known = [time for time in times if time is not None]
         if not known:
             return None
@@ -253,7 +249,6 @@ class JobsWorker:
 
 
 def _innermost(error: Exception) -> Exception:
-    """Unwraps an exception that a task group of the handler has wrapped."""
     while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     return error

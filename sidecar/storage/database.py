@@ -134,7 +134,6 @@ class Database:
         return None if row is None else row[0]
 
     def values(self, sql: str, parameters: Parameters = ()) -> list[Any]:
-        """Returns the first column of each row."""
         return [row[0] for row in self.rows(sql, parameters)]
 
     def encoded(self, model: type[M], sql: str, parameters: Parameters = ()) -> Encoded[M] | None:

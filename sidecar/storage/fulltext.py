@@ -180,7 +180,6 @@ class FullTextIndex:
             self._database.execute(f"INSERT INTO {self.name} ({self.name}, rank) VALUES ('integrity-check', 1)")
 
     def rebuild(self) -> None:
-        """Indexes the whole table again, in one step."""
         with self._database.write():
             self._database.execute(f"INSERT INTO {self.name} ({self.name}) VALUES ('rebuild')")
             self._database.execute(f"INSERT INTO {self.name} ({self.name}) VALUES ('optimize')")

@@ -63,7 +63,6 @@ class UnitOfWork:
         await done
 
     def close(self) -> None:
-        """Ignores every later commit; call it before closing the database."""
         self._is_closed = True
 
     def commit(self) -> None:

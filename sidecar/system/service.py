@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import sys
 from collections.abc import Awaitable
+from functools import cached_property
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -38,7 +39,7 @@ HEALTH_CACHE_S: Final = 0.25
 """How long a health report is reused: hosts may request it with every heartbeat, and it reads the disk."""
 INTEGRITY_S: Final = 20.0
 """Time limit of the database check in `system.diagnostics`."""
-SECRETS_PROBLEMS: Final = {
+SECRETS_PROBLEMS: Final[dict[SecretsState | None, str]] = {
     SecretsState.LOCKED: "stored credentials are encrypted; pass their key in initialize.secrets",
     SecretsState.KEY_MISMATCH: "stored credentials need another key; pass that key, or reconnect the accounts",
 }
@@ -98,14 +99,15 @@ class SystemService(System):
         self._outbox = outbox
         self._logs = logs
         self._openrpc = openrpc
-        self._document: bytes | None = None
         self._health: Encoded[Health] | None = None
         self._checked_at = 0.0
 
     async def discover(self) -> OpenRpc:
-        if self._document is None:
-            self._document = to_json(from_json(self._openrpc.read_bytes()))
-        return Encoded(OpenRpc, self._document).as_model()
+        return self._document.as_model()
+
+    @cached_property
+    def _document(self) -> Encoded[OpenRpc]:
+        return Encoded(OpenRpc, to_json(from_json(self._openrpc.read_bytes())))
 
     async def health(self) -> Health:
         now = self._clock.monotonic()
@@ -114,18 +116,21 @@ class SystemService(System):
         return self._health.as_model()
 
     def _check_health(self) -> Health:
+        free = shutil.disk_usage(self._database.path.parent).free
+        work, secrets, dropped = self._features.work_problem(), self._features.secrets_state(), self._logs.dropped
+        lost = f"{dropped} log records were dropped because stderr or the log file did not accept them"
         problems = {
             "database": self._database_problem(),
-            "disk": self._disk_problem(),
-            "worker": self._worker_problem(),
-            "secrets": self._secrets_problem(),
-            "logs": self._logs_problem(),
+            "disk": f"{free // 2**20} MiB free; work stops when the disk is full" if free < LOW_DISK_BYTES else None,
+            "worker": f"no jobs are run: {work}" if work else None,
+            "secrets": SECRETS_PROBLEMS.get(secrets),
+            "logs": lost if dropped else None,
         }
-        statuses = {name: HealthStatus.DEGRADED if problem else HealthStatus.OK for name, problem in problems.items()}
+        degraded, ok = HealthStatus.DEGRADED, HealthStatus.OK
         return Health(
-            status=HealthStatus.DEGRADED if any(problems.values()) else HealthStatus.OK,
+            status=degraded if any(problems.values()) else ok,
             version=__version__,
-            checks=[HealthCheck(name=name, status=statuses[name], detail=problems[name]) for name in problems],
+            checks=[HealthCheck(name=name, status=degraded if it else ok, detail=it) for name, it in problems.items()],
         )
 
     async def status(self) -> Status:
@@ -168,25 +173,6 @@ class SystemService(System):
             self._database.row("SELECT 1 FROM sqlite_master LIMIT 1")
         except sqlite3.Error as error:
             return type(error).__name__
-        return None
-
-    def _disk_problem(self) -> str | None:
-        free = shutil.disk_usage(self._database.path.parent).free
-        if free < LOW_DISK_BYTES:
-            return f"{free // (1024 * 1024)} MiB free; work stops when the disk is full"
-        return None
-
-    def _worker_problem(self) -> str | None:
-        problem = self._features.work_problem()
-        return f"no jobs are run: {problem}" if problem else None
-
-    def _secrets_problem(self) -> str | None:
-        state = self._features.secrets_state()
-        return None if state is None else SECRETS_PROBLEMS.get(state)
-
-    def _logs_problem(self) -> str | None:
-        if dropped := self._logs.dropped:
-            return f"{dropped} log records were dropped because stderr or the log file did not accept them"
         return None
 
     def _database_status(self) -> DatabaseStatus:

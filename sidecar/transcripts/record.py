@@ -1,4 +1,4 @@
-"""Records a session at the edge of the pipe: one line for each line received or sent.
+"""Records a run at the edge of the pipe: one line for each line received or sent.
 
 Received lines are written together with the responses, in one write just before those are sent: the file contains
 everything that the client has received, even if the process is killed right after.  A line is parsed only if the name
@@ -52,11 +52,9 @@ class Recorder:
             self._received_at = self._now()
 
     def on_line(self, line: bytes, refusal: Refused | None) -> None:
-        """Takes a received line, with its refusal if it is not a valid message."""
         self._received.append((line, refusal))
 
     def on_send(self, lines: list[bytes], data: bytes) -> None:
-        """Writes lines that are about to be sent; `data` is all of them joined."""
         received = self._take_received()
         self._sent_at = self._now()
         start = message_prefix(self._sent_at, TO_CLIENT)
@@ -76,7 +74,6 @@ class Recorder:
             self._write(self._take_received())
 
     def close(self, code: int) -> None:
-        """Writes the exit code and closes the file."""
         self._write([*self._take_received(), event_line(self._now(), TO_CLIENT, exit=code)])
         self._file.close()
 
@@ -84,7 +81,6 @@ class Recorder:
         return (self._seconds() - self._start) * 1000
 
     def _take_received(self) -> list[bytes]:
-        """Returns the entries of the lines received since the last write."""
         received, self._received = self._received, []
         # Lines that waited were received before responses that are in the file; times in it must not decrease.
         self._received_at = max(self._received_at, self._sent_at)

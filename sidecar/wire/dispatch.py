@@ -192,7 +192,6 @@ class Dispatcher:
 
 
 def _step(handler: Coroutine[Any, Any, Model | None], route: Route) -> Model | None:
-    """Runs a handler that never suspends to its end."""
     try:
         handler.send(None)
     except StopIteration as end:

@@ -45,7 +45,6 @@ class EventLog:
         return (oldest if oldest is not None else (latest or 0) + 1), latest or 0
 
     def add(self, now_ms: int, method: str, params_fragment: bytes) -> None:
-        """Appends an event and prunes the log now and then."""
         self.append(iso(now_ms), method, params_fragment)
         self._added += 1
         self._added_bytes += len(params_fragment)

@@ -76,7 +76,6 @@ class InFlightRequests:
             entry.deadline = loop.call_later(meta.timeout_ms / 1000, entry.cancel, expired)
 
     def cancel(self, request_id: Id) -> None:
-        """Cancels a request for the client; does nothing if it was answered already."""
         if (entry := self._requests.get(request_id)) is not None:
             entry.cancel(Cancelled())
 

@@ -55,7 +55,7 @@ def calendars_of(folder: Path, *events: dict[str, Any], **tables: list[dict[str,
                 insert(old, table, **row)
     with open_adopted(folder) as connection:
         database = Database(connection, folder / "sidecar.db", lambda: None)
-        yield decoded(Calendars, CalendarService(Stores.of(database)))
+        yield decoded(Calendars, CalendarService(Stores(database, {})))
 
 
 @contextmanager
@@ -290,7 +290,7 @@ def test_rows_are_encoded_with_exactly_the_fields_of_their_models(tmp_path: Path
     with old_database(tmp_path) as old:
         fill(old)
     with open_adopted(tmp_path) as connection:
-        stores = Stores.of(Database(connection, tmp_path / "sidecar.db", lambda: None))
+        stores = Stores(Database(connection, tmp_path / "sidecar.db", lambda: None), {})
         events, _ = stores.events.events(MONDAY, MONDAY + DAY, limit=50)
         stored: dict[type[Model], Sequence[Encoded[Any]]] = {
             CalendarAccount: stores.accounts.accounts(),

@@ -8,7 +8,7 @@ import logging
 import re
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 import anyio
@@ -96,47 +96,31 @@ class Grant:
         return get_text(claims, "email") or None
 
 
+@dataclass(eq=False)
 class OAuthRefused(Exception):
     """An error response of the token endpoint: `error` is `invalid_grant` or another code, `subtype` refines it."""
 
-    def __init__(self, error: str, subtype: str | None, *, lacks_secret: bool) -> None:
-        super().__init__(f"Google refused: {error}")
-        self.error = error
-        self.subtype = subtype
-        self.lacks_secret = lacks_secret
-        """Whether Google reports that the client secret is missing."""
+    error: str
+    subtype: str | None
+    lacks_secret: bool
+    """Whether Google reports that the client secret is missing."""
 
 
-@dataclass(frozen=True, slots=True)
-class AuthorizationRequest:
-    """The parameters of a sign-in; `login_hint` preselects a Google account."""
+def authorization_url(
+    endpoints: Endpoints, client: Client, redirect_uri: str, state: str, verifier: str, login_hint: str | None
+) -> str:
+    """Returns the page where the user signs in; `verifier` is PKCE's, and `login_hint` preselects a Google account.
 
-    redirect_uri: str
-    state: str
-    verifier: str = field(repr=False)
-    """The PKCE code verifier."""
-    login_hint: str | None = None
-
-
-def authorization_url(endpoints: Endpoints, client: Client, request: AuthorizationRequest) -> str:
-    """Returns the page where the user signs in.  Call it in a thread: its first call imports a large package."""
+    Call it in a thread: its first call imports a large package.
+    """
     from google_auth_oauthlib.flow import Flow  # type: ignore[import-untyped]  # noqa: PLC0415 - slow to import
 
     google = Endpoints()
-    config = {
-        "client_id": client.client_id,
-        "client_secret": client.client_secret,
-        "auth_uri": google.authorization,
-        "token_uri": google.tokens,
-    }
+    config = {**asdict(client), "auth_uri": google.authorization, "token_uri": google.tokens}
     flow = Flow.from_client_config(
-        {"installed": config},
-        scopes=SCOPES,
-        redirect_uri=request.redirect_uri,
-        state=request.state,
-        code_verifier=request.verifier,
+        {"installed": config}, scopes=SCOPES, redirect_uri=redirect_uri, state=state, code_verifier=verifier
     )
-    hint = {} if request.login_hint is None else {"login_hint": request.login_hint}
+    hint = {} if login_hint is None else {"login_hint": login_hint}
     # Without prompt=consent, Google may return no refresh token.
     url, _ = flow.authorization_url(access_type="offline", prompt="consent", **hint)
     # The library rejects plain http, which a fake on loopback uses.
@@ -152,18 +136,11 @@ class GoogleOAuth:
 
     async def exchange(self, client: Client, *, code: str, verifier: str, redirect_uri: str) -> Grant:
         """Returns the tokens for an authorization code.  A code can be used only once, so this is not retried."""
-        form = {
-            "grant_type": "authorization_code",
-            "code": code,
-            "code_verifier": verifier,
-            "redirect_uri": redirect_uri,
-        }
-        return await self._request_grant(client, form, repeatable=False)
+        form = {"code": code, "code_verifier": verifier, "redirect_uri": redirect_uri}
+        return await self._request_grant("authorization_code", client, form, repeatable=False)
 
     async def refresh(self, client: Client, refresh_token: str) -> Grant:
-        """Returns a new access token."""
-        form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
-        return await self._request_grant(client, form, repeatable=True)
+        return await self._request_grant("refresh_token", client, {"refresh_token": refresh_token}, repeatable=True)
 
     async def revoke(self, token: str) -> bool:
         """Revokes all that the user has granted to this app.  Returns whether it is revoked; raises nothing."""
@@ -184,10 +161,12 @@ class GoogleOAuth:
         response = await self._http.send(request)
         return (get_text(response.json(), "email") or None) if response.status == 200 else None
 
-    async def _request_grant(self, client: Client, form: Mapping[str, str], *, repeatable: bool) -> Grant:
-        credentials = {"client_id": client.client_id, "client_secret": client.client_secret}
+    async def _request_grant(
+        self, grant_type: str, client: Client, parameters: Mapping[str, str], *, repeatable: bool
+    ) -> Grant:
+        form = {"grant_type": grant_type, **parameters, **asdict(client)}
         response = await self._http.send(
-            HttpRequest("POST", self.endpoints.tokens, WHAT, form={**form, **credentials}, repeatable=repeatable)
+            HttpRequest("POST", self.endpoints.tokens, WHAT, form=form, repeatable=repeatable)
         )
         try:
             body = response.json()

@@ -2,7 +2,8 @@
 
 import logging
 from base64 import urlsafe_b64encode
-from typing import Final
+from enum import StrEnum
+from typing import Final, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 from anyio import to_thread
@@ -30,16 +31,16 @@ from sidecar_protocol.errors import InvalidParams
 
 from sidecar.accounts import AccountRefused
 from sidecar.calendar.accounts import Accounts
-from sidecar.calendar.google.oauth import AuthorizationRequest, Grant, OAuthRefused, authorization_url, error_code
+from sidecar.calendar.google.oauth import Grant, OAuthRefused, authorization_url, error_code
 from sidecar.calendar.google.provider import GoogleProvider
-from sidecar.calendar.google.sign_ins_store import SignIn, SignInsStore, Stage
 from sidecar.calendar.provider import ConnectedAccount, RemoteCalendar
 from sidecar.calendar.sealed import CODE, VERIFIER
-from sidecar.clock import iso, iso_now
+from sidecar.clock import DAY_MS, iso, iso_now
 from sidecar.http.client import HttpError
 from sidecar.job_handler import JobFailed, JobSnoozed
 from sidecar.loopback import is_loopback
 from sidecar.runtime import Runtime
+from sidecar.storage.database import Database
 from sidecar.storage.secrets import SecretUnreadable
 
 log = logging.getLogger(__name__)
@@ -48,11 +49,77 @@ LIFETIME_MS: Final = 10 * 60_000
 """Google's authorization codes expire after ten minutes."""
 RANDOM_BYTES: Final = 48
 """64 characters of state or verifier; RFC 7636, 4.1 requires 43 to 128 for the latter."""
+MAX_SIGN_INS: Final = 50
+"""The oldest ones are deleted; a user does one at a time."""
+RETENTION_MS: Final = DAY_MS
+"""How long an expired or used sign-in is reported as such instead of as unknown."""
 MAX_QUERY_FIELDS: Final = 50
 """Google's redirect has about six."""
 MAX_ERROR_CHARS: Final = 200
 BLOCKED_ERRORS: Final = frozenset({"admin_policy_enforced", "org_internal"})
 _RESTART: Final = "Start the sign-in again."
+
+
+class Stage(StrEnum):
+    """The stage of a sign-in."""
+
+    STARTED = "started"
+    AUTHORIZED = "authorized"
+    REFUSED = "refused"
+    COMPLETING = "completing"
+    DONE = "done"
+
+
+class SignIn(NamedTuple):
+    """A sign-in; `verifier` and `code` are encrypted."""
+
+    state: str
+    verifier: str
+    redirect_uri: str
+    account_id: str | None
+    expires_at: str
+    stage: str = Stage.STARTED
+    code: str | None = None
+    error: str | None = None
+
+
+_COLUMNS: Final = ", ".join(SignIn._fields)
+
+
+class SignInsStore:
+    """All SQL on the table `calendar_sign_ins`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, sign_in: SignIn, now_ms: int) -> None:
+        """Adds a sign-in, and deletes those that expired long ago and the oldest of too many."""
+        with self._database.write():
+            self._database.execute(
+                f"INSERT INTO calendar_sign_ins ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", sign_in
+            )
+            self._database.execute(
+                """
+                DELETE FROM calendar_sign_ins WHERE expires_at < ?
+                OR state NOT IN (SELECT state FROM calendar_sign_ins ORDER BY expires_at DESC LIMIT ?)
+                """,
+                (iso(now_ms - RETENTION_MS), MAX_SIGN_INS),
+            )
+
+    def get(self, state: str) -> SignIn | None:
+        row = self._database.row(f"SELECT {_COLUMNS} FROM calendar_sign_ins WHERE state = ?", (state,))
+        return None if row is None else SignIn(*row)
+
+    def change(self, state: str, **values: str | None) -> None:
+        sets = ", ".join(f"{name} = :{name}" for name in values)
+        with self._database.write():
+            self._database.execute(
+                f"UPDATE calendar_sign_ins SET {sets} WHERE state = :state", {**values, "state": state}
+            )
+
+    def finish(self, state: str) -> None:
+        """Marks a sign-in as used and deletes its secrets."""
+        self.change(state, stage=Stage.DONE, verifier="", code=None)
 
 
 class GoogleSignInService(GoogleSignIn):
@@ -75,14 +142,14 @@ class GoogleSignInService(GoogleSignIn):
                 raise InvalidParams(details=[{"path": "account_id", "message": "must be a Google account"}])
             login_hint = account.email
         self._require_client()
-        request = AuthorizationRequest(redirect_uri, self._random_text(), self._random_text(), login_hint)
+        state, verifier = self._random_text(), self._random_text()
         endpoints, client = self._google.oauth.endpoints, self._google.client
-        url = await to_thread.run_sync(authorization_url, endpoints, client, request)
+        url = await to_thread.run_sync(authorization_url, endpoints, client, redirect_uri, state, verifier, login_hint)
         now_ms = self._runtime.clock.now_ms()
         expires_at = iso(now_ms + LIFETIME_MS)
-        sealed = self._runtime.vault.seal(request.verifier, VERIFIER, request.state)
-        self._store.add(SignIn(request.state, sealed, redirect_uri, account_id, expires_at), now_ms)
-        return SignInStarted(authorization_url=url, state=request.state, expires_at=expires_at)
+        sealed = self._runtime.vault.seal(verifier, VERIFIER, state)
+        self._store.add(SignIn(state, sealed, redirect_uri, account_id, expires_at), now_ms)
+        return SignInStarted(authorization_url=url, state=state, expires_at=expires_at)
 
     async def callback(
         self, *, url: str | None = None, state: str | None = None, code: str | None = None, error: str | None = None
@@ -231,7 +298,6 @@ def _page_error(error: str) -> RpcError:
 
 
 def _oauth_error(error: str, *, lacks_secret: bool) -> RpcError:
-    """Maps an error of the token endpoint or of Google's page."""
     if lacks_secret or error in ("invalid_client", "deleted_client", "unauthorized_client"):
         return GoogleClientRejected(hint="Check GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET.")
     if error == "invalid_grant":

@@ -49,7 +49,6 @@ class AccessTokens:
         self._accounts: defaultdict[str, _Tokens] = defaultdict(_Tokens)
 
     def add(self, account_id: str, grant: Grant, refresh_token: str) -> None:
-        """Adds the tokens of a sign-in or a refresh."""
         tokens = self._accounts[account_id]
         if refresh_token not in tokens.refresh_tokens:
             tokens.refresh_tokens.append(refresh_token)

@@ -150,7 +150,6 @@ def _rule_steps(rule: Any, event: Any, end_ts: int) -> float:
 
 
 def _expand(uid: str, events: list[Any], first: datetime, last: datetime) -> Iterator[Occurrence]:
-    """Yields the occurrences of the events of one UID."""
     if not events:
         return
     if not any(split.RECURRENCE_PROPERTIES & set(event) for event in events):

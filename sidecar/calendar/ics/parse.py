@@ -23,17 +23,8 @@ PARSE_ERRORS: Final = (ValueError, TypeError, ArithmeticError, LookupError, Attr
 """Exceptions that icalendar, recurring_ical_events and dateutil raise for malformed events (found by fuzzing)."""
 REPEATABLE_PROPERTIES: Final = frozenset({"ATTENDEE", "EXDATE", "RDATE", "RRULE"})
 """Properties that an event may have several times; of any other only the first is read."""
-_TIMING: Final = RECURRENCE_PROPERTIES | {
-    "UID",
-    "DTSTART",
-    "DTEND",
-    "DURATION",
-    "EXDATE",
-    "SEQUENCE",
-    "STATUS",
-    "TRANSP",
-}
-_DETAILS: Final = {"SUMMARY", "DESCRIPTION", "LOCATION", "URL", "CLASS", "ORGANIZER", "ATTENDEE"}
+_TIMING: Final = RECURRENCE_PROPERTIES | {"UID", "DTSTART", "DTEND", "DURATION", "EXDATE", "SEQUENCE"}
+_DETAILS: Final = {"SUMMARY", "DESCRIPTION", "LOCATION", "URL", "CLASS", "STATUS", "TRANSP", "ORGANIZER", "ATTENDEE"}
 EVENT_PROPERTIES: Final = _TIMING | _DETAILS | set(CONFERENCE_PROPERTIES)
 """The properties of an event that are parsed; most lines of a typical file set others."""
 CALENDAR_PROPERTIES: Final = frozenset(

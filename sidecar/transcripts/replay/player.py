@@ -53,7 +53,6 @@ class Player:
         self._anchor = (0.0, self._loop.time())  # one moment, in the recording in ms and now in s
 
     def serve(self, request: Request, recorded: RecordedRequest) -> None:
-        """Answers a request as recorded, and sends the notifications around the response."""
         self._map_token(request, recorded)
         self.recording.read_segment(recorded.segment)
         now, response = self._loop.time(), recorded.response

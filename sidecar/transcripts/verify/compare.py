@@ -56,7 +56,6 @@ class Bindings:
         return True
 
     def bind_seq(self, recorded: int, actual: int) -> bool:
-        """Returns whether this `seq` has the offset that all others have."""
         if self.seq_offset is None:
             self.seq_offset = actual - recorded
         return actual == recorded + self.seq_offset
@@ -81,7 +80,7 @@ class Bindings:
 
 
 class Comparison:
-    """Compares the messages of one conversation.
+    """Compares the messages of one run.
 
     Methods that return (merged, differences) merge the actual message into the recorded one: recorded values are
     retained wherever they match.  `exact`: ids and times must be the recorded ones (clock and random seed are fixed).
@@ -101,7 +100,6 @@ class Comparison:
         return self._message(expected, actual, {"result": self.schemas.result(method)})
 
     def notification(self, expected: Any, actual: Any) -> tuple[Any, list[Difference]]:
-        """Returns (merged, differences) for two notifications."""
         return self._message(expected, actual, {"params": self.schemas.notification(expected.get("method"))})
 
     def trial(self, compare: Callable[[], list[Difference]]) -> list[Difference]:
