@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from pydantic_core import to_json
-from sidecar_protocol.claude.runs import MAX_TOOL_RULES, PermissionMode
+from sidecar_protocol.claude.runs import MAX_TOOL_RULES, ClaudeUsage, PermissionMode
 from sidecar_protocol.claude.sessions import (
     ClaudeMessage,
     ClaudeMessageAdded,
@@ -25,23 +25,10 @@ from sidecar.clock import iso_now
 from sidecar.runtime import Runtime
 from sidecar.storage.database import Database, Row
 from sidecar.storage.fulltext import FullTextIndex, SearchPlan, like_conditions
-from sidecar.storage.paging import PagedList
+from sidecar.storage.paging import PagedList, row_json
 
-SESSION_JSON: Final = """json_object(
-    'session_id', session_id, 'claude_session_id', claude_session_id, 'forked_from', forked_from, 'title', title,
-    'cwd', cwd, 'model', model, 'permission_mode', permission_mode, 'allowed_tools', json(allowed_tools_json),
-    'system_prompt', system_prompt, 'status', status, 'created_at', created_at, 'updated_at', updated_at,
-    'last_message_at', last_message_at, 'usage', json_object(
-        'input_tokens', input_tokens, 'output_tokens', output_tokens,
-        'cache_creation_input_tokens', cache_creation_input_tokens,
-        'cache_read_input_tokens', cache_read_input_tokens),
-    'total_cost_usd', total_cost_usd, 'version', version)"""
-
-MESSAGE_JSON: Final = """json_object(
-    'message_id', session_id || ':' || seq, 'session_id', session_id, 'job_id', job_id,
-    'api_message_id', api_message_id, 'seq', seq, 'kind', kind, 'text', text, 'raw', json(raw_json),
-    'created_at', created_at)"""
-
+SESSION_JSON: Final = row_json(Session, allowed_tools="json(allowed_tools_json)", usage=row_json(ClaudeUsage))
+MESSAGE_JSON: Final = row_json(ClaudeMessage, message_id="session_id || ':' || seq", raw="json(raw_json)")
 NOT_STORED: Final = "a change of a Claude session could not be stored"
 SEARCH: Final = "claude_messages_search"
 
