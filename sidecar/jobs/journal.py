@@ -1,7 +1,4 @@
-"""Changes jobs: the row, the line of the job's log and the notifications, in one transaction.
-
-Service, worker and scheduler change jobs only through this module, so that the three always agree.
-"""
+"""Changes jobs: the row, the line of the job's log and the notifications, in one transaction."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol

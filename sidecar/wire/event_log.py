@@ -34,8 +34,7 @@ class EventLog:
 
     def epoch(self) -> str:
         """Returns the id of this database; sequence numbers are comparable only within one epoch."""
-        row = self._database.row("SELECT value FROM database_metadata WHERE name = 'epoch'")
-        return str(row[0]) if row else ""
+        return self._database.value("SELECT value FROM database_metadata WHERE name = 'epoch'") or ""
 
     def window(self) -> tuple[int, int]:
         """Returns the oldest and the latest `seq`, or (latest + 1, latest) if the log is empty."""

@@ -1,12 +1,7 @@
-"""Compares recorded messages with received ones, except for values that differ in every run.
+"""Compares recorded messages with received ones, except for values that differ in every run (see the README).
 
-Ids and cursors are bound at their first appearance: from then on the same recorded value must always appear as the same
-received value, and vice versa.  A `seq` must have the same offset from the recorded one everywhere, so that a lost
-notification is found.  Times and measured values only need the right type.  The contract's `format` decides which is
-which; where it declares none, ids, times and paths are recognized by their shape.
-
-A member that the contract declares and the recording lacks is no difference: it was added later, and clients ignore
-members that they do not know.  A member that the contract does not declare is a difference, and so is a missing one.
+Ids and cursors are bound at their first appearance.  The contract's `format` decides which values are ids, times or
+measured; where it declares none, ids, times and paths are recognized by their shape.
 """
 
 import re
