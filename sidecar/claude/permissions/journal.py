@@ -116,10 +116,11 @@ class PermissionJournal:
         remember: bool,
     ) -> Encoded[PermissionRequest]:
         """Raises `PermissionNotFound`, `PermissionAlreadyResolved`, or `InvalidParams` if the response does not fit."""
-        row = self._database.row(f"SELECT {REQUEST_JSON} FROM claude_permissions WHERE request_id = ?", (request_id,))
-        if row is None:
+        sql = f"SELECT {REQUEST_JSON} FROM claude_permissions WHERE request_id = ?"
+        found = self._database.encoded(PermissionRequest, sql, (request_id,))
+        if found is None:
             raise PermissionNotFound
-        request = PermissionRequest.model_validate_json(row[0])
+        request = found.load()
         if request.status is not PermissionStatus.OPEN:
             raise PermissionAlreadyResolved(hint=f"It is {request.status.value}.")
         allow = decision is PermissionDecision.ALLOW
@@ -184,14 +185,11 @@ class PermissionJournal:
         """Marks all open requests as outliving their turns; returns the sessions that have such requests."""
         with self._database.write():
             self._end_turns("TRUE")
-            rows = self._database.rows("SELECT DISTINCT session_id FROM claude_permissions WHERE status = 'open'")
-            return [row[0] for row in rows]
+            return self._database.values("SELECT DISTINCT session_id FROM claude_permissions WHERE status = 'open'")
 
     def _open_ids(self, session_id: str) -> list[str]:
-        rows = self._database.rows(
-            "SELECT request_id FROM claude_permissions WHERE session_id = ? AND status = 'open'", (session_id,)
-        )
-        return [row[0] for row in rows]
+        sql = "SELECT request_id FROM claude_permissions WHERE session_id = ? AND status = 'open'"
+        return self._database.values(sql, (session_id,))
 
     def _open(self, session_id: str, job_id: str, request: CliRequest, shown: bytes) -> str | None:
         """Stores a request and sets the session's status; returns None if the session does not exist."""
@@ -279,8 +277,8 @@ class PermissionJournal:
         self, notification: type[ClaudePermissionRequested] | type[ClaudePermissionResolved], sql: str, **values: object
     ) -> list[Encoded[PermissionRequest]]:
         """Runs a statement and notifies the client of the requests that it has changed.  `now` is a parameter of it."""
-        rows = self._database.rows(f"{sql} RETURNING {REQUEST_JSON}", {**values, "now": iso_now(self._runtime.clock)})
-        requests = [Encoded(PermissionRequest, row[0].encode()) for row in rows]
+        values["now"] = iso_now(self._runtime.clock)
+        requests = self._database.all_encoded(PermissionRequest, f"{sql} RETURNING {REQUEST_JSON}", values)
         for request in requests:
             self._runtime.notify(notification(request=request.as_model()))
         return requests

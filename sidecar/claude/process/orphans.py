@@ -33,9 +33,8 @@ class ProcessTable:
     def add(self, process: StoredProcess) -> None:
         """Stores a process.  Never raises, since its environment identifies it as well."""
         with self._database.write_or_log("a CLI process could not be stored"):
-            self._database.execute(
-                "INSERT OR REPLACE INTO claude_processes (pid, started_ts, owner_id) VALUES (?, ?, ?)", process
-            )
+            sql = "INSERT OR REPLACE INTO claude_processes (pid, started_ts, owner_id) VALUES (?, ?, ?)"
+            self._database.execute(sql, process)
 
     def discard(self, pids: Iterable[int]) -> None:
         """Deletes processes that have ended.  Never raises: the next start ignores those that are left."""

@@ -68,8 +68,8 @@ class SessionStore:
         self._database = database
 
     def get(self, session_id: str) -> Encoded[Session] | None:
-        row = self._database.row(f"SELECT {SESSION_JSON} FROM claude_sessions WHERE session_id = ?", (session_id,))
-        return None if row is None else Encoded(Session, row[0].encode())
+        sql = f"SELECT {SESSION_JSON} FROM claude_sessions WHERE session_id = ?"
+        return self._database.encoded(Session, sql, (session_id,))
 
     def page(self, limit: int, cursor: str | None) -> tuple[list[Encoded[Session]], str | None]:
         """Returns sessions, most recently updated first, and the cursor of the next page."""
@@ -77,10 +77,9 @@ class SessionStore:
 
     def id_of(self, claude_session_id: str) -> str | None:
         """Returns the id of the session that has this id in the CLI."""
-        row = self._database.row(
-            "SELECT session_id FROM claude_sessions WHERE claude_session_id = ?", (claude_session_id,)
-        )
-        return None if row is None else row[0]
+        sql = "SELECT session_id FROM claude_sessions WHERE claude_session_id = ?"
+        found: str | None = self._database.value(sql, (claude_session_id,))
+        return found
 
     def resume_point(self, session_id: str) -> tuple[str | None, bool]:
         """Returns the CLI's session that the next process resumes, and whether it forks that session.
@@ -95,8 +94,9 @@ class SessionStore:
 
     def unfinished(self) -> list[str]:
         """Returns the ids of the sessions that are running or may have a live process."""
-        rows = self._database.rows("SELECT session_id FROM claude_sessions WHERE has_process = 1 OR status = 'running'")
-        return [row[0] for row in rows]
+        return self._database.values(
+            "SELECT session_id FROM claude_sessions WHERE has_process = 1 OR status = 'running'"
+        )
 
     def messages(
         self, session_id: str, limit: int, cursor: str | None
@@ -110,10 +110,8 @@ class SessionStore:
         The position of a message is its `seq` in a session, and its `id` among the messages of all sessions.
         """
         if session_id is None:
-            rows = self._database.rows("SELECT max(id) FROM claude_messages")
-        else:
-            rows = self._database.rows("SELECT max(seq) FROM claude_messages WHERE session_id = ?", (session_id,))
-        return rows[0][0] or 0
+            return self._database.value("SELECT max(id) FROM claude_messages") or 0
+        return self._database.value("SELECT max(seq) FROM claude_messages WHERE session_id = ?", (session_id,)) or 0
 
     def search(
         self, plan: SearchPlan, session_id: str | None, kind: str | None, positions: range, limit: int
@@ -282,7 +280,8 @@ class SessionJournal:
 
     def _add_message(self, session_id: str, job_id: str, new: NewMessage) -> None:
         now = iso_now(self._runtime.clock)
-        row = self._database.row(
+        added = self._database.encoded(
+            ClaudeMessage,
             f"""
             INSERT INTO claude_messages (session_id, seq, job_id, api_message_id, kind, text, raw_json, created_at)
             SELECT session_id,
@@ -293,11 +292,10 @@ class SessionJournal:
             """,
             (job_id, new.api_message_id, new.kind, storable(new.text), new.raw, now, session_id),
         )
-        if row is not None:
-            self._database.execute(
-                "UPDATE claude_sessions SET last_message_at = ? WHERE session_id = ?", (now, session_id)
-            )
-            message = Encoded(ClaudeMessage, row[0].encode()).as_model()
+        if added is not None:
+            sql = "UPDATE claude_sessions SET last_message_at = ? WHERE session_id = ?"
+            self._database.execute(sql, (now, session_id))
+            message = added.as_model()
             self._runtime.notify(ClaudeMessageAdded(session_id=session_id, job_id=job_id, message=message))
 
     def _update(self, session_id: str, assignments: str, **values: object) -> Encoded[Session] | None:
@@ -313,8 +311,8 @@ class SessionJournal:
 
     def _execute(self, sql: str, **values: object) -> list[Encoded[Session]]:
         """Runs a statement and returns the sessions that it has changed.  `now` is a parameter of it."""
-        rows = self._database.rows(f"{sql} RETURNING {SESSION_JSON}", {**values, "now": iso_now(self._runtime.clock)})
-        return [Encoded(Session, row[0].encode()) for row in rows]
+        values["now"] = iso_now(self._runtime.clock)
+        return self._database.all_encoded(Session, f"{sql} RETURNING {SESSION_JSON}", values)
 
     def _notify(self, session: Encoded[Session]) -> None:
         self._runtime.notify(ClaudeSessionUpdated(session=session.as_model()))
