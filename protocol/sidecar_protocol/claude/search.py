@@ -59,4 +59,3 @@ class ClaudeSearch(Protocol):
 
         It covers the first 32,768 characters of a message, and the inputs of tools.
         """
-        ...

@@ -64,4 +64,3 @@ class ClaudeUsages(Protocol):
 
         `time_zone` determines where days begin; null for the time zone of this computer.
         """
-        ...

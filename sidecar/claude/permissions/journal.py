@@ -25,7 +25,7 @@ from sidecar.claude.sessions.journal import SessionJournal
 from sidecar.claude.sessions.messages import storable
 from sidecar.clock import iso_now
 from sidecar.runtime import Runtime
-from sidecar.storage.paging import PagedList
+from sidecar.storage.paging import PagedList, row_json
 
 log = logging.getLogger(__name__)
 
@@ -46,13 +46,13 @@ NOT_STORED = Response(
 Respond = Callable[[Response], None]
 ToolInput = Mapping[str, Any]
 
-REQUEST_JSON: Final = """json_object(
-    'request_id', request_id, 'session_id', session_id, 'job_id', job_id, 'kind', kind, 'tool_name', tool_name,
-    'tool_use_id', tool_use_id, 'description', description, 'input', json(input_json), 'blocked_path', blocked_path,
-    'rules', json(rules_json), 'suggested_mode', suggested_mode, 'status', status,
-    'turn_ended', json(iif(turn_ended, 'true', 'false')),
-    'message', message, 'updated_input', json(updated_input_json), 'remembered', json(remembered_json),
-    'resumed_by', resumed_by, 'created_at', created_at, 'resolved_at', resolved_at, 'version', version)"""
+REQUEST_JSON: Final = row_json(
+    PermissionRequest,
+    input="json(input_json)",
+    rules="json(rules_json)",
+    updated_input="json(updated_input_json)",
+    remembered="json(remembered_json)",
+)
 
 _REQUESTS: Final = PagedList(
     PermissionRequest, "claude_permissions", REQUEST_JSON, {"created_at": str, "request_id": str}, descending=True

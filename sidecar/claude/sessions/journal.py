@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from pydantic_core import to_json
-from sidecar_protocol.claude.runs import MAX_TOOL_RULES, PermissionMode
+from sidecar_protocol.claude.runs import MAX_TOOL_RULES, ClaudeUsage, PermissionMode
 from sidecar_protocol.claude.sessions import (
     ClaudeMessage,
     ClaudeMessageAdded,
@@ -25,22 +25,10 @@ from sidecar.clock import iso_now
 from sidecar.runtime import Runtime
 from sidecar.storage.database import Database, Row
 from sidecar.storage.fulltext import FullTextIndex, SearchPlan, like_conditions
-from sidecar.storage.paging import PagedList
+from sidecar.storage.paging import PagedList, row_json
 
-SESSION_JSON: Final = """json_object(
-    'session_id', session_id, 'claude_session_id', claude_session_id, 'forked_from', forked_from, 'title', title,
-    'cwd', cwd, 'model', model, 'permission_mode', permission_mode, 'allowed_tools', json(allowed_tools_json),
-    'system_prompt', system_prompt, 'status', status, 'created_at', created_at, 'updated_at', updated_at,
-    'last_message_at', last_message_at, 'usage', json_object(
-        'input_tokens', input_tokens, 'output_tokens', output_tokens,
-        'cache_creation_input_tokens', cache_creation_input_tokens,
-        'cache_read_input_tokens', cache_read_input_tokens),
-    'total_cost_usd', total_cost_usd, 'version', version)"""
-
-MESSAGE_JSON: Final = """json_object(
-    'message_id', session_id || ':' || seq, 'session_id', session_id, 'job_id', job_id,
-    'api_message_id', api_message_id, 'seq', seq, 'kind', kind, 'text', text, 'raw', json(raw_json),
-    'created_at', created_at)"""
+SESSION_JSON: Final = row_json(Session, allowed_tools="json(allowed_tools_json)", usage=row_json(ClaudeUsage))
+MESSAGE_JSON: Final = row_json(ClaudeMessage, message_id="session_id || ':' || seq", raw="json(raw_json)")
 
 NOT_STORED: Final = "a change of a Claude session could not be stored"
 SEARCH: Final = "claude_messages_search"
@@ -82,8 +70,8 @@ class SessionStore:
         self._database = database
 
     def get(self, session_id: str) -> Encoded[Session] | None:
-        row = self._database.row(f"SELECT {SESSION_JSON} FROM claude_sessions WHERE session_id = ?", (session_id,))
-        return None if row is None else Encoded(Session, row[0].encode())
+        sql = f"SELECT {SESSION_JSON} FROM claude_sessions WHERE session_id = ?"
+        return self._database.encoded(Session, sql, (session_id,))
 
     def page(self, limit: int, cursor: str | None) -> tuple[list[Encoded[Session]], str | None]:
         """Returns sessions, most recently updated first, and the cursor of the next page."""
@@ -91,10 +79,9 @@ class SessionStore:
 
     def id_of(self, claude_session_id: str) -> str | None:
         """Returns the id of the session that has this id in the CLI."""
-        row = self._database.row(
-            "SELECT session_id FROM claude_sessions WHERE claude_session_id = ?", (claude_session_id,)
-        )
-        return None if row is None else row[0]
+        sql = "SELECT session_id FROM claude_sessions WHERE claude_session_id = ?"
+        session_id: str | None = self._database.value(sql, (claude_session_id,))
+        return session_id
 
     def resume_point(self, session_id: str) -> tuple[str | None, bool]:
         """Returns the CLI's session that the next process resumes, and whether it forks that session.
@@ -109,8 +96,8 @@ class SessionStore:
 
     def unfinished(self) -> list[str]:
         """Returns the ids of the sessions that are running or may have a live process."""
-        rows = self._database.rows("SELECT session_id FROM claude_sessions WHERE has_process = 1 OR status = 'running'")
-        return [row[0] for row in rows]
+        sql = "SELECT session_id FROM claude_sessions WHERE has_process = 1 OR status = 'running'"
+        return self._database.values(sql)
 
     def messages(
         self, session_id: str, limit: int, cursor: str | None
