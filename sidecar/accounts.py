@@ -59,12 +59,10 @@ class Account:
 
     @property
     def origin(self) -> Origin:
-        """The account's events in the feed."""
         return Origin(self.service, self.account_id)
 
     @property
     def connector(self) -> str:
-        """The account's key in `sync_state`."""
         return f"{self.service}:{self.account_id}"
 
 
@@ -121,7 +119,6 @@ class AccountLifecycle(ABC):
         return account is not None and account.status != AccountStatus.DELETING
 
     def announce(self, account_id: str) -> None:
-        """Sends `accounts.updated`, inside the transaction that has changed the account."""
         account = self.find_account(account_id)
         if account is not None:
             self._notify(account)

@@ -234,8 +234,6 @@ class App:
         except sqlite3.Error:
             log.exception("the database could not be closed")
 
-    # --- for the handshake and the status -----------------------------------------------------------------------
-
     def unlock(self, key: str | None) -> SecretsState:
         return self._features.unlock(key)
 
@@ -258,8 +256,6 @@ class App:
     @property
     def pending_bytes(self) -> int:
         return self._writer.pending_bytes
-
-    # --- work ---------------------------------------------------------------------------------------------------
 
     def _start_work(self) -> None:
         if self._work is None and not self._lifecycle.is_draining:
@@ -293,15 +289,9 @@ def serve(wire: tuple[int, int], parent: int, on_loaded: Callable[[], None], opt
         return _serve(process_settings(**options), wire, parent, on_loaded)
     except (ValueError, DatabaseLocked, DatabaseNewer, DatabaseUnusable, OSError) as error:
         print(f"sidecar: {error}", file=sys.stderr)  # noqa: T201 - stderr; the logs may not exist yet
-        match error:
-            case ValueError():
-                return exit_codes.USAGE
-            case DatabaseLocked():
-                return exit_codes.LOCKED
-            case DatabaseNewer():
-                return exit_codes.NEWER
-            case _:
-                return exit_codes.IO
+        if isinstance(error, ValueError):
+            return exit_codes.USAGE
+        return {DatabaseLocked: exit_codes.LOCKED, DatabaseNewer: exit_codes.NEWER}.get(type(error), exit_codes.IO)
 
 
 def _serve(settings: Settings, wire: tuple[int, int], parent: int, on_loaded: Callable[[], None]) -> int:

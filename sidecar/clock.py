@@ -1,4 +1,4 @@
-"""Clocks.  Code that needs the time receives a `Clock` as an argument, so recorded sessions can be replayed."""
+"""Clocks.  Code that needs the time receives a `Clock` as an argument, so recorded runs can be reproduced."""
 
 import time
 from functools import lru_cache
@@ -31,7 +31,7 @@ class SystemClock:
 
 
 class FixedClock(SystemClock):
-    """A wall clock that never advances, for reproducible sessions.
+    """A wall clock that never advances, for reproducible runs.
 
     Work scheduled for later never becomes due; timeouts and rate limits use `monotonic` and work as usual.
     """

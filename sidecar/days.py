@@ -13,7 +13,6 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def zone_or_raise(name: str) -> tzinfo:
-    """Returns the zone with this IANA name.  Raises `TimeZoneUnknown`."""
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):  # unknown, malformed, or a folder of the zone database
@@ -30,7 +29,6 @@ def zone_or_utc(name: str) -> tzinfo:
 
 
 def check_order(start: str, end: str) -> None:
-    """Raises `InvalidParams` unless `end` is after `start`.  Canonical times sort as text."""
     if end <= start:
         raise InvalidParams(details=[{"path": "end", "message": "must be after start"}])
 

@@ -82,8 +82,6 @@ class Features:
 
         return make(self._runtime, self._jobs.store, prune_events, self.merge_indexes)
 
-    # --- for the handshake and the status -----------------------------------------------------------------------
-
     def unlock(self, key: str | None) -> SecretsState:
         """Takes the host's key of the stored credentials (base64), or None if the host has none."""
         state = self._runtime.vault.unlock(key)
@@ -108,8 +106,6 @@ class Features:
         look = self.get("claude").program
         assert look is not None
         return await look()
-
-    # --- work ---------------------------------------------------------------------------------------------------
 
     async def run_work(self, on_loaded: Callable[[], None]) -> None:
         """Creates all features and runs jobs until `stop_work`.  Calls `on_loaded` once everything is imported."""
@@ -140,12 +136,12 @@ class Features:
                 task.cancel()
 
     async def stop_work(self, deadline_s: float) -> tuple[int, bool]:
-        """Interrupts the running jobs.  Returns their number, and whether all ended in time."""
-        if self._jobs.worker is None:
+        worker = self._jobs.worker
+        if worker is None:
             return 0, True
         stopping = asyncio.ensure_future(self._stop_features())
         until = self._runtime.clock.monotonic() + deadline_s
-        stopped = await self._jobs.stop(deadline_s)
+        stopped = await worker.stop(deadline_s)
         await asyncio.wait({stopping}, timeout=max(0.0, until - self._runtime.clock.monotonic()))
         return stopped
 

@@ -116,7 +116,6 @@ def _is_same(one: Path, other: Path) -> bool:
 
 
 def _publish(part: Path, path: Path, overwrite: bool) -> None:  # noqa: FBT001 - called through a thread, by position
-    """Gives the finished file its name, atomically, and makes that durable."""
     if overwrite:
         part.replace(path)
     else:

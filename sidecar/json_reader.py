@@ -23,7 +23,6 @@ def parse_object(text: str | bytes) -> dict[str, Any] | None:
 
 
 def get(value: object, *path: str) -> Any:
-    """Returns the value at the end of the path, or None."""
     for name in path:
         if not isinstance(value, dict):
             return None
@@ -32,7 +31,6 @@ def get(value: object, *path: str) -> Any:
 
 
 def get_object(value: object, *path: str) -> Mapping[str, Any]:
-    """Returns an object, by default an empty one."""
     found = get(value, *path)
     return found if isinstance(found, dict) else {}
 

@@ -5,7 +5,6 @@ The event loop never waits for it: the queue is bounded, and records that do not
 
 import contextlib
 import logging
-import os
 import queue
 import re
 import sys
@@ -18,7 +17,7 @@ from typing import Final, TextIO
 from pydantic_core import to_json
 
 from sidecar.clock import iso
-from sidecar.paths import make_private_dir
+from sidecar.paths import make_private_dir, open_private
 
 QUEUE_RECORDS: Final = 2_000
 """Records queued while stderr blocks; further ones are dropped."""
@@ -82,13 +81,9 @@ class LogFile:
                 with contextlib.suppress(FileNotFoundError):
                     newer.replace(older)
         if self._file is None:
-            self._file = open(self._path, "a", encoding="utf-8", opener=_open_private)  # noqa: SIM115 - kept open
+            self._file = open(self._path, "a", encoding="utf-8", opener=open_private)  # noqa: SIM115 - kept open
         self._file.write(line)
         self._file.flush()
-
-
-def _open_private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 class Logs(logging.Handler):
@@ -124,7 +119,6 @@ class Logs(logging.Handler):
             self._thread.join(timeout_s)
 
     def tail(self) -> list[str]:
-        """Returns the last lines, oldest first."""
         return list(self._tail)
 
     def _write(self) -> None:

@@ -23,6 +23,10 @@ def make_private_dir(path: Path) -> None:
         folder.mkdir(mode=0o700, exist_ok=True)
 
 
+def open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
 def command(*arguments: str) -> list[str]:
     """Returns the command line of this installation: a frozen executable, or this interpreter."""
     return [sys.executable, *([] if getattr(sys, "frozen", False) else ["-m", "sidecar"]), *arguments]

@@ -21,7 +21,6 @@ class Randomness:
         self._life = life
 
     def bytes_for(self, purpose: str) -> Callable[[int], bytes]:
-        """Returns a function that returns a number of random bytes."""
         return os.urandom if self._seed is None else self._seeded(purpose).randbytes
 
     def fractions_for(self, purpose: str) -> Callable[[], float]:

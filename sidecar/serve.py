@@ -29,7 +29,7 @@ def arguments(argv: list[str]) -> dict[str, Any]:
     parser.add_argument(
         "--db", dest="database", metavar="PATH", help="the database (default: sidecar.db in APP_DATA_DIR)"
     )
-    parser.add_argument("--record", metavar="FILE", type=Path, help="append the conversation to a transcript")
+    parser.add_argument("--record", metavar="FILE", type=Path, help="append all messages to a transcript")
     clouds = parser.add_mutually_exclusive_group()
     clouds.add_argument(
         "--upstream-record", metavar="FILE", type=Path, help="record the responses of the vendors' clouds"
@@ -44,7 +44,6 @@ def arguments(argv: list[str]) -> dict[str, Any]:
 
 
 def _moment(text: str) -> int:
-    """Returns an ISO 8601 time in milliseconds since 1970."""
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError("a time needs its offset")

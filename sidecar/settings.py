@@ -36,7 +36,7 @@ class Settings:
     claude_concurrency: int = 2
     """Claude processes at once; each needs about 200 MB and half a core (measured)."""
     record: Path | None = None
-    """The transcript that this session is appended to (`--record`)."""
+    """The transcript that this run is appended to (`--record`)."""
     now_ms: int | None = None
     """Fixed time in milliseconds since 1970 (`--now`), or None for the system clock."""
     seed: int | None = None
@@ -55,7 +55,7 @@ class Settings:
         return self.database.parent
 
     def fixed(self) -> dict[str, object]:
-        """Returns the settings that make a session reproducible, for the transcript's header."""
+        """Returns the settings that make a run reproducible, for the transcript's header."""
         tape = self.upstream or self.upstream_record
         facts = {
             "now": None if self.now_ms is None else iso(self.now_ms),

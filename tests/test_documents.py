@@ -135,8 +135,12 @@ def test_every_command_is_in_the_readme() -> None:
     assert documented == {*MODULES, *SERVERS}
 
 
-def test_the_architecture_is_one_page() -> None:
-    assert len((ROOT / "ARCHITECTURE.md").read_text("utf-8").splitlines()) <= 120
+def test_the_architecture_is_one_page_and_maps_every_room_and_module_at_the_top() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
+    assert len(text.splitlines()) <= 120
+    modules = {path.stem for path in (ROOT / "sidecar").glob("*.py") if not path.stem.startswith("__")}
+    rooms = {path.parent.name for path in (ROOT / "sidecar").glob("*/__init__.py")}
+    assert {name for name in modules | rooms if not re.search(rf"`[^`]*\b{name}(\.py|/)?`", text)} == set()
 
 
 def run(script: str, data_dir: Path) -> list[Any]:

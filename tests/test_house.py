@@ -256,6 +256,14 @@ def _is_declaration(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     return any(isinstance(one, ast.Call) and getattr(one.func, "id", "") == "method" for one in node.decorator_list)
 
 
+def test_a_declared_method_ends_with_an_ellipsis() -> None:
+    """Pyright, which a user of the contract may run, takes a body without it for one that returns None."""
+    for name, _, tree in modules("protocol"):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.AsyncFunctionDef) and _is_declaration(node):
+                assert ast.unparse(node.body[-1]) == "...", f"{name}.{node.name}"
+
+
 def test_the_contract_reads_no_clock_and_does_no_io() -> None:
     forbidden = {"time", "os", "asyncio", "anyio", "socket", "subprocess", "random", "uuid", "sqlite3", "threading"}
     for name, _, tree in modules("protocol"):

@@ -209,6 +209,7 @@ class Jobs(Protocol):
         `payload` must be valid for the job type; an invalid member is reported as `payload.<member>`.  The job starts
         when a slot is free and `run_at` has passed.  Raises `payload_too_large` above 3 MiB.
         """
+        ...
 
     @method("jobs.list", raises=(InvalidCursor,), rest="GET /jobs")
     async def list(
@@ -220,10 +221,12 @@ class Jobs(Protocol):
         cursor: Cursor | None = None,
     ) -> JobPage:
         """Lists jobs, newest first, optionally of one status and one type.  A page may be short to stay below 4 MiB."""
+        ...
 
     @method("jobs.get", raises=(JobNotFound,), rest="GET /jobs/{job_id}")
     async def get(self, *, job_id: JobId) -> Job:
         """Returns one job."""
+        ...
 
     @method("jobs.cancel", raises=(JobNotFound,), rest="POST /jobs/{job_id}/cancel")
     async def cancel(self, *, job_id: JobId) -> Job:
@@ -232,6 +235,7 @@ class Jobs(Protocol):
         A queued job is cancelled at once.  A running job has `cancel_requested` until its handler stops, which
         `jobs.updated` reports; it can still succeed or fail before that.  A finished job does not change.
         """
+        ...
 
     @method("jobs.log.list", raises=(JobNotFound, InvalidCursor))
     async def list_log(
@@ -241,6 +245,7 @@ class Jobs(Protocol):
 
         Lines beyond 5,000 or 1 MiB are not stored; the log then ends with a line whose `meta` is `{"truncated": true}`.
         """
+        ...
 
     @method("jobs.retry", raises=(JobNotFound, JobNotFinished))
     async def retry(self, *, job_id: JobId) -> Job:
@@ -248,18 +253,22 @@ class Jobs(Protocol):
 
         Its attempts, progress, result and error are reset; its log continues.
         """
+        ...
 
     @method("jobs.queue.get")
     async def get_queue(self) -> JobQueue:
         """Returns whether the queue is paused, and the number of jobs by status."""
+        ...
 
     @method("jobs.queue.pause")
     async def pause(self) -> JobQueue:
         """Starts no more jobs until `jobs.queue.resume`, even after a restart.  Running jobs continue."""
+        ...
 
     @method("jobs.queue.resume")
     async def resume(self) -> JobQueue:
         """Starts jobs again."""
+        ...
 
     @method("jobs.queue.wake")
     async def wake(self) -> JobQueue:
@@ -267,6 +276,7 @@ class Jobs(Protocol):
 
         Timers stop in standby; without this call, overdue jobs start within a minute.
         """
+        ...
 
 
 class Schedules(Protocol):
@@ -275,12 +285,14 @@ class Schedules(Protocol):
     @method("jobs.schedules.list")
     async def list(self) -> ScheduleList:
         """Lists all schedules."""
+        ...
 
     @method("jobs.schedules.update", raises=(ScheduleNotFound,))
     async def update(
         self, *, schedule_id: ScheduleId, enabled: Flag | None = None, period_s: Period | None = None
     ) -> Schedule:
         """Enables or disables a schedule, or changes its period.  Null leaves a value as it is."""
+        ...
 
     @method("jobs.schedules.run", raises=(ScheduleNotFound,))
     async def run(self, *, schedule_id: ScheduleId) -> Job:
@@ -288,3 +300,4 @@ class Schedules(Protocol):
 
         If the previous job is unfinished, that job is returned instead.  Also works for a disabled schedule.
         """
+        ...

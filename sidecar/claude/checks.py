@@ -18,8 +18,6 @@ from sidecar.json_reader import get, parse_object
 
 OLDEST_RELEASE: Final = (2, 1, 197)
 """The oldest release that the tests run."""
-SHEBANG_BYTES: Final = 256
-SETTINGS_BYTES: Final = 1024 * 1024
 NAMED_FOLDERS: Final = 4
 """Maximum number of folders of a PATH that a finding names; the others are counted."""
 
@@ -71,7 +69,7 @@ def check_version(used: ClaudeCandidate, candidates: list[ClaudeCandidate]) -> I
 
 def check_node(used: Executable, environment: Mapping[str, str]) -> Iterator[Finding]:
     """Checks that Node can be found if `claude` is a script for it, as older npm packages install it."""
-    first = _read(used.path, SHEBANG_BYTES).partition(b"\n")[0]
+    first = _read(used.path, 256).partition(b"\n")[0]
     if not (first.startswith(b"#!") and re.search(rb"\bnode\b", first)):
         return
     interpreter = first[2:].split()[0].decode(errors="replace")
@@ -118,7 +116,7 @@ def check_root(user: User) -> Iterator[Finding]:
     if not user.is_root or user.environment.get("IS_SANDBOX"):
         return
     settings = user.config_dir / "settings.json"
-    mode = get(parse_object(_read(settings, SETTINGS_BYTES)), "permissions", "defaultMode")
+    mode = get(parse_object(_read(settings, 1024 * 1024)), "permissions", "defaultMode")
     if mode == PermissionMode.BYPASS_PERMISSIONS:
         detail = f"The sidecar runs as root, and {settings} sets the permission mode bypassPermissions."
         advice = "Run the app as another user, or choose another permissions.defaultMode."
@@ -131,8 +129,7 @@ def check_root(user: User) -> Iterator[Finding]:
 
 def check_files(user: User) -> Finding:
     """Checks that Claude can write its folder: it stores sessions and the login there."""
-    folder = user.config_dir
-    state = user.home / ".claude.json"
+    folder, state = user.config_dir, user.home / ".claude.json"
     existing = next((one for one in (folder, *folder.parents) if one.exists()), folder)
     if not os.access(existing, os.W_OK | os.X_OK) or (folder.exists() and not folder.is_dir()):
         wrong = existing

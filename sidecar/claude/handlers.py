@@ -28,23 +28,15 @@ class ClaudeRunHandler:
     silence_s: float = SILENCE_S
 
     async def run(self, job: RunClaude, context: JobContext) -> ClaudeRunResult:
-        """Runs the prompt.
-
-        Raises `JobFailed` with the kinds of `failures`, `discovery` and `launch`, `timeout` and `session_held`.
-        """
+        """Raises `JobFailed` with the kinds of `failures`, `discovery` and `launch`, `timeout` and `session_held`."""
         reporter = ProgressReporter(context, self.runtime.notify)
         reader = reporter.reader
-        entry = FeedEntry(
-            self.runtime,
-            "run",
-            context,
-            job.prompt,
-            lambda: {
-                "session_id": reader.session_id or job.session_id,
-                "model": reader.model,
-                "cwd": job.cwd or str(self.launcher.home),
-            },
-        )
+        cwd = job.cwd or str(self.launcher.home)
+
+        def details() -> dict[str, object]:
+            return {"session_id": reader.session_id or job.session_id, "model": reader.model, "cwd": cwd}
+
+        entry = FeedEntry(self.runtime, "run", context, job.prompt, details)
         try:
             with entry.failures():
                 result = await self._answer(job, context, reporter)

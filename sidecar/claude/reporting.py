@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal
 
 import anyio
@@ -25,21 +25,19 @@ SILENCE_GROWTH: Final = 2.0
 """A tool may run for hours: reports after 60, 120, 240 s and so on are a handful of log lines."""
 
 
+@dataclass(slots=True)
 class ProgressReporter:
     """Reads the lines that answer one prompt.
 
     Notifications carry `session_id`.  A run has none: they carry the CLI's id of its session, which the run locks.
     """
 
-    def __init__(
-        self, context: JobContext, notify: Callable[[Notification], None], *, session_id: str | None = None
-    ) -> None:
-        self.reader = RunReader()
-        self.lines = 0
-        self._context = context
-        self._notify = notify
-        self._session_id = session_id
-        self._started_session: str | None = None
+    context: JobContext
+    notify: Callable[[Notification], None]
+    session_id: str | None = None
+    reader: RunReader = field(default_factory=RunReader)
+    lines: int = 0
+    _started_session: str | None = None
 
     def on_line(self, line: Mapping[str, Any] | None) -> bool:
         """Handles a parsed line, or None for a line that could not be parsed.  Returns whether it is the result."""
@@ -48,7 +46,7 @@ class ProgressReporter:
         for update in self.reader.read(line):
             match update:
                 case Delta():
-                    self._notify(ClaudeDelta(**self._ids, **asdict(update)))
+                    self.notify(ClaudeDelta(**self._ids, **asdict(update)))
                 case Started():
                     self._started(update)
                 case Retry():
@@ -61,7 +59,7 @@ class ProgressReporter:
         """Returns the answer once the prompt is done.  Raises `JobFailed`."""
         ignored = self.reader.end.invalid_lines + process.lines.dropped
         if ignored:
-            self._context.log(f"{ignored} lines of Claude's output could not be read", level="warning")
+            self.context.log(f"{ignored} lines of Claude's output could not be read", level="warning")
         # A process that is still alive has written a result, which decides.
         return self.reader.finish(process.exit_code or 0, process.stderr_tail)
 
@@ -84,29 +82,29 @@ class ProgressReporter:
     def _stalled(self, silent_s: float) -> None:
         tools = self.reader.running_tools
         reason = f"still running: {', '.join(tools)}" if tools else "the connection to its API may have stalled"
-        self._context.log(f"Claude has sent nothing for {silent_s:g} s: {reason}", level="warning")
-        self._notify(ClaudeStall(**self._ids, silent_s=silent_s, tools=tools))
+        self.context.log(f"Claude has sent nothing for {silent_s:g} s: {reason}", level="warning")
+        self.notify(ClaudeStall(**self._ids, silent_s=silent_s, tools=tools))
 
     @property
     def _ids(self) -> Mapping[str, Any]:
-        return {"session_id": self._session_id or self.reader.session_id or "", "job_id": self._context.job_id}
+        return {"session_id": self.session_id or self.reader.session_id or "", "job_id": self.context.job_id}
 
     def _started(self, started: Started) -> None:
         if started.session_id == self._started_session:
             return
         self._started_session = started.session_id
-        if self._session_id is None:
-            self._context.lock(session_lock(started.session_id))
-        self._context.log("Claude started", meta=asdict(started))
-        self._context.progress(None, "Claude is working")
+        if self.session_id is None:
+            self.context.lock(session_lock(started.session_id))
+        self.context.log("Claude started", meta=asdict(started))
+        self.context.progress(None, "Claude is working")
 
     def _retry(self, retry: Retry) -> None:
         reason = str(retry.status) if retry.status is not None else retry.error
         again = f"retry {retry.attempt} of {retry.max_retries} in {retry.delay_ms / 1000:.1f} s"
         text = f"Claude's API refused a request or could not be reached ({reason}): {again}"
-        self._context.log(text, level="warning", meta=asdict(retry))
-        self._context.progress(None, f"Waiting for Claude's API: {again}")
-        self._notify(ClaudeApiRetry(**self._ids, **asdict(retry)))
+        self.context.log(text, level="warning", meta=asdict(retry))
+        self.context.progress(None, f"Waiting for Claude's API: {again}")
+        self.notify(ClaudeApiRetry(**self._ids, **asdict(retry)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,6 @@ from sidecar.claude.sessions.messages import limited
 from sidecar.json_reader import get, get_count, get_number, get_object, get_objects, get_text
 from sidecar.text import utf16_length, well_formed
 
-HIGH_SURROGATES = ("\ud800", "\udbff")
-
 
 @dataclass(frozen=True, slots=True)
 class Started:
@@ -55,7 +53,6 @@ class Finished:
 
 
 Update = Started | Delta | Retry | Finished
-
 
 BUCKETS = tuple(ClaudeUsage.model_fields)
 UNKNOWN_MODEL = "unknown"
@@ -120,7 +117,6 @@ class RunReader:
 
     @property
     def usage(self) -> RunUsage:
-        """The usage so far."""
         messages = [
             MessageUsage(message_id, self._models.get(message_id) or base_model(self.model), ClaudeUsage(**usage))
             for message_id, usage in self._usages.items()
@@ -221,7 +217,7 @@ class RunReader:
     def _delta(self, message_id: str, text: str) -> list[Update]:
         text = self._half_character + text
         # The first half of a surrogate pair waits for the next delta, which has the second.
-        cut = len(text) - 1 if text and HIGH_SURROGATES[0] <= text[-1] <= HIGH_SURROGATES[1] else len(text)
+        cut = len(text) - 1 if text and "\ud800" <= text[-1] <= "\udbff" else len(text)
         text, self._half_character = well_formed(text[:cut]), text[cut:]
         if not text:
             return []

@@ -36,7 +36,7 @@ RETRIES: Final = {"CLAUDE_CODE_MAX_RETRIES": "2"}
 @DATABASE
 @click.option("--keep", is_flag=True, help="Keep the temporary data folder.")
 def demo(*, calendar: str | None, prompt: str | None, database: str | None, keep: bool) -> None:
-    """Show a conversation between an app and a sidecar.
+    """Show the messages between an app and a sidecar.
 
     Starts a sidecar with a temporary data folder, prints every message, connects a sample
     calendar, syncs and reads it, backs up the database and cancels a job.  It is a script for `sidecar console`.

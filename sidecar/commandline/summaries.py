@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from rich.text import Text
 
-from sidecar.commandline.formatting import members, one_line
+from sidecar.commandline.formatting import duration, members, one_line
 from sidecar.commandline.job_view import FINAL
 
 SHORT_ID: Final = 8
@@ -49,6 +49,9 @@ def _specific(method: str, value: Any) -> Text | str | None:
         case "jobs.progress":
             fraction = value.get("progress")
             return ("" if fraction is None else f"{fraction:.0%} ") + one_line(value.get("message") or "")
+        case "jobs.schedule_updated":
+            schedule = value["schedule"]
+            return f"{schedule['type']} every {duration(schedule['period_s']).removesuffix(' 0 s')}"
         case "activity.changed":
             titles = [one_line(event["title"]) for event in value["events"] if event["title"]]
             return ": ".join([f"{_counts(value)} from {value['source']}", *titles[:1]])

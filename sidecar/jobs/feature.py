@@ -51,10 +51,6 @@ class JobsFeature:
         )
         return self.worker
 
-    async def stop(self, deadline_s: float) -> tuple[int, bool]:
-        """Interrupts the running jobs.  Returns their number, and whether all ended in time."""
-        return await self.worker.stop(deadline_s) if self.worker is not None else (0, True)
-
     def wake(self) -> None:
         """Makes the worker look for due jobs: one was queued, or the clock was set."""
         if self.worker is not None:

@@ -1,7 +1,4 @@
-"""Changes jobs: the row, the line of the job's log and the notifications, in one transaction.
-
-Service, worker and scheduler change jobs only through this module, so that the three always agree.
-"""
+"""Changes jobs: the row, the line of the job's log and the notifications, in one transaction."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
@@ -156,7 +153,6 @@ class JobJournal:
                 self.store.set_progress(job_id, progress, text, iso_now(self.clock))
 
     def wait_for(self, job_id: str, what: WaitingFor | None) -> None:
-        """Sets what a running job waits for; None once it continues."""
         with self.database.write():
             if (job := self.store.wait_for(job_id, what, iso_now(self.clock))) is not None:
                 self._notify_updated(job)
@@ -190,7 +186,6 @@ class JobJournal:
             self.finish(job_id, JobStatus.CANCELLED)
 
     def rerun(self, job_id: str) -> Encoded[Job] | None:
-        """Queues a finished job again.  Returns None if it is not finished."""
         with self.database.write():
             job = self.store.rerun(job_id, iso_now(self.clock))
             if job is not None:
@@ -203,7 +198,6 @@ class JobJournal:
             self.store.set_lock_key(job_id, key)
 
     def set_paused(self, *, paused: bool) -> JobQueue:
-        """Pauses or resumes the queue, also for later starts."""
         with self.database.write():
             if paused is not (self.store.paused_at() is not None):
                 self.store.set_paused_at(iso_now(self.clock) if paused else None)

@@ -56,7 +56,7 @@ class RunningJob:
     def progress(self, fraction: float | None, message: str | None = None) -> None:
         if fraction is not None:
             fraction = min(1.0, max(0.0, fraction)) if math.isfinite(fraction) else None
-        # By the wall clock, which `--now` stops, since a recorded session must reproduce the stored progress.
+        # By the wall clock, which `--now` stops, since a recorded run must reproduce the stored progress.
         now_ms = self._clock.now_ms()
         store = self._stored_ms is None or not 0 <= now_ms - self._stored_ms < PROGRESS_STORE_INTERVAL_MS
         if store:

@@ -125,7 +125,6 @@ class Scheduler(Schedules):
             self._schedules.remove(schedule_id)
 
     def tick(self) -> str | None:
-        """Creates the jobs that are due.  Returns when the next one is."""
         now_ms = self._clock.now_ms()
         for schedule in self._schedules.due(iso(now_ms)):
             with self._database.write():
@@ -153,7 +152,6 @@ class Scheduler(Schedules):
         return self.run_now(schedule_id).as_model()
 
     def run_now(self, schedule_id: str) -> Encoded[Job]:
-        """Returns the schedule's unfinished job, or creates one now."""
         schedule = self._get(schedule_id)
         if (live := self._journal.store.get_live(schedule.last_job_id)) is not None:
             return live

@@ -99,7 +99,6 @@ class JobsStore:
     def page(
         self, status: str | None, job_type: str | None, limit: int, cursor: str | None
     ) -> tuple[list[Encoded[Job]], str | None]:
-        """Returns jobs, newest first, and the cursor of the next page."""
         return _JOBS.page(self._database, limit, cursor, equal={"status": status, "type": job_type})
 
     def request_cancel(self, job_id: str, now: str) -> Encoded[Job] | None:
@@ -147,7 +146,6 @@ class JobsStore:
         return job_id
 
     def claim(self, job_id: str, boot_id: str, now: str) -> ClaimedJob | None:
-        """Starts a queued job.  Returns None if it is no longer queued."""
         row = self._database.row(
             f"""
             UPDATE jobs SET
@@ -161,14 +159,12 @@ class JobsStore:
         return None if row is None else ClaimedJob._make((*row[:-1], Encoded(Job, row[-1].encode())))
 
     def next_run_at(self) -> str | None:
-        """Returns when the next delayed job is due."""
         run_at: str | None = self._database.value(f"SELECT min(run_at) {DELAYED}")
         return run_at
 
     def finish(
         self, job_id: str, status: str, message: str | None, *, result: str | None, error: str | None, now: str
     ) -> Encoded[Job] | None:
-        """Ends a running job.  Returns None if it is not running."""
         changes = """
             status = :status, message = coalesce(:message, message), result_json = :result, error_json = :error,
             progress = iif(:status = 'succeeded', 1.0, progress), finished_at = :now"""
@@ -179,7 +175,6 @@ class JobsStore:
         self._change(job_id, now, changes, progress=progress, message=message)
 
     def wait_for(self, job_id: str, what: str | None, now: str) -> Encoded[Job] | None:
-        """Sets what a running job waits for.  Returns None if it is not running."""
         return self._change(job_id, now, "waiting_for = :what", what=what)
 
     def requeue(
@@ -235,7 +230,6 @@ class JobsStore:
         return [Orphan._make(row) for row in rows]
 
     def get_live(self, job_id: str | None) -> Encoded[Job] | None:
-        """Returns the job if it is not finished yet."""
         return self._job(f"SELECT {JOB_JSON} FROM jobs WHERE job_id = ? AND status IN ('queued', 'running')", job_id)
 
     def paused_at(self) -> str | None:

@@ -81,7 +81,6 @@ class JobsWorker:
             self._ended.set()
 
     async def stop(self, deadline_s: float) -> tuple[int, bool]:
-        """Interrupts the running jobs.  Returns their number, and whether all ended in time."""
         self._stopping = True
         jobs = list(self._running.values())
         for running in jobs:
@@ -162,7 +161,6 @@ class JobsWorker:
         return STORE_RETRIES_S[-1]
 
     def _seconds_until(self, *times: str | None) -> float | None:
-        """Returns the seconds to sleep until the earliest of these times; None if there is none."""
         known = [time for time in times if time is not None]
         if not known:
             return None
@@ -251,7 +249,6 @@ class JobsWorker:
 
 
 def _innermost(error: Exception) -> Exception:
-    """Unwraps an exception that a task group of the handler has wrapped."""
     while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     return error

@@ -1,8 +1,4 @@
-"""The SQLite connection: opens the database, and groups writes into transactions.
-
-The writes of one event-loop iteration share a transaction; `commit` ends it, before anything that depends on the writes
-is sent.  Only one process may write: a lock file next to the database keeps a second sidecar out.
-"""
+"""The SQLite connection: opens the database, and groups the writes of one event-loop iteration into a transaction."""
 
 import logging
 import os
@@ -134,7 +130,6 @@ class Database:
         return None if row is None else row[0]
 
     def values(self, sql: str, parameters: Parameters = ()) -> list[Any]:
-        """Returns the first column of each row."""
         return [row[0] for row in self.rows(sql, parameters)]
 
     def encoded(self, model: type[M], sql: str, parameters: Parameters = ()) -> Encoded[M] | None:

@@ -1,15 +1,10 @@
 """Full-text search: an FTS5 index of a table, and the parts of a search that are the same for every table.
 
-The index is created at startup and not by a migration, since SQLite can lack FTS5 or its trigram tokenizer; a search
-then uses LIKE.  A trigger on an index that SQLite cannot open would make every write to the table fail, so each start
-checks whether it can be opened.
+A trigger on an index that SQLite cannot open would make every write to the table fail, so each start checks whether it
+can be opened.  Triggers update the rows that are indexed already; until all are, and without FTS5, searches use LIKE.
 
-A long table is indexed in steps, while it is read and written: triggers update the rows that are indexed already, and
-until the last step searches use LIKE.
-
-Trigrams match any part of a word, and text in Chinese, Japanese and Korean, which has no spaces between words.  A term
-of fewer than three characters has no trigram: it is searched for with LIKE on the table (LIKE on the index would find
-nothing).
+Trigrams match any part of a word, and text in languages without spaces between words.  A term of fewer than three
+characters has no trigram: it is searched for with LIKE on the table (LIKE on the index would find nothing).
 """
 
 import logging
@@ -180,7 +175,6 @@ class FullTextIndex:
             self._database.execute(f"INSERT INTO {self.name} ({self.name}, rank) VALUES ('integrity-check', 1)")
 
     def rebuild(self) -> None:
-        """Indexes the whole table again, in one step."""
         with self._database.write():
             self._database.execute(f"INSERT INTO {self.name} ({self.name}) VALUES ('rebuild')")
             self._database.execute(f"INSERT INTO {self.name} ({self.name}) VALUES ('optimize')")

@@ -25,6 +25,7 @@ INITIAL: Final = "0001_initial"
 MIGRATIONS_TABLE: Final = "schema_migrations"
 BACKUPS_KEPT: Final = 3
 PART: Final = ".part"
+_CREATE: Final = re.compile(r"^CREATE (TABLE|INDEX)", re.MULTILINE)
 CHECK_STEPS: Final = 10_000
 """Steps of SQLite's virtual machine, a few milliseconds, between two looks at the time limit of a check."""
 
@@ -137,11 +138,7 @@ def migrate(connection: sqlite3.Connection, known: dict[str, str], pending: list
     migrations.migrations_table = MIGRATIONS_TABLE
     for name, text in known.items():
         # A database of the old backend has the objects of the first migration already.
-        sql = (
-            text
-            if name != INITIAL
-            else re.sub(r"^CREATE (TABLE|INDEX)", r"CREATE \1 IF NOT EXISTS", text, flags=re.MULTILINE)
-        )
+        sql = _CREATE.sub(r"CREATE \1 IF NOT EXISTS", text) if name == INITIAL else text
         migrations(name=name)(lambda database, sql=sql: apply_migration(database, sql))
     try:
         migrations.apply(Database(connection))

@@ -13,8 +13,7 @@ HEADER: Final = "-- Generated from schema/migrations by `sidecar schema`.\n"
 
 _LEXEME: Final = re.compile(r"--[^\n]*|'[^']*'|\"[^\"]*\"|[(),]|[^-'\"(),]+|-")
 _DOCUMENTED: Final = re.compile(
-    r"((?:^--.*\n)+)(?:CREATE (?:UNIQUE )?(?:TABLE|INDEX)|ALTER TABLE (\w+) ADD COLUMN) (\w+)",
-    re.MULTILINE,
+    r"((?:^--.*\n)+)(?:CREATE (?:UNIQUE )?(?:TABLE|INDEX)|ALTER TABLE (\w+) ADD COLUMN) (\w+)", re.MULTILINE
 )
 
 

@@ -1,11 +1,7 @@
 """Credentials at rest, encrypted with AES-256-GCM under a key that the client stores and passes to `initialize`.
 
-A sealed value is `enc:v1:<key id>:<base64 of nonce and ciphertext>`.  It is bound to its table, column and row: copied
-to another row it cannot be opened.  Without a key from the client, the key is in a file next to the database; that
-protects a copy of the database alone, and the result of `initialize` says `unprotected`.
-
-The vault is the one place that reads and writes tables of other modules: it finds and re-encrypts the values of every
-`SealedColumn`, also in backups.  The stores that own the tables declare the columns and contain all other SQL.
+A sealed value is `enc:v1:<key id>:<base64 of nonce and ciphertext>`.  The vault is the one place that reads and writes
+tables of other modules: it finds and re-encrypts the values of every `SealedColumn`, also in backups.
 """
 
 import contextlib

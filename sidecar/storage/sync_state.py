@@ -22,7 +22,6 @@ class SyncState:
         return [SyncStatus(connector=connector, last_sync_at=at) for connector, at in rows]
 
     def cursor(self, connector: str) -> str | None:
-        """Returns the cursor of the connector's last sync, or None if it has not synced."""
         row = self._database.row("SELECT cursor FROM sync_state WHERE connector = ?", (connector,))
         return None if row is None else row[0]
 

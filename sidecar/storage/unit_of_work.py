@@ -1,7 +1,4 @@
-"""The unit of work: the writes of one event-loop iteration are committed together, before their results are sent.
-
-Requests of one burst share a transaction, so each costs only a fraction of a disk flush.
-"""
+"""The unit of work: the writes of one event-loop iteration are committed together, before their results are sent."""
 
 import asyncio
 import logging
@@ -63,7 +60,6 @@ class UnitOfWork:
         await done
 
     def close(self) -> None:
-        """Ignores every later commit; call it before closing the database."""
         self._is_closed = True
 
     def commit(self) -> None:

@@ -1,1 +1,1 @@
-"""Transcripts: conversations on the pipe, recorded once, replayed, verified and looked at anywhere."""
+"""Transcripts: the messages on the pipe, recorded once, replayed, verified and viewed anywhere."""

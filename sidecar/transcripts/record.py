@@ -1,8 +1,7 @@
 """Records a session at the edge of the pipe: one line for each line received or sent.
 
-Received lines are written together with the responses, in one write just before those are sent: the file contains
-everything that the client has received, even if the process is killed right after.  A line is parsed only if the name
-of a secret member occurs in the data.
+Received lines are written together with the responses, in one write just before those are sent.  A line is parsed only
+if the name of a secret member occurs in the data.
 """
 
 import logging
@@ -16,6 +15,7 @@ from sidecar_protocol.connection import MESSAGE_TOO_LARGE, PARSE_ERROR, Refused
 
 from sidecar import __version__
 from sidecar.clock import Clock, iso_now
+from sidecar.paths import open_private
 from sidecar.transcripts.file.format import TO_CLIENT, TO_SIDECAR, event_line, header_line, message_prefix, raw_line
 from sidecar.transcripts.file.redact import Redactor
 from sidecar.transcripts.file.schemas import ContractSchemas
@@ -40,7 +40,7 @@ class Recorder:
         """Lines received since the last write, each with its refusal."""
         self._received_at = 0.0
         self._sent_at = 0.0
-        self._file = open(path, "ab+", buffering=0, opener=_open_private)  # noqa: SIM115 - closed by `close`
+        self._file = open(path, "ab+", buffering=0, opener=open_private)  # noqa: SIM115 - closed by `close`
         self._size = self._file.seek(0, os.SEEK_END)
         self._file.seek(max(0, self._size - 1))
         is_cut = self._file.read(1) not in (b"", b"\n")  # the last run was killed in a write
@@ -52,11 +52,9 @@ class Recorder:
             self._received_at = self._now()
 
     def on_line(self, line: bytes, refusal: Refused | None) -> None:
-        """Takes a received line, with its refusal if it is not a valid message."""
         self._received.append((line, refusal))
 
     def on_send(self, lines: list[bytes], data: bytes) -> None:
-        """Writes lines that are about to be sent; `data` is all of them joined."""
         received = self._take_received()
         self._sent_at = self._now()
         start = message_prefix(self._sent_at, TO_CLIENT)
@@ -76,7 +74,6 @@ class Recorder:
             self._write(self._take_received())
 
     def close(self, code: int) -> None:
-        """Writes the exit code and closes the file."""
         self._write([*self._take_received(), event_line(self._now(), TO_CLIENT, exit=code)])
         self._file.close()
 
@@ -84,7 +81,6 @@ class Recorder:
         return (self._seconds() - self._start) * 1000
 
     def _take_received(self) -> list[bytes]:
-        """Returns the entries of the lines received since the last write."""
         received, self._received = self._received, []
         # Lines that waited were received before responses that are in the file; times in it must not decrease.
         self._received_at = max(self._received_at, self._sent_at)
@@ -136,7 +132,3 @@ def open_recorder(path: Path, openrpc: bytes, clock: Clock, fixed: dict[str, obj
         **({"fixed": fixed} if fixed else {}),
     }
     return Recorder(path, facts, Redactor(schemas), clock.monotonic)
-
-
-def _open_private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

@@ -38,7 +38,7 @@ class UpstreamNotRecorded(Exception):
 
 
 class UpstreamRecorder:
-    """Sends requests and appends their answers to a file."""
+    """Sends requests and appends their responses to a file."""
 
     def __init__(self, path: Path) -> None:
         """Raises OSError if the file cannot be written."""

@@ -1,12 +1,9 @@
-"""Serves requests: finds the method, validates the params, calls the handler, and turns exceptions into errors.
-
-A handler that never suspends is run to its end in place, without a task.  Responses are sent once the writes of the
-request are committed.
-"""
+"""Serves requests: finds the method, validates the params, calls the handler, and turns exceptions into errors."""
 
 import logging
 import sqlite3
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -30,15 +27,13 @@ Admit = Callable[["Route"], RpcError | None]
 """Returns the error with which a method is refused at the moment; None if it may be called."""
 
 
+@dataclass(slots=True)
 class Route:
     """A method and the handler that serves it."""
 
-    __slots__ = ("_validate", "declared", "handler")
-
-    def __init__(self, declared: Method, handler: Callable[..., Coroutine[Any, Any, Model | None]]) -> None:
-        self.declared = declared
-        self.handler = handler
-        self._validate: Callable[[Any], Any] | None = None
+    declared: Method
+    handler: Callable[..., Coroutine[Any, Any, Model | None]]
+    _validate: Callable[[Any], Any] | None = None
 
     def call(self, params: dict[str, Any]) -> Coroutine[Any, Any, Model | None]:
         if self._validate is None:  # the model is built at the first call, not at the start
@@ -192,7 +187,6 @@ class Dispatcher:
 
 
 def _step(handler: Coroutine[Any, Any, Model | None], route: Route) -> Model | None:
-    """Runs a handler that never suspends to its end."""
     try:
         handler.send(None)
     except StopIteration as end:

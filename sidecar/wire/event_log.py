@@ -34,8 +34,7 @@ class EventLog:
 
     def epoch(self) -> str:
         """Returns the id of this database; sequence numbers are comparable only within one epoch."""
-        row = self._database.row("SELECT value FROM database_metadata WHERE name = 'epoch'")
-        return str(row[0]) if row else ""
+        return self._database.value("SELECT value FROM database_metadata WHERE name = 'epoch'") or ""
 
     def window(self) -> tuple[int, int]:
         """Returns the oldest and the latest `seq`, or (latest + 1, latest) if the log is empty."""
@@ -45,7 +44,6 @@ class EventLog:
         return (oldest if oldest is not None else (latest or 0) + 1), latest or 0
 
     def add(self, now_ms: int, method: str, params_fragment: bytes) -> None:
-        """Appends an event and prunes the log now and then."""
         self.append(iso(now_ms), method, params_fragment)
         self._added += 1
         self._added_bytes += len(params_fragment)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any, Final
 
 from sidecar_protocol.connection import Id, Request
@@ -28,15 +29,15 @@ def report_progress(message: str | None = None, fraction: float | None = None) -
         report("report", message, fraction)
 
 
+@dataclass(slots=True)
 class InFlightRequest:
     """One request whose handler has not finished."""
 
-    def __init__(self, task: asyncio.Task[None], *, is_shutdown: bool) -> None:
-        self.task = task
-        self.is_shutdown = is_shutdown
-        self.has_started = False
-        self.cancel_reason: RpcError | None = None
-        self.deadline: asyncio.TimerHandle | None = None
+    task: asyncio.Task[None]
+    is_shutdown: bool
+    has_started: bool = False
+    cancel_reason: RpcError | None = None
+    deadline: asyncio.TimerHandle | None = None
 
     def cancel(self, reason: RpcError) -> None:
         """Cancels the handler; the first reason becomes the response."""
@@ -76,7 +77,6 @@ class InFlightRequests:
             entry.deadline = loop.call_later(meta.timeout_ms / 1000, entry.cancel, expired)
 
     def cancel(self, request_id: Id) -> None:
-        """Cancels a request for the client; does nothing if it was answered already."""
         if (entry := self._requests.get(request_id)) is not None:
             entry.cancel(Cancelled())
 

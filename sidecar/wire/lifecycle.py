@@ -85,7 +85,6 @@ class LifecycleService(Lifecycle):
         return self._draining is not None
 
     def admit(self, route: Route) -> RpcError | None:
-        """Returns the error with which a method is refused at the moment; None if it may be called."""
         if route.declared.before_initialize:
             return None
         if self._draining is not None:

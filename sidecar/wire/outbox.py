@@ -1,12 +1,9 @@
-"""Outgoing notifications: the durable log, live delivery, coalescing, and what happens when the client reads slowly.
-
-A durable notification is written to the log in the transaction of the change that it announces, and sent after the
-commit.  Output for a slow client does not grow without limit: it gets one `events.lag` and replays what it missed.
-"""
+"""Outgoing notifications: the durable log, live delivery, coalescing, and lagging clients (see the README)."""
 
 import logging
 import sqlite3
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Final, Protocol
 
@@ -56,14 +53,12 @@ class _State(Enum):
     UNREADABLE = auto()  # the log could not be read; a timer retries
 
 
+@dataclass(slots=True)
 class _Slot:
     """The newest ephemeral notification with one key, held until its rate limit allows it."""
 
-    __slots__ = ("not_before", "pending")
-
-    def __init__(self) -> None:
-        self.pending: Ephemeral | None = None
-        self.not_before = 0.0
+    pending: Ephemeral | None = None
+    not_before: float = 0.0
 
 
 class Outbox:
@@ -181,9 +176,7 @@ class Outbox:
 
     def _coalesce(self, notification: Ephemeral) -> None:
         key: Key = (notification.name, *(getattr(notification, field) for field in notification.key))
-        slot = self._slots.get(key)
-        if slot is None:
-            slot = self._slots[key] = _Slot()
+        slot = self._slots.setdefault(key, _Slot())
         slot.pending = slot.pending.followed_by(notification, MAX_COALESCED_CHARS) if slot.pending else notification
         self._request_commit()
 

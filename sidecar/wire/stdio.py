@@ -74,7 +74,6 @@ class Writer:
         return self._stall_timer is not None
 
     def queue_response(self, line: bytes) -> None:
-        """Queues a line ahead of all queued notifications."""
         if line:
             self._responses.append(line)
             self.pending_bytes += len(line)
@@ -180,7 +179,6 @@ class ThreadedWriter(Writer):
         threading.Thread(target=self._write_chunks, name="stdout", daemon=True).start()
 
     def flush(self) -> None:
-        """Hands the next chunk to the thread if the thread is idle."""
         if not self._is_waiting and self.load_chunk():
             self._is_waiting = True
             self._is_idle.clear()
@@ -216,7 +214,6 @@ class ThreadedWriter(Writer):
         self._on_written()
 
     def finish(self, timeout_s: float) -> None:
-        """Writes queued lines before the process exits; blocks for at most `timeout_s` seconds."""
         deadline = time.monotonic() + timeout_s
         while self._is_idle.wait(max(0.0, deadline - time.monotonic())):
             if time.monotonic() >= deadline or not self.load_chunk():

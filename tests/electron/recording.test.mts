@@ -24,7 +24,7 @@ function hoursLater(hours: number): string {
 /** The common methods of a supervised sidecar and a client. */
 type Connection = Pick<Sidecar, "call" | "onAny">;
 
-interface Conversation {
+interface Exchange {
   responses: unknown[];
   notifications: unknown[];
 }
@@ -55,8 +55,8 @@ async function folderWithCalendar(t: TestContext): Promise<{ dataDir: string; ac
 }
 
 /** Sends this test's requests; returns all responses, and the notifications up to the last one. */
-async function converse(sidecar: Connection, accountId: string): Promise<Conversation> {
-  const { responses, notifications }: Conversation = { responses: [], notifications: [] };
+async function exchange(sidecar: Connection, accountId: string): Promise<Exchange> {
+  const { responses, notifications }: Exchange = { responses: [], notifications: [] };
   const checks = new Set<() => void>();
   sidecar.onAny((name, params) => {
     notifications.push([name, params]);
@@ -95,7 +95,7 @@ test("a recorded conversation is the same with every replay and is verified agai
   const file = join(newDataDir(), "..", "recorded.jsonl");
 
   const live = start(t, { dataDir, command: [...COMMAND, "serve", "--record", file] });
-  const recorded = await converse(live, accountId);
+  const recorded = await exchange(live, accountId);
   await live.stop();
   const text = readFileSync(file, "utf8");
   assert.ok(JSON.stringify(recorded.notifications).includes('"jobs.progress"'));
@@ -103,12 +103,12 @@ test("a recorded conversation is the same with every replay and is verified agai
   assert.match(text.trimEnd().split("\n").at(-1) ?? "", /"exit":0/);
 
   const replaying = start(t, { command: [...COMMAND, "replay", file] });
-  assert.deepEqual(await converse(replaying, accountId), recorded);
+  assert.deepEqual(await exchange(replaying, accountId), recorded);
 
   const replay = new ReplayTransport(text, (chunk) => client.receive(chunk));
   const client = new Client({ send: replay.send, onFault: (fault) => assert.fail(String(fault)) });
   t.after(() => replay.close());
-  const [, replayed] = await Promise.all([client.initialize(INITIALIZE), converse(client, accountId)]);
+  const [, replayed] = await Promise.all([client.initialize(INITIALIZE), exchange(client, accountId)]);
   assert.deepEqual(replayed, recorded);
 
   const verify = (path: string) =>

@@ -177,6 +177,7 @@ class Activity(Protocol):
         With `issue_key` it lists an issue's thread: events about the issue, and meetings, pages, runs and other issues
         that mention it.  A page with a `next_cursor` may be short or even empty: continue with the cursor.
         """
+        ...
 
     @method("activity.search", raises=(InvalidCursor,))
     async def search(
@@ -197,3 +198,4 @@ class Activity(Protocol):
         issue and those that mention it.  A page with a `next_cursor` may be short or even empty: continue with the
         cursor.
         """
+        ...

@@ -180,6 +180,7 @@ class ActivityReports(Protocol):
         The same events always give the same summary.  Other people's events and cancelled or declined meetings are
         omitted; a meeting that is in two calendars counts once.
         """
+        ...
 
     @method("activity.heatmap", raises=(InvalidParams, TimeZoneUnknown))
     async def heatmap(
@@ -189,3 +190,4 @@ class ActivityReports(Protocol):
 
         An all-day event counts on its first day in every time zone.
         """
+        ...

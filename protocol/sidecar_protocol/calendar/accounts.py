@@ -116,6 +116,7 @@ class CalendarAccounts(Protocol):
     @method("calendar.providers.list", rest="GET /calendar/providers")
     async def list_providers(self) -> CalendarProviderList:
         """Returns the calendar providers, with the credentials that each needs and whether it is available."""
+        ...
 
     @method(
         "calendar.accounts.create",
@@ -143,6 +144,7 @@ class CalendarAccounts(Protocol):
         Google accounts are usually connected by `calendar.oauth.google.start` instead.  If the provider has one
         account per e-mail address, an existing account with this address is reconnected.  No provider uses `config`.
         """
+        ...
 
     @method("calendar.accounts.update", raises=(CalendarAccountNotFound,))
     async def update(
@@ -154,16 +156,19 @@ class CalendarAccounts(Protocol):
         future_days: FutureDays | None = None,
     ) -> CalendarAccount:
         """Changes an account's name, or the range of days that is synced.  Another range starts a sync."""
+        ...
 
     @method(
         "calendar.accounts.delete", raises=(CalendarAccountNotFound,), rest="DELETE /calendar/accounts/{id}", waits=True
     )
     async def delete(self, *, account_id: AccountId) -> CalendarAccountDeleted:
         """Revokes an account's sign-in, and deletes the account with its calendars and events, also from the feed."""
+        ...
 
     @method("calendar.accounts.sync", raises=(CalendarAccountNotFound,), rest="POST /calendar/accounts/{id}/sync")
     async def sync(self, *, account_id: AccountId, full: Flag = False) -> Job:
         """Starts a sync, and returns its job.  Without `full`, returns the queued or running sync if there is one."""
+        ...
 
     @method(
         "calendar.calendars.update",
@@ -172,3 +177,4 @@ class CalendarAccounts(Protocol):
     )
     async def update_calendar(self, *, account_id: AccountId, calendar_id: CalendarId, selected: Flag) -> Calendar:
         """Selects or deselects a calendar.  The events of a deselected one are stored but hidden."""
+        ...

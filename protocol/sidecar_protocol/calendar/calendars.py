@@ -172,14 +172,17 @@ class Calendars(Protocol):
     @method("calendar.accounts.list", rest="GET /calendar/accounts")
     async def list_accounts(self) -> CalendarAccountList:
         """Returns all calendar accounts."""
+        ...
 
     @method("calendar.accounts.get", raises=(CalendarAccountNotFound,), rest="GET /calendar/accounts/{id}")
     async def get_account(self, *, account_id: AccountId) -> CalendarAccount:
         """Returns a calendar account."""
+        ...
 
     @method("calendar.calendars.list", rest="GET /calendar/calendars")
     async def list_calendars(self, *, account_id: AccountId | None = None) -> CalendarList:
         """Returns the calendars of an account, or of all accounts, including deselected ones."""
+        ...
 
     @method("calendar.events.list", raises=(InvalidParams, InvalidCursor), rest="GET /calendar/events")
     async def list_events(
@@ -197,3 +200,4 @@ class Calendars(Protocol):
 
         Events of deselected calendars are left out unless `include_unselected` is set.  A page ends early at 4 MiB.
         """
+        ...

@@ -135,6 +135,7 @@ class GoogleSignIn(Protocol):
 
         Open the loopback port before this call; Google redirects to exactly this `redirect_uri`.
         """
+        ...
 
     @method(
         "calendar.oauth.google.callback",
@@ -150,6 +151,7 @@ class GoogleSignIn(Protocol):
         error: OAuthError | None = None,
     ) -> SignInReturned:
         """Passes on the redirect: its complete URL, or `state` with `code` or `error`."""
+        ...
 
     @method(
         "calendar.oauth.google.complete",
@@ -177,3 +179,4 @@ class GoogleSignIn(Protocol):
 
         An existing account with the same e-mail address is reconnected.  After `calendar_unreachable`, call it again.
         """
+        ...

@@ -152,19 +152,24 @@ class Lifecycle(Protocol):
 
         If the response has another `protocol_version`, the client decides whether to continue.
         """
+        ...
 
     @method("initialized")
     async def initialized(self) -> None:
         """Optional; accepted for LSP-style clients."""
+        ...
 
     @method("shutdown", waits=True)
     async def shutdown(self, *, deadline_ms: Deadline = 5_000) -> Drained:
         """Finishes open requests, stops child processes and saves the state.  Then send exit, or close stdin."""
+        ...
 
     @method("exit", before_initialize=True)
     async def exit(self) -> None:
         """Ends the process with exit code 0, after a shutdown if there was none."""
+        ...
 
     @method("$/cancelRequest")
     async def cancel_request(self, *, id: RequestId) -> None:
         """Cancels a request.  It is still answered: with the error -32800, or with its result if it has finished."""
+        ...

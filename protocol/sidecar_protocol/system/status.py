@@ -115,14 +115,17 @@ class System(Protocol):
     @method("rpc.discover", before_initialize=True)
     async def discover(self) -> OpenRpc:
         """Returns the contract as an OpenRPC document."""
+        ...
 
     @method("system.health", rest="GET /health", before_initialize=True)
     async def health(self) -> Health:
         """Checks whether the sidecar works.  Cheap enough for a heartbeat."""
+        ...
 
     @method("system.status", rest="GET /status")
     async def status(self) -> Status:
         """Returns the status of the sidecar."""
+        ...
 
     @method("system.diagnostics", waits=True)
     async def diagnostics(self) -> Diagnostics:
@@ -130,3 +133,4 @@ class System(Protocol):
 
         Secrets are redacted.
         """
+        ...

@@ -48,12 +48,8 @@ ToolInput = Mapping[str, Any]
 
 REQUEST_JSON: Final = row_json(
     PermissionRequest,
-    input="json(input_json)",
-    rules="json(rules_json)",
-    updated_input="json(updated_input_json)",
-    remembered="json(remembered_json)",
+    **{name: f"json({name}_json)" for name in ("input", "rules", "updated_input", "remembered")},
 )
-
 _REQUESTS: Final = PagedList(
     PermissionRequest, "claude_permissions", REQUEST_JSON, {"created_at": str, "request_id": str}, descending=True
 )

@@ -48,29 +48,22 @@ class Executable:
     source: ExecutableSource
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Discovery:
     """Searches again for each run, since the user may install or update Claude Code at any time.
 
     `setting` is CLAUDE_PATH: if it is set, nothing else is used, even if it is wrong.
     """
 
-    def __init__(
-        self,
-        *,
-        setting: str | None,
-        environment: Mapping[str, str],
-        home: Path,
-        shell_timeout_s: float = LOGIN_SHELL_TIMEOUT_S,
-    ) -> None:
-        self._setting = setting
-        self._environment = inherited(environment)
-        self._home = home
-        self._shell_timeout_s = shell_timeout_s
+    setting: str | None
+    environment: Mapping[str, str]
+    home: Path
+    shell_timeout_s: float = LOGIN_SHELL_TIMEOUT_S
 
     async def find(self) -> Executable:
         """Returns the executable to use.  Raises `JobFailed` (`executable_missing`) with a hint."""
-        if self._setting:
-            return _configured(self._setting)
+        if self.setting:
+            return _configured(self.setting)
         if (on_path := next(self._on_path(), None)) is not None:
             return on_path
         in_shell, _ = await self._query_login_shell()
@@ -78,8 +71,8 @@ class Discovery:
 
     def choose(self, candidates: Sequence[Executable]) -> Executable:
         """Returns the executable that `find` would return, given the result of `find_all`.  Raises as `find` does."""
-        if self._setting:
-            return _configured(self._setting)
+        if self.setting:
+            return _configured(self.setting)
         if candidates:
             return candidates[0]
         raise JobFailed(
@@ -92,22 +85,22 @@ class Discovery:
         """Returns all executables in order of preference, and the PATH of the login shell (None if unknown)."""
         found: dict[Path, Executable] = {}
         configured = []
-        if self._setting:
+        if self.setting:
             with contextlib.suppress(JobFailed):
-                configured = [_configured(self._setting)]
+                configured = [_configured(self.setting)]
         in_shell, path = await self._query_login_shell()
         for executable in (*configured, *self._on_path(), *in_shell, *self._installed()):
             found.setdefault(executable.path, executable)
         return list(found.values())[:MAX_CANDIDATES], path
 
     def _on_path(self) -> Iterator[Executable]:
-        for folder in self._environment.get("PATH", "").split(os.pathsep):
+        for folder in self.environment.get("PATH", "").split(os.pathsep):
             # A run has its own working directory, in which a relative entry would name another folder.
             if Path(folder).is_absolute() and (found := which(NAME, path=folder)) is not None:
                 yield Executable(Path(found), ExecutableSource.PATH)
 
     def _installed(self) -> Iterator[Executable]:
-        for path in install_paths(self._environment, self._home):
+        for path in install_paths(self.environment, self.home):
             if which(str(path)):
                 yield Executable(path, ExecutableSource.KNOWN_PLACE)
 
@@ -116,10 +109,10 @@ class Discovery:
 
         One shell answers both: profiles are slow, and two at once can wait for each other (pyenv).
         """
-        shell = self._environment.get("SHELL")
+        shell = self.environment.get("SHELL")
         if not shell or not which(shell):  # Windows has no login shell
             return [], None
-        printed = await command_output([shell, "-lc", SHELL_COMMAND], self._environment, self._shell_timeout_s)
+        printed = await command_output([shell, "-lc", SHELL_COMMAND], inherited(self.environment), self.shell_timeout_s)
         # A profile may print a greeting first, and `command -v` prints an alias as its definition.
         lines = [line.strip() for line in reversed(printed.splitlines())]
         found = [line for line in lines if line.startswith("/") and which(line)]
@@ -132,11 +125,7 @@ def install_paths(environment: Mapping[str, str], home: Path) -> Iterator[Path]:
     yield home / ".local" / "bin" / NAME
     if sys.platform == "win32":
         yield Path(environment.get("APPDATA", home / "AppData" / "Roaming"), "npm", NPM_EXE)
-    else:
-        yield from _posix_install_paths(environment, home)
-
-
-def _posix_install_paths(environment: Mapping[str, str], home: Path) -> Iterator[Path]:
+        return
     folders = [".claude/local", "/opt/homebrew/bin", "/usr/local/bin"]
     if prefix := environment.get("NPM_CONFIG_PREFIX") or environment.get("npm_config_prefix"):
         folders.append(f"{prefix}/bin")

@@ -59,7 +59,6 @@ class Launcher:
 
 
 def not_started(path: Path, source: str, folder: Path, error: OSError) -> JobFailed:
-    """Returns the failure for an error of the operating system."""
     failed = partial(JobFailed, details={"source": source, "errno": error.errno})
     if error.errno in NO_RESOURCES:
         return failed(

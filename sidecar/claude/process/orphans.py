@@ -44,7 +44,6 @@ class ProcessTable:
                 self._database.execute("DELETE FROM claude_processes WHERE pid = ?", (pid,))
 
     def processes(self) -> list[StoredProcess]:
-        """Returns the processes that have not been seen to end."""
         rows = self._database.rows("SELECT pid, started_ts, owner_id FROM claude_processes")
         return [StoredProcess(*row) for row in rows]
 

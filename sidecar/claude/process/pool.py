@@ -72,30 +72,24 @@ class SessionProcess:
         self.idle_ended.set()
 
 
+@dataclass(slots=True)
 class ProcessPool:
-    """The processes of all sessions.  `run` it in a task, and `stop` it at the end."""
+    """The processes of all sessions.  `run` it in a task, and `stop` it at the end.
 
-    def __init__(
-        self,
-        *,
-        on_ended: Callable[[str], None],
-        is_draining: Callable[[], bool],
-        idle_s: float = IDLE_S,
-        idle_processes: int = IDLE_PROCESSES,
-    ) -> None:
-        """`on_ended` gets the id of a session whose process has ended."""
-        self._on_ended = on_ended
-        self._is_draining = is_draining
-        self._idle_s = idle_s
-        self._idle_processes = idle_processes
-        # By session; the least recently used first.
-        self._processes: dict[str, SessionProcess] = {}
-        self._tasks: TaskGroup | None = None
-        self._stopping = anyio.Event()
-        self._stopped = anyio.Event()
+    `on_ended` gets the id of a session whose process has ended.
+    """
+
+    on_ended: Callable[[str], None]
+    is_draining: Callable[[], bool]
+    idle_s: float = IDLE_S
+    idle_processes: int = IDLE_PROCESSES
+    # By session; the least recently used first.
+    _processes: dict[str, SessionProcess] = field(default_factory=dict)
+    _tasks: TaskGroup | None = None
+    _stopping: anyio.Event = field(default_factory=anyio.Event)
+    _stopped: anyio.Event = field(default_factory=anyio.Event)
 
     async def run(self) -> None:
-        """Keeps idle processes until `stop`."""
         try:
             async with anyio.create_task_group() as tasks:
                 self._tasks = tasks
@@ -127,16 +121,16 @@ class ProcessPool:
     async def release(self, used: SessionProcess) -> None:
         """Interrupts the turn if it has not ended; keeps the process if it can take another.  Call it shielded."""
         tasks, is_ready = self._tasks, False
-        if not self._is_draining():
+        if not self.is_draining():
             is_ready = await interrupt(used.process)
-        if tasks is None or not is_ready or used.state is State.LAST_TURN or self._is_draining():
+        if tasks is None or not is_ready or used.state is State.LAST_TURN or self.is_draining():
             await self._end(used)
             return
         used.state = State.IDLE
         used.idle_ended = anyio.Event()
         self._processes[used.session_id] = self._processes.pop(used.session_id)
         idle = [one for one in self._processes.values() if one.state is State.IDLE]
-        for surplus in idle[: -self._idle_processes] if self._idle_processes else idle:
+        for surplus in idle[: -self.idle_processes] if self.idle_processes else idle:
             surplus.end_idle(State.LEAVING)
         tasks.start_soon(self._keep_idle, used)
 
@@ -157,7 +151,7 @@ class ProcessPool:
     async def _keep_idle(self, kept: SessionProcess) -> None:
         """Waits until the process is taken, or its time is over, and ends it in the second case."""
         try:
-            with anyio.move_on_after(self._idle_s):
+            with anyio.move_on_after(self.idle_s):
                 await kept.idle_ended.wait()
             if not kept.is_in_use:
                 kept.end_idle(State.LEAVING)
@@ -169,7 +163,7 @@ class ProcessPool:
 
     async def _end(self, ending: SessionProcess) -> None:
         ending.state = State.LEAVING
-        await stop(ending.process, ending.session_id, SHUTDOWN if self._is_draining() else TERMINATE)
+        await stop(ending.process, ending.session_id, SHUTDOWN if self.is_draining() else TERMINATE)
         del self._processes[ending.session_id]
-        self._on_ended(ending.session_id)
+        self.on_ended(ending.session_id)
         ending.ended.set()

@@ -29,7 +29,6 @@ from sidecar.storage.paging import PagedList, row_json
 
 SESSION_JSON: Final = row_json(Session, allowed_tools="json(allowed_tools_json)", usage=row_json(ClaudeUsage))
 MESSAGE_JSON: Final = row_json(ClaudeMessage, message_id="session_id || ':' || seq", raw="json(raw_json)")
-
 NOT_STORED: Final = "a change of a Claude session could not be stored"
 SEARCH: Final = "claude_messages_search"
 
@@ -70,8 +69,8 @@ class SessionStore:
         self._database = database
 
     def get(self, session_id: str) -> Encoded[Session] | None:
-        sql = f"SELECT {SESSION_JSON} FROM claude_sessions WHERE session_id = ?"
-        return self._database.encoded(Session, sql, (session_id,))
+        row = self._database.row(f"SELECT {SESSION_JSON} FROM claude_sessions WHERE session_id = ?", (session_id,))
+        return None if row is None else Encoded(Session, row[0].encode())
 
     def page(self, limit: int, cursor: str | None) -> tuple[list[Encoded[Session]], str | None]:
         """Returns sessions, most recently updated first, and the cursor of the next page."""
@@ -79,9 +78,10 @@ class SessionStore:
 
     def id_of(self, claude_session_id: str) -> str | None:
         """Returns the id of the session that has this id in the CLI."""
-        sql = "SELECT session_id FROM claude_sessions WHERE claude_session_id = ?"
-        session_id: str | None = self._database.value(sql, (claude_session_id,))
-        return session_id
+        row = self._database.row(
+            "SELECT session_id FROM claude_sessions WHERE claude_session_id = ?", (claude_session_id,)
+        )
+        return None if row is None else row[0]
 
     def resume_point(self, session_id: str) -> tuple[str | None, bool]:
         """Returns the CLI's session that the next process resumes, and whether it forks that session.
@@ -96,8 +96,8 @@ class SessionStore:
 
     def unfinished(self) -> list[str]:
         """Returns the ids of the sessions that are running or may have a live process."""
-        sql = "SELECT session_id FROM claude_sessions WHERE has_process = 1 OR status = 'running'"
-        return self._database.values(sql)
+        rows = self._database.rows("SELECT session_id FROM claude_sessions WHERE has_process = 1 OR status = 'running'")
+        return [row[0] for row in rows]
 
     def messages(
         self, session_id: str, limit: int, cursor: str | None

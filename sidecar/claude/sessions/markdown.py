@@ -15,7 +15,6 @@ from sidecar.json_reader import get_objects
 
 FENCE: Final = re.compile(r"`{3,}")
 TOOL_USES: Final = ("tool_use", "server_tool_use", "mcp_tool_use")
-COMMANDS: Final = ("Bash",)
 
 
 class MarkdownSession:
@@ -70,7 +69,7 @@ class MarkdownSession:
         if tool_input is None:
             yield "\nThe input was too large to be stored.\n"
             return
-        command = tool_input.get("command") if message["text"] in COMMANDS else None
+        command = tool_input.get("command") if message["text"] == "Bash" else None
         if isinstance(command, str):
             yield f"\n{fenced(command, 'sh')}\n"
             tool_input = {name: value for name, value in tool_input.items() if name not in ("command", "description")}

@@ -57,10 +57,7 @@ class TurnHandler:
     times: TurnTimes = NORMAL_TIMES
 
     async def run(self, job: TakeTurn, context: JobContext) -> ClaudeTurnResult:
-        """Runs the turn.
-
-        Raises `JobFailed` with the kinds of a run, `session_not_found` and `permission_unanswered`.
-        """
+        """Raises `JobFailed` with the kinds of a run, `session_not_found` and `permission_unanswered`."""
         self.permissions.cancel_all(job.session_id, CONTINUED)
         has_prompt = context.snoozed_for_s > 0
         session = self.sessions.begin_turn(job.session_id, context.job_id, job.prompt, has_prompt=has_prompt)
@@ -70,18 +67,13 @@ class TurnHandler:
         reporter = ProgressReporter(context, self.runtime.notify, session_id=job.session_id)
         turn = _Turn(session.load(), context, self.sessions, requests, reporter)
         reader = reporter.reader
-        entry = FeedEntry(
-            self.runtime,
-            "turn",
-            context,
-            job.prompt,
-            lambda: {
-                "session_id": job.session_id,
-                "model": reader.model,
-                "claude_session_id": reader.session_id or turn.session.claude_session_id,
-                "cwd": turn.session.cwd or str(self.launcher.home),
-            },
-        )
+
+        def details() -> dict[str, object]:
+            claude_id = reader.session_id or turn.session.claude_session_id
+            cwd = turn.session.cwd or str(self.launcher.home)
+            return {"session_id": job.session_id, "model": reader.model, "claude_session_id": claude_id, "cwd": cwd}
+
+        entry = FeedEntry(self.runtime, "turn", context, job.prompt, details)
         try:
             with entry.failures(), turn.failures():
                 answer = await self._answer(job, turn)

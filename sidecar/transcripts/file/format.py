@@ -72,7 +72,6 @@ class Entry:
 
     @property
     def method(self) -> str | None:
-        """The method of a single request or notification."""
         message = self.facts.get("msg")
         return message.get("method") if type(message) is dict else None
 
@@ -97,7 +96,6 @@ class Entry:
 
     @property
     def is_notification(self) -> bool:
-        """Whether it is a notification from the sidecar."""
         return not self.from_client and self.method is not None
 
 
@@ -157,12 +155,10 @@ def message_prefix(t: float, direction: str) -> bytes:
 
 
 def raw_line(t: float, raw: bytes, **more: Any) -> bytes:
-    """Returns the entry for a line from the client that is not JSON."""
     return event_line(t, TO_SIDECAR, raw=b64encode(raw).decode(), **more)
 
 
 def event_line(t: float, direction: str, **facts: Any) -> bytes:
-    """Returns an entry without a message, such as `eof` or `exit`."""
     return _line({"t": round(t, 3), "dir": direction, **facts})
 
 

@@ -3,7 +3,7 @@
 {"$any": "uuid"}                                          any value of this kind
 {"$re": "Wrote [0-9,]+ bytes", "$like": "Wrote 9 bytes"}  a text that matches in full; a replay sends `$like`
 {"$unordered": [1, 2]}                                    these items in any order
-{"$secret": 1}                                            the first secret of the conversation; a replay sends `$like`
+{"$secret": 1}                                            the first secret of the transcript; a replay sends `$like`
 """
 
 import re
@@ -38,7 +38,6 @@ EXAMPLES: Final[dict[str, Any]] = {
 
 
 def pattern_of(value: Any) -> str | None:
-    """Returns the kind of pattern, or None for an ordinary value."""
     if type(value) is not dict or not 0 < len(value) <= 2:
         return None
     kinds = [name for name in value if name in KINDS]
@@ -46,7 +45,6 @@ def pattern_of(value: Any) -> str | None:
 
 
 def is_secret(value: Any) -> bool:
-    """Returns whether a recorded value replaces a secret."""
     return type(value) is dict and SECRET_KEY in value and value.keys() <= {SECRET_KEY, LIKE}
 
 

@@ -1,6 +1,6 @@
-"""Removes secrets from a conversation: the members that the contract declares secret, not text that looks like one.
+"""Removes secrets from messages: the members that the contract declares secret, not text that looks like one.
 
-A secret becomes {"$secret": n}, with the same n for the same value, so that a replayed conversation stays consistent.
+A secret becomes {"$secret": n}, with the same n for the same value, so that a replay stays consistent.
 Each value inside a secret object is replaced separately.  An address also gets a placeholder URL (`addresses.py`).
 """
 
@@ -23,7 +23,7 @@ _BOM: Final = b"\xef\xbb\xbf"
 
 
 class Redactor:
-    """Redacts the lines of one conversation and remembers its secrets as digests."""
+    """Redacts the lines of one run and remembers its secrets as digests."""
 
     def __init__(self, schemas: ContractSchemas) -> None:
         self._schemas = schemas

@@ -39,7 +39,6 @@ class ContractSchemas:
         return _named(self._results, method)
 
     def notification(self, name: Any) -> Schema:
-        """Returns the schema of a notification's params."""
         return cast("Schema", _named(self._notifications, name).get("params", UNDECLARED))
 
     def coalescing(self, name: Any) -> Mapping[str, Any] | None:
@@ -47,7 +46,6 @@ class ContractSchemas:
         return _named(self._notifications, name).get("coalescing")
 
     def job(self, job_type: Any, part: str) -> Schema:
-        """Returns the schema of the `payload` or `result` of a job of this type."""
         return cast("Schema", _named(self._jobs, job_type).get(part, UNDECLARED))
 
     def resolved(self, schema: Schema) -> Schema:
@@ -71,7 +69,6 @@ class ContractSchemas:
             yield from self.choices(choice)
 
     def member(self, schema: Schema, value: Mapping[str, Any], name: str) -> Schema:
-        """Returns the schema of an object's member, or UNDECLARED."""
         for choice in self.choices(schema):
             if name in choice.get("properties", ()):
                 if choice.get("title") == "Job" and name in ("payload", "result"):
@@ -92,7 +89,6 @@ class ContractSchemas:
         return next(found, UNDECLARED)
 
     def format(self, schema: Schema) -> str | None:
-        """Returns the format of a value (`uuid`, `date-time`, `cursor`, …), or None."""
         return next((str(choice["format"]) for choice in self.choices(schema) if "format" in choice), None)
 
     def secret_names(self) -> tuple[frozenset[str], frozenset[str]]:

@@ -32,7 +32,6 @@ class Fault:
 
 
 def parse_fault(text: str) -> Fault:
-    """Parses an argument of `--fault`."""
     match = _FORM.fullmatch(text)
     if match is None:
         raise ArgumentTypeError(f"{text!r} is not a fault: {HELP}")

@@ -1,9 +1,4 @@
-"""Playing a recording: which responses and notifications are sent when a request arrives, and which without one.
-
-Notifications keep their recorded order.  Those recorded before a request are sent before its response, those after it
-before the next request.  Without a further request, the notifications ahead are sent one segment at a time to an idle
-client, or, at the recorded pace, at the recorded times.  `--wait-for` holds them back until `release`.
-"""
+"""Playing a recording: which responses and notifications are sent when a request arrives, and which without one."""
 
 import asyncio
 import math
@@ -53,7 +48,6 @@ class Player:
         self._anchor = (0.0, self._loop.time())  # one moment, in the recording in ms and now in s
 
     def serve(self, request: Request, recorded: RecordedRequest) -> None:
-        """Answers a request as recorded, and sends the notifications around the response."""
         self._map_token(request, recorded)
         self.recording.read_segment(recorded.segment)
         now, response = self._loop.time(), recorded.response

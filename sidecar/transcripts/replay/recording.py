@@ -243,7 +243,6 @@ def _is_id(value: Any) -> TypeGuard[int | str]:
 
 
 def exact(params: dict[str, Any]) -> bytes:
-    """Returns a request's params as JSON, without `_meta`."""
     return to_json({name: value for name, value in params.items() if name != "_meta"})
 
 
@@ -258,7 +257,6 @@ def _first_unused(requests: deque[RecordedRequest] | None) -> RecordedRequest | 
 
 
 def differing(recorded: Any, actual: Any, path: str = "params") -> list[tuple[str, Any]]:
-    """Returns where two values differ: the paths and recorded values."""
     if type(recorded) is dict and type(actual) is dict:
         names = [name for name in {**recorded, **actual} if name != "_meta"]
         return [one for name in names for one in differing(recorded.get(name), actual.get(name), f"{path}.{name}")]

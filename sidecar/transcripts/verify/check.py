@@ -56,7 +56,7 @@ def contract_schemas() -> ContractSchemas:
 
 
 def check(path: Path, options: VerifyOptions, record: Path | None = None) -> list[Mismatch]:
-    """Verifies a transcript and returns the mismatches.  The sidecar records the conversation into `record`, if given.
+    """Verifies a transcript and returns the mismatches.  The sidecar records all messages into `record`, if given.
 
     Raises NotATranscript or OSError.
     """
@@ -94,9 +94,9 @@ def update(path: Path, options: VerifyOptions) -> None:
 
 @contextmanager
 def sidecar_after(path: Path, options: VerifyOptions) -> Iterator[SidecarProcess]:
-    """Yields a real sidecar after the conversation of a transcript, before its stdin ends.
+    """Yields a real sidecar after the messages of a transcript, before its stdin ends.
 
-    Raises NotAsRecorded if the conversation differs.
+    Raises NotAsRecorded if the messages differ.
     """
     runs = read_runs(path)
     with _starter(path, options) as start:
@@ -152,7 +152,6 @@ def explain_all(path: Path, mismatches: Iterable[Mismatch]) -> str:
 
 
 def explain(path: Path, mismatch: Mismatch) -> str:
-    """Formats a mismatch for a person: its place in the file, and a diff of the message."""
     lines = [f"{path}:{mismatch.line}: {mismatch.what}"]
     if mismatch.differences:
         lines[0] += " differs"

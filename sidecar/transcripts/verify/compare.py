@@ -1,12 +1,7 @@
-"""Compares recorded messages with received ones, except for values that differ in every run.
+"""Compares recorded messages with received ones, except for values that differ in every run (see the README).
 
-Ids and cursors are bound at their first appearance: from then on the same recorded value must always appear as the same
-received value, and vice versa.  A `seq` must have the same offset from the recorded one everywhere, so that a lost
-notification is found.  Times and measured values only need the right type.  The contract's `format` decides which is
-which; where it declares none, ids, times and paths are recognized by their shape.
-
-A member that the contract declares and the recording lacks is no difference: it was added later, and clients ignore
-members that they do not know.  A member that the contract does not declare is a difference, and so is a missing one.
+Ids and cursors are bound at their first appearance.  The contract's `format` decides which values are ids, times or
+measured; where it declares none, ids, times and paths are recognized by their shape.
 """
 
 import re
@@ -56,7 +51,6 @@ class Bindings:
         return True
 
     def bind_seq(self, recorded: int, actual: int) -> bool:
-        """Returns whether this `seq` has the offset that all others have."""
         if self.seq_offset is None:
             self.seq_offset = actual - recorded
         return actual == recorded + self.seq_offset
@@ -81,7 +75,7 @@ class Bindings:
 
 
 class Comparison:
-    """Compares the messages of one conversation.
+    """Compares the messages of one run.
 
     Methods that return (merged, differences) merge the actual message into the recorded one: recorded values are
     retained wherever they match.  `exact`: ids and times must be the recorded ones (clock and random seed are fixed).
@@ -101,7 +95,6 @@ class Comparison:
         return self._message(expected, actual, {"result": self.schemas.result(method)})
 
     def notification(self, expected: Any, actual: Any) -> tuple[Any, list[Difference]]:
-        """Returns (merged, differences) for two notifications."""
         return self._message(expected, actual, {"params": self.schemas.notification(expected.get("method"))})
 
     def trial(self, compare: Callable[[], list[Difference]]) -> list[Difference]:

@@ -3,9 +3,6 @@
 A line is sent once everything recorded before it has arrived.  Responses are found by their id; notifications must
 arrive in the recorded order, which the protocol guarantees (G1), except those of a group (see `groups`) and those that
 the contract allows to be merged or dropped.
-
-A run without an exit code was killed, or its recording was cut.  It is compared as far as it goes; if another run
-follows, the sidecar is killed there.
 """
 
 from collections.abc import Callable, Iterator
