@@ -16,9 +16,8 @@ from sidecar.json_reader import get_count, get_object, get_text
 from sidecar.logs import redact
 
 MESSAGE_LIMIT: Final = 500
-"""Maximum length of the CLI's text in an error message, in characters."""
 DETAILS_LIMIT: Final = 2_000
-"""Maximum length of each of the CLI's texts in an error's details, in characters."""
+"""Maximum length of each of the CLI's texts in an error message and in its details, in characters."""
 
 
 @dataclass(slots=True)
@@ -195,12 +194,9 @@ def _ended_without_result(end: RunEnd) -> JobFailed:
         return _failure("executable_broken", end)
     if number in {known.value for known in signal.Signals}:
         name = signal.Signals(number).name
-        return JobFailed(
-            f"Claude Code was ended by {name} before it had a result.",
-            kind="killed_by_signal",
-            hint="SIGKILL often means that the computer ran out of memory." if name == "SIGKILL" else None,
-            details=_process_details(end),
-        )
+        message = f"Claude Code was ended by {name} before it had a result."
+        hint = "SIGKILL often means that the computer ran out of memory." if name == "SIGKILL" else None
+        return JobFailed(message, kind="killed_by_signal", hint=hint, details=_process_details(end))
     if end.exit_code == 0:
         return _failure("output_unparseable" if end.invalid_lines and not has_started else "no_result", end)
     stderr = redact(end.stderr_tail)
@@ -209,12 +205,9 @@ def _ended_without_result(end: RunEnd) -> JobFailed:
         kind = _find(stderr, START_TEXTS) or ("executable_broken" if end.exit_code in NOT_STARTED else None)
     if kind := kind or _find(stderr, TEXTS):
         return _failure(kind, end)
-    return JobFailed(
-        f"Claude Code exited with code {end.exit_code}: {stderr[-MESSAGE_LIMIT:] or 'no error message.'}",
-        kind="process_exited",
-        hint="Run `claude` in a terminal to see whether it works there.",
-        details=_process_details(end),
-    )
+    message = f"Claude Code exited with code {end.exit_code}: {stderr[-MESSAGE_LIMIT:] or 'no error message.'}"
+    hint = "Run `claude` in a terminal to see whether it works there."
+    return JobFailed(message, kind="process_exited", hint=hint, details=_process_details(end))
 
 
 def _result_text(result: Mapping[str, Any]) -> str:

@@ -49,12 +49,9 @@ class ClaudeRunHandler:
     async def _answer(self, job: RunClaude, context: JobContext, reporter: ProgressReporter) -> ClaudeRunResult:
         if job.session_id is not None and (session_id := self.sessions.id_of(job.session_id)) is not None:
             # The session's own process may be writing the same file, and its messages would lack this prompt.
-            raise JobFailed(
-                "This conversation belongs to a session of the sidecar.",
-                kind="session_held",
-                hint="Send the prompt with claude.sessions.send, to that session or to a fork of it.",
-                details={"session_id": session_id},
-            )
+            message = "This conversation belongs to a session of the sidecar."
+            hint = "Send the prompt with claude.sessions.send, to that session or to a fork of it."
+            raise JobFailed(message, kind="session_held", hint=hint, details={"session_id": session_id})
         options = RunOptions(
             model=job.model,
             session_id=job.session_id,

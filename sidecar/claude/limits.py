@@ -35,22 +35,16 @@ def snooze_until_reset(failure: JobFailed, *, now_ms: int, snoozed_for_s: float)
     if failure.kind != "usage_limit":
         return None
     details = failure.details or {}
-    resets_at = details.get("resets_at")
-    if isinstance(resets_at, str):
-        reset: datetime | None = datetime.fromisoformat(resets_at)
-    else:
-        reset = parse_reset_time(str(details.get("claude_message")), now_ms)
+    resets_at, text = details.get("resets_at"), str(details.get("claude_message"))
+    reset = datetime.fromisoformat(resets_at) if isinstance(resets_at, str) else parse_reset_time(text, now_ms)
     if reset is None:
         return None
     wait_s = max(0.0, reset.timestamp() - now_ms / 1000) + MARGIN_S
     if snoozed_for_s + wait_s > MAX_WAIT_S:
         return None
     at = reset.astimezone().strftime("%Y-%m-%d %H:%M")
-    return JobSnoozed(
-        f"Claude's usage limit is reached; the job continues when it resets, at {at}.",
-        delay_s=wait_s,
-        waiting_for=WaitingFor.RATE_LIMIT,
-    )
+    message = f"Claude's usage limit is reached; the job continues when it resets, at {at}."
+    return JobSnoozed(message, delay_s=wait_s, waiting_for=WaitingFor.RATE_LIMIT)
 
 
 def parse_reset_time(text: str, now_ms: int) -> datetime | None:

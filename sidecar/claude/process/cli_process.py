@@ -34,7 +34,6 @@ LINE_LIMIT: Final = 64 * 1024 * 1024
 STDERR_LIMIT: Final = 8 * 1024
 PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
 INTERRUPT: Final = {"type": "control_request", "request_id": "interrupt", "request": {"subtype": "interrupt"}}
-"""Ends a turn: the CLI stops its tools, writes a result and keeps running."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +144,6 @@ class ClaudeProcess(asyncio.SubprocessProtocol):
 
     @property
     def stderr_tail(self) -> str:
-        """The last 8 KiB of stderr."""
         return self._stderr.decode(errors="replace")
 
     def send_prompt(self, prompt: str) -> None:

@@ -29,7 +29,6 @@ VERSION_TIMEOUT_S = 10.0
 OUTPUT_LIMIT = 16_384
 """Maximum output of a command, in bytes."""
 TERMINATE_GRACE_S = 0.5
-"""Seconds from SIGTERM to SIGKILL: pyenv, if killed, leaves a lock that delays new terminals by a minute (measured)."""
 MAX_CANDIDATES = 20
 """Maximum number of executables that `find_all` returns, since the doctor starts each of them."""
 INSTALL_COMMAND = "npm install -g @anthropic-ai/claude-code"
@@ -75,11 +74,8 @@ class Discovery:
             return _configured(self.setting)
         if candidates:
             return candidates[0]
-        raise JobFailed(
-            "Claude Code was not found.",
-            kind="executable_missing",
-            hint=f"Install it with `{INSTALL_COMMAND}`, or set CLAUDE_PATH to the full path of `claude`.",
-        )
+        hint = f"Install it with `{INSTALL_COMMAND}`, or set CLAUDE_PATH to the full path of `claude`."
+        raise JobFailed("Claude Code was not found.", kind="executable_missing", hint=hint)
 
     async def find_all(self) -> tuple[list[Executable], str | None]:
         """Returns all executables in order of preference, and the PATH of the login shell (None if unknown)."""
@@ -152,11 +148,9 @@ def _configured(setting: str) -> Executable:
     path = Path(setting).expanduser()
     if path.is_absolute() and which(str(path)):
         return Executable(path, ExecutableSource.SETTING)
-    raise JobFailed(
-        f"CLAUDE_PATH is {setting!r}, which is not an executable program.",
-        kind="executable_missing",
-        hint=f"Set CLAUDE_PATH to the full path of `claude`, or unset it.  To install it: `{INSTALL_COMMAND}`.",
-    )
+    message = f"CLAUDE_PATH is {setting!r}, which is not an executable program."
+    hint = f"Set CLAUDE_PATH to the full path of `claude`, or unset it.  To install it: `{INSTALL_COMMAND}`."
+    raise JobFailed(message, kind="executable_missing", hint=hint)
 
 
 async def command_output(command: list[str], environment: Mapping[str, str], timeout_s: float) -> str:

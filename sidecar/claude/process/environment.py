@@ -63,10 +63,8 @@ def inherited(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def cli_environment(environment: Mapping[str, str], executable: Path) -> dict[str, str]:
-    """Returns `inherited`, with the executable's folder on PATH.
-
-    The `claude` of older npm packages is a script for Node, and under nvm only that folder may have a recent one.  The
-    path is not resolved: the folder contains the symbolic link, not its target.
+    """Returns `inherited`, with the executable's folder on PATH.  The path is not resolved: the
+    folder that has the right Node contains the symbolic link, not its target.
     """
     folder = str(executable.parent)
     path = environment.get("PATH", "")

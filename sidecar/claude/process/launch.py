@@ -61,12 +61,8 @@ class Launcher:
 def not_started(path: Path, source: str, folder: Path, error: OSError) -> JobFailed:
     failed = partial(JobFailed, details={"source": source, "errno": error.errno})
     if error.errno in NO_RESOURCES:
-        return failed(
-            f"The computer cannot start another program at the moment: {error.strerror}.",
-            kind="no_resources",
-            hint="Close some programs and try again.",
-            retryable=True,
-        )
+        message = f"The computer cannot start another program at the moment: {error.strerror}."
+        return failed(message, kind="no_resources", hint="Close some programs and try again.", retryable=True)
     if error.errno == errno.E2BIG or getattr(error, "winerror", None) == COMMAND_LINE_TOO_LONG:
         hint = "Shorten the system prompt or the list of allowed tools."
         return failed("The settings are too long for a command line.", kind="arguments_too_long", hint=hint)

@@ -14,9 +14,7 @@ from sidecar.claude.process.stopping import SHUTDOWN, TERMINATE, interrupt, stop
 from sidecar.claude.sessions.session_settings import SessionSettings, change_requests
 
 IDLE_S: Final = 180.0
-"""Seconds that an idle process is kept.  It takes 190 MB and 1 % of a core (measured)."""
 IDLE_PROCESSES: Final = 2
-"""Maximum number of idle processes: enough to switch between two conversations."""
 EXIT_S: Final = 5.0
 """Seconds from the end of its stdin to the exit of an idle CLI, which needs a fraction of that."""
 

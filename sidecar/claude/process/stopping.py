@@ -11,9 +11,7 @@ from sidecar.claude.process.cli_process import INTERRUPT, ClaudeProcess
 from sidecar.claude.process.orphans import kill_orphans, process_tree
 
 EXIT_GRACE_S: Final = 30.0
-"""Seconds from the result to the exit.  CLIs were seen running 36 minutes after it; background tasks delay it too."""
 INTERRUPT_AGAIN_S: Final = 0.5
-"""Interval of repeated interrupts: one right after the prompt finds it still queued and has no effect (measured)."""
 KILL_S: Final = 0.3
 """Minimum time for killing the remaining processes, in seconds."""
 LAST_OUTPUT_S: Final = 0.5

@@ -39,7 +39,6 @@ _MESSAGES: Final = PagedList(ClaudeMessage, "claude_messages", MESSAGE_JSON, {"s
 
 
 def search_index(database: Database) -> FullTextIndex:
-    """Returns the full-text index of the messages."""
     return FullTextIndex(database, name=SEARCH, table="claude_messages", key="id", columns=("searchable_text",))
 
 

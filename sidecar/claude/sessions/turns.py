@@ -1,6 +1,6 @@
 """Runs jobs of type `claude.turn`: the next prompt of a session, in the session's live process if there is one."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -11,7 +11,7 @@ from sidecar_protocol.claude.sessions import ClaudeTurnResult, MessageKind, Sess
 
 from sidecar.claude.permissions.journal import PermissionJournal
 from sidecar.claude.permissions.open_requests import RESPONSE_S, OpenRequests
-from sidecar.claude.process.cli_process import ClaudeProcess, RunOptions
+from sidecar.claude.process.cli_process import ClaudeProcess, OnLine, RunOptions
 from sidecar.claude.process.environment import SESSION_ENV
 from sidecar.claude.process.launch import Launcher
 from sidecar.claude.process.pool import ProcessPool, SessionProcess
@@ -28,9 +28,7 @@ STOPPED: Final = "The turn was stopped."
 ENDED: Final = "The turn ended before the request was answered."
 UNPARSED_CHARS: Final = 2_000
 STORED_AFTER: Final = ("stream_event", "assistant")
-"""Lines after which the CLI has stored its session.  If it is killed earlier, it does not know the id that it has
-reported (measured).
-"""
+"""Lines after which the CLI has stored its session and will know the id that it has reported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,20 +89,18 @@ class TurnHandler:
         live = await self.pool.acquire(
             job.session_id, lambda on_line: self._start(turn.session, settings, on_line), turn.on_line, settings
         )
-        turn.live = live
+        turn.live, process = live, live.process
         live.apply_settings(self._settings(turn.session))  # they may have changed while the process was started
         reporter, requests = turn.reporter, turn.requests
         reporter.reader.cost_so_far = live.cost_so_far
         timeout = anyio.CancelScope(deadline=anyio.current_time() + self.times.timeout_s)
         requests.begin(live, timeout)
         try:
-            live.process.send_prompt(job.prompt)
+            process.send_prompt(job.prompt)
             with timeout:
-                await reporter.wait_for_result(
-                    live.process, self.times.silence_s, is_waiting=lambda: requests.is_waiting
-                )
+                await reporter.wait_for_result(process, self.times.silence_s, is_waiting=lambda: requests.is_waiting)
         finally:
-            in_time = live.process.prompt_done.is_set()
+            in_time = process.prompt_done.is_set()
             is_unanswered = timeout.cancel_called and requests.is_waiting
             leave_open = is_unanswered or self.runtime.is_draining()
             requests.end(None if leave_open else ENDED if in_time else STOPPED, can_receive=in_time)
@@ -112,23 +108,19 @@ class TurnHandler:
                 await self.pool.release(live)
             live.cost_so_far = reporter.reader.cost_so_far
         if is_unanswered:
-            minutes = self.times.response_s / 60
-            raise JobFailed(
-                f"The permission request was not answered within {minutes:g} minutes, so the turn was stopped.",
-                kind="permission_unanswered",
-                hint="The request stays open: answer it, and the session continues in a new turn.",
-            )
+            limit = f"{self.times.response_s / 60:g} minutes"
+            message = f"The permission request was not answered within {limit}, so the turn was stopped."
+            hint = "The request stays open: answer it, and the session continues in a new turn."
+            raise JobFailed(message, kind="permission_unanswered", hint=hint)
         if not in_time:
             raise timeout_failure(self.times.timeout_s, "Split the prompt into smaller steps.")
-        return reporter.outcome(live.process)
+        return reporter.outcome(process)
 
     def _settings(self, session: Session) -> SessionSettings:
         latest = self.sessions.store.get(session.session_id)
         return SessionSettings.of(session if latest is None else latest.load())
 
-    async def _start(
-        self, session: Session, settings: SessionSettings, on_line: Callable[[bytes], bool]
-    ) -> ClaudeProcess:
+    async def _start(self, session: Session, settings: SessionSettings, on_line: OnLine) -> ClaudeProcess:
         resumed, is_fork = self.sessions.store.resume_point(session.session_id)
         options = RunOptions(
             model=settings.model,
