@@ -144,6 +144,7 @@ class AtlassianAccounts(Protocol):
     @method("{domain}.accounts.list", rest="GET /{domain}/accounts")
     async def list_accounts(self) -> AtlassianAccountList:
         """Returns the accounts, oldest first."""
+        ...
 
     @method(
         "{domain}.accounts.create",
@@ -166,6 +167,7 @@ class AtlassianAccounts(Protocol):
         Tokens with and without scopes are accepted: the former work through api.atlassian.com only, the latter at the
         site only.  The same token can be used for the other product, by a second account.
         """
+        ...
 
     @method(
         "{domain}.accounts.update",
@@ -186,6 +188,7 @@ class AtlassianAccounts(Protocol):
         A new token is checked at the site first.  It makes an account with status `needs_reauth` active, and clears
         `token_expires_at` unless that is given, too.  After a change of `scope` the next sync starts over.
         """
+        ...
 
     @method(
         "{domain}.accounts.delete",
@@ -195,7 +198,9 @@ class AtlassianAccounts(Protocol):
     )
     async def delete_account(self, *, account_id: AccountId) -> AtlassianAccountDeleted:
         """Deletes an account with its token, schedule and events.  The token remains valid at Atlassian."""
+        ...
 
     @method("{domain}.accounts.sync", raises=(AtlassianAccountNotFound,), rest="POST /{domain}/accounts/{id}/sync")
     async def sync_account(self, *, account_id: AccountId, full: Flag = False) -> Job:
         """Starts a sync and returns its job, or that of an unfinished sync unless `full` is set."""
+        ...

@@ -53,3 +53,4 @@ class Events(Protocol):
     @method("events.replay")
     async def replay(self, *, after_seq: Seq, limit: ReplayLimit = 500) -> EventPage:
         """Returns the durable notifications after `after_seq`, oldest first, in pages of at most 4 MiB."""
+        ...

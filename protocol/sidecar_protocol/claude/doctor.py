@@ -108,3 +108,4 @@ class ClaudeDoctor(Protocol):
 
         Takes about a second, or as long as the profile of the user's login shell; at most half a minute.
         """
+        ...

@@ -58,3 +58,4 @@ class ClaudeExport(Protocol):
     @method("claude.sessions.export", raises=(SessionNotFound, ResultTooLarge))
     async def export(self, *, session_id: SessionId, thinking: Flag = False) -> SessionText:
         """Returns a session as Markdown, at most 1 MiB.  A job of type `claude.export` writes any session to a file."""
+        ...

@@ -146,6 +146,7 @@ class Permissions(Protocol):
         cursor: Cursor | None = None,
     ) -> PermissionPage:
         """Returns requests, newest first: of each session, the open ones and the last 200 closed ones."""
+        ...
 
     @method(
         "claude.permissions.respond",
@@ -166,3 +167,4 @@ class Permissions(Protocol):
         the input with `answers` added: {question: label}.  `remember` adds `rules` to the session's `allowed_tools`.
         With the decision deny, `message` is the reason that Claude receives.
         """
+        ...

@@ -164,3 +164,4 @@ class Claude(Protocol):
     @method("claude.spawn", raises=(PayloadTooLarge,), rest="POST /claude/spawn")
     async def spawn(self, run: RunClaude, *, priority: Priority = 0) -> Job:
         """Queues a run as a job of type `claude.run`; the job's result is a `ClaudeRunResult`."""
+        ...

@@ -59,3 +59,4 @@ class ClaudeSearch(Protocol):
 
         It covers the first 32,768 characters of a message, and the inputs of tools.
         """
+        ...

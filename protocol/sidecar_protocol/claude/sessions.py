@@ -200,14 +200,17 @@ class Sessions(Protocol):
         system_prompt: SystemPrompt | None = None,
     ) -> Session:
         """Creates a session.  No process is started before its first turn."""
+        ...
 
     @method("claude.sessions.list", raises=(InvalidCursor,))
     async def list(self, *, limit: Limit = DEFAULT_LIMIT, cursor: Cursor | None = None) -> SessionPage:
         """Returns sessions, most recently updated first; an update moves a session to the first page."""
+        ...
 
     @method("claude.sessions.get", raises=(SessionNotFound,))
     async def get(self, *, session_id: SessionId) -> Session:
         """Returns a session."""
+        ...
 
     @method("claude.sessions.update", raises=(SessionNotFound,))
     async def update(
@@ -220,25 +223,31 @@ class Sessions(Protocol):
         allowed_tools: ToolRules | None = None,
     ) -> Session:
         """Changes the given settings.  A running turn adopts model and mode; the rest applies from the next turn on."""
+        ...
 
     @method("claude.sessions.delete", raises=(SessionNotFound,))
     async def delete(self, *, session_id: SessionId) -> SessionDeleted:
         """Deletes a session with its messages and cancels its turns.  The CLI's own transcript is not deleted."""
+        ...
 
     @method("claude.sessions.send", raises=(SessionNotFound, PayloadTooLarge))
     async def send(self, *, session_id: SessionId, prompt: LongText, priority: Priority = 0) -> Job:
         """Queues a turn as a job of type `claude.turn`; the job's result is a `ClaudeTurnResult`."""
+        ...
 
     @method("claude.sessions.interrupt", raises=(SessionNotFound,))
     async def interrupt(self, *, session_id: SessionId) -> Session:
         """Cancels the running turn; queued turns run next.  `claude.session_updated` is sent when it has ended."""
+        ...
 
     @method("claude.sessions.fork", raises=(SessionNotFound,))
     async def fork(self, *, session_id: SessionId, title: ShortText | None = None) -> Session:
         """Creates a session with the settings and messages of another; later turns affect only one of them."""
+        ...
 
     @method("claude.messages.list", raises=(SessionNotFound, InvalidCursor))
     async def list_messages(
         self, *, session_id: SessionId, limit: Limit = DEFAULT_LINES_LIMIT, cursor: Cursor | None = None
     ) -> ClaudeMessagePage:
         """Returns the messages of a session, oldest first."""
+        ...

@@ -64,3 +64,4 @@ class ClaudeUsages(Protocol):
 
         `time_zone` determines where days begin; null for the time zone of this computer.
         """
+        ...
