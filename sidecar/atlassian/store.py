@@ -10,6 +10,7 @@ from sidecar_protocol.contract import Encoded
 
 from sidecar.accounts import Account
 from sidecar.storage.database import Database, Row
+from sidecar.storage.paging import row_json
 
 HINTS: Final = {
     "token_rejected": "The token has expired or was revoked: create one at id.atlassian.com and update the account.",
@@ -22,11 +23,7 @@ HINTS: Final = {
 
 _HINTS_JSON: Final = to_json(HINTS).decode().replace("'", "''")
 _HINT: Final = f"json_extract('{_HINTS_JSON}', '$.' || reason)"
-ACCOUNT_JSON: Final = f"""json_object(
-    'account_id', account_id, 'service', service, 'org', org, 'base_url', base_url, 'email', email,
-    'status', status, 'reason', reason, 'hint', {_HINT}, 'display_name', display_name,
-    'scope', scope, 'token_expires_at', token_expires_at, 'last_sync_at', last_sync_at,
-    'created_at', created_at, 'updated_at', updated_at)"""
+ACCOUNT_JSON: Final = row_json(AtlassianAccount, hint=_HINT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +57,8 @@ class AccountsStore:
 
     def accounts(self, service: str) -> list[Encoded[AtlassianAccount]]:
         """Returns the accounts of one product, the oldest first."""
-        rows = self._database.rows(
-            f"SELECT {ACCOUNT_JSON} FROM atlassian_accounts WHERE service = ? ORDER BY created_at, account_id",
-            (service,),
-        )
-        return [_encoded(row) for row in rows]
+        sql = f"SELECT {ACCOUNT_JSON} FROM atlassian_accounts WHERE service = ? ORDER BY created_at, account_id"
+        return self._database.all_encoded(AtlassianAccount, sql, (service,))
 
     def all(self) -> list[StoredAccount]:
         """Returns every account of the two products, the oldest first."""
@@ -79,33 +73,30 @@ class AccountsStore:
 
     def add(self, account_id: str, now: str, **columns: Any) -> Encoded[AtlassianAccount]:
         values = {"account_id": account_id, **columns, "created_at": now, "updated_at": now}
-        row = self._database.row(
+        added = self._database.encoded(
+            AtlassianAccount,
             f"""
             INSERT INTO atlassian_accounts ({", ".join(values)}) VALUES ({", ".join("?" * len(values))})
             RETURNING {ACCOUNT_JSON}
             """,
             tuple(values.values()),
         )
-        assert row is not None
-        return _encoded(row)
+        assert added is not None
+        return added
 
     def change(self, account_id: str, now: str, **columns: Any) -> Encoded[AtlassianAccount] | None:
         """Sets columns.  Returns the account, or None if it has been deleted."""
-        row = self._database.row(
+        return self._database.encoded(
+            AtlassianAccount,
             f"""
             UPDATE atlassian_accounts SET {", ".join(f"{name} = ?" for name in (*columns, "updated_at"))}
             WHERE account_id = ? RETURNING {ACCOUNT_JSON}
             """,
             (*columns.values(), now, account_id),
         )
-        return None if row is None else _encoded(row)
 
     def remove(self, account_id: str) -> None:
         self._database.execute("DELETE FROM atlassian_accounts WHERE account_id = ?", (account_id,))
-
-
-def _encoded(row: Row) -> Encoded[AtlassianAccount]:
-    return Encoded(AtlassianAccount, row[0].encode())
 
 
 def _stored(row: Row) -> StoredAccount:
