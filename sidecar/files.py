@@ -72,10 +72,10 @@ class UserFiles:
         Folders are compared by file system identity, so that links and another spelling of the case do not matter.
         """
         for ancestor in (real := folder.resolve(), *real.parents):
+            if any(_is_same(ancestor, own) for own in self._own):  # first, since `exports` may be a link to one
+                return True
             if _is_same(ancestor, self._exports):
                 return False
-            if any(_is_same(ancestor, own) for own in self._own):
-                return True
         return False
 
     @contextlib.asynccontextmanager

@@ -48,6 +48,12 @@ def test_a_link_to_the_data_folder_does_not_help(files: UserFiles, data_dir: Pat
     assert kind_of(files, tmp_path / "link" / "exports" / "a.csv") is None
 
 
+def test_an_exports_folder_that_links_to_the_data_folder_does_not_help(files: UserFiles, data_dir: Path) -> None:
+    (data_dir / "exports").rmdir()
+    (data_dir / "exports").symlink_to(data_dir)
+    assert kind_of(files, data_dir / "exports" / "sidecar.db") == "path_invalid"
+
+
 def test_the_log_folder_belongs_to_the_sidecar_and_the_exports_folder_to_the_user(
     files: UserFiles, data_dir: Path, tmp_path: Path
 ) -> None:
