@@ -1,4 +1,7 @@
-"""The tables `jobs`, `job_events` and `job_queue`.  Rows are returned as JSON in the form of `Job` and `JobLogLine`."""
+"""The tables `jobs`, `job_events` and `job_queue`.  Rows are returned as JSON in the form of `Job` and `JobLogLine`.
+
+Jobs and lines are sorted by rowid, not by time: the clock may have been set back between two of them.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,7 +39,7 @@ FREE: Final = """(lock_key IS NULL OR NOT EXISTS (
 
 LOG_LINE_JSON: Final = row_json(JobLogLine, line_id="event_id", meta="json(meta_json)")
 
-_JOBS: Final = PagedList(Job, "jobs", JOB_JSON, {"created_at": str, "job_id": str}, descending=True)
+_JOBS: Final = PagedList(Job, "jobs", JOB_JSON, {"rowid": int}, descending=True)
 _LOG: Final = PagedList(JobLogLine, "job_events", LOG_LINE_JSON, {"rowid": int})
 
 
@@ -136,10 +139,10 @@ class JobsStore:
                 SELECT (SELECT min(type) {DUE} AND type > kind) FROM kinds WHERE kind IS NOT NULL)
             SELECT jobs.job_id FROM (
                 SELECT (SELECT job_id {DUE} AND type = kind AND {FREE}
-                        ORDER BY priority DESC, created_at, job_id LIMIT 1) AS job_id
+                        ORDER BY priority DESC, rowid LIMIT 1) AS job_id
                 FROM kinds WHERE kind IS NOT NULL AND kind NOT IN ({", ".join("?" * len(full_types))})) AS firsts
             JOIN jobs ON jobs.job_id = firsts.job_id
-            ORDER BY priority DESC, created_at, jobs.job_id LIMIT 1
+            ORDER BY priority DESC, jobs.rowid LIMIT 1
             """,
             full_types,
         )
@@ -223,7 +226,7 @@ class JobsStore:
         rows = self._database.rows(
             """
             SELECT job_id, type, cancel_requested_at IS NOT NULL, recoveries FROM jobs
-            WHERE status = 'running' AND boot_id IS NOT ? ORDER BY created_at, job_id
+            WHERE status = 'running' AND boot_id IS NOT ? ORDER BY rowid
             """,
             (boot_id,),
         )
@@ -302,10 +305,7 @@ class JobsStore:
         return LogSize(row[0], row[1], bool(row[2]))
 
     def log_page(self, job_id: str, limit: int, cursor: str | None) -> tuple[list[Encoded[JobLogLine]], str | None]:
-        """Returns lines of a job's log, oldest first, and the cursor of the next page.
-
-        Sorted by rowid, not by time, since the clock may have been set back.
-        """
+        """Returns lines of a job's log, oldest first, and the cursor of the next page."""
         return _LOG.page(self._database, limit, cursor, equal={"job_id": job_id}, list_id=job_id)
 
     def _change(

@@ -75,8 +75,7 @@ class Model:
             if job.status == "queued" and not self.paused and not self.is_locked(job) and job.type not in full_types
             if job.run_at is None or job.run_at <= self.now
         ]
-        due.sort(key=lambda job: (-job.priority, job.created_at, job.job_id))
-        return due[0].job_id if due else None
+        return max(due, key=lambda job: job.priority).job_id if due else None  # the first one of the highest
 
     def change(self, job: Job, **fields: Any) -> None:
         """Changes a job, which increments its version and sends one `jobs.updated`."""

@@ -292,7 +292,7 @@ class QueueMachine(RuleBasedStateMachine):
         names = [name for name in Job.__dataclass_fields__ if name not in HIDDEN]
         found = {job["job_id"]: {name: job[name] for name in names} for job in page["jobs"]}
         assert found == {job.job_id: self.model.as_entity(job) for job in self.model.jobs.values()}
-        assert list(found) == sorted(self.model.jobs, reverse=True)
+        assert list(found) == list(reversed(self.model.jobs))
 
     @invariant()
     def the_next_job_is_the_same(self) -> None:

@@ -1,0 +1,23 @@
+-- Lists that are promised in the order of their making are read in rowid order, the last column of every index: a clock
+-- that was set back, or corrected by a few milliseconds, must not reverse two prompts.
+DROP INDEX idx_jobs_created;
+DROP INDEX idx_jobs_status;
+DROP INDEX idx_jobs_type;
+DROP INDEX idx_jobs_due;
+CREATE INDEX idx_jobs_status ON jobs(status);
+CREATE INDEX idx_jobs_type ON jobs(type);
+CREATE INDEX idx_jobs_due ON jobs(type, priority DESC) WHERE status = 'queued' AND is_due = 1;
+
+DROP INDEX idx_claude_permissions_page;
+DROP INDEX idx_claude_permissions_session;
+DROP INDEX idx_claude_permissions_status;
+CREATE INDEX idx_claude_permissions_session ON claude_permissions(session_id);
+CREATE INDEX idx_claude_permissions_status ON claude_permissions(status);
+
+-- The number of the update in which a session was last changed: the order of the list of sessions.
+ALTER TABLE claude_sessions ADD COLUMN update_number INTEGER NOT NULL DEFAULT 0;
+UPDATE claude_sessions SET update_number = ranked.position
+FROM (SELECT session_id, row_number() OVER (ORDER BY updated_at, session_id) AS position FROM claude_sessions) AS ranked
+WHERE claude_sessions.session_id = ranked.session_id;
+DROP INDEX idx_claude_sessions_page;
+CREATE INDEX idx_claude_sessions_page ON claude_sessions(update_number, session_id);
