@@ -291,7 +291,7 @@ FAILURES: Final = (
     ("EACCES", "db_readonly", "Make the data folder writable."),
     ("EPERM", "db_readonly", "Make the data folder writable."),
 )
-"""The beginning of an error's name, the reason that it stands for, and what the user can do."""
+"""The beginning of an error's name, its reason, and what the user can do."""
 
 
 def storage_error(error: sqlite3.Error | OSError) -> Storage:

@@ -81,7 +81,7 @@ class KeyFileUnusable(Exception):
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(
             f"{path} {reason}. Put back a copy of it, or pass the host's key in initialize.secrets. If there is "
-            "neither, delete the file, start again, and connect the accounts anew"
+            "neither, delete the file, start again, and reconnect the accounts"
         )
 
 
