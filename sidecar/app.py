@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Mapping
 from functools import cache
 from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from sidecar_protocol.connection import Connection, Id
@@ -20,7 +21,7 @@ from sidecar_protocol.system.lifecycle import SecretsState
 from sidecar_protocol.system.progress import ProgressKind, ProgressValue, RequestProgress
 
 from sidecar import exit_codes
-from sidecar.clock import FixedClock, SystemClock, iso_now
+from sidecar.clock import FixedClock, SystemClock
 from sidecar.features import SECRETS, Features, job_types
 from sidecar.ids import Uuid7
 from sidecar.jobs.feature import JobsFeature
@@ -29,8 +30,9 @@ from sidecar.paths import make_private_dir, schema_dir
 from sidecar.randomness import Randomness
 from sidecar.runtime import Runtime
 from sidecar.settings import Settings, process_settings
-from sidecar.storage.database import Database, DatabaseLocked, LockFile
-from sidecar.storage.migrations import DatabaseNewer, DatabaseUnusable, open_database
+from sidecar.storage.database import Database, DatabaseLocked, LockFile, check_sqlite
+from sidecar.storage.inspection import DatabaseNewer, DatabaseUnusable, start_problem
+from sidecar.storage.migrations import InstallationDamaged, migration_files, open_database
 from sidecar.storage.secrets import Vault
 from sidecar.storage.unit_of_work import UnitOfWork
 from sidecar.wire.dispatch import Dispatcher, Responses, Routes
@@ -54,6 +56,12 @@ WORK_AT_LATEST_S: Final = 1.0
 """Delay from the start of the process to that of work if no client shakes hands: queued jobs are due."""
 LAST_WRITE_S: Final = 0.2
 """Time for handling and writing what is left once the work is stopped."""
+EXIT_CODES: Final = {
+    DatabaseLocked: exit_codes.LOCKED,
+    DatabaseNewer: exit_codes.NEWER,
+    DatabaseUnusable: exit_codes.IO,
+}
+"""The exit code of a start that fails with one of these; another is a mistake in the settings or the installation."""
 
 
 class App:
@@ -106,12 +114,10 @@ class App:
     def _open(self) -> tuple[LockFile, Database]:
         path = self._settings.database
         make_private_dir(path.parent)
-        lock = LockFile(path.with_name(path.name + ".lock"))
-        stamp = iso_now(self._clock).replace(":", "").replace(".", "")
+        lock = LockFile(path.resolve())
         randomness = Randomness(self._settings.seed).bytes_for("facts of a new database")
-        return lock, Database(
-            open_database(path, schema_dir(), stamp, randomness), path, self._unit_of_work.request_commit
-        )
+        connection = open_database(path, schema_dir(), self._clock.now_ms(), randomness)
+        return lock, Database(connection, path.resolve(), self._unit_of_work.request_commit)
 
     def _record(self) -> "Recorder | None":
         if self._settings.record is None:
@@ -285,13 +291,19 @@ def serve(wire: tuple[int, int], parent: int, on_loaded: Callable[[], None], opt
 
     `options` are the settings of the command line.  A start that fails is explained on stderr.
     """
+    data_dir = Path()
     try:
-        return _serve(process_settings(**options), wire, parent, on_loaded)
-    except (ValueError, DatabaseLocked, DatabaseNewer, DatabaseUnusable, OSError) as error:
-        print(f"sidecar: {error}", file=sys.stderr)  # noqa: T201 - stderr; the logs may not exist yet
-        if isinstance(error, ValueError):
-            return exit_codes.USAGE
-        return {DatabaseLocked: exit_codes.LOCKED, DatabaseNewer: exit_codes.NEWER}.get(type(error), exit_codes.IO)
+        check_sqlite()
+        settings = process_settings(**options)
+        data_dir = settings.data_dir
+        migration_files(schema_dir())  # before the data folder is touched
+        return _serve(settings, wire, parent, on_loaded)
+    except OSError as error:
+        problem, code = start_problem(error, data_dir), exit_codes.IO
+    except (ValueError, InstallationDamaged, DatabaseLocked, DatabaseNewer, DatabaseUnusable) as error:
+        problem, code = str(error), EXIT_CODES.get(type(error), exit_codes.USAGE)
+    print(f"sidecar: {problem}", file=sys.stderr)  # noqa: T201 - stderr; the logs may not exist yet
+    return code
 
 
 def _serve(settings: Settings, wire: tuple[int, int], parent: int, on_loaded: Callable[[], None]) -> int:

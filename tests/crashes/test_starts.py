@@ -62,7 +62,7 @@ def test_the_next_start_completes_a_half_created_database(
     ("point", "passings"),
     [
         ("copy", (1,)),
-        ("prune_backups:after", (1,)),
+        ("rotate:after", (1,)),
         ("step:after", (1,)),
         nightly("open_connection:after", (1,)),
         nightly("back_up:before", (1,)),
