@@ -31,6 +31,7 @@ from sidecar.randomness import Randomness
 from sidecar.runtime import Runtime
 from sidecar.settings import Settings, process_settings
 from sidecar.storage.database import Database, DatabaseLocked, LockFile, check_sqlite
+from sidecar.storage.identity import lost_backup
 from sidecar.storage.inspection import DatabaseNewer, DatabaseUnusable, start_problem
 from sidecar.storage.migrations import InstallationDamaged, migration_files, open_database
 from sidecar.storage.secrets import Vault
@@ -182,10 +183,12 @@ class App:
         return Dispatcher(routes, self._lifecycle.admit, self._responses, in_flight)
 
     def _make_system(self) -> tuple[object, ...]:
-        from sidecar.system.service import SystemService  # noqa: PLC0415 - the handshake does without its models
+        from sidecar.system.backups import BackupsService  # noqa: PLC0415 - the handshake does without its models
+        from sidecar.system.service import SystemService  # noqa: PLC0415 - see above
 
         openrpc = schema_dir() / "openrpc.json"
-        return (SystemService(self._runtime, self._features, self, self._outbox, self._logs, openrpc),)
+        service = SystemService(self._runtime, self._features, self, self._outbox, self._logs, openrpc)
+        return service, BackupsService(self._runtime, self.end)
 
     async def run(self) -> int:
         self._loop.set_exception_handler(self._on_loop_error)
@@ -221,7 +224,7 @@ class App:
         try:
             await self._finish()
         finally:  # in any case: the host could not recover from a process that neither serves nor ends
-            self._lock.release()
+            self._lock.close()
             self._ended.set_result(self._code)
 
     async def _finish(self) -> None:
@@ -247,6 +250,10 @@ class App:
         if client_pid is not None and client_pid not in (os.getppid(), os.getpid()):
             watch_process(client_pid, self._loop, lambda: self.end(exit_codes.HOST_DIED))
         self._loop.call_later(WORK_AFTER_S, self._start_work)
+        if lost_backup(self._database.rows) is not None:
+            from sidecar.system.backups import notify_of_lost_database  # noqa: PLC0415 - hardly ever needed
+
+            notify_of_lost_database(self._runtime)
 
     async def stop_work(self, deadline_s: float) -> tuple[int, bool]:
         return await self._features.stop_work(deadline_s)

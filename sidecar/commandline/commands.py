@@ -16,9 +16,10 @@ MODULES: Final = {
     "call": "call",
     "console": "console",
     "demo": "demo",
-    "doctor": "doctor",
+    "doctor": "upkeep.doctor",
     "inspect": "inspect",
     "methods": "call",
+    "restore": "upkeep.restore",
     "schema": "schema",
     "verify": "verify",
 }

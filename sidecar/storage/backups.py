@@ -10,7 +10,7 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -32,7 +32,7 @@ class Backup:
 
     path: Path
     made_at_ms: int
-    """From its name; of a copy that the user has put there, when the file was changed."""
+    """The time in its name; the time of the last change if the user has put the file there."""
     before: str | None = None
     """The migration that it was made before."""
     is_ours: bool = True
@@ -49,7 +49,7 @@ class Backups:
 
     def all(self, now_ms: int) -> list[Backup]:
         """Returns the copies, newest first."""
-        found = [self._backup(path) for path in _databases(self.folder)]
+        found = [backup_of(path, self._stem) for path in _databases(self.folder)]
         latest = now_ms + CLOCK_ERROR_MS
         return sorted(found, key=lambda one: (one.made_at_ms <= latest, one.made_at_ms, one.path.name), reverse=True)
 
@@ -76,7 +76,7 @@ class Backups:
         Only copies of this database are counted and deleted, whose epochs are `live`: after a database was lost, the
         copies of it are all that is left, and so is a copy that cannot be read.
         """
-        made = self._backup(written)
+        made = backup_of(written, self._stem)
         older = [
             one
             for one in self.all(now_ms)
@@ -85,13 +85,16 @@ class Backups:
         for one in [one for one in older if epochs_of(one.path) & live][keep - 1 :]:
             one.path.unlink(missing_ok=True)
 
-    def _backup(self, path: Path) -> Backup:
-        found = _STAMP.fullmatch(path.name.removeprefix(self._stem)) if path.name.startswith(self._stem) else None
-        if found is not None:
-            with contextlib.suppress(ValueError):  # a month of 13
-                made = datetime.strptime(found["at"], "%Y-%m-%dT%H%M%S%fZ").replace(tzinfo=UTC)
-                return Backup(path, round(made.timestamp() * 1000), found["migration"])
-        return Backup(path, path.stat().st_mtime_ns // 1_000_000, is_ours=False)
+
+def backup_of(path: Path, stem: str) -> Backup:
+    """Reads what the name of a copy says."""
+    found = _STAMP.fullmatch(path.name.removeprefix(stem)) if path.name.startswith(stem) else None
+    if found is not None:
+        at = found["at"]
+        with contextlib.suppress(ValueError):  # a month of 13
+            made = datetime.fromisoformat(f"{at[:13]}:{at[13:15]}:{at[15:17]}.{at[17:20]}+00:00")
+            return Backup(path, round(made.timestamp() * 1000), found["migration"])
+    return Backup(path, path.stat().st_mtime_ns // 1_000_000, is_ours=False)
 
 
 def backups_of(database: Path) -> Backups:

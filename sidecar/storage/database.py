@@ -28,7 +28,7 @@ PAGE_BYTES: Final = 4 * 1024 * 1024
 SQLITE_NEEDED: Final = (3, 37)
 """STRICT tables came with it; pyproject.toml and README.md name it too."""
 HELD: Final = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK)
-"""What a lock fails with that another process has: flock with the first two, Windows with the last two."""
+"""The errors of a lock that another process has: flock with the first two, Windows with the last two."""
 
 M = TypeVar("M", bound=Model)
 Row = Any
@@ -105,7 +105,8 @@ class LockFile:
 
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
-    def release(self) -> None:
+    def close(self) -> None:
+        """Releases the lock."""
         os.close(self._file)
 
 

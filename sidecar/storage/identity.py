@@ -4,11 +4,12 @@ The `epoch` identifies a database to clients: sequence numbers of events are com
 begins a new one and keeps those before it, so that the copies made until then still count as copies of this database.
 """
 
-import json
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
+
+from pydantic_core import from_json, to_json
 
 Rows = Callable[[str, tuple[Any, ...]], list[Any]]
 """Runs a statement and returns all its rows."""
@@ -37,7 +38,7 @@ def epochs(rows: Rows) -> set[str]:
     """Returns the epochs that a database has had; none if it is older than the table."""
     if not rows("SELECT 1 FROM sqlite_schema WHERE name = 'database_metadata'", ()):
         return set()
-    return {epoch(rows), *json.loads(_value(rows, "earlier_epochs") or "[]")}
+    return {epoch(rows), *from_json(_value(rows, "earlier_epochs") or "[]")}
 
 
 def lost_backup(rows: Rows) -> str | None:
@@ -81,7 +82,7 @@ def take_over(connection: sqlite3.Connection, new_epoch: Callable[[], str]) -> b
     rows = rows_of(connection)
     connection.execute("BEGIN IMMEDIATE")
     if earlier := epochs(rows):
-        rows(_SET, ("earlier_epochs", json.dumps(sorted(earlier))))
+        rows(_SET, ("earlier_epochs", to_json(sorted(earlier)).decode()))
         rows(_SET, ("epoch", new_epoch()))
         rows("DELETE FROM database_metadata WHERE name IN ('lost_backup', 'lost_notified')", ())
     connection.execute("PRAGMA application_id = 0")

@@ -1,4 +1,4 @@
-"""Tells the files apart that can be where the database should be, before anything is written to them.
+"""Distinguishes the files that can be in the place of the database, before anything is written to them.
 
 A database of ours, newer or older, of the old backend or of another program; a file that is cut, damaged, or no
 database at all; one that is locked, or on a disk that is full.
@@ -7,7 +7,6 @@ database at all; one that is locked, or on a disk that is full.
 import contextlib
 import errno
 import os
-import shutil
 import sqlite3
 import time
 from collections.abc import Collection
@@ -49,12 +48,16 @@ class DatabaseNewer(Exception):
 
 
 class DatabaseUnusable(Exception):
-    """The database cannot be used; the message says why, and what the user can do."""
+    """The database cannot be used: the reason, and what the user can do."""
+
+    def __init__(self, reason: str, advice: str = "") -> None:
+        super().__init__(f"{reason}. {advice}" if advice else reason)
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What was found in the place of the database."""
+    """The contents of the file in the place of the database."""
 
     has_tables: bool
     applied: tuple[str, ...] = ()
@@ -75,8 +78,8 @@ def inspect(path: Path, known: Collection[str], now_ms: int) -> Contents:
         raise unusable(path, error, now_ms) from error
     if contents is None:
         raise DatabaseUnusable(
-            f"{path} is a database of another program, and was not changed. Choose another file with --db, "
-            "or another folder with APP_DATA_DIR"
+            f"{path} is a database of another program, and was not changed",
+            "Choose another file with --db, or another folder with APP_DATA_DIR",
         )
     if unknown := [name for name in contents.applied if name not in known]:
         raise DatabaseNewer(
@@ -124,19 +127,19 @@ def unusable(path: Path, error: sqlite3.Error, now_ms: int) -> DatabaseUnusable 
         return DatabaseLocked(f"another program has locked {path}: close it, and start again")
     if name.startswith(("SQLITE_IOERR_SHMMAP", "SQLITE_IOERR_SHMOPEN", "SQLITE_IOERR_SHMLOCK")):
         return DatabaseUnusable(
-            f"the file system of {path.parent} cannot share memory between programs, which SQLite needs ({name}). "
-            "Choose a folder on a local disk with APP_DATA_DIR"
+            f"the file system of {path.parent} cannot share memory between programs, which SQLite needs ({name})",
+            "Choose a folder on a local disk with APP_DATA_DIR",
         )
     if name.startswith(("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")) or (
         name.startswith(("SQLITE_IOERR", "SQLITE_CANTOPEN")) and is_full(path.parent)
     ):
         return DatabaseUnusable(disk_full(path.parent))
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-        return DatabaseUnusable(f"{path} {damage(path)} ({error}). {advice(path, now_ms)}")
+        return DatabaseUnusable(f"{path} {damage(path)} ({error})", advice(path, now_ms))
     if name.startswith("SQLITE_CANTOPEN"):
-        return DatabaseUnusable(f"{path} cannot be opened ({error}). Make the folder and the files in it writable")
+        return DatabaseUnusable(f"{path} cannot be opened ({error})", "Make the folder and the files in it writable")
     if name.startswith("SQLITE_IOERR"):
-        return DatabaseUnusable(f"the disk that holds {path} failed ({name}). Check it, or choose another folder")
+        return DatabaseUnusable(f"the disk that holds {path} failed ({name})", "Check it, or choose another folder")
     return DatabaseUnusable(f"{path} cannot be opened ({error})")
 
 
@@ -166,6 +169,8 @@ def advice(path: Path, now_ms: int) -> str:
 
 
 def is_full(folder: Path) -> bool:
+    import shutil  # noqa: PLC0415 - only a start that fails needs it
+
     try:
         return shutil.disk_usage(folder).free < FULL_BYTES
     except OSError:

@@ -7,12 +7,14 @@ every start, and completes what was interrupted.
 
 import contextlib
 import logging
+import sqlite3
 from collections.abc import Collection
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from sidecar.clock import iso
 from sidecar.paths import sync_folder
-from sidecar.storage.backups import back_up, read_only, stamp
+from sidecar.storage.backups import Backup, back_up, backup_of, read_only, stamp
 from sidecar.storage.database import DatabaseLocked
 from sidecar.storage.identity import has_mark
 from sidecar.storage.inspection import TOO_SLOW, Contents, DatabaseNewer, DatabaseUnusable, inspect, integrity
@@ -21,6 +23,14 @@ log = logging.getLogger(__name__)
 
 COMPANIONS: Final = ("-wal", "-journal")
 """Files with writes that are not yet in the database file, as SQLite names them."""
+KNOWN_TABLES: Final = {
+    "jobs": "jobs",
+    "sessions": "claude_sessions",
+    "calendar_accounts": "calendar_accounts",
+    "atlassian_accounts": "atlassian_accounts",
+    "activities": "activity_events",
+}
+"""Counted in a list of backups, and their tables."""
 CHECK_LIMIT_S: Final = 20.0
 """Time limit of the check whether a write-ahead log fits its database."""
 
@@ -42,7 +52,9 @@ def stage(backup: Path, database: Path, known: Collection[str], now_ms: int) -> 
         raise NotRestorable(f"{backup} {'is empty' if backup.is_file() else 'does not exist'}")
     try:
         contents = inspect(backup, known, now_ms)
-    except (DatabaseNewer, DatabaseUnusable, DatabaseLocked) as error:
+    except DatabaseUnusable as error:
+        raise NotRestorable(error.reason) from error
+    except (DatabaseNewer, DatabaseLocked) as error:
         raise NotRestorable(str(error)) from error
     if contents == Contents(has_tables=False):
         raise NotRestorable(f"{backup} has no tables")
@@ -63,7 +75,7 @@ def settle(database: Path, now_ms: int) -> None:
     """Completes a staged restore, and sets aside a write-ahead log of another file.  Call it before opening, locked."""
     for staged in _staged(database):
         _replace(database, staged, _kept(database, staged))
-        log.warning("%s was restored from a backup", database)
+        log.info("%s was restored from a backup", database)
     for suffix in COMPANIONS:
         companion = _beside(database, suffix)
         if companion.exists() and companion.stat().st_size > 0 and _is_foreign(database, companion):
@@ -122,3 +134,42 @@ def _beside(database: Path, suffix: str) -> Path:
 
 def _escaped(name: str) -> str:
     return "".join(f"[{letter}]" if letter in "[*?" else letter for letter in name)
+
+
+def replaced_files(database: Path) -> list[Backup]:
+    """Returns the databases that a restore has replaced, newest first."""
+    real = database.resolve()
+    found = real.parent.glob(f"{_escaped(real.stem)}-replaced-*.db")
+    return sorted((backup_of(path, real.stem) for path in found), key=lambda one: one.made_at_ms, reverse=True)
+
+
+def described(backup: Backup, known: Collection[str], now_ms: int) -> dict[str, Any]:
+    """Returns what a backup is: name, made_at, size_bytes, what it was made for, contents, and why it is no use."""
+    contents: dict[str, int] = {}
+    problem = None
+    try:
+        inspect(backup.path, known, now_ms)
+        with contextlib.closing(read_only(backup.path)) as connection:
+            contents = counts(connection)
+    except DatabaseUnusable as error:
+        problem = error.reason.removeprefix(f"{backup.path} ")
+    except (DatabaseNewer, DatabaseLocked, sqlite3.Error) as error:
+        problem = str(error)
+    return {
+        "name": backup.path.name,
+        "made_at": iso(backup.made_at_ms),
+        "size_bytes": backup.path.stat().st_size,
+        "before_migration": backup.before,
+        "contents": contents,
+        "problem": problem,
+    }
+
+
+def counts(connection: sqlite3.Connection) -> dict[str, int]:
+    """Returns the number of rows of the tables that people know, for those that a copy has."""
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    return {
+        what: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+        for what, table in KNOWN_TABLES.items()
+        if table in tables
+    }

@@ -29,6 +29,7 @@ from sidecar_protocol.system.status import (
 from sidecar import __version__
 from sidecar.logs import Logs
 from sidecar.runtime import Program, Runtime
+from sidecar.storage.backups import lost_database
 from sidecar.storage.inspection import applied_migrations
 from sidecar.storage.inspection import integrity as check_integrity
 from sidecar.storage.sync_state import SyncState
@@ -170,7 +171,7 @@ class SystemService(System):
             self._database.row("SELECT 1 FROM sqlite_master LIMIT 1")
         except sqlite3.Error as error:
             return type(error).__name__
-        return None
+        return lost_database(self._settings.database, self._database.rows)
 
     def _database_status(self) -> DatabaseStatus:
         path = self._database.path

@@ -154,7 +154,7 @@ def _unsuitable(folder: Path) -> str | None:
             lock = LockFile(path)
             with contextlib.closing(open_connection(path)) as connection:
                 connection.execute("CREATE TABLE tried (x)")
-            lock.release()
+            lock.close()
         except LocksUnsupported as error:
             return str(error)
         except sqlite3.Error as error:
@@ -199,7 +199,7 @@ def _lock_owner(database: Path) -> str | None:
     if not database.with_name(database.name + ".lock").exists():
         return None
     try:
-        LockFile(database).release()
+        LockFile(database).close()
     except DatabaseLocked as error:
         return error.pid
     except OSError:
