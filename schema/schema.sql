@@ -394,8 +394,11 @@ CREATE TABLE jobs (
   -- At most one running job has a given key.
   lock_key TEXT,
   schedule_id TEXT,
-  -- The first of the job's consecutive snoozes (for example, while a usage limit lasts).
-  first_snoozed_at TEXT
+  -- The delay that the queue itself chose for run_at, for a retry or a snooze.  NULL if a client chose run_at: only that one
+  -- is a moment of the wall clock.
+  delay_ms INTEGER,
+  -- The sum of the delays of the job's snoozes.
+  snoozed_ms INTEGER NOT NULL DEFAULT 0
 );
 CREATE UNIQUE INDEX idx_jobs_idempotency ON jobs(idempotency_key) WHERE idempotency_key IS NOT NULL;
 CREATE INDEX idx_jobs_delayed ON jobs(run_at) WHERE status = 'queued' AND is_due = 0;

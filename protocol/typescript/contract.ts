@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "b630d53a54dd51a4";
+export const SCHEMA_HASH = "85b387df0d0f80e2";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -3009,9 +3009,9 @@ export interface Methods {
    */
   "jobs.log.list": { params: JobsLogListParams; result: JobLogPage };
   /**
-   * Queues a finished job again, under the same id.
+   * Queues a finished job again, under the same id, or ends a job's wait for its next try.
    *
-   * Its attempts, progress, result and error are reset; its log continues.
+   * The attempts, progress, result and error of a finished job are reset; its log continues.
    *
    * Errors: job_not_found, job_not_finished.
    */
@@ -3039,7 +3039,8 @@ export interface Methods {
   /**
    * Creates the schedule's job now, which does not move the grid, and returns it.
    *
-   * If the previous job is unfinished, that job is returned instead.  Also works for a disabled schedule.
+   * If the previous job is unfinished, that job is returned instead; if it waits for its next try, that starts now.
+   * Also works for a disabled schedule.
    *
    * Errors: schedule_not_found.
    */
@@ -3471,9 +3472,9 @@ export interface NestedMethods<Options> {
       readonly list: ((params: JobsLogListParams, options?: Options) => Promise<JobLogPage>);
     };
     /**
-     * Queues a finished job again, under the same id.
+     * Queues a finished job again, under the same id, or ends a job's wait for its next try.
      *
-     * Its attempts, progress, result and error are reset; its log continues.
+     * The attempts, progress, result and error of a finished job are reset; its log continues.
      *
      * Errors: job_not_found, job_not_finished.
      */
@@ -3504,7 +3505,8 @@ export interface NestedMethods<Options> {
       /**
        * Creates the schedule's job now, which does not move the grid, and returns it.
        *
-       * If the previous job is unfinished, that job is returned instead.  Also works for a disabled schedule.
+       * If the previous job is unfinished, that job is returned instead; if it waits for its next try, that starts now.
+       * Also works for a disabled schedule.
        *
        * Errors: schedule_not_found.
        */
