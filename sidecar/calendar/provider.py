@@ -74,7 +74,7 @@ class EventProblem(NamedTuple):
 
     title: str | None
     reason: str
-    """What could not be read, such as "the start is missing"."""
+    """A clause such as "its start cannot be read"."""
     is_skipped: bool
 
 
