@@ -230,7 +230,7 @@ def _charset(content_type: str) -> str | None:
 
 
 def _parse(body: bytes, charset: str | None, name: str) -> "tuple[IcsCalendar, RemoteCalendar]":
-    # Imported here because icalendar and recurring_ical_events take 35 ms and 6 MiB, and most users have no such file.
+    # Imported here because icalendar and dateutil take 35 ms and 6 MiB, and most users have no such file.
     from sidecar.calendar.ics.expand import IcsCalendar  # noqa: PLC0415
 
     file = IcsCalendar(body, charset)
