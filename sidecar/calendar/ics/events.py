@@ -198,7 +198,10 @@ class _TimeReader:
             for item in one.value.replace(";", ",").split(","):
                 moment, _, rest = item.partition("/")
                 try:
-                    found.append((parse_time(moment, zone), rest))
+                    value = parse_time(moment, zone)
+                    if one.parameters.get("VALUE", "").upper() == "DATE" and _is_midnight(value):
+                        value = date(value.year, value.month, value.day)
+                    found.append((value, rest))
                 except (ValueError, OverflowError):
                     if item.strip():
                         self.problems.append(problem)
@@ -235,12 +238,16 @@ def _without_midnights(start: date, end: date | None, calendar_zone: tzinfo) -> 
     return first, None if end is None else last
 
 
+def _is_midnight(moment: date) -> bool:
+    return isinstance(moment, datetime) and moment.time() == time()
+
+
 def _midnight(moment: date, calendar_zone: tzinfo) -> date | None:
     """Returns the date that begins at a time, in its own zone or in that of the calendar, or None."""
     if not isinstance(moment, datetime):
         return moment
     for local in (moment, moment if moment.tzinfo is None else moment.astimezone(calendar_zone)):
-        if local.time() == time():
+        if _is_midnight(local):
             return local.date()
         if local.time() >= time(23, 59):
             return local.date() + DAY

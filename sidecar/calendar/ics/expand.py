@@ -29,7 +29,7 @@ class Expansion(NamedTuple):
     """The events of a file in a time range."""
 
     events: list[RemoteEvent]
-    """By start."""
+    """Sorted by start."""
     problems: list[EventProblem]
 
 

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from sidecar.calendar.ics.lines import parse_line, property_name
 
 RECURRENCE_PROPERTIES: Final = frozenset({"RRULE", "RDATE", "RECURRENCE-ID"})
+_INDENTED_EVENT: Final = re.compile(rb"\n[ \t]+BEGIN:VEVENT[ \t]*\n", re.IGNORECASE)
 _START_OR_END_DAY: Final = re.compile(r"(?:DTSTART|DTEND)[^:]*:(\d{8})", re.IGNORECASE)
 _VOLATILE_PROPERTIES: Final = frozenset({"DTSTAMP", "CREATED", "LAST-MODIFIED"})
 """Some servers set these to the current time in every response, so the digest ignores them."""
@@ -116,15 +117,19 @@ def _unfolded(body: bytes, charset: str | None) -> str:
         body = body.decode("utf-16", "replace").encode()
     # As bytes, since a fold may split a multi-byte character.  Some write CR CR LF, or empty lines within a fold.
     lines = re.sub(rb"\r*\n|\r", b"\n", body.removeprefix(b"\xef\xbb\xbf"))
+    if _INDENTED_EVENT.search(lines):  # a file that is indented as a whole is not folded
+        lines = re.sub(rb"\n[ \t]+", b"\n", lines)
     lines = re.sub(rb"\n+[ \t]", b"", lines)
-    with suppress(UnicodeDecodeError):
-        return lines.decode()
+    if b"\x1b" not in lines:  # the escape of ISO-2022, whose bytes are valid UTF-8
+        with suppress(UnicodeDecodeError):
+            return lines.decode()
     return "\n".join(_decode(line, charset) for line in lines.split(b"\n"))
 
 
 def _decode(line: bytes, charset: str | None) -> str:
     """Decodes a line in the first of these encodings that fits it: UTF-8, the server's, Windows' for Western Europe."""
-    for encoding in ("utf-8", charset, "cp1252"):
+    encodings = ("utf-8", charset, "cp1252") if b"\x1b" not in line else (charset, "utf-8", "cp1252")
+    for encoding in encodings:
         if encoding is not None:
             with suppress(UnicodeDecodeError, LookupError):
                 return line.decode(encoding)

@@ -74,7 +74,7 @@ def localize(local: datetime, zone: tzinfo) -> datetime:
 
 
 class Kind(NamedTuple):
-    """What the times of a series are: dates, times in a zone, or floating times (neither)."""
+    """The kind of the times of a series: dates, times in a zone, or floating times (neither)."""
 
     is_date: bool
     zone: tzinfo | None
@@ -99,7 +99,7 @@ class Kind(NamedTuple):
     def day(self, value: date) -> date:
         """Returns the day on which a value is in the series.
 
-        A time in UTC in a series of dates stands for a day: programs write midnight in the calendar's zone, converted
+        A time in UTC in a series of dates means a day: programs write midnight in the calendar's zone, converted
         to UTC, or the day's own midnight or last second as if it were in UTC.
         """
         if not isinstance(value, datetime):
@@ -114,7 +114,7 @@ class Kind(NamedTuple):
         return local.date()
 
     def moment(self, local: datetime) -> date | datetime:
-        """Returns the date, floating time or time in a zone that `local` stands for."""
+        """Returns the date, floating time or time in a zone that `local` means."""
         if self.is_date:
             return local.date()
         return local if self.zone is None else localize(local, self.zone)

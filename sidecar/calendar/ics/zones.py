@@ -32,7 +32,7 @@ class Transition(NamedTuple):
     """A change of the clocks."""
 
     at: datetime
-    """In UTC, without a zone."""
+    """A time in UTC, without a zone."""
     before: timedelta
     after: timedelta
 
