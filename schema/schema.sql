@@ -135,6 +135,9 @@ CREATE TABLE calendar_calendars (
   last_sync_at TEXT,
   -- Unix time in seconds: the activity feed has the events that ended by then, and no others.  NULL if it has none.
   feed_watermark_ts INTEGER,
+  -- How many of a calendar's events its last complete read left out, or stored although a part of them was unreadable.
+  skipped_events INTEGER NOT NULL DEFAULT 0,
+  adjusted_events INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (account_id, calendar_id)
 );
 
@@ -398,8 +401,11 @@ CREATE TABLE jobs (
   -- At most one running job has a given key.
   lock_key TEXT,
   schedule_id TEXT,
-  -- The first of the job's consecutive snoozes (for example, while a usage limit lasts).
-  first_snoozed_at TEXT,
+  -- The delay that the queue itself chose for run_at, for a retry or a snooze.  NULL if a client chose run_at: only that one
+  -- is a moment of the wall clock.
+  delay_ms INTEGER,
+  -- The sum of the delays of the job's snoozes.
+  snoozed_ms INTEGER NOT NULL DEFAULT 0,
   -- Whether a snoozed job keeps its lock, so that later jobs with the same lock wait for it.
   keeps_lock INTEGER NOT NULL DEFAULT 0
 );
