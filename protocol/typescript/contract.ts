@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "3ec0076014b6efd9";
+export const SCHEMA_HASH = "86d6189f691b05aa";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -1382,7 +1382,7 @@ export interface Backup {
 /** A restore that the next start completes. */
 export interface RestoreBegun {
   name: string;
-  /** The path under which the present database will be kept. */
+  /** The file beside the database under which the present one will be kept. */
   kept_as: string;
 }
 

@@ -72,9 +72,10 @@ def set_mark(connection: sqlite3.Connection) -> None:
     connection.execute(f"PRAGMA application_id = {COPY_MARK}")
 
 
-def take_over(connection: sqlite3.Connection, new_epoch: Callable[[], str]) -> bool:
+def take_over(connection: sqlite3.Connection, new_epoch: Callable[[str], str]) -> bool:
     """Makes a database of a copy: removes the mark and begins an epoch, for good.  Returns False if there is no mark.
 
+    `new_epoch` is called with the copy's epoch.
     Raises `sqlite3.OperationalError` if another program prevents it.
     """
     if connection.execute("PRAGMA application_id").fetchone()[0] != COPY_MARK:
@@ -83,7 +84,7 @@ def take_over(connection: sqlite3.Connection, new_epoch: Callable[[], str]) -> b
     connection.execute("BEGIN IMMEDIATE")
     if earlier := epochs(rows):
         rows(_SET, ("earlier_epochs", to_json(sorted(earlier)).decode()))
-        rows(_SET, ("epoch", new_epoch()))
+        rows(_SET, ("epoch", new_epoch(epoch(rows))))
         rows("DELETE FROM database_metadata WHERE name IN ('lost_backup', 'lost_notified')", ())
     connection.execute("PRAGMA application_id = 0")
     connection.execute("COMMIT")

@@ -9,6 +9,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
@@ -63,7 +64,7 @@ def _open(path: Path, known: dict[str, str], now_ms: int, randomness: Callable[[
         raise PermissionError(f"{path} is read-only")
     earlier = None if contents.has_tables else backups.newest(now_ms)
     connection = open_connection(real)
-    take_over(connection, lambda: randomness(EPOCH_BYTES).hex())
+    take_over(connection, lambda epoch: sha256(randomness(EPOCH_BYTES) + epoch.encode()).hexdigest()[: 2 * EPOCH_BYTES])
     if pending:
         if contents.has_tables:
             written = backups.new_path(now_ms, pending[0])

@@ -54,7 +54,7 @@ class BackupsService(SystemBackups):
         except (sqlite3.Error, OSError) as error:
             raise storage_error(error) from error
         self._end(exit_codes.OK)
-        return RestoreBegun(name=name, kept_as=str(kept))
+        return RestoreBegun(name=name, kept_as=kept.name)
 
     def _stage(self, backup: Path, now_ms: int) -> Path:
         return stage(backup, self._database, migration_files(schema_dir()), now_ms)

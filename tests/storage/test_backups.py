@@ -138,8 +138,8 @@ def test_a_host_restores_a_backup_and_nothing_is_lost(raw_client: StartRawClient
         begun = client.call("system.backups.restore", name=backup.name)
         assert begun["name"] == backup.name
         assert client.exit_code() == 0
-    kept = Path(begun["kept_as"])
     path = client.data_dir / "sidecar.db"
+    kept = path.with_name(begun["kept_as"])
     now = jobs(path)
     with raw_client() as client:
         events = client.initialize(resume={"epoch": epoch, "after_seq": 1})["events"]

@@ -47,7 +47,7 @@ class RestoreBegun(Model):
 
     name: str
     kept_as: str
-    """The path under which the present database will be kept."""
+    """The file beside the database under which the present one will be kept."""
 
 
 class DatabaseLost(Notification):
