@@ -33,6 +33,16 @@ _KINDS: Final = {
     MESSAGE_TOO_LARGE: "message_too_large",
 }
 
+MAX_DEPTH: Final = 200
+"""Levels of arrays and objects in a line; the parser accepts at least these."""
+MAX_DIGITS: Final = 4_300
+"""Digits of an integer."""
+_UNREADABLE: Final = {
+    "recursion limit exceeded": f"The line is nested too deep: at most {MAX_DEPTH} levels are accepted.",
+    "number out of range": f"A number is too long: at most {MAX_DIGITS:,} digits are accepted.",
+}
+"""Messages for JSON that is valid but cannot be read, by the beginning of jiter's."""
+
 Id = int | str
 _BOM = b"\xef\xbb\xbf"
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+')
@@ -193,7 +203,8 @@ class Connection:
             message = _without_lone_surrogates(line)
             if message is None:
                 reason = str(error).partition(" at line")[0]  # jiter's messages do not quote the input
-                return self._refuse(PARSE_ERROR, f"The line is not JSON: {reason}.", None, recover_id(line))
+                text = _UNREADABLE.get(reason, f"The line is not JSON: {reason}.")
+                return self._refuse(PARSE_ERROR, text, None, recover_id(line))
         if type(message) is list:
             return self._read_batch(message)
         return self._register(self._classify(message))
@@ -221,11 +232,14 @@ class Connection:
                 return Answered(usable, message.get("result"), message.get("error"))
             return self._invalid("A request's method must be a string.", usable)
         if has_id and usable is None:
-            return self._invalid("An id must be an integer within 2^53 or a string of at most 128 characters.", None)
+            text = "An id must be an integer within 2^53 or a string of at most 128 characters, without lone surrogates."
+            return self._invalid(text, None)
         params = message.get("params")
         if params is None:
             params = {}
         elif type(params) is not dict:
+            if type(params) is not list:  # neither kind of params, so not even a notification (JSON-RPC 2.0, 4.2)
+                return self._invalid("Params must be an object.", usable)
             if not has_id:
                 return Refused(INVALID_PARAMS, "positional params", b"")
             return self._refuse(INVALID_PARAMS, "Params must be an object, by name.", usable, None)
@@ -366,14 +380,22 @@ def _is_id(value: Any) -> bool:
 def _without_lone_surrogates(line: bytes) -> Any:
     """Parses a line with lone surrogates replaced by U+FFFD; returns None if it is not JSON even then.
 
-    JavaScript's JSON.stringify writes a lone surrogate for an emoji that was cut in two.
+    JavaScript's JSON.stringify writes a lone surrogate for an emoji that was cut in two.  An id with one becomes None:
+    the response could not repeat it.
     """
     if b"\\ud" not in line and b"\\uD" not in line:
         return None
     try:
-        return from_json(_ESCAPE.sub(lambda m: b"\\ufffd" if m.group(1) else m.group(), line), allow_inf_nan=False)
+        message, other = (
+            from_json(_ESCAPE.sub(lambda m: mark if m.group(1) else m.group(), line), allow_inf_nan=False)  # noqa: B023
+            for mark in (b"\\ufffd", b"\\ufffe")
+        )
     except ValueError:
         return None
+    for one, same in zip(message, other, strict=True) if type(message) is list else ((message, other),):
+        if type(one) is dict and one.get("id") != same.get("id"):
+            one["id"] = None
+    return message
 
 
 def _javascript_safe(message: bytes) -> bytes:
