@@ -43,6 +43,8 @@ _UNREADABLE: Final = {
 }
 """Messages for JSON that is valid but cannot be read, by the beginning of jiter's."""
 
+_BAD_ID: Final = "An id must be an integer within 2^53 or a string of at most 128 characters, without lone surrogates."
+
 Id = int | str
 _BOM = b"\xef\xbb\xbf"
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+')
@@ -232,20 +234,22 @@ class Connection:
                 return Answered(usable, message.get("result"), message.get("error"))
             return self._invalid("A request's method must be a string.", usable)
         if has_id and usable is None:
-            text = "An id must be an integer within 2^53 or a string of at most 128 characters, without lone surrogates."
-            return self._invalid(text, None)
+            return self._invalid(_BAD_ID, None)
         params = message.get("params")
         if params is None:
             params = {}
         elif type(params) is not dict:
-            if type(params) is not list:  # neither kind of params, so not even a notification (JSON-RPC 2.0, 4.2)
-                return self._invalid("Params must be an object.", usable)
-            if not has_id:
-                return Refused(INVALID_PARAMS, "positional params", b"")
-            return self._refuse(INVALID_PARAMS, "Params must be an object, by name.", usable, None)
+            return self._refuse_params(params, usable)
         if usable is None:
             return Notified(method, params)
         return Request(usable, method, params)
+
+    def _refuse_params(self, params: Any, request_id: Id | None) -> Refused:
+        if type(params) is not list:  # neither kind of params, so it is not even a notification (JSON-RPC 2.0, 4.2)
+            return self._invalid("Params must be an object.", request_id)
+        if request_id is None:
+            return Refused(INVALID_PARAMS, "positional params", b"")
+        return self._refuse(INVALID_PARAMS, "Params must be an object, by name.", request_id, None)
 
     def _read_batch(self, messages: list[Any]) -> Event | None:
         if not messages or len(messages) > MAX_BATCH:

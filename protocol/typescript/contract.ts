@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "be9112f67c04db01";
+export const SCHEMA_HASH = "a0915e843460d785";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -1214,7 +1214,11 @@ export interface EventPage {
   events: LoggedEvent[];
   latest_seq: number;
   epoch: string;
-  /** Whether events after `after_seq` are missing because they were pruned: load the lists again. */
+  /**
+   * Whether events after `after_seq` are missing: load the lists again.
+   *
+   * They were pruned, or the log never had that event, as after the database was replaced.
+   */
   truncated: boolean;
 }
 
@@ -1735,7 +1739,7 @@ export const ProcessState = {
 /** The state of the process. */
 export type ProcessState = "ready" | "draining" | "degraded";
 
-/** Progress of a request with a `_meta.progress_token`.  Never sent after its response. */
+/** Progress of a request with a `_meta.progress_token`.  Never sent after its response, which is its end. */
 export interface RequestProgress {
   /** Identifies the request in its $/progress notifications. */
   token: number | string;
@@ -1744,19 +1748,11 @@ export interface RequestProgress {
 
 /** The progress of a request. */
 export interface ProgressValue {
-  kind: ProgressKind;
+  /** What it is doing. */
   message: string | null;
+  /** 0.0 to 1.0.  Null if the remaining work is unknown. */
   fraction: number | null;
 }
-
-/** Whether a report is the first, a later one or the last of its request. */
-export const ProgressKind = {
-  BEGIN: "begin",
-  REPORT: "report",
-  END: "end",
-} as const;
-/** Whether a report is the first, a later one or the last of its request. */
-export type ProgressKind = "begin" | "report" | "end";
 
 /** Writes events to a file, newest first.  The file appears under its name when it is complete. */
 export interface ExportActivity {
@@ -2523,7 +2519,10 @@ export interface JobsCreateParams {
   priority?: number;
   /** ISO 8601 with an offset. */
   run_at?: string | null;
-  /** If a job was created with this key before, that job is returned and none is created. */
+  /**
+   * If a job was created with this key before, that job is returned and none is created.  It must have the same type
+   * and payload.
+   */
   idempotency_key?: string | null;
   /** Maximum number of attempts.  Null for the default of the job type. */
   max_attempts?: number | null;
@@ -2969,7 +2968,7 @@ export interface Methods {
    * `payload` must be valid for the job type; an invalid member is reported as `payload.<member>`.  The job starts
    * when a slot is free and `run_at` has passed.  Raises `payload_too_large` above 3 MiB.
    *
-   * Errors: unknown_job_type, payload_too_large.  Replaces POST /jobs.
+   * Errors: unknown_job_type, payload_too_large, idempotency_key_reused.  Replaces POST /jobs.
    */
   "jobs.create": { params: JobsCreateParams; result: JobCreated };
   /**
@@ -3429,7 +3428,7 @@ export interface NestedMethods<Options> {
      * `payload` must be valid for the job type; an invalid member is reported as `payload.<member>`.  The job starts
      * when a slot is free and `run_at` has passed.  Raises `payload_too_large` above 3 MiB.
      *
-     * Errors: unknown_job_type, payload_too_large.  Replaces POST /jobs.
+     * Errors: unknown_job_type, payload_too_large, idempotency_key_reused.  Replaces POST /jobs.
      */
     readonly create: ((params: JobsCreateParams, options?: Options) => Promise<JobCreated>);
     /**
@@ -3591,7 +3590,7 @@ export interface Notifications {
   "jobs.progress": JobProgress;
   /** The state of the process changed. */
   "system.state": SystemState;
-  /** Progress of a request with a `_meta.progress_token`.  Never sent after its response. */
+  /** Progress of a request with a `_meta.progress_token`.  Never sent after its response, which is its end. */
   "$/progress": RequestProgress;
 }
 
@@ -3789,6 +3788,7 @@ export type ErrorKind =
   | "storage"
   | "job_not_found"
   | "unknown_job_type"
+  | "idempotency_key_reused"
   | "job_not_finished"
   | "schedule_not_found";
 
@@ -3881,6 +3881,8 @@ export const ERROR_CODES = {
   job_not_found: 4041,
   /** No job type has this name. */
   unknown_job_type: 4042,
+  /** The idempotency key was used for a job of another type or payload; use a new key for a new job. */
+  idempotency_key_reused: 4098,
   /** The job is still queued or running; only a finished job can be retried. */
   job_not_finished: 4091,
   /** No schedule has this id. */
