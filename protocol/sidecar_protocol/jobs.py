@@ -31,8 +31,8 @@ IdempotencyKey = Annotated[
     str,
     StringConstraints(min_length=1, max_length=200),
     Field(
-        description="If a job was created with this key before, that job is returned and none is created.  It must have the"
-        " same type and payload."
+        description="If a job was created with this key before, that job is returned and none is created."
+        "  It must have the same type and payload."
     ),
 ]
 Attempts = Annotated[
