@@ -135,6 +135,9 @@ CREATE TABLE calendar_calendars (
   last_sync_at TEXT,
   -- Unix time in seconds: the activity feed has the events that ended by then, and no others.  NULL if it has none.
   feed_watermark_ts INTEGER,
+  -- How many of a calendar's events its last complete read left out, or stored although a part of them was unreadable.
+  skipped_events INTEGER NOT NULL DEFAULT 0,
+  adjusted_events INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (account_id, calendar_id)
 );
 
