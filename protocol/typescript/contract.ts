@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "a0915e843460d785";
+export const SCHEMA_HASH = "563baea879f2f803";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -542,6 +542,13 @@ export interface Calendar {
   selected: boolean;
   /** Why the last sync could not read this calendar; null if it could. */
   sync_error: CalendarSyncError | null;
+  /** Events that the last complete read left out because they could not be read.  The sync's log names them. */
+  skipped_events: number;
+  /**
+   * Events that are stored although a part of them could not be followed, such as an unknown time zone or an invalid
+   * recurrence rule; they may differ from the original.  The sync's log names them.
+   */
+  adjusted_events: number;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   last_sync_at: string | null;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
