@@ -15,7 +15,8 @@ from functools import cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
-from sidecar_protocol.connection import Connection, Id
+from sidecar_protocol.connection import Connection
+from sidecar_protocol.json_line import Id
 from sidecar_protocol.system.lifecycle import SecretsState
 from sidecar_protocol.system.progress import ProgressValue, RequestProgress
 

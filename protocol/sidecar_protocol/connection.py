@@ -5,22 +5,18 @@ to send.  Input from the peer never raises: a line that needs a response becomes
 must answer, or a `Refused`, which contains the response.  Misuse by the caller raises `LocalProtocolError`.
 """
 
-import re
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import count
 from typing import Any, Final
 
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
+
+from sidecar_protocol.json_line import RECOVERY_BYTES, Id, Unreadable, is_id, read_json, recover_id
 
 MAX_MESSAGE_BYTES: Final = 32 * 1024 * 1024
 """Maximum length of a line.  A longer one is discarded up to its newline and refused; the connection stays open."""
 MAX_BATCH: Final = 64
-MAX_ID_CHARS: Final = 128
-MAX_ID: Final = 2**53 - 1
-"""JavaScript's Number.MAX_SAFE_INTEGER."""
-RECOVERY_BYTES: Final = 4096
-"""Length of the beginning of an invalid line that is searched for its id."""
 
 PARSE_ERROR: Final = -32700
 INVALID_REQUEST: Final = -32600
@@ -33,24 +29,7 @@ _KINDS: Final = {
     MESSAGE_TOO_LARGE: "message_too_large",
 }
 
-MAX_DEPTH: Final = 200
-"""Levels of arrays and objects in a line; the parser accepts at least these."""
-MAX_DIGITS: Final = 4_300
-"""Digits of an integer."""
-_UNREADABLE: Final = {
-    "recursion limit exceeded": f"The line is nested too deep: at most {MAX_DEPTH} levels are accepted.",
-    "number out of range": f"A number is too long: at most {MAX_DIGITS:,} digits are accepted.",
-}
-"""Messages for JSON that is valid but cannot be read, by the beginning of jiter's."""
-
 _BAD_ID: Final = "An id must be an integer within 2^53 or a string of at most 128 characters, without lone surrogates."
-
-Id = int | str
-_BOM = b"\xef\xbb\xbf"
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+')
-_ESCAPE = re.compile(
-    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
-)
 
 
 class LocalProtocolError(Exception):
@@ -195,18 +174,12 @@ class Connection:
         if len(line) > self._max or type(line) is LongLine:
             message = f"The message is longer than {self._max} bytes."
             return self._refuse(MESSAGE_TOO_LARGE, message, None, recover_id(line))
-        if line.startswith(_BOM):
-            line = line[3:]
         try:
-            message = from_json(line, allow_inf_nan=False)
-        except ValueError as error:
-            if not line or line.isspace():
-                return None
-            message = _without_lone_surrogates(line)
-            if message is None:
-                reason = str(error).partition(" at line")[0]  # jiter's messages do not quote the input
-                text = _UNREADABLE.get(reason, f"The line is not JSON: {reason}.")
-                return self._refuse(PARSE_ERROR, text, None, recover_id(line))
+            message = read_json(line)
+        except Unreadable as error:
+            return self._refuse(PARSE_ERROR, str(error), None, recover_id(line))
+        except EOFError:
+            return None
         if type(message) is list:
             return self._read_batch(message)
         return self._register(self._classify(message))
@@ -225,7 +198,7 @@ class Connection:
         if type(request_id) is float and request_id.is_integer():
             request_id = int(request_id)
         has_id = "id" in message
-        usable = request_id if _is_id(request_id) else None
+        usable = request_id if is_id(request_id) else None
         if message.get("jsonrpc") != "2.0":
             return self._invalid('A message must carry "jsonrpc": "2.0".', usable)
         method = message.get("method")
@@ -322,84 +295,6 @@ class Connection:
         request_id = next(self._ids)
         line = b'{"jsonrpc":"2.0","id":%d,"method":%s,"params":%s}\n' % (request_id, to_json(method), params)
         return request_id, _javascript_safe(line)
-
-
-def recover_id(line: bytes) -> Id | None:
-    """Returns the id of a message that is not valid JSON, searched in its first 4 KiB, or None.
-
-    Everything before the id must be well-formed, since a wrong id would end an unrelated request.
-    """
-    head = line[:RECOVERY_BYTES].removeprefix(_BOM)
-    key = b""
-    for position, (token, end) in enumerate(_members(head)):
-        match position % 4:
-            case 0:
-                key = token
-            case 2 if key == b'"id"':
-                is_whole = token.startswith(b'"') or end < len(head)
-                return _id_of(token) if is_whole else None
-            case 2 if token in b":,":
-                return None
-            case 1 | 3 if token != (b":" if position % 4 == 1 else b","):
-                return None
-    return None
-
-
-def _members(head: bytes) -> Iterator[tuple[bytes, int]]:
-    """Yields the tokens of the outermost object and their end offsets, a nested value as one, up to a syntax error."""
-    closing, end = b"", 0
-    for match in _TOKEN.finditer(head):
-        token, gap = match.group(), head[end : match.start()]
-        end = match.end()
-        if gap.strip():  # an unterminated string
-            return
-        if token in b"{[":
-            closing += b"}" if token == b"{" else b"]"
-        elif token in b"}]":
-            if not closing.endswith(token):
-                return
-            closing = closing[:-1]
-        if not closing:  # the object has ended, or the line does not begin with one
-            return
-        if closing == b"}" and token not in b"{[":
-            yield token, end
-
-
-def _id_of(token: bytes) -> Id | None:
-    try:
-        value = from_json(token)
-    except ValueError:
-        return None
-    if type(value) is float and value.is_integer():
-        value = int(value)
-    return value if _is_id(value) else None
-
-
-def _is_id(value: Any) -> bool:
-    if type(value) is int:
-        return -MAX_ID <= value <= MAX_ID
-    return type(value) is str and len(value) <= MAX_ID_CHARS
-
-
-def _without_lone_surrogates(line: bytes) -> Any:
-    """Parses a line with lone surrogates replaced by U+FFFD; returns None if it is not JSON even then.
-
-    JavaScript's JSON.stringify writes a lone surrogate for an emoji that was cut in two.  An id with one becomes None:
-    the response could not repeat it.
-    """
-    if b"\\ud" not in line and b"\\uD" not in line:
-        return None
-    try:
-        message, other = (
-            from_json(_ESCAPE.sub(lambda m: mark if m.group(1) else m.group(), line), allow_inf_nan=False)  # noqa: B023
-            for mark in (b"\\ufffd", b"\\ufffe")
-        )
-    except ValueError:
-        return None
-    for one, same in zip(message, other, strict=True) if type(message) is list else ((message, other),):
-        if type(one) is dict and one.get("id") != same.get("id"):
-            one["id"] = None
-    return message
 
 
 def _javascript_safe(message: bytes) -> bytes:

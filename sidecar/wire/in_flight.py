@@ -6,9 +6,10 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sidecar_protocol.connection import Id, Request
+from sidecar_protocol.connection import Request
 from sidecar_protocol.contract import Model, RpcError
 from sidecar_protocol.errors import Cancelled, Overloaded, ServerCancelled
+from sidecar_protocol.json_line import Id
 from sidecar_protocol.meta import Meta
 
 MAX_IN_FLIGHT: Final = 256

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sidecar_protocol.connection import Answered, Connection, LocalProtocolError, Notified, Refused, Request, recover_id
+from sidecar_protocol.connection import Answered, Connection, LocalProtocolError, Notified, Refused, Request
+from sidecar_protocol.json_line import recover_id
 
 from tests.protocol.connection_harness import (
     IDS,
