@@ -103,7 +103,17 @@ NOT_YET: set[str] = set()
 # Features that serve domains of other names.
 DOMAINS = {"atlassian": {"jira", "confluence"}}
 # `atlassian`: what Jira's and Confluence's domains share, which are one feature.
-SHARED_CONTRACT = {"contract", "scalars", "errors", "entities", "meta", "connection", "json_line", "accounts", "atlassian"}
+SHARED_CONTRACT = {
+    "contract",
+    "scalars",
+    "errors",
+    "entities",
+    "meta",
+    "connection",
+    "json_line",
+    "accounts",
+    "atlassian",
+}
 # The pieces of infrastructure that implement a domain of the contract themselves.
 INFRASTRUCTURE_DOMAINS = {"wire": {"events", "system"}, "storage": {"system"}}
 HEAVY = (
@@ -156,7 +166,9 @@ def test_the_contract_imports_nothing_of_the_process_and_no_domain_imports_anoth
             if own == "connection":
                 assert part(imported) == "json_line", f"the connection imports {imported}"
                 continue
-            assert part(imported) in {"", own} | SHARED_CONTRACT - {"connection", "json_line"}, f"{name} imports {imported}"
+            assert part(imported) in {"", own} | SHARED_CONTRACT - {"connection", "json_line"}, (
+                f"{name} imports {imported}"
+            )
 
 
 def test_imports_point_down_so_features_never_meet_and_nothing_below_them_knows_them() -> None:

@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "1e2d2f4410e70f39";
+export const SCHEMA_HASH = "276c564218489aa0";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -1804,7 +1804,7 @@ export interface RequestProgress {
 
 /** The progress of a request. */
 export interface ProgressValue {
-  /** What it is doing. */
+  /** The current step. */
   message: string | null;
   /** 0.0 to 1.0.  Null if the remaining work is unknown. */
   fraction: number | null;

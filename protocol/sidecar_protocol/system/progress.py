@@ -10,7 +10,7 @@ class ProgressValue(Model):
     """The progress of a request."""
 
     message: str | None = None
-    """What it is doing."""
+    """The current step."""
     fraction: float | None = None
     """0.0 to 1.0.  Null if the remaining work is unknown."""
 
