@@ -13,6 +13,7 @@ from sidecar_protocol.contract import Encoded, Model
 from sidecar_protocol.errors import Storage
 
 from sidecar.paths import make_private_dir
+from sidecar.text import folded
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +95,17 @@ def open_connection(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA foreign_keys = ON")
     # Deleted credentials must not stay readable in the file.  Debian's SQLite has this on by default, others do not.
     connection.execute("PRAGMA secure_delete = ON")
+    # The full-text indexes' triggers and views call it (sidecar.storage.fulltext); some builds of SQLite forbid that.
+    connection.execute("PRAGMA trusted_schema = ON")
+    add_text_functions(connection)
     return connection
+
+
+def add_text_functions(connection: sqlite3.Connection) -> None:
+    """Adds the SQL function `folded(text)`, without which the tables with full-text indexes cannot be written."""
+    connection.create_function(
+        "folded", 1, lambda text: folded(text) if isinstance(text, str) else None, deterministic=True
+    )
 
 
 class Database:
