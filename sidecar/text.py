@@ -6,15 +6,16 @@ from functools import lru_cache
 from typing import Final
 from unicodedata import category, decomposition, normalize
 
-# Hangul letters on their own, and their half-width forms.  NFKC would join the letters of ㅋㅠ to the syllable 큐.
-_HANGUL_LETTERS: Final = re.compile(
-    "([\u3131-\u318e\uffa0-\uffbe\uffc2-\uffc7\uffca-\uffcf\uffd2-\uffd7\uffda-\uffdc]+)"
+_HANGUL: Final = "\u3131-\u318e\uffa0-\uffbe\uffc2-\uffc7\uffca-\uffcf\uffd2-\uffd7\uffda-\uffdc"
+"""Hangul letters on their own, and their half-width forms.  NFKC would join the letters of ㅋㅠ to the syllable 큐."""
+_INVISIBLE: Final = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
+    "\ufe00-\ufe0f\ufeff\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
-# Default_Ignorable_Code_Point in Unicode: soft hyphens, zero-width characters, variation selectors and the like.
-_INVISIBLE: Final = re.compile(
-    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
-    "\ufe00-\ufe0f\ufeff\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
-)
+"""Default_Ignorable_Code_Point in Unicode: soft hyphens, zero-width characters, variation selectors and the like."""
+_SPECIAL: Final = re.compile(f"[{_HANGUL}{_INVISIBLE}]")
+_HANGUL_LETTERS: Final = re.compile(f"([{_HANGUL}]+)")
+_INVISIBLES: Final = re.compile(f"[{_INVISIBLE}]")
 _WIDE_ASCII: Final = re.compile("[\uff01-\uff5e]+")
 _WIDTH: Final = 0xFF01 - 0x21
 """Distance of a full-width letter or sign from its ASCII form."""
@@ -45,8 +46,11 @@ def folded(text: str) -> str:
     """
     if text.isascii():
         return text.lower()
-    visible = _INVISIBLE.sub("", normalize("NFC", _compatible(text).casefold()))
-    return visible.replace("\u2010", "-").replace("\u2212", "-")
+    if _SPECIAL.search(text) is None:  # the usual case, in half the time
+        form = normalize("NFC", normalize("NFKC", text).casefold())
+    else:
+        form = _INVISIBLES.sub("", normalize("NFC", _compatible(text).casefold()))
+    return form.replace("\u2010", "-").replace("\u2212", "-")
 
 
 def folded_spans(text: str) -> Iterator[tuple[int, int]]:
@@ -76,8 +80,6 @@ _folded_character = lru_cache(maxsize=4096)(folded)
 
 def _compatible(text: str) -> str:
     """Returns a text in NFKC, except for Hangul letters on their own, which become full-width."""
-    if _HANGUL_LETTERS.search(text) is None:
-        return normalize("NFKC", text)
     parts = _HANGUL_LETTERS.split(text)
     parts[::2] = [normalize("NFKC", part) for part in parts[::2]]
     parts[1::2] = ["".join(map(_wide_letter, part)) for part in parts[1::2]]

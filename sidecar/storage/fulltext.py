@@ -1,7 +1,8 @@
 """Full-text search: an FTS5 index of a table, and the parts of a search that are the same for every table.
 
 Queries and texts are compared in the form that `sidecar.text.folded` gives them, which ignores case, width and Unicode
-normal form.  The index holds folded texts, and statements use the SQL function `folded`, which `open_connection` adds.
+normal form.  The index holds folded texts.  Statements use the SQL functions `folded` and `has_terms`, which
+`open_connection` adds.
 
 A trigger on an index that SQLite cannot open would make every write to the table fail, so each start checks whether it
 can be opened.  Triggers update the rows that are indexed already; until all are, and without FTS5, searches read the
@@ -19,6 +20,8 @@ from dataclasses import dataclass
 from itertools import count, islice
 from typing import Final, TypeVar
 from unicodedata import unidata_version
+
+from pydantic_core import to_json
 
 from sidecar.storage.database import Database
 from sidecar.text import continues, folded, folded_spans, utf16_length
@@ -87,10 +90,12 @@ def match_expression(terms: Sequence[str]) -> str | None:
     return " AND ".join('"{}"'.format(term.replace('"', '""')) for term in terms) or None
 
 
-def occurrence_conditions(columns: Sequence[str], terms: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Returns SQL conditions, one a folded term, that it occurs in one of the columns, and their parameters."""
-    either = " OR ".join(f"instr(folded({column}), ?) > 0" for column in columns)
-    return [f"({either})"] * len(terms), [term for term in terms for _ in columns]
+def term_conditions(columns: Sequence[str], terms: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Returns the SQL condition that each of the folded terms occurs in one of the columns, and its parameter.
+
+    Both lists are empty if there are no terms.
+    """
+    return ([f"has_terms(?, {', '.join(columns)})"], [to_json(terms).decode()]) if terms else ([], [])
 
 
 def snippet(text: str, terms: Sequence[str]) -> Snippet:

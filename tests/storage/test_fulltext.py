@@ -15,9 +15,9 @@ from sidecar.storage.fulltext import (
     FullTextIndex,
     SearchPlan,
     match_expression,
-    occurrence_conditions,
     phrase_terms,
     search_terms,
+    term_conditions,
 )
 
 COLUMNS = ("title", "body")
@@ -74,7 +74,7 @@ def find(database: Database, index: FullTextIndex, query: str) -> list[int]:
     """Returns the ids of the matching rows, with a query like a store's."""
 
     def run(plan: SearchPlan) -> list[int]:
-        conditions, parameters = occurrence_conditions(COLUMNS, plan.unindexed)
+        conditions, parameters = term_conditions(COLUMNS, plan.unindexed)
         values: Sequence[object] = parameters
         if plan.match is not None:
             conditions = ["id IN (SELECT rowid FROM texts_search WHERE texts_search MATCH ?)", *conditions]
