@@ -71,5 +71,5 @@ def test_json_is_read_to_a_depth_of_several_hundred_levels() -> None:
 
 @pytest.mark.parametrize("text", ["", "{", "<html>", b'{"a": "cut \xe2\x82', "[" * 100_000])
 def test_text_that_is_no_json_is_an_error(text: str | bytes) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"."):
         parse_json(text)

@@ -33,6 +33,7 @@ class Content:
     document: Any = None
     """The body as ADF, or as any other JSON; by default a paragraph of `body`."""
     status: str = "current"
+    space: str = "TEAM"
     watchers: set[str] = field(default_factory=set)
     mentions: set[str] = field(default_factory=set)
 
@@ -287,7 +288,7 @@ def _whole(content: Content) -> dict[str, Any]:
     shown["version"] = _version(content.versions[-1])
     if content.on is None:
         shown |= {"spaceId": "77", "authorId": content.creator_id, "createdAt": iso_stamp(content.created)}
-        shown["_links"] = {"webui": f"/spaces/TEAM/pages/{content.content_id}"}
+        shown["_links"] = {"webui": f"/spaces/{content.space}/pages/{content.content_id}"}
         return shown
     shown["pageId" if content.on.kind == "page" else "blogPostId"] = content.on.content_id
     text = {"type": "paragraph", "content": [{"type": "text", "text": content.body}]}
