@@ -47,7 +47,7 @@ class IssueEvents:
         self._add("created", "issue_created", at_ms, author, description=text, links=links)
 
     def add_history(self, history: Mapping[str, Any], kinds: Mapping[str, str]) -> None:
-        """Adds a change of several fields: each transition, assignment or deleted worklog, and one event for the rest."""
+        """Adds a change of several fields: transitions, assignments, deleted worklogs, and one event for the rest."""
         history_id = get_string(history, "id")
         if history_id is None:
             return
