@@ -57,12 +57,12 @@ class AccountsStore:
 
     def accounts(self, service: str) -> list[Encoded[AtlassianAccount]]:
         """Returns the accounts of one product, the oldest first."""
-        sql = f"SELECT {ACCOUNT_JSON} FROM atlassian_accounts WHERE service = ? ORDER BY created_at, account_id"
+        sql = f"SELECT {ACCOUNT_JSON} FROM atlassian_accounts WHERE service = ? ORDER BY rowid"
         return self._database.all_encoded(AtlassianAccount, sql, (service,))
 
     def all(self) -> list[StoredAccount]:
         """Returns every account of the two products, the oldest first."""
-        return [_stored(row) for row in self._database.rows(f"{_SELECT} ORDER BY created_at, account_id")]
+        return [_stored(row) for row in self._database.rows(f"{_SELECT} ORDER BY rowid")]
 
     def get(self, account_id: str) -> StoredAccount | None:
         row = self._database.row(f"{_SELECT} AND account_id = ?", (account_id,))

@@ -51,7 +51,7 @@ class AccountsStore:
 
     def accounts(self) -> list[Encoded[CalendarAccount]]:
         """Returns all accounts, oldest first."""
-        sql = f"SELECT {ACCOUNT_JSON} FROM calendar_accounts ORDER BY created_at, account_id"
+        sql = f"SELECT {ACCOUNT_JSON} FROM calendar_accounts ORDER BY rowid"
         return self._database.all_encoded(CalendarAccount, sql)
 
     def account(self, account_id: str) -> Encoded[CalendarAccount] | None:

@@ -15,11 +15,12 @@ from sidecar_protocol.claude.sessions import (
     Session,
     SessionStatus,
 )
+from sidecar_protocol.claude.tasks import ClaudeTask
 from sidecar_protocol.contract import Encoded
 from sidecar_protocol.errors import InvalidParams
 
+from sidecar.claude.billing import RunUsage
 from sidecar.claude.sessions.messages import NewMessage, storable, title_of
-from sidecar.claude.stream import RunUsage
 from sidecar.claude.usage import UsageStore
 from sidecar.clock import iso_now
 from sidecar.runtime import Runtime
@@ -27,13 +28,15 @@ from sidecar.storage.database import Database, Row
 from sidecar.storage.fulltext import FullTextIndex, SearchPlan, like_conditions
 from sidecar.storage.paging import PagedList, row_json
 
-SESSION_JSON: Final = row_json(Session, allowed_tools="json(allowed_tools_json)", usage=row_json(ClaudeUsage))
+SESSION_JSON: Final = row_json(
+    Session, allowed_tools="json(allowed_tools_json)", tasks="json(tasks_json)", usage=row_json(ClaudeUsage)
+)
 MESSAGE_JSON: Final = row_json(ClaudeMessage, message_id="session_id || ':' || seq", raw="json(raw_json)")
 NOT_STORED: Final = "a change of a Claude session could not be stored"
 SEARCH: Final = "claude_messages_search"
 
 _SESSIONS: Final = PagedList(
-    Session, "claude_sessions", SESSION_JSON, {"updated_at": str, "session_id": str}, descending=True
+    Session, "claude_sessions", SESSION_JSON, {"update_number": int, "session_id": str}, descending=True
 )
 _MESSAGES: Final = PagedList(ClaudeMessage, "claude_messages", MESSAGE_JSON, {"seq": int})
 
@@ -163,8 +166,9 @@ class SessionJournal:
         (session,) = self._change(
             """
             INSERT INTO claude_sessions (session_id, title, cwd, model, permission_mode, allowed_tools_json,
-                                         system_prompt, created_at, updated_at)
-            VALUES (:session_id, :title, :cwd, :model, :permission_mode, :allowed_tools, :system_prompt, :now, :now)
+                                         system_prompt, created_at, updated_at, update_number)
+            VALUES (:session_id, :title, :cwd, :model, :permission_mode, :allowed_tools, :system_prompt, :now, :now,
+                    :update_number)
             """,
             **_parameters(new),
             session_id=self._runtime.new_id(),
@@ -178,10 +182,11 @@ class SessionJournal:
             sessions = self._change(
                 """
                 INSERT INTO claude_sessions (session_id, fork_claude_session_id, forked_from, title, cwd, model,
-                    permission_mode, allowed_tools_json, system_prompt, created_at, updated_at, last_message_at)
+                    permission_mode, allowed_tools_json, system_prompt, created_at, updated_at, update_number,
+                    last_message_at)
                 SELECT :session_id, coalesce(claude_session_id, fork_claude_session_id), session_id,
                     coalesce(:title, title), cwd, model,
-                    permission_mode, allowed_tools_json, system_prompt, :now, :now, last_message_at
+                    permission_mode, allowed_tools_json, system_prompt, :now, :now, :update_number, last_message_at
                 FROM claude_sessions WHERE session_id = :parent_id
                 """,
                 **ids,
@@ -251,12 +256,18 @@ class SessionJournal:
         with self._database.write_or_log(NOT_STORED):
             self.update(session_id, SessionUpdate(permission_mode=mode))
 
+    def set_tasks(self, session_id: str, tasks: Sequence[ClaudeTask]) -> None:
+        """Stores the live tasks of a session's turn."""
+        with self._database.write_or_log(NOT_STORED):
+            tasks_json = to_json(tasks).decode()
+            self._update(session_id, "tasks_json = :tasks_json", tasks_json=tasks_json)
+
     def end_turn(self, session_id: str, job_id: str, status: SessionStatus, usage: RunUsage) -> None:
         spent = {**usage.tokens.model_dump(), "total_cost_usd": usage.cost_usd or 0.0}
         sums = ", ".join(f"{column} = {column} + :{column}" for column in spent)
         with self._database.write_or_log(NOT_STORED):
             self._usage.add(job_id, session_id, usage)
-            self._update(session_id, f"status = :status, {sums}", status=status, **spent)
+            self._update(session_id, f"status = :status, tasks_json = '[]', {sums}", status=status, **spent)
 
     def process_ended(self, session_id: str) -> None:
         """If this cannot be stored, the next start of the sidecar looks for the process in vain."""
@@ -269,9 +280,9 @@ class SessionJournal:
             self._database.execute("UPDATE claude_sessions SET has_process = 0 WHERE has_process = 1")
             self._change(
                 """
-                UPDATE claude_sessions SET
+                UPDATE claude_sessions SET tasks_json = '[]',
                     status = iif(session_id IN (SELECT value FROM json_each(:waiting)), 'waiting', 'interrupted'),
-                    updated_at = :now, version = version + 1
+                    updated_at = :now, update_number = :update_number, version = version + 1
                 WHERE status = 'running'
                     OR status = 'waiting' AND session_id NOT IN (SELECT value FROM json_each(:waiting))
                 """,
@@ -310,8 +321,14 @@ class SessionJournal:
             return sessions
 
     def _execute(self, sql: str, **values: object) -> list[Encoded[Session]]:
-        """Runs a statement and returns the sessions that it has changed.  `now` is a parameter of it."""
+        """Runs a statement and returns the sessions that it has changed.
+
+        `now` and `update_number` are parameters of it.  Sessions are listed by the number: `now` may go back.
+        """
         values["now"] = iso_now(self._runtime.clock)
+        values["update_number"] = self._database.value(
+            "SELECT coalesce(max(update_number), 0) + 1 FROM claude_sessions"
+        )
         return self._database.all_encoded(Session, f"{sql} RETURNING {SESSION_JSON}", values)
 
     def _notify(self, session: Encoded[Session]) -> None:
@@ -320,8 +337,8 @@ class SessionJournal:
 
 def _update_sql(assignments: str) -> str:
     return (
-        f"UPDATE claude_sessions SET {assignments}, updated_at = :now, version = version + 1"
-        " WHERE session_id = :session_id"
+        f"UPDATE claude_sessions SET {assignments}, updated_at = :now, update_number = :update_number,"
+        " version = version + 1 WHERE session_id = :session_id"
     )
 
 
