@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "5e06a73d487f96a0";
+export const SCHEMA_HASH = "d1f102886441fcc4";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -542,6 +542,13 @@ export interface Calendar {
   selected: boolean;
   /** Why the last sync could not read this calendar; null if it could. */
   sync_error: CalendarSyncError | null;
+  /** Events that the last complete read left out because they could not be read.  The sync's log names them. */
+  skipped_events: number;
+  /**
+   * Events that are stored although a part of them could not be followed, such as an unknown time zone or an invalid
+   * recurrence rule; they may differ from the original.  The sync's log names them.
+   */
+  adjusted_events: number;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   last_sync_at: string | null;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
@@ -940,6 +947,7 @@ export type PermissionDecision = "allow" | "deny";
  * - `user`: A prompt.
  * - `tool_use`: Claude calls a tool; `text` is the tool's name, and `raw` contains its input.
  * - `error`: The reason why a turn failed.
+ * - `notice`: Something that happened to the session, such as the end of a background task.
  * - `raw`: Other output of the CLI, such as types of a newer release.
  */
 export const MessageKind = {
@@ -952,6 +960,8 @@ export const MessageKind = {
   TOOL_RESULT: "tool_result",
   /** The reason why a turn failed. */
   ERROR: "error",
+  /** Something that happened to the session, such as the end of a background task. */
+  NOTICE: "notice",
   /** Other output of the CLI, such as types of a newer release. */
   RAW: "raw",
 } as const;
@@ -961,9 +971,10 @@ export const MessageKind = {
  * - `user`: A prompt.
  * - `tool_use`: Claude calls a tool; `text` is the tool's name, and `raw` contains its input.
  * - `error`: The reason why a turn failed.
+ * - `notice`: Something that happened to the session, such as the end of a background task.
  * - `raw`: Other output of the CLI, such as types of a newer release.
  */
-export type MessageKind = "user" | "assistant_text" | "thinking" | "tool_use" | "tool_result" | "error" | "raw";
+export type MessageKind = "user" | "assistant_text" | "thinking" | "tool_use" | "tool_result" | "error" | "notice" | "raw";
 
 /** Matching messages, newest first. */
 export interface MessageHits {
@@ -1005,6 +1016,8 @@ export interface Session {
   allowed_tools: string[];
   system_prompt: string | null;
   status: SessionStatus;
+  /** The live tasks of its turn, oldest first.  While there are background tasks, the turn goes on. */
+  tasks: ClaudeTask[];
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   created_at: string;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
@@ -1023,14 +1036,14 @@ export interface Session {
  * The status of a session.
  *
  * - `idle`: No turn is running.
- * - `running`: A turn is running.
+ * - `running`: A turn is running, or only its background tasks are (`tasks`).
  * - `waiting`: Permission requests are open: `claude.permissions.list` with status `open` returns them.
  * - `interrupted`: The last turn was cancelled, or the sidecar ended during it.  The next prompt continues the session.
  */
 export const SessionStatus = {
   /** No turn is running. */
   IDLE: "idle",
-  /** A turn is running. */
+  /** A turn is running, or only its background tasks are (`tasks`). */
   RUNNING: "running",
   /** Permission requests are open: `claude.permissions.list` with status `open` returns them. */
   WAITING: "waiting",
@@ -1041,11 +1054,49 @@ export const SessionStatus = {
  * The status of a session.
  *
  * - `idle`: No turn is running.
- * - `running`: A turn is running.
+ * - `running`: A turn is running, or only its background tasks are (`tasks`).
  * - `waiting`: Permission requests are open: `claude.permissions.list` with status `open` returns them.
  * - `interrupted`: The last turn was cancelled, or the sidecar ended during it.  The next prompt continues the session.
  */
 export type SessionStatus = "idle" | "running" | "waiting" | "interrupted";
+
+/** A task that Claude has started and that has not ended. */
+export interface ClaudeTask {
+  task_id: string;
+  /** The run or turn that goes on until the task ends. */
+  job_id: string;
+  kind: TaskKind;
+  /** Claude's description, at most 200 characters. */
+  description: string;
+  /** The type of a subagent, for example `general-purpose`. */
+  agent: string | null;
+  /** False while Claude waits for the task before it continues its turn. */
+  is_background: boolean;
+}
+
+/**
+ * The kind of a task.
+ *
+ * - `agent`: A subagent, which works on a prompt of its own.
+ * - `command`: A shell command.
+ * - `other`: Another kind, for example of a newer release of the CLI.
+ */
+export const TaskKind = {
+  /** A subagent, which works on a prompt of its own. */
+  AGENT: "agent",
+  /** A shell command. */
+  COMMAND: "command",
+  /** Another kind, for example of a newer release of the CLI. */
+  OTHER: "other",
+} as const;
+/**
+ * The kind of a task.
+ *
+ * - `agent`: A subagent, which works on a prompt of its own.
+ * - `command`: A shell command.
+ * - `other`: Another kind, for example of a newer release of the CLI.
+ */
+export type TaskKind = "agent" | "command" | "other";
 
 /** Token counts.  The four do not overlap: `input_tokens` excludes both cache counts. */
 export interface ClaudeUsage {
@@ -1091,6 +1142,11 @@ export interface ClaudeMessage {
   raw: unknown;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   created_at: string;
+}
+
+/** Live tasks, oldest first: of each job at most 100. */
+export interface ClaudeTaskList {
+  tasks: ClaudeTask[];
 }
 
 /**
@@ -1912,11 +1968,12 @@ export interface RunClaude {
 
 /** The result of a run. */
 export interface ClaudeRunResult {
-  /** The final answer, at most 2 MiB of UTF-8. */
+  /** The final answer, at most 2 MiB of UTF-8.  Claude may have written others before, while tasks were running. */
   text: string;
   /** True if the answer was longer; the CLI's own transcript contains all of it. */
   text_truncated: boolean;
   model: string | null;
+  /** All tokens that were used for the answer, including those of subagents. */
   usage: ClaudeUsage;
   /** The CLI's estimate, at list prices. */
   total_cost_usd: number | null;
@@ -1935,15 +1992,18 @@ export interface TakeTurn {
   /** A Claude session's id. */
   session_id: string;
   prompt: string;
+  /** Null for one hour.  The time during which a permission request is open does not count. */
+  timeout_s?: number | null;
 }
 
 /** The result of a turn.  Usage and cost are those of this turn. */
 export interface ClaudeTurnResult {
-  /** The final answer, at most 2 MiB of UTF-8. */
+  /** The final answer, at most 2 MiB of UTF-8.  Claude may have written others before, while tasks were running. */
   text: string;
   /** True if the answer was longer; the CLI's own transcript contains all of it. */
   text_truncated: boolean;
   model: string | null;
+  /** All tokens that were used for the answer, including those of subagents. */
   usage: ClaudeUsage;
   /** The CLI's estimate, at list prices. */
   total_cost_usd: number | null;
@@ -2374,6 +2434,8 @@ export interface ClaudeSessionsSendParams {
    * @default 0
    */
   priority?: number;
+  /** Seconds. */
+  timeout_s?: number | null;
 }
 
 /** Params of `claude.sessions.interrupt`. */
@@ -2401,6 +2463,19 @@ export interface ClaudeMessagesListParams {
   limit?: number;
   /** The `next_cursor` of the previous page; opaque. */
   cursor?: string | null;
+}
+
+/** Params of `claude.tasks.list`. */
+export interface ClaudeTasksListParams {
+  /** A Claude session's id. */
+  session_id?: string | null;
+}
+
+/** Params of `claude.tasks.stop`. */
+export interface ClaudeTasksStopParams {
+  /** A job's id (UUIDv7). */
+  job_id: string;
+  task_id?: string | null;
 }
 
 /** Params of `claude.usage.list`. */
@@ -2864,6 +2939,9 @@ export interface Methods {
   /**
    * Queues a turn as a job of type `claude.turn`; the job's result is a `ClaudeTurnResult`.
    *
+   * The turn goes on until the tasks that Claude runs in the background have ended, at most for `timeout_s` (null
+   * for one hour).
+   *
    * Errors: session_not_found, payload_too_large.
    */
   "claude.sessions.send": { params: ClaudeSessionsSendParams; result: Job };
@@ -2885,6 +2963,16 @@ export interface Methods {
    * Errors: session_not_found, invalid_cursor.
    */
   "claude.messages.list": { params: ClaudeMessagesListParams; result: ClaudeMessagePage };
+  /** Returns the live tasks of a session, or of all runs and turns. */
+  "claude.tasks.list": { params: ClaudeTasksListParams; result: ClaudeTaskList };
+  /**
+   * Stops a task of a run or a turn, or without `task_id` all of them; returns the tasks that are being stopped.
+   *
+   * The job goes on: Claude learns that a subagent was stopped, and answers.  `jobs.cancel` ends the job as well.
+   *
+   * Errors: task_not_found.
+   */
+  "claude.tasks.stop": { params: ClaudeTasksStopParams; result: ClaudeTaskList };
   /**
    * Returns the usage recorded in start <= time < end.  A run or turn is recorded when it ends.
    *
@@ -3008,9 +3096,9 @@ export interface Methods {
    */
   "jobs.log.list": { params: JobsLogListParams; result: JobLogPage };
   /**
-   * Queues a finished job again, under the same id.
+   * Queues a finished job again, under the same id, or ends a job's wait for its next try.
    *
-   * Its attempts, progress, result and error are reset; its log continues.
+   * The attempts, progress, result and error of a finished job are reset; its log continues.
    *
    * Errors: job_not_found, job_not_finished.
    */
@@ -3038,7 +3126,8 @@ export interface Methods {
   /**
    * Creates the schedule's job now, which does not move the grid, and returns it.
    *
-   * If the previous job is unfinished, that job is returned instead.  Also works for a disabled schedule.
+   * If the previous job is unfinished, that job is returned instead; if it waits for its next try, that starts now.
+   * Also works for a disabled schedule.
    *
    * Errors: schedule_not_found.
    */
@@ -3272,6 +3361,9 @@ export interface NestedMethods<Options> {
       /**
        * Queues a turn as a job of type `claude.turn`; the job's result is a `ClaudeTurnResult`.
        *
+       * The turn goes on until the tasks that Claude runs in the background have ended, at most for `timeout_s` (null
+       * for one hour).
+       *
        * Errors: session_not_found, payload_too_large.
        */
       readonly send: ((params: ClaudeSessionsSendParams, options?: Options) => Promise<Job>);
@@ -3327,6 +3419,18 @@ export interface NestedMethods<Options> {
        * Errors: session_not_found, invalid_cursor.
        */
       readonly list: ((params: ClaudeMessagesListParams, options?: Options) => Promise<ClaudeMessagePage>);
+    };
+    readonly tasks: {
+      /** Returns the live tasks of a session, or of all runs and turns. */
+      readonly list: ((params?: ClaudeTasksListParams, options?: Options) => Promise<ClaudeTaskList>);
+      /**
+       * Stops a task of a run or a turn, or without `task_id` all of them; returns the tasks that are being stopped.
+       *
+       * The job goes on: Claude learns that a subagent was stopped, and answers.  `jobs.cancel` ends the job as well.
+       *
+       * Errors: task_not_found.
+       */
+      readonly stop: ((params: ClaudeTasksStopParams, options?: Options) => Promise<ClaudeTaskList>);
     };
     readonly usage: {
       /**
@@ -3470,9 +3574,9 @@ export interface NestedMethods<Options> {
       readonly list: ((params: JobsLogListParams, options?: Options) => Promise<JobLogPage>);
     };
     /**
-     * Queues a finished job again, under the same id.
+     * Queues a finished job again, under the same id, or ends a job's wait for its next try.
      *
-     * Its attempts, progress, result and error are reset; its log continues.
+     * The attempts, progress, result and error of a finished job are reset; its log continues.
      *
      * Errors: job_not_found, job_not_finished.
      */
@@ -3503,7 +3607,8 @@ export interface NestedMethods<Options> {
       /**
        * Creates the schedule's job now, which does not move the grid, and returns it.
        *
-       * If the previous job is unfinished, that job is returned instead.  Also works for a disabled schedule.
+       * If the previous job is unfinished, that job is returned instead; if it waits for its next try, that starts now.
+       * Also works for a disabled schedule.
        *
        * Errors: schedule_not_found.
        */
@@ -3656,6 +3761,8 @@ export const METHOD_NAMES = [
   "claude.sessions.interrupt",
   "claude.sessions.fork",
   "claude.messages.list",
+  "claude.tasks.list",
+  "claude.tasks.stop",
   "claude.usage.list",
   "confluence.accounts.list",
   "confluence.accounts.create",
@@ -3773,6 +3880,7 @@ export type ErrorKind =
   | "permission_not_found"
   | "permission_already_resolved"
   | "session_not_found"
+  | "task_not_found"
   | "parse_error"
   | "invalid_request"
   | "method_not_found"
@@ -3845,6 +3953,8 @@ export const ERROR_CODES = {
   permission_already_resolved: 4092,
   /** No Claude session has this id. */
   session_not_found: 4045,
+  /** The job has no live task with this id. */
+  task_not_found: 4050,
   /** The line is not JSON. */
   parse_error: -32700,
   /** The line is not a JSON-RPC 2.0 request. */
