@@ -12,8 +12,6 @@ from typing import Any, Final
 
 from pydantic_core import from_json
 
-from sidecar.text import well_formed
-
 MAX_COUNT: Final = 2**53
 """Larger integers lose digits in JavaScript."""
 _ESCAPES: Final = re.compile(
@@ -22,12 +20,11 @@ _ESCAPES: Final = re.compile(
 """The escapes of a JSON text, with half a surrogate pair as the group."""
 
 
-def parse_json(text: bytes | str) -> Any:
+def parse_json(body: bytes) -> Any:
     """Parses JSON that others wrote.  Half a surrogate pair, such as half an emoji, becomes U+FFFD.
 
-    Raises `ValueError` if the text is not JSON or is nested more than several hundred levels deep.
+    Raises `ValueError` if it is not JSON or is nested more than several hundred levels deep.
     """
-    body = text if isinstance(text, bytes) else well_formed(text).encode()
     try:
         return from_json(body)
     except ValueError:  # the fast parser also refuses halves of pairs, and more than 200 levels

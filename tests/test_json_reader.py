@@ -53,23 +53,22 @@ def test_no_value_raises(value: object, path: list[str]) -> None:
     [
         (rb'{"a": "half an emoji \ud83d"}', {"a": "half an emoji \ufffd"}),
         (rb'{"a": "\ude00 \ud83d\ude00 \\ud83d"}', {"a": "\ufffd \U0001f600 \\ud83d"}),
-        ('{"a": "\ud83d"}', {"a": "\ufffd"}),
         (b'{"a": "\xff"}', {"a": "\ufffd"}),
         (b'\xef\xbb\xbf{"a": 1}', {"a": 1}),
     ],
 )
-def test_text_that_is_not_unicode_is_read_with_a_replacement_character(text: str | bytes, expected: object) -> None:
+def test_text_that_is_not_unicode_is_read_with_a_replacement_character(text: bytes, expected: object) -> None:
     assert parse_json(text) == expected
 
 
 def test_json_is_read_to_a_depth_of_several_hundred_levels() -> None:
-    value = parse_json("[" * 600 + "7" + "]" * 600)
+    value = parse_json(b"[" * 600 + b"7" + b"]" * 600)
     for _ in range(600):
         (value,) = value
     assert value == 7
 
 
-@pytest.mark.parametrize("text", ["", "{", "<html>", b'{"a": "cut \xe2\x82', "[" * 100_000])
-def test_text_that_is_no_json_is_an_error(text: str | bytes) -> None:
+@pytest.mark.parametrize("text", [b"", b"{", b"<html>", b'{"a": "cut \xe2\x82', b"[" * 100_000])
+def test_text_that_is_no_json_is_an_error(text: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         parse_json(text)

@@ -36,7 +36,7 @@ class SiteFailed(JobFailed):
 
 
 UNREADABLE: Final = (RequestRefused, SiteFailed, BadResponse)
-"""What a request raises if it can be the fault of the requested object: others may then still be readable."""
+"""Errors that can be the fault of the requested object: others may still be readable."""
 
 
 class SiteClient:

@@ -20,6 +20,7 @@ from sidecar.atlassian.sync_store import SyncedObject
 from sidecar.clock import DAY_MS
 from sidecar.feed import FeedEvent
 from sidecar.json_reader import get, get_count, get_objects, parse_json
+from sidecar.text import well_formed
 
 SEARCH_PAGE: Final = 100
 DAY_MARGIN: Final = timedelta(days=1)
@@ -202,7 +203,7 @@ def _body_text(comment: Any, user_names: Mapping[str, str | None]) -> str:
     value = get_string(comment, "body", "atlas_doc_format", "value")
     try:
         names = {user_id: name for user_id, name in user_names.items() if name is not None}
-        return adf_text(parse_json(value or "null"), DESCRIPTION_CHARS, names)
+        return adf_text(parse_json(well_formed(value or "null").encode()), DESCRIPTION_CHARS, names)
     except ValueError:
         return ""
 

@@ -22,7 +22,7 @@ COMMENT_PATHS: Final = ("footer-comments", "inline-comments")
 
 @dataclass(slots=True)
 class FoundContents:
-    """What became of several pages and blog posts, by object id.  Those in neither collection could not be read."""
+    """The outcome for several pages and blog posts, by object id.  Those in neither collection could not be read."""
 
     found: dict[str, Any] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)

@@ -30,7 +30,7 @@ MAX_UNREADABLE_PARTS: Final = 5
 
 @dataclass(slots=True)
 class FoundIssues:
-    """What became of several issues, by id.  Those in neither collection could not be read."""
+    """The outcome for several issues, by id.  Those in neither collection could not be read."""
 
     issues: dict[str, Any] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)

@@ -40,7 +40,7 @@ class ListedObject:
     updated_ms: int | None
     parent_id: str | None = None
     name: str | None = None
-    """What people call it, for warnings: an issue's key, a page's title."""
+    """Its name for people, in warnings: an issue's key, a page's title."""
     shown_as: str | None = None
     """As in `FetchedObject`; None if the search does not tell."""
 
@@ -62,7 +62,7 @@ class FetchedObject:
 
 @dataclass(slots=True)
 class Fetched:
-    """What became of several objects.  Those that are in neither list could not be read."""
+    """The outcome for several objects.  Those that are in neither list could not be read."""
 
     objects: list[FetchedObject] = field(default_factory=list)
     gone: set[str] = field(default_factory=set)
@@ -73,12 +73,12 @@ class Looked(NamedTuple):
     """Whether stored objects are still there.  Those in neither collection are unknown."""
 
     shown_as: dict[str, str | None]
-    """What is there, as in `FetchedObject`, by id."""
+    """The objects that are there: `shown_as` of `FetchedObject`, by id."""
     gone: set[str]
 
 
 class Skips:
-    """What a sync leaves out because it cannot be read."""
+    """Collects the objects that a sync leaves out because it cannot read them."""
 
     def __init__(self, client: SiteClient, warn: Callable[[str], None]) -> None:
         self.warn = warn

@@ -1,4 +1,4 @@
-"""What an answer leaves out is not deleted: it is asked for again, and removed once it is gone for a day."""
+"""Omissions are not deletions: what an answer lacks is asked for again, and removed once it is gone for a day."""
 
 from typing import Any
 
