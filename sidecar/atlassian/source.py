@@ -42,7 +42,7 @@ class ListedObject:
     name: str | None = None
     """Its name for people, in warnings: an issue's key, a page's title."""
     shown_as: str | None = None
-    """As in `FetchedObject`; None if the search does not tell."""
+    """`FetchedObject.shown_as`, or None if the search does not tell."""
 
 
 @dataclass(frozen=True, slots=True)
