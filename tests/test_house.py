@@ -30,7 +30,7 @@ LAYERS: tuple[set[str], ...] = (
     {"runtime", "wire"},
     {"accounts"},
     FEATURES,
-    {"commandline", "features"},
+    {"commandline", "features", "packaging"},
     {"app"},
     {"serve"},
     {"__main__"},
