@@ -1,4 +1,4 @@
-"""What goes into a bundle: the packages that serving needs, and the parts of Python that it does not."""
+"""The contents of a bundle: the packages that the sidecar requires, and which parts of Python are left out."""
 
 from collections.abc import Iterator
 from importlib.metadata import Distribution, distribution
