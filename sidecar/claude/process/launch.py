@@ -11,6 +11,7 @@ import anyio
 from sidecar.claude.process.cli_process import ClaudeProcess, OnLine, RunOptions, start
 from sidecar.claude.process.discovery import REINSTALL_HINT, Discovery
 from sidecar.claude.process.orphans import ProcessTable, StoredProcess, start_time
+from sidecar.claude.process.work import STATE_EVENTS_ENV
 from sidecar.job_handler import JobFailed
 
 NO_RESOURCES: Final = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
@@ -38,7 +39,8 @@ class Launcher:
     ) -> ClaudeProcess:
         """Starts a CLI whose `owner_env`, JOB_ENV or SESSION_ENV, names its owner.  Raises `JobFailed`."""
         folder, executable = await self.working_directory(cwd), await self.discovery.find()
-        environment = await self.discovery.cli_environment(executable.path) | {owner_env: owner_id}
+        own = {owner_env: owner_id, STATE_EVENTS_ENV: "1"}
+        environment = await self.discovery.cli_environment(executable.path) | own
         try:
             process = await start(
                 executable.path,
