@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "d99baa7fc1157118";
+export const SCHEMA_HASH = "df7cc7fe0dc4002b";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -1580,16 +1580,18 @@ export interface OutboxStatus {
   lagged: boolean;
 }
 
-/** Information for a bug report, without secrets. */
+/** Information for a bug report, without secrets.  A part that could not be collected is null. */
 export interface Diagnostics {
   version: string;
   python: string;
   platform: string;
-  status: Status;
+  /** Why parts are missing, one sentence each. */
+  problems: string[];
+  status: Status | null;
   health: Health;
   /** `ok`, or the problems that SQLite's quick check found. */
   integrity: string;
-  claude: ClaudeInstallation;
+  claude: ClaudeInstallation | null;
   settings: Record<string, unknown>;
   /** The last lines of the log, oldest first. */
   log_tail: string[];

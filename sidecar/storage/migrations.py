@@ -40,6 +40,13 @@ def migration_files(directory: Path) -> dict[str, str]:
     return files
 
 
+def check_installation(directory: Path) -> None:
+    """Raises `InstallationDamaged` if files are missing that a start needs."""
+    migration_files(directory)
+    if not (contract := directory / "openrpc.json").is_file():
+        raise InstallationDamaged(f"the program's files are missing: there is no {contract}. {REINSTALL}")
+
+
 def open_database(
     path: Path, directory: Path, now_ms: int, randomness: Callable[[int], bytes] = os.urandom
 ) -> sqlite3.Connection:
