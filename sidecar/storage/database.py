@@ -194,13 +194,17 @@ class Database:
         """
         taken: list[Row] = []
         size = 0
-        cursor = self._connection.execute(sql, parameters)
-        for row in cursor:
-            if len(taken) == limit or (taken and size + len(row[0]) > PAGE_BYTES):
-                cursor.close()
-                return taken, True
-            taken.append(row)
-            size += len(row[0])
+        try:
+            cursor = self._connection.execute(sql, parameters)
+            for row in cursor:
+                if len(taken) == limit or (taken and size + len(row[0]) > PAGE_BYTES):
+                    cursor.close()
+                    return taken, True
+                taken.append(row)
+                size += len(row[0])
+        except sqlite3.DatabaseError as error:
+            self._note(error)
+            raise
         return taken, False
 
     def execute(self, sql: str, parameters: Parameters = ()) -> int:

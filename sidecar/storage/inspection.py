@@ -127,7 +127,7 @@ def unusable(path: Path, error: sqlite3.Error, now_ms: int) -> DatabaseUnusable 
     name = getattr(error, "sqlite_errorname", None) or ""
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return DatabaseLocked(f"another program has locked {path}: close it, and start again")
-    if name.startswith(("SQLITE_IOERR_SHMMAP", "SQLITE_IOERR_SHMOPEN", "SQLITE_IOERR_SHMLOCK")):
+    if name.startswith(("SQLITE_IOERR_SHMMAP", "SQLITE_IOERR_SHMLOCK")):
         return DatabaseUnusable(
             f"the file system of {path.parent} cannot share memory between programs, which SQLite needs ({name})",
             "Choose a folder on a local disk with APP_DATA_DIR",
