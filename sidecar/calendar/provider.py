@@ -164,7 +164,8 @@ class Provider(Protocol):
     ) -> ConnectedAccount:
         """Checks credentials.
 
-        Raises `InvalidParams`, `CalendarCredentialsRejected`, `CalendarUnreachable` or `CalendarProviderUnavailable`.
+        Raises `InvalidParams`, `CredentialsRejected`, `AccessDenied`, `ServiceUnreachable` or
+        `CalendarProviderUnavailable`.
         """
 
     def open(self, account: StoredAccount) -> AccountReader:

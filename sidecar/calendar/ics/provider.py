@@ -15,16 +15,11 @@ from urllib.parse import urljoin, urlsplit
 import anyio
 from anyio.from_thread import check_cancelled
 from anyio.to_thread import run_sync
-from sidecar_protocol.accounts import AccountService
-from sidecar_protocol.calendar.accounts import (
-    CalendarAuth,
-    CalendarCredentialsRejected,
-    CalendarProvider,
-    CalendarUnreachable,
-)
+from sidecar_protocol.accounts import AccountReason, AccountService, CredentialsRejected
+from sidecar_protocol.calendar.accounts import CalendarAuth, CalendarProvider
 from sidecar_protocol.errors import InvalidParams
 
-from sidecar.accounts import AccountRefused
+from sidecar.accounts.account import AccountRefused, connect_error
 from sidecar.calendar.ics.split import LimitExceeded, NotACalendar
 from sidecar.calendar.provider import (
     AccountReader,
@@ -103,11 +98,11 @@ class IcsProvider(Provider):
         try:
             calendars = await reader.list_calendars()
         except (AccountRefused, JobFailed) as failure:
-            is_server = isinstance(failure, JobFailed) and failure.kind in ("upstream_error", "bad_response")
-            error = CalendarUnreachable if is_server else CalendarCredentialsRejected
-            raise error(failure.message, hint=failure.hint) from None
+            if isinstance(failure, AccountRefused) or failure.kind in ("upstream_error", "bad_response"):
+                raise connect_error(failure) from None
+            raise CredentialsRejected(failure.message, hint=failure.hint) from None
         except JobSnoozed as pause:
-            raise CalendarUnreachable(pause.message, retry_after_ms=round(pause.delay_s * 1_000)) from None
+            raise connect_error(pause) from None
         return ConnectedAccount(email, {"address": address}, display_name=calendars[0].name, calendars=calendars)
 
     def open(self, account: StoredAccount) -> "IcsReader":
@@ -223,7 +218,7 @@ def _read_file(path: str) -> bytes:
             body = file.read(MAX_BODY_BYTES + 1)
     except OSError as error:
         raise AccountRefused(
-            "file_missing",
+            AccountReason.FILE_MISSING,
             f"{FILE} cannot be read: {error.strerror}.",
             "Put the file back and sync again, or connect it under its new path.",
         ) from None
@@ -272,10 +267,12 @@ def _checked(response: HttpResponse) -> HttpResponse:
     """Returns a response with a usable status (200, 304).  Raises `AccountRefused` or `JobFailed`."""
     status = response.status
     if status in REFUSAL_STATUSES:
+        denied = "The server may not allow requests from this network: connect to the company's VPN. Otherwise: "
         raise AccountRefused(
-            "address_rejected",
+            AccountReason.ACCESS_DENIED if status == 403 else AccountReason.ADDRESS_REJECTED,
             f"{ADDRESS} was refused (HTTP {status}).",
-            "Copy the calendar's secret address (iCal) from its settings, connect it, and delete this account.",
+            (denied if status == 403 else "")
+            + "Copy the calendar's secret address (iCal) from its settings, connect it, and delete this account.",
         )
     if status not in (200, 304):
         retryable = status >= 500 or status == 429
