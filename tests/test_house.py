@@ -57,7 +57,8 @@ LATE_IMPORTS = {
     "sidecar.storage.migrations": {"sqlite_utils", "sqlite_utils.migrations"},
     # With the first request to a vendor, the first .ics file, the first sign-in, the first secret, the first status.
     "sidecar.http.client": {"sidecar.http.transport"},
-    "sidecar.calendar.ics.provider": {"sidecar.calendar.ics.expand", "urllib.request"},
+    "sidecar.calendar.ics.address": {"urllib.request"},
+    "sidecar.calendar.ics.provider": {"sidecar.calendar.ics.expand"},
     "sidecar.calendar.google.oauth": {"google_auth_oauthlib.flow"},
     "sidecar.storage.secrets": {"cryptography.exceptions", "cryptography.hazmat.primitives.ciphers.aead"},
     "sidecar.system.service": {"psutil"},
@@ -85,6 +86,7 @@ DYNAMIC_TABLES = {
     "sidecar.storage.secrets": "the columns that SEALED_COLUMNS name",
     "sidecar.storage.fulltext": "the index's own tables, and the table that it indexes",
     "sidecar.storage.paging": "the table that a store gives it",
+    "sidecar.accounts.store": "the table that a feature's store gives it",
     "sidecar.storage.migrations": "the table of the migrations",
     "sidecar.claude.sessions.journal": "its own table or that of its index",
 }
@@ -300,7 +302,10 @@ def named_tables(tree: ast.Module) -> Iterator[tuple[str, str]]:
             text = "".join(str(one.value) if isinstance(one, ast.Constant) else "{}" for one in node.values)
             yield from (("dynamic", "") for table in statement.findall(text) if table == "{}")
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            kind = {"SealedColumn": "sealed", "PagedList": "sql", "FullTextIndex": "sql"}.get(node.func.id)
+            kind = {
+                "SealedColumn": "sealed",
+                **dict.fromkeys(("PagedList", "FullTextIndex", "AccountsTable"), "sql"),
+            }.get(node.func.id)
             values = (*node.args, *(one.value for one in node.keywords))
             if kind is not None:
                 yield from ((kind, str(one.value)) for one in values if isinstance(one, ast.Constant))

@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "6be9821c87a23f34";
+export const SCHEMA_HASH = "e412bf2719f1b917";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -436,11 +436,11 @@ export type AccountStatus = "active" | "retrying" | "needs_reauth" | "deleting" 
 /**
  * Why an account is not active, or is about to be no longer.
  *
- * - `access_denied`: The service answers 403: it does not allow this network (an IP allow-list, a VPN), or the user
- * lost the access.
+ * - `access_denied`: The service answers 403: it does not allow this network (IP allow-list, VPN), or the user lost the
+ * access.
  * - `address_rejected`: Nothing is found at its address (404, 410), or a calendar's secret address is refused.
- * - `site_moved`: The site redirects to another address: `jira.accounts.update` and `confluence.accounts.update` take
- * the new one.
+ * - `site_moved`: The site redirects elsewhere; `jira.accounts.update` and `confluence.accounts.update` take its new
+ * address.
  * - `site_address_invalid`: The stored address is not that of an Atlassian site.
  * - `file_missing`: The calendar's file cannot be read.
  * - `token_rejected`: The service does not accept the token (401).
@@ -455,13 +455,11 @@ export type AccountStatus = "active" | "retrying" | "needs_reauth" | "deleting" 
  * - `secret_unreadable`: The stored credentials cannot be decrypted with this computer's key.
  */
 export const AccountReason = {
-  /** The service answers 403: it does not allow this network (an IP allow-list, a VPN), or the user lost the access. */
+  /** The service answers 403: it does not allow this network (IP allow-list, VPN), or the user lost the access. */
   ACCESS_DENIED: "access_denied",
   /** Nothing is found at its address (404, 410), or a calendar's secret address is refused. */
   ADDRESS_REJECTED: "address_rejected",
-  /**
-   * The site redirects to another address: `jira.accounts.update` and `confluence.accounts.update` take the new one.
-   */
+  /** The site redirects elsewhere; `jira.accounts.update` and `confluence.accounts.update` take its new address. */
   SITE_MOVED: "site_moved",
   /** The stored address is not that of an Atlassian site. */
   SITE_ADDRESS_INVALID: "site_address_invalid",
@@ -491,11 +489,11 @@ export const AccountReason = {
 /**
  * Why an account is not active, or is about to be no longer.
  *
- * - `access_denied`: The service answers 403: it does not allow this network (an IP allow-list, a VPN), or the user
- * lost the access.
+ * - `access_denied`: The service answers 403: it does not allow this network (IP allow-list, VPN), or the user lost the
+ * access.
  * - `address_rejected`: Nothing is found at its address (404, 410), or a calendar's secret address is refused.
- * - `site_moved`: The site redirects to another address: `jira.accounts.update` and `confluence.accounts.update` take
- * the new one.
+ * - `site_moved`: The site redirects elsewhere; `jira.accounts.update` and `confluence.accounts.update` take its new
+ * address.
  * - `site_address_invalid`: The stored address is not that of an Atlassian site.
  * - `file_missing`: The calendar's file cannot be read.
  * - `token_rejected`: The service does not accept the token (401).
@@ -2240,6 +2238,8 @@ export interface CalendarAccountsUpdateParams {
   past_days?: number | null;
   /** Days, up to ten years. */
   future_days?: number | null;
+  /** The account's credentials; `calendar.providers.list` lists the keys. */
+  credentials?: Record<string, string> | null;
 }
 
 /** Params of `calendar.accounts.delete`. */
@@ -2818,9 +2818,13 @@ export interface Methods {
    */
   "calendar.accounts.create": { params: CalendarAccountsCreateParams; result: CalendarAccount };
   /**
-   * Changes an account's name, or the range of days that is synced.  Another range starts a sync.
+   * Changes an account's name, the range of days that is synced, or its credentials; the latter two start a sync.
    *
-   * Errors: account_not_found.
+   * New credentials, such as the new secret address of a calendar file, are checked first, and make the account
+   * active.
+   *
+   * Errors: account_not_found, secrets_locked, calendar_provider_unavailable, account_exists, credentials_rejected,
+   * access_denied, service_unreachable.
    */
   "calendar.accounts.update": { params: CalendarAccountsUpdateParams; result: CalendarAccount };
   /**
@@ -3248,9 +3252,13 @@ export interface NestedMethods<Options> {
        */
       readonly create: ((params: CalendarAccountsCreateParams, options?: Options) => Promise<CalendarAccount>);
       /**
-       * Changes an account's name, or the range of days that is synced.  Another range starts a sync.
+       * Changes an account's name, the range of days that is synced, or its credentials; the latter two start a sync.
        *
-       * Errors: account_not_found.
+       * New credentials, such as the new secret address of a calendar file, are checked first, and make the account
+       * active.
+       *
+       * Errors: account_not_found, secrets_locked, calendar_provider_unavailable, account_exists, credentials_rejected,
+       * access_denied, service_unreachable.
        */
       readonly update: ((params: CalendarAccountsUpdateParams, options?: Options) => Promise<CalendarAccount>);
       /**

@@ -54,6 +54,20 @@ class Accounts(AccountLifeCycle[AccountRow, CalendarAccount]):
         """Returns the account with this e-mail address at this provider, unless it is being deleted."""
         return self.first(lambda row: row.is_user(provider_id, email))
 
+    def refuse_same(self, provider: Provider, found: ConnectedAccount, account_id: str | None = None) -> None:
+        """Raises `AccountExists` if another account than this has the same calendars."""
+        identity = provider.identity(found.credentials)
+
+        def is_same(row: AccountRow) -> bool:
+            if identity is None or row.provider != provider.provider_id or row.account_id == account_id:
+                return False
+            try:
+                return provider.identity(self._credentials.open(row).credentials) == identity
+            except SecretUnreadable:
+                return False
+
+        self.refuse_second(is_same, "Sync or update that account, or delete it first.")
+
     def connect(
         self, provider_id: str, found: ConnectedAccount, *, account_id: str | None = None
     ) -> Encoded[CalendarAccount]:

@@ -168,6 +168,9 @@ class Provider(Protocol):
         `CalendarProviderUnavailable`.
         """
 
+    def identity(self, credentials: Mapping[str, Any]) -> str | None:
+        """Returns what all credentials for the same calendars have in common; None if only the e-mail address tells."""
+
     def open(self, account: StoredAccount) -> AccountReader:
         """Returns a reader of the account's calendars, without a request."""
 

@@ -95,6 +95,8 @@ class CalendarAccountsService(CalendarAccounts):
         if display_name is not None:
             found = replace(found, display_name=display_name)
         existing = self._accounts.with_email(provider, found.email) if source.has_one_account_per_email else None
+        if existing is None:
+            self._accounts.refuse_same(source, found)
         account_id = None if existing is None else existing.account_id
         return self._accounts.connect(provider, found, account_id=account_id).as_model()
 
@@ -105,11 +107,23 @@ class CalendarAccountsService(CalendarAccounts):
         display_name: str | None = None,
         past_days: int | None = None,
         future_days: int | None = None,
+        credentials: dict[str, str] | None = None,
     ) -> CalendarAccount:
+        account = self._accounts.get(account_id)
         fields: dict[str, Any] = {"display_name": display_name, "past_days": past_days, "future_days": future_days}
         changes = {name: value for name, value in fields.items() if value is not None}
-        has_range = bool(changes.keys() - {"display_name"})
-        return self._accounts.change(self._accounts.get(account_id), sync=has_range, **changes).as_model()
+        found = None
+        if credentials is not None:
+            source = self._accounts.provider(account.provider)
+            found = await source.connect(email=account.email, credentials=credentials, config={})
+            account = self._accounts.get(account_id)  # it may have been deleted meanwhile
+            self._accounts.refuse_same(source, found, account_id)
+        with self._runtime.database.write():
+            if found is not None:
+                self._accounts.connect(account.provider, replace(found, display_name=None), account_id=account_id)
+            has_range = bool(changes.keys() - {"display_name"})
+            stored = self._accounts.change(self._accounts.get(account_id), sync=has_range and not found, **changes)
+        return stored.as_model()
 
     async def delete(self, *, account_id: str) -> CalendarAccountDeleted:
         is_revoked = await self._accounts.delete(account_id)

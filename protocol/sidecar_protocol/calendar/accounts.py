@@ -137,7 +137,20 @@ class CalendarAccounts(Protocol):
         """
         ...
 
-    @method("calendar.accounts.update", raises=(AccountNotFound,))
+    @method(
+        "calendar.accounts.update",
+        raises=(
+            AccountNotFound,
+            InvalidParams,
+            SecretsLocked,
+            CalendarProviderUnavailable,
+            AccountExists,
+            CredentialsRejected,
+            AccessDenied,
+            ServiceUnreachable,
+        ),
+        waits=True,
+    )
     async def update(
         self,
         *,
@@ -145,8 +158,13 @@ class CalendarAccounts(Protocol):
         display_name: ShortText | None = None,
         past_days: PastDays | None = None,
         future_days: FutureDays | None = None,
+        credentials: Credentials | None = None,
     ) -> CalendarAccount:
-        """Changes an account's name, or the range of days that is synced.  Another range starts a sync."""
+        """Changes an account's name, the range of days that is synced, or its credentials; the latter two start a sync.
+
+        New credentials, such as the new secret address of a calendar file, are checked first, and make the account
+        active.
+        """
         ...
 
     @method("calendar.accounts.delete", raises=(AccountNotFound,), rest="DELETE /calendar/accounts/{id}", waits=True)

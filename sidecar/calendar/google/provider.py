@@ -96,6 +96,9 @@ class GoogleProvider(Provider):
             raise CredentialsRejected("The refresh token belongs to another account.")
         return ConnectedAccount(email, credentials, calendars=calendars)
 
+    def identity(self, credentials: Mapping[str, Any]) -> None:
+        del credentials
+
     def open(self, account: StoredAccount) -> "GoogleReader":
         return self.reader(partial(self.tokens.get, account))
 

@@ -192,9 +192,7 @@ async def test_an_account_is_reconnected_by_its_id_with_its_address_as_hint(
     google.oauth.consent = Consent(email="bob@example.com")
     again = await harness.sign_in(account_id=account.account_id)
     assert (again.account_id, again.email) == (account.account_id, ADA)
-    assert (await refused(harness.oauth.start(redirect_uri=REDIRECT, account_id="unknown")))[0] == (
-        "account_not_found"
-    )
+    assert (await refused(harness.oauth.start(redirect_uri=REDIRECT, account_id="unknown")))[0] == ("account_not_found")
 
 
 async def test_reconnecting_an_account_as_another_user_is_rejected(harness: GoogleHarness, google: FakeGoogle) -> None:
