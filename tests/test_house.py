@@ -91,6 +91,8 @@ DYNAMIC_TABLES = {
     "sidecar.claude.sessions.journal": "its own table or that of its index",
 }
 """Modules whose SQL has a table's name as a parameter."""
+TABLE_OWNERS = ("PagedList", "FullTextIndex", "AccountsTable")
+"""Classes that are given the name of a table."""
 ENVIRONMENT_READERS = {
     "sidecar.settings": "the settings",
     "sidecar.claude.feature": "passed on to the Claude CLI",
@@ -302,10 +304,7 @@ def named_tables(tree: ast.Module) -> Iterator[tuple[str, str]]:
             text = "".join(str(one.value) if isinstance(one, ast.Constant) else "{}" for one in node.values)
             yield from (("dynamic", "") for table in statement.findall(text) if table == "{}")
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            kind = {
-                "SealedColumn": "sealed",
-                **dict.fromkeys(("PagedList", "FullTextIndex", "AccountsTable"), "sql"),
-            }.get(node.func.id)
+            kind = {"SealedColumn": "sealed", **dict.fromkeys(TABLE_OWNERS, "sql")}.get(node.func.id)
             values = (*node.args, *(one.value for one in node.keywords))
             if kind is not None:
                 yield from ((kind, str(one.value)) for one in values if isinstance(one, ast.Constant))

@@ -85,7 +85,7 @@ class AccountErrorKind(StrEnum):
 
 
 class AccountState(Model):
-    """What the accounts of all services have in common."""
+    """The fields that the accounts of all services have in common."""
 
     account_id: str
     email: str

@@ -28,7 +28,7 @@ NEEDS_REAUTH_RETRY_S: Final = 6 * 3_600
 
 
 class Verdict(Enum):
-    """What a refusal says about the account."""
+    """The meaning of a refusal for the account."""
 
     FINAL = "final"
     """The sign-in has ended, as the service says or we can see: the user must connect the account again."""
@@ -74,7 +74,7 @@ class Account:
 
 
 class State(NamedTuple):
-    """What the life cycle changes of an account."""
+    """The part of an account that its life cycle changes."""
 
     status: AccountStatus
     reason: str | None = None

@@ -3,8 +3,8 @@
     active <-> retrying -> needs_reauth -> active         any of them -> deleting -> deleted (there is no row any more)
 
 An account has a schedule, which queues its syncs.  While its service refuses it, the schedule's next run is postponed,
-and the client is told why and until when; a sync that succeeds, or a new sign-in, makes it active again.  A deletion is
-committed as `deleting` before any data is removed, so that the next start can continue it after a crash.
+and a notification says why and until when; a sync that succeeds, or a new sign-in, makes it active again.  A deletion
+is committed as `deleting` before any data is removed, so that the next start can continue it after a crash.
 """
 
 import logging
@@ -248,7 +248,7 @@ class AccountLifeCycle(ABC, Generic[A, M]):
             self._set_state(account, _state(account)._replace(next_try_at=next_try_at))
 
     def _set_state(self, account: A, state: State) -> None:
-        """Stores a state and tells the client, unless it is the account's, inside the caller's transaction."""
+        """Stores a state and notifies the client, unless it is the account's, inside the caller's transaction."""
         before = _state(account)
         if state == before:
             return

@@ -110,7 +110,7 @@ class SiteAuthenticator:
     async def _cloud_id(self, base_url: str) -> str | None:
         """Returns the site's id, which is public; the request carries no token.  None if it cannot be read.
 
-        Why it cannot be read says nothing of the token, and the request for the token's owner tells more of the site.
+        Why it cannot be read says nothing of the token, and the request for the token's owner says more of the site.
         """
         try:
             response = await self.http.send(HttpRequest("GET", base_url + "/_edge/tenant_info", "The site's cloud id"))
@@ -133,7 +133,7 @@ async def fetch_token_owner(client: SiteClient) -> TokenOwner:
     except RequestRefused as refusal:
         if refusal.status == 403 and not is_jira and client.route is ApiRoute.SITE:
             # A site answers an anonymous user of Confluence as one whom it denies the access.  Jira, which accepts the
-            # same tokens, tells them apart; if the site has no Jira, this is not known.
+            # same tokens, distinguishes them; if the site has no Jira, this is not known.
             with suppress(RequestRefused, HttpError):
                 await client.get(_JIRA_USER, what="sign-in")
         raise

@@ -169,7 +169,9 @@ class Provider(Protocol):
         """
 
     def identity(self, credentials: Mapping[str, Any]) -> str | None:
-        """Returns what all credentials for the same calendars have in common; None if only the e-mail address tells."""
+        """Returns what all credentials for the same calendars have in common; None if that is only
+        the e-mail address.
+        """
 
     def open(self, account: StoredAccount) -> AccountReader:
         """Returns a reader of the account's calendars, without a request."""

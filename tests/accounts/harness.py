@@ -25,7 +25,7 @@ class Connector(ABC):
 
     service: str
     domain: str
-    token_reason = "token_rejected"
+    token_reason = "token_rejected"  # noqa: S105 - the name of a reason
     """Its reason for a 401."""
 
     def __init__(self, app: InProcessApp) -> None:

@@ -47,24 +47,9 @@ async function load({ calendar, jira, confluence }: PageSidecar): Promise<Accoun
 }
 
 function fromCalendarAccount(account: CalendarAccount): Account {
-  const {
-    account_id: accountId,
-    provider,
-    email,
-    display_name: name,
-    status,
-    last_sync_at: lastSyncAt,
-  } = account;
+  const { account_id: accountId, provider, email, display_name: name, status, last_sync_at: lastSyncAt } = account;
   const service = provider === "ics" ? "ics" : "google_calendar";
-  return {
-    service,
-    accountId,
-    email,
-    name: name ?? email,
-    status,
-    problem: problemOf(account),
-    lastSyncAt,
-  };
+  return { service, accountId, email, name: name ?? email, status, problem: problemOf(account), lastSyncAt };
 }
 
 function fromAtlassianAccount(account: AtlassianAccount): Account {
