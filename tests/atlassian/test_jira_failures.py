@@ -165,7 +165,7 @@ async def test_an_empty_result_for_an_expired_token_changes_nothing(
     await harness.call("jira.accounts.update", {"account_id": account.account_id, "api_token": token})
     await harness.sync(account)
     assert sorted(await harness.event_types()) == ["issue_commented", "issue_created"]
-    assert harness.status_updates()[1:] == [("jira", "active", None)]
+    assert harness.status_updates()[2:] == [("jira", "active", None)]
     assert len((await harness.call("jobs.schedules.list"))["schedules"]) == 1
 
 
