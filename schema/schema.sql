@@ -141,6 +141,9 @@ CREATE TABLE calendar_calendars (
   last_sync_at TEXT,
   -- Unix time in seconds: the activity feed has the events that ended by then, and no others.  NULL if it has none.
   feed_watermark_ts INTEGER,
+  -- How many of a calendar's events its last complete read left out, or stored although a part of them was unreadable.
+  skipped_events INTEGER NOT NULL DEFAULT 0,
+  adjusted_events INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (account_id, calendar_id)
 );
 
@@ -261,11 +264,10 @@ CREATE TABLE claude_permissions (
   input_json TEXT NOT NULL,
   updated_input_json TEXT
 ) STRICT;
-CREATE INDEX idx_claude_permissions_page ON claude_permissions(created_at, request_id);
-CREATE INDEX idx_claude_permissions_session ON claude_permissions(session_id, created_at, request_id);
-CREATE INDEX idx_claude_permissions_status ON claude_permissions(status, created_at, request_id);
 CREATE INDEX idx_claude_permissions_open ON claude_permissions(session_id) WHERE status = 'open';
 CREATE INDEX idx_claude_permissions_granted ON claude_permissions(resumed_by) WHERE has_unused_grant = 1;
+CREATE INDEX idx_claude_permissions_session ON claude_permissions(session_id);
+CREATE INDEX idx_claude_permissions_status ON claude_permissions(status);
 
 -- CLI processes that were started and not seen to end.  After a crash the next sidecar kills them.
 CREATE TABLE claude_processes (
@@ -300,10 +302,12 @@ CREATE TABLE claude_sessions (
   cache_creation_input_tokens INTEGER NOT NULL DEFAULT 0,
   cache_read_input_tokens INTEGER NOT NULL DEFAULT 0,
   total_cost_usd REAL NOT NULL DEFAULT 0,
-  version INTEGER NOT NULL DEFAULT 1
+  version INTEGER NOT NULL DEFAULT 1,
+  -- The number of the update in which a session was last changed: the order of the list of sessions.
+  update_number INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX idx_claude_sessions_page ON claude_sessions(updated_at, session_id);
 CREATE INDEX idx_claude_sessions_claude ON claude_sessions(claude_session_id) WHERE claude_session_id IS NOT NULL;
+CREATE INDEX idx_claude_sessions_page ON claude_sessions(update_number, session_id);
 
 -- Tokens used, one row per API message.  The CLI reports a message several times; the largest counts are stored.
 CREATE TABLE claude_usage (
@@ -398,19 +402,21 @@ CREATE TABLE jobs (
   -- At most one running job has a given key.
   lock_key TEXT,
   schedule_id TEXT,
-  -- The first of the job's consecutive snoozes (for example, while a usage limit lasts).
-  first_snoozed_at TEXT
+  -- The delay that the queue itself chose for run_at, for a retry or a snooze.  NULL if a client chose run_at: only that one
+  -- is a moment of the wall clock.
+  delay_ms INTEGER,
+  -- The sum of the delays of the job's snoozes.
+  snoozed_ms INTEGER NOT NULL DEFAULT 0
 );
-CREATE INDEX idx_jobs_created ON jobs(created_at, job_id);
-CREATE INDEX idx_jobs_status ON jobs(status, created_at, job_id);
-CREATE INDEX idx_jobs_type ON jobs(type, created_at, job_id);
 CREATE UNIQUE INDEX idx_jobs_idempotency ON jobs(idempotency_key) WHERE idempotency_key IS NOT NULL;
-CREATE INDEX idx_jobs_due ON jobs(type, priority DESC, created_at, job_id) WHERE status = 'queued' AND is_due = 1;
 CREATE INDEX idx_jobs_delayed ON jobs(run_at) WHERE status = 'queued' AND is_due = 0;
 -- For each queued job with a lock_key: whether a running job holds it.
 CREATE INDEX idx_jobs_locks ON jobs(lock_key) WHERE status = 'running' AND lock_key IS NOT NULL;
 -- Finished jobs in the order in which they are pruned.
 CREATE INDEX idx_jobs_finished ON jobs(updated_at, job_id) WHERE status NOT IN ('queued', 'running');
+CREATE INDEX idx_jobs_status ON jobs(status);
+CREATE INDEX idx_jobs_type ON jobs(type);
+CREATE INDEX idx_jobs_due ON jobs(type, priority DESC) WHERE status = 'queued' AND is_due = 1;
 
 CREATE TABLE "schema_migrations" (
   "id" INTEGER PRIMARY KEY,

@@ -54,7 +54,7 @@ class Schedules(Protocol):
         """
 
     def run_now(self, schedule_id: str) -> Encoded[Job]:
-        """Returns the schedule's unfinished job, or queues one now."""
+        """Returns the schedule's unfinished job, which no longer waits for its next try, or queues one now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "e412bf2719f1b917";
+export const SCHEMA_HASH = "2890e77b8671f9d2";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -642,6 +642,13 @@ export interface Calendar {
   selected: boolean;
   /** Why the last sync could not read this calendar; null if it could. */
   sync_error: CalendarSyncError | null;
+  /** Events that the last complete read left out because they could not be read.  The sync's log names them. */
+  skipped_events: number;
+  /**
+   * Events that are stored although a part of them could not be followed, such as an unknown time zone or an invalid
+   * recurrence rule; they may differ from the original.  The sync's log names them.
+   */
+  adjusted_events: number;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   last_sync_at: string | null;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
@@ -3121,9 +3128,9 @@ export interface Methods {
    */
   "jobs.log.list": { params: JobsLogListParams; result: JobLogPage };
   /**
-   * Queues a finished job again, under the same id.
+   * Queues a finished job again, under the same id, or ends a job's wait for its next try.
    *
-   * Its attempts, progress, result and error are reset; its log continues.
+   * The attempts, progress, result and error of a finished job are reset; its log continues.
    *
    * Errors: job_not_found, job_not_finished.
    */
@@ -3151,7 +3158,8 @@ export interface Methods {
   /**
    * Creates the schedule's job now, which does not move the grid, and returns it.
    *
-   * If the previous job is unfinished, that job is returned instead.  Also works for a disabled schedule.
+   * If the previous job is unfinished, that job is returned instead; if it waits for its next try, that starts now.
+   * Also works for a disabled schedule.
    *
    * Errors: schedule_not_found.
    */
@@ -3591,9 +3599,9 @@ export interface NestedMethods<Options> {
       readonly list: ((params: JobsLogListParams, options?: Options) => Promise<JobLogPage>);
     };
     /**
-     * Queues a finished job again, under the same id.
+     * Queues a finished job again, under the same id, or ends a job's wait for its next try.
      *
-     * Its attempts, progress, result and error are reset; its log continues.
+     * The attempts, progress, result and error of a finished job are reset; its log continues.
      *
      * Errors: job_not_found, job_not_finished.
      */
@@ -3624,7 +3632,8 @@ export interface NestedMethods<Options> {
       /**
        * Creates the schedule's job now, which does not move the grid, and returns it.
        *
-       * If the previous job is unfinished, that job is returned instead.  Also works for a disabled schedule.
+       * If the previous job is unfinished, that job is returned instead; if it waits for its next try, that starts now.
+       * Also works for a disabled schedule.
        *
        * Errors: schedule_not_found.
        */

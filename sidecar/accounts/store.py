@@ -46,7 +46,7 @@ class AccountsStore(ABC, Generic[A, M]):
     def encoded(self, condition: str = "TRUE", *parameters: str) -> list[Encoded[M]]:
         """Returns the accounts as they are sent, the oldest first."""
         table = self.table
-        sql = f"SELECT {self._row} FROM {table.name} WHERE {condition} ORDER BY created_at, account_id"
+        sql = f"SELECT {self._row} FROM {table.name} WHERE {condition} ORDER BY rowid"
         return self._database.all_encoded(table.model, sql, parameters)
 
     def all(self) -> list[A]:
@@ -85,7 +85,7 @@ class AccountsStore(ABC, Generic[A, M]):
         rows = self._database.rows(
             f"""
             SELECT {", ".join((*COMMON, *table.columns))} FROM {table.name} WHERE {table.condition} AND {condition}
-            ORDER BY created_at, account_id
+            ORDER BY rowid
             """,
             parameters,
         )

@@ -43,7 +43,7 @@ async def test_a_listed_account_has_no_token(tmp_path: Path) -> None:
 
 async def test_accounts_are_listed_in_order_of_creation_and_counted(tmp_path: Path) -> None:
     with old_database(tmp_path) as old:
-        for account_id, year in (("second", 2024), ("first", 2023), ("third", 2025)):
+        for account_id, year in (("first", 2024), ("second", 2023), ("third", 2025)):
             created_at = f"{year}-01-01T00:00:00Z"
             row = {
                 "account_id": account_id,

@@ -12,7 +12,7 @@ from sidecar_protocol.claude.sessions import ClaudeMessage, Sessions, SessionSta
 from sidecar.commandline.client import Received, SidecarClient
 from tests.conftest import StartSidecar
 
-NEWEST, OLDEST = "2.1.330", "2.1.197"
+NEWEST, OLDEST = "2.1.332", "2.1.197"
 """The releases of the real CLI that the tests run; .ci/package.json has them."""
 
 both_releases = pytest.mark.parametrize("release", [NEWEST, OLDEST], indirect=True)

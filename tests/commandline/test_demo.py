@@ -49,7 +49,7 @@ def test_a_prompt_is_sent_to_claude_and_a_second_run_is_cancelled(cli: CliHarnes
     demo = cli.run("demo", "--prompt", "[[slow:6]] why pipes")
     assert (demo.code, demo.err) == (0, "")
     for words in (
-        "database ok, Claude 2.1.330\n",
+        "database ok, Claude 2.1.332\n",
         "Claude started",
         "⟵ claude.delta",
         "text     w0 w1 w2",

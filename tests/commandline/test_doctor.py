@@ -24,7 +24,7 @@ def test_claude_and_a_database_in_use_are_described_and_no_secret_is_printed(cli
     assert ended.code == 0
     assert found["Claude executable"]["state"] == "ok"
     assert found["Claude executable"]["detail"].startswith("/")
-    assert found["Claude version"]["detail"] == "2.1.330 (Claude Code)"
+    assert found["Claude version"]["detail"] == "2.1.332 (Claude Code)"
     assert found["database"]["state"] == "warning"
     assert found["database"]["detail"].endswith(f"integrity ok; in use by process {holder}")
     assert "BACKEND_TOKEN (secret)" in found["environment"]["detail"]

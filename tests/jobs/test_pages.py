@@ -70,6 +70,17 @@ async def test_filters_apply_to_every_page(app: InProcessApp, status: str | None
     assert found == [job for job in everything if all(job[name] == value for name, value in filters.items())]
 
 
+async def test_the_newest_job_is_the_one_that_was_created_last_even_if_the_clock_was_set_back(
+    app: InProcessApp,
+) -> None:
+    ids = []
+    for back_ms in (0, 1, 3_600_000):
+        app.clock.wall_ms -= back_ms
+        ids.append((await app.call("jobs.create", {"type": "test.echo"}))["job"]["job_id"])
+    pages = await all_pages(app, "jobs.list", "jobs", limit=1)
+    assert [job["job_id"] for page in pages for job in page] == ids[::-1]
+
+
 async def test_jobs_created_between_two_pages_do_not_change_the_second(app: InProcessApp) -> None:
     ids = fill(app, 20)
     first = await app.call("jobs.list", {"limit": 10})
@@ -101,10 +112,10 @@ def cursor(value: object) -> str:
         "a" * 1_024,
         cursor(None),
         cursor([]),
-        cursor(["2026", 7]),
+        cursor(["2026-11-23T08:00:00.000Z"]),
         cursor([7, "job-1"]),
-        cursor(["2026", "job-1", "more"]),
-        cursor({"0": "2026", "1": "job-1"}),
+        cursor([2**63]),
+        cursor({"0": 7}),
     ],
 )
 @pytest.mark.parametrize("method", ["jobs.list"])

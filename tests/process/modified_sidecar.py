@@ -5,6 +5,7 @@ small        a result may have 2,000 bytes
 impatient    a client that leaves 1 MiB unread for half a second has hung
 late         the parent is watched only after it has died; until then the data folder has a file `waiting`
 full         the database may grow by 60 pages, then the disk is full
+stepped      the wall clock is ahead by the milliseconds in the data folder's file `clock`, read at each look at it
 """
 
 import asyncio
@@ -14,7 +15,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
@@ -25,6 +26,7 @@ import sidecar.app
 import sidecar.serve
 import sidecar.wire.dispatch
 import sidecar.wire.stdio
+from sidecar.clock import SystemClock
 from sidecar.job_handler import Registration
 from sidecar.jobs.worker import JobsWorker
 from sidecar.storage import migrations
@@ -83,13 +85,32 @@ def late() -> None:
     setattr(sidecar.app, "watch_parent", watch_late)  # noqa: B010 - mypy: not exported
 
 
+def stepped() -> None:
+    step = Path(os.environ["APP_DATA_DIR"], "clock")
+    real_ms = SystemClock.now_ms
+
+    def now_ms(self: SystemClock) -> int:
+        return real_ms(self) + (int(step.read_text("ascii")) if step.exists() else 0)
+
+    SystemClock.now_ms = now_ms  # type: ignore[method-assign]
+
+
 def impatient() -> None:
     sidecar.wire.stdio.STALLED_BYTES = 1024 * 1024  # type: ignore[misc]
     sidecar.wire.stdio.STALL_TIMEOUT_S = 0.5  # type: ignore[misc]
 
 
+MODIFICATIONS: Final = {
+    "noisy": noisy,
+    "small": small,
+    "impatient": impatient,
+    "full": full,
+    "late": late,
+    "stepped": stepped,
+}
+
 if __name__ == "__main__":
     add_job_types()
     for modification in sys.argv[1:]:
-        {"noisy": noisy, "small": small, "impatient": impatient, "full": full, "late": late}[modification]()
+        MODIFICATIONS[modification]()
     sidecar.serve.main([])

@@ -249,6 +249,23 @@ def test_an_interrupted_transaction_is_rolled_back_before_the_migration(old: Pat
     assert after["calendar_events"] == before["calendar_events"]
 
 
+def test_sessions_of_an_earlier_version_keep_their_order(data_dir: Path, tmp_path: Path) -> None:
+    path, earlier = data_dir / "sidecar.db", tmp_path / "earlier"
+    data_dir.mkdir()
+    for name in migration_files(schema_dir()):
+        if name < "0010":
+            (earlier / "migrations").mkdir(parents=True, exist_ok=True)
+            shutil.copy(schema_dir() / "migrations" / f"{name}.sql", earlier / "migrations")
+    with opened(path, earlier) as connection:
+        for session_id, minute in (("a", 2), ("b", 3), ("c", 1)):
+            at = f"2026-11-23T08:{minute:02}:00.000Z"
+            insert(connection, "claude_sessions", session_id=session_id, created_at=at, updated_at=at)
+        connection.commit()
+    with opened(path) as connection:
+        newest_first = connection.execute("SELECT session_id FROM claude_sessions ORDER BY update_number DESC")
+        assert [row[0] for row in newest_first] == ["b", "a", "c"]
+
+
 @pytest.mark.parametrize("content", [b"Dear diary", b"SQLite format 3\x00" + b"\x00" * 5_000, b"\x00" * 8_192])
 def test_a_file_that_is_not_a_database_is_refused_without_writing_to_it(data_dir: Path, content: bytes) -> None:
     data_dir.mkdir()

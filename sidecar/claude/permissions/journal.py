@@ -50,9 +50,7 @@ REQUEST_JSON: Final = row_json(
     PermissionRequest,
     **{name: f"json({name}_json)" for name in ("input", "rules", "updated_input", "remembered")},
 )
-_REQUESTS: Final = PagedList(
-    PermissionRequest, "claude_permissions", REQUEST_JSON, {"created_at": str, "request_id": str}, descending=True
-)
+_REQUESTS: Final = PagedList(PermissionRequest, "claude_permissions", REQUEST_JSON, {"rowid": int}, descending=True)
 
 
 class PermissionJournal:
@@ -254,7 +252,7 @@ class PermissionJournal:
                 DELETE FROM claude_permissions
                 WHERE session_id = :session_id AND status <> 'open' AND request_id NOT IN (
                     SELECT request_id FROM claude_permissions WHERE session_id = :session_id AND status <> 'open'
-                    ORDER BY created_at DESC, request_id DESC LIMIT :limit)
+                    ORDER BY rowid DESC LIMIT :limit)
                 """,
                 {"session_id": session_id, "limit": MAX_CLOSED},
             )

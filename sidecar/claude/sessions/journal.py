@@ -33,7 +33,7 @@ NOT_STORED: Final = "a change of a Claude session could not be stored"
 SEARCH: Final = "claude_messages_search"
 
 _SESSIONS: Final = PagedList(
-    Session, "claude_sessions", SESSION_JSON, {"updated_at": str, "session_id": str}, descending=True
+    Session, "claude_sessions", SESSION_JSON, {"update_number": int, "session_id": str}, descending=True
 )
 _MESSAGES: Final = PagedList(ClaudeMessage, "claude_messages", MESSAGE_JSON, {"seq": int})
 
@@ -163,8 +163,9 @@ class SessionJournal:
         (session,) = self._change(
             """
             INSERT INTO claude_sessions (session_id, title, cwd, model, permission_mode, allowed_tools_json,
-                                         system_prompt, created_at, updated_at)
-            VALUES (:session_id, :title, :cwd, :model, :permission_mode, :allowed_tools, :system_prompt, :now, :now)
+                                         system_prompt, created_at, updated_at, update_number)
+            VALUES (:session_id, :title, :cwd, :model, :permission_mode, :allowed_tools, :system_prompt, :now, :now,
+                    :update_number)
             """,
             **_parameters(new),
             session_id=self._runtime.new_id(),
@@ -178,10 +179,11 @@ class SessionJournal:
             sessions = self._change(
                 """
                 INSERT INTO claude_sessions (session_id, fork_claude_session_id, forked_from, title, cwd, model,
-                    permission_mode, allowed_tools_json, system_prompt, created_at, updated_at, last_message_at)
+                    permission_mode, allowed_tools_json, system_prompt, created_at, updated_at, update_number,
+                    last_message_at)
                 SELECT :session_id, coalesce(claude_session_id, fork_claude_session_id), session_id,
                     coalesce(:title, title), cwd, model,
-                    permission_mode, allowed_tools_json, system_prompt, :now, :now, last_message_at
+                    permission_mode, allowed_tools_json, system_prompt, :now, :now, :update_number, last_message_at
                 FROM claude_sessions WHERE session_id = :parent_id
                 """,
                 **ids,
@@ -271,7 +273,7 @@ class SessionJournal:
                 """
                 UPDATE claude_sessions SET
                     status = iif(session_id IN (SELECT value FROM json_each(:waiting)), 'waiting', 'interrupted'),
-                    updated_at = :now, version = version + 1
+                    updated_at = :now, update_number = :update_number, version = version + 1
                 WHERE status = 'running'
                     OR status = 'waiting' AND session_id NOT IN (SELECT value FROM json_each(:waiting))
                 """,
@@ -310,8 +312,14 @@ class SessionJournal:
             return sessions
 
     def _execute(self, sql: str, **values: object) -> list[Encoded[Session]]:
-        """Runs a statement and returns the sessions that it has changed.  `now` is a parameter of it."""
+        """Runs a statement and returns the sessions that it has changed.
+
+        `now` and `update_number` are parameters of it.  Sessions are listed by the number: `now` may go back.
+        """
         values["now"] = iso_now(self._runtime.clock)
+        values["update_number"] = self._database.value(
+            "SELECT coalesce(max(update_number), 0) + 1 FROM claude_sessions"
+        )
         return self._database.all_encoded(Session, f"{sql} RETURNING {SESSION_JSON}", values)
 
     def _notify(self, session: Encoded[Session]) -> None:
@@ -320,8 +328,8 @@ class SessionJournal:
 
 def _update_sql(assignments: str) -> str:
     return (
-        f"UPDATE claude_sessions SET {assignments}, updated_at = :now, version = version + 1"
-        " WHERE session_id = :session_id"
+        f"UPDATE claude_sessions SET {assignments}, updated_at = :now, update_number = :update_number,"
+        " version = version + 1 WHERE session_id = :session_id"
     )
 
 

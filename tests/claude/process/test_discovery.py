@@ -106,7 +106,7 @@ async def test_the_hint_for_a_missing_claude_is_how_to_install_it(tmp_path: Path
 
 async def test_the_version_is_the_programs_output(standin: Path) -> None:
     with anyio.fail_after(120):
-        assert await read_version(standin, dict(os.environ)) == "2.1.330 (Claude Code)"
+        assert await read_version(standin, dict(os.environ)) == "2.1.332 (Claude Code)"
 
 
 async def test_a_program_without_a_version_is_broken(tmp_path: Path) -> None:
