@@ -269,21 +269,25 @@ async def test_a_truncated_file_changes_nothing_and_is_retried(harness: Calendar
     assert await harness.events() == before
 
 
-async def test_addresses_that_are_connected_concurrently_are_separate_accounts(
+async def test_of_calls_that_connect_one_address_concurrently_one_succeeds(
     harness: CalendarHarness, server: FakeIcs
 ) -> None:
     with FakeIcs(body=vcalendar(properties=["X-WR-CALNAME:Bob’s"])) as other:
-        names: dict[str, str | None] = {}
+        refused: list[RemoteError] = []
 
         async def create(address: str) -> None:
-            account = await harness.accounts.create(provider="ics", email=OWNER, credentials={"address": address})
-            names[address] = account.display_name
+            try:
+                await harness.accounts.create(provider="ics", email=OWNER, credentials={"address": address})
+            except RemoteError as error:
+                refused.append(error)
 
         async with anyio.create_task_group() as tasks:
             for one in (server, other, server, other):
                 tasks.start_soon(create, one.address)
-        assert names == {server.address: "Ada’s calendar", other.address: "Bob’s"}
-        assert len((await harness.calendars.list_accounts()).accounts) == 4
+        accounts = (await harness.calendars.list_accounts()).accounts
+        assert sorted(one.display_name or "" for one in accounts) == ["Ada’s calendar", "Bob’s"]
+        assert [one.data["kind"] for one in refused] == ["account_exists"] * 2
+        assert {one.data["details"][0]["account_id"] for one in refused} == {one.account_id for one in accounts}
 
 
 async def test_a_local_file_is_connected_and_synced(harness: CalendarHarness, tmp_path: Path) -> None:
