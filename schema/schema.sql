@@ -209,17 +209,6 @@ CREATE TABLE calendar_sign_ins (
   error TEXT
 ) STRICT, WITHOUT ROWID;
 
--- Costs, one row per model and attempt of a run or turn: the CLI reports nothing finer.
-CREATE TABLE claude_costs (
-  job_id TEXT NOT NULL,
-  model TEXT NOT NULL,
-  recorded_at TEXT NOT NULL,
-  session_id TEXT,
-  cost_usd REAL NOT NULL,
-  PRIMARY KEY (job_id, model, recorded_at)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX idx_claude_costs_recorded ON claude_costs(recorded_at);
-
 CREATE TABLE claude_messages (
   -- For the full-text index, which needs a key that VACUUM does not change.
   id INTEGER PRIMARY KEY,
@@ -278,6 +267,16 @@ CREATE TABLE claude_processes (
   owner_id TEXT NOT NULL
 ) STRICT;
 
+-- The CLI's session of a run: to go on with it after a usage limit, and for the person after a cancel or a crash.
+CREATE TABLE claude_runs (
+  job_id TEXT PRIMARY KEY NOT NULL,
+  started_at TEXT NOT NULL,
+  claude_session_id TEXT,
+  -- Whether Claude has answered anything or used a tool, so that the prompt must not be sent again.
+  has_acted INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+CREATE INDEX idx_claude_runs_started ON claude_runs(started_at);
+
 -- Conversations with Claude.  The CLI deletes its own record of a session after a month; this one stays.
 CREATE TABLE claude_sessions (
   session_id TEXT PRIMARY KEY NOT NULL,
@@ -304,7 +303,12 @@ CREATE TABLE claude_sessions (
   total_cost_usd REAL NOT NULL DEFAULT 0,
   version INTEGER NOT NULL DEFAULT 1,
   -- The number of the update in which a session was last changed: the order of the list of sessions.
-  update_number INTEGER NOT NULL DEFAULT 0
+  update_number INTEGER NOT NULL DEFAULT 0,
+  -- The tasks that Claude runs in the background of the session's turn.
+  tasks_json TEXT NOT NULL DEFAULT '[]',
+  -- Whether a turn that hits a usage limit goes on by itself when the limit resets, and when the one that waits does.
+  wait_for_limit INTEGER NOT NULL DEFAULT 1,
+  resumes_at TEXT
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX idx_claude_sessions_claude ON claude_sessions(claude_session_id) WHERE claude_session_id IS NOT NULL;
 CREATE INDEX idx_claude_sessions_page ON claude_sessions(update_number, session_id);
@@ -319,7 +323,10 @@ CREATE TABLE claude_usage (
   input_tokens INTEGER NOT NULL,
   output_tokens INTEGER NOT NULL,
   cache_creation_input_tokens INTEGER NOT NULL,
-  cache_read_input_tokens INTEGER NOT NULL
+  cache_read_input_tokens INTEGER NOT NULL,
+  -- Usage: the CLI's totals by model have tokens and cost together, so one row has both.  Older rows are one per API
+  -- message, without a cost, and one per model and job, without tokens.
+  cost_usd REAL NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX idx_claude_usage_recorded ON claude_usage(recorded_at);
 
@@ -406,7 +413,9 @@ CREATE TABLE jobs (
   -- is a moment of the wall clock.
   delay_ms INTEGER,
   -- The sum of the delays of the job's snoozes.
-  snoozed_ms INTEGER NOT NULL DEFAULT 0
+  snoozed_ms INTEGER NOT NULL DEFAULT 0,
+  -- Whether a snoozed job keeps its lock, so that later jobs with the same lock wait for it.
+  keeps_lock INTEGER NOT NULL DEFAULT 0
 );
 CREATE UNIQUE INDEX idx_jobs_idempotency ON jobs(idempotency_key) WHERE idempotency_key IS NOT NULL;
 CREATE INDEX idx_jobs_delayed ON jobs(run_at) WHERE status = 'queued' AND is_due = 0;
@@ -417,6 +426,7 @@ CREATE INDEX idx_jobs_finished ON jobs(updated_at, job_id) WHERE status NOT IN (
 CREATE INDEX idx_jobs_status ON jobs(status);
 CREATE INDEX idx_jobs_type ON jobs(type);
 CREATE INDEX idx_jobs_due ON jobs(type, priority DESC) WHERE status = 'queued' AND is_due = 1;
+CREATE INDEX idx_jobs_kept_locks ON jobs(lock_key) WHERE status = 'queued' AND keeps_lock = 1;
 
 CREATE TABLE "schema_migrations" (
   "id" INTEGER PRIMARY KEY,

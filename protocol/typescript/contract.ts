@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "2890e77b8671f9d2";
+export const SCHEMA_HASH = "d76b86471537017f";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -1047,6 +1047,7 @@ export type PermissionDecision = "allow" | "deny";
  * - `user`: A prompt.
  * - `tool_use`: Claude calls a tool; `text` is the tool's name, and `raw` contains its input.
  * - `error`: The reason why a turn failed.
+ * - `notice`: Something that happened to the session, such as the end of a background task.
  * - `raw`: Other output of the CLI, such as types of a newer release.
  */
 export const MessageKind = {
@@ -1059,6 +1060,8 @@ export const MessageKind = {
   TOOL_RESULT: "tool_result",
   /** The reason why a turn failed. */
   ERROR: "error",
+  /** Something that happened to the session, such as the end of a background task. */
+  NOTICE: "notice",
   /** Other output of the CLI, such as types of a newer release. */
   RAW: "raw",
 } as const;
@@ -1068,9 +1071,10 @@ export const MessageKind = {
  * - `user`: A prompt.
  * - `tool_use`: Claude calls a tool; `text` is the tool's name, and `raw` contains its input.
  * - `error`: The reason why a turn failed.
+ * - `notice`: Something that happened to the session, such as the end of a background task.
  * - `raw`: Other output of the CLI, such as types of a newer release.
  */
-export type MessageKind = "user" | "assistant_text" | "thinking" | "tool_use" | "tool_result" | "error" | "raw";
+export type MessageKind = "user" | "assistant_text" | "thinking" | "tool_use" | "tool_result" | "error" | "notice" | "raw";
 
 /** Matching messages, newest first. */
 export interface MessageHits {
@@ -1092,7 +1096,7 @@ export interface MessageHit {
   created_at: string;
   /** The text around the first match, as one line of plain text; an ellipsis marks omitted text. */
   snippet: string;
-  /** The search terms found in `snippet`; may be empty for terms that match only by Unicode case folding. */
+  /** The search terms found in `snippet`. */
   highlights: Highlight[];
 }
 
@@ -1112,6 +1116,8 @@ export interface Session {
   allowed_tools: string[];
   system_prompt: string | null;
   status: SessionStatus;
+  /** The live tasks of its turn, oldest first.  While there are background tasks, the turn goes on. */
+  tasks: ClaudeTask[];
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   created_at: string;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
@@ -1130,14 +1136,14 @@ export interface Session {
  * The status of a session.
  *
  * - `idle`: No turn is running.
- * - `running`: A turn is running.
+ * - `running`: A turn is running, or only its background tasks are (`tasks`).
  * - `waiting`: Permission requests are open: `claude.permissions.list` with status `open` returns them.
  * - `interrupted`: The last turn was cancelled, or the sidecar ended during it.  The next prompt continues the session.
  */
 export const SessionStatus = {
   /** No turn is running. */
   IDLE: "idle",
-  /** A turn is running. */
+  /** A turn is running, or only its background tasks are (`tasks`). */
   RUNNING: "running",
   /** Permission requests are open: `claude.permissions.list` with status `open` returns them. */
   WAITING: "waiting",
@@ -1148,11 +1154,49 @@ export const SessionStatus = {
  * The status of a session.
  *
  * - `idle`: No turn is running.
- * - `running`: A turn is running.
+ * - `running`: A turn is running, or only its background tasks are (`tasks`).
  * - `waiting`: Permission requests are open: `claude.permissions.list` with status `open` returns them.
  * - `interrupted`: The last turn was cancelled, or the sidecar ended during it.  The next prompt continues the session.
  */
 export type SessionStatus = "idle" | "running" | "waiting" | "interrupted";
+
+/** A task that Claude has started and that has not ended. */
+export interface ClaudeTask {
+  task_id: string;
+  /** The run or turn that goes on until the task ends. */
+  job_id: string;
+  kind: TaskKind;
+  /** Claude's description, at most 200 characters. */
+  description: string;
+  /** The type of a subagent, for example `general-purpose`. */
+  agent: string | null;
+  /** False while Claude waits for the task before it continues its turn. */
+  is_background: boolean;
+}
+
+/**
+ * The kind of a task.
+ *
+ * - `agent`: A subagent, which works on a prompt of its own.
+ * - `command`: A shell command.
+ * - `other`: Another kind, for example of a newer release of the CLI.
+ */
+export const TaskKind = {
+  /** A subagent, which works on a prompt of its own. */
+  AGENT: "agent",
+  /** A shell command. */
+  COMMAND: "command",
+  /** Another kind, for example of a newer release of the CLI. */
+  OTHER: "other",
+} as const;
+/**
+ * The kind of a task.
+ *
+ * - `agent`: A subagent, which works on a prompt of its own.
+ * - `command`: A shell command.
+ * - `other`: Another kind, for example of a newer release of the CLI.
+ */
+export type TaskKind = "agent" | "command" | "other";
 
 /** Token counts.  The four do not overlap: `input_tokens` excludes both cache counts. */
 export interface ClaudeUsage {
@@ -1198,6 +1242,11 @@ export interface ClaudeMessage {
   raw: unknown;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   created_at: string;
+}
+
+/** Live tasks, oldest first: of each job at most 100. */
+export interface ClaudeTaskList {
+  tasks: ClaudeTask[];
 }
 
 /**
@@ -1323,7 +1372,11 @@ export interface EventPage {
   events: LoggedEvent[];
   latest_seq: number;
   epoch: string;
-  /** Whether events after `after_seq` are missing because they were pruned: load the lists again. */
+  /**
+   * Whether events after `after_seq` are missing: load the lists again.
+   *
+   * They were pruned, or the log never had that event, as after the database was replaced.
+   */
   truncated: boolean;
 }
 
@@ -1846,7 +1899,7 @@ export const ProcessState = {
 /** The state of the process. */
 export type ProcessState = "ready" | "draining" | "degraded";
 
-/** Progress of a request with a `_meta.progress_token`.  Never sent after its response. */
+/** Progress of a request with a `_meta.progress_token`.  Never sent after its response, which is its end. */
 export interface RequestProgress {
   /** Identifies the request in its $/progress notifications. */
   token: number | string;
@@ -1855,19 +1908,11 @@ export interface RequestProgress {
 
 /** The progress of a request. */
 export interface ProgressValue {
-  kind: ProgressKind;
+  /** The current step. */
   message: string | null;
+  /** 0.0 to 1.0.  Null if the remaining work is unknown. */
   fraction: number | null;
 }
-
-/** Whether a report is the first, a later one or the last of its request. */
-export const ProgressKind = {
-  BEGIN: "begin",
-  REPORT: "report",
-  END: "end",
-} as const;
-/** Whether a report is the first, a later one or the last of its request. */
-export type ProgressKind = "begin" | "report" | "end";
 
 /** Writes events to a file, newest first.  The file appears under its name when it is complete. */
 export interface ExportActivity {
@@ -1891,6 +1936,10 @@ export interface ExportActivity {
   event_type?: string | null;
   /** An issue's key, for example PROJ-123. */
   issue_key?: string | null;
+  /**
+   * Text to search for.  Case, width (Ａ, ｱ) and Unicode normal form do not matter; a query of blanks, quotes and
+   * invisible characters finds nothing.
+   */
   query?: string | null;
 }
 
@@ -2023,11 +2072,12 @@ export interface RunClaude {
 
 /** The result of a run. */
 export interface ClaudeRunResult {
-  /** The final answer, at most 2 MiB of UTF-8. */
+  /** The final answer, at most 2 MiB of UTF-8.  Claude may have written others before, while tasks were running. */
   text: string;
   /** True if the answer was longer; the CLI's own transcript contains all of it. */
   text_truncated: boolean;
   model: string | null;
+  /** All tokens that were used for the answer, including those of subagents. */
   usage: ClaudeUsage;
   /** The CLI's estimate, at list prices. */
   total_cost_usd: number | null;
@@ -2046,15 +2096,18 @@ export interface TakeTurn {
   /** A Claude session's id. */
   session_id: string;
   prompt: string;
+  /** Null for one hour.  The time during which a permission request is open does not count. */
+  timeout_s?: number | null;
 }
 
 /** The result of a turn.  Usage and cost are those of this turn. */
 export interface ClaudeTurnResult {
-  /** The final answer, at most 2 MiB of UTF-8. */
+  /** The final answer, at most 2 MiB of UTF-8.  Claude may have written others before, while tasks were running. */
   text: string;
   /** True if the answer was longer; the CLI's own transcript contains all of it. */
   text_truncated: boolean;
   model: string | null;
+  /** All tokens that were used for the answer, including those of subagents. */
   usage: ClaudeUsage;
   /** The CLI's estimate, at list prices. */
   total_cost_usd: number | null;
@@ -2164,6 +2217,10 @@ export interface ActivityEventsListParams {
   event_type?: string | null;
   /** An issue's key, for example PROJ-123. */
   issue_key?: string | null;
+  /**
+   * Text to search for.  Case, width (Ａ, ｱ) and Unicode normal form do not matter; a query of blanks, quotes and
+   * invisible characters finds nothing.
+   */
   query?: string | null;
   /**
    * Rows per page, 1 to 500.
@@ -2177,6 +2234,10 @@ export interface ActivityEventsListParams {
 
 /** Params of `activity.search`. */
 export interface ActivitySearchParams {
+  /**
+   * Text to search for.  Case, width (Ａ, ｱ) and Unicode normal form do not matter; a query of blanks, quotes and
+   * invisible characters finds nothing.
+   */
   query: string;
   /** ISO 8601 with an offset. */
   start?: string | null;
@@ -2406,7 +2467,10 @@ export interface ClaudeSpawnParams {
 
 /** Params of `claude.messages.search`. */
 export interface ClaudeMessagesSearchParams {
-  /** Words or parts of words, all of which must occur; a "phrase in quotes" must occur as it is. */
+  /**
+   * Text to search for.  Case, width (Ａ, ｱ) and Unicode normal form do not matter; a query of blanks, quotes and
+   * invisible characters finds nothing.
+   */
   query: string;
   /** A Claude session's id. */
   session_id?: string | null;
@@ -2481,6 +2545,8 @@ export interface ClaudeSessionsSendParams {
    * @default 0
    */
   priority?: number;
+  /** Seconds. */
+  timeout_s?: number | null;
 }
 
 /** Params of `claude.sessions.interrupt`. */
@@ -2508,6 +2574,19 @@ export interface ClaudeMessagesListParams {
   limit?: number;
   /** The `next_cursor` of the previous page; opaque. */
   cursor?: string | null;
+}
+
+/** Params of `claude.tasks.list`. */
+export interface ClaudeTasksListParams {
+  /** A Claude session's id. */
+  session_id?: string | null;
+}
+
+/** Params of `claude.tasks.stop`. */
+export interface ClaudeTasksStopParams {
+  /** A job's id (UUIDv7). */
+  job_id: string;
+  task_id?: string | null;
 }
 
 /** Params of `claude.usage.list`. */
@@ -2640,7 +2719,10 @@ export interface JobsCreateParams {
   priority?: number;
   /** ISO 8601 with an offset. */
   run_at?: string | null;
-  /** If a job was created with this key before, that job is returned and none is created. */
+  /**
+   * If a job was created with this key before, that job is returned and none is created.  It must have the same type
+   * and payload.
+   */
   idempotency_key?: string | null;
   /** Maximum number of attempts.  Null for the default of the job type. */
   max_attempts?: number | null;
@@ -2938,9 +3020,10 @@ export interface Methods {
    */
   "claude.spawn": { params: ClaudeSpawnParams; result: Job };
   /**
-   * Finds messages by parts of their text, newest first.  The search ignores case.
+   * Finds messages that contain all words of `query`, newest first.
    *
-   * It covers the first 32,768 characters of a message, and the inputs of tools.
+   * Parts of words match; "words in quotes" are matched as one phrase.  The search covers the first 32,768
+   * characters of a message, and the inputs of tools.
    *
    * Errors: session_not_found, invalid_cursor.
    */
@@ -2978,6 +3061,9 @@ export interface Methods {
   /**
    * Queues a turn as a job of type `claude.turn`; the job's result is a `ClaudeTurnResult`.
    *
+   * The turn goes on until the tasks that Claude runs in the background have ended, at most for `timeout_s` (null
+   * for one hour).
+   *
    * Errors: session_not_found, payload_too_large.
    */
   "claude.sessions.send": { params: ClaudeSessionsSendParams; result: Job };
@@ -2999,6 +3085,16 @@ export interface Methods {
    * Errors: session_not_found, invalid_cursor.
    */
   "claude.messages.list": { params: ClaudeMessagesListParams; result: ClaudeMessagePage };
+  /** Returns the live tasks of a session, or of all runs and turns. */
+  "claude.tasks.list": { params: ClaudeTasksListParams; result: ClaudeTaskList };
+  /**
+   * Stops a task of a run or a turn, or without `task_id` all of them; returns the tasks that are being stopped.
+   *
+   * The job goes on: Claude learns that a subagent was stopped, and answers.  `jobs.cancel` ends the job as well.
+   *
+   * Errors: task_not_found.
+   */
+  "claude.tasks.stop": { params: ClaudeTasksStopParams; result: ClaudeTaskList };
   /**
    * Returns the usage recorded in start <= time < end.  A run or turn is recorded when it ends.
    *
@@ -3095,7 +3191,7 @@ export interface Methods {
    * `payload` must be valid for the job type; an invalid member is reported as `payload.<member>`.  The job starts
    * when a slot is free and `run_at` has passed.  Raises `payload_too_large` above 3 MiB.
    *
-   * Errors: unknown_job_type, payload_too_large.  Replaces POST /jobs.
+   * Errors: unknown_job_type, payload_too_large, idempotency_key_reused.  Replaces POST /jobs.
    */
   "jobs.create": { params: JobsCreateParams; result: JobCreated };
   /**
@@ -3397,6 +3493,9 @@ export interface NestedMethods<Options> {
       /**
        * Queues a turn as a job of type `claude.turn`; the job's result is a `ClaudeTurnResult`.
        *
+       * The turn goes on until the tasks that Claude runs in the background have ended, at most for `timeout_s` (null
+       * for one hour).
+       *
        * Errors: session_not_found, payload_too_large.
        */
       readonly send: ((params: ClaudeSessionsSendParams, options?: Options) => Promise<Job>);
@@ -3439,9 +3538,10 @@ export interface NestedMethods<Options> {
     readonly spawn: ((params: ClaudeSpawnParams, options?: Options) => Promise<Job>);
     readonly messages: {
       /**
-       * Finds messages by parts of their text, newest first.  The search ignores case.
+       * Finds messages that contain all words of `query`, newest first.
        *
-       * It covers the first 32,768 characters of a message, and the inputs of tools.
+       * Parts of words match; "words in quotes" are matched as one phrase.  The search covers the first 32,768
+       * characters of a message, and the inputs of tools.
        *
        * Errors: session_not_found, invalid_cursor.
        */
@@ -3452,6 +3552,18 @@ export interface NestedMethods<Options> {
        * Errors: session_not_found, invalid_cursor.
        */
       readonly list: ((params: ClaudeMessagesListParams, options?: Options) => Promise<ClaudeMessagePage>);
+    };
+    readonly tasks: {
+      /** Returns the live tasks of a session, or of all runs and turns. */
+      readonly list: ((params?: ClaudeTasksListParams, options?: Options) => Promise<ClaudeTaskList>);
+      /**
+       * Stops a task of a run or a turn, or without `task_id` all of them; returns the tasks that are being stopped.
+       *
+       * The job goes on: Claude learns that a subagent was stopped, and answers.  `jobs.cancel` ends the job as well.
+       *
+       * Errors: task_not_found.
+       */
+      readonly stop: ((params: ClaudeTasksStopParams, options?: Options) => Promise<ClaudeTaskList>);
     };
     readonly usage: {
       /**
@@ -3563,7 +3675,7 @@ export interface NestedMethods<Options> {
      * `payload` must be valid for the job type; an invalid member is reported as `payload.<member>`.  The job starts
      * when a slot is free and `run_at` has passed.  Raises `payload_too_large` above 3 MiB.
      *
-     * Errors: unknown_job_type, payload_too_large.  Replaces POST /jobs.
+     * Errors: unknown_job_type, payload_too_large, idempotency_key_reused.  Replaces POST /jobs.
      */
     readonly create: ((params: JobsCreateParams, options?: Options) => Promise<JobCreated>);
     /**
@@ -3725,7 +3837,7 @@ export interface Notifications {
   "jobs.progress": JobProgress;
   /** The state of the process changed. */
   "system.state": SystemState;
-  /** Progress of a request with a `_meta.progress_token`.  Never sent after its response. */
+  /** Progress of a request with a `_meta.progress_token`.  Never sent after its response, which is its end. */
   "$/progress": RequestProgress;
 }
 
@@ -3786,6 +3898,8 @@ export const METHOD_NAMES = [
   "claude.sessions.interrupt",
   "claude.sessions.fork",
   "claude.messages.list",
+  "claude.tasks.list",
+  "claude.tasks.stop",
   "claude.usage.list",
   "confluence.accounts.list",
   "confluence.accounts.create",
@@ -3901,6 +4015,7 @@ export type ErrorKind =
   | "permission_not_found"
   | "permission_already_resolved"
   | "session_not_found"
+  | "task_not_found"
   | "parse_error"
   | "invalid_request"
   | "method_not_found"
@@ -3921,6 +4036,7 @@ export type ErrorKind =
   | "storage"
   | "job_not_found"
   | "unknown_job_type"
+  | "idempotency_key_reused"
   | "job_not_finished"
   | "schedule_not_found";
 
@@ -3969,6 +4085,8 @@ export const ERROR_CODES = {
   permission_already_resolved: 4092,
   /** No Claude session has this id. */
   session_not_found: 4045,
+  /** The job has no live task with this id. */
+  task_not_found: 4050,
   /** The line is not JSON. */
   parse_error: -32700,
   /** The line is not a JSON-RPC 2.0 request. */
@@ -4009,6 +4127,8 @@ export const ERROR_CODES = {
   job_not_found: 4041,
   /** No job type has this name. */
   unknown_job_type: 4042,
+  /** The idempotency key was used for a job of another type or payload; use a new key for a new job. */
+  idempotency_key_reused: 4098,
   /** The job is still queued or running; only a finished job can be retried. */
   job_not_finished: 4091,
   /** No schedule has this id. */

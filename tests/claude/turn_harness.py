@@ -14,6 +14,7 @@ from sidecar_protocol.claude.sessions import ClaudeMessage, ClaudeTurnResult, Se
 from sidecar_protocol.contract import Encoded, JobSpec, Notification
 from sidecar_protocol.entities import Job, JobStatus
 
+from sidecar.claude.live_tasks import LiveJobs
 from sidecar.claude.permissions.journal import PermissionJournal
 from sidecar.claude.process.discovery import Discovery
 from sidecar.claude.process.launch import Launcher
@@ -88,7 +89,10 @@ class TurnHarness:
             home=home,
             process_table=ProcessTable(self.database),
         )
-        self.handler = TurnHandler(runtime, launcher, self.pool, self.sessions, self.permissions, TurnTimes(**times))
+        self.live = LiveJobs()
+        self.handler = TurnHandler(
+            runtime, launcher, self.pool, self.sessions, self.permissions, self.live, TurnTimes(**times)
+        )
 
     def create_session(self) -> Session:
         return self.sessions.create(NewSession()).load()

@@ -13,6 +13,7 @@ from sidecar.claude.process.cli_process import ClaudeProcess, OnLine, RunOptions
 from sidecar.claude.process.discovery import REINSTALL_HINT, Discovery
 from sidecar.claude.process.environment import cli_environment
 from sidecar.claude.process.orphans import ProcessTable, StoredProcess, start_time
+from sidecar.claude.process.work import STATE_EVENTS_ENV
 from sidecar.job_handler import JobFailed
 
 NO_RESOURCES: Final = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
@@ -41,7 +42,8 @@ class Launcher:
     ) -> ClaudeProcess:
         """Starts a CLI whose `owner_env`, JOB_ENV or SESSION_ENV, names its owner.  Raises `JobFailed`."""
         folder, executable = await self.working_directory(cwd), await self.discovery.find()
-        environment = cli_environment(self.environment, executable.path) | {owner_env: owner_id}
+        own = {owner_env: owner_id, STATE_EVENTS_ENV: "1"}
+        environment = cli_environment(self.environment, executable.path) | own
         try:
             process = await start(
                 executable.path,

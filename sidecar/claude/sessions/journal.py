@@ -15,19 +15,22 @@ from sidecar_protocol.claude.sessions import (
     Session,
     SessionStatus,
 )
+from sidecar_protocol.claude.tasks import ClaudeTask
 from sidecar_protocol.contract import Encoded
 from sidecar_protocol.errors import InvalidParams
 
+from sidecar.claude.billing import RunUsage
 from sidecar.claude.sessions.messages import NewMessage, storable, title_of
-from sidecar.claude.stream import RunUsage
 from sidecar.claude.usage import UsageStore
 from sidecar.clock import iso_now
 from sidecar.runtime import Runtime
 from sidecar.storage.database import Database, Row
-from sidecar.storage.fulltext import FullTextIndex, SearchPlan, like_conditions
+from sidecar.storage.fulltext import FullTextIndex, SearchPlan, term_conditions
 from sidecar.storage.paging import PagedList, row_json
 
-SESSION_JSON: Final = row_json(Session, allowed_tools="json(allowed_tools_json)", usage=row_json(ClaudeUsage))
+SESSION_JSON: Final = row_json(
+    Session, allowed_tools="json(allowed_tools_json)", tasks="json(tasks_json)", usage=row_json(ClaudeUsage)
+)
 MESSAGE_JSON: Final = row_json(ClaudeMessage, message_id="session_id || ':' || seq", raw="json(raw_json)")
 NOT_STORED: Final = "a change of a Claude session could not be stored"
 SEARCH: Final = "claude_messages_search"
@@ -121,7 +124,7 @@ class SessionStore:
         Columns: searched text, position, message id, session id, session title, job id, seq, kind, created at.
         """
         position = "id" if session_id is None else "seq"
-        conditions, parameters = like_conditions(("claude_messages.searchable_text",), plan.like)
+        conditions, parameters = term_conditions(("claude_messages.searchable_text",), plan.unindexed)
         conditions += [f"claude_messages.{position} >= ?", f"claude_messages.{position} < ?"]
         values: list[object] = [*parameters, positions.start, positions.stop]
         source = "claude_messages"
@@ -253,12 +256,18 @@ class SessionJournal:
         with self._database.write_or_log(NOT_STORED):
             self.update(session_id, SessionUpdate(permission_mode=mode))
 
+    def set_tasks(self, session_id: str, tasks: Sequence[ClaudeTask]) -> None:
+        """Stores the live tasks of a session's turn."""
+        with self._database.write_or_log(NOT_STORED):
+            tasks_json = to_json(tasks).decode()
+            self._update(session_id, "tasks_json = :tasks_json", tasks_json=tasks_json)
+
     def end_turn(self, session_id: str, job_id: str, status: SessionStatus, usage: RunUsage) -> None:
         spent = {**usage.tokens.model_dump(), "total_cost_usd": usage.cost_usd or 0.0}
         sums = ", ".join(f"{column} = {column} + :{column}" for column in spent)
         with self._database.write_or_log(NOT_STORED):
             self._usage.add(job_id, session_id, usage)
-            self._update(session_id, f"status = :status, {sums}", status=status, **spent)
+            self._update(session_id, f"status = :status, tasks_json = '[]', {sums}", status=status, **spent)
 
     def process_ended(self, session_id: str) -> None:
         """If this cannot be stored, the next start of the sidecar looks for the process in vain."""
@@ -271,7 +280,7 @@ class SessionJournal:
             self._database.execute("UPDATE claude_sessions SET has_process = 0 WHERE has_process = 1")
             self._change(
                 """
-                UPDATE claude_sessions SET
+                UPDATE claude_sessions SET tasks_json = '[]',
                     status = iif(session_id IN (SELECT value FROM json_each(:waiting)), 'waiting', 'interrupted'),
                     updated_at = :now, update_number = :update_number, version = version + 1
                 WHERE status = 'running'
