@@ -1,5 +1,6 @@
 """Requests to one Atlassian site on behalf of one account, and the errors that its responses mean."""
 
+import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Final
@@ -11,7 +12,7 @@ from sidecar_protocol.entities import WaitingFor
 from sidecar.accounts.account import AccountRefused, Verdict
 from sidecar.http.client import BadResponse, Http, HttpRequest, HttpResponse
 from sidecar.job_handler import JobFailed, JobSnoozed
-from sidecar.json_reader import get
+from sidecar.json_reader import get, get_text
 
 PRODUCT_NAMES: Final = {AccountService.JIRA: "Jira", AccountService.CONFLUENCE: "Confluence"}
 GONE_STATUSES: Final = frozenset({404, 410})
@@ -19,6 +20,7 @@ DENIED_HINT: Final = (
     "The site may not allow requests from this network: connect to the company's VPN, or ask its administrator about "
     "the IP allow-list. Otherwise the user may have lost the access to this product, or the token lacks a scope."
 )
+_NEXT_LINK: Final = re.compile(r"""<([^<>]*)>[^<,]*;\s*rel="?next\b""")
 RATE_LIMIT_PAUSE_S: Final = 120.0
 """Pause after a 429 to the last retry that names no time."""
 
@@ -41,6 +43,14 @@ class ApiRoute(StrEnum):
 
     SITE = "site"
     GATEWAY = "gateway"
+
+
+class SiteFailed(JobFailed):
+    """The site answers with an error of its own: 500 and the like."""
+
+
+UNREADABLE: Final = (RequestRefused, SiteFailed, BadResponse)
+"""Errors that can be the fault of the requested object: others may still be readable."""
 
 
 class SiteClient:
@@ -66,13 +76,23 @@ class SiteClient:
         `list_name` is a list that it must have: a missing one does not mean an empty one.  Raises `TokenRejected`,
         `RequestRefused`, `AccountRefused`, `HttpError`, `JobFailed` and `JobSnoozed`.
         """
-        return await self._send("GET", path, what, list_name, params=params)
+        return (await self._send("GET", path, what, list_name, params=params))[0]
+
+    async def get_page(
+        self, path: str, params: Sequence[tuple[str, str]], *, what: str, list_name: str
+    ) -> tuple[Any, str | None]:
+        """Returns a page of a list, and the link to the next one, which is in the body or in the header `Link`."""
+        page, response = await self._send("GET", path, what, list_name, params=params)
+        link = get_text(page, "_links", "next") or _next_link(response.headers.get("link", ""))
+        return page, link or None
 
     async def post(self, path: str, body: Mapping[str, Any], *, what: str, list_name: str | None = None) -> Any:
         """Sends a query that needs a body: these requests only read, and may be repeated.  Otherwise as `get`."""
-        return await self._send("POST", path, what, list_name, json=dict(body))
+        return (await self._send("POST", path, what, list_name, json=dict(body)))[0]
 
-    async def _send(self, method: str, path: str, what: str, list_name: str | None, **content: Any) -> Any:
+    async def _send(
+        self, method: str, path: str, what: str, list_name: str | None, **content: Any
+    ) -> tuple[Any, HttpResponse]:
         what = f"{PRODUCT_NAMES[self.service]}'s {what}"
         headers = {"accept": "application/json"}  # without it a 401 is text or HTML
         request = HttpRequest(method, self._root + path, what, headers=headers, auth=self._auth, **content)
@@ -82,7 +102,7 @@ class SiteClient:
         value = response.json()
         if list_name is not None and not isinstance(get(value, list_name), list):
             raise BadResponse("a field of the response is missing", what)
-        return value
+        return value, response
 
 
 def raise_for_status(response: HttpResponse, what: str) -> None:
@@ -102,8 +122,14 @@ def raise_for_status(response: HttpResponse, what: str) -> None:
         message = f"{what}: rate limited; retry in {RATE_LIMIT_PAUSE_S:.0f} s."
         raise JobSnoozed(message, delay_s=RATE_LIMIT_PAUSE_S, waiting_for=WaitingFor.RATE_LIMIT)
     if status >= 500:
-        raise JobFailed(f"{what}: HTTP {status}.", kind="site_error", retryable=True)
+        raise SiteFailed(f"{what}: HTTP {status}.", kind="site_error", retryable=True)
     raise RequestRefused(status, what)
+
+
+def _next_link(header: str) -> str | None:
+    """Returns the target of `<...>; rel="next"` in a header `Link` (RFC 8288)."""
+    found = _NEXT_LINK.search(header)
+    return None if found is None else found[1]
 
 
 def _is_sign_in_page(location: str) -> bool:
