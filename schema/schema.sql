@@ -226,8 +226,12 @@ CREATE TABLE claude_messages (
   searchable_text TEXT NOT NULL GENERATED ALWAYS AS (substr(
     iif(kind = 'tool_use' AND json_valid(raw_json),
       text || ' ' || coalesce(json_extract(raw_json, '$.message.content[0].input'), ''), text), 1, 32768)) VIRTUAL,
+  -- Where a message is in the CLI's record: the CLI's conversation and the record's id in it.  NULL if unknown.
+  claude_session_id TEXT,
+  claude_uuid TEXT,
   UNIQUE (session_id, seq)
 ) STRICT;
+CREATE INDEX idx_claude_messages_uuid ON claude_messages(session_id, claude_uuid) WHERE claude_uuid IS NOT NULL;
 
 -- Permission requests.  A request outlives its turn if the sidecar ends while the request is open.
 CREATE TABLE claude_permissions (
@@ -295,7 +299,16 @@ CREATE TABLE claude_sessions (
   total_cost_usd REAL NOT NULL DEFAULT 0,
   version INTEGER NOT NULL DEFAULT 1,
   -- The number of the update in which a session was last changed: the order of the list of sessions.
-  update_number INTEGER NOT NULL DEFAULT 0
+  update_number INTEGER NOT NULL DEFAULT 0,
+  -- The record at which the first turn of a fork branches off; NULL for the end of the conversation.
+  fork_claude_uuid TEXT,
+  -- Size of the CLI's record up to which its messages are stored here.  NULL if unknown.
+  record_bytes INTEGER,
+  -- Whether the model was reset: the CLI would otherwise go on with the model of the conversation it resumes.
+  is_model_reset INTEGER NOT NULL DEFAULT 0,
+  -- The name of the session's git worktree, and whether the CLI has still to create it.
+  worktree TEXT,
+  needs_worktree INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX idx_claude_sessions_claude ON claude_sessions(claude_session_id) WHERE claude_session_id IS NOT NULL;
 CREATE INDEX idx_claude_sessions_page ON claude_sessions(update_number, session_id);

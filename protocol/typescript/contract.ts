@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "a9fd17bf225bfb67";
+export const SCHEMA_HASH = "bdb58bfc9e1a069d";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -940,6 +940,8 @@ export type PermissionDecision = "allow" | "deny";
  * - `user`: A prompt.
  * - `tool_use`: Claude calls a tool; `text` is the tool's name, and `raw` contains its input.
  * - `error`: The reason why a turn failed.
+ * - `cleared`: The conversation was cleared, as by `/clear`: Claude no longer knows the messages before.
+ * - `notice`: What the sidecar did so that the conversation goes on; `text` says it.
  * - `raw`: Other output of the CLI, such as types of a newer release.
  */
 export const MessageKind = {
@@ -952,6 +954,10 @@ export const MessageKind = {
   TOOL_RESULT: "tool_result",
   /** The reason why a turn failed. */
   ERROR: "error",
+  /** The conversation was cleared, as by `/clear`: Claude no longer knows the messages before. */
+  CLEARED: "cleared",
+  /** What the sidecar did so that the conversation goes on; `text` says it. */
+  NOTICE: "notice",
   /** Other output of the CLI, such as types of a newer release. */
   RAW: "raw",
 } as const;
@@ -961,9 +967,11 @@ export const MessageKind = {
  * - `user`: A prompt.
  * - `tool_use`: Claude calls a tool; `text` is the tool's name, and `raw` contains its input.
  * - `error`: The reason why a turn failed.
+ * - `cleared`: The conversation was cleared, as by `/clear`: Claude no longer knows the messages before.
+ * - `notice`: What the sidecar did so that the conversation goes on; `text` says it.
  * - `raw`: Other output of the CLI, such as types of a newer release.
  */
-export type MessageKind = "user" | "assistant_text" | "thinking" | "tool_use" | "tool_result" | "error" | "raw";
+export type MessageKind = "user" | "assistant_text" | "thinking" | "tool_use" | "tool_result" | "error" | "cleared" | "notice" | "raw";
 
 /** Matching messages, newest first. */
 export interface MessageHits {
@@ -992,7 +1000,7 @@ export interface MessageHit {
 /** A conversation with Claude that the sidecar stores.  Its turns are jobs of type `claude.turn`. */
 export interface Session {
   session_id: string;
-  /** The session's id in the CLI; null before the first turn.  `claude.spawn` refuses it. */
+  /** The conversation's id in the CLI; null before the first turn and after `/clear`.  `claude.spawn` refuses it. */
   claude_session_id: string | null;
   /** The session that it was forked from. */
   forked_from: string | null;
@@ -1000,7 +1008,11 @@ export interface Session {
   title: string | null;
   /** Claude's working directory; null for the home folder. */
   cwd: string | null;
+  /** The name of the git worktree that Claude works in, or null; `cwd` is its folder after the first turn. */
+  worktree: string | null;
+  /** Null for the model in the user's Claude settings.  `/model` in a prompt changes it. */
   model: string | null;
+  /** Null for the mode in the user's Claude settings. */
   permission_mode: PermissionMode | null;
   allowed_tools: string[];
   system_prompt: string | null;
@@ -2320,6 +2332,8 @@ export interface ClaudeSessionsCreateParams {
   allowed_tools?: string[];
   /** Appended to Claude Code's own system prompt. */
   system_prompt?: string | null;
+  /** @default false */
+  worktree?: boolean;
 }
 
 /** Params of `claude.sessions.list`. */
@@ -2345,6 +2359,8 @@ export interface ClaudeSessionsUpdateParams {
   /** A Claude session's id. */
   session_id: string;
   title?: string | null;
+  /** An absolute path. */
+  cwd?: string | null;
   /** An alias (opus, sonnet) or the full name of a model. */
   model?: string | null;
   permission_mode?: PermissionMode | null;
@@ -2381,6 +2397,8 @@ export interface ClaudeSessionsForkParams {
   /** A Claude session's id. */
   session_id: string;
   title?: string | null;
+  /** The `message_id` of a message. */
+  message_id?: string | null;
 }
 
 /** Params of `claude.messages.list`. */
@@ -2828,6 +2846,9 @@ export interface Methods {
   /**
    * Creates a session.  No process is started before its first turn.
    *
+   * With `worktree`, the first turn creates a git worktree of the repository at `cwd`, where Claude then works, on a
+   * branch of its own.  It remains when the session is deleted.
+   *
    * Replaces POST /claude/session.
    */
   "claude.sessions.create": { params: ClaudeSessionsCreateParams; result: Session };
@@ -2844,7 +2865,10 @@ export interface Methods {
    */
   "claude.sessions.get": { params: ClaudeSessionsGetParams; result: Session };
   /**
-   * Changes the given settings.  A running turn adopts model and mode; the rest applies from the next turn on.
+   * Changes the given settings; null resets title, cwd, model and mode to what a new session has.
+   *
+   * A running turn adopts a new model and mode; the rest, and what is reset, applies from the next turn on.  A new
+   * `cwd` is for a project that was moved: the conversation goes on there.
    *
    * Errors: session_not_found.
    */
@@ -2868,7 +2892,9 @@ export interface Methods {
    */
   "claude.sessions.interrupt": { params: ClaudeSessionsInterruptParams; result: Session };
   /**
-   * Creates a session with the settings and messages of another; later turns affect only one of them.
+   * Creates a session with the settings and messages of another, up to `message_id` if it is given.
+   *
+   * Its Claude knows these messages and nothing that is said in the other session later.  Files are not changed.
    *
    * Errors: session_not_found.
    */
@@ -3236,6 +3262,10 @@ export interface NestedMethods<Options> {
       /**
        * Creates a session.  No process is started before its first turn.
        *
+       * With `worktree`, the first turn creates a git worktree of the repository at `cwd`, where Claude then works, on
+       * a
+       * branch of its own.  It remains when the session is deleted.
+       *
        * Replaces POST /claude/session.
        */
       readonly create: ((params?: ClaudeSessionsCreateParams, options?: Options) => Promise<Session>);
@@ -3252,7 +3282,10 @@ export interface NestedMethods<Options> {
        */
       readonly get: ((params: ClaudeSessionsGetParams, options?: Options) => Promise<Session>);
       /**
-       * Changes the given settings.  A running turn adopts model and mode; the rest applies from the next turn on.
+       * Changes the given settings; null resets title, cwd, model and mode to what a new session has.
+       *
+       * A running turn adopts a new model and mode; the rest, and what is reset, applies from the next turn on.  A new
+       * `cwd` is for a project that was moved: the conversation goes on there.
        *
        * Errors: session_not_found.
        */
@@ -3276,7 +3309,9 @@ export interface NestedMethods<Options> {
        */
       readonly interrupt: ((params: ClaudeSessionsInterruptParams, options?: Options) => Promise<Session>);
       /**
-       * Creates a session with the settings and messages of another; later turns affect only one of them.
+       * Creates a session with the settings and messages of another, up to `message_id` if it is given.
+       *
+       * Its Claude knows these messages and nothing that is said in the other session later.  Files are not changed.
        *
        * Errors: session_not_found.
        */

@@ -14,7 +14,8 @@ from sidecar_protocol.claude.runs import PermissionMode
 
 from sidecar.claude.process.discovery import REINSTALL_HINT, Executable
 from sidecar.claude.process.environment import cli_environment
-from sidecar.json_reader import get, parse_object
+from sidecar.claude.process.user_settings import config_dir, read_settings
+from sidecar.json_reader import get
 
 OLDEST_RELEASE: Final = (2, 1, 197)
 """The oldest release that the tests run."""
@@ -33,8 +34,7 @@ class User:
     @property
     def config_dir(self) -> Path:
         """The folder of Claude's settings, sessions and credentials."""
-        named = self.environment.get("CLAUDE_CONFIG_DIR")
-        return Path(named).expanduser() if named else self.home / ".claude"
+        return config_dir(self.environment, self.home)
 
 
 def this_user() -> User:
@@ -116,7 +116,7 @@ def check_root(user: User) -> Iterator[Finding]:
     if not user.is_root or user.environment.get("IS_SANDBOX"):
         return
     settings = user.config_dir / "settings.json"
-    mode = get(parse_object(_read(settings, 1024 * 1024)), "permissions", "defaultMode")
+    mode = get(read_settings(settings), "permissions", "defaultMode")
     if mode == PermissionMode.BYPASS_PERMISSIONS:
         detail = f"The sidecar runs as root, and {settings} sets the permission mode bypassPermissions."
         advice = "Run the app as another user, or choose another permissions.defaultMode."

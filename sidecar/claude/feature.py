@@ -18,6 +18,7 @@ from sidecar.claude.process.launch import Launcher
 from sidecar.claude.process.orphans import ProcessTable
 from sidecar.claude.process.pool import ProcessPool
 from sidecar.claude.service import ClaudeService, PermissionsService, SessionsService
+from sidecar.claude.sessions.conversation import ConversationJournal
 from sidecar.claude.sessions.export import ExportHandler, ExportService
 from sidecar.claude.sessions.journal import SessionJournal, SessionStore, search_index
 from sidecar.claude.sessions.search import SearchService
@@ -34,6 +35,7 @@ def make(runtime: Runtime) -> Feature:
     index = search_index(database)
     index.prepare()
     sessions = SessionJournal(runtime, store, usage)
+    conversations = ConversationJournal(runtime, sessions)
     permissions = PermissionJournal(runtime, sessions)
     pool = ProcessPool(on_ended=sessions.process_ended, is_draining=runtime.is_draining)
     database_name = str(settings.database.resolve())
@@ -43,13 +45,13 @@ def make(runtime: Runtime) -> Feature:
     launcher = Launcher(discovery, environment, Path.home(), table)
     doctor = DoctorService(discovery, this_user())
     runs = ClaudeRunHandler(runtime, launcher, store, usage)
-    turns = TurnHandler(runtime, launcher, pool, sessions, permissions)
+    turns = TurnHandler(runtime, launcher, pool, sessions, permissions, conversations)
     exports = ExportHandler(store, UserFiles(settings.data_dir, settings.log_dir), runtime.clock)
     return Feature(
         services=(
             ClaudeService(runtime.queue),
             doctor,
-            SessionsService(runtime, sessions, permissions, pool),
+            SessionsService(runtime, sessions, conversations, permissions, pool),
             PermissionsService(permissions),
             SearchService(store, index, runtime.clock),
             ExportService(store),

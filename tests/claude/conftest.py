@@ -65,9 +65,10 @@ async def real_client(sidecar: StartSidecar, real_environment: dict[str, str]) -
 @pytest.fixture
 def make_run_harness(tmp_path: Path) -> MakeRunHarness:
     """Creates harnesses with an executable and an otherwise empty home."""
+    isolated = {"PATH": os.environ.get("PATH", os.defpath), "CLAUDE_CONFIG_DIR": str(tmp_path / ".claude")}
 
     def make(executable: Path, environment: dict[str, str] | None = None) -> RunHarness:
-        return RunHarness(executable, tmp_path, environment or {"PATH": os.environ.get("PATH", os.defpath)})
+        return RunHarness(executable, tmp_path, environment or isolated)
 
     return make
 

@@ -38,6 +38,8 @@ class SessionProcess:
     process: ClaudeProcess
     settings: SessionSettings | None
     """The settings that the process works with, or None if they are unknown."""
+    model: str | None = None
+    """The model that it has last reported; None if it has reported none since the last change of ours."""
     cost_so_far: float = 0.0
     """The total cost that it has reported, in USD."""
     state: State = State.BUSY
@@ -55,6 +57,8 @@ class SessionProcess:
             return False
         for request in requests:
             self.process.send(request)
+        if self.settings is not None and wanted.model != self.settings.model:
+            self.model = None
         self.settings = wanted
         return True
 
