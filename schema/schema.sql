@@ -200,6 +200,16 @@ CREATE TABLE calendar_sign_ins (
   error TEXT
 ) STRICT, WITHOUT ROWID;
 
+-- The CLI's conversation behind a session, as far as it is not the one that its messages are recorded in.
+CREATE TABLE claude_conversations (
+  session_id TEXT PRIMARY KEY NOT NULL REFERENCES claude_sessions(session_id) ON DELETE CASCADE,
+  -- The CLI's conversation that the first turn of a fork branches off, and the record after which; NULL for its end.
+  fork_claude_session_id TEXT,
+  fork_claude_uuid TEXT,
+  -- Size of the CLI's file up to which its messages are stored here.  NULL if unknown.
+  record_bytes INTEGER
+) STRICT, WITHOUT ROWID;
+
 -- Costs, one row per model and attempt of a run or turn: the CLI reports nothing finer.
 CREATE TABLE claude_costs (
   job_id TEXT NOT NULL,
@@ -226,12 +236,8 @@ CREATE TABLE claude_messages (
   searchable_text TEXT NOT NULL GENERATED ALWAYS AS (substr(
     iif(kind = 'tool_use' AND json_valid(raw_json),
       text || ' ' || coalesce(json_extract(raw_json, '$.message.content[0].input'), ''), text), 1, 32768)) VIRTUAL,
-  -- Where a message is in the CLI's record: the CLI's conversation and the record's id in it.  NULL if unknown.
-  claude_session_id TEXT,
-  claude_uuid TEXT,
   UNIQUE (session_id, seq)
 ) STRICT;
-CREATE INDEX idx_claude_messages_uuid ON claude_messages(session_id, claude_uuid) WHERE claude_uuid IS NOT NULL;
 
 -- Permission requests.  A request outlives its turn if the sidecar ends while the request is open.
 CREATE TABLE claude_permissions (
@@ -273,12 +279,22 @@ CREATE TABLE claude_processes (
   owner_id TEXT NOT NULL
 ) STRICT;
 
+-- Where a message is in the CLI's records: the conversation (NULL if not known yet), and the id of the record in it.
+-- Without that id, the message says that the conversation was cleared.
+CREATE TABLE claude_records (
+  session_id TEXT NOT NULL REFERENCES claude_sessions(session_id) ON DELETE CASCADE,
+  seq INTEGER NOT NULL,
+  claude_session_id TEXT,
+  claude_uuid TEXT,
+  PRIMARY KEY (session_id, seq)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX idx_claude_records_uuid ON claude_records(session_id, claude_uuid);
+
 -- Conversations with Claude.  The CLI deletes its own record of a session after a month; this one stays.
 CREATE TABLE claude_sessions (
   session_id TEXT PRIMARY KEY NOT NULL,
   claude_session_id TEXT,
   -- The CLI's session that the first turn forks.
-  fork_claude_session_id TEXT,
   forked_from TEXT,
   title TEXT,
   cwd TEXT,
@@ -300,11 +316,7 @@ CREATE TABLE claude_sessions (
   version INTEGER NOT NULL DEFAULT 1,
   -- The number of the update in which a session was last changed: the order of the list of sessions.
   update_number INTEGER NOT NULL DEFAULT 0,
-  -- The record at which the first turn of a fork branches off; NULL for the end of the conversation.
-  fork_claude_uuid TEXT,
-  -- Size of the CLI's record up to which its messages are stored here.  NULL if unknown.
-  record_bytes INTEGER,
-  -- Whether the model was reset: the CLI would otherwise go on with the model of the conversation it resumes.
+  -- Whether the model was reset: the CLI would otherwise go on with the model of the conversation that it resumes.
   is_model_reset INTEGER NOT NULL DEFAULT 0,
   -- The name of the session's git worktree, and whether the CLI has still to create it.
   worktree TEXT,

@@ -19,6 +19,8 @@ from sidecar.json_reader import get
 
 OLDEST_RELEASE: Final = (2, 1, 197)
 """The oldest release that the tests run."""
+RETENTION_DAYS: Final = 30
+"""Claude's default of `cleanupPeriodDays` (2.1.332)."""
 NAMED_FOLDERS: Final = 4
 """Maximum number of folders of a PATH that a finding names; the others are counted."""
 
@@ -142,6 +144,19 @@ def check_files(user: User) -> Finding:
         own = "Give yourself the right to write there"
     detail = f"{wrong} cannot be written; Claude stores its sessions and its login there."
     return Finding.problem("files", detail, f"{own}, or set CLAUDE_CONFIG_DIR to another folder.")
+
+
+def check_retention(user: User) -> Finding:
+    """Checks how long Claude keeps its records of conversations (`cleanupPeriodDays`; 30 days by default)."""
+    settings = user.config_dir / "settings.json"
+    named = get(read_settings(settings), "cleanupPeriodDays")
+    days = named if isinstance(named, int) and not isinstance(named, bool) else RETENTION_DAYS
+    source = f"cleanupPeriodDays in {settings}" if days is named else "cleanupPeriodDays is not set"
+    detail = f"Claude deletes its records of conversations that were not used for {days} days ({source})."
+    if days >= RETENTION_DAYS:
+        return Finding.ok("retention", f"{detail} Sessions keep their messages and go on in a new conversation.")
+    advice = f"Set cleanupPeriodDays in {settings} to {RETENTION_DAYS} or more to let sessions go on with all they know."
+    return Finding.warning("retention", detail, advice)
 
 
 def release_of(version: str | None) -> tuple[int, ...] | None:

@@ -145,7 +145,7 @@ class MessageKind(StrEnum):
     CLEARED = "cleared"
     """The conversation was cleared, as by `/clear`: Claude no longer knows the messages before."""
     NOTICE = "notice"
-    """What the sidecar did so that the conversation goes on; `text` says it."""
+    """An action of the sidecar, such as going on in a new conversation of the CLI; `text` explains it."""
     RAW = "raw"
     """Other output of the CLI, such as types of a newer release."""
 

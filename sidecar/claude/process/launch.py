@@ -14,7 +14,8 @@ from sidecar.claude.process.cli_process import ClaudeProcess, OnLine, RunOptions
 from sidecar.claude.process.discovery import REINSTALL_HINT, Discovery
 from sidecar.claude.process.environment import cli_environment
 from sidecar.claude.process.orphans import ProcessTable, StoredProcess, start_time
-from sidecar.claude.process.user_settings import default_model
+from sidecar.claude.process.user_settings import config_dir, default_model
+from sidecar.claude.records.files import RecordFiles
 from sidecar.job_handler import JobFailed
 
 NO_RESOURCES: Final = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
@@ -38,6 +39,15 @@ class Launcher:
             hint = "If it was moved, name its new place: claude.sessions.update with cwd, or cwd of the next run."
             raise JobFailed(f"The folder {folder} does not exist.", kind="cwd_missing", hint=hint)
         return folder
+
+    @property
+    def records(self) -> RecordFiles:
+        """The CLI's records of conversations."""
+        return RecordFiles(config_dir(self.environment, self.home))
+
+    async def resume_name(self, claude_session_id: str, cwd: str | None) -> str:
+        """Returns what `--resume` takes for a conversation in a folder."""
+        return await run_sync(self.records.resume_name, claude_session_id, Path(cwd or self.home))
 
     async def default_model(self, cwd: str | None) -> str:
         """Returns the model of a new conversation in a folder."""

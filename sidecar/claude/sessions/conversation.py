@@ -1,4 +1,4 @@
-"""The CLI's conversation behind a session: which one it is, and where in it the session's messages are.
+"""The tables `claude_conversations` and `claude_records`: the CLI's conversation behind a session.
 
 The CLI changes the conversation of a process (`/clear`), and deletes its records after `cleanupPeriodDays`.
 """
@@ -11,7 +11,7 @@ from sidecar_protocol.contract import Encoded
 from sidecar_protocol.errors import InvalidParams
 
 from sidecar.claude.sessions.handover import Handover, hand_over
-from sidecar.claude.sessions.journal import NOT_STORED, SessionJournal, SessionUpdate, worktree_name
+from sidecar.claude.sessions.journal import NOT_STORED, SessionJournal, SessionUpdate
 from sidecar.claude.sessions.messages import NewMessage
 from sidecar.runtime import Runtime
 
@@ -26,20 +26,19 @@ class Conversation:
     conversation.  `worktree` is the git worktree that it creates.
     """
 
-    resumed: str | None = None
-    is_fork: bool = False
-    resume_at: str | None = None
-    worktree: str | None = None
-    is_model_reset: bool = False
+    resumed: str | None
+    is_fork: bool
+    resume_at: str | None
+    worktree: str | None
+    is_model_reset: bool
 
 
-LEFT: Final = (
-    "claude_session_id = NULL",
-    "fork_claude_session_id = NULL",
-    "fork_claude_uuid = NULL",
-    "record_bytes = NULL",
-)
-"""Assignments of a session that leaves its conversation."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A record of the CLI.  The conversation is None until its id is known."""
+
+    claude_session_id: str | None
+    claude_uuid: str | None
 
 
 class ConversationJournal:
@@ -51,19 +50,15 @@ class ConversationJournal:
         self._sessions = sessions
 
     def current(self, session_id: str) -> Conversation:
+        start = self._sessions.store.process_start(session_id)
         row = self._database.row(
-            """
-            SELECT claude_session_id, fork_claude_session_id, fork_claude_uuid, iif(needs_worktree, worktree, NULL),
-                is_model_reset
-            FROM claude_sessions WHERE session_id = ?
-            """,
+            "SELECT fork_claude_session_id, fork_claude_uuid FROM claude_conversations WHERE session_id = ?",
             (session_id,),
         )
-        if row is None:
-            return Conversation()
-        own, forked, uuid, worktree, is_model_reset = row
-        is_fork = own is None and forked is not None
-        return Conversation(own or forked, is_fork, uuid if is_fork else None, worktree, bool(is_model_reset))
+        forked, uuid = row or (None, None)
+        is_fork = start.claude_session_id is None and forked is not None
+        resumed = forked if is_fork else start.claude_session_id
+        return Conversation(resumed, is_fork, uuid if is_fork else None, start.worktree, start.is_model_reset)
 
     def fork(self, parent_id: str, title: str | None, message_id: str | None) -> Encoded[Session] | None:
         """Creates a session with the settings and the messages of another, up to `message_id`, and returns it.
@@ -72,101 +67,70 @@ class ConversationJournal:
         """
         last = self._position(parent_id, message_id)
         session_id = self._runtime.new_id()
-        values = {"parent_id": parent_id, "session_id": session_id, "last": last}
         with self._database.write():
-            place = self._database.row(
-                """
-                SELECT claude_session_id, claude_uuid FROM (
-                    SELECT seq,
-                        coalesce(claude_session_id, json_extract(raw_json, '$.session_id')) AS claude_session_id,
-                        coalesce(claude_uuid, json_extract(raw_json, '$.uuid')) AS claude_uuid
-                    FROM claude_messages
-                    WHERE session_id = ? AND seq <= ? AND seq > ? AND kind IN
-                        ('user', 'assistant_text', 'thinking', 'tool_use', 'tool_result', 'error')
-                        AND (raw_json IS NULL OR json_extract(raw_json, '$.parent_tool_use_id') IS NULL)
+            session = self._sessions.copy(parent_id, session_id, title, last)
+            if session is not None:
+                place = self._place(parent_id, last)
+                self._database.execute(
+                    "INSERT INTO claude_conversations (session_id, fork_claude_session_id, fork_claude_uuid)"
+                    " VALUES (?, ?, ?)",
+                    (session_id, place.claude_session_id, place.claude_uuid),
                 )
-                WHERE claude_session_id IS NOT NULL AND claude_uuid IS NOT NULL ORDER BY seq DESC LIMIT 1
-                """,
-                (parent_id, last, self._cleared_before(parent_id, last)),
-            )
-            conversation, uuid = place or (None, None)
-            sessions = self._sessions.change(
-                """
-                INSERT INTO claude_sessions (session_id, fork_claude_session_id, fork_claude_uuid, forked_from, title,
-                    cwd, model, is_model_reset, permission_mode, allowed_tools_json, system_prompt, worktree,
-                    needs_worktree, created_at, updated_at, update_number, last_message_at)
-                SELECT :session_id, :conversation, :uuid, session_id, coalesce(:title, title),
-                    cwd, model, is_model_reset, permission_mode, allowed_tools_json, system_prompt,
-                    iif(needs_worktree, :worktree, worktree), needs_worktree, :now, :now, :update_number,
-                    (SELECT created_at FROM claude_messages WHERE session_id = :parent_id AND seq = :last)
-                FROM claude_sessions WHERE session_id = :parent_id
-                """,
-                **values,
-                conversation=conversation,
-                uuid=uuid,
-                title=title,
-                worktree=worktree_name(session_id),
-            )
-            self._database.execute(
-                """
-                INSERT INTO claude_messages (session_id, seq, job_id, api_message_id, kind, text, raw_json,
-                    claude_session_id, claude_uuid, created_at)
-                SELECT :session_id, seq, job_id, api_message_id, kind, text, raw_json, claude_session_id, claude_uuid,
-                    created_at
-                FROM claude_messages WHERE session_id = :parent_id AND seq <= :last
-                """,
-                values,
-            )
-        return next(iter(sessions), None)
+                self._database.execute(
+                    """
+                    INSERT INTO claude_records (session_id, seq, claude_session_id, claude_uuid)
+                    SELECT ?, seq, claude_session_id, claude_uuid FROM claude_records
+                    WHERE session_id = ? AND seq <= ?
+                    """,
+                    (session_id, parent_id, last),
+                )
+        return session
 
-    def sent(self, session_id: str, job_id: str, claude_uuid: str, claude_session_id: str | None) -> None:
-        """Stores the id under which the CLI records a turn's prompt."""
+    def add_message(self, session_id: str, job_id: str | None, new: NewMessage, claude_uuid: str | None) -> None:
+        """Adds a message, which the CLI has recorded under this id in the current conversation."""
         with self._database.write_or_log(NOT_STORED):
-            self._database.execute(
-                "UPDATE claude_messages SET claude_uuid = ?, claude_session_id = ?"
-                " WHERE session_id = ? AND job_id = ? AND kind = 'user'",
-                (claude_uuid, claude_session_id, session_id, job_id),
-            )
+            seq = self._sessions.add_message(session_id, job_id, new)
+            if seq is not None and claude_uuid is not None:
+                conversation = self._sessions.store.process_start(session_id).claude_session_id
+                self._record(session_id, seq, Place(conversation, claude_uuid))
 
-    def follow(self, session_id: str, job_id: str, claude_session_id: str) -> None:
+    def send_prompt(self, session_id: str, job_id: str, claude_uuid: str) -> None:
+        """Stores the id under which the CLI will record a turn's prompt."""
+        with self._database.write_or_log(NOT_STORED):
+            seq = self._sessions.store.prompt_position(session_id, job_id)
+            conversation = self._sessions.store.process_start(session_id).claude_session_id
+            if seq is not None:
+                self._record(session_id, seq, Place(conversation, claude_uuid))
+
+    def follow(self, session_id: str, claude_session_id: str) -> None:
         """Stores the id of the conversation that a turn is in."""
         with self._database.write_or_log(NOT_STORED):
-            self._sessions.assign(
-                session_id, "claude_session_id = :claude_id", "record_bytes = NULL", claude_id=claude_session_id
-            )
+            self._sessions.assign(session_id, "claude_session_id = :id", id=claude_session_id)
+            self._set_fork(session_id, Place(None, None))
             self._database.execute(
-                "UPDATE claude_messages SET claude_session_id = ?"
-                " WHERE session_id = ? AND job_id = ? AND kind = 'user' AND claude_session_id IS NULL",
-                (claude_session_id, session_id, job_id),
+                "UPDATE claude_records SET claude_session_id = ?"
+                " WHERE session_id = ? AND claude_session_id IS NULL AND claude_uuid IS NOT NULL",
+                (claude_session_id, session_id),
             )
 
     def clear(self, session_id: str, job_id: str, raw: str) -> None:
         """Leaves the conversation for a new one that knows none of the messages so far."""
         with self._database.write_or_log(NOT_STORED):
-            self._sessions.assign(session_id, *LEFT)
-            self._sessions.add_message(session_id, job_id, NewMessage(MessageKind.CLEARED, CLEARED, raw=raw))
+            self.begin_anew(session_id)
+            seq = self._sessions.add_message(session_id, job_id, NewMessage(MessageKind.CLEARED, CLEARED, raw=raw))
+            if seq is not None:
+                self._record(session_id, seq, Place(None, None))
 
     def begin_anew(self, session_id: str) -> None:
-        """Leaves a conversation of which the CLI has no record: the next process begins a new one."""
+        """Leaves the conversation, for example if the CLI has no record of it: the next process begins a new one."""
         with self._database.write_or_log(NOT_STORED):
-            self._sessions.assign(session_id, *LEFT, "has_process = 1")
+            self._sessions.assign(session_id, "claude_session_id = NULL", "has_process = 1")
+            self._set_fork(session_id, Place(None, None))
 
     def hand_over(self, session_id: str, job_id: str) -> Handover | None:
-        """Returns what Claude is told of the messages before a turn's, if it or a tool of it said any of them."""
-        source = """
-            FROM claude_messages
-            WHERE session_id = ? AND seq > ? AND job_id IS NOT ?
-                AND kind IN ('user', 'assistant_text', 'tool_use', 'tool_result')
-                AND (raw_json IS NULL OR json_extract(raw_json, '$.parent_tool_use_id') IS NULL)
-            """
-        last = self._sessions.store.last_position(session_id)
-        values = (session_id, self._cleared_before(session_id, last), job_id)
-        rows = self._database.rows(
-            "SELECT kind, substr(text, 1, 10000), iif(kind = 'tool_use', raw_json, NULL)"
-            f" {source} ORDER BY seq DESC LIMIT 1000",
-            values,
-        )
-        return hand_over(rows, self._database.value(f"SELECT count(*) {source}", values))
+        """Returns the earlier messages for a new conversation; None if Claude has said nothing yet."""
+        after = self._cleared_before(session_id, self._sessions.store.last_position(session_id))
+        return hand_over(*self._sessions.store.said_before(session_id, job_id, after))
 
     def enter_worktree(self, session_id: str, cwd: str) -> None:
         """Stores the folder of the git worktree that the CLI has created."""
@@ -184,11 +148,37 @@ class ConversationJournal:
         if message_id is None or self._sessions.store.get(session_id) is None:
             return last
         owner, _, seq = message_id.rpartition(":")
-        if owner != session_id or not seq.isdecimal() or not 1 <= int(seq) <= last:
+        if owner != session_id or not (seq.isascii() and seq.isdecimal()) or not 1 <= int(seq) <= last:
             raise InvalidParams(details=[{"path": "message_id", "message": "the session has no such message"}])
         return int(seq)
 
+    def _place(self, session_id: str, last: int) -> Place:
+        """Returns the last record up to a message; an empty one if there is none since the conversation was cleared."""
+        row = self._database.row(
+            """
+            SELECT claude_session_id, claude_uuid FROM claude_records
+            WHERE session_id = ? AND seq <= ? AND (claude_session_id IS NOT NULL OR claude_uuid IS NULL)
+            ORDER BY seq DESC LIMIT 1
+            """,
+            (session_id, last),
+        )
+        return Place(*row) if row is not None else Place(None, None)
+
     def _cleared_before(self, session_id: str, last: int) -> int:
         """Returns the position of the last message up to `last` at which the conversation was cleared; 0 for none."""
-        sql = "SELECT max(seq) FROM claude_messages WHERE session_id = ? AND seq <= ? AND kind = 'cleared'"
+        sql = "SELECT max(seq) FROM claude_records WHERE session_id = ? AND seq <= ? AND claude_uuid IS NULL"
         return self._database.value(sql, (session_id, last)) or 0
+
+    def _set_fork(self, session_id: str, place: Place) -> None:
+        self._database.execute(
+            "INSERT OR REPLACE INTO claude_conversations (session_id, fork_claude_session_id, fork_claude_uuid)"
+            " VALUES (?, ?, ?)",
+            (session_id, place.claude_session_id, place.claude_uuid),
+        )
+
+    def _record(self, session_id: str, seq: int, place: Place) -> None:
+        self._database.execute(
+            "INSERT OR REPLACE INTO claude_records (session_id, seq, claude_session_id, claude_uuid)"
+            " VALUES (?, ?, ?, ?)",
+            (session_id, seq, place.claude_session_id, place.claude_uuid),
+        )

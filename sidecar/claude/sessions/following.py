@@ -64,7 +64,7 @@ class Follower:
         elif is_init and not self._left:
             return
         self.conversation = reported
-        self.conversations.follow(self.session_id, self.context.job_id, reported)
+        self.conversations.follow(self.session_id, reported)
 
     def _follow_settings(self, line: Mapping[str, Any]) -> None:
         """Handles rejected settings, and a model or permission mode that the CLI has changed to."""

@@ -1,4 +1,4 @@
-"""What Claude is told of a conversation of which the CLI has no record: the messages that the sidecar has stored."""
+"""The handover of a conversation of which the CLI has no record: the sidecar's own messages, for Claude."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Handover:
 
     @property
     def notice(self) -> str:
-        """What the user is told."""
+        """The message for the user."""
         which = "the messages" if self.given == self.total else f"the last {self.given} of {self.total} messages"
         return (
             "Claude Code has no record of this conversation up to here: it deletes what was not used for a while"

@@ -66,6 +66,15 @@ class NewSession:
     worktree: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class ProcessStart:
+    """The columns that decide how the next process of a session begins."""
+
+    claude_session_id: str | None = None
+    worktree: str | None = None
+    is_model_reset: bool = False
+
+
 class SessionStore:
     """Every query of sessions and their messages."""
 
@@ -92,10 +101,40 @@ class SessionStore:
             "SELECT session_id FROM claude_sessions WHERE has_process = 1 OR status = 'running'"
         )
 
+    def process_start(self, session_id: str) -> ProcessStart:
+        row = self._database.row(
+            "SELECT claude_session_id, iif(needs_worktree, worktree, NULL), is_model_reset FROM claude_sessions"
+            " WHERE session_id = ?",
+            (session_id,),
+        )
+        return ProcessStart(row[0], row[1], bool(row[2])) if row is not None else ProcessStart()
+
     def first_prompt(self, session_id: str) -> str | None:
         sql = "SELECT text FROM claude_messages WHERE session_id = ? AND kind = 'user' ORDER BY seq LIMIT 1"
         prompt: str | None = self._database.value(sql, (session_id,))
         return prompt
+
+    def prompt_position(self, session_id: str, job_id: str) -> int | None:
+        """Returns the position of a turn's prompt."""
+        sql = "SELECT seq FROM claude_messages WHERE session_id = ? AND job_id = ? AND kind = 'user'"
+        seq: int | None = self._database.value(f"{sql} ORDER BY seq LIMIT 1", (session_id, job_id))
+        return seq
+
+    def said_before(self, session_id: str, job_id: str, after: int) -> tuple[list[Row], int]:
+        """Returns the newest of the messages before a turn's and after a position, and the number of all.
+
+        Columns: kind, the beginning of the text, the line of a tool's call.
+        """
+        source = """
+            FROM claude_messages
+            WHERE session_id = ? AND job_id IS NOT ? AND seq > ?
+                AND kind IN ('user', 'assistant_text', 'tool_use', 'tool_result')
+                AND (raw_json IS NULL OR json_extract(raw_json, '$.parent_tool_use_id') IS NULL)
+            """
+        values = (session_id, job_id, after)
+        columns = "kind, substr(text, 1, 10000), iif(kind = 'tool_use', raw_json, NULL)"
+        newest = self._database.rows(f"SELECT {columns} {source} ORDER BY seq DESC LIMIT 1000", values)
+        return newest, self._database.value(f"SELECT count(*) {source}", values)
 
     def messages(
         self, session_id: str, limit: int, cursor: str | None
@@ -172,6 +211,35 @@ class SessionJournal:
         )
         return session
 
+    def copy(self, parent_id: str, session_id: str, title: str | None, last: int) -> Encoded[Session] | None:
+        """Creates a session with the settings of another, and its messages up to the position `last`."""
+        values = {"parent_id": parent_id, "session_id": session_id, "last": last}
+        with self._database.write():
+            sessions = self.change(
+                """
+                INSERT INTO claude_sessions (session_id, forked_from, title, cwd, model, is_model_reset,
+                    permission_mode, allowed_tools_json, system_prompt, worktree, needs_worktree,
+                    created_at, updated_at, update_number, last_message_at)
+                SELECT :session_id, session_id, coalesce(:title, title), cwd, model, is_model_reset,
+                    permission_mode, allowed_tools_json, system_prompt, iif(needs_worktree, :worktree, worktree),
+                    needs_worktree, :now, :now, :update_number,
+                    (SELECT created_at FROM claude_messages WHERE session_id = :parent_id AND seq = :last)
+                FROM claude_sessions WHERE session_id = :parent_id
+                """,
+                **values,
+                title=title,
+                worktree=worktree_name(session_id),
+            )
+            self._database.execute(
+                """
+                INSERT INTO claude_messages (session_id, seq, job_id, api_message_id, kind, text, raw_json, created_at)
+                SELECT :session_id, seq, job_id, api_message_id, kind, text, raw_json, created_at
+                FROM claude_messages WHERE session_id = :parent_id AND seq <= :last
+                """,
+                values,
+            )
+        return next(iter(sessions), None)
+
     def update(self, session_id: str, update: SessionUpdate) -> Encoded[Session] | None:
         changes = {name: value for name, value in asdict(update).items() if not isinstance(value, Unchanged)}
         if "title" in changes and changes["title"] is None and (prompt := self.store.first_prompt(session_id)):
@@ -215,9 +283,12 @@ class SessionJournal:
                 return session
             return None
 
-    def add_message(self, session_id: str, job_id: str | None, new: NewMessage) -> None:
+    def add_message(self, session_id: str, job_id: str | None, new: NewMessage) -> int | None:
+        """Adds a message, and returns its position; None if the session does not exist."""
+        added = None
         with self._database.write_or_log(NOT_STORED):
-            self._add_message(session_id, job_id, new)
+            added = self._add_message(session_id, job_id, new)
+        return added  # noqa: RET504 - None after an error that was logged
 
     def set_permission_mode(self, session_id: str, mode: PermissionMode) -> None:
         """Stores a mode that the CLI has changed to."""
@@ -266,26 +337,26 @@ class SessionJournal:
                 self._notify(session)
             return sessions
 
-    def _add_message(self, session_id: str, job_id: str | None, new: NewMessage) -> None:
+    def _add_message(self, session_id: str, job_id: str | None, new: NewMessage) -> int | None:
         now = new.created_at or iso_now(self._runtime.clock)
         added = self._database.encoded(
             ClaudeMessage,
             f"""
-            INSERT INTO claude_messages (session_id, seq, job_id, api_message_id, kind, text, raw_json,
-                claude_session_id, claude_uuid, created_at)
+            INSERT INTO claude_messages (session_id, seq, job_id, api_message_id, kind, text, raw_json, created_at)
             SELECT session_id,
                 coalesce((SELECT max(seq) FROM claude_messages WHERE session_id = claude_sessions.session_id), 0) + 1,
-                :job_id, :api_message_id, :kind, :text, :raw, :claude_session_id, :claude_uuid, :created_at
-            FROM claude_sessions WHERE session_id = :session_id
+                ?, ?, ?, ?, ?, ?
+            FROM claude_sessions WHERE session_id = ?
             RETURNING {MESSAGE_JSON}
             """,
-            asdict(new) | {"text": storable(new.text), "created_at": now, "job_id": job_id, "session_id": session_id},
+            (job_id, new.api_message_id, new.kind, storable(new.text), new.raw, now, session_id),
         )
-        if added is not None:
-            sql = "UPDATE claude_sessions SET last_message_at = ? WHERE session_id = ?"
-            self._database.execute(sql, (now, session_id))
-            message = added.as_model()
-            self._runtime.notify(ClaudeMessageAdded(session_id=session_id, job_id=job_id, message=message))
+        if added is None:
+            return None
+        sql = "UPDATE claude_sessions SET last_message_at = ? WHERE session_id = ?"
+        self._database.execute(sql, (now, session_id))
+        self._runtime.notify(ClaudeMessageAdded(session_id=session_id, job_id=job_id, message=added.as_model()))
+        return self.store.last_position(session_id)
 
     def _execute(self, sql: str, **values: object) -> list[Encoded[Session]]:
         values["now"] = iso_now(self._runtime.clock)

@@ -57,9 +57,6 @@ class NewMessage:
     """The API message that it is a part of."""
     raw: str | None = None
     """The CLI's line as JSON."""
-    claude_session_id: str | None = None
-    claude_uuid: str | None = None
-    """The record of the CLI's conversation that has the message; None if it has none, or a subagent's has it."""
     created_at: str | None = None
     """When it was written; None for now."""
 

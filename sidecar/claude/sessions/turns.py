@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Final
-from uuid import NAMESPACE_URL, uuid5
 
 import anyio
 from sidecar_protocol.claude.runs import TIMEOUT_S, ClaudeRunResult
@@ -87,7 +86,7 @@ class TurnHandler:
         requests = OpenRequests(session.session_id, context, self.permissions, self.times.response_s)
         reporter = ProgressReporter(context, self.runtime.notify, session_id=session.session_id)
         follower = Follower(session.session_id, context, self.sessions, self.conversations, session.claude_session_id)
-        return _Turn(session, context, self.sessions, requests, reporter, follower)
+        return _Turn(session, context, self.conversations, requests, reporter, follower)
 
     async def _answer(self, job: TakeTurn, turn: "_Turn") -> ClaudeRunResult:
         await self.launcher.working_directory(turn.session.cwd)  # a live process would not notice a missing folder
@@ -97,6 +96,7 @@ class TurnHandler:
             if failure.kind != "session_unknown" or turn.has_new_conversation:
                 raise
         # Claude Code has seen nothing of the prompt: it has no record to resume.
+        self.pool.drop(job.session_id)  # it may not have exited yet
         self.conversations.begin_anew(job.session_id)
         turn.restart(self._turn(turn.session.model_copy(update={"claude_session_id": None}), turn.context))
         return await self._attempt(job, turn)
@@ -113,8 +113,8 @@ class TurnHandler:
         timeout = anyio.CancelScope(deadline=anyio.current_time() + self.times.timeout_s)
         requests.begin(live, timeout)
         try:
-            uuid = str(uuid5(NAMESPACE_URL, f"{turn.context.job_id}/{turn.context.snoozed_for_s}"))
-            self.conversations.sent(job.session_id, turn.context.job_id, uuid, turn.follower.conversation)
+            uuid = self.runtime.new_id()  # a new one for each attempt: the CLI ignores a prompt that it knows
+            self.conversations.send_prompt(job.session_id, turn.context.job_id, uuid)
             process.send_prompt(job.prompt, uuid=uuid, before=turn.handover)
             with timeout:
                 await reporter.wait_for_result(process, self.times.silence_s, is_waiting=lambda: requests.is_waiting)
@@ -153,9 +153,10 @@ class TurnHandler:
         model = settings.model
         if model is None and conversation.is_model_reset:
             model = await self.launcher.default_model(settings.cwd)
+        resumed = conversation.resumed
         options = RunOptions(
             model=model,
-            session_id=conversation.resumed,
+            session_id=None if resumed is None else await self.launcher.resume_name(resumed, settings.cwd),
             fork=conversation.is_fork,
             resume_at=conversation.resume_at,
             worktree=conversation.worktree,
@@ -173,14 +174,14 @@ class _Turn:
 
     session: Session
     context: JobContext
-    sessions: SessionJournal
+    conversations: ConversationJournal
     requests: OpenRequests
     reporter: ProgressReporter
     follower: Follower
     has_new_conversation: bool = False
     """Whether its process was started and does not resume a conversation."""
     handover: str | None = None
-    """What Claude is told before the prompt."""
+    """The text that precedes the prompt."""
     has_ended: bool = False
     """Whether the turn was answered or failed, instead of being cancelled."""
     has_error_message: bool = False
@@ -202,10 +203,9 @@ class _Turn:
         else:
             raw = raw_json(line, parsed)
             self.follower.on_line(parsed, raw)
-            is_recorded = parsed.get("parent_tool_use_id") is None
+            record = get_text(parsed, "uuid") if parsed.get("parent_tool_use_id") is None else None
             for message in messages_in(parsed):
-                record = get_text(parsed, "uuid") if is_recorded else None
-                self._add(replace(message, raw=raw, claude_uuid=record, claude_session_id=self.follower.conversation))
+                self._add(replace(message, raw=raw), record)
             self.requests.on_line(parsed)
         return self.reporter.on_line(parsed)
 
@@ -226,6 +226,6 @@ class _Turn:
             raise
         self.has_ended = True
 
-    def _add(self, message: NewMessage) -> None:
+    def _add(self, message: NewMessage, claude_uuid: str | None = None) -> None:
         self.has_error_message = self.has_error_message or message.kind is MessageKind.ERROR
-        self.sessions.add_message(self.session.session_id, self.context.job_id, message)
+        self.conversations.add_message(self.session.session_id, self.context.job_id, message, claude_uuid)
