@@ -135,6 +135,9 @@ CREATE TABLE calendar_calendars (
   last_sync_at TEXT,
   -- Unix time in seconds: the activity feed has the events that ended by then, and no others.  NULL if it has none.
   feed_watermark_ts INTEGER,
+  -- How many of a calendar's events its last complete read left out, or stored although a part of them was unreadable.
+  skipped_events INTEGER NOT NULL DEFAULT 0,
+  adjusted_events INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (account_id, calendar_id)
 );
 
@@ -210,17 +213,6 @@ CREATE TABLE claude_conversations (
   record_bytes INTEGER
 ) STRICT, WITHOUT ROWID;
 
--- Costs, one row per model and attempt of a run or turn: the CLI reports nothing finer.
-CREATE TABLE claude_costs (
-  job_id TEXT NOT NULL,
-  model TEXT NOT NULL,
-  recorded_at TEXT NOT NULL,
-  session_id TEXT,
-  cost_usd REAL NOT NULL,
-  PRIMARY KEY (job_id, model, recorded_at)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX idx_claude_costs_recorded ON claude_costs(recorded_at);
-
 CREATE TABLE claude_messages (
   -- For the full-text index, which needs a key that VACUUM does not change.
   id INTEGER PRIMARY KEY,
@@ -290,6 +282,16 @@ CREATE TABLE claude_records (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX idx_claude_records_uuid ON claude_records(session_id, claude_uuid);
 
+-- The CLI's session of a run: to go on with it after a usage limit, and for the person after a cancel or a crash.
+CREATE TABLE claude_runs (
+  job_id TEXT PRIMARY KEY NOT NULL,
+  started_at TEXT NOT NULL,
+  claude_session_id TEXT,
+  -- Whether Claude has answered anything or used a tool, so that the prompt must not be sent again.
+  has_acted INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+CREATE INDEX idx_claude_runs_started ON claude_runs(started_at);
+
 -- Conversations with Claude.  The CLI deletes its own record of a session after a month; this one stays.
 CREATE TABLE claude_sessions (
   session_id TEXT PRIMARY KEY NOT NULL,
@@ -316,6 +318,11 @@ CREATE TABLE claude_sessions (
   version INTEGER NOT NULL DEFAULT 1,
   -- The number of the update in which a session was last changed: the order of the list of sessions.
   update_number INTEGER NOT NULL DEFAULT 0,
+  -- The tasks that Claude runs in the background of the session's turn.
+  tasks_json TEXT NOT NULL DEFAULT '[]',
+  -- Whether a turn that hits a usage limit goes on by itself when the limit resets, and when the one that waits does.
+  wait_for_limit INTEGER NOT NULL DEFAULT 1,
+  resumes_at TEXT,
   -- Whether the model was reset: the CLI would otherwise go on with the model of the conversation that it resumes.
   is_model_reset INTEGER NOT NULL DEFAULT 0,
   -- The name of the session's git worktree, and whether the CLI has still to create it.
@@ -335,7 +342,10 @@ CREATE TABLE claude_usage (
   input_tokens INTEGER NOT NULL,
   output_tokens INTEGER NOT NULL,
   cache_creation_input_tokens INTEGER NOT NULL,
-  cache_read_input_tokens INTEGER NOT NULL
+  cache_read_input_tokens INTEGER NOT NULL,
+  -- Usage: the CLI's totals by model have tokens and cost together, so one row has both.  Older rows are one per API
+  -- message, without a cost, and one per model and job, without tokens.
+  cost_usd REAL NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX idx_claude_usage_recorded ON claude_usage(recorded_at);
 
@@ -416,8 +426,13 @@ CREATE TABLE jobs (
   -- At most one running job has a given key.
   lock_key TEXT,
   schedule_id TEXT,
-  -- The first of the job's consecutive snoozes (for example, while a usage limit lasts).
-  first_snoozed_at TEXT
+  -- The delay that the queue itself chose for run_at, for a retry or a snooze.  NULL if a client chose run_at: only that one
+  -- is a moment of the wall clock.
+  delay_ms INTEGER,
+  -- The sum of the delays of the job's snoozes.
+  snoozed_ms INTEGER NOT NULL DEFAULT 0,
+  -- Whether a snoozed job keeps its lock, so that later jobs with the same lock wait for it.
+  keeps_lock INTEGER NOT NULL DEFAULT 0
 );
 CREATE UNIQUE INDEX idx_jobs_idempotency ON jobs(idempotency_key) WHERE idempotency_key IS NOT NULL;
 CREATE INDEX idx_jobs_delayed ON jobs(run_at) WHERE status = 'queued' AND is_due = 0;
@@ -428,6 +443,7 @@ CREATE INDEX idx_jobs_finished ON jobs(updated_at, job_id) WHERE status NOT IN (
 CREATE INDEX idx_jobs_status ON jobs(status);
 CREATE INDEX idx_jobs_type ON jobs(type);
 CREATE INDEX idx_jobs_due ON jobs(type, priority DESC) WHERE status = 'queued' AND is_due = 1;
+CREATE INDEX idx_jobs_kept_locks ON jobs(lock_key) WHERE status = 'queued' AND keeps_lock = 1;
 
 CREATE TABLE "schema_migrations" (
   "id" INTEGER PRIMARY KEY,

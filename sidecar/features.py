@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 from sidecar_protocol.contract import JobSpec
+from sidecar_protocol.errors import Storage
 from sidecar_protocol.system.lifecycle import SecretsState
 
 from sidecar.atlassian.sealed import API_TOKEN
@@ -88,9 +89,9 @@ class Features:
         self._unlocked.set()
         return state
 
-    def secrets_state(self) -> SecretsState | None:
-        """Returns how the stored credentials are protected; None before the handshake."""
-        return self._runtime.vault.state if self._unlocked.is_set() else None
+    def secrets_problem(self) -> str | None:
+        """Returns why stored credentials cannot be used; None if they can, and before the handshake."""
+        return self._runtime.vault.problem() if self._unlocked.is_set() else None
 
     def jobs_by_status(self) -> dict[str, int]:
         return self._jobs.store.counts()
@@ -156,7 +157,7 @@ class Features:
         await self._unlocked.wait()
         try:
             await self._runtime.vault.seal_all(self._runtime.committed)
-        except (sqlite3.Error, OSError):  # a full disk, or a lock held by another program
+        except (sqlite3.Error, Storage, OSError):  # a full disk, or a lock held by another program
             log.exception("stored credentials could not be encrypted; the next start tries again")
 
     async def _fill_indexes(self) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 import anyio
 
 from sidecar.job_handler import JobFailed
-from sidecar.paths import make_private_dir
+from sidecar.paths import make_private_dir, open_private, publish, sync_folder
 
 MAX_NUMBERED_NAMES: Final = 1_000
 """Files of one name in the exports folder; more are a loop in the caller."""
@@ -87,7 +87,8 @@ class UserFiles:
         """
         part = path.with_name(f"{job_id}.part")
         try:
-            async with await anyio.open_file(part, "wb", opener=_open_private) as file:
+            part.unlink(missing_ok=True)  # left by a crash; it can be the same file under another name, see `publish`
+            async with await anyio.open_file(part, "xb", opener=open_private) as file:
                 yield OutputFile(file)
                 await file.flush()
                 await anyio.to_thread.run_sync(os.fsync, file.wrapped.fileno())
@@ -104,10 +105,6 @@ class UserFiles:
                 await anyio.Path(part).unlink(missing_ok=True)
 
 
-def _open_private(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o600)
-
-
 def _is_same(one: Path, other: Path) -> bool:
     try:
         return one.samefile(other)
@@ -118,21 +115,12 @@ def _is_same(one: Path, other: Path) -> bool:
 def _publish(part: Path, path: Path, overwrite: bool) -> None:  # noqa: FBT001 - called through a thread, by position
     if overwrite:
         part.replace(path)
+        sync_folder(path.parent)
     else:
         try:
-            os.link(part, path)  # fails if the name is taken, unlike a rename
+            publish(part, path)
         except FileExistsError:
             raise _exists(path) from None
-        except OSError:  # this file system has no hard links
-            if os.path.lexists(path):
-                raise _exists(path) from None
-            part.replace(path)
-    if os.name == "posix":
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
 
 def _invalid(message: str) -> JobFailed:

@@ -53,7 +53,7 @@ class JobContext(Protocol):
 
     @property
     def snoozed_for_s(self) -> float:
-        """Seconds since the job was first snoozed; 0 if it was not."""
+        """Seconds that the job was snoozed for, in total; 0 if it was not."""
 
     def progress(self, fraction: float | None, message: str | None = None) -> None:
         """Reports the progress: 0.0 to 1.0, or None if it is unknown.  Notifications of it are rate-limited."""

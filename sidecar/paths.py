@@ -1,5 +1,7 @@
-"""Where the files of the installation are, how it is started, and private folders for the user's data."""
+"""Where the files of the installation are, how it is started, and how private folders and files are made."""
 
+import contextlib
+import errno
 import os
 import sys
 from collections.abc import Mapping
@@ -25,6 +27,49 @@ def make_private_dir(path: Path) -> None:
 
 def open_private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
+
+
+def create_file(path: Path, data: bytes) -> None:
+    """Creates a small private file that is complete or does not exist, whatever fails and whenever the process ends.
+
+    Raises `FileExistsError` if the name is taken, another `OSError` if the disk refuses.
+    """
+    part = path.with_name(f"{path.name}.part")
+    part.unlink(missing_ok=True)  # left by a crash; it can be the same file under another name, see `publish`
+    try:
+        with open(part, "xb", opener=open_private) as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        publish(part, path)
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def publish(part: Path, path: Path) -> None:
+    """Gives a complete file its final name, for good.  Raises `FileExistsError` if the name is taken."""
+    try:
+        os.link(part, path)  # fails if the name is taken, unlike a rename
+    except FileExistsError:
+        raise
+    except OSError:  # this file system has no hard links
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+        part.replace(path)
+    else:
+        part.unlink()
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes the names of new files durable; Windows does so by itself."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def command(*arguments: str) -> list[str]:

@@ -48,7 +48,7 @@ class Schedules(Protocol):
     def remove(self, schedule_id: str) -> None: ...
 
     def run_now(self, schedule_id: str) -> Encoded[Job]:
-        """Returns the schedule's unfinished job, or queues one now."""
+        """Returns the schedule's unfinished job, which no longer waits for its next try, or queues one now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

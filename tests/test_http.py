@@ -144,6 +144,13 @@ async def test_retry_after_sets_the_delay(
     assert delays.seconds == [seconds]
 
 
+async def test_a_date_in_retry_after_is_one_of_the_servers_clock(server: Server, http: Http, delays: Delays) -> None:
+    dates = "Date: Fri, 23 Nov 2029 08:00:00 GMT\r\nRetry-After: Fri, 23 Nov 2029 08:00:42 GMT\r\n"
+    server.responses = [refusal(429, dates), OK]
+    await http.send(request_to(server))
+    assert delays.seconds == [42.0]
+
+
 async def test_a_long_delay_snoozes_the_job(server: Server, http: Http, delays: Delays) -> None:
     server.responses = [refusal(429, "Retry-After: 3600\r\n")]
     with pytest.raises(RateLimited) as caught:

@@ -249,9 +249,9 @@ class Jobs(Protocol):
 
     @method("jobs.retry", raises=(JobNotFound, JobNotFinished))
     async def retry(self, *, job_id: JobId) -> Job:
-        """Queues a finished job again, under the same id.
+        """Queues a finished job again, under the same id, or ends a job's wait for its next try.
 
-        Its attempts, progress, result and error are reset; its log continues.
+        The attempts, progress, result and error of a finished job are reset; its log continues.
         """
         ...
 
@@ -298,6 +298,7 @@ class Schedules(Protocol):
     async def run(self, *, schedule_id: ScheduleId) -> Job:
         """Creates the schedule's job now, which does not move the grid, and returns it.
 
-        If the previous job is unfinished, that job is returned instead.  Also works for a disabled schedule.
+        If the previous job is unfinished, that job is returned instead; if it waits for its next try, that starts now.
+        Also works for a disabled schedule.
         """
         ...

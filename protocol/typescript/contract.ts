@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "bdb58bfc9e1a069d";
+export const SCHEMA_HASH = "314df09c7a93ac1d";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -542,6 +542,13 @@ export interface Calendar {
   selected: boolean;
   /** Why the last sync could not read this calendar; null if it could. */
   sync_error: CalendarSyncError | null;
+  /** Events that the last complete read left out because they could not be read.  The sync's log names them. */
+  skipped_events: number;
+  /**
+   * Events that are stored although a part of them could not be followed, such as an unknown time zone or an invalid
+   * recurrence rule; they may differ from the original.  The sync's log names them.
+   */
+  adjusted_events: number;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   last_sync_at: string | null;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
@@ -941,7 +948,7 @@ export type PermissionDecision = "allow" | "deny";
  * - `tool_use`: Claude calls a tool; `text` is the tool's name, and `raw` contains its input.
  * - `error`: The reason why a turn failed.
  * - `cleared`: The conversation was cleared, as by `/clear`: Claude no longer knows the messages before.
- * - `notice`: What the sidecar did so that the conversation goes on; `text` says it.
+ * - `notice`: Something that happened to the session: a background task ended, or it goes on in a new conversation.
  * - `raw`: Other output of the CLI, such as types of a newer release.
  */
 export const MessageKind = {
@@ -956,7 +963,7 @@ export const MessageKind = {
   ERROR: "error",
   /** The conversation was cleared, as by `/clear`: Claude no longer knows the messages before. */
   CLEARED: "cleared",
-  /** What the sidecar did so that the conversation goes on; `text` says it. */
+  /** Something that happened to the session: a background task ended, or it goes on in a new conversation. */
   NOTICE: "notice",
   /** Other output of the CLI, such as types of a newer release. */
   RAW: "raw",
@@ -968,7 +975,7 @@ export const MessageKind = {
  * - `tool_use`: Claude calls a tool; `text` is the tool's name, and `raw` contains its input.
  * - `error`: The reason why a turn failed.
  * - `cleared`: The conversation was cleared, as by `/clear`: Claude no longer knows the messages before.
- * - `notice`: What the sidecar did so that the conversation goes on; `text` says it.
+ * - `notice`: Something that happened to the session: a background task ended, or it goes on in a new conversation.
  * - `raw`: Other output of the CLI, such as types of a newer release.
  */
 export type MessageKind = "user" | "assistant_text" | "thinking" | "tool_use" | "tool_result" | "error" | "cleared" | "notice" | "raw";
@@ -1017,6 +1024,8 @@ export interface Session {
   allowed_tools: string[];
   system_prompt: string | null;
   status: SessionStatus;
+  /** The live tasks of its turn, oldest first.  While there are background tasks, the turn goes on. */
+  tasks: ClaudeTask[];
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   created_at: string;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
@@ -1035,14 +1044,14 @@ export interface Session {
  * The status of a session.
  *
  * - `idle`: No turn is running.
- * - `running`: A turn is running.
+ * - `running`: A turn is running, or only its background tasks are (`tasks`).
  * - `waiting`: Permission requests are open: `claude.permissions.list` with status `open` returns them.
  * - `interrupted`: The last turn was cancelled, or the sidecar ended during it.  The next prompt continues the session.
  */
 export const SessionStatus = {
   /** No turn is running. */
   IDLE: "idle",
-  /** A turn is running. */
+  /** A turn is running, or only its background tasks are (`tasks`). */
   RUNNING: "running",
   /** Permission requests are open: `claude.permissions.list` with status `open` returns them. */
   WAITING: "waiting",
@@ -1053,11 +1062,49 @@ export const SessionStatus = {
  * The status of a session.
  *
  * - `idle`: No turn is running.
- * - `running`: A turn is running.
+ * - `running`: A turn is running, or only its background tasks are (`tasks`).
  * - `waiting`: Permission requests are open: `claude.permissions.list` with status `open` returns them.
  * - `interrupted`: The last turn was cancelled, or the sidecar ended during it.  The next prompt continues the session.
  */
 export type SessionStatus = "idle" | "running" | "waiting" | "interrupted";
+
+/** A task that Claude has started and that has not ended. */
+export interface ClaudeTask {
+  task_id: string;
+  /** The run or turn that goes on until the task ends. */
+  job_id: string;
+  kind: TaskKind;
+  /** Claude's description, at most 200 characters. */
+  description: string;
+  /** The type of a subagent, for example `general-purpose`. */
+  agent: string | null;
+  /** False while Claude waits for the task before it continues its turn. */
+  is_background: boolean;
+}
+
+/**
+ * The kind of a task.
+ *
+ * - `agent`: A subagent, which works on a prompt of its own.
+ * - `command`: A shell command.
+ * - `other`: Another kind, for example of a newer release of the CLI.
+ */
+export const TaskKind = {
+  /** A subagent, which works on a prompt of its own. */
+  AGENT: "agent",
+  /** A shell command. */
+  COMMAND: "command",
+  /** Another kind, for example of a newer release of the CLI. */
+  OTHER: "other",
+} as const;
+/**
+ * The kind of a task.
+ *
+ * - `agent`: A subagent, which works on a prompt of its own.
+ * - `command`: A shell command.
+ * - `other`: Another kind, for example of a newer release of the CLI.
+ */
+export type TaskKind = "agent" | "command" | "other";
 
 /** Token counts.  The four do not overlap: `input_tokens` excludes both cache counts. */
 export interface ClaudeUsage {
@@ -1103,6 +1150,11 @@ export interface ClaudeMessage {
   raw: unknown;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   created_at: string;
+}
+
+/** Live tasks, oldest first: of each job at most 100. */
+export interface ClaudeTaskList {
+  tasks: ClaudeTask[];
 }
 
 /**
@@ -1924,11 +1976,12 @@ export interface RunClaude {
 
 /** The result of a run. */
 export interface ClaudeRunResult {
-  /** The final answer, at most 2 MiB of UTF-8. */
+  /** The final answer, at most 2 MiB of UTF-8.  Claude may have written others before, while tasks were running. */
   text: string;
   /** True if the answer was longer; the CLI's own transcript contains all of it. */
   text_truncated: boolean;
   model: string | null;
+  /** All tokens that were used for the answer, including those of subagents. */
   usage: ClaudeUsage;
   /** The CLI's estimate, at list prices. */
   total_cost_usd: number | null;
@@ -1947,15 +2000,18 @@ export interface TakeTurn {
   /** A Claude session's id. */
   session_id: string;
   prompt: string;
+  /** Null for one hour.  The time during which a permission request is open does not count. */
+  timeout_s?: number | null;
 }
 
 /** The result of a turn.  Usage and cost are those of this turn. */
 export interface ClaudeTurnResult {
-  /** The final answer, at most 2 MiB of UTF-8. */
+  /** The final answer, at most 2 MiB of UTF-8.  Claude may have written others before, while tasks were running. */
   text: string;
   /** True if the answer was longer; the CLI's own transcript contains all of it. */
   text_truncated: boolean;
   model: string | null;
+  /** All tokens that were used for the answer, including those of subagents. */
   usage: ClaudeUsage;
   /** The CLI's estimate, at list prices. */
   total_cost_usd: number | null;
@@ -2384,6 +2440,8 @@ export interface ClaudeSessionsSendParams {
    * @default 0
    */
   priority?: number;
+  /** Seconds. */
+  timeout_s?: number | null;
 }
 
 /** Params of `claude.sessions.interrupt`. */
@@ -2413,6 +2471,19 @@ export interface ClaudeMessagesListParams {
   limit?: number;
   /** The `next_cursor` of the previous page; opaque. */
   cursor?: string | null;
+}
+
+/** Params of `claude.tasks.list`. */
+export interface ClaudeTasksListParams {
+  /** A Claude session's id. */
+  session_id?: string | null;
+}
+
+/** Params of `claude.tasks.stop`. */
+export interface ClaudeTasksStopParams {
+  /** A job's id (UUIDv7). */
+  job_id: string;
+  task_id?: string | null;
 }
 
 /** Params of `claude.usage.list`. */
@@ -2882,6 +2953,9 @@ export interface Methods {
   /**
    * Queues a turn as a job of type `claude.turn`; the job's result is a `ClaudeTurnResult`.
    *
+   * The turn goes on until the tasks that Claude runs in the background have ended, at most for `timeout_s` (null
+   * for one hour).
+   *
    * Errors: session_not_found, payload_too_large.
    */
   "claude.sessions.send": { params: ClaudeSessionsSendParams; result: Job };
@@ -2905,6 +2979,16 @@ export interface Methods {
    * Errors: session_not_found, invalid_cursor.
    */
   "claude.messages.list": { params: ClaudeMessagesListParams; result: ClaudeMessagePage };
+  /** Returns the live tasks of a session, or of all runs and turns. */
+  "claude.tasks.list": { params: ClaudeTasksListParams; result: ClaudeTaskList };
+  /**
+   * Stops a task of a run or a turn, or without `task_id` all of them; returns the tasks that are being stopped.
+   *
+   * The job goes on: Claude learns that a subagent was stopped, and answers.  `jobs.cancel` ends the job as well.
+   *
+   * Errors: task_not_found.
+   */
+  "claude.tasks.stop": { params: ClaudeTasksStopParams; result: ClaudeTaskList };
   /**
    * Returns the usage recorded in start <= time < end.  A run or turn is recorded when it ends.
    *
@@ -3028,9 +3112,9 @@ export interface Methods {
    */
   "jobs.log.list": { params: JobsLogListParams; result: JobLogPage };
   /**
-   * Queues a finished job again, under the same id.
+   * Queues a finished job again, under the same id, or ends a job's wait for its next try.
    *
-   * Its attempts, progress, result and error are reset; its log continues.
+   * The attempts, progress, result and error of a finished job are reset; its log continues.
    *
    * Errors: job_not_found, job_not_finished.
    */
@@ -3058,7 +3142,8 @@ export interface Methods {
   /**
    * Creates the schedule's job now, which does not move the grid, and returns it.
    *
-   * If the previous job is unfinished, that job is returned instead.  Also works for a disabled schedule.
+   * If the previous job is unfinished, that job is returned instead; if it waits for its next try, that starts now.
+   * Also works for a disabled schedule.
    *
    * Errors: schedule_not_found.
    */
@@ -3299,6 +3384,9 @@ export interface NestedMethods<Options> {
       /**
        * Queues a turn as a job of type `claude.turn`; the job's result is a `ClaudeTurnResult`.
        *
+       * The turn goes on until the tasks that Claude runs in the background have ended, at most for `timeout_s` (null
+       * for one hour).
+       *
        * Errors: session_not_found, payload_too_large.
        */
       readonly send: ((params: ClaudeSessionsSendParams, options?: Options) => Promise<Job>);
@@ -3356,6 +3444,18 @@ export interface NestedMethods<Options> {
        * Errors: session_not_found, invalid_cursor.
        */
       readonly list: ((params: ClaudeMessagesListParams, options?: Options) => Promise<ClaudeMessagePage>);
+    };
+    readonly tasks: {
+      /** Returns the live tasks of a session, or of all runs and turns. */
+      readonly list: ((params?: ClaudeTasksListParams, options?: Options) => Promise<ClaudeTaskList>);
+      /**
+       * Stops a task of a run or a turn, or without `task_id` all of them; returns the tasks that are being stopped.
+       *
+       * The job goes on: Claude learns that a subagent was stopped, and answers.  `jobs.cancel` ends the job as well.
+       *
+       * Errors: task_not_found.
+       */
+      readonly stop: ((params: ClaudeTasksStopParams, options?: Options) => Promise<ClaudeTaskList>);
     };
     readonly usage: {
       /**
@@ -3499,9 +3599,9 @@ export interface NestedMethods<Options> {
       readonly list: ((params: JobsLogListParams, options?: Options) => Promise<JobLogPage>);
     };
     /**
-     * Queues a finished job again, under the same id.
+     * Queues a finished job again, under the same id, or ends a job's wait for its next try.
      *
-     * Its attempts, progress, result and error are reset; its log continues.
+     * The attempts, progress, result and error of a finished job are reset; its log continues.
      *
      * Errors: job_not_found, job_not_finished.
      */
@@ -3532,7 +3632,8 @@ export interface NestedMethods<Options> {
       /**
        * Creates the schedule's job now, which does not move the grid, and returns it.
        *
-       * If the previous job is unfinished, that job is returned instead.  Also works for a disabled schedule.
+       * If the previous job is unfinished, that job is returned instead; if it waits for its next try, that starts now.
+       * Also works for a disabled schedule.
        *
        * Errors: schedule_not_found.
        */
@@ -3685,6 +3786,8 @@ export const METHOD_NAMES = [
   "claude.sessions.interrupt",
   "claude.sessions.fork",
   "claude.messages.list",
+  "claude.tasks.list",
+  "claude.tasks.stop",
   "claude.usage.list",
   "confluence.accounts.list",
   "confluence.accounts.create",
@@ -3802,6 +3905,7 @@ export type ErrorKind =
   | "permission_not_found"
   | "permission_already_resolved"
   | "session_not_found"
+  | "task_not_found"
   | "parse_error"
   | "invalid_request"
   | "method_not_found"
@@ -3874,6 +3978,8 @@ export const ERROR_CODES = {
   permission_already_resolved: 4092,
   /** No Claude session has this id. */
   session_not_found: 4045,
+  /** The job has no live task with this id. */
+  task_not_found: 4050,
   /** The line is not JSON. */
   parse_error: -32700,
   /** The line is not a JSON-RPC 2.0 request. */

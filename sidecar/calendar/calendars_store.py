@@ -136,6 +136,17 @@ class CalendarsStore:
         )
         return row is not None
 
+    def set_problem_counts(self, calendar: CalendarKey, skipped: int, adjusted: int, now: str) -> bool:
+        """Stores how many events were left out and adjusted.  Returns whether that has changed."""
+        row = self._database.row(
+            """
+            UPDATE calendar_calendars SET skipped_events = ?1, adjusted_events = ?2, updated_at = ?3
+            WHERE account_id = ?4 AND calendar_id = ?5 AND (skipped_events, adjusted_events) IS NOT (?1, ?2) RETURNING 1
+            """,
+            (skipped, adjusted, now, *calendar),
+        )
+        return row is not None
+
     def set_feed_watermark(self, calendar: CalendarKey, watermark_ts: int | None) -> None:
         """Stores the time up to which ended events are in the feed; None if none are."""
         self._database.execute(

@@ -69,6 +69,15 @@ class RemoteEvent(NamedTuple):
     sequence: int | None = None
 
 
+class EventProblem(NamedTuple):
+    """An event that was left out, or that may be stored otherwise than it was meant."""
+
+    title: str | None
+    reason: str
+    """A clause such as "its start cannot be read"."""
+    is_skipped: bool
+
+
 @dataclass(frozen=True, slots=True)
 class RemoteEventPage:
     """A part of the answer to an `EventQuery`: a few hundred events at most, since the loop is blocked meanwhile."""
@@ -78,6 +87,7 @@ class RemoteEventPage:
     """Ids of deleted events, or of deleted series with all their occurrences.  They may be unknown here."""
     cursor: str | None = None
     """The cursor of the next query.  Only on the last page, and None if the provider has no new one."""
+    problems: Sequence[EventProblem] = ()
 
 
 @dataclass(frozen=True, slots=True)

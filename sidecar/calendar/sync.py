@@ -24,6 +24,7 @@ from sidecar.calendar.event_writer import (
     add_ended_events,
     delete_events,
 )
+from sidecar.calendar.problems import Problems
 from sidecar.calendar.provider import AccountReader, CalendarRefused, CursorExpired, EventQuery, TimeRange
 from sidecar.clock import DAY_MS, DAY_S, iso
 from sidecar.job_handler import JobContext, JobFailed
@@ -170,7 +171,9 @@ class AccountSync:
         try:
             if cursor is not None:
                 writer = EventWriter(self.account, calendar, query.time_range, counts)
-                cursor = await self._copy(replace(query, cursor=cursor), writer) or cursor
+                problems = Problems()
+                cursor = await self._copy(replace(query, cursor=cursor), writer, problems) or cursor
+                problems.log(self.context, calendar)
                 await writer.finish(SyncCheckpoint(cursor, settings, calendar.full_sync_at))
         except CursorExpired:
             self.context.log(f"{calendar.name}: the cursor has expired, reading all events")
@@ -179,16 +182,20 @@ class AccountSync:
         is_recent = iso(now_ms - FULL_READ_PERIOD_MS) < (calendar.full_sync_at or "") <= iso(now_ms)
         if cursor is None or not is_recent:
             writer = EventWriter(self.account, calendar, query.time_range, counts)
-            new_cursor = await self._copy(query, writer)
+            problems = Problems()
+            new_cursor = await self._copy(query, writer, problems)
             await writer.remove_missing()
+            problems.log(self.context, calendar)
+            problems.store(self.account, calendar)
             await writer.finish(SyncCheckpoint(cursor or new_cursor, settings, iso(now_ms)))
 
-    async def _copy(self, query: EventQuery, writer: EventWriter) -> str | None:
+    async def _copy(self, query: EventQuery, writer: EventWriter, problems: Problems) -> str | None:
         """Writes all events of a query, and returns the new cursor if there is one."""
         cursor = None
         async with aclosing(self.reader.list_events(query)) as pages:
             async for page in pages:
                 await writer.add(page)
+                problems.add(page.problems)
                 cursor = page.cursor
         return cursor
 

@@ -155,7 +155,7 @@ def check_retention(user: User) -> Finding:
     detail = f"Claude deletes its records of conversations that were not used for {days} days ({source})."
     if days >= RETENTION_DAYS:
         return Finding.ok("retention", f"{detail} Sessions keep their messages and go on in a new conversation.")
-    advice = f"Set cleanupPeriodDays in {settings} to {RETENTION_DAYS} or more to let sessions go on with all they know."
+    advice = f"Set cleanupPeriodDays in {settings} to {RETENTION_DAYS} or more: sessions then go on with all they know."
     return Finding.warning("retention", detail, advice)
 
 

@@ -25,7 +25,9 @@ class RunEnd:
     """How a run ended, for the explanation of a failure.  `RunReader` fills it in."""
 
     result: Mapping[str, Any] | None = None
-    """The result line."""
+    """The last result line."""
+    answer: str = ""
+    """The text of the last result that was not an error: an earlier turn's, if background tasks led to more turns."""
     api_error: Mapping[str, Any] = field(default_factory=dict)
     """The last message about an API error."""
     limit: Mapping[str, Any] = field(default_factory=dict)
@@ -143,6 +145,7 @@ def run_failed(end: RunEnd) -> JobFailed:
     kind = _kind(end, end.result, text)
     details = {
         "claude_message": text,
+        "interim_answer": redact(end.answer[:DETAILS_LIMIT]) or None,
         "status": _status(end),
         "resets_at": _resets_at(end, text) if kind == "usage_limit" else None,
         "session_id": end.result.get("session_id"),

@@ -11,6 +11,7 @@ from sidecar.claude.checks import this_user
 from sidecar.claude.crash_recovery import CrashRecovery
 from sidecar.claude.doctor import DoctorService
 from sidecar.claude.handlers import ClaudeRunHandler
+from sidecar.claude.live_tasks import LiveJobs, TasksService
 from sidecar.claude.permissions.journal import PermissionJournal
 from sidecar.claude.process.discovery import Discovery
 from sidecar.claude.process.environment import DATABASE_ENV
@@ -44,8 +45,9 @@ def make(runtime: Runtime) -> Feature:
     environment = {**os.environ, DATABASE_ENV: database_name}
     launcher = Launcher(discovery, environment, Path.home(), table)
     doctor = DoctorService(discovery, this_user())
-    runs = ClaudeRunHandler(runtime, launcher, store, usage)
-    turns = TurnHandler(runtime, launcher, pool, sessions, permissions, conversations)
+    live = LiveJobs()
+    runs = ClaudeRunHandler(runtime, launcher, store, usage, live)
+    turns = TurnHandler(runtime, launcher, pool, sessions, permissions, conversations, live)
     exports = ExportHandler(store, UserFiles(settings.data_dir, settings.log_dir), runtime.clock)
     return Feature(
         services=(
@@ -53,6 +55,7 @@ def make(runtime: Runtime) -> Feature:
             doctor,
             SessionsService(runtime, sessions, conversations, permissions, pool),
             PermissionsService(permissions),
+            TasksService(live),
             SearchService(store, index, runtime.clock),
             ExportService(store),
             UsageService(usage),

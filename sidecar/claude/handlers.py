@@ -1,10 +1,13 @@
 """Runs jobs of type `claude.run`: one prompt in a CLI process of its own, whose text is sent while it is written."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import anyio
 from sidecar_protocol.claude.runs import ClaudeRunResult, RunClaude
 
+from sidecar.claude.live_tasks import LiveJobs
 from sidecar.claude.process.cli_process import RunOptions
 from sidecar.claude.process.environment import JOB_ENV
 from sidecar.claude.process.launch import Launcher
@@ -13,7 +16,6 @@ from sidecar.claude.reporting import SILENCE_S, FeedEntry, ProgressReporter, tim
 from sidecar.claude.sessions.journal import SessionStore
 from sidecar.claude.usage import UsageStore
 from sidecar.job_handler import JobContext, JobFailed
-from sidecar.json_reader import parse_object
 from sidecar.runtime import Runtime
 
 
@@ -25,6 +27,7 @@ class ClaudeRunHandler:
     launcher: Launcher
     sessions: SessionStore
     usage: UsageStore
+    live: LiveJobs
     silence_s: float = SILENCE_S
 
     async def run(self, job: RunClaude, context: JobContext) -> ClaudeRunResult:
@@ -61,20 +64,22 @@ class ClaudeRunHandler:
             system_prompt=job.system_prompt,
         )
 
-        def on_line(line: bytes) -> bool:
-            return bool(line.strip()) and reporter.on_line(parse_object(line))
+        def on_line(_: bytes, line: Mapping[str, Any] | None) -> None:
+            reporter.on_line(line)
 
         process = await self.launcher.start(JOB_ENV, context.job_id, options, job.cwd, on_line)
+        reporter.work = process.work
         try:
             process.send_prompt(job.prompt)
-            with anyio.move_on_after(job.timeout_s):
+            with anyio.move_on_after(job.timeout_s), self.live.running(context.job_id, None, process):
                 await reporter.wait_for_result(process, self.silence_s)
             in_time = process.prompt_done.is_set()
+            failure = None if in_time else timeout_failure(job.timeout_s, process.work)
             if in_time:
                 await wait_for_exit(process)
         finally:
             with anyio.CancelScope(shield=True):
                 await stop(process, context.job_id, SHUTDOWN if self.runtime.is_draining() else CANCEL)
-        if not in_time:
-            raise timeout_failure(job.timeout_s, "Split the prompt into smaller steps, or raise timeout_s.")
+        if failure is not None:
+            raise failure
         return reporter.outcome(process)

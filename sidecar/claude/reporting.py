@@ -1,6 +1,6 @@
 """Reports the progress and the end of a run or a turn: text, log lines, delays, and the event in the activity feed."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal
@@ -12,6 +12,7 @@ from sidecar_protocol.contract import Notification
 
 from sidecar.claude.limits import snooze_until_reset
 from sidecar.claude.process.cli_process import ClaudeProcess
+from sidecar.claude.process.work import LiveTask, Work
 from sidecar.claude.sessions.messages import title_of
 from sidecar.claude.stream import Delta, Finished, Retry, RunReader, Started
 from sidecar.feed import FeedEvent, Origin
@@ -21,6 +22,8 @@ from sidecar.runtime import Runtime
 SILENCE_S: Final = 60.0
 """Longer than Claude thinks without output.  The CLI abandons a stalled connection after 300 s (measured)."""
 DESCRIPTION_CHARS: Final = 500
+MESSAGE_CHARS: Final = 500
+WORKING: Final = "Claude is working"
 SILENCE_GROWTH: Final = 2.0
 """A tool may run for hours: reports after 60, 120, 240 s and so on are a handful of log lines."""
 
@@ -35,14 +38,19 @@ class ProgressReporter:
     context: JobContext
     notify: Callable[[Notification], None]
     session_id: str | None = None
+    on_tasks: Callable[[Sequence[LiveTask]], None] = lambda _: None
+    """Receives the live tasks when they have changed."""
     reader: RunReader = field(default_factory=RunReader)
     lines: int = 0
+    work: Work | None = None
+    """The work of the process, once it is known."""
+    _tasks: Sequence[LiveTask] = ()
     _started_session: str | None = None
+    _message: str = ""
 
-    def on_line(self, line: Mapping[str, Any] | None) -> bool:
-        """Handles a parsed line, or None for a line that could not be parsed.  Returns whether it is the result."""
+    def on_line(self, line: Mapping[str, Any] | None) -> None:
+        """Handles a parsed line, or None for a line that could not be parsed."""
         self.lines += 1
-        is_result = False
         for update in self.reader.read(line):
             match update:
                 case Delta():
@@ -52,8 +60,8 @@ class ProgressReporter:
                 case Retry():
                     self._retry(update)
                 case Finished():
-                    is_result = True
-        return is_result
+                    pass
+        self._report_tasks()
 
     def outcome(self, process: ClaudeProcess) -> ClaudeRunResult:
         """Returns the answer once the prompt is done.  Raises `JobFailed`."""
@@ -80,10 +88,25 @@ class ProgressReporter:
                 self._stalled(silent_s)
 
     def _stalled(self, silent_s: float) -> None:
-        tools = self.reader.running_tools
+        tools = [*self.reader.running_tools, *(task.description for task in self._tasks if task.is_background)]
         reason = f"still running: {', '.join(tools)}" if tools else "the connection to its API may have stalled"
         self.context.log(f"Claude has sent nothing for {silent_s:g} s: {reason}", level="warning")
         self.notify(ClaudeStall(**self._ids, silent_s=silent_s, tools=tools))
+
+    def _report_tasks(self) -> None:
+        tasks = [] if self.work is None else self.work.tasks
+        if tasks != self._tasks:
+            began = [task for task in tasks if task.is_background and task not in self._tasks]
+            self._tasks = tasks
+            self.on_tasks(tasks)
+            for task in began:
+                self.context.log(f"Claude works in the background: {task.description}", meta=asdict(task))
+        waited_for = ", ".join(task.description for task in tasks if task.is_background)
+        waits = bool(waited_for) and self.work is not None and not self.work.turn_runs
+        message = f"Waiting for background tasks: {waited_for}"[:MESSAGE_CHARS] if waits else WORKING
+        if message != self._message and self._message:
+            self.context.progress(None, message)
+            self._message = message
 
     @property
     def _ids(self) -> Mapping[str, Any]:
@@ -96,7 +119,8 @@ class ProgressReporter:
         if self.session_id is None:
             self.context.lock(session_lock(started.session_id))
         self.context.log("Claude started", meta=asdict(started))
-        self.context.progress(None, "Claude is working")
+        self._message = WORKING
+        self.context.progress(None, WORKING)
 
     def _retry(self, retry: Retry) -> None:
         reason = str(retry.status) if retry.status is not None else retry.error
@@ -161,5 +185,11 @@ class FeedEntry:
             self.runtime.feed().write(Origin("claude"), [event])
 
 
-def timeout_failure(timeout_s: float, hint: str) -> JobFailed:
-    return JobFailed(f"Claude did not finish within {timeout_s:g} seconds.", kind="timeout", hint=hint)
+def timeout_failure(timeout_s: float, work: Work) -> JobFailed:
+    """Returns the failure of a prompt that was stopped after its time, with the tasks that were still running."""
+    tasks = [task.description for task in work.tasks if task.is_background]
+    message = f"Claude did not finish within {timeout_s:g} seconds."
+    if tasks and not work.turn_runs:
+        message = f"Claude's background tasks did not end within {timeout_s:g} seconds, and were stopped: {tasks}."
+    hint = "Split the prompt into smaller steps, or raise timeout_s."
+    return JobFailed(message, kind="timeout", hint=hint, details={"tasks": tasks} if tasks else None)

@@ -29,7 +29,7 @@ from sidecar_protocol.claude.sessions import (
 )
 from sidecar_protocol.contract import UNCHANGED, Encoded, as_models, encode
 from sidecar_protocol.entities import Job, JobStatus
-from sidecar_protocol.scalars import DEFAULT_LIMIT, DEFAULT_LINES_LIMIT, FolderPath, LongText, Priority
+from sidecar_protocol.scalars import DEFAULT_LIMIT, DEFAULT_LINES_LIMIT, FolderPath, LongText, Priority, Seconds
 
 from sidecar.claude.permissions.journal import PermissionJournal
 from sidecar.claude.process.pool import ProcessPool
@@ -123,9 +123,12 @@ class SessionsService(Sessions):
         self._pool.drop(session_id)
         return SessionDeleted(session_id=session_id)
 
-    async def send(self, *, session_id: str, prompt: LongText, priority: Priority = 0) -> Job:
+    async def send(
+        self, *, session_id: str, prompt: LongText, priority: Priority = 0, timeout_s: Seconds | None = None
+    ) -> Job:
         _existing(self._sessions.store.get(session_id))
-        return self._queue.enqueue(TakeTurn(session_id=session_id, prompt=prompt), priority=priority).as_model()
+        turn = TakeTurn(session_id=session_id, prompt=prompt, timeout_s=timeout_s)
+        return self._queue.enqueue(turn, priority=priority).as_model()
 
     async def interrupt(self, *, session_id: str) -> Session:
         session = _existing(self._sessions.store.get(session_id))

@@ -4,15 +4,16 @@ No I/O.  Anthropic extends the format with every release: unknown types and memb
 JSON are counted and skipped.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
 
-from sidecar_protocol.claude.runs import ClaudeRunResult, ClaudeUsage
+from sidecar_protocol.claude.runs import ClaudeRunResult
 
+from sidecar.claude.billing import ProcessTotals, RunUsage, UsageCounter
 from sidecar.claude.failures import RunEnd, run_failed
 from sidecar.claude.sessions.messages import limited
-from sidecar.json_reader import get, get_count, get_number, get_object, get_objects, get_text
+from sidecar.json_reader import get, get_count, get_object, get_objects, get_text
 from sidecar.text import utf16_length, well_formed
 
 
@@ -47,63 +48,31 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The result line, which ends the prompt."""
+    """A result line, which ends a turn."""
 
     is_error: bool
 
 
 Update = Started | Delta | Retry | Finished
-
-BUCKETS = tuple(ClaudeUsage.model_fields)
-UNKNOWN_MODEL = "unknown"
-
-
-def total_usage(usages: Iterable[ClaudeUsage]) -> ClaudeUsage:
-    known = list(usages)
-    return ClaudeUsage(**{bucket: sum(getattr(usage, bucket) for usage in known) for bucket in BUCKETS})
-
-
-@dataclass(frozen=True, slots=True)
-class MessageUsage:
-    """The tokens of one API message."""
-
-    api_message_id: str
-    model: str
-    tokens: ClaudeUsage
-
-
-@dataclass(frozen=True, slots=True)
-class RunUsage:
-    """The usage of one prompt, also if it failed: tokens by API message, and costs in USD by model."""
-
-    messages: Sequence[MessageUsage] = ()
-    costs: Mapping[str, float] = field(default_factory=dict)
-
-    @property
-    def tokens(self) -> ClaudeUsage:
-        return total_usage(one.tokens for one in self.messages)
-
-    @property
-    def cost_usd(self) -> float | None:
-        """The total cost; None if the CLI reported none."""
-        return sum(self.costs.values()) if self.costs else None
+NO_TOTALS: Final = ProcessTotals()
 
 
 class RunReader:
     """Reads the lines of one prompt's run.
 
-    `session_id` and `model` are the last ones that the CLI named.  `cost_so_far` is the total cost in USD that the
-    process has reported, which includes earlier prompts.
+    `session_id` and `model` are the last ones that the CLI named.  `totals` are what the process has reported for
+    earlier prompts; `has_acted` is whether Claude has answered anything, or used a tool.
     """
 
-    def __init__(self, cost_so_far: float = 0.0) -> None:
+    def __init__(self, totals: ProcessTotals = NO_TOTALS) -> None:
         self.session_id: str | None = None
         self.model: str | None = None
         self.end = RunEnd()
-        self.cost_so_far = cost_so_far
-        self._costs: dict[str, float] = {}
-        self._usages: dict[str, dict[str, int]] = {}
-        self._models: dict[str, str] = {}
+        self.has_acted = False
+        self._counter = UsageCounter(totals)
+        self._num_turns: int | None = None
+        self._duration_ms: int | None = None
+        self._denials: list[str] = []
         self._tools: dict[str, str] = {}
         self._message_id = ""
         self._streamed: set[str] = set()
@@ -117,11 +86,16 @@ class RunReader:
 
     @property
     def usage(self) -> RunUsage:
-        messages = [
-            MessageUsage(message_id, self._models.get(message_id) or base_model(self.model), ClaudeUsage(**usage))
-            for message_id, usage in self._usages.items()
-        ]
-        return RunUsage(messages, dict(self._costs))
+        return self._counter.usage(self.model)
+
+    @property
+    def totals(self) -> ProcessTotals:
+        """The totals that the process has reported, for its next prompt."""
+        return self._counter.totals
+
+    def continue_from(self, totals: ProcessTotals) -> None:
+        """Sets what the process has reported for earlier prompts, before the first line is read."""
+        self._counter = UsageCounter(totals)
 
     def read(self, message: Mapping[str, Any] | None) -> list[Update]:
         """Returns the updates of one line, as `parse_object` returns it: None for a line that is not a JSON object."""
@@ -129,9 +103,10 @@ class RunReader:
             self.end.invalid_lines += 1
             return []
         self.end.valid_lines += 1
-        self._count_tokens(message)
+        self._counter.read_message(message)
         self._track_tools(message)
         is_subagent = message.get("parent_tool_use_id") is not None
+        self.has_acted = self.has_acted or acts(message)
         match message.get("type"):
             case "system":
                 return self._system(message)
@@ -156,18 +131,17 @@ class RunReader:
             self.end.exit_code, self.end.stderr_tail = exit_code, stderr_tail
             raise run_failed(self.end)
         text, is_truncated = limited(well_formed(get_text(result, "result") or ""))
-        denials = get_objects(result, "permission_denials")
         return ClaudeRunResult(
             text=text,
             text_truncated=is_truncated,
             session_id=self.session_id,
             model=self.model,
-            usage=ClaudeUsage(**{bucket: get_count(result, "usage", bucket) or 0 for bucket in BUCKETS}),
+            usage=self.usage.tokens,
             total_cost_usd=self.usage.cost_usd,
-            num_turns=get_count(result, "num_turns"),
-            duration_ms=get_count(result, "duration_ms"),
+            num_turns=self._num_turns,
+            duration_ms=self._duration_ms,
             stop_reason=get_text(result, "stop_reason"),
-            permission_denials=[get_text(denial, "tool_name") or "unknown" for denial in denials],
+            permission_denials=list(self._denials),
         )
 
     def _system(self, message: Mapping[str, Any]) -> list[Update]:
@@ -232,44 +206,28 @@ class RunReader:
             elif block.get("type") == "tool_result":
                 self._tools.pop(get_text(block, "tool_use_id") or "", None)
 
-    def _count_tokens(self, message: Mapping[str, Any]) -> None:
-        """Counts each API message once.  Its usage is repeated with each of its blocks, and final at its end."""
-        event = get_object(message, "event")
-        inner = get_object(event, "message") or get_object(message, "message")
-        usage = get_object(event, "usage") or get_object(inner, "usage")
-        message_id = get_text(inner, "id") or (self._message_id if event else "")
-        if usage and message_id:
-            known = self._usages.setdefault(message_id, dict.fromkeys(BUCKETS, 0))
-            for bucket in BUCKETS:
-                known[bucket] = max(known[bucket], get_count(usage, bucket) or 0)
-            if model := get_text(inner, "model"):
-                self._models[message_id] = base_model(model)
-
-    def _count_cost(self, result: Mapping[str, Any]) -> None:
-        """Adds a result's cost.  `total_cost_usd` is the total of the whole session (measured with 2.1.330)."""
-        total = get_number(result, "total_cost_usd")
-        models = result.get("model_usage_since_last_result")
-        if isinstance(models, dict):
-            costs = {model: get_number(usage, "costUSD") or 0.0 for model, usage in models.items()}
-            costs = costs or {self.model or "": 0.0}
-        elif total is not None:  # releases before that field
-            costs = {self.model or "": max(0.0, total - self.cost_so_far)}
-        else:
-            return
-        for model, cost in costs.items():
-            self._costs[base_model(model)] = self._costs.get(base_model(model), 0.0) + cost
-        self.cost_so_far = total if total is not None else self.cost_so_far
-
     def _finished(self, message: Mapping[str, Any]) -> list[Update]:
-        self._count_cost(message)
+        """Reads a result line.  If background tasks lead to further turns, each has one, and the last is the answer."""
+        self._counter.read_result(message, self.model)
         self.session_id = get_text(message, "session_id") or self.session_id
         is_error = message.get("is_error") is not False
-        # A background tool can start another turn after the answer; if that turn fails, the answer remains valid.
-        if self.end.result is None or not is_error:
-            self.end.result = message
+        self.end.result = message
+        if not is_error:
+            self.end.answer = get_text(message, "result") or ""
+            self.end.api_error = self.end.limit = {}
+        self._num_turns = _sum(self._num_turns, get_count(message, "num_turns"))
+        self._duration_ms = _sum(self._duration_ms, get_count(message, "duration_ms"))
+        denials = get_objects(message, "permission_denials")
+        self._denials += [get_text(denial, "tool_name") or "unknown" for denial in denials]
         return [Finished(is_error)]
 
 
-def base_model(model: str | None) -> str:
-    """Returns the API's name of a model: the CLI appends the context window, as in `claude-opus-4-8[1m]`."""
-    return (model or "").partition("[")[0] or UNKNOWN_MODEL
+def acts(line: Mapping[str, Any]) -> bool:
+    """Returns whether Claude answers or uses a tool in this line."""
+    if line.get("type") == "assistant":
+        return not line.get("is_api_error_message")
+    return line.get("type") == "stream_event" and str(get(line, "event", "type")).startswith("content_block")
+
+
+def _sum(one: int | None, other: int | None) -> int | None:
+    return one if other is None else (one or 0) + other

@@ -1,12 +1,13 @@
-"""Token usage and costs: the tables `claude_usage` and `claude_costs`, and `claude.usage.list`."""
+"""Token usage and costs: the table `claude_usage`, and `claude.usage.list`."""
 
+from collections.abc import Mapping
 from typing import Final
 
 import anyio.lowlevel
 from sidecar_protocol.claude.runs import ClaudeUsage
 from sidecar_protocol.claude.usage import LONGEST_DAYS, ClaudeUsages, UsageEntry, UsageGroup, UsageList
 
-from sidecar.claude.stream import BUCKETS, RunUsage, total_usage
+from sidecar.claude.billing import BUCKETS, ModelUsage, RunUsage, total_usage
 from sidecar.clock import Clock, iso_now
 from sidecar.days import spans, zone_or_raise
 from sidecar.storage.database import Database, Row
@@ -22,37 +23,30 @@ class UsageStore:
         self._clock = clock
 
     def add(self, job_id: str, session_id: str | None, usage: RunUsage) -> None:
-        """Adds the usage of a run or a turn, within a `write` block of the caller."""
-        common = {"now": iso_now(self._clock), "job_id": job_id, "session_id": session_id}
-        for message in usage.messages:
-            tokens = message.tokens.model_dump()
-            if any(tokens.values()):
-                self._database.execute(
-                    """
-                    INSERT INTO claude_usage (usage_key, recorded_at, job_id, session_id, model, input_tokens,
-                        output_tokens, cache_creation_input_tokens, cache_read_input_tokens)
-                    VALUES (:key, :now, :job_id, :session_id, :model, :input_tokens,
-                        :output_tokens, :cache_creation_input_tokens, :cache_read_input_tokens)
-                    -- The CLI repeats a message's counts while they grow.
-                    ON CONFLICT (usage_key) DO UPDATE SET
-                        input_tokens = max(input_tokens, excluded.input_tokens),
-                        output_tokens = max(output_tokens, excluded.output_tokens),
-                        cache_creation_input_tokens =
-                            max(cache_creation_input_tokens, excluded.cache_creation_input_tokens),
-                        cache_read_input_tokens = max(cache_read_input_tokens, excluded.cache_read_input_tokens)
-                    """,
-                    {**common, "key": message.api_message_id, "model": message.model, **tokens},
-                )
-        for model, cost in usage.costs.items():
-            if cost:
-                self._database.execute(
-                    """
-                    INSERT INTO claude_costs (job_id, model, recorded_at, session_id, cost_usd)
-                    VALUES (:job_id, :model, :now, :session_id, :cost_usd)
-                    ON CONFLICT (job_id, model, recorded_at) DO UPDATE SET cost_usd = cost_usd + excluded.cost_usd
-                    """,
-                    {**common, "model": model, "cost_usd": cost},
-                )
+        """Adds the usage of a run or a turn, within a `write` block of the caller.
+
+        Totals by model are added up; a message without a result is counted once, with the largest counts reported.
+        """
+        now = iso_now(self._clock)
+        owner = {"now": now, "job_id": job_id, "session_id": session_id}
+        for model, total in usage.billed.items():
+            self._add("{0} = {0} + excluded.{0}", total, {**owner, "key": f"{job_id}:{model}:{now}", "model": model})
+        for one in usage.messages:
+            message = {**owner, "key": one.api_message_id, "model": one.model}
+            self._add("{0} = max({0}, excluded.{0})", ModelUsage(one.tokens), message)
+
+    def _add(self, change: str, usage: ModelUsage, values: Mapping[str, object]) -> None:
+        """Adds a row; `change` is how the counts of a row with the same key change."""
+        counts = {**usage.tokens.model_dump(), "cost_usd": usage.cost_usd}
+        if any(counts.values()):
+            self._database.execute(
+                f"""
+                INSERT INTO claude_usage (usage_key, recorded_at, job_id, session_id, model, {", ".join(counts)})
+                VALUES (:key, :now, :job_id, :session_id, :model, :{", :".join(counts)})
+                ON CONFLICT (usage_key) DO UPDATE SET {", ".join(change.format(column) for column in counts)}
+                """,
+                {**values, **counts},
+            )
 
     def sums(self, start: str, end: str, column: str) -> list[Row]:
         """Returns the usage in start <= time < end by a column and the job.
@@ -63,14 +57,7 @@ class UsageStore:
             f"""
             SELECT {column} AS chosen, job_id, session_id, sum(input_tokens), sum(output_tokens),
                 sum(cache_creation_input_tokens), sum(cache_read_input_tokens), sum(cost_usd), max(recorded_at)
-            FROM (
-                SELECT job_id, session_id, model, input_tokens, output_tokens, cache_creation_input_tokens,
-                    cache_read_input_tokens, 0.0 AS cost_usd, recorded_at
-                FROM claude_usage WHERE recorded_at >= :start AND recorded_at < :end
-                UNION ALL
-                SELECT job_id, session_id, model, 0, 0, 0, 0, cost_usd, recorded_at
-                FROM claude_costs WHERE recorded_at >= :start AND recorded_at < :end
-            )
+            FROM claude_usage WHERE recorded_at >= :start AND recorded_at < :end
             GROUP BY chosen, job_id, session_id
             """,
             {"start": start, "end": end},

@@ -29,6 +29,8 @@ BACKOFF_S: Final = 2.0
 MAX_BACKOFF_S: Final = 30.0
 MAX_RETRY_AFTER_S: Final = 60.0
 """Longest `Retry-After` that is waited for here; a job is snoozed for a longer one."""
+MAX_DEMAND_S: Final = 7.0 * DAY_S
+"""Longest `Retry-After` that is believed."""
 MAX_BODY_BYTES: Final = 64 * 1024 * 1024
 """Above the largest page that a vendor sends: 20 MB for 2,500 Google events with long descriptions."""
 TRANSIENT_STATUSES: Final = frozenset({429, 500, 502, 503, 504})
@@ -209,9 +211,12 @@ class Http:
         """Returns the `Retry-After` header in seconds, given as seconds or as a date (RFC 9110, 10.2.3), or None."""
         text = response.headers.get("retry-after", "").strip()
         if text.isdecimal():
-            return min(float(text), 7.0 * DAY_S)
+            return min(float(text), MAX_DEMAND_S)
         moment = _http_date(text)
-        return None if moment is None else moment.timestamp() - self._clock.now_ms() / 1000
+        if moment is None:
+            return None
+        now_ms = response.server_ms or self._clock.now_ms()  # the date is one of the server's clock
+        return min(moment.timestamp() - now_ms / 1000, MAX_DEMAND_S)
 
 
 def _http_date(text: str) -> datetime | None:

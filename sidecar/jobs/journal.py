@@ -161,18 +161,20 @@ class JobJournal:
         attempt = f"Attempt {claimed.attempt} of {claimed.max_attempts}"
         message = f"{attempt} failed; retrying in {delay_s:.1f} s: {error.message}"
         encoded = error.json_bytes().decode()
-        self._requeue(
-            claimed.job_id, "warning", message, run_at=self._in(delay_s), waiting_for=WaitingFor.RETRY, error=encoded
-        )
+        self._requeue_in(delay_s, claimed.job_id, "warning", message, waiting_for=WaitingFor.RETRY, error=encoded)
 
     def snooze(self, job_id: str, message: str, delay_s: float, waiting_for: WaitingFor) -> None:
-        self._requeue(job_id, "info", storable_text(message), run_at=self._in(delay_s), waiting_for=waiting_for)
+        self._requeue_in(delay_s, job_id, "info", storable_text(message), waiting_for=waiting_for)
 
     def requeue_after_shutdown(self, job_id: str) -> None:
         self._requeue(job_id, "info", "Queued again: the sidecar was shut down")
 
     def requeue_after_crash(self, job_id: str) -> None:
         self._requeue(job_id, "warning", "Queued again after a crash", recovered=True)
+
+    def _requeue_in(self, delay_s: float, *arguments: str, **changes: Any) -> None:
+        delay_ms = round(delay_s * 1000)
+        self._requeue(*arguments, run_at=iso(self.clock.now_ms() + delay_ms), delay_ms=delay_ms, **changes)
 
     def _requeue(self, job_id: str, level: str, message: str, **changes: Any) -> None:
         """Returns a job to the queue, or cancels it if that was requested."""
@@ -192,6 +194,23 @@ class JobJournal:
                 self.log(job_id, "info", "Queued again on request")
                 self._notify_updated(job)
         return job
+
+    def end_wait(self, job_id: str) -> Encoded[Job] | None:
+        """Starts the next try of a job now.  Returns None if the job does not wait for one."""
+        with self.database.write():
+            job = self.store.end_wait(job_id, iso_now(self.clock))
+            if job is not None:
+                self.log(job_id, "info", "Next try requested")
+                self._notify_updated(job)
+        return job
+
+    def limit_waits(self) -> None:
+        """Shortens the waits that have become longer than their delays, since the clock was set back."""
+        with self.database.write():
+            for encoded in self.store.limit_waits(self.clock.now_ms()):
+                job = encoded.load()
+                self.log(job.job_id, "info", f"Waits until {job.run_at}: the clock was set back")
+                self._notify_updated(encoded)
 
     def set_lock_key(self, job_id: str, key: str) -> None:
         with self.database.write():
@@ -213,9 +232,6 @@ class JobJournal:
 
     def _notify_updated(self, job: Encoded[Job]) -> None:
         self.notify(JobUpdated(job=job.as_model()))
-
-    def _in(self, delay_s: float) -> str:
-        return iso(self.clock.now_ms() + round(delay_s * 1000))
 
 
 def storable_text(text: str) -> str:

@@ -4,7 +4,6 @@ import logging
 import math
 import sqlite3
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Final
 
 import anyio
@@ -42,10 +41,7 @@ class RunningJob:
 
     @property
     def snoozed_for_s(self) -> float:
-        if self.claimed.first_snoozed_at is None:
-            return 0.0
-        since_ms = datetime.fromisoformat(self.claimed.first_snoozed_at).timestamp() * 1000
-        return max(0.0, (self._clock.now_ms() - since_ms) / 1000)
+        return self.claimed.snoozed_ms / 1000
 
     def stop(self, ending: JobStatus) -> None:
         """Cancels the handler.  The first reason decides the final status, except that a user's cancel overrides it."""

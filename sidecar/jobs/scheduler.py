@@ -154,7 +154,9 @@ class Scheduler(Schedules):
     def run_now(self, schedule_id: str) -> Encoded[Job]:
         schedule = self._get(schedule_id)
         if (live := self._journal.store.get_live(schedule.last_job_id)) is not None:
-            return live
+            started = self._journal.end_wait(live.load().job_id)
+            self._wake()
+            return live if started is None else started
         with self._database.write():
             job = self._create_job(schedule)
         if job is None:

@@ -101,6 +101,8 @@ class JobsService(Jobs):
     async def retry(self, *, job_id: str) -> Job:
         job = self._journal.rerun(job_id)
         if job is None:
+            job = self._journal.end_wait(job_id)
+        if job is None:
             await self.get(job_id=job_id)
             raise JobNotFinished
         self._wake()

@@ -11,6 +11,7 @@ from sidecar_protocol.contract import Encoded
 from sidecar_protocol.entities import Job
 from sidecar_protocol.jobs import JobLogLine
 
+from sidecar.clock import iso
 from sidecar.runtime import PruneKey
 from sidecar.storage.database import Database
 from sidecar.storage.paging import PagedList, row_json
@@ -51,7 +52,7 @@ class ClaimedJob(NamedTuple):
     payload: str
     attempt: int
     max_attempts: int
-    first_snoozed_at: str | None
+    snoozed_ms: int
     encoded: Encoded[Job]
 
 
@@ -155,7 +156,7 @@ class JobsStore:
                 status = 'running', boot_id = ?, started_at = ?, updated_at = ?, version = version + 1,
                 attempt = attempt + 1, waiting_for = NULL
             WHERE job_id = ? AND status = 'queued'
-            RETURNING job_id, type, coalesce(payload_json, 'null'), attempt, max_attempts, first_snoozed_at, {JOB_JSON}
+            RETURNING job_id, type, coalesce(payload_json, 'null'), attempt, max_attempts, snoozed_ms, {JOB_JSON}
             """,
             (boot_id, now, now, job_id),
         )
@@ -187,6 +188,7 @@ class JobsStore:
         message: str,
         *,
         run_at: str | None = None,
+        delay_ms: int | None = None,
         waiting_for: str | None = None,
         error: str | None = None,
         recovered: bool = False,
@@ -196,22 +198,41 @@ class JobsStore:
         Only a run that ended with an error uses up an attempt.  A job that waits without an error is snoozed.
         """
         changes = """
-            status = 'queued', run_at = :run_at, is_due = :run_at IS NULL, waiting_for = :waiting_for,
+            status = 'queued', run_at = :run_at, is_due = :run_at IS NULL, delay_ms = :delay_ms,
+            waiting_for = :waiting_for,
             message = :message, error_json = coalesce(:error, error_json),
             boot_id = NULL, started_at = NULL, progress = 0.0,
             attempt = attempt - iif(:error IS NULL, 1, 0), recoveries = recoveries + :recovered,
-            first_snoozed_at = coalesce(first_snoozed_at, iif(:error IS NULL AND :waiting_for NOTNULL, :now, NULL))"""
-        values = {"message": message, "run_at": run_at, "waiting_for": waiting_for, "error": error}
+            snoozed_ms = snoozed_ms + iif(:error IS NULL, coalesce(:delay_ms, 0), 0)"""
+        wait = {"run_at": run_at, "delay_ms": delay_ms, "waiting_for": waiting_for}
+        values = {"message": message, "error": error, **wait}
         condition = f"{RUNNING} AND cancel_requested_at IS NULL"
         return self._change(job_id, now, changes, condition, recovered=recovered, **values)
 
     def rerun(self, job_id: str, now: str) -> Encoded[Job] | None:
         """Queues a finished job as if it had never run.  Returns None if it is not finished."""
         changes = """
-            status = 'queued', run_at = NULL, is_due = 1, attempt = 0, recoveries = 0, progress = 0.0,
+            status = 'queued', run_at = NULL, is_due = 1, delay_ms = NULL, attempt = 0, recoveries = 0, progress = 0.0,
             started_at = NULL, finished_at = NULL, cancel_requested_at = NULL, waiting_for = NULL,
-            first_snoozed_at = NULL, boot_id = NULL, message = NULL, result_json = NULL, error_json = NULL"""
+            snoozed_ms = 0, boot_id = NULL, message = NULL, result_json = NULL, error_json = NULL"""
         return self._change(job_id, now, changes, f"NOT {UNFINISHED}")
+
+    def end_wait(self, job_id: str, now: str) -> Encoded[Job] | None:
+        """Makes a job due whose delay the queue chose.  Returns None if it does not wait for such a delay."""
+        changes = "run_at = NULL, is_due = 1, delay_ms = NULL, waiting_for = NULL"
+        return self._change(job_id, now, changes, "status = 'queued' AND is_due = 0 AND delay_ms IS NOT NULL")
+
+    def limit_waits(self, now_ms: int) -> list[Encoded[Job]]:
+        """Moves the next tries that lie further ahead than their delays; returns their jobs."""
+        latest = "strftime('%Y-%m-%dT%H:%M:%fZ', (:now_ms + delay_ms) / 1000.0, 'unixepoch')"
+        return self._database.all_encoded(
+            Job,
+            f"""
+            UPDATE jobs INDEXED BY idx_jobs_delayed SET run_at = {latest}, updated_at = :now, version = version + 1
+            WHERE status = 'queued' AND is_due = 0 AND run_at > {latest} RETURNING {JOB_JSON}
+            """,
+            {"now_ms": now_ms, "now": iso(now_ms)},
+        )
 
     def set_lock_key(self, job_id: str, key: str) -> None:
         self._database.execute("UPDATE jobs SET lock_key = ? WHERE job_id = ? AND status = 'running'", (key, job_id))

@@ -1,6 +1,7 @@
 """The worker: claims due jobs, runs their handlers and stores the outcomes."""
 
 import logging
+import math
 import sqlite3
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping
@@ -28,6 +29,8 @@ MAX_RESULT_BYTES: Final = 4 * 1024 * 1024
 """Maximum size of a result, so that a page or a notification with it still fits into a message."""
 MAX_SLEEP_S: Final = 60.0
 """Longest sleep while a job waits for its time, since the clock may be set and timers stop in standby."""
+CLOCK_STEP_S: Final = 0.5
+"""Seconds by which the clock must be set back to count as set; NTP corrects it by less."""
 STORE_RETRIES_S: Final = (0.2, 1.0, 5.0)
 """Delays before an outcome that could not be stored is stored again; afterwards the next start handles the job."""
 
@@ -57,6 +60,8 @@ class JobsWorker:
         self._running: dict[str, RunningJob] = {}
         self._running_by_pool: Counter[str] = Counter()
         self._wake = anyio.Event()
+        self._clock_lead_s = math.inf
+        """How far the wall clock was ahead of the monotonic one at the last look."""
         self._stopping = False
         self._ended = anyio.Event()
         self.start_error: str | None = None
@@ -123,6 +128,7 @@ class JobsWorker:
         """Starts due jobs.  Returns the seconds to sleep, or None to sleep until `wake`."""
         claimed: list[RunningJob] = []
         try:
+            self._limit_waits()
             due_at = self._scheduler.tick()
             while len(self._running) < MAX_RUNNING_JOBS and (running := self._claim()) is not None:
                 claimed.append(running)
@@ -143,6 +149,13 @@ class JobsWorker:
             for running in claimed:
                 tasks.start_soon(self._execute, running)
         return pause_s
+
+    def _limit_waits(self) -> None:
+        """Shortens waits if the clock was set back, perhaps before the start."""
+        lead_s = self._clock.now_ms() / 1000 - self._clock.monotonic()
+        if lead_s < self._clock_lead_s - CLOCK_STEP_S:
+            self._journal.limit_waits()
+        self._clock_lead_s = lead_s
 
     def _claim(self) -> RunningJob | None:
         full = [

@@ -1,5 +1,6 @@
 """The SQLite connection: opens the database, and groups the writes of one event-loop iteration into a transaction."""
 
+import errno
 import logging
 import os
 import sqlite3
@@ -274,16 +275,32 @@ class Database:
         self._connection.close()
 
 
-def storage_error(error: sqlite3.Error) -> Storage:
-    name = getattr(error, "sqlite_errorname", "") or ""
-    for prefix, reason, hint in (
-        ("SQLITE_FULL", "disk_full", "Free some disk space. No acknowledged change is lost."),
-        ("SQLITE_IOERR", "disk_full", "Check the disk that holds the data folder."),
-        ("SQLITE_BUSY", "db_busy", "Another program has locked the database: close that program, or try again."),
-        ("SQLITE_READONLY", "db_readonly", "Make the data folder and the database file writable."),
-        ("SQLITE_CORRUPT", "db_corrupt", "Restore the newest file in the backups folder."),
-        ("SQLITE_NOTADB", "db_corrupt", "Restore the newest file in the backups folder."),
-    ):
+RESTORE_HINT: Final = "Run `sidecar restore`, which lists the backups, or call system.backups.restore."
+FAILURES: Final = (
+    ("SQLITE_FULL", "disk_full", "Free some disk space. No acknowledged change is lost."),
+    ("SQLITE_IOERR_SHMSIZE", "disk_full", "Free some disk space. No acknowledged change is lost."),
+    ("SQLITE_IOERR", "disk_error", "Check the disk that holds the data folder, its free space and your quota."),
+    ("SQLITE_BUSY", "db_busy", "Another program has locked the database: close that program, or try again."),
+    ("SQLITE_READONLY", "db_readonly", "Make the data folder and the database file writable."),
+    ("SQLITE_CORRUPT", "db_corrupt", RESTORE_HINT),
+    ("SQLITE_NOTADB", "db_corrupt", RESTORE_HINT),
+    ("ENOSPC", "disk_full", "Free some disk space. No acknowledged change is lost."),
+    ("EDQUOT", "disk_full", "Free some disk space: your quota is used up. No acknowledged change is lost."),
+    ("EIO", "disk_error", "Check the disk that holds the data folder."),
+    ("EROFS", "db_readonly", "Make the data folder writable."),
+    ("EACCES", "db_readonly", "Make the data folder writable."),
+    ("EPERM", "db_readonly", "Make the data folder writable."),
+)
+"""The beginning of an error's name, its reason, and what the user can do."""
+
+
+def storage_error(error: sqlite3.Error | OSError) -> Storage:
+    """Returns the error for the client: why a file of the data folder could not be read or written."""
+    if isinstance(error, OSError):
+        source, name = "errno", errno.errorcode.get(error.errno or 0, "")
+    else:
+        source, name = "sqlite", getattr(error, "sqlite_errorname", "") or ""
+    for prefix, reason, hint in FAILURES:
         if name.startswith(prefix):
-            return Storage(hint=hint, details=[{"reason": reason, "sqlite": name}])
-    return Storage(details=[{"reason": "db_error", "sqlite": name}])
+            return Storage(hint=hint, details=[{"reason": reason, source: name}])
+    return Storage(details=[{"reason": "db_error", source: name}])

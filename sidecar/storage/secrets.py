@@ -4,6 +4,7 @@ A sealed value is `enc:v1:<key id>:<base64 of nonce and ciphertext>`.  The vault
 tables of other modules: it finds and re-encrypts the values of every `SealedColumn`, also in backups.
 """
 
+import codecs
 import contextlib
 import hmac
 import logging
@@ -19,13 +20,20 @@ from typing import Any, Final
 from sidecar_protocol.errors import SecretsLocked
 from sidecar_protocol.system.lifecycle import SecretsState
 
-from sidecar.storage.database import Database
+from sidecar.paths import create_file
+from sidecar.storage.database import Database, storage_error
 
 log = logging.getLogger(__name__)
 
 KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
 KEY_FILE: Final = "sidecar.key"
+SECRETS_PROBLEMS: Final[dict[SecretsState, str]] = {
+    SecretsState.LOCKED: "stored credentials are encrypted; pass their key in initialize.secrets",
+    SecretsState.KEY_MISMATCH: "stored credentials need another key; pass that key, or reconnect the accounts",
+}
+TRANSIENT: Final = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_BUSY")
+"""Errors after which a backup can be written later."""
 Execute = Callable[[str, Sequence[Any]], list[Any]]
 _SEALED: Final = re.compile(r"enc:v1:([0-9a-f]{16}):([A-Za-z0-9+/=]+)")
 
@@ -67,6 +75,16 @@ class SecretUnreadable(Exception):
         self.is_locked = is_locked
 
 
+class KeyFileUnusable(Exception):
+    """The key file is there, but holds no key; the message says why and what the user can do."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            f"{path} {reason}. Put back a copy of it, or pass the host's key in initialize.secrets. If there is "
+            "neither, delete the file, start again, and reconnect the accounts"
+        )
+
+
 class Vault:
     """Seals and opens values; locked until `unlock` is called.
 
@@ -87,12 +105,14 @@ class Vault:
         self._randomness = randomness
         self._keys: dict[str, bytes] = {}
         self._key_id: str | None = None
+        self._file_problem: str | None = None
         self.state = SecretsState.LOCKED
 
     def unlock(self, client_key: str | None) -> SecretsState:
         """Sets the key: the client's (base64) or, if it has none, the key file's; returns the resulting state."""
         used = self._used_key_ids()
-        if (file_key := self._read_key_file()) is not None:
+        file_key = self._read_key_file()
+        if file_key is not None:
             self._keys[key_id(file_key)] = file_key
         is_readable_with_file_key = used <= set(self._keys)
         if client_key is not None:
@@ -101,17 +121,27 @@ class Vault:
             self._keys[self._key_id] = key
             is_match = self._key_id in used or is_readable_with_file_key
             self.state = SecretsState.PROTECTED if is_match else SecretsState.KEY_MISMATCH
-        elif is_readable_with_file_key:
+        elif is_readable_with_file_key and self._file_problem is None:
             self._key_id = key_id(file_key) if file_key is not None else None
             self.state = SecretsState.UNPROTECTED
         else:
             self.state = SecretsState.LOCKED
         return self.state
 
+    def problem(self) -> str | None:
+        """Returns why stored credentials cannot be used, and what the user can do; None if they can."""
+        if self.state is SecretsState.LOCKED and self._file_problem is not None:
+            return self._file_problem
+        return SECRETS_PROBLEMS.get(self.state)
+
     def seal(self, text: str, column: SealedColumn, row_id: str) -> str:
-        """Encrypts a value.  Raises `SecretsLocked` if the stored values need a key that the client has not passed."""
+        """Encrypts a value.
+
+        Raises `SecretsLocked` if the stored values need a key that the client has not passed, `Storage` if the disk
+        refuses the first key.
+        """
         if self.state is SecretsState.LOCKED:
-            raise SecretsLocked
+            raise SecretsLocked(hint=self.problem())
         if self._key_id is None:
             self._key_id = self._create_key_file()
         nonce = self._randomness(NONCE_BYTES)
@@ -137,23 +167,26 @@ class Vault:
         """
         if self.state in (SecretsState.LOCKED, SecretsState.KEY_MISMATCH):
             return 0
-        if not any(self._is_outdated(value) for value in self._values()):
-            self._delete_unused_key_file()
+        is_outdated = any(self._is_outdated(value) for value in self._values())
+        if not is_outdated and not self._has_unused_key_file():
             return 0
         backups = self._seal_backups()  # first, so that after a crash the rows show that there is work left
         with self._database.write():
             sealed = self._seal_rows(self._database.rows)
-        await commit()
-        while self._database.in_transaction:  # written meanwhile; VACUUM needs to be outside a transaction
+        if sealed:
             await commit()
-        self._database.vacuum()
+            while self._database.in_transaction:  # written meanwhile; VACUUM needs to be outside a transaction
+                await commit()
+            self._database.vacuum()
         log.info("encrypted %d stored credentials, and those in %d backups", sealed, backups)
-        self._delete_unused_key_file()
+        if self._has_unused_key_file():
+            self._key_file.unlink(missing_ok=True)
         return sealed
 
-    def _delete_unused_key_file(self) -> None:
-        if self.state is SecretsState.PROTECTED and not self._used_key_ids() & set(self._keys) - {self._key_id}:
-            self._key_file.unlink(missing_ok=True)
+    def _has_unused_key_file(self) -> bool:
+        """Whether there is a key file although every stored value needs the host's key only."""
+        is_protected = self.state is SecretsState.PROTECTED and self._file_problem is None
+        return is_protected and self._key_file.exists() and not self._used_key_ids() & set(self._keys) - {self._key_id}
 
     def _is_outdated(self, value: str) -> bool:
         parts = _SEALED.fullmatch(value)
@@ -164,22 +197,32 @@ class Vault:
         for column in self._columns:
             for row_id, value in column.values(execute):
                 if self._is_outdated(value):
-                    column.update(execute, row_id, self.seal(self.open(value, column, row_id), column, row_id))
+                    try:
+                        plain = self.open(value, column, row_id)
+                    except SecretUnreadable:
+                        log.warning("a stored credential in %s is damaged and remains as it is", column.table)
+                        continue
+                    column.update(execute, row_id, self.seal(plain, column, row_id))
                     count += 1
         return count
 
     def _seal_backups(self) -> int:
-        """Seals the values in the backups; deletes a backup that cannot be written, since it has the plain text."""
+        """Seals the values in the backups; returns in how many.
+
+        A backup that is damaged remains as it is.  Raises `sqlite3.Error` on a full disk, after which the next start
+        tries again.
+        """
         count = 0
-        for path in sorted((self._database.path.parent / "backups").glob("*.db")):
+        for path in sorted((self._key_file.parent / "backups").glob("*.db")):
             try:
                 with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
                     connection.execute("PRAGMA secure_delete = ON")
                     count += bool(self._seal_rows(lambda sql, values: connection.execute(sql, values).fetchall()))
                     connection.execute("VACUUM")
-            except (sqlite3.Error, OSError):
-                log.exception("deleting the backup %s: its credentials could not be encrypted", path.name)
-                path.unlink(missing_ok=True)
+            except sqlite3.Error as error:
+                if getattr(error, "sqlite_errorname", "").startswith(TRANSIENT):
+                    raise
+                log.warning("%s may hold credentials in plain text: it could not be read (%s)", path, error)
         return count
 
     def _values(self) -> Iterator[str]:
@@ -189,25 +232,46 @@ class Vault:
         return {parts[1] for value in self._values() if (parts := _SEALED.fullmatch(value)) is not None}
 
     def _read_key_file(self) -> bytes | None:
+        """Returns the file's key; None if there is no file, or if it holds no key, which `problem` then explains."""
         try:
-            return b64decode(self._key_file.read_bytes(), validate=True)
-        except FileNotFoundError:
+            key = read_key_file(self._key_file)
+        except KeyFileUnusable as error:
+            log.warning("%s", error)
+            self._file_problem = str(error)
             return None
-        except (OSError, ValueError):
-            log.exception("cannot read %s", self._key_file.name)
-            return None
+        self._file_problem = None
+        return key
 
     def _create_key_file(self) -> str:
         key = self._randomness(KEY_BYTES)
-        handle = os.open(self._key_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
-            os.write(handle, b64encode(key))
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+            create_file(self._key_file, b64encode(key))
+        except FileExistsError:  # put there since the handshake
+            raise SecretsLocked(hint=f"Start the sidecar again: {self._key_file} has appeared meanwhile.") from None
+        except OSError as error:
+            raise storage_error(error) from error
         new_id = key_id(key)
         self._keys[new_id] = key
         return new_id
+
+
+def read_key_file(path: Path) -> bytes | None:
+    """Returns the key in a file; None if there is no file.  Raises `KeyFileUnusable`.
+
+    An editor or a copy may have added a byte order mark or line ends.
+    """
+    try:
+        text = path.read_bytes().removeprefix(codecs.BOM_UTF8).strip()
+        key = b64decode(text, validate=True)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise KeyFileUnusable(path, f"cannot be read ({error.strerror})") from error
+    except ValueError:
+        raise KeyFileUnusable(path, "is damaged: it does not hold base64") from None
+    if len(key) != KEY_BYTES:
+        raise KeyFileUnusable(path, f"is damaged: it holds {len(key)} bytes in base64 instead of {KEY_BYTES}")
+    return key
 
 
 def key_id(key: bytes) -> str:

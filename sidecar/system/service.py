@@ -12,7 +12,6 @@ from typing import Final, Protocol
 
 from pydantic_core import from_json, to_json
 from sidecar_protocol.contract import Encoded
-from sidecar_protocol.system.lifecycle import SecretsState
 from sidecar_protocol.system.status import (
     ClaudeInstallation,
     DatabaseStatus,
@@ -39,10 +38,6 @@ HEALTH_CACHE_S: Final = 0.25
 """How long a health report is reused: hosts may request it with every heartbeat, and it reads the disk."""
 INTEGRITY_S: Final = 20.0
 """Time limit of the database check in `system.diagnostics`."""
-SECRETS_PROBLEMS: Final[dict[SecretsState | None, str]] = {
-    SecretsState.LOCKED: "stored credentials are encrypted; pass their key in initialize.secrets",
-    SecretsState.KEY_MISMATCH: "stored credentials need another key; pass that key, or reconnect the accounts",
-}
 WAL_RESET_FIXED: Final = (3, 51, 3)
 """The first SQLite version whose WAL cannot lose writes of two connections (sqlite.org/wal.html#walresetbug)."""
 
@@ -57,8 +52,8 @@ class FeaturesState(Protocol):
     def work_problem(self) -> str | None:
         """Returns why no jobs are run at the moment; None if they are."""
 
-    def secrets_state(self) -> SecretsState | None:
-        """Returns how the stored credentials are protected; None before the handshake."""
+    def secrets_problem(self) -> str | None:
+        """Returns why stored credentials cannot be used; None if they can, and before the handshake."""
 
     def claude_program(self) -> Awaitable[Program]: ...
 
@@ -117,13 +112,13 @@ class SystemService(System):
 
     def _check_health(self) -> Health:
         free = shutil.disk_usage(self._database.path.parent).free
-        work, secrets, dropped = self._features.work_problem(), self._features.secrets_state(), self._logs.dropped
+        work, dropped = self._features.work_problem(), self._logs.dropped
         lost = f"{dropped} log records were dropped because stderr or the log file did not accept them"
         problems = {
             "database": self._database_problem(),
             "disk": f"{free // 2**20} MiB free; work stops when the disk is full" if free < LOW_DISK_BYTES else None,
             "worker": f"no jobs are run: {work}" if work else None,
-            "secrets": SECRETS_PROBLEMS.get(secrets),
+            "secrets": self._features.secrets_problem(),
             "logs": lost if dropped else None,
         }
         degraded, ok = HealthStatus.DEGRADED, HealthStatus.OK

@@ -15,6 +15,7 @@ from sidecar_protocol.contract import Notification
 from sidecar_protocol.entities import WaitingFor
 
 from sidecar.claude.handlers import ClaudeRunHandler
+from sidecar.claude.live_tasks import LiveJobs
 from sidecar.claude.process.discovery import Discovery
 from sidecar.claude.process.launch import Launcher
 from sidecar.claude.process.orphans import ProcessTable
@@ -100,7 +101,7 @@ class RunHarness:
             process_table=ProcessTable(database),
         )
         self.handler = ClaudeRunHandler(
-            runtime, launcher, SessionStore(database), UsageStore(database, clock), silence_s=0.5
+            runtime, launcher, SessionStore(database), UsageStore(database, clock), LiveJobs(), silence_s=0.5
         )
 
     @property

@@ -181,9 +181,12 @@ def test_a_result_is_valid_even_if_the_process_had_to_be_killed() -> None:
     assert reader.finish(-9, "").text == "done"
 
 
-def test_the_failure_of_a_background_turn_does_not_replace_the_answer() -> None:
-    reader, _ = read([result(), result(is_error=True, subtype="error_during_execution")])
-    assert reader.finish(1, "").text == "done"
+def test_the_last_result_decides_and_an_earlier_answer_is_kept_in_the_failure() -> None:
+    reader, _ = read([result(), result(result="and more", num_turns=2), result(is_error=True, result="broken")])
+    failed = failure(reader)
+    assert (failed.kind, (failed.details or {})["interim_answer"]) == ("api_error", "and more")
+    reader, _ = read([result(num_turns=1), result(result="final", num_turns=2)])
+    assert (reader.finish(0, "").text, reader.finish(0, "").num_turns) == ("final", 3)
 
 
 def test_invalid_lines_are_counted_and_skipped() -> None:

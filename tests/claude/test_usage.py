@@ -9,7 +9,7 @@ import pytest
 from sidecar_protocol.claude.runs import ClaudeUsage
 from sidecar_protocol.claude.usage import ClaudeUsages, UsageEntry, UsageGroup, UsageList
 
-from sidecar.claude.stream import MessageUsage, RunUsage
+from sidecar.claude.billing import MessageUsage, ModelUsage, RunUsage
 from sidecar.claude.usage import UsageStore
 from sidecar.commandline.client import RemoteError
 from tests.claude.client import ClaudeClient, connected
@@ -37,7 +37,7 @@ class UsageHarness:
         """Adds the usage of a job with these API messages, each of 10 tokens and a cent."""
         reported = tuple(MessageUsage(one, model, ClaudeUsage(input_tokens=7, output_tokens=3)) for one in messages)
         with self.app.database.write():
-            self.store.add(job_id, session_id, RunUsage(reported, {model: 0.01 * len(messages)}))
+            self.store.add(job_id, session_id, RunUsage({model: ModelUsage(cost_usd=0.01 * len(messages))}, reported))
 
     async def entries(self, group: str, start: str, end: str, zone: str = "UTC") -> list[UsageEntry]:
         listed = await self.usage.list(start=start, end=end, time_zone=zone, group=UsageGroup(group))
@@ -102,7 +102,7 @@ async def test_a_message_that_two_turns_report_counts_once(harness: UsageHarness
     harness.at("2020-06-01T10:00:00Z").record("one", "m1", "m2")
     with harness.app.database.write():
         more = MessageUsage("m2", "opus", ClaudeUsage(input_tokens=7, output_tokens=30))
-        harness.store.add("two", None, RunUsage((more,), {}))
+        harness.store.add("two", None, RunUsage(messages=(more,)))
     (entry,) = await harness.entries("model", **EVER)
     assert (entry.model, entry.jobs, entry.usage) == ("opus", 1, ClaudeUsage(input_tokens=14, output_tokens=33))
 

@@ -14,6 +14,7 @@ from sidecar_protocol.claude.sessions import ClaudeMessage, ClaudeTurnResult, Se
 from sidecar_protocol.contract import Encoded, JobSpec, Notification
 from sidecar_protocol.entities import Job, JobStatus
 
+from sidecar.claude.live_tasks import LiveJobs
 from sidecar.claude.permissions.journal import PermissionJournal
 from sidecar.claude.process.discovery import Discovery
 from sidecar.claude.process.launch import Launcher
@@ -90,8 +91,16 @@ class TurnHarness:
             process_table=ProcessTable(self.database),
         )
         conversations = ConversationJournal(runtime, self.sessions)
+        self.live = LiveJobs()
         self.handler = TurnHandler(
-            runtime, launcher, self.pool, self.sessions, self.permissions, conversations, TurnTimes(**times)
+            runtime,
+            launcher,
+            self.pool,
+            self.sessions,
+            self.permissions,
+            conversations,
+            self.live,
+            TurnTimes(**times),
         )
 
     def create_session(self) -> Session:

@@ -9,13 +9,14 @@ import base64
 import json
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from dateutil.rrule import rrulestr  # type: ignore[import-untyped]
+from dateutil.rrule import rrulestr
 
 Resource = dict[str, Any]
 FORBIDDEN_WITH_TOKEN = frozenset(
@@ -250,12 +251,7 @@ class FakeCalendars:
         rows = [row for row in calendar.rows.values() if not row.gone]
         if query.get("singleEvents") != "true":
             return [*calendar.masters.values(), *(row.resource for row in rows if _is_own(row))]
-        return [
-            row.resource
-            for row in rows
-            if (low is None or _moment(row.resource["end"], calendar) > low)
-            and (high is None or _moment(row.resource["start"], calendar) < high)
-        ]
+        return [row.resource for row in rows if _overlaps(row.resource, low, high, calendar)]
 
     # --- internals ----------------------------------------------------------------------------------------------
 
@@ -334,6 +330,14 @@ def _occurrences(master: Resource, calendar: FakeCalendar, until: datetime) -> I
 def _is_own(row: Row) -> bool:
     """Whether a listing without `singleEvents` contains it: not an occurrence, or an exception."""
     return "recurringEventId" not in row.resource or row.moved or row.gone
+
+
+def _overlaps(resource: Mapping[str, Any], low: datetime | None, high: datetime | None, calendar: FakeCalendar) -> bool:
+    """Whether a listing from `low` to `high` contains an event; one with an unreadable time is in every listing."""
+    with suppress(KeyError, ValueError):
+        starts, ends = (_moment(resource[name], calendar) for name in ("start", "end"))
+        return (low is None or ends > low) and (high is None or starts < high)
+    return True
 
 
 def _moment(when: Mapping[str, str], calendar: FakeCalendar) -> datetime:

@@ -11,7 +11,7 @@ from tests.jobs.harness import NonRecoverableJob, RepeatableJob, SimpleJob
 
 LIVE: Final = ("queued", "running")
 SPECS: Final[dict[str, type[SimpleJob]]] = {spec.type: spec for spec in (SimpleJob, RepeatableJob, NonRecoverableJob)}
-HIDDEN: Final = ("lock", "idempotency_key")
+HIDDEN: Final = ("lock", "idempotency_key", "delay_s", "is_due")
 """Fields of `Job` that the contract does not have."""
 
 
@@ -37,6 +37,13 @@ class Job:
     waiting_for: str | None = None
     lock: str | None = None
     idempotency_key: str | None = None
+    delay_s: float | None = None
+    is_due: bool = True
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it waits for a time that the queue chose."""
+        return self.status == "queued" and not self.is_due and self.delay_s is not None
 
 
 @dataclass
@@ -55,6 +62,17 @@ class Model:
     def later(self, seconds: float) -> str:
         return iso(self.clock.now_ms() + round(seconds * 1000))
 
+    def mark_due(self) -> None:
+        """Marks the jobs whose time has come: they stay due if the clock is set back."""
+        for job in self.jobs.values():
+            job.is_due = job.is_due or job.run_at is None or job.run_at <= self.now
+
+    def limit_waits(self) -> None:
+        """Moves the next tries that lie further ahead than their delays."""
+        for job in self.jobs.values():
+            if job.is_waiting and job.delay_s is not None and str(job.run_at) > self.later(job.delay_s):
+                self.change(job, run_at=self.later(job.delay_s))
+
     def is_locked(self, job: Job) -> bool:
         """Returns whether a running job holds the lock that this one needs."""
         return job.lock is not None and any(
@@ -69,11 +87,12 @@ class Model:
 
     def next_due(self, full_types: list[str]) -> str | None:
         """Returns the job to claim now: by priority, then by age."""
+        self.mark_due()
         due = [
             job
             for job in self.jobs.values()
             if job.status == "queued" and not self.paused and not self.is_locked(job) and job.type not in full_types
-            if job.run_at is None or job.run_at <= self.now
+            if job.is_due
         ]
         return max(due, key=lambda job: job.priority).job_id if due else None  # the first one of the highest
 
@@ -91,7 +110,10 @@ class Model:
         if job.cancel_requested:
             self.finish(job, "cancelled")
         else:
-            fields = {"run_at": None, "waiting_for": None, **fields}
+            fields = {"run_at": None, "waiting_for": None, "delay_s": None, **fields}
+            if fields["delay_s"] is not None:
+                fields["run_at"] = self.later(fields["delay_s"])
+            fields["is_due"] = fields["run_at"] is None
             self.change(job, status="queued", started_at=None, progress=0.0, **fields)
 
     def end_by_policy(self, job: Job, **fields: Any) -> None:

@@ -130,6 +130,7 @@ class QueueMachine(RuleBasedStateMachine):
             return
         attempts, now = max_attempts or SPECS[kind].policy.max_attempts, self.model.now
         job = Job(created.job.job_id, kind, priority, run_at, attempts, now, now, lock=lock, idempotency_key=key)
+        job.is_due = run_at is None or run_at <= now
         self.model.jobs[job.job_id] = job
         self.model.expected_updates.append(self.model.as_entity(job))
 
@@ -163,7 +164,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.store_outcome(job, failure)
         if retryable and job.attempt < job.max_attempts:
             wait_s = 2**job.attempt * (1 + 0.2 * RANDOM_FRACTION) if retry_after_s is None else retry_after_s
-            self.model.requeue(job, run_at=self.model.later(wait_s), waiting_for="retry")
+            self.model.requeue(job, delay_s=wait_s, waiting_for="retry")
         else:
             self.model.finish(job, "failed")
 
@@ -176,8 +177,8 @@ class QueueMachine(RuleBasedStateMachine):
     def snooze(self, number: int, delay_s: float, why: str) -> None:
         job = self.pick(number, "running")
         self.store_outcome(job, JobSnoozed("Not now.", delay_s=delay_s, waiting_for=WaitingFor(why)))
-        run_at = self.model.later(min(max(delay_s, 1), 24 * 3600))
-        self.model.requeue(job, attempt=job.attempt - 1, run_at=run_at, waiting_for=why)
+        delay_s = min(max(delay_s, 1), 24 * 3600)
+        self.model.requeue(job, attempt=job.attempt - 1, delay_s=delay_s, waiting_for=why)
 
     @precondition(lambda self: self.has("running"))
     @rule(number=st.integers(0, 99))
@@ -235,9 +236,14 @@ class QueueMachine(RuleBasedStateMachine):
             result_of(self.service.retry(job_id=job.job_id))
         except JobNotFinished:
             assert job.status in LIVE
+            assert not job.is_waiting
+            return
+        if job.is_waiting:
+            self.model.change(job, run_at=None, is_due=True, delay_s=None, waiting_for=None)
             return
         assert job.status not in LIVE
         reset = {"run_at": None, "waiting_for": None, "started_at": None, "finished_at": None, "progress": 0.0}
+        reset |= {"is_due": True, "delay_s": None}
         self.model.change(job, status="queued", attempt=0, recoveries=0, cancel_requested=False, **reset)
 
     @rule(paused=st.booleans())
@@ -249,6 +255,12 @@ class QueueMachine(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([0.001, 1, 5, 40, 24 * 3600]))
     def advance(self, seconds: float) -> None:
         self.clock.advance(seconds)
+
+    @rule(seconds=st.sampled_from([0.002, 3, 24 * 3600]))
+    def set_the_clock_back(self, seconds: float) -> None:
+        self.clock.wall_ms -= round(seconds * 1000)
+        self.journal.limit_waits()
+        self.model.limit_waits()
 
     @rule()
     def crash_repeatedly_while_running(self) -> None:

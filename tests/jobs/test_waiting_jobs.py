@@ -3,8 +3,9 @@
 import pytest
 from sidecar_protocol.entities import WaitingFor
 
+from sidecar.commandline.client import RemoteError
 from sidecar.job_handler import JobSnoozed
-from tests.jobs.harness import JobsHarness
+from tests.jobs.harness import JobsHarness, SimpleJob
 
 
 async def test_a_running_job_reports_what_it_waits_for(harness: JobsHarness) -> None:
@@ -63,4 +64,75 @@ async def test_progress_is_stored_once_a_second_by_the_wall_clock(
         await harness.run_pending()
         assert await row() == [0.4, "an hour earlier"]
         run.succeed()
+        await harness.until_updated(job_id, status="succeeded")
+
+
+async def snoozed(harness: JobsHarness, name: str, delay_s: float) -> str:
+    """Returns the id of a job that waits for a rate limit."""
+    job_id = await harness.create_job(name)
+    (await harness.handler.next_run(name)).fail(
+        JobSnoozed("Later.", delay_s=delay_s, waiting_for=WaitingFor.RATE_LIMIT)
+    )
+    await harness.until_updated(job_id, waiting_for="rate_limit")
+    await harness.run_pending()
+    return job_id
+
+
+async def test_a_snooze_never_lasts_longer_than_its_delay_if_the_clock_is_set_back(harness: JobsHarness) -> None:
+    async with harness.working():
+        job_id = await snoozed(harness, "a", 600)
+        harness.clock.wall_ms -= 24 * 3_600_000
+        harness.look_for_jobs()
+        await harness.run_pending()
+        run_at = (await harness.get_job(job_id))["run_at"]
+        assert run_at == "2026-11-22T08:10:00.000Z"
+        assert (await harness.log_messages(job_id))[-1] == f"Waits until {run_at}: the clock was set back"
+        await harness.pass_time(599)
+        assert (await harness.get_job(job_id))["status"] == "queued"
+        await harness.pass_time(1)
+        run = await harness.handler.next_run("a")
+        assert run.context.snoozed_for_s == pytest.approx(600)
+        run.succeed()
+        await harness.until_updated(job_id, status="succeeded")
+
+
+async def test_a_clock_that_was_far_ahead_does_not_count_as_a_long_snooze(harness: JobsHarness) -> None:
+    async with harness.working():
+        await snoozed(harness, "a", 600)
+        harness.clock.wall_ms += 365 * 24 * 3_600_000
+        harness.look_for_jobs()
+        run = await harness.handler.next_run("a")
+        assert run.context.snoozed_for_s == pytest.approx(600)
+        run.succeed()
+
+
+async def test_a_retry_on_request_starts_a_job_that_waits_for_its_next_try(harness: JobsHarness) -> None:
+    async with harness.working():
+        job_id = await snoozed(harness, "a", 600)
+        job = await harness.jobs.retry(job_id=job_id)
+        assert (job.status, job.run_at, job.waiting_for) == ("queued", None, None)
+        assert "Next try requested" in await harness.log_messages(job_id)
+        (await harness.handler.next_run("a")).succeed()
+        await harness.until_updated(job_id, status="succeeded")
+
+
+async def test_a_retry_on_request_does_not_start_a_job_before_the_time_that_its_client_chose(
+    harness: JobsHarness,
+) -> None:
+    async with harness.working():
+        job_id = await harness.create_job("a", run_at="2026-11-23T09:00:00Z")
+        with pytest.raises(RemoteError) as refused:
+            await harness.jobs.retry(job_id=job_id)
+        assert refused.value.kind == "job_not_finished"
+
+
+async def test_running_a_schedule_by_hand_starts_its_waiting_job(harness: JobsHarness) -> None:
+    harness.scheduler.ensure("nightly", SimpleJob(name="a"), period_s=86_400)
+    async with harness.working():
+        job_id = (await harness.call("jobs.schedules.run", {"schedule_id": "nightly"}))["job_id"]
+        (await harness.handler.next_run("a")).fail(JobSnoozed("Later.", delay_s=600, waiting_for=WaitingFor.RATE_LIMIT))
+        await harness.until_updated(job_id, waiting_for="rate_limit")
+        again = await harness.call("jobs.schedules.run", {"schedule_id": "nightly"})
+        assert (again["job_id"], again["run_at"], again["waiting_for"]) == (job_id, None, None)
+        (await harness.handler.next_run("a")).succeed()
         await harness.until_updated(job_id, status="succeeded")

@@ -71,3 +71,32 @@ def test_the_permission_request_that_was_made_last_is_listed_first(raw_client: S
         listed = wire.call("claude.permissions.list")["requests"]
         opened = wire.call("claude.permissions.list", status="open")["requests"]
     assert [one["request_id"] for one in listed] == [one["request_id"] for one in opened] == asked[::-1]
+
+
+def test_a_retry_does_not_wait_until_the_clock_has_caught_up(raw_client: StartRawClient) -> None:
+    with raw_client(command=STEPPED) as wire:
+        wire.initialize()
+        job_id = wire.call("jobs.create", type="test.fail", max_attempts=2)["job"]["job_id"]
+        wire.until_job(job_id, "running")
+        waiting = wire.until_job(job_id, "queued")
+        set_clock(wire.data_dir, -86_400_000)
+        brought_forward = wire.until_job(job_id, "queued")
+        assert wire.until_job(job_id, "failed")["attempt"] == 2
+    assert brought_forward["run_at"] < waiting["run_at"]
+
+
+def test_a_retry_does_not_wait_for_the_clock_after_a_restart_either(raw_client: StartRawClient) -> None:
+    with raw_client(command=STEPPED) as wire:
+        wire.initialize()
+        wire.call("jobs.queue.pause")
+        job_id = wire.call("jobs.create", type="test.fail", max_attempts=2)["job"]["job_id"]
+        planned = wire.call("jobs.create", type="test.echo", run_at="2098-01-01T00:00:00Z")["job"]
+        wire.call("jobs.queue.resume")
+        wire.until_job(job_id, "running")
+        wire.until_job(job_id, "queued")
+        wire.process.kill()
+    set_clock(wire.data_dir, -86_400_000)
+    with raw_client(command=STEPPED) as wire:
+        wire.initialize()
+        assert wire.until_job(job_id, "failed")["attempt"] == 2
+        assert wire.call("jobs.get", job_id=planned["job_id"]) == planned, "a time that the client chose is its own"

@@ -125,6 +125,53 @@ async def test_a_later_key_of_the_client_replaces_the_key_file(data_dir: Path) -
     assert not (data_dir / KEY_FILE).exists()
 
 
+async def test_the_key_file_is_deleted_only_once_the_backups_are_encrypted_with_the_clients_key(data_dir: Path) -> None:
+    path = old(data_dir)
+    app = InProcessApp(path)
+    await app.initialize()
+    await app.features.seal_secrets()
+    back_up(app.connection, backup := data_dir / "backups" / "sidecar-by-hand.db")
+    with app.database.write():
+        app.database.execute("DELETE FROM atlassian_accounts")
+        app.database.execute("DELETE FROM calendar_accounts")
+    app.unit_of_work.commit()
+    app.close()
+
+    app = InProcessApp(path)
+    assert (await app.initialize(secrets={"key": KEY}))["secrets"] == "protected"
+    await app.features.seal_secrets()
+    assert not (data_dir / KEY_FILE).exists()
+    with closing(sqlite3.connect(backup)) as connection:
+        (token,) = connection.execute("SELECT api_token FROM atlassian_accounts WHERE account_id = 'jira-1'").fetchone()
+    assert app.runtime.vault.open(token, API_TOKEN, "jira-1") == SECRETS[2]
+    app.close()
+
+
+async def test_a_damaged_backup_a_foreign_file_or_a_damaged_value_stops_nothing_and_is_not_deleted(
+    data_dir: Path,
+) -> None:
+    path = old(data_dir)
+    (data_dir / "backups").mkdir()
+    (data_dir / "backups" / "mine.db").write_bytes(b"not a database" * 100)
+    app = InProcessApp(path)
+    await app.initialize()
+    await app.features.seal_secrets()
+    with app.database.write():
+        app.database.execute(
+            "UPDATE atlassian_accounts SET api_token = substr(api_token, 1, 30) WHERE account_id = 'jira-1'"
+        )
+    app.unit_of_work.commit()
+    app.close()
+
+    app = InProcessApp(path)
+    await app.initialize(secrets={"key": KEY})
+    await app.features.seal_secrets()
+    assert SECRETS[0] in app.runtime.vault.open(stored(app)[0], CREDENTIALS, "acc-1")
+    assert (data_dir / KEY_FILE).exists()  # the damaged value may be repaired
+    assert (data_dir / "backups" / "mine.db").exists()
+    app.close()
+
+
 @pytest.mark.parametrize(("key", "status"), [(KEY, "ok"), (OTHER_KEY, "degraded"), (None, "degraded")])
 async def test_the_health_check_reports_credentials_without_their_key(
     data_dir: Path, key: str | None, status: str

@@ -227,6 +227,25 @@ def permissions(_: int) -> Iterator[tuple[Mapping[str, str], Play]]:
     yield STEADY_CLAUDE, play
 
 
+@contextmanager
+def tasks(_: int) -> Iterator[tuple[Mapping[str, str], Play]]:
+    """Stops a command that Claude has left running in the background."""
+
+    def play(host: RawClient) -> None:
+        host.initialize(client_info=CLIENT)
+        session_id = host.call("claude.sessions.create")["session_id"]
+        prompt = "[[command:999999]] [[text:The server runs.]]"
+        job_id = host.call("claude.sessions.send", session_id=session_id, prompt=prompt)["job_id"]
+        while not host.until("jobs.progress")["message"].startswith("Waiting for background tasks"):
+            pass
+        (task,) = host.call("claude.tasks.list", session_id=session_id)["tasks"]
+        host.call("claude.tasks.stop", job_id=job_id, task_id=task["task_id"])
+        host.until_job(job_id, "succeeded")
+        host.call("claude.sessions.get", session_id=session_id)
+
+    yield STEADY_CLAUDE, play
+
+
 def _until_asked(host: RawClient, session_id: str, command: str) -> Any:
     """Sends a prompt and returns the permission request for a command."""
     asked = json.dumps({"command": command}, separators=(",", ":"))
@@ -270,6 +289,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "a_user_connects_confluence_and_the_feed_shows_it": confluence,
     "claude_runs_a_prompt_and_the_feed_shows_it": claude,
     "claude_requests_permission_and_the_user_decides": permissions,
+    "claude_works_in_the_background_and_a_task_is_stopped": tasks,
     "a_fixed_clock_and_seed_repeat_all_ids_and_times": plans,
 }
 """Scenarios by the name of the transcript."""

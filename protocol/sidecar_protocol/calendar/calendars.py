@@ -82,6 +82,11 @@ class Calendar(Model):
     """Whether the user wants to see it.  A deselected calendar is not synced, and its events are hidden."""
     sync_error: CalendarSyncError | None = None
     """Why the last sync could not read this calendar; null if it could."""
+    skipped_events: Count = 0
+    """Events that the last complete read left out because they could not be read.  The sync's log names them."""
+    adjusted_events: Count = 0
+    """Events that are stored although a part of them could not be followed, such as an unknown time zone or an invalid
+    recurrence rule; they may differ from the original.  The sync's log names them."""
     last_sync_at: UtcTime | None = None
     created_at: UtcTime
     updated_at: UtcTime

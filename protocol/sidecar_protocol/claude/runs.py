@@ -52,7 +52,7 @@ Turns = Annotated[
 ]
 
 TIMEOUT_S = 3_600.0
-"""Default timeout of a run, and timeout of a turn, in seconds."""
+"""Default timeout of a run and of a turn, in seconds."""
 
 
 class PermissionMode(StrEnum):
@@ -90,14 +90,15 @@ class ClaudeUsage(Model):
 
 
 class ClaudeAnswer(Model):
-    """The answer to a prompt."""
+    """The answer to a prompt, after the end of all tasks that Claude ran in the background."""
 
     text: str
-    """The final answer, at most 2 MiB of UTF-8."""
+    """The final answer, at most 2 MiB of UTF-8.  Claude may have written others before, while tasks were running."""
     text_truncated: Flag = False
     """True if the answer was longer; the CLI's own transcript contains all of it."""
     model: str | None
     usage: ClaudeUsage
+    """All tokens that were used for the answer, including those of subagents."""
     total_cost_usd: float | None = None
     """The CLI's estimate, at list prices."""
     num_turns: Count | None = None

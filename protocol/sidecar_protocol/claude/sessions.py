@@ -17,6 +17,7 @@ from sidecar_protocol.claude.runs import (
     ToolRules,
     session_lock,
 )
+from sidecar_protocol.claude.tasks import ClaudeTask
 from sidecar_protocol.contract import UNCHANGED, JobPolicy, JobSpec, Model, Notification, Recovery, RpcError, method
 from sidecar_protocol.entities import Job
 from sidecar_protocol.errors import InvalidCursor, PayloadTooLarge
@@ -32,6 +33,7 @@ from sidecar_protocol.scalars import (
     NextCursor,
     OpaqueId,
     Priority,
+    Seconds,
     SessionId,
     ShortText,
     UtcTime,
@@ -65,6 +67,8 @@ class TakeTurn(JobSpec):
 
     session_id: SessionId
     prompt: LongText
+    timeout_s: Seconds | None = None
+    """Null for one hour.  The time during which a permission request is open does not count."""
 
     def lock_key(self) -> str:
         """Returns the session's lock."""
@@ -77,7 +81,7 @@ class SessionStatus(StrEnum):
     IDLE = "idle"
     """No turn is running."""
     RUNNING = "running"
-    """A turn is running."""
+    """A turn is running, or only its background tasks are (`tasks`)."""
     WAITING = "waiting"
     """Permission requests are open: `claude.permissions.list` with status `open` returns them."""
     INTERRUPTED = "interrupted"
@@ -105,6 +109,8 @@ class Session(Model):
     allowed_tools: list[str]
     system_prompt: str | None
     status: SessionStatus
+    tasks: list[ClaudeTask]
+    """The live tasks of its turn, oldest first.  While there are background tasks, the turn goes on."""
     created_at: UtcTime
     updated_at: UtcTime
     last_message_at: UtcTime | None
@@ -145,7 +151,7 @@ class MessageKind(StrEnum):
     CLEARED = "cleared"
     """The conversation was cleared, as by `/clear`: Claude no longer knows the messages before."""
     NOTICE = "notice"
-    """An action of the sidecar, such as going on in a new conversation of the CLI; `text` explains it."""
+    """Something that happened to the session: a background task ended, or it goes on in a new conversation."""
     RAW = "raw"
     """Other output of the CLI, such as types of a newer release."""
 
@@ -256,8 +262,14 @@ class Sessions(Protocol):
         ...
 
     @method("claude.sessions.send", raises=(SessionNotFound, PayloadTooLarge))
-    async def send(self, *, session_id: SessionId, prompt: LongText, priority: Priority = 0) -> Job:
-        """Queues a turn as a job of type `claude.turn`; the job's result is a `ClaudeTurnResult`."""
+    async def send(
+        self, *, session_id: SessionId, prompt: LongText, priority: Priority = 0, timeout_s: Seconds | None = None
+    ) -> Job:
+        """Queues a turn as a job of type `claude.turn`; the job's result is a `ClaudeTurnResult`.
+
+        The turn goes on until the tasks that Claude runs in the background have ended, at most for `timeout_s` (null
+        for one hour).
+        """
         ...
 
     @method("claude.sessions.interrupt", raises=(SessionNotFound,))

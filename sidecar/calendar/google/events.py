@@ -1,11 +1,10 @@
 """Converts calendars and events of the Calendar API v3."""
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from sidecar.calendar.provider import RemoteCalendar, RemoteEvent
-from sidecar.clock import DAY_S
 from sidecar.days import zone_or_utc
 from sidecar.json_reader import get_object, get_objects, get_text
 
@@ -44,8 +43,12 @@ def event(item: Mapping[str, Any], zone: str) -> RemoteEvent | None:
     start_ts, end_ts = _timestamp(start, zone), _timestamp(end, zone)
     if start_ts is None or start_time is None:
         return None
+    if is_all_day and (end_ts is None or end_ts <= start_ts) and date.fromisoformat(start_time) < date.max:
+        # The end is exclusive, so that an event that ends on the day of its start would have no day.
+        end = {"date": (date.fromisoformat(start_time) + timedelta(days=1)).isoformat()}
+        end_time, end_ts = _time(end), _timestamp(end, zone)
     if end_ts is None or end_time is None or end_ts < start_ts:
-        end_ts, end_time = start_ts + (DAY_S if is_all_day else 0), end_time or start_time
+        end_ts, end_time = start_ts, start_time
     attendees = get_objects(item, "attendees")[:MAX_ATTENDEES]
     sequence = item.get("sequence")
     return RemoteEvent(

@@ -29,6 +29,7 @@ from sidecar.calendar.google.tokens import AccessTokens, GetToken
 from sidecar.calendar.provider import (
     AccountReader,
     ConnectedAccount,
+    EventProblem,
     EventQuery,
     Provider,
     RemoteCalendar,
@@ -199,12 +200,15 @@ def _what(query: EventQuery | None) -> str:
 def _page(items: Sequence[Mapping[str, Any]], zone: str) -> RemoteEventPage:
     events: list[RemoteEvent] = []
     removed: list[str] = []
+    problems: list[EventProblem] = []
     for item in items:
         if item.get("status") == "cancelled":  # may have no member except its id
             removed.append(str(item["id"]))
         elif (event := google_events.event(item, zone)) is not None:
             events.append(event)
-    return RemoteEventPage(events, removed)
+        else:
+            problems.append(EventProblem(get_text(item, "summary"), "its start cannot be read", is_skipped=True))
+    return RemoteEventPage(events, removed, problems=problems)
 
 
 def _items(body: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -23,17 +23,20 @@ import anyio
 
 from sidecar.claude.process.environment import DATABASE_ENV
 from sidecar.claude.process.windows_job import JobObject
+from sidecar.claude.process.work import Work, WorkState
+from sidecar.json_reader import parse_object
 
 log = logging.getLogger(__name__)
 
-OnLine = Callable[[bytes], bool]
-"""Receives each line of stdout and returns whether it is the result line.  Must not raise."""
+OnLine = Callable[[bytes, Mapping[str, Any] | None], None]
+"""Receives each line of stdout, and the JSON object that it is, or None.  Must not raise."""
 
 LINE_LIMIT: Final = 64 * 1024 * 1024
 """Maximum length of a line in bytes: the CLI writes a whole answer, or an image that a tool read, as one line."""
 STDERR_LIMIT: Final = 8 * 1024
 PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
-INTERRUPT: Final = {"type": "control_request", "request_id": "interrupt", "request": {"subtype": "interrupt"}}
+FOLLOW_UP_S: Final = 3.0
+"""Seconds from the end of a background task to the turn that may follow, which needs 10 to 100 ms (measured)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +122,9 @@ class LineSplitter:
 class ClaudeProcess(asyncio.SubprocessProtocol):
     """A CLI process.
 
-    `prompt_done` is set while no prompt is unfinished: after its result, or after the exit.  `exited` is set when the
-    process has exited; a tool may then still hold its pipes.  `closed` is set when the pipes are closed as well.
+    `prompt_done` is set while no prompt is unfinished: after the end of its `work`, or after the exit.  `exited` is
+    set when the process has exited; a tool may then still hold its pipes.  `closed` is set when the pipes are closed
+    as well.
     `database` is the database that its environment names as its owner's.
     """
 
@@ -133,6 +137,8 @@ class ClaudeProcess(asyncio.SubprocessProtocol):
         self.exited = anyio.Event()
         self.closed = anyio.Event()
         self.lines = LineSplitter()
+        self.work = Work()
+        self._follow_up: asyncio.TimerHandle | None = None
         self._on_release = on_release
         self._job_object: JobObject | None = None
         self._stderr = bytearray()
@@ -159,6 +165,7 @@ class ClaudeProcess(asyncio.SubprocessProtocol):
         """
         if not self.exited.is_set():
             self.prompt_done = anyio.Event()
+            self.work.begin()
             self.lines.dropped = 0
             texts = [{"type": "text", "text": text} for text in (before, prompt)]
             message = {"role": "user", "content": prompt if before is None else texts}
@@ -201,12 +208,25 @@ class ClaudeProcess(asyncio.SubprocessProtocol):
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         if fd == 1:
-            for line in self.lines.feed(data):
-                if self.on_line(line):
-                    self.prompt_done.set()
+            for line in filter(bytes.strip, self.lines.feed(data)):
+                self._read(line)
         else:
             self._stderr += data
             del self._stderr[:-STDERR_LIMIT]
+
+    def _read(self, line: bytes) -> None:
+        parsed = parse_object(line)
+        if parsed is not None:
+            self.work.read(parsed)
+        self.on_line(line, parsed)
+        state = self.work.state
+        if state is WorkState.OVER:
+            self.prompt_done.set()
+        if state is not WorkState.MAY_CONTINUE and self._follow_up is not None:
+            self._follow_up.cancel()
+            self._follow_up = None
+        elif state is WorkState.MAY_CONTINUE and self._follow_up is None:
+            self._follow_up = asyncio.get_running_loop().call_later(FOLLOW_UP_S, self.prompt_done.set)
 
     def process_exited(self) -> None:
         # The last output may still be in the pipes.

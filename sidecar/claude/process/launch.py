@@ -15,6 +15,7 @@ from sidecar.claude.process.discovery import REINSTALL_HINT, Discovery
 from sidecar.claude.process.environment import cli_environment
 from sidecar.claude.process.orphans import ProcessTable, StoredProcess, start_time
 from sidecar.claude.process.user_settings import config_dir, default_model
+from sidecar.claude.process.work import STATE_EVENTS_ENV
 from sidecar.claude.records.files import RecordFiles
 from sidecar.job_handler import JobFailed
 
@@ -58,7 +59,8 @@ class Launcher:
     ) -> ClaudeProcess:
         """Starts a CLI whose `owner_env`, JOB_ENV or SESSION_ENV, names its owner.  Raises `JobFailed`."""
         folder, executable = await self.working_directory(cwd), await self.discovery.find()
-        environment = cli_environment(self.environment, executable.path) | {owner_env: owner_id}
+        own = {owner_env: owner_id, STATE_EVENTS_ENV: "1"}
+        environment = cli_environment(self.environment, executable.path) | own
         try:
             process = await start(
                 executable.path,

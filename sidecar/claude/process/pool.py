@@ -9,6 +9,7 @@ import anyio
 from anyio.abc import TaskGroup
 from sidecar_protocol.claude.sessions import Session
 
+from sidecar.claude.billing import ProcessTotals
 from sidecar.claude.process.cli_process import ClaudeProcess, OnLine
 from sidecar.claude.process.stopping import SHUTDOWN, TERMINATE, interrupt, stop, wait_for_exit
 from sidecar.claude.sessions.session_settings import SessionSettings, change_requests
@@ -40,8 +41,8 @@ class SessionProcess:
     """The settings that the process works with, or None if they are unknown."""
     model: str | None = None
     """The model that it has last reported; None if it has reported none since the last change of ours."""
-    cost_so_far: float = 0.0
-    """The total cost that it has reported, in USD."""
+    totals: ProcessTotals = field(default_factory=ProcessTotals)
+    """The usage that it has reported."""
     state: State = State.BUSY
     idle_ended: anyio.Event = field(default_factory=anyio.Event)
     ended: anyio.Event = field(default_factory=anyio.Event)

@@ -7,7 +7,7 @@ import anyio
 from anyio.to_thread import run_sync
 from psutil import Process
 
-from sidecar.claude.process.cli_process import INTERRUPT, ClaudeProcess
+from sidecar.claude.process.cli_process import ClaudeProcess
 from sidecar.claude.process.orphans import kill_orphans, process_tree
 
 EXIT_GRACE_S: Final = 30.0
@@ -42,13 +42,18 @@ async def wait_for_exit(process: ClaudeProcess, grace_s: float = EXIT_GRACE_S) -
 
 
 async def interrupt(process: ClaudeProcess) -> bool:
-    """Interrupts the prompt; call it shielded.  Returns whether the process is ready for another one."""
+    """Interrupts the prompt and its tasks; call it shielded.  Returns whether the process is ready for another one."""
     with anyio.move_on_after(CANCEL.terminate_s):
         while not process.prompt_done.is_set():
-            process.send(INTERRUPT)
+            _send_interrupt(process)
             with anyio.move_on_after(INTERRUPT_AGAIN_S):
                 await process.prompt_done.wait()
     return process.prompt_done.is_set() and not process.exited.is_set()
+
+
+def _send_interrupt(process: ClaudeProcess) -> None:
+    for line in process.work.interrupt_lines():
+        process.send(line)
 
 
 async def stop(process: ClaudeProcess, owner_id: str, timeouts: StopTimeouts) -> None:
@@ -66,7 +71,7 @@ async def _interrupt_and_terminate(process: ClaudeProcess, owner_id: str, timeou
     """Takes the steps before SIGKILL.  Returns the processes that the CLI consisted of; some may still run."""
     began = anyio.current_time()
     if not process.prompt_done.is_set():
-        process.send(INTERRUPT)
+        _send_interrupt(process)
     if not timeouts.terminate_s:
         process.terminate()
     known = await run_sync(process_tree, process.pid, owner_id, process.database)

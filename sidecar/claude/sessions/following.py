@@ -8,6 +8,7 @@ from typing import Any, Final
 from sidecar.claude.process.pool import SessionProcess
 from sidecar.claude.sessions.conversation import ConversationJournal
 from sidecar.claude.sessions.journal import SessionJournal
+from sidecar.claude.sessions.messages import raw_json
 from sidecar.claude.sessions.session_settings import applied_model, rejection, reported_mode
 from sidecar.job_handler import JobContext
 from sidecar.json_reader import get_text
@@ -35,16 +36,16 @@ class Follower:
     _left: set[str] = field(default_factory=set)
     """Conversations that the process has left; some of its lines still name them."""
 
-    def on_line(self, line: Mapping[str, Any], raw: str) -> None:
-        """Handles a line; `raw` is its JSON as it is stored."""
+    def on_line(self, text: bytes, line: Mapping[str, Any]) -> None:
+        """Handles a line: its bytes, and the JSON object that it is."""
         if line.get("parent_tool_use_id") is not None:
             return
         kind = line.get("type")
         is_init = kind == "system" and line.get("subtype") == "init"
         if kind == "conversation_reset":
-            self._clear(get_text(line, "session_id"), raw)
+            self._clear(get_text(line, "session_id"), raw_json(text, line))
         elif is_init or kind in RECORDED_AFTER or (kind == "result" and line.get("is_error") is False):
-            self._follow(get_text(line, "session_id"), raw, is_init=is_init)
+            self._follow(get_text(line, "session_id"), text, line, is_init=is_init)
         if is_init and self.needs_worktree and (cwd := get_text(line, "cwd")):
             self.needs_worktree = False
             self.conversations.enter_worktree(self.session_id, cwd)
@@ -56,11 +57,11 @@ class Follower:
         self.conversation = None
         self.conversations.clear(self.session_id, self.context.job_id, raw)
 
-    def _follow(self, reported: str | None, raw: str, *, is_init: bool) -> None:
+    def _follow(self, reported: str | None, text: bytes, line: Mapping[str, Any], *, is_init: bool) -> None:
         if reported is None or reported == self.conversation or reported in self._left:
             return
         if self.conversation is not None:  # releases before conversation_reset (2.1.197)
-            self._clear(None, raw)
+            self._clear(None, raw_json(text, line))
         elif is_init and not self._left:
             return
         self.conversation = reported

@@ -15,11 +15,12 @@ from sidecar_protocol.claude.sessions import (
     Session,
     SessionStatus,
 )
+from sidecar_protocol.claude.tasks import ClaudeTask
 from sidecar_protocol.contract import UNCHANGED, Encoded, Unchanged
 from sidecar_protocol.errors import InvalidParams
 
+from sidecar.claude.billing import RunUsage
 from sidecar.claude.sessions.messages import NewMessage, storable, title_of
-from sidecar.claude.stream import RunUsage
 from sidecar.claude.usage import UsageStore
 from sidecar.clock import iso_now
 from sidecar.runtime import Runtime
@@ -27,7 +28,9 @@ from sidecar.storage.database import Database, Row
 from sidecar.storage.fulltext import FullTextIndex, SearchPlan, like_conditions
 from sidecar.storage.paging import PagedList, row_json
 
-SESSION_JSON: Final = row_json(Session, allowed_tools="json(allowed_tools_json)", usage=row_json(ClaudeUsage))
+SESSION_JSON: Final = row_json(
+    Session, allowed_tools="json(allowed_tools_json)", tasks="json(tasks_json)", usage=row_json(ClaudeUsage)
+)
 MESSAGE_JSON: Final = row_json(ClaudeMessage, message_id="session_id || ':' || seq", raw="json(raw_json)")
 NOT_STORED: Final = "a change of a Claude session could not be stored"
 SEARCH: Final = "claude_messages_search"
@@ -295,12 +298,18 @@ class SessionJournal:
         with self._database.write_or_log(NOT_STORED):
             self.update(session_id, SessionUpdate(permission_mode=mode))
 
+    def set_tasks(self, session_id: str, tasks: Sequence[ClaudeTask]) -> None:
+        """Stores the live tasks of a session's turn."""
+        with self._database.write_or_log(NOT_STORED):
+            tasks_json = to_json(tasks).decode()
+            self.assign(session_id, "tasks_json = :tasks_json", tasks_json=tasks_json)
+
     def end_turn(self, session_id: str, job_id: str, status: SessionStatus, usage: RunUsage) -> None:
         spent = {**usage.tokens.model_dump(), "total_cost_usd": usage.cost_usd or 0.0}
         sums = [f"{column} = {column} + :{column}" for column in spent]
         with self._database.write_or_log(NOT_STORED):
             self._usage.add(job_id, session_id, usage)
-            self.assign(session_id, "status = :status", *sums, status=status, **spent)
+            self.assign(session_id, "status = :status", "tasks_json = '[]'", *sums, status=status, **spent)
 
     def process_ended(self, session_id: str) -> None:
         """If this cannot be stored, the next start of the sidecar looks for the process in vain."""
@@ -313,7 +322,7 @@ class SessionJournal:
             self._database.execute("UPDATE claude_sessions SET has_process = 0 WHERE has_process = 1")
             self.change(
                 """
-                UPDATE claude_sessions SET
+                UPDATE claude_sessions SET tasks_json = '[]',
                     status = iif(session_id IN (SELECT value FROM json_each(:waiting)), 'waiting', 'interrupted'),
                     updated_at = :now, update_number = :update_number, version = version + 1
                 WHERE status = 'running'

@@ -36,6 +36,7 @@ BOOKKEEPING: Final = frozenset(
 )
 SYSTEM_BOOKKEEPING: Final = frozenset(
     {"init", "status", "api_retry", "thinking_tokens", "ui_invalidate", "background_tasks_changed"}
+    | {"session_state_changed", "task_started", "task_progress", "task_updated"}
 )
 BLOCKS: Final = {
     "text": MessageKind.ASSISTANT_TEXT,
@@ -76,6 +77,8 @@ def messages_in(line: Mapping[str, Any]) -> Iterator[NewMessage]:
                 yield NewMessage(MessageKind.TOOL_RESULT if is_result else MessageKind.RAW, _text_of(block))
         case "system" if str(line.get("subtype")) in SYSTEM_BOOKKEEPING:
             return
+        case "system" if line.get("subtype") == "task_notification":
+            yield NewMessage(MessageKind.NOTICE, f"Background task {get_text(line, 'status')}: {_text_of(line)}")
         case other if str(other) not in BOOKKEEPING:
             yield NewMessage(MessageKind.RAW, _text_of(line))
 

@@ -1,20 +1,22 @@
 """Runs jobs of type `claude.turn`: the next prompt of a session, in the session's live process if there is one."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 import anyio
 from sidecar_protocol.claude.runs import TIMEOUT_S, ClaudeRunResult
 from sidecar_protocol.claude.sessions import ClaudeTurnResult, MessageKind, Session, SessionStatus, TakeTurn
 
+from sidecar.claude.live_tasks import LiveJobs, contract_tasks
 from sidecar.claude.permissions.journal import PermissionJournal
 from sidecar.claude.permissions.open_requests import RESPONSE_S, OpenRequests
 from sidecar.claude.process.cli_process import ClaudeProcess, OnLine, RunOptions
 from sidecar.claude.process.environment import SESSION_ENV
 from sidecar.claude.process.launch import Launcher
 from sidecar.claude.process.pool import ProcessPool
+from sidecar.claude.process.work import LiveTask
 from sidecar.claude.reporting import SILENCE_S, FeedEntry, ProgressReporter, timeout_failure
 from sidecar.claude.sessions.conversation import ConversationJournal
 from sidecar.claude.sessions.following import Follower
@@ -22,7 +24,7 @@ from sidecar.claude.sessions.journal import SessionJournal
 from sidecar.claude.sessions.messages import NewMessage, messages_in, raw_json
 from sidecar.claude.sessions.session_settings import SessionSettings, model_request
 from sidecar.job_handler import JobContext, JobFailed
-from sidecar.json_reader import get_text, parse_object
+from sidecar.json_reader import get_text
 from sidecar.runtime import Runtime
 
 CONTINUED: Final = "The conversation continued without an answer."
@@ -53,6 +55,7 @@ class TurnHandler:
     sessions: SessionJournal
     permissions: PermissionJournal
     conversations: ConversationJournal
+    live: LiveJobs
     times: TurnTimes = NORMAL_TIMES
 
     async def run(self, job: TakeTurn, context: JobContext) -> ClaudeTurnResult:
@@ -76,15 +79,17 @@ class TurnHandler:
                 answer = await self._answer(job, turn)
         finally:
             self.sessions.end_turn(job.session_id, context.job_id, turn.status, turn.reporter.reader.usage)
-        # The tokens of all messages of the turn; the result line has only those of the last.
-        own = {"usage": turn.reporter.reader.usage.tokens, "session_id": job.session_id}
-        result = ClaudeTurnResult(**answer.model_dump() | own)
+        result = ClaudeTurnResult(**answer.model_dump() | {"session_id": job.session_id})
         entry.completed(result)
         return result
 
     def _turn(self, session: Session, context: JobContext) -> "_Turn":
         requests = OpenRequests(session.session_id, context, self.permissions, self.times.response_s)
-        reporter = ProgressReporter(context, self.runtime.notify, session_id=session.session_id)
+
+        def on_tasks(tasks: Sequence[LiveTask]) -> None:
+            self.sessions.set_tasks(session.session_id, contract_tasks(context.job_id, tasks))
+
+        reporter = ProgressReporter(context, self.runtime.notify, session_id=session.session_id, on_tasks=on_tasks)
         follower = Follower(session.session_id, context, self.sessions, self.conversations, session.claude_session_id)
         return _Turn(session, context, self.conversations, requests, reporter, follower)
 
@@ -109,32 +114,35 @@ class TurnHandler:
         turn.follower.live, process = live, live.process
         live.apply_settings(self._settings(turn.session))  # they may have changed while the process was started
         reporter, requests = turn.reporter, turn.requests
-        reporter.reader.cost_so_far = live.cost_so_far
-        timeout = anyio.CancelScope(deadline=anyio.current_time() + self.times.timeout_s)
+        reporter.reader.continue_from(live.totals)
+        reporter.work = process.work
+        timeout_s = self.times.timeout_s if job.timeout_s is None else job.timeout_s
+        timeout = anyio.CancelScope(deadline=anyio.current_time() + timeout_s)
         requests.begin(live, timeout)
         try:
             uuid = self.runtime.new_id()  # a new one for each attempt: the CLI ignores a prompt that it knows
             self.conversations.send_prompt(job.session_id, turn.context.job_id, uuid)
             process.send_prompt(job.prompt, uuid=uuid, before=turn.handover)
-            with timeout:
+            with timeout, self.live.running(turn.context.job_id, job.session_id, process):
                 await reporter.wait_for_result(process, self.times.silence_s, is_waiting=lambda: requests.is_waiting)
             if job.prompt.lstrip().startswith("/model"):
                 process.send(model_request())
         finally:
             in_time = process.prompt_done.is_set()
+            failure = None if in_time else timeout_failure(timeout_s, process.work)
             is_unanswered = timeout.cancel_called and requests.is_waiting
             leave_open = is_unanswered or self.runtime.is_draining()
             requests.end(None if leave_open else ENDED if in_time else STOPPED, can_receive=in_time)
             with anyio.CancelScope(shield=True):
                 await self.pool.release(live)
-            live.cost_so_far = reporter.reader.cost_so_far
+            live.totals = reporter.reader.totals
         if is_unanswered:
             limit = f"{self.times.response_s / 60:g} minutes"
             message = f"The permission request was not answered within {limit}, so the turn was stopped."
             hint = "The request stays open: answer it, and the session continues in a new turn."
             raise JobFailed(message, kind="permission_unanswered", hint=hint)
-        if not in_time:
-            raise timeout_failure(self.times.timeout_s, "Split the prompt into smaller steps.")
+        if failure is not None:
+            raise failure
         return reporter.outcome(process)
 
     def _settings(self, session: Session) -> SessionSettings:
@@ -193,21 +201,17 @@ class _Turn:
             return SessionStatus.WAITING
         return SessionStatus.IDLE if self.has_ended else SessionStatus.INTERRUPTED
 
-    def on_line(self, line: bytes) -> bool:
-        """Handles a line.  Returns whether it is the result."""
-        if not line.strip():
-            return False
-        parsed = parse_object(line)
+    def on_line(self, line: bytes, parsed: Mapping[str, Any] | None) -> None:
+        """Handles a line."""
         if parsed is None:
             self._add(NewMessage(MessageKind.RAW, line[:UNPARSED_CHARS].decode("utf-8", "replace")))
         else:
-            raw = raw_json(line, parsed)
-            self.follower.on_line(parsed, raw)
+            self.follower.on_line(line, parsed)
             record = get_text(parsed, "uuid") if parsed.get("parent_tool_use_id") is None else None
             for message in messages_in(parsed):
-                self._add(replace(message, raw=raw), record)
+                self._add(replace(message, raw=raw_json(line, parsed)), record)
             self.requests.on_line(parsed)
-        return self.reporter.on_line(parsed)
+        self.reporter.on_line(parsed)
 
     def restart(self, new: "_Turn") -> None:
         """Begins again as `new`, without what the first attempt has reported."""

@@ -85,7 +85,21 @@ async def test_an_all_day_event_has_23_or_25_hours_when_the_clocks_change(
     assert (hours["2026-10-18"], hours["2026-10-25"], hours["2027-03-28"]) == (24, 25, 23)
 
 
-async def test_an_event_without_a_time_is_left_out_and_the_others_are_stored(
+@pytest.mark.parametrize("end", [{"date": "2026-12-24"}, {"date": "2026-12-01"}, {}, {"date": "soon"}])
+async def test_an_all_day_event_that_ends_when_it_starts_lasts_one_day(
+    harness: GoogleHarness, google: FakeGoogle, end: dict[str, str]
+) -> None:
+    google.calendars.calendars[ADA].time_zone = "Europe/Berlin"
+    google.calendars.calendars[ADA].entries[ADA]["timeZone"] = "Europe/Berlin"
+    google.calendars.add(ADA, id="eve", summary="Eve", **all_day("2026-12-24", "2026-12-25"))
+    google.calendars.change(ADA, "eve", end=end)
+    await harness.connect()
+    [event] = await harness.events()
+    assert (event["start_time"], event["end_time"]) == ("2026-12-24", "2026-12-25")
+    assert (utc(event["start_ts"]), utc(event["end_ts"])) == ("2026-12-23T23:00", "2026-12-24T23:00")
+
+
+async def test_an_event_without_a_time_is_left_out_and_told_and_the_others_are_stored(
     harness: GoogleHarness, google: FakeGoogle
 ) -> None:
     when = timed("2026-12-01T10:00:00Z", "2026-12-01T11:00:00Z")
@@ -95,5 +109,11 @@ async def test_an_event_without_a_time_is_left_out_and_the_others_are_stored(
     google.calendars.add(ADA, id="odd", summary="Odd", **when)
     google.calendars.change(ADA, "odd", start={}, end={})
     google.calendars.add(ADA, id="busy", **when)  # as a calendar with access role freeBusyReader shows it
-    await harness.sync(account.account_id)
+    jobs = [await harness.sync(account.account_id), await harness.sync(account.account_id, full=True)]
     assert sorted(it["title"] or "" for it in await harness.events()) == ["", "Good again"]
+    for job in jobs:
+        lines = (await harness.call("jobs.log.list", {"job_id": job["job_id"]}))["lines"]
+        warnings = [line["message"] for line in lines if line["level"] == "warning"]
+        assert warnings == ['Ada: 1 event was left out: "Odd" (its start cannot be read)']
+    [calendar] = (await harness.calendars.list_calendars()).calendars
+    assert (calendar.skipped_events, calendar.adjusted_events) == (1, 0)

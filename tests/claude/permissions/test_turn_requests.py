@@ -37,7 +37,7 @@ class RecordingProcess(ClaudeProcess):
     """A process that is never started and records the lines for its stdin."""
 
     def __init__(self) -> None:
-        super().__init__(lambda _: False, None, lambda _: None)
+        super().__init__(lambda *_: None, None, lambda _: None)
         self.sent: list[Mapping[str, Any]] = []
 
     def send(self, message: Mapping[str, Any]) -> None:

@@ -42,7 +42,7 @@ class PoolHarness:
             environment = cli_environment(os.environ, self._standin) | {SESSION_ENV: session_id}
             return await start(self._standin, RunOptions(), cwd=self._cwd, environment=environment, on_line=on_line)
 
-        acquired = await self.pool.acquire(session_id, start_cli, lambda line: b'"type": "result"' in line, SETTINGS)
+        acquired = await self.pool.acquire(session_id, start_cli, lambda *_: None, SETTINGS)
         acquired.process.send_prompt(prompt)
         return acquired
 

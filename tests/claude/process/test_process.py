@@ -4,7 +4,9 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -19,9 +21,9 @@ async def finished(executable: Path, prompt: str, cwd: Path) -> tuple[ClaudeProc
     """Runs a prompt to the end of the process; returns it and its lines."""
     lines: list[bytes] = []
 
-    def on_line(line: bytes) -> bool:
+    def on_line(line: bytes, parsed: Mapping[str, Any] | None) -> None:
+        assert parsed is None or parsed == json.loads(line)
         lines.append(line)
-        return b'"type": "result"' in line
 
     with anyio.fail_after(120):
         process = await start(executable, RunOptions(), cwd=cwd, environment=dict(os.environ), on_line=on_line)
@@ -62,11 +64,11 @@ def test_a_line_over_the_limit_is_dropped_and_the_next_is_not() -> None:
 async def test_an_exit_is_noticed_while_a_grandchild_holds_the_pipe(standin: Path, tmp_path: Path) -> None:
     grandchildren: list[int] = []
 
-    def on_line(line: bytes) -> bool:
+    def on_line(line: bytes, parsed: Mapping[str, Any] | None) -> None:
+        del parsed
         event = json.loads(line).get("event", {})
         if event.get("type") == "content_block_delta":
             grandchildren.append(int(event["delta"]["text"]))
-        return False
 
     with anyio.fail_after(120):
         process = await start(standin, RunOptions(), cwd=tmp_path, environment=dict(os.environ), on_line=on_line)
@@ -95,10 +97,10 @@ async def test_the_cli_has_none_of_our_descriptors_and_a_session_of_its_own(stan
     seen: list[tuple[set[str], int, int]] = []
     ours = open_files("self", "012") - {"/dev/null"}
 
-    def on_line(line: bytes) -> bool:
+    def on_line(line: bytes, parsed: Mapping[str, Any] | None) -> None:
+        del line, parsed
         if not seen:  # at the first line, since the process has started by then
             seen.append((open_files(str(process.pid)), os.getsid(process.pid), os.getpgid(process.pid)))
-        return True
 
     with anyio.fail_after(120):
         process = await start(standin, RunOptions(), cwd=tmp_path, environment=dict(os.environ), on_line=on_line)

@@ -1,12 +1,12 @@
 """The steps that end a process: interrupt, SIGTERM, SIGKILL."""
 
-import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -29,7 +29,7 @@ async def main(executable, job_id, *prompt_and_tools):
     prompt, *tools = prompt_and_tools
     environment = cli_environment(os.environ, Path(executable)) | {JOB_ENV: job_id}
     options = RunOptions(allowed_tools=tools)
-    on_line = lambda line: os.write(1, line)
+    on_line = lambda line, parsed: os.write(1, line)
     process = await start(Path(executable), options, cwd=Path.cwd(), environment=environment, on_line=on_line)
     process.send_prompt(prompt)
     await anyio.sleep_forever()
@@ -44,12 +44,11 @@ async def running(standin: Path, cwd: Path, prompt: str) -> AsyncIterator[tuple[
     job_id, types = RecordingContext().job_id, list[str]()
     answering = anyio.Event()
 
-    def on_line(line: bytes) -> bool:
-        message = json.loads(line)
+    def on_line(line: bytes, message: Mapping[str, Any] | None) -> None:
+        assert message is not None, line
         types.append(message["type"])
         if message.get("event", {}).get("type") == "content_block_delta":
             answering.set()
-        return bool(message["type"] == "result")
 
     environment = cli_environment(os.environ, standin) | {JOB_ENV: job_id}
     try:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sidecar_protocol.claude.runs import ClaudeUsage
 from sidecar_protocol.claude.sessions import MessageKind
 
+from sidecar.claude.billing import ProcessTotals
 from sidecar.claude.sessions.messages import NewMessage, messages_in
 from sidecar.claude.stream import RunReader
 
@@ -114,10 +115,10 @@ def test_usage_is_counted_once_for_each_message() -> None:
 
 
 def test_the_cost_of_a_prompt_is_the_increase_since_the_last_result() -> None:
-    old = RunReader(cost_so_far=0.5)
+    old = RunReader(ProcessTotals(cost_usd=0.5))
     old.read({"type": "result", "is_error": False, "total_cost_usd": 0.75})
-    assert (old.usage.cost_usd, old.cost_so_far) == (0.25, 0.75)
-    new = RunReader(cost_so_far=0.5)
+    assert (old.usage.cost_usd, old.totals.cost_usd) == (0.25, 0.75)
+    new = RunReader(ProcessTotals(cost_usd=0.5))
     models = {"a": {"costUSD": 0.1}, "b": {"costUSD": 0.2}}
     new.read({"type": "result", "is_error": False, "total_cost_usd": 9.0, "model_usage_since_last_result": models})
     assert new.usage.cost_usd is not None

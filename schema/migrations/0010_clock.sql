@@ -21,3 +21,13 @@ FROM (SELECT session_id, row_number() OVER (ORDER BY updated_at, session_id) AS 
 WHERE claude_sessions.session_id = ranked.session_id;
 DROP INDEX idx_claude_sessions_page;
 CREATE INDEX idx_claude_sessions_page ON claude_sessions(update_number, session_id);
+
+-- The delay that the queue itself chose for run_at, for a retry or a snooze.  NULL if a client chose run_at: only that one
+-- is a moment of the wall clock.
+ALTER TABLE jobs ADD COLUMN delay_ms INTEGER;
+-- The sum of the delays of the job's snoozes.
+ALTER TABLE jobs ADD COLUMN snoozed_ms INTEGER NOT NULL DEFAULT 0;
+-- No delay is longer than a day.
+UPDATE jobs SET delay_ms = 86400000 WHERE status = 'queued' AND run_at IS NOT NULL AND waiting_for IS NOT NULL;
+UPDATE jobs SET snoozed_ms = 1000 WHERE first_snoozed_at IS NOT NULL;
+ALTER TABLE jobs DROP COLUMN first_snoozed_at;
