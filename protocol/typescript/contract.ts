@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "0bf84aacab1220a9";
+export const SCHEMA_HASH = "1929ab367b0c702c";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -1047,7 +1047,8 @@ export type PermissionDecision = "allow" | "deny";
  * - `user`: A prompt.
  * - `tool_use`: Claude calls a tool; `text` is the tool's name, and `raw` contains its input.
  * - `error`: The reason why a turn failed.
- * - `notice`: Something that happened to the session, such as the end of a background task.
+ * - `cleared`: The conversation was cleared, as by `/clear`: Claude no longer knows the messages before.
+ * - `notice`: Something that happened to the session: a background task ended, or it goes on in a new conversation.
  * - `raw`: Other output of the CLI, such as types of a newer release.
  */
 export const MessageKind = {
@@ -1060,7 +1061,9 @@ export const MessageKind = {
   TOOL_RESULT: "tool_result",
   /** The reason why a turn failed. */
   ERROR: "error",
-  /** Something that happened to the session, such as the end of a background task. */
+  /** The conversation was cleared, as by `/clear`: Claude no longer knows the messages before. */
+  CLEARED: "cleared",
+  /** Something that happened to the session: a background task ended, or it goes on in a new conversation. */
   NOTICE: "notice",
   /** Other output of the CLI, such as types of a newer release. */
   RAW: "raw",
@@ -1071,10 +1074,11 @@ export const MessageKind = {
  * - `user`: A prompt.
  * - `tool_use`: Claude calls a tool; `text` is the tool's name, and `raw` contains its input.
  * - `error`: The reason why a turn failed.
- * - `notice`: Something that happened to the session, such as the end of a background task.
+ * - `cleared`: The conversation was cleared, as by `/clear`: Claude no longer knows the messages before.
+ * - `notice`: Something that happened to the session: a background task ended, or it goes on in a new conversation.
  * - `raw`: Other output of the CLI, such as types of a newer release.
  */
-export type MessageKind = "user" | "assistant_text" | "thinking" | "tool_use" | "tool_result" | "error" | "notice" | "raw";
+export type MessageKind = "user" | "assistant_text" | "thinking" | "tool_use" | "tool_result" | "error" | "cleared" | "notice" | "raw";
 
 /** Matching messages, newest first. */
 export interface MessageHits {
@@ -1103,7 +1107,7 @@ export interface MessageHit {
 /** A conversation with Claude that the sidecar stores.  Its turns are jobs of type `claude.turn`. */
 export interface Session {
   session_id: string;
-  /** The session's id in the CLI; null before the first turn.  `claude.spawn` refuses it. */
+  /** The conversation's id in the CLI; null before the first turn and after `/clear`.  `claude.spawn` refuses it. */
   claude_session_id: string | null;
   /** The session that it was forked from. */
   forked_from: string | null;
@@ -1111,7 +1115,11 @@ export interface Session {
   title: string | null;
   /** Claude's working directory; null for the home folder. */
   cwd: string | null;
+  /** The name of the git worktree that Claude works in, or null; `cwd` is its folder after the first turn. */
+  worktree: string | null;
+  /** Null for the model in the user's Claude settings.  `/model` in a prompt changes it. */
   model: string | null;
+  /** Null for the mode in the user's Claude settings. */
   permission_mode: PermissionMode | null;
   allowed_tools: string[];
   system_prompt: string | null;
@@ -1464,6 +1472,32 @@ export interface Schedule {
   last_run_at: string | null;
   /** The job that was created last.  It may have been pruned since. */
   last_job_id: string | null;
+}
+
+/** The copies in the folder `backups`, newest first. */
+export interface BackupList {
+  backups: Backup[];
+}
+
+/** A copy of the database. */
+export interface Backup {
+  name: string;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  made_at: string;
+  size_bytes: number;
+  /** The migration that it was made before; null for a daily copy. */
+  before_migration: string | null;
+  /** Number of rows by kind, such as `jobs`. */
+  contents: Record<string, number>;
+  /** Why it cannot be restored; null if it can. */
+  problem: string | null;
+}
+
+/** A restore that the next start completes. */
+export interface RestoreBegun {
+  name: string;
+  /** The file beside the database under which the present one will be kept. */
+  kept_as: string;
 }
 
 /** The name and version of the client, written to the log. */
@@ -1883,6 +1917,22 @@ export interface JobProgress {
   progress: number | null;
   /** A short description of the current step. */
   message: string | null;
+}
+
+/**
+ * The database was missing or empty at a start, and a new one has taken its place although backups exist.
+ *
+ * Sent once.  `system.health` is `degraded` until the backup is restored or moved away.
+ */
+export interface DatabaseLost {
+  /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
+  seq: number;
+  /** When it was logged.  UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  at: string;
+  /** The name of the newest backup. */
+  backup: string;
+  /** Advice for the user. */
+  hint: string;
 }
 
 /** The state of the process changed. */
@@ -2503,6 +2553,8 @@ export interface ClaudeSessionsCreateParams {
   allowed_tools?: string[];
   /** Appended to Claude Code's own system prompt. */
   system_prompt?: string | null;
+  /** @default false */
+  worktree?: boolean;
 }
 
 /** Params of `claude.sessions.list`. */
@@ -2528,6 +2580,8 @@ export interface ClaudeSessionsUpdateParams {
   /** A Claude session's id. */
   session_id: string;
   title?: string | null;
+  /** An absolute path. */
+  cwd?: string | null;
   /** An alias (opus, sonnet) or the full name of a model. */
   model?: string | null;
   permission_mode?: PermissionMode | null;
@@ -2566,6 +2620,8 @@ export interface ClaudeSessionsForkParams {
   /** A Claude session's id. */
   session_id: string;
   title?: string | null;
+  /** The `message_id` of a message. */
+  message_id?: string | null;
 }
 
 /** Params of `claude.messages.list`. */
@@ -2810,6 +2866,14 @@ export interface JobsSchedulesRunParams {
   schedule_id: string;
 }
 
+/** Params of `system.backups.list`. */
+export type SystemBackupsListParams = Record<string, never>;
+
+/** Params of `system.backups.restore`. */
+export interface SystemBackupsRestoreParams {
+  name: string;
+}
+
 /** Params of `initialize`. */
 export interface InitializeParams {
   protocol_version: number;
@@ -3037,6 +3101,9 @@ export interface Methods {
   /**
    * Creates a session.  No process is started before its first turn.
    *
+   * With `worktree`, the first turn creates a git worktree of the repository at `cwd`, where Claude then works, on a
+   * branch of its own.  It remains when the session is deleted.
+   *
    * Replaces POST /claude/session.
    */
   "claude.sessions.create": { params: ClaudeSessionsCreateParams; result: Session };
@@ -3053,7 +3120,10 @@ export interface Methods {
    */
   "claude.sessions.get": { params: ClaudeSessionsGetParams; result: Session };
   /**
-   * Changes the given settings.  A running turn adopts model and mode; the rest applies from the next turn on.
+   * Changes the given settings; null resets title, cwd, model and mode to what a new session has.
+   *
+   * A running turn adopts a new model and mode; the rest, and what is reset, applies from the next turn on.  A new
+   * `cwd` is for a project that was moved: the conversation goes on there.
    *
    * Errors: session_not_found.
    */
@@ -3080,7 +3150,9 @@ export interface Methods {
    */
   "claude.sessions.interrupt": { params: ClaudeSessionsInterruptParams; result: Session };
   /**
-   * Creates a session with the settings and messages of another; later turns affect only one of them.
+   * Creates a session with the settings and messages of another, up to `message_id` if it is given.
+   *
+   * Its Claude knows these messages and nothing that is said in the other session later.  Files are not changed.
    *
    * Errors: session_not_found.
    */
@@ -3266,6 +3338,17 @@ export interface Methods {
    * Errors: schedule_not_found.
    */
   "jobs.schedules.run": { params: JobsSchedulesRunParams; result: Job };
+  /** Returns the backups with what they contain. */
+  "system.backups.list": { params: SystemBackupsListParams; result: BackupList };
+  /**
+   * Checks a backup, then ends the process with exit code 0; the next start puts it in place of the database.
+   *
+   * Start the sidecar again when it has ended.  Nothing is deleted: the present database is kept under another
+   * name.  If the sidecar does not start, run `sidecar restore` instead.
+   *
+   * Errors: backup_not_found, backup_unusable.
+   */
+  "system.backups.restore": { params: SystemBackupsRestoreParams; result: RestoreBegun };
   /**
    * Performs the handshake.  Notifications are sent after the response.
    *
@@ -3469,6 +3552,10 @@ export interface NestedMethods<Options> {
       /**
        * Creates a session.  No process is started before its first turn.
        *
+       * With `worktree`, the first turn creates a git worktree of the repository at `cwd`, where Claude then works, on
+       * a
+       * branch of its own.  It remains when the session is deleted.
+       *
        * Replaces POST /claude/session.
        */
       readonly create: ((params?: ClaudeSessionsCreateParams, options?: Options) => Promise<Session>);
@@ -3485,7 +3572,10 @@ export interface NestedMethods<Options> {
        */
       readonly get: ((params: ClaudeSessionsGetParams, options?: Options) => Promise<Session>);
       /**
-       * Changes the given settings.  A running turn adopts model and mode; the rest applies from the next turn on.
+       * Changes the given settings; null resets title, cwd, model and mode to what a new session has.
+       *
+       * A running turn adopts a new model and mode; the rest, and what is reset, applies from the next turn on.  A new
+       * `cwd` is for a project that was moved: the conversation goes on there.
        *
        * Errors: session_not_found.
        */
@@ -3512,7 +3602,9 @@ export interface NestedMethods<Options> {
        */
       readonly interrupt: ((params: ClaudeSessionsInterruptParams, options?: Options) => Promise<Session>);
       /**
-       * Creates a session with the settings and messages of another; later turns affect only one of them.
+       * Creates a session with the settings and messages of another, up to `message_id` if it is given.
+       *
+       * Its Claude knows these messages and nothing that is said in the other session later.  Files are not changed.
        *
        * Errors: session_not_found.
        */
@@ -3758,11 +3850,20 @@ export interface NestedMethods<Options> {
       readonly run: ((params: JobsSchedulesRunParams, options?: Options) => Promise<Job>);
     };
   };
-  readonly rpc: {
-    /** Returns the contract as an OpenRPC document. */
-    readonly discover: ((params?: RpcDiscoverParams, options?: Options) => Promise<OpenRpc>);
-  };
   readonly system: {
+    readonly backups: {
+      /** Returns the backups with what they contain. */
+      readonly list: ((params?: SystemBackupsListParams, options?: Options) => Promise<BackupList>);
+      /**
+       * Checks a backup, then ends the process with exit code 0; the next start puts it in place of the database.
+       *
+       * Start the sidecar again when it has ended.  Nothing is deleted: the present database is kept under another
+       * name.  If the sidecar does not start, run `sidecar restore` instead.
+       *
+       * Errors: backup_not_found, backup_unusable.
+       */
+      readonly restore: ((params: SystemBackupsRestoreParams, options?: Options) => Promise<RestoreBegun>);
+    };
     /**
      * Checks whether the sidecar works.  Cheap enough for a heartbeat.
      *
@@ -3781,6 +3882,10 @@ export interface NestedMethods<Options> {
      * Secrets are redacted.
      */
     readonly diagnostics: ((params?: SystemDiagnosticsParams, options?: Options) => Promise<Diagnostics>);
+  };
+  readonly rpc: {
+    /** Returns the contract as an OpenRPC document. */
+    readonly discover: ((params?: RpcDiscoverParams, options?: Options) => Promise<OpenRpc>);
   };
 }
 
@@ -3841,6 +3946,12 @@ export interface Notifications {
   "jobs.log_added": JobLogAdded;
   /** A running job reported progress.  `jobs.get` has the last value, at most a second old. */
   "jobs.progress": JobProgress;
+  /**
+   * The database was missing or empty at a start, and a new one has taken its place although backups exist.
+   *
+   * Sent once.  `system.health` is `degraded` until the backup is restored or moved away.
+   */
+  "system.database_lost": DatabaseLost;
   /** The state of the process changed. */
   "system.state": SystemState;
   /** Progress of a request with a `_meta.progress_token`.  Never sent after its response, which is its end. */
@@ -3931,6 +4042,8 @@ export const METHOD_NAMES = [
   "jobs.schedules.list",
   "jobs.schedules.update",
   "jobs.schedules.run",
+  "system.backups.list",
+  "system.backups.restore",
   "initialize",
   "shutdown",
   "rpc.discover",
@@ -3964,6 +4077,7 @@ export const NOTIFICATION_NAMES = [
   "jobs.updated",
   "jobs.log_added",
   "jobs.progress",
+  "system.database_lost",
   "system.state",
   "$/progress",
 ] as const satisfies readonly (keyof Notifications)[];
@@ -3982,6 +4096,7 @@ export const DURABLE_NOTIFICATIONS = [
   "jobs.schedule_updated",
   "jobs.updated",
   "jobs.log_added",
+  "system.database_lost",
 ] as const satisfies readonly (keyof Notifications)[];
 
 export const JOB_TYPE_NAMES = [
@@ -4044,7 +4159,9 @@ export type ErrorKind =
   | "unknown_job_type"
   | "idempotency_key_reused"
   | "job_not_finished"
-  | "schedule_not_found";
+  | "schedule_not_found"
+  | "backup_not_found"
+  | "backup_unusable";
 
 export const ERROR_CODES = {
   /** No account of this service has this id. */
@@ -4139,4 +4256,8 @@ export const ERROR_CODES = {
   job_not_finished: 4091,
   /** No schedule has this id. */
   schedule_not_found: 4044,
+  /** No backup has this name. */
+  backup_not_found: 4040,
+  /** The backup cannot replace the database; nothing was changed. */
+  backup_unusable: 4229,
 } as const satisfies Record<ErrorKind, number>;
