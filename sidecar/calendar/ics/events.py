@@ -283,7 +283,9 @@ def _until(start: date, end: date, kind: Kind) -> Length:
     last = end if is_zoned else localize(kind.local(end), zone)
     assert isinstance(last, datetime)
     end_zone = last.tzinfo if is_zoned and kind.zone is not None and last.tzinfo is not kind.zone else None
-    return Length(seconds=round((last - first) / timedelta(seconds=1)), end_zone=end_zone)
+    # In UTC, since the difference of two times in one zone is that of their clocks.
+    exact = last.astimezone(UTC) - first.astimezone(UTC)
+    return Length(seconds=round(exact / timedelta(seconds=1)), end_zone=end_zone)
 
 
 def _added(reader: _TimeReader, kind: Kind, length: Length) -> dict[date, Length]:

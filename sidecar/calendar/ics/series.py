@@ -45,13 +45,15 @@ def occurrences(events: Sequence[FileEvent], window: Window) -> Iterator[Occurre
     for one in series:
         one.compute(window, changes)
     for change in _latest(changes):
-        for one in series:
-            if one.accept(change):
-                break
-        else:
-            assert change.recurrence_id is not None
-            original = change.recurrence_id
+        if any(one.accept(change) for one in series):
+            continue
+        original = change.recurrence_id
+        if not change.is_series:
             yield Occurrence(change, *_span(change, change.start, change.length), original, original)
+        elif all(change.sequence >= master.sequence for master in masters):  # the rest of a series that was divided
+            rest = _Series(change)
+            rest.compute(window, ())
+            yield from rest.all()
     for one in series:
         yield from (it if it.id_start or len(series) == 1 else it._replace(id_start=it.event.start) for it in one.all())
 
