@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "9d56e7a3466d0104";
+export const SCHEMA_HASH = "d99baa7fc1157118";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -996,7 +996,7 @@ export interface MessageHit {
   created_at: string;
   /** The text around the first match, as one line of plain text; an ellipsis marks omitted text. */
   snippet: string;
-  /** The search terms found in `snippet`; may be empty for terms that match only by Unicode case folding. */
+  /** The search terms found in `snippet`. */
   highlights: Highlight[];
 }
 
@@ -1270,7 +1270,11 @@ export interface EventPage {
   events: LoggedEvent[];
   latest_seq: number;
   epoch: string;
-  /** Whether events after `after_seq` are missing because they were pruned: load the lists again. */
+  /**
+   * Whether events after `after_seq` are missing: load the lists again.
+   *
+   * They were pruned, or the log never had that event, as after the database was replaced.
+   */
   truncated: boolean;
 }
 
@@ -1358,6 +1362,32 @@ export interface Schedule {
   last_run_at: string | null;
   /** The job that was created last.  It may have been pruned since. */
   last_job_id: string | null;
+}
+
+/** The copies in the folder `backups`, newest first. */
+export interface BackupList {
+  backups: Backup[];
+}
+
+/** A copy of the database. */
+export interface Backup {
+  name: string;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  made_at: string;
+  size_bytes: number;
+  /** The migration that it was made before; null for a daily copy. */
+  before_migration: string | null;
+  /** Number of rows by kind, such as `jobs`. */
+  contents: Record<string, number>;
+  /** Why it cannot be restored; null if it can. */
+  problem: string | null;
+}
+
+/** A restore that the next start completes. */
+export interface RestoreBegun {
+  name: string;
+  /** The file beside the database under which the present one will be kept. */
+  kept_as: string;
 }
 
 /** The name and version of the client, written to the log. */
@@ -1777,6 +1807,22 @@ export interface JobProgress {
   message: string | null;
 }
 
+/**
+ * The database was missing or empty at a start, and a new one has taken its place although backups exist.
+ *
+ * Sent once.  `system.health` is `degraded` until the backup is restored or moved away.
+ */
+export interface DatabaseLost {
+  /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
+  seq: number;
+  /** When it was logged.  UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  at: string;
+  /** The name of the newest backup. */
+  backup: string;
+  /** Advice for the user. */
+  hint: string;
+}
+
 /** The state of the process changed. */
 export interface SystemState {
   state: ProcessState;
@@ -1791,7 +1837,7 @@ export const ProcessState = {
 /** The state of the process. */
 export type ProcessState = "ready" | "draining" | "degraded";
 
-/** Progress of a request with a `_meta.progress_token`.  Never sent after its response. */
+/** Progress of a request with a `_meta.progress_token`.  Never sent after its response, which is its end. */
 export interface RequestProgress {
   /** Identifies the request in its $/progress notifications. */
   token: number | string;
@@ -1800,19 +1846,11 @@ export interface RequestProgress {
 
 /** The progress of a request. */
 export interface ProgressValue {
-  kind: ProgressKind;
+  /** The current step. */
   message: string | null;
+  /** 0.0 to 1.0.  Null if the remaining work is unknown. */
   fraction: number | null;
 }
-
-/** Whether a report is the first, a later one or the last of its request. */
-export const ProgressKind = {
-  BEGIN: "begin",
-  REPORT: "report",
-  END: "end",
-} as const;
-/** Whether a report is the first, a later one or the last of its request. */
-export type ProgressKind = "begin" | "report" | "end";
 
 /** Writes events to a file, newest first.  The file appears under its name when it is complete. */
 export interface ExportActivity {
@@ -1836,6 +1874,10 @@ export interface ExportActivity {
   event_type?: string | null;
   /** An issue's key, for example PROJ-123. */
   issue_key?: string | null;
+  /**
+   * Text to search for.  Case, width (Ａ, ｱ) and Unicode normal form do not matter; a query of blanks, quotes and
+   * invisible characters finds nothing.
+   */
   query?: string | null;
 }
 
@@ -2038,6 +2080,12 @@ export interface AtlassianSynced {
   removed: number;
   /** Whether everything was read again, not only what changed since the last sync. */
   full: boolean;
+  /**
+   * Number of issues, pages and comments that could not be read, or not completely.
+   *
+   * The job's log names them, what the feed has of them stays, and the next daily sync reads them again.
+   */
+  unreadable: number;
 }
 
 /** Updates the feed with the changes at a Jira site. */
@@ -2113,6 +2161,10 @@ export interface ActivityEventsListParams {
   event_type?: string | null;
   /** An issue's key, for example PROJ-123. */
   issue_key?: string | null;
+  /**
+   * Text to search for.  Case, width (Ａ, ｱ) and Unicode normal form do not matter; a query of blanks, quotes and
+   * invisible characters finds nothing.
+   */
   query?: string | null;
   /**
    * Rows per page, 1 to 500.
@@ -2126,6 +2178,10 @@ export interface ActivityEventsListParams {
 
 /** Params of `activity.search`. */
 export interface ActivitySearchParams {
+  /**
+   * Text to search for.  Case, width (Ａ, ｱ) and Unicode normal form do not matter; a query of blanks, quotes and
+   * invisible characters finds nothing.
+   */
   query: string;
   /** ISO 8601 with an offset. */
   start?: string | null;
@@ -2353,7 +2409,10 @@ export interface ClaudeSpawnParams {
 
 /** Params of `claude.messages.search`. */
 export interface ClaudeMessagesSearchParams {
-  /** Words or parts of words, all of which must occur; a "phrase in quotes" must occur as it is. */
+  /**
+   * Text to search for.  Case, width (Ａ, ｱ) and Unicode normal form do not matter; a query of blanks, quotes and
+   * invisible characters finds nothing.
+   */
   query: string;
   /** A Claude session's id. */
   session_id?: string | null;
@@ -2598,7 +2657,10 @@ export interface JobsCreateParams {
   priority?: number;
   /** ISO 8601 with an offset. */
   run_at?: string | null;
-  /** If a job was created with this key before, that job is returned and none is created. */
+  /**
+   * If a job was created with this key before, that job is returned and none is created.  It must have the same type
+   * and payload.
+   */
   idempotency_key?: string | null;
   /** Maximum number of attempts.  Null for the default of the job type. */
   max_attempts?: number | null;
@@ -2678,6 +2740,14 @@ export interface JobsSchedulesUpdateParams {
 export interface JobsSchedulesRunParams {
   /** A schedule's id. */
   schedule_id: string;
+}
+
+/** Params of `system.backups.list`. */
+export type SystemBackupsListParams = Record<string, never>;
+
+/** Params of `system.backups.restore`. */
+export interface SystemBackupsRestoreParams {
+  name: string;
 }
 
 /** Params of `initialize`. */
@@ -2893,9 +2963,10 @@ export interface Methods {
    */
   "claude.spawn": { params: ClaudeSpawnParams; result: Job };
   /**
-   * Finds messages by parts of their text, newest first.  The search ignores case.
+   * Finds messages that contain all words of `query`, newest first.
    *
-   * It covers the first 32,768 characters of a message, and the inputs of tools.
+   * Parts of words match; "words in quotes" are matched as one phrase.  The search covers the first 32,768
+   * characters of a message, and the inputs of tools.
    *
    * Errors: session_not_found, invalid_cursor.
    */
@@ -3057,7 +3128,7 @@ export interface Methods {
    * `payload` must be valid for the job type; an invalid member is reported as `payload.<member>`.  The job starts
    * when a slot is free and `run_at` has passed.  Raises `payload_too_large` above 3 MiB.
    *
-   * Errors: unknown_job_type, payload_too_large.  Replaces POST /jobs.
+   * Errors: unknown_job_type, payload_too_large, idempotency_key_reused.  Replaces POST /jobs.
    */
   "jobs.create": { params: JobsCreateParams; result: JobCreated };
   /**
@@ -3126,6 +3197,17 @@ export interface Methods {
    * Errors: schedule_not_found.
    */
   "jobs.schedules.run": { params: JobsSchedulesRunParams; result: Job };
+  /** Returns the backups with what they contain. */
+  "system.backups.list": { params: SystemBackupsListParams; result: BackupList };
+  /**
+   * Checks a backup, then ends the process with exit code 0; the next start puts it in place of the database.
+   *
+   * Start the sidecar again when it has ended.  Nothing is deleted: the present database is kept under another
+   * name.  If the sidecar does not start, run `sidecar restore` instead.
+   *
+   * Errors: backup_not_found, backup_unusable.
+   */
+  "system.backups.restore": { params: SystemBackupsRestoreParams; result: RestoreBegun };
   /**
    * Performs the handshake.  Notifications are sent after the response.
    *
@@ -3400,9 +3482,10 @@ export interface NestedMethods<Options> {
     readonly spawn: ((params: ClaudeSpawnParams, options?: Options) => Promise<Job>);
     readonly messages: {
       /**
-       * Finds messages by parts of their text, newest first.  The search ignores case.
+       * Finds messages that contain all words of `query`, newest first.
        *
-       * It covers the first 32,768 characters of a message, and the inputs of tools.
+       * Parts of words match; "words in quotes" are matched as one phrase.  The search covers the first 32,768
+       * characters of a message, and the inputs of tools.
        *
        * Errors: session_not_found, invalid_cursor.
        */
@@ -3532,7 +3615,7 @@ export interface NestedMethods<Options> {
      * `payload` must be valid for the job type; an invalid member is reported as `payload.<member>`.  The job starts
      * when a slot is free and `run_at` has passed.  Raises `payload_too_large` above 3 MiB.
      *
-     * Errors: unknown_job_type, payload_too_large.  Replaces POST /jobs.
+     * Errors: unknown_job_type, payload_too_large, idempotency_key_reused.  Replaces POST /jobs.
      */
     readonly create: ((params: JobsCreateParams, options?: Options) => Promise<JobCreated>);
     /**
@@ -3609,11 +3692,20 @@ export interface NestedMethods<Options> {
       readonly run: ((params: JobsSchedulesRunParams, options?: Options) => Promise<Job>);
     };
   };
-  readonly rpc: {
-    /** Returns the contract as an OpenRPC document. */
-    readonly discover: ((params?: RpcDiscoverParams, options?: Options) => Promise<OpenRpc>);
-  };
   readonly system: {
+    readonly backups: {
+      /** Returns the backups with what they contain. */
+      readonly list: ((params?: SystemBackupsListParams, options?: Options) => Promise<BackupList>);
+      /**
+       * Checks a backup, then ends the process with exit code 0; the next start puts it in place of the database.
+       *
+       * Start the sidecar again when it has ended.  Nothing is deleted: the present database is kept under another
+       * name.  If the sidecar does not start, run `sidecar restore` instead.
+       *
+       * Errors: backup_not_found, backup_unusable.
+       */
+      readonly restore: ((params: SystemBackupsRestoreParams, options?: Options) => Promise<RestoreBegun>);
+    };
     /**
      * Checks whether the sidecar works.  Cheap enough for a heartbeat.
      *
@@ -3632,6 +3724,10 @@ export interface NestedMethods<Options> {
      * Secrets are redacted.
      */
     readonly diagnostics: ((params?: SystemDiagnosticsParams, options?: Options) => Promise<Diagnostics>);
+  };
+  readonly rpc: {
+    /** Returns the contract as an OpenRPC document. */
+    readonly discover: ((params?: RpcDiscoverParams, options?: Options) => Promise<OpenRpc>);
   };
 }
 
@@ -3692,9 +3788,15 @@ export interface Notifications {
   "jobs.log_added": JobLogAdded;
   /** A running job reported progress.  `jobs.get` has the last value, at most a second old. */
   "jobs.progress": JobProgress;
+  /**
+   * The database was missing or empty at a start, and a new one has taken its place although backups exist.
+   *
+   * Sent once.  `system.health` is `degraded` until the backup is restored or moved away.
+   */
+  "system.database_lost": DatabaseLost;
   /** The state of the process changed. */
   "system.state": SystemState;
-  /** Progress of a request with a `_meta.progress_token`.  Never sent after its response. */
+  /** Progress of a request with a `_meta.progress_token`.  Never sent after its response, which is its end. */
   "$/progress": RequestProgress;
 }
 
@@ -3782,6 +3884,8 @@ export const METHOD_NAMES = [
   "jobs.schedules.list",
   "jobs.schedules.update",
   "jobs.schedules.run",
+  "system.backups.list",
+  "system.backups.restore",
   "initialize",
   "shutdown",
   "rpc.discover",
@@ -3815,6 +3919,7 @@ export const NOTIFICATION_NAMES = [
   "jobs.updated",
   "jobs.log_added",
   "jobs.progress",
+  "system.database_lost",
   "system.state",
   "$/progress",
 ] as const satisfies readonly (keyof Notifications)[];
@@ -3833,6 +3938,7 @@ export const DURABLE_NOTIFICATIONS = [
   "jobs.schedule_updated",
   "jobs.updated",
   "jobs.log_added",
+  "system.database_lost",
 ] as const satisfies readonly (keyof Notifications)[];
 
 export const JOB_TYPE_NAMES = [
@@ -3895,8 +4001,11 @@ export type ErrorKind =
   | "storage"
   | "job_not_found"
   | "unknown_job_type"
+  | "idempotency_key_reused"
   | "job_not_finished"
-  | "schedule_not_found";
+  | "schedule_not_found"
+  | "backup_not_found"
+  | "backup_unusable";
 
 export const ERROR_CODES = {
   /** No account of this product has this id. */
@@ -3989,8 +4098,14 @@ export const ERROR_CODES = {
   job_not_found: 4041,
   /** No job type has this name. */
   unknown_job_type: 4042,
+  /** The idempotency key was used for a job of another type or payload; use a new key for a new job. */
+  idempotency_key_reused: 4098,
   /** The job is still queued or running; only a finished job can be retried. */
   job_not_finished: 4091,
   /** No schedule has this id. */
   schedule_not_found: 4044,
+  /** No backup has this name. */
+  backup_not_found: 4040,
+  /** The backup cannot replace the database; nothing was changed. */
+  backup_unusable: 4229,
 } as const satisfies Record<ErrorKind, number>;

@@ -18,6 +18,7 @@ from sidecar.claude.live_tasks import LiveJobs
 from sidecar.claude.permissions.journal import PermissionJournal
 from sidecar.claude.process.discovery import Discovery
 from sidecar.claude.process.launch import Launcher
+from sidecar.claude.process.login_shell import LoginShell
 from sidecar.claude.process.orphans import ProcessTable
 from sidecar.claude.process.pool import ProcessPool
 from sidecar.claude.sessions.journal import NewSession, SessionJournal, SessionStore
@@ -58,9 +59,7 @@ class TurnHarness:
         self.commit_error: sqlite3.Error | None = None
         self.is_draining = False
         unit_of_work = UnitOfWork(asyncio.get_running_loop().call_soon)
-        self.database = Database(
-            open_database(home / "sidecar.db", schema_dir(), "test"), home, unit_of_work.request_commit
-        )
+        self.database = Database(open_database(home / "sidecar.db", schema_dir(), 0), home, unit_of_work.request_commit)
         unit_of_work.connect(self.database)
         clock, queue, feed = ManualClock(), RecordingQueue(), RecordingFeed()
         self.queued = queue.specs
@@ -84,8 +83,7 @@ class TurnHarness:
         self.pool = ProcessPool(on_ended=self.sessions.process_ended, is_draining=lambda: self.is_draining)
         environment = {"PATH": os.environ.get("PATH", os.defpath)}
         launcher = Launcher(
-            discovery=Discovery(setting=str(executable), environment=environment, home=home),
-            environment=environment,
+            discovery=Discovery(str(executable), environment, home, LoginShell(environment)),
             home=home,
             process_table=ProcessTable(self.database),
         )
