@@ -58,7 +58,7 @@ class Length(NamedTuple):
         return end.astimezone(self.end_zone or start.tzinfo)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class FileEvent:
     """An event of a file, which may be a series, or the change of one occurrence."""
 
@@ -219,10 +219,10 @@ class _TimeReader:
         return None
 
     def _zone(self, name: str | None, value: str) -> tzinfo | None:
-        if not name:
+        if name is None:
             return None
         zone = self._zones.find(name)
-        if zone is None and "T" in value.upper() and not value.upper().endswith("Z"):
+        if zone is None and name and "T" in value.upper() and not value.upper().endswith("Z"):
             problem = f'its time zone "{name[:60]}" is unknown'
             if problem not in self.problems:
                 self.problems.append(problem)

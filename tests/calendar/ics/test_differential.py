@@ -117,6 +117,7 @@ KNOWN_FILES: Final = {
     "issue_132_swapped_start_and_end.ics": "an end before the start is ignored here; there both are exchanged",
     "issue_201_mixed_datetime_and_date.ics": "a start that is a date makes an all-day event here",
     "issue_201_test_matrix.ics": "a start that is a date makes an all-day event here",
+    "issue_28_rrule_with_UTC_endinginZ.ics": "UNTIL is midnight in London: that day is included here",
     "issue_75_range_parameter.ics": "UNTIL as a date includes that day here",
 }
 """File -> how it is read here, and how recurring-ical-events does if that is not to leave it out."""

@@ -34,6 +34,7 @@ def on(start: str, *days: int) -> list[str]:
         (BERLIN_10, "20261216T100000+0100"),
         (UTC_9, "20261216T090000"),
         (FLOATING_10, "20261216T043000Z"),
+        (FLOATING_10, "20261216T100000Z"),
         (ALL_DAY, "20261216T100000"),
         (ALL_DAY, "20261216T000000"),
     ],
@@ -54,6 +55,9 @@ def test_a_series_ends_with_the_day_or_time_of_until_whatever_its_kind(start: st
         ("America/New_York", "20261217T045959Z"),
         ("Pacific/Auckland", "20261215T110000Z"),
         ("Europe/London", "20261216T000000Z"),
+        ("America/Chicago", "20261215T230000Z"),  # midnight in the zone of another person
+        ("Europe/Berlin", "20261215T150000Z"),
+        ("Europe/Berlin", "20261216T050000Z"),
     ],
 )
 def test_a_time_in_utc_ends_a_series_of_days_on_its_local_date(zone: str, until: str) -> None:
@@ -92,6 +96,7 @@ EXCEPTIONS = [
     (UTC_9, ";TZID=Europe/Berlin:20261215T100000"),
     (UTC_9, ":20261215T090000"),
     (FLOATING_10, ":20261215T043000Z"),
+    (FLOATING_10, ":20261215T100000Z"),
     (FLOATING_10, ";TZID=Asia/Kolkata:20261215T100000"),
     (ALL_DAY, ";TZID=W. Europe Standard Time:20261215T000000"),
     (ALL_DAY, ":20261215T000000"),

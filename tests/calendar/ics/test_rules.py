@@ -102,7 +102,9 @@ def test_an_excluding_rule_is_followed_unless_it_is_invalid() -> None:
     ("until", "days"), [("20261130", ()), ("20261130T235959Z", ()), ("20261201T000000Z", (1,)), ("20261201", (1,))]
 )
 def test_a_series_that_ends_before_the_day_of_its_start_never_happens(until: str, days: tuple[int, ...]) -> None:
-    assert starts(expand(vevent(TEN, f"RRULE:FREQ=DAILY;UNTIL={until}"))) == december(*days)
+    found = expand(vevent(TEN, f"RRULE:FREQ=DAILY;UNTIL={until}"))
+    assert starts(found) == december(*days)
+    assert bool(found.problems) != bool(days)
 
 
 def test_the_start_counts_in_addition_to_a_rule_that_does_not_have_it() -> None:

@@ -82,6 +82,18 @@ def test_a_series_that_sets_recurrence_id_itself_repeats() -> None:
     assert len(expand(odd).events) == 2
 
 
+def test_outlooks_copy_of_a_series_with_the_recurrence_id_of_the_first_repeats_beside_it() -> None:
+    copy = ("RECURRENCE-ID;TZID=Europe/Berlin:20261201T100000", "DTSTART;TZID=Europe/Berlin:20261201T103000")
+    found = expand(vevent(*DAILY), vevent(*copy, "RRULE:FREQ=DAILY;COUNT=2", "SUMMARY:copy"))
+    assert titled(found) == [
+        "2026-12-01T10:00+01:00 s",
+        "2026-12-01T10:30+01:00 copy",
+        "2026-12-02T10:00+01:00 s",
+        "2026-12-02T10:30+01:00 copy",
+        "2026-12-03T10:00+01:00 s",
+    ]
+
+
 def test_the_rest_of_a_divided_series_repeats_unless_a_later_revision_replaced_it() -> None:
     first = ("DTSTART:20261201T100000Z", "RRULE:FREQ=DAILY;UNTIL=20261202T100000Z")
     rest = vevent(

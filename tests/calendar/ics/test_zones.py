@@ -116,6 +116,21 @@ def test_a_zone_that_the_file_defines_governs_under_any_name_but_a_regions(name:
     assert starts(expand(event, vtimezone(name, "+0330"))) == ["2026-07-10T10:00+03:30"]
 
 
+@pytest.mark.parametrize(
+    ("defined", "named"),
+    [
+        ("(UTC+07:00) A\\, B\\, C", '"(UTC+07:00) A, B, C"'),
+        ("(UTC+07:00) A, B, C", "(UTC+07:00) A\\, B\\, C"),
+        ("", ""),
+        (" 1", " 1"),
+        ("(GMT-03:00)", '"(GMT-03:00)"'),
+    ],
+)
+def test_a_zone_that_the_file_defines_is_found_under_odd_names(defined: str, named: str) -> None:
+    event = vevent(f"DTSTART;TZID={named}:20260710T100000")
+    assert starts(expand(vtimezone(defined, "-0500", "-0400"), event)) == ["2026-07-10T10:00-04:00"]
+
+
 def test_a_region_is_that_of_the_database_even_if_the_file_defines_it_otherwise() -> None:
     found = expand(vtimezone("Europe/Berlin", "-0500"), vevent("DTSTART;TZID=Europe/Berlin:20260710T100000"))
     assert [(it.start_time, it.time_zone) for it in found.events] == [("2026-07-10T10:00:00+02:00", "Europe/Berlin")]
@@ -182,6 +197,17 @@ def observance(name: str, *lines: str) -> str:
 def test_the_definition_of_a_zone_is_read_in_any_form(definition: str, summer: str, winter: str) -> None:
     events = [vevent(f"DTSTART;TZID=A:2026{day}T100000", uid=day) for day in ("0710", "1210")]
     assert starts(expand(definition, *events)) == [f"2026-07-10T10:00{summer}", f"2026-12-10T10:00{winter}"]
+
+
+def test_one_unreadable_observance_does_not_lose_the_zone() -> None:
+    definition = (
+        "BEGIN:VTIMEZONE\r\nTZID:A\r\n"
+        + observance("STANDARD", "DTSTART:16010101T230000", "TZOFFSETFROM:-0200", "TZOFFSETTO:-0300")
+        + observance("DAYLIGHT", "DTSTART:soon", "TZOFFSETFROM:-0300", "TZOFFSETTO:-0200")
+        + observance("DAYLIGHT", "TZOFFSETFROM:-0300", "TZOFFSETTO:-0200", "RRULE:FREQ=YEARLY;BYDAY=4SU;BYMONTH=10")
+        + "END:VTIMEZONE\r\n"
+    )
+    assert starts(expand(definition, vevent("DTSTART;TZID=A:20261210T100000"))) == ["2026-12-10T10:00-02:00"]
 
 
 def test_times_that_clocks_skip_or_show_twice_are_read_alike_in_a_defined_zone_and_in_the_database() -> None:
