@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "38508884fb79074c";
+export const SCHEMA_HASH = "d497fc887de63c23";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -1270,7 +1270,11 @@ export interface EventPage {
   events: LoggedEvent[];
   latest_seq: number;
   epoch: string;
-  /** Whether events after `after_seq` are missing because they were pruned: load the lists again. */
+  /**
+   * Whether events after `after_seq` are missing: load the lists again.
+   *
+   * They were pruned, or the log never had that event, as after the database was replaced.
+   */
   truncated: boolean;
 }
 
@@ -1791,7 +1795,7 @@ export const ProcessState = {
 /** The state of the process. */
 export type ProcessState = "ready" | "draining" | "degraded";
 
-/** Progress of a request with a `_meta.progress_token`.  Never sent after its response. */
+/** Progress of a request with a `_meta.progress_token`.  Never sent after its response, which is its end. */
 export interface RequestProgress {
   /** Identifies the request in its $/progress notifications. */
   token: number | string;
@@ -1800,19 +1804,11 @@ export interface RequestProgress {
 
 /** The progress of a request. */
 export interface ProgressValue {
-  kind: ProgressKind;
+  /** The current step. */
   message: string | null;
+  /** 0.0 to 1.0.  Null if the remaining work is unknown. */
   fraction: number | null;
 }
-
-/** Whether a report is the first, a later one or the last of its request. */
-export const ProgressKind = {
-  BEGIN: "begin",
-  REPORT: "report",
-  END: "end",
-} as const;
-/** Whether a report is the first, a later one or the last of its request. */
-export type ProgressKind = "begin" | "report" | "end";
 
 /** Writes events to a file, newest first.  The file appears under its name when it is complete. */
 export interface ExportActivity {
@@ -2079,6 +2075,12 @@ export interface AtlassianSynced {
   removed: number;
   /** Whether everything was read again, not only what changed since the last sync. */
   full: boolean;
+  /**
+   * Number of issues, pages and comments that could not be read, or not completely.
+   *
+   * The job's log names them, what the feed has of them stays, and the next daily sync reads them again.
+   */
+  unreadable: number;
 }
 
 /** Updates the feed with the changes at a Jira site. */
@@ -2650,7 +2652,10 @@ export interface JobsCreateParams {
   priority?: number;
   /** ISO 8601 with an offset. */
   run_at?: string | null;
-  /** If a job was created with this key before, that job is returned and none is created. */
+  /**
+   * If a job was created with this key before, that job is returned and none is created.  It must have the same type
+   * and payload.
+   */
   idempotency_key?: string | null;
   /** Maximum number of attempts.  Null for the default of the job type. */
   max_attempts?: number | null;
@@ -3110,7 +3115,7 @@ export interface Methods {
    * `payload` must be valid for the job type; an invalid member is reported as `payload.<member>`.  The job starts
    * when a slot is free and `run_at` has passed.  Raises `payload_too_large` above 3 MiB.
    *
-   * Errors: unknown_job_type, payload_too_large.  Replaces POST /jobs.
+   * Errors: unknown_job_type, payload_too_large, idempotency_key_reused.  Replaces POST /jobs.
    */
   "jobs.create": { params: JobsCreateParams; result: JobCreated };
   /**
@@ -3586,7 +3591,7 @@ export interface NestedMethods<Options> {
      * `payload` must be valid for the job type; an invalid member is reported as `payload.<member>`.  The job starts
      * when a slot is free and `run_at` has passed.  Raises `payload_too_large` above 3 MiB.
      *
-     * Errors: unknown_job_type, payload_too_large.  Replaces POST /jobs.
+     * Errors: unknown_job_type, payload_too_large, idempotency_key_reused.  Replaces POST /jobs.
      */
     readonly create: ((params: JobsCreateParams, options?: Options) => Promise<JobCreated>);
     /**
@@ -3748,7 +3753,7 @@ export interface Notifications {
   "jobs.progress": JobProgress;
   /** The state of the process changed. */
   "system.state": SystemState;
-  /** Progress of a request with a `_meta.progress_token`.  Never sent after its response. */
+  /** Progress of a request with a `_meta.progress_token`.  Never sent after its response, which is its end. */
   "$/progress": RequestProgress;
 }
 
@@ -3949,6 +3954,7 @@ export type ErrorKind =
   | "storage"
   | "job_not_found"
   | "unknown_job_type"
+  | "idempotency_key_reused"
   | "job_not_finished"
   | "schedule_not_found";
 
@@ -4043,6 +4049,8 @@ export const ERROR_CODES = {
   job_not_found: 4041,
   /** No job type has this name. */
   unknown_job_type: 4042,
+  /** The idempotency key was used for a job of another type or payload; use a new key for a new job. */
+  idempotency_key_reused: 4098,
   /** The job is still queued or running; only a finished job can be retried. */
   job_not_finished: 4091,
   /** No schedule has this id. */
