@@ -53,7 +53,7 @@ SIGNS: Final = r"=+\-@\u2212\u207a-\u207c\u208a-\u208c\ufb29\ufe62\ufe63\ufe66\u
 FORMULA: Final = re.compile(
     f'^(?=[\t{LINE_ENDS}])|(?:^|(?<=[{SEPARATORS}{LINE_ENDS}]))(?=[{BLANKS}"]*[{SIGNS}])',
 )
-"""The places in a cell where a formula might begin: its beginning, after what another spreadsheet takes for a separator,
+"""Places in a cell where a formula might begin: its beginning, after what another spreadsheet takes for a separator,
 and the beginning of a line, which is a new row where the quotes around the cell are not recognised."""
 
 
