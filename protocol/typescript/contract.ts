@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "d497fc887de63c23";
+export const SCHEMA_HASH = "34a5aac7f65ec4a6";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -1815,13 +1815,13 @@ export interface ExportActivity {
   /** @default "csv" */
   format?: ActivityFileFormat;
   /**
-   * For CSV.
+   * The separator of a CSV file.
    *
    * @default ","
    */
   separator?: CsvSeparator;
   /**
-   * For CSV: whether the file begins with a byte order mark, without which Excel does not read it as UTF-8.
+   * Whether a CSV file begins with a byte order mark, without which Excel does not read it as UTF-8.
    *
    * @default true
    */
@@ -1882,18 +1882,18 @@ export type ActivityFileFormat = "csv" | "jsonl" | "markdown";
 /**
  * The character between two cells of a CSV file.
  *
- * - `;`: For Excel where the comma is the decimal sign, for example in German and French.
+ * - `;`: Expected by Excel where the comma is the decimal sign, for example in German and French.
  */
 export const CsvSeparator = {
   COMMA: ",",
-  /** For Excel where the comma is the decimal sign, for example in German and French. */
+  /** Expected by Excel where the comma is the decimal sign, for example in German and French. */
   SEMICOLON: ";",
   TAB: "\t",
 } as const;
 /**
  * The character between two cells of a CSV file.
  *
- * - `;`: For Excel where the comma is the decimal sign, for example in German and French.
+ * - `;`: Expected by Excel where the comma is the decimal sign, for example in German and French.
  */
 export type CsvSeparator = "," | ";" | "\t";
 

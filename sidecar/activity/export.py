@@ -41,7 +41,7 @@ COLUMNS: Final = (
 )
 """The columns of a CSV file, in order."""
 SEPARATORS: Final = ",;|\t\u060c\u061b"
-"""What spreadsheets split lines at, depending on the locale; the last two are Arabic."""
+"""Separators that spreadsheets split lines at, depending on the locale; the last two are Arabic."""
 LINE_ENDS: Final = "\n\r\v\f\x1c-\x1e\x85\u2028\u2029"
 BLANKS: Final = (
     r" \x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\xa0\u00ad\u061c\u1680\u180e\u2000-\u200f\u202a-\u202f\u205f-\u206f"

@@ -119,7 +119,7 @@ class CsvSeparator(StrEnum):
 
     COMMA = ","
     SEMICOLON = ";"
-    """For Excel where the comma is the decimal sign, for example in German and French."""
+    """Expected by Excel where the comma is the decimal sign, for example in German and French."""
     TAB = "\t"
 
 
@@ -139,9 +139,9 @@ class ExportActivity(JobSpec):
     policy: ClassVar = JobPolicy(recovery=Recovery.REQUEUE, concurrency=1)
     format: ActivityFileFormat = ActivityFileFormat.CSV
     separator: CsvSeparator = CsvSeparator.COMMA
-    """For CSV."""
+    """The separator of a CSV file."""
     byte_order_mark: Flag = True
-    """For CSV: whether the file begins with a byte order mark, without which Excel does not read it as UTF-8."""
+    """Whether a CSV file begins with a byte order mark, without which Excel does not read it as UTF-8."""
     path: FilePath | None = None
     """Absolute path in an existing folder outside the data folder; null for a new file in its subfolder `exports`."""
     overwrite: Flag = False
