@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "d99baa7fc1157118";
+export const SCHEMA_HASH = "88172ed9e30347a8";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -947,7 +947,8 @@ export type PermissionDecision = "allow" | "deny";
  * - `user`: A prompt.
  * - `tool_use`: Claude calls a tool; `text` is the tool's name, and `raw` contains its input.
  * - `error`: The reason why a turn failed.
- * - `notice`: Something that happened to the session, such as the end of a background task.
+ * - `cleared`: The conversation was cleared, as by `/clear`: Claude no longer knows the messages before.
+ * - `notice`: Something that happened to the session: a background task ended, or it goes on in a new conversation.
  * - `raw`: Other output of the CLI, such as types of a newer release.
  */
 export const MessageKind = {
@@ -960,7 +961,9 @@ export const MessageKind = {
   TOOL_RESULT: "tool_result",
   /** The reason why a turn failed. */
   ERROR: "error",
-  /** Something that happened to the session, such as the end of a background task. */
+  /** The conversation was cleared, as by `/clear`: Claude no longer knows the messages before. */
+  CLEARED: "cleared",
+  /** Something that happened to the session: a background task ended, or it goes on in a new conversation. */
   NOTICE: "notice",
   /** Other output of the CLI, such as types of a newer release. */
   RAW: "raw",
@@ -971,10 +974,11 @@ export const MessageKind = {
  * - `user`: A prompt.
  * - `tool_use`: Claude calls a tool; `text` is the tool's name, and `raw` contains its input.
  * - `error`: The reason why a turn failed.
- * - `notice`: Something that happened to the session, such as the end of a background task.
+ * - `cleared`: The conversation was cleared, as by `/clear`: Claude no longer knows the messages before.
+ * - `notice`: Something that happened to the session: a background task ended, or it goes on in a new conversation.
  * - `raw`: Other output of the CLI, such as types of a newer release.
  */
-export type MessageKind = "user" | "assistant_text" | "thinking" | "tool_use" | "tool_result" | "error" | "notice" | "raw";
+export type MessageKind = "user" | "assistant_text" | "thinking" | "tool_use" | "tool_result" | "error" | "cleared" | "notice" | "raw";
 
 /** Matching messages, newest first. */
 export interface MessageHits {
@@ -1003,7 +1007,7 @@ export interface MessageHit {
 /** A conversation with Claude that the sidecar stores.  Its turns are jobs of type `claude.turn`. */
 export interface Session {
   session_id: string;
-  /** The session's id in the CLI; null before the first turn.  `claude.spawn` refuses it. */
+  /** The conversation's id in the CLI; null before the first turn and after `/clear`.  `claude.spawn` refuses it. */
   claude_session_id: string | null;
   /** The session that it was forked from. */
   forked_from: string | null;
@@ -1011,7 +1015,11 @@ export interface Session {
   title: string | null;
   /** Claude's working directory; null for the home folder. */
   cwd: string | null;
+  /** The name of the git worktree that Claude works in, or null; `cwd` is its folder after the first turn. */
+  worktree: string | null;
+  /** Null for the model in the user's Claude settings.  `/model` in a prompt changes it. */
   model: string | null;
+  /** Null for the mode in the user's Claude settings. */
   permission_mode: PermissionMode | null;
   allowed_tools: string[];
   system_prompt: string | null;
@@ -1856,6 +1864,18 @@ export interface ProgressValue {
 export interface ExportActivity {
   /** @default "csv" */
   format?: ActivityFileFormat;
+  /**
+   * The separator of a CSV file.
+   *
+   * @default ","
+   */
+  separator?: CsvSeparator;
+  /**
+   * Whether a CSV file begins with a byte order mark, without which Excel does not read it as UTF-8.
+   *
+   * @default true
+   */
+  byte_order_mark?: boolean;
   /** Absolute path in an existing folder outside the data folder; null for a new file in its subfolder `exports`. */
   path?: string | null;
   /**
@@ -1884,11 +1904,16 @@ export interface ExportActivity {
 /**
  * The format of an exported file.
  *
- * - `csv`: UTF-8 with a byte order mark, for spreadsheets.  No cell is read as a formula.
+ * - `csv`: UTF-8, for spreadsheets.  No cell is read as a formula, also not by a spreadsheet that expects another
+ * separator:
+ * an apostrophe precedes what would begin one.
  * - `jsonl`: One event per line, as in `activity.events.list`.
  */
 export const ActivityFileFormat = {
-  /** UTF-8 with a byte order mark, for spreadsheets.  No cell is read as a formula. */
+  /**
+   * UTF-8, for spreadsheets.  No cell is read as a formula, also not by a spreadsheet that expects another separator:
+   * an apostrophe precedes what would begin one.
+   */
   CSV: "csv",
   /** One event per line, as in `activity.events.list`. */
   JSONL: "jsonl",
@@ -1897,10 +1922,30 @@ export const ActivityFileFormat = {
 /**
  * The format of an exported file.
  *
- * - `csv`: UTF-8 with a byte order mark, for spreadsheets.  No cell is read as a formula.
+ * - `csv`: UTF-8, for spreadsheets.  No cell is read as a formula, also not by a spreadsheet that expects another
+ * separator:
+ * an apostrophe precedes what would begin one.
  * - `jsonl`: One event per line, as in `activity.events.list`.
  */
 export type ActivityFileFormat = "csv" | "jsonl" | "markdown";
+
+/**
+ * The character between two cells of a CSV file.
+ *
+ * - `;`: Expected by Excel where the comma is the decimal sign, for example in German and French.
+ */
+export const CsvSeparator = {
+  COMMA: ",",
+  /** Expected by Excel where the comma is the decimal sign, for example in German and French. */
+  SEMICOLON: ";",
+  TAB: "\t",
+} as const;
+/**
+ * The character between two cells of a CSV file.
+ *
+ * - `;`: Expected by Excel where the comma is the decimal sign, for example in German and French.
+ */
+export type CsvSeparator = "," | ";" | "\t";
 
 /** The exported file. */
 export interface ActivityFile {
@@ -2439,6 +2484,8 @@ export interface ClaudeSessionsCreateParams {
   allowed_tools?: string[];
   /** Appended to Claude Code's own system prompt. */
   system_prompt?: string | null;
+  /** @default false */
+  worktree?: boolean;
 }
 
 /** Params of `claude.sessions.list`. */
@@ -2464,6 +2511,8 @@ export interface ClaudeSessionsUpdateParams {
   /** A Claude session's id. */
   session_id: string;
   title?: string | null;
+  /** An absolute path. */
+  cwd?: string | null;
   /** An alias (opus, sonnet) or the full name of a model. */
   model?: string | null;
   permission_mode?: PermissionMode | null;
@@ -2502,6 +2551,8 @@ export interface ClaudeSessionsForkParams {
   /** A Claude session's id. */
   session_id: string;
   title?: string | null;
+  /** The `message_id` of a message. */
+  message_id?: string | null;
 }
 
 /** Params of `claude.messages.list`. */
@@ -2974,6 +3025,9 @@ export interface Methods {
   /**
    * Creates a session.  No process is started before its first turn.
    *
+   * With `worktree`, the first turn creates a git worktree of the repository at `cwd`, where Claude then works, on a
+   * branch of its own.  It remains when the session is deleted.
+   *
    * Replaces POST /claude/session.
    */
   "claude.sessions.create": { params: ClaudeSessionsCreateParams; result: Session };
@@ -2990,7 +3044,10 @@ export interface Methods {
    */
   "claude.sessions.get": { params: ClaudeSessionsGetParams; result: Session };
   /**
-   * Changes the given settings.  A running turn adopts model and mode; the rest applies from the next turn on.
+   * Changes the given settings; null resets title, cwd, model and mode to what a new session has.
+   *
+   * A running turn adopts a new model and mode; the rest, and what is reset, applies from the next turn on.  A new
+   * `cwd` is for a project that was moved: the conversation goes on there.
    *
    * Errors: session_not_found.
    */
@@ -3017,7 +3074,9 @@ export interface Methods {
    */
   "claude.sessions.interrupt": { params: ClaudeSessionsInterruptParams; result: Session };
   /**
-   * Creates a session with the settings and messages of another; later turns affect only one of them.
+   * Creates a session with the settings and messages of another, up to `message_id` if it is given.
+   *
+   * Its Claude knows these messages and nothing that is said in the other session later.  Files are not changed.
    *
    * Errors: session_not_found.
    */
@@ -3407,6 +3466,10 @@ export interface NestedMethods<Options> {
       /**
        * Creates a session.  No process is started before its first turn.
        *
+       * With `worktree`, the first turn creates a git worktree of the repository at `cwd`, where Claude then works, on
+       * a
+       * branch of its own.  It remains when the session is deleted.
+       *
        * Replaces POST /claude/session.
        */
       readonly create: ((params?: ClaudeSessionsCreateParams, options?: Options) => Promise<Session>);
@@ -3423,7 +3486,10 @@ export interface NestedMethods<Options> {
        */
       readonly get: ((params: ClaudeSessionsGetParams, options?: Options) => Promise<Session>);
       /**
-       * Changes the given settings.  A running turn adopts model and mode; the rest applies from the next turn on.
+       * Changes the given settings; null resets title, cwd, model and mode to what a new session has.
+       *
+       * A running turn adopts a new model and mode; the rest, and what is reset, applies from the next turn on.  A new
+       * `cwd` is for a project that was moved: the conversation goes on there.
        *
        * Errors: session_not_found.
        */
@@ -3450,7 +3516,9 @@ export interface NestedMethods<Options> {
        */
       readonly interrupt: ((params: ClaudeSessionsInterruptParams, options?: Options) => Promise<Session>);
       /**
-       * Creates a session with the settings and messages of another; later turns affect only one of them.
+       * Creates a session with the settings and messages of another, up to `message_id` if it is given.
+       *
+       * Its Claude knows these messages and nothing that is said in the other session later.  Files are not changed.
        *
        * Errors: session_not_found.
        */
