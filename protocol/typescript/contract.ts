@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "1929ab367b0c702c";
+export const SCHEMA_HASH = "927b384cbf632c0b";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -1968,6 +1968,18 @@ export interface ProgressValue {
 export interface ExportActivity {
   /** @default "csv" */
   format?: ActivityFileFormat;
+  /**
+   * The separator of a CSV file.
+   *
+   * @default ","
+   */
+  separator?: CsvSeparator;
+  /**
+   * Whether a CSV file begins with a byte order mark, without which Excel does not read it as UTF-8.
+   *
+   * @default true
+   */
+  byte_order_mark?: boolean;
   /** Absolute path in an existing folder outside the data folder; null for a new file in its subfolder `exports`. */
   path?: string | null;
   /**
@@ -1996,11 +2008,16 @@ export interface ExportActivity {
 /**
  * The format of an exported file.
  *
- * - `csv`: UTF-8 with a byte order mark, for spreadsheets.  No cell is read as a formula.
+ * - `csv`: UTF-8, for spreadsheets.  No cell is read as a formula, also not by a spreadsheet that expects another
+ * separator:
+ * an apostrophe precedes what would begin one.
  * - `jsonl`: One event per line, as in `activity.events.list`.
  */
 export const ActivityFileFormat = {
-  /** UTF-8 with a byte order mark, for spreadsheets.  No cell is read as a formula. */
+  /**
+   * UTF-8, for spreadsheets.  No cell is read as a formula, also not by a spreadsheet that expects another separator:
+   * an apostrophe precedes what would begin one.
+   */
   CSV: "csv",
   /** One event per line, as in `activity.events.list`. */
   JSONL: "jsonl",
@@ -2009,10 +2026,30 @@ export const ActivityFileFormat = {
 /**
  * The format of an exported file.
  *
- * - `csv`: UTF-8 with a byte order mark, for spreadsheets.  No cell is read as a formula.
+ * - `csv`: UTF-8, for spreadsheets.  No cell is read as a formula, also not by a spreadsheet that expects another
+ * separator:
+ * an apostrophe precedes what would begin one.
  * - `jsonl`: One event per line, as in `activity.events.list`.
  */
 export type ActivityFileFormat = "csv" | "jsonl" | "markdown";
+
+/**
+ * The character between two cells of a CSV file.
+ *
+ * - `;`: Expected by Excel where the comma is the decimal sign, for example in German and French.
+ */
+export const CsvSeparator = {
+  COMMA: ",",
+  /** Expected by Excel where the comma is the decimal sign, for example in German and French. */
+  SEMICOLON: ";",
+  TAB: "\t",
+} as const;
+/**
+ * The character between two cells of a CSV file.
+ *
+ * - `;`: Expected by Excel where the comma is the decimal sign, for example in German and French.
+ */
+export type CsvSeparator = "," | ";" | "\t";
 
 /** The exported file. */
 export interface ActivityFile {
