@@ -1,6 +1,6 @@
 """Notices that the data folder, the database or its lock file was moved, deleted or replaced under the running process.
 
-The open files would take further writes, which nobody could find again.  Commits are therefore refused at once (see
+The open files would take further writes, which would be lost with them.  Commits are therefore refused at once (see
 `Database.commit`); the process answers for a while, so that the host can ask for its health, and then ends.
 """
 
