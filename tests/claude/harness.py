@@ -40,6 +40,7 @@ class RecordingContext:
     progressed: list[str | None] = field(default_factory=list)
     locked: list[str] = field(default_factory=list)
     waited_for: list[WaitingFor | None] = field(default_factory=list)
+    attempt: int = 1
     snoozed_for_s: float = 0.0
 
     def progress(self, fraction: float | None, message: str | None = None) -> None:
