@@ -18,6 +18,7 @@ from sidecar.claude.process.environment import DATABASE_ENV
 from sidecar.claude.process.launch import Launcher
 from sidecar.claude.process.orphans import ProcessTable
 from sidecar.claude.process.pool import ProcessPool
+from sidecar.claude.runs import RunsService, RunStore
 from sidecar.claude.service import ClaudeService, PermissionsService, SessionsService
 from sidecar.claude.sessions.export import ExportHandler, ExportService
 from sidecar.claude.sessions.journal import SessionJournal, SessionStore, search_index
@@ -44,7 +45,8 @@ def make(runtime: Runtime) -> Feature:
     launcher = Launcher(discovery, environment, Path.home(), table)
     doctor = DoctorService(discovery, this_user())
     live = LiveJobs()
-    runs = ClaudeRunHandler(runtime, launcher, store, usage, live)
+    run_store = RunStore(database, runtime.clock)
+    runs = ClaudeRunHandler(runtime, launcher, store, usage, run_store, live)
     turns = TurnHandler(runtime, launcher, pool, sessions, permissions, live)
     exports = ExportHandler(store, UserFiles(settings.data_dir, settings.log_dir), runtime.clock)
     return Feature(
@@ -54,6 +56,7 @@ def make(runtime: Runtime) -> Feature:
             SessionsService(runtime, sessions, permissions, pool),
             PermissionsService(permissions),
             TasksService(live),
+            RunsService(run_store),
             SearchService(store, index, runtime.clock),
             ExportService(store),
             UsageService(usage),

@@ -19,6 +19,7 @@ from sidecar.claude.live_tasks import LiveJobs
 from sidecar.claude.process.discovery import Discovery
 from sidecar.claude.process.launch import Launcher
 from sidecar.claude.process.orphans import ProcessTable
+from sidecar.claude.runs import RunStore
 from sidecar.claude.sessions.journal import SessionStore
 from sidecar.claude.usage import UsageStore
 from sidecar.clock import SystemClock
@@ -102,7 +103,13 @@ class RunHarness:
             process_table=ProcessTable(database),
         )
         self.handler = ClaudeRunHandler(
-            runtime, launcher, SessionStore(database), UsageStore(database, clock), LiveJobs(), silence_s=0.5
+            runtime,
+            launcher,
+            SessionStore(database),
+            UsageStore(database, clock),
+            RunStore(database, clock),
+            LiveJobs(),
+            silence_s=0.5,
         )
 
     @property

@@ -84,8 +84,8 @@ class Model:
         entity = {name: value for name, value in vars(job).items() if name not in HIDDEN}
         entity["waiting_for"] = None
         if job.status == "queued":
-            why = "pause" if self.paused else "capacity"
-            why = why if is_read and job.is_due else job.waiting_for
+            due = "pause" if self.paused else "capacity"
+            why = due if is_read and job.is_due else job.waiting_for
             entity["waiting_for"] = "lock" if self.is_locked(job) else why
         return entity
 

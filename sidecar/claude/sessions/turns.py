@@ -79,7 +79,7 @@ class TurnHandler:
 
         entry = FeedEntry(self.runtime, "turn", context, job.prompt, details)
         try:
-            with entry.failures(), turn.failures():
+            with entry.failures(waits=True), turn.failures():
                 answer = await self._answer(job, turn)
         finally:
             self.sessions.end_turn(job.session_id, context.job_id, turn.status, reader.usage)
