@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "9d56e7a3466d0104";
+export const SCHEMA_HASH = "07ba58526e5763a6";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -484,14 +484,21 @@ export type JobStatus = "queued" | "running" | "succeeded" | "failed" | "cancell
 /**
  * Why a queued job cannot be started, or why a running job makes no progress.
  *
- * - `lock`: Another job holds the lock that it needs, for example that of the same Claude session.
+ * - `lock`: Another job holds the lock that it needs, for example that of the same Claude session, or keeps it while it
+ * waits
+ * for a usage limit.
  * - `network`: The network is unavailable.
  * - `rate_limit`: A service refused further requests for now.
  * - `approval`: It is running and waits for the user's decision: `claude.permissions.list`.
+ * - `capacity`: It is due and starts as soon as there is a place for it.  Only the answers of requests tell this.
+ * - `pause`: The queue is paused: `jobs.queue.resume`.  Only the answers of requests tell this.
  * - `retry`: The last attempt failed; the next one starts at `run_at`.
  */
 export const WaitingFor = {
-  /** Another job holds the lock that it needs, for example that of the same Claude session. */
+  /**
+   * Another job holds the lock that it needs, for example that of the same Claude session, or keeps it while it waits
+   * for a usage limit.
+   */
   LOCK: "lock",
   /** The network is unavailable. */
   NETWORK: "network",
@@ -499,19 +506,27 @@ export const WaitingFor = {
   RATE_LIMIT: "rate_limit",
   /** It is running and waits for the user's decision: `claude.permissions.list`. */
   APPROVAL: "approval",
+  /** It is due and starts as soon as there is a place for it.  Only the answers of requests tell this. */
+  CAPACITY: "capacity",
+  /** The queue is paused: `jobs.queue.resume`.  Only the answers of requests tell this. */
+  PAUSE: "pause",
   /** The last attempt failed; the next one starts at `run_at`. */
   RETRY: "retry",
 } as const;
 /**
  * Why a queued job cannot be started, or why a running job makes no progress.
  *
- * - `lock`: Another job holds the lock that it needs, for example that of the same Claude session.
+ * - `lock`: Another job holds the lock that it needs, for example that of the same Claude session, or keeps it while it
+ * waits
+ * for a usage limit.
  * - `network`: The network is unavailable.
  * - `rate_limit`: A service refused further requests for now.
  * - `approval`: It is running and waits for the user's decision: `claude.permissions.list`.
+ * - `capacity`: It is due and starts as soon as there is a place for it.  Only the answers of requests tell this.
+ * - `pause`: The queue is paused: `jobs.queue.resume`.  Only the answers of requests tell this.
  * - `retry`: The last attempt failed; the next one starts at `run_at`.
  */
-export type WaitingFor = "lock" | "network" | "rate_limit" | "approval" | "retry";
+export type WaitingFor = "lock" | "network" | "rate_limit" | "approval" | "capacity" | "pause" | "retry";
 
 /** Why a job did not succeed. */
 export interface JobError {
@@ -941,13 +956,23 @@ export const PermissionDecision = {
 /** The decision about a permission request. */
 export type PermissionDecision = "allow" | "deny";
 
+/** What is known of a run besides its job. */
+export interface ClaudeRun {
+  job_id: string;
+  /** The session's id in the CLI, as soon as the CLI has a record of it: pass it to a next run to continue. */
+  session_id: string | null;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  started_at: string;
+}
+
 /**
  * The kind of a message.
  *
  * - `user`: A prompt.
  * - `tool_use`: Claude calls a tool; `text` is the tool's name, and `raw` contains its input.
  * - `error`: The reason why a turn failed.
- * - `notice`: Something that happened to the session, such as the end of a background task.
+ * - `cleared`: The conversation was cleared, as by `/clear`: Claude no longer knows the messages before.
+ * - `notice`: Something that happened to the session: a background task ended, or it goes on in a new conversation.
  * - `raw`: Other output of the CLI, such as types of a newer release.
  */
 export const MessageKind = {
@@ -960,7 +985,9 @@ export const MessageKind = {
   TOOL_RESULT: "tool_result",
   /** The reason why a turn failed. */
   ERROR: "error",
-  /** Something that happened to the session, such as the end of a background task. */
+  /** The conversation was cleared, as by `/clear`: Claude no longer knows the messages before. */
+  CLEARED: "cleared",
+  /** Something that happened to the session: a background task ended, or it goes on in a new conversation. */
   NOTICE: "notice",
   /** Other output of the CLI, such as types of a newer release. */
   RAW: "raw",
@@ -971,10 +998,11 @@ export const MessageKind = {
  * - `user`: A prompt.
  * - `tool_use`: Claude calls a tool; `text` is the tool's name, and `raw` contains its input.
  * - `error`: The reason why a turn failed.
- * - `notice`: Something that happened to the session, such as the end of a background task.
+ * - `cleared`: The conversation was cleared, as by `/clear`: Claude no longer knows the messages before.
+ * - `notice`: Something that happened to the session: a background task ended, or it goes on in a new conversation.
  * - `raw`: Other output of the CLI, such as types of a newer release.
  */
-export type MessageKind = "user" | "assistant_text" | "thinking" | "tool_use" | "tool_result" | "error" | "notice" | "raw";
+export type MessageKind = "user" | "assistant_text" | "thinking" | "tool_use" | "tool_result" | "error" | "cleared" | "notice" | "raw";
 
 /** Matching messages, newest first. */
 export interface MessageHits {
@@ -1003,7 +1031,7 @@ export interface MessageHit {
 /** A conversation with Claude that the sidecar stores.  Its turns are jobs of type `claude.turn`. */
 export interface Session {
   session_id: string;
-  /** The session's id in the CLI; null before the first turn.  `claude.spawn` refuses it. */
+  /** The conversation's id in the CLI; null before the first turn and after `/clear`.  `claude.spawn` refuses it. */
   claude_session_id: string | null;
   /** The session that it was forked from. */
   forked_from: string | null;
@@ -1011,7 +1039,11 @@ export interface Session {
   title: string | null;
   /** Claude's working directory; null for the home folder. */
   cwd: string | null;
+  /** The name of the git worktree that Claude works in, or null; `cwd` is its folder after the first turn. */
+  worktree: string | null;
+  /** Null for the model in the user's Claude settings.  `/model` in a prompt changes it. */
   model: string | null;
+  /** Null for the mode in the user's Claude settings. */
   permission_mode: PermissionMode | null;
   allowed_tools: string[];
   system_prompt: string | null;
@@ -1964,6 +1996,12 @@ export interface RunClaude {
   timeout_s?: number;
   /** Appended to Claude Code's own system prompt; a resumed session keeps its first one. */
   system_prompt?: string | null;
+  /**
+   * Whether a run that reaches Claude's usage limit goes on by itself when the limit resets; otherwise it fails.
+   *
+   * @default true
+   */
+  wait_for_limit?: boolean;
 }
 
 /** The result of a run. */
@@ -2320,6 +2358,12 @@ export interface ClaudePermissionsRespondParams {
   remember?: boolean;
 }
 
+/** Params of `claude.runs.get`. */
+export interface ClaudeRunsGetParams {
+  /** A job's id (UUIDv7). */
+  job_id: string;
+}
+
 /** Params of `claude.spawn`. */
 export interface ClaudeSpawnParams {
   prompt: string;
@@ -2343,6 +2387,12 @@ export interface ClaudeSpawnParams {
   timeout_s?: number;
   /** Appended to Claude Code's own system prompt; a resumed session keeps its first one. */
   system_prompt?: string | null;
+  /**
+   * Whether a run that reaches Claude's usage limit goes on by itself when the limit resets; otherwise it fails.
+   *
+   * @default true
+   */
+  wait_for_limit?: boolean;
   /**
    * Jobs of higher priority start first; 0 is normal.
    *
@@ -2380,6 +2430,8 @@ export interface ClaudeSessionsCreateParams {
   allowed_tools?: string[];
   /** Appended to Claude Code's own system prompt. */
   system_prompt?: string | null;
+  /** @default false */
+  worktree?: boolean;
 }
 
 /** Params of `claude.sessions.list`. */
@@ -2405,6 +2457,8 @@ export interface ClaudeSessionsUpdateParams {
   /** A Claude session's id. */
   session_id: string;
   title?: string | null;
+  /** An absolute path. */
+  cwd?: string | null;
   /** An alias (opus, sonnet) or the full name of a model. */
   model?: string | null;
   permission_mode?: PermissionMode | null;
@@ -2443,6 +2497,8 @@ export interface ClaudeSessionsForkParams {
   /** A Claude session's id. */
   session_id: string;
   title?: string | null;
+  /** The `message_id` of a message. */
+  message_id?: string | null;
 }
 
 /** Params of `claude.messages.list`. */
@@ -2887,6 +2943,12 @@ export interface Methods {
    */
   "claude.permissions.respond": { params: ClaudePermissionsRespondParams; result: PermissionRequest };
   /**
+   * Returns a run that has begun.
+   *
+   * Errors: run_not_found.
+   */
+  "claude.runs.get": { params: ClaudeRunsGetParams; result: ClaudeRun };
+  /**
    * Queues a run as a job of type `claude.run`; the job's result is a `ClaudeRunResult`.
    *
    * Errors: payload_too_large.  Replaces POST /claude/spawn.
@@ -2902,6 +2964,9 @@ export interface Methods {
   "claude.messages.search": { params: ClaudeMessagesSearchParams; result: MessageHits };
   /**
    * Creates a session.  No process is started before its first turn.
+   *
+   * With `worktree`, the first turn creates a git worktree of the repository at `cwd`, where Claude then works, on a
+   * branch of its own.  It remains when the session is deleted.
    *
    * Replaces POST /claude/session.
    */
@@ -2919,7 +2984,10 @@ export interface Methods {
    */
   "claude.sessions.get": { params: ClaudeSessionsGetParams; result: Session };
   /**
-   * Changes the given settings.  A running turn adopts model and mode; the rest applies from the next turn on.
+   * Changes the given settings; null resets title, cwd, model and mode to what a new session has.
+   *
+   * A running turn adopts a new model and mode; the rest, and what is reset, applies from the next turn on.  A new
+   * `cwd` is for a project that was moved: the conversation goes on there.
    *
    * Errors: session_not_found.
    */
@@ -2946,7 +3014,9 @@ export interface Methods {
    */
   "claude.sessions.interrupt": { params: ClaudeSessionsInterruptParams; result: Session };
   /**
-   * Creates a session with the settings and messages of another; later turns affect only one of them.
+   * Creates a session with the settings and messages of another, up to `message_id` if it is given.
+   *
+   * Its Claude knows these messages and nothing that is said in the other session later.  Files are not changed.
    *
    * Errors: session_not_found.
    */
@@ -3325,6 +3395,10 @@ export interface NestedMethods<Options> {
       /**
        * Creates a session.  No process is started before its first turn.
        *
+       * With `worktree`, the first turn creates a git worktree of the repository at `cwd`, where Claude then works, on
+       * a
+       * branch of its own.  It remains when the session is deleted.
+       *
        * Replaces POST /claude/session.
        */
       readonly create: ((params?: ClaudeSessionsCreateParams, options?: Options) => Promise<Session>);
@@ -3341,7 +3415,10 @@ export interface NestedMethods<Options> {
        */
       readonly get: ((params: ClaudeSessionsGetParams, options?: Options) => Promise<Session>);
       /**
-       * Changes the given settings.  A running turn adopts model and mode; the rest applies from the next turn on.
+       * Changes the given settings; null resets title, cwd, model and mode to what a new session has.
+       *
+       * A running turn adopts a new model and mode; the rest, and what is reset, applies from the next turn on.  A new
+       * `cwd` is for a project that was moved: the conversation goes on there.
        *
        * Errors: session_not_found.
        */
@@ -3368,7 +3445,9 @@ export interface NestedMethods<Options> {
        */
       readonly interrupt: ((params: ClaudeSessionsInterruptParams, options?: Options) => Promise<Session>);
       /**
-       * Creates a session with the settings and messages of another; later turns affect only one of them.
+       * Creates a session with the settings and messages of another, up to `message_id` if it is given.
+       *
+       * Its Claude knows these messages and nothing that is said in the other session later.  Files are not changed.
        *
        * Errors: session_not_found.
        */
@@ -3391,6 +3470,14 @@ export interface NestedMethods<Options> {
        * Errors: permission_not_found, permission_already_resolved, payload_too_large.
        */
       readonly respond: ((params: ClaudePermissionsRespondParams, options?: Options) => Promise<PermissionRequest>);
+    };
+    readonly runs: {
+      /**
+       * Returns a run that has begun.
+       *
+       * Errors: run_not_found.
+       */
+      readonly get: ((params: ClaudeRunsGetParams, options?: Options) => Promise<ClaudeRun>);
     };
     /**
      * Queues a run as a job of type `claude.run`; the job's result is a `ClaudeRunResult`.
@@ -3744,6 +3831,7 @@ export const METHOD_NAMES = [
   "claude.sessions.export",
   "claude.permissions.list",
   "claude.permissions.respond",
+  "claude.runs.get",
   "claude.spawn",
   "claude.messages.search",
   "claude.sessions.create",
@@ -3873,6 +3961,7 @@ export type ErrorKind =
   | "sign_in_failed"
   | "permission_not_found"
   | "permission_already_resolved"
+  | "run_not_found"
   | "session_not_found"
   | "task_not_found"
   | "parse_error"
@@ -3945,6 +4034,8 @@ export const ERROR_CODES = {
   permission_not_found: 4046,
   /** The permission request was already answered or cancelled. */
   permission_already_resolved: 4092,
+  /** No run has this job id, or it began more than 90 days ago. */
+  run_not_found: 4051,
   /** No Claude session has this id. */
   session_not_found: 4045,
   /** The job has no live task with this id. */

@@ -68,6 +68,7 @@ class DoctorService(ClaudeDoctor):
                 yield checks.check_path(shell_path, chosen, self._user)
             yield from checks.check_root(self._user)
             yield checks.check_files(self._user)
+            yield checks.check_retention(self._user)
 
         findings += await run_sync(lambda: list(check()))
         return ClaudeReport(
