@@ -100,7 +100,7 @@ class Registration:
     handler: JobHandler[Any, Any]
     concurrency: int | None = None
     pool: str | None = None
-    withdrawn: Callable[[JobSpec], None] | None = None
+    withdrawn: Callable[[Any], None] | None = None
     """Called when a job of this type was cancelled while it was queued, in the same unit of work."""
 
     @property

@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "07ba58526e5763a6";
+export const SCHEMA_HASH = "17c7ed95e6a30e2a";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -1047,7 +1047,11 @@ export interface Session {
   permission_mode: PermissionMode | null;
   allowed_tools: string[];
   system_prompt: string | null;
+  /** Whether a turn that reaches Claude's usage limit goes on by itself when the limit resets; otherwise it fails. */
+  wait_for_limit: boolean;
   status: SessionStatus;
+  /** When the turn of a `limited` session goes on. */
+  resumes_at: string | null;
   /** The live tasks of its turn, oldest first.  While there are background tasks, the turn goes on. */
   tasks: ClaudeTask[];
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
@@ -1070,6 +1074,9 @@ export interface Session {
  * - `idle`: No turn is running.
  * - `running`: A turn is running, or only its background tasks are (`tasks`).
  * - `waiting`: Permission requests are open: `claude.permissions.list` with status `open` returns them.
+ * - `limited`: Claude's usage limit was reached.  The turn goes on by itself at `resumes_at`, and later prompts wait
+ * for it;
+ * `claude.sessions.interrupt` cancels it, `jobs.retry` continues it now.
  * - `interrupted`: The last turn was cancelled, or the sidecar ended during it.  The next prompt continues the session.
  */
 export const SessionStatus = {
@@ -1079,6 +1086,11 @@ export const SessionStatus = {
   RUNNING: "running",
   /** Permission requests are open: `claude.permissions.list` with status `open` returns them. */
   WAITING: "waiting",
+  /**
+   * Claude's usage limit was reached.  The turn goes on by itself at `resumes_at`, and later prompts wait for it;
+   * `claude.sessions.interrupt` cancels it, `jobs.retry` continues it now.
+   */
+  LIMITED: "limited",
   /** The last turn was cancelled, or the sidecar ended during it.  The next prompt continues the session. */
   INTERRUPTED: "interrupted",
 } as const;
@@ -1088,9 +1100,12 @@ export const SessionStatus = {
  * - `idle`: No turn is running.
  * - `running`: A turn is running, or only its background tasks are (`tasks`).
  * - `waiting`: Permission requests are open: `claude.permissions.list` with status `open` returns them.
+ * - `limited`: Claude's usage limit was reached.  The turn goes on by itself at `resumes_at`, and later prompts wait
+ * for it;
+ * `claude.sessions.interrupt` cancels it, `jobs.retry` continues it now.
  * - `interrupted`: The last turn was cancelled, or the sidecar ended during it.  The next prompt continues the session.
  */
-export type SessionStatus = "idle" | "running" | "waiting" | "interrupted";
+export type SessionStatus = "idle" | "running" | "waiting" | "limited" | "interrupted";
 
 /** A task that Claude has started and that has not ended. */
 export interface ClaudeTask {
@@ -2032,6 +2047,8 @@ export interface TakeTurn {
   prompt: string;
   /** Null for one hour.  The time during which a permission request is open does not count. */
   timeout_s?: number | null;
+  /** As `wait_for_limit` of the session, which null stands for. */
+  wait_for_limit?: boolean | null;
 }
 
 /** The result of a turn.  Usage and cost are those of this turn. */
@@ -2432,6 +2449,8 @@ export interface ClaudeSessionsCreateParams {
   system_prompt?: string | null;
   /** @default false */
   worktree?: boolean;
+  /** @default true */
+  wait_for_limit?: boolean;
 }
 
 /** Params of `claude.sessions.list`. */
@@ -2463,6 +2482,7 @@ export interface ClaudeSessionsUpdateParams {
   model?: string | null;
   permission_mode?: PermissionMode | null;
   allowed_tools?: string[] | null;
+  wait_for_limit?: boolean | null;
 }
 
 /** Params of `claude.sessions.delete`. */
@@ -2484,6 +2504,7 @@ export interface ClaudeSessionsSendParams {
   priority?: number;
   /** Seconds. */
   timeout_s?: number | null;
+  wait_for_limit?: boolean | null;
 }
 
 /** Params of `claude.sessions.interrupt`. */
@@ -3008,7 +3029,9 @@ export interface Methods {
    */
   "claude.sessions.send": { params: ClaudeSessionsSendParams; result: Job };
   /**
-   * Cancels the running turn; queued turns run next.  `claude.session_updated` is sent when it has ended.
+   * Cancels the turn that is running or waits for a usage limit; queued turns run next.
+   *
+   * `claude.session_updated` is sent when it has ended.
    *
    * Errors: session_not_found.
    */
@@ -3439,7 +3462,9 @@ export interface NestedMethods<Options> {
        */
       readonly send: ((params: ClaudeSessionsSendParams, options?: Options) => Promise<Job>);
       /**
-       * Cancels the running turn; queued turns run next.  `claude.session_updated` is sent when it has ended.
+       * Cancels the turn that is running or waits for a usage limit; queued turns run next.
+       *
+       * `claude.session_updated` is sent when it has ended.
        *
        * Errors: session_not_found.
        */

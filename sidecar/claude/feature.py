@@ -23,6 +23,7 @@ from sidecar.claude.service import ClaudeService, PermissionsService, SessionsSe
 from sidecar.claude.sessions.conversation import ConversationJournal
 from sidecar.claude.sessions.export import ExportHandler, ExportService
 from sidecar.claude.sessions.journal import SessionJournal, SessionStore, search_index
+from sidecar.claude.sessions.limit_waits import LimitWaits
 from sidecar.claude.sessions.search import SearchService
 from sidecar.claude.sessions.turns import TurnHandler
 from sidecar.claude.usage import UsageService, UsageStore
@@ -41,15 +42,19 @@ def make(runtime: Runtime) -> Feature:
     permissions = PermissionJournal(runtime, sessions)
     pool = ProcessPool(on_ended=sessions.process_ended, is_draining=runtime.is_draining)
     database_name = str(settings.database.resolve())
-    recovery = CrashRecovery(database_name, table, sessions, permissions)
     discovery = Discovery(setting=settings.claude_path, environment=os.environ, home=Path.home())
     environment = {**os.environ, DATABASE_ENV: database_name}
     launcher = Launcher(discovery, environment, Path.home(), table)
     doctor = DoctorService(discovery, this_user())
-    live = LiveJobs()
+    live, limit_waits = LiveJobs(), LimitWaits(sessions, runtime.clock, runtime.queue.is_lock_kept)
+
+    def withdrawn(turn: TakeTurn) -> None:
+        limit_waits.end(turn.session_id)
+
+    recovery = CrashRecovery(database_name, table, sessions, permissions, limit_waits)
     run_store = RunStore(database, runtime.clock)
     runs = ClaudeRunHandler(runtime, launcher, store, usage, run_store, live)
-    turns = TurnHandler(runtime, launcher, pool, sessions, permissions, conversations, live)
+    turns = TurnHandler(runtime, launcher, pool, sessions, permissions, conversations, limit_waits, live)
     exports = ExportHandler(store, UserFiles(settings.data_dir, settings.log_dir), runtime.clock)
     return Feature(
         services=(
@@ -65,7 +70,7 @@ def make(runtime: Runtime) -> Feature:
         ),
         registrations=(
             Registration(RunClaude, runs, concurrency=settings.claude_concurrency, pool="claude"),
-            Registration(TakeTurn, turns, concurrency=settings.claude_concurrency, pool="claude"),
+            Registration(TakeTurn, turns, concurrency=settings.claude_concurrency, pool="claude", withdrawn=withdrawn),
             Registration(ExportSession, exports),
         ),
         indexes=(index,),

@@ -108,11 +108,11 @@ async def test_a_turn_that_hit_a_limit_is_repeated_and_its_prompt_is_stored_once
         with pytest.raises(JobSnoozed) as snoozed:
             await harness.run(session.session_id, prompt)
         assert snoozed.value.delay_s == 60 + MARGIN_S
-        assert harness.session(session.session_id).status is SessionStatus.IDLE
+        assert harness.session(session.session_id).status is SessionStatus.LIMITED
         harness.context.snoozed_for_s = 65.0
         assert (await harness.run(session.session_id, prompt)).text == "here"
         kinds = [message.kind for message in harness.messages(session.session_id)]
-    assert kinds == [MessageKind.USER, MessageKind.ERROR, MessageKind.ASSISTANT_TEXT]
+    assert kinds == [MessageKind.USER, MessageKind.ERROR, MessageKind.NOTICE, MessageKind.ASSISTANT_TEXT]
 
 
 async def test_a_run_that_hit_a_limit_is_snoozed(harness: RunHarness) -> None:
