@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "17c7ed95e6a30e2a";
+export const SCHEMA_HASH = "e54fe7a2d2b4a6d1";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -956,7 +956,7 @@ export const PermissionDecision = {
 /** The decision about a permission request. */
 export type PermissionDecision = "allow" | "deny";
 
-/** What is known of a run besides its job. */
+/** The session of a run. */
 export interface ClaudeRun {
   job_id: string;
   /** The session's id in the CLI, as soon as the CLI has a record of it: pass it to a next run to continue. */
@@ -2047,7 +2047,7 @@ export interface TakeTurn {
   prompt: string;
   /** Null for one hour.  The time during which a permission request is open does not count. */
   timeout_s?: number | null;
-  /** As `wait_for_limit` of the session, which null stands for. */
+  /** Null for the setting of the session. */
   wait_for_limit?: boolean | null;
 }
 

@@ -1,6 +1,7 @@
 """Claude, composed: runs and sessions, and the CLI processes behind them."""
 
 import os
+from functools import partial
 from pathlib import Path
 
 from sidecar_protocol.claude.export import ExportSession
@@ -43,18 +44,14 @@ def make(runtime: Runtime) -> Feature:
     pool = ProcessPool(on_ended=sessions.process_ended, is_draining=runtime.is_draining)
     database_name = str(settings.database.resolve())
     discovery = Discovery(setting=settings.claude_path, environment=os.environ, home=Path.home())
-    environment = {**os.environ, DATABASE_ENV: database_name}
-    launcher = Launcher(discovery, environment, Path.home(), table)
+    launcher = Launcher(discovery, {**os.environ, DATABASE_ENV: database_name}, Path.home(), table)
     doctor = DoctorService(discovery, this_user())
     live, limit_waits = LiveJobs(), LimitWaits(sessions, runtime.clock, runtime.queue.is_lock_kept)
-
-    def withdrawn(turn: TakeTurn) -> None:
-        limit_waits.end(turn.session_id)
-
     recovery = CrashRecovery(database_name, table, sessions, permissions, limit_waits)
     run_store = RunStore(database, runtime.clock)
     runs = ClaudeRunHandler(runtime, launcher, store, usage, run_store, live)
     turns = TurnHandler(runtime, launcher, pool, sessions, permissions, conversations, limit_waits, live)
+    in_pool = partial(Registration, concurrency=settings.claude_concurrency, pool="claude")
     exports = ExportHandler(store, UserFiles(settings.data_dir, settings.log_dir), runtime.clock)
     return Feature(
         services=(
@@ -69,8 +66,8 @@ def make(runtime: Runtime) -> Feature:
             UsageService(usage),
         ),
         registrations=(
-            Registration(RunClaude, runs, concurrency=settings.claude_concurrency, pool="claude"),
-            Registration(TakeTurn, turns, concurrency=settings.claude_concurrency, pool="claude", withdrawn=withdrawn),
+            in_pool(RunClaude, runs),
+            in_pool(TakeTurn, turns, withdrawn=limit_waits.turn_withdrawn),
             Registration(ExportSession, exports),
         ),
         indexes=(index,),

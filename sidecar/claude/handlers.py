@@ -78,7 +78,7 @@ class ClaudeRunHandler:
         prompt, session_id = job.prompt, job.session_id
         if begun.has_acted:
             prompt, session_id = GO_ON, begun.claude_session_id
-            context.log("Claude is told to go on with what it has begun", meta={"prompt": GO_ON})
+            context.log("Claude goes on with what it has begun", meta={"prompt": GO_ON})
         options = RunOptions(
             model=job.model,
             session_id=session_id,

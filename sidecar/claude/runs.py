@@ -12,7 +12,7 @@ KEPT_S: Final = 90 * DAY_S
 
 
 class RunState(NamedTuple):
-    """What is known of a run: its session in the CLI, and whether Claude has answered anything or used a tool."""
+    """The state of a run: its session in the CLI, and whether Claude has answered anything or used a tool."""
 
     claude_session_id: str | None = None
     has_acted: bool = False

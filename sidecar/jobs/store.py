@@ -43,7 +43,7 @@ def _job_json(due: str) -> str:
 
 JOB_JSON: Final = _job_json("waiting_for")
 READ_JOB_JSON: Final = _job_json("iif((SELECT paused_at FROM job_queue) IS NULL, 'capacity', 'pause')")
-"""As `JOB_JSON`, with the reason why a due job does not run yet, which is not sent with each change."""
+"""The same for the answers of requests: with the reason why a due job does not run yet."""
 
 RUNNING: Final = "status = 'running'"
 UNFINISHED: Final = "status IN ('queued', 'running')"

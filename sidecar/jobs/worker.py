@@ -79,7 +79,7 @@ class JobsWorker:
             self._withdraw(job.load())
 
     def _withdraw(self, job: Job) -> None:
-        """Tells the handler's feature that a queued job was cancelled."""
+        """Calls the hook for a queued job that was cancelled."""
         registration = self._registrations.get(job.type)
         if job.status is JobStatus.CANCELLED and registration is not None and registration.withdrawn is not None:
             with contextlib.suppress(ValidationError):

@@ -19,8 +19,6 @@ from tests.claude.turn_harness import turn_harness
 from tests.conftest import StartSidecar
 from tests.fakes.anthropic import FakeAnthropic
 
-LATER = 4_000_000_000
-"""In 2096, for a job that does not wait."""
 UNKNOWN_SESSION = "00000000-0000-0000-0000-000000000000"
 
 
@@ -61,7 +59,7 @@ async def test_a_run_that_has_not_acted_begins_again(harness: RunHarness) -> Non
         with pytest.raises(JobSnoozed):
             await harness.run(prompt)
         harness.context.snoozed_for_s = 3600.0
-        with pytest.raises(JobSnoozed):  # a new process counts its prompts anew
+        with pytest.raises(JobSnoozed):  # a new process has counted no prompts yet
             await harness.run(prompt)
 
 
@@ -106,7 +104,7 @@ async def test_a_turn_that_has_acted_goes_on_and_its_session_says_so(standin: Pa
     assert [text for kind, text in items if kind is MessageKind.USER] == [prompt]
     assert [text for kind, text in items if kind is MessageKind.NOTICE] == [
         snoozed.value.message,
-        f"Claude was told to go on: {GO_ON}",
+        f"Claude received another prompt instead, to go on: {GO_ON}",
     ]
 
 

@@ -170,7 +170,7 @@ class RunNotFound(RpcError):
 
 
 class ClaudeRun(Model):
-    """What is known of a run besides its job."""
+    """The session of a run."""
 
     job_id: Uuid
     session_id: OpaqueId | None

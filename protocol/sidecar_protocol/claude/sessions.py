@@ -70,7 +70,7 @@ class TakeTurn(JobSpec):
     timeout_s: Seconds | None = None
     """Null for one hour.  The time during which a permission request is open does not count."""
     wait_for_limit: Flag | None = None
-    """As `wait_for_limit` of the session, which null stands for."""
+    """Null for the setting of the session."""
 
     def lock_key(self) -> str:
         """Returns the session's lock."""
