@@ -15,9 +15,10 @@ from functools import cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
-from sidecar_protocol.connection import Connection, Id
+from sidecar_protocol.connection import Connection
+from sidecar_protocol.json_line import Id
 from sidecar_protocol.system.lifecycle import SecretsState
-from sidecar_protocol.system.progress import ProgressKind, ProgressValue, RequestProgress
+from sidecar_protocol.system.progress import ProgressValue, RequestProgress
 
 from sidecar import exit_codes
 from sidecar.clock import FixedClock, SystemClock, iso_now
@@ -268,8 +269,8 @@ class App:
             log.exception("the job worker has failed")
             self.end(exit_codes.CRASHED)
 
-    def _notify_progress(self, token: Id, kind: str, message: str | None, fraction: float | None) -> None:
-        value = ProgressValue(kind=ProgressKind(kind), message=message, fraction=fraction)
+    def _notify_progress(self, token: Id, message: str | None, fraction: float | None) -> None:
+        value = ProgressValue(message=message, fraction=fraction)
         self._outbox.notify(RequestProgress(token=token, value=value))
 
     def _on_loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sidecar_protocol import connection
+from sidecar_protocol import connection, json_line
 
 from sidecar import exit_codes
 from sidecar.claude import limits as claude_limits
@@ -117,6 +117,7 @@ def test_the_documented_limits_are_the_real_ones() -> None:
     log = (event_log.LOG_ROWS, event_log.LOG_MS // DAY_MS, event_log.LOG_BYTES // MIB)
     assert documented == {
         "a line from the client": f"{connection.MAX_MESSAGE_BYTES // MIB} MiB",
+        "JSON in a line": f"{json_line.MAX_DEPTH} levels, numbers of {json_line.MAX_DIGITS:,} digits",
         "a result": f"{dispatch.MAX_RESULT_BYTES // MIB} MiB",
         "requests in flight": f"{in_flight.MAX_IN_FLIGHT}",
         "requests in a batch": f"{connection.MAX_BATCH}",

@@ -5,22 +5,18 @@ to send.  Input from the peer never raises: a line that needs a response becomes
 must answer, or a `Refused`, which contains the response.  Misuse by the caller raises `LocalProtocolError`.
 """
 
-import re
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import count
 from typing import Any, Final
 
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
+
+from sidecar_protocol.json_line import RECOVERY_BYTES, Id, Unreadable, is_id, read_json, recover_id
 
 MAX_MESSAGE_BYTES: Final = 32 * 1024 * 1024
 """Maximum length of a line.  A longer one is discarded up to its newline and refused; the connection stays open."""
 MAX_BATCH: Final = 64
-MAX_ID_CHARS: Final = 128
-MAX_ID: Final = 2**53 - 1
-"""JavaScript's Number.MAX_SAFE_INTEGER."""
-RECOVERY_BYTES: Final = 4096
-"""Length of the beginning of an invalid line that is searched for its id."""
 
 PARSE_ERROR: Final = -32700
 INVALID_REQUEST: Final = -32600
@@ -33,12 +29,7 @@ _KINDS: Final = {
     MESSAGE_TOO_LARGE: "message_too_large",
 }
 
-Id = int | str
-_BOM = b"\xef\xbb\xbf"
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+')
-_ESCAPE = re.compile(
-    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
-)
+_BAD_ID: Final = "An id must be an integer within 2^53 or a string of at most 128 characters, without lone surrogates."
 
 
 class LocalProtocolError(Exception):
@@ -183,17 +174,12 @@ class Connection:
         if len(line) > self._max or type(line) is LongLine:
             message = f"The message is longer than {self._max} bytes."
             return self._refuse(MESSAGE_TOO_LARGE, message, None, recover_id(line))
-        if line.startswith(_BOM):
-            line = line[3:]
         try:
-            message = from_json(line, allow_inf_nan=False)
-        except ValueError as error:
-            if not line or line.isspace():
-                return None
-            message = _without_lone_surrogates(line)
-            if message is None:
-                reason = str(error).partition(" at line")[0]  # jiter's messages do not quote the input
-                return self._refuse(PARSE_ERROR, f"The line is not JSON: {reason}.", None, recover_id(line))
+            message = read_json(line)
+        except Unreadable as error:
+            return self._refuse(PARSE_ERROR, str(error), None, recover_id(line))
+        except EOFError:
+            return None
         if type(message) is list:
             return self._read_batch(message)
         return self._register(self._classify(message))
@@ -212,7 +198,7 @@ class Connection:
         if type(request_id) is float and request_id.is_integer():
             request_id = int(request_id)
         has_id = "id" in message
-        usable = request_id if _is_id(request_id) else None
+        usable = request_id if is_id(request_id) else None
         if message.get("jsonrpc") != "2.0":
             return self._invalid('A message must carry "jsonrpc": "2.0".', usable)
         method = message.get("method")
@@ -221,17 +207,22 @@ class Connection:
                 return Answered(usable, message.get("result"), message.get("error"))
             return self._invalid("A request's method must be a string.", usable)
         if has_id and usable is None:
-            return self._invalid("An id must be an integer within 2^53 or a string of at most 128 characters.", None)
+            return self._invalid(_BAD_ID, None)
         params = message.get("params")
         if params is None:
             params = {}
         elif type(params) is not dict:
-            if not has_id:
-                return Refused(INVALID_PARAMS, "positional params", b"")
-            return self._refuse(INVALID_PARAMS, "Params must be an object, by name.", usable, None)
+            return self._refuse_params(params, usable)
         if usable is None:
             return Notified(method, params)
         return Request(usable, method, params)
+
+    def _refuse_params(self, params: Any, request_id: Id | None) -> Refused:
+        if type(params) is not list:  # neither kind of params, so it is not even a notification (JSON-RPC 2.0, 4.2)
+            return self._invalid("Params must be an object.", request_id)
+        if request_id is None:
+            return Refused(INVALID_PARAMS, "positional params", b"")
+        return self._refuse(INVALID_PARAMS, "Params must be an object, by name.", request_id, None)
 
     def _read_batch(self, messages: list[Any]) -> Event | None:
         if not messages or len(messages) > MAX_BATCH:
@@ -304,76 +295,6 @@ class Connection:
         request_id = next(self._ids)
         line = b'{"jsonrpc":"2.0","id":%d,"method":%s,"params":%s}\n' % (request_id, to_json(method), params)
         return request_id, _javascript_safe(line)
-
-
-def recover_id(line: bytes) -> Id | None:
-    """Returns the id of a message that is not valid JSON, searched in its first 4 KiB, or None.
-
-    Everything before the id must be well-formed, since a wrong id would end an unrelated request.
-    """
-    head = line[:RECOVERY_BYTES].removeprefix(_BOM)
-    key = b""
-    for position, (token, end) in enumerate(_members(head)):
-        match position % 4:
-            case 0:
-                key = token
-            case 2 if key == b'"id"':
-                is_whole = token.startswith(b'"') or end < len(head)
-                return _id_of(token) if is_whole else None
-            case 2 if token in b":,":
-                return None
-            case 1 | 3 if token != (b":" if position % 4 == 1 else b","):
-                return None
-    return None
-
-
-def _members(head: bytes) -> Iterator[tuple[bytes, int]]:
-    """Yields the tokens of the outermost object and their end offsets, a nested value as one, up to a syntax error."""
-    closing, end = b"", 0
-    for match in _TOKEN.finditer(head):
-        token, gap = match.group(), head[end : match.start()]
-        end = match.end()
-        if gap.strip():  # an unterminated string
-            return
-        if token in b"{[":
-            closing += b"}" if token == b"{" else b"]"
-        elif token in b"}]":
-            if not closing.endswith(token):
-                return
-            closing = closing[:-1]
-        if not closing:  # the object has ended, or the line does not begin with one
-            return
-        if closing == b"}" and token not in b"{[":
-            yield token, end
-
-
-def _id_of(token: bytes) -> Id | None:
-    try:
-        value = from_json(token)
-    except ValueError:
-        return None
-    if type(value) is float and value.is_integer():
-        value = int(value)
-    return value if _is_id(value) else None
-
-
-def _is_id(value: Any) -> bool:
-    if type(value) is int:
-        return -MAX_ID <= value <= MAX_ID
-    return type(value) is str and len(value) <= MAX_ID_CHARS
-
-
-def _without_lone_surrogates(line: bytes) -> Any:
-    """Parses a line with lone surrogates replaced by U+FFFD; returns None if it is not JSON even then.
-
-    JavaScript's JSON.stringify writes a lone surrogate for an emoji that was cut in two.
-    """
-    if b"\\ud" not in line and b"\\uD" not in line:
-        return None
-    try:
-        return from_json(_ESCAPE.sub(lambda m: b"\\ufffd" if m.group(1) else m.group(), line), allow_inf_nan=False)
-    except ValueError:
-        return None
 
 
 def _javascript_safe(message: bytes) -> bytes:

@@ -5,9 +5,9 @@ from typing import Annotated, Any, ClassVar, Protocol
 from pydantic import Field, Strict
 
 from sidecar_protocol.contract import Ephemeral, Model, method
-from sidecar_protocol.scalars import Count, Flag, OpaqueId, Seq
+from sidecar_protocol.scalars import WHOLE, Count, Flag, OpaqueId, Seq
 
-ReplayLimit = Annotated[int, Strict(), Field(ge=1, le=1_000, description="Events per page, 1 to 1,000.")]
+ReplayLimit = Annotated[int, Strict(), Field(ge=1, le=1_000, description="Events per page, 1 to 1,000."), WHOLE]
 
 
 class LoggedEvent(Model):
@@ -24,7 +24,10 @@ class EventPage(Model):
     latest_seq: Seq
     epoch: OpaqueId
     truncated: Flag
-    """Whether events after `after_seq` are missing because they were pruned: load the lists again."""
+    """Whether events after `after_seq` are missing: load the lists again.
+
+    They were pruned, or the log never had that event, as after the database was replaced.
+    """
 
 
 class EventsLag(Ephemeral):

@@ -11,6 +11,7 @@ from sidecar_protocol.errors import InvalidCursor, InvalidParams, PayloadTooLarg
 from sidecar_protocol.scalars import (
     DEFAULT_LIMIT,
     DEFAULT_LINES_LIMIT,
+    WHOLE,
     Count,
     Cursor,
     Flag,
@@ -29,13 +30,19 @@ from sidecar_protocol.scalars import (
 IdempotencyKey = Annotated[
     str,
     StringConstraints(min_length=1, max_length=200),
-    Field(description="If a job was created with this key before, that job is returned and none is created."),
+    Field(
+        description="If a job was created with this key before, that job is returned and none is created."
+        "  It must have the same type and payload."
+    ),
 ]
 Attempts = Annotated[
-    int, Strict(), Field(ge=1, le=20, description="Maximum number of attempts.  Null for the default of the job type.")
+    int,
+    Strict(),
+    Field(ge=1, le=20, description="Maximum number of attempts.  Null for the default of the job type."),
+    WHOLE,
 ]
 Period = Annotated[
-    int, Field(strict=True, ge=60, le=366 * 24 * 3600, description="Seconds between two runs, at least 60.")
+    int, Field(strict=True, ge=60, le=366 * 24 * 3600, description="Seconds between two runs, at least 60."), WHOLE
 ]
 ScheduleId = Annotated[str, Field(min_length=1, max_length=256, description="A schedule's id.")]
 
@@ -50,6 +57,12 @@ class UnknownJobType(RpcError):
     """No job type has this name."""
 
     code = 4042
+
+
+class IdempotencyKeyReused(RpcError):
+    """The idempotency key was used for a job of another type or payload; use a new key for a new job."""
+
+    code = 4098
 
 
 class JobNotFinished(RpcError):
@@ -193,7 +206,9 @@ class JobProgress(Ephemeral):
 class Jobs(Protocol):
     """The durable job queue."""
 
-    @method("jobs.create", raises=(UnknownJobType, InvalidParams, PayloadTooLarge), rest="POST /jobs")
+    @method(
+        "jobs.create", raises=(UnknownJobType, InvalidParams, PayloadTooLarge, IdempotencyKeyReused), rest="POST /jobs"
+    )
     async def create(
         self,
         *,

@@ -5,13 +5,13 @@ from typing import Annotated, Final
 from pydantic import Field, Strict, StringConstraints
 
 from sidecar_protocol.contract import Input
-from sidecar_protocol.scalars import Milliseconds
+from sidecar_protocol.scalars import WHOLE, Milliseconds
 
 PROTOCOL_VERSION: Final = 1
 
 # Strict, so that "5" is returned as "5" and not as 5.
 ProgressToken = Annotated[
-    Annotated[int, Strict()] | Annotated[str, StringConstraints(max_length=128)],
+    Annotated[int, Strict(), WHOLE] | Annotated[str, StringConstraints(max_length=128)],
     Field(description="Identifies the request in its $/progress notifications."),
 ]
 TraceParent = Annotated[

@@ -1,12 +1,13 @@
 """The scalar types of the wire, with their constraints and descriptions.
 
-Numbers and booleans are strict: "5", 5.0 and true are not accepted as the integer 5.
+Numbers and booleans are strict: "5" and true are not accepted as the integer 5.  5.0 is: JSON Schema counts it as an
+integer, and some languages have no other numbers.
 """
 
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, Field, Strict, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, Strict, StringConstraints
 
 from sidecar_protocol.contract import Secret
 
@@ -29,6 +30,13 @@ def _canonical(text: str) -> str:
         raise ValueError("a time must be in the years 1 to 9999") from None
 
 
+def _whole(value: Any) -> Any:
+    return int(value) if type(value) is float and value.is_integer() else value
+
+
+WHOLE: Final = BeforeValidator(_whole)
+"""Accepts 5.0 as the integer 5.  It must be the last mark: pydantic would lose constraints that follow it."""
+
 UtcTime = Annotated[
     str, Field(description="UTC, ISO 8601: 2026-11-23T08:00:00.000Z.", json_schema_extra={"format": "date-time"})
 ]
@@ -40,19 +48,27 @@ When = Annotated[
 ]
 
 Flag = Annotated[bool, Strict()]
-Integer = Annotated[int, Strict(), Field(ge=-(2**53 - 1), le=2**53 - 1)]
-Count = Annotated[int, Strict(), Field(ge=0, le=2**53 - 1)]
+Integer = Annotated[int, Strict(), Field(ge=-(2**53 - 1), le=2**53 - 1), WHOLE]
+Count = Annotated[int, Strict(), Field(ge=0, le=2**53 - 1), WHOLE]
 Seconds = Annotated[float, Field(strict=True, gt=0, le=7 * 24 * 3600, description="Seconds.")]
-Milliseconds = Annotated[int, Strict(), Field(ge=1, le=24 * 3600 * 1000, description="Milliseconds.")]
+Milliseconds = Annotated[int, Strict(), Field(ge=1, le=24 * 3600 * 1000, description="Milliseconds."), WHOLE]
 Fraction = Annotated[float, Field(ge=0, le=1, description="0.0 to 1.0.")]
 
 Priority = Annotated[
-    int, Strict(), Field(ge=-100, le=100, description="Jobs of higher priority start first; 0 is normal.")
+    int, Strict(), Field(ge=-100, le=100, description="Jobs of higher priority start first; 0 is normal."), WHOLE
 ]
 
 Text = Annotated[str, StringConstraints(max_length=1_000)]
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 LongText = Annotated[str, StringConstraints(min_length=1, max_length=2_000_000)]
+SearchText = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=500),
+    Field(
+        description="Text to search for.  Case, width (Ａ, ｱ) and Unicode normal form do not matter; a query of blanks,"
+        " quotes and invisible characters finds nothing."
+    ),
+]
 FolderPath = Annotated[str, StringConstraints(min_length=1, max_length=4_096), Field(description="An absolute path.")]
 FilePath = Annotated[
     str, StringConstraints(min_length=1, max_length=4_096), Field(description="The absolute path of a file.")
@@ -69,7 +85,7 @@ TimeZoneName = Annotated[
     Field(description="An IANA time zone: Europe/Berlin."),
 ]
 
-Limit = Annotated[int, Strict(), Field(ge=1, le=500, description="Rows per page, 1 to 500.")]
+Limit = Annotated[int, Strict(), Field(ge=1, le=500, description="Rows per page, 1 to 500."), WHOLE]
 DEFAULT_LIMIT: Final = 50
 DEFAULT_LINES_LIMIT: Final = 200
 """The default of lists whose rows are short, such as log lines and messages."""
@@ -83,7 +99,7 @@ Uuid = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
 """An id created by the sidecar (UUIDv7)."""
 OpaqueId = Annotated[str, Field(json_schema_extra={"format": "id"})]
 """An id of any form, to be compared for equality only."""
-Seq = Annotated[int, Strict(), Field(ge=0, le=2**53 - 1, json_schema_extra={"format": "seq"})]
+Seq = Annotated[int, Strict(), Field(ge=0, le=2**53 - 1, json_schema_extra={"format": "seq"}), WHOLE]
 """A position in the event log."""
 MEASURED: Final = Field(json_schema_extra={"format": "measured"})
 """Marks values that depend on the machine or the time.  Transcripts compare only their types."""

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
+from pydantic import ValidationError
 from pydantic_core import to_json
 from sidecar_protocol.contract import Encoded, Ephemeral, JobSpec, Notification
 from sidecar_protocol.entities import Job, JobError, JobStatus, WaitingFor
 from sidecar_protocol.errors import PayloadTooLarge
-from sidecar_protocol.jobs import JobLogAdded, JobProgress, JobQueue, JobQueueUpdated, JobUpdated
+from sidecar_protocol.jobs import IdempotencyKeyReused, JobLogAdded, JobProgress, JobQueue, JobQueueUpdated, JobUpdated
 
 from sidecar.clock import Clock, iso, iso_now
 from sidecar.ids import MakeId
@@ -68,7 +69,7 @@ class JobJournal:
     ) -> tuple[Encoded[Job], bool]:
         """Adds a job and returns it with False; returns the existing job with this idempotency key with True.
 
-        Raises `PayloadTooLarge`.
+        Raises `PayloadTooLarge`, or `IdempotencyKeyReused` if the existing job has another type or payload.
         """
         payload = spec.json_bytes()
         if len(payload) > MAX_PAYLOAD_BYTES:
@@ -88,7 +89,10 @@ class JobJournal:
                 schedule_id=schedule_id,
             )
             if job is None:
-                return self.store.by_idempotency_key(idempotency_key), True
+                existing = self.store.by_idempotency_key(idempotency_key)
+                if not _is_of(existing.load(), spec):
+                    raise IdempotencyKeyReused
+                return existing, True
             self._notify_updated(job)
             self.log(job_id, "info", "Queued")
         return job, False
@@ -235,6 +239,14 @@ class JobJournal:
 
     def _notify_updated(self, job: Encoded[Job]) -> None:
         self.notify(JobUpdated(job=job.as_model()))
+
+
+def _is_of(job: Job, spec: JobSpec) -> bool:
+    """Returns whether a job does what `spec` describes.  Defaults that a version has added count as sent."""
+    try:
+        return job.type == spec.type and type(spec).model_validate(job.payload) == spec
+    except ValidationError:
+        return False
 
 
 def storable_text(text: str) -> str:

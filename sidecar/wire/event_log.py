@@ -121,5 +121,5 @@ class EventsService(Events):
             events=as_models(events),
             latest_seq=latest,
             epoch=self._log.epoch(),
-            truncated=after_seq + 1 < oldest,
+            truncated=not oldest - 1 <= after_seq <= latest,
         ).as_model()

@@ -6,9 +6,10 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sidecar_protocol.connection import Id, Request
+from sidecar_protocol.connection import Request
 from sidecar_protocol.contract import Model, RpcError
 from sidecar_protocol.errors import Cancelled, Overloaded, ServerCancelled
+from sidecar_protocol.json_line import Id
 from sidecar_protocol.meta import Meta
 
 MAX_IN_FLIGHT: Final = 256
@@ -18,7 +19,7 @@ RETRY_AFTER_MS: Final = 200
 
 HandlerOutcome = Model | None | BaseException
 """A handler's result, None if the method has no result, or the exception that it raised."""
-ReportProgress = Callable[[str, str | None, float | None], None]
+ReportProgress = Callable[[str | None, float | None], None]
 
 _report: ContextVar[ReportProgress | None] = ContextVar("report", default=None)
 
@@ -26,7 +27,7 @@ _report: ContextVar[ReportProgress | None] = ContextVar("report", default=None)
 def report_progress(message: str | None = None, fraction: float | None = None) -> None:
     """Sends `$/progress` for the request that is being served, if the client passed a progress token."""
     if (report := _report.get()) is not None:
-        report("report", message, fraction)
+        report(message, fraction)
 
 
 @dataclass(slots=True)
@@ -53,7 +54,7 @@ class InFlightRequests:
     def __init__(
         self,
         respond: Callable[[Request, HandlerOutcome], None],
-        progress: Callable[[Id, str, str | None, float | None], None],
+        progress: Callable[[Id, str | None, float | None], None],
         discard_progress: Callable[[Id], None],
     ) -> None:
         self._respond = respond
@@ -102,8 +103,7 @@ class InFlightRequests:
     async def _serve(self, request: Request, handler: Coroutine[Any, Any, Model | None], meta: Meta | None) -> None:
         token = meta.progress_token if meta is not None else None
         if token is not None:
-            _report.set(lambda kind, message, fraction: self._progress(token, kind, message, fraction))
-            self._progress(token, "begin", None, None)
+            _report.set(lambda message, fraction: self._progress(token, message, fraction))
         entry = self._requests[request.id]
         entry.has_started = True
         if entry.cancel_reason is not None:

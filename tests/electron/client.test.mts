@@ -166,7 +166,7 @@ test("progress is delivered to the call that asked for it", async (t) => {
     scriptedSidecar(`({ id, method, params }, send) => {
     if (method !== "system.health") return;
     const token = params._meta?.progress_token ?? id;
-    for (const fraction of [0, 0.5]) send({ method: "$/progress", params: { token, value: { kind: "report", fraction, message: null } } });
+    for (const fraction of [0, 0.5]) send({ method: "$/progress", params: { token, value: { fraction, message: null } } });
     send({ id, result: { status: "ok", version: "", checks: [] } });
   }`),
   );

@@ -102,7 +102,7 @@ test("timeouts and progress pass through the bridge", async (t) => {
     scriptedSidecar(`({ id, method, params }, send) => {
     if (method !== "system.health") return;
     const { progress_token: token, timeout_ms: ms } = params._meta;
-    send({ method: "$/progress", params: { token, value: { kind: "report", fraction: ms / 1000, message: null } } });
+    send({ method: "$/progress", params: { token, value: { fraction: ms / 1000, message: null } } });
     send({ id, result: { status: "ok", version: "", checks: [] } });
   }`),
   ).open();

@@ -11,7 +11,7 @@ from tests.jobs.harness import NonRecoverableJob, RepeatableJob, SimpleJob
 
 LIVE: Final = ("queued", "running")
 SPECS: Final[dict[str, type[SimpleJob]]] = {spec.type: spec for spec in (SimpleJob, RepeatableJob, NonRecoverableJob)}
-HIDDEN: Final = ("lock", "idempotency_key", "delay_s", "is_due")
+HIDDEN: Final = ("lock", "idempotency_key", "delay_s", "is_due", "created_with")
 """Fields of `Job` that the contract does not have."""
 
 
@@ -39,6 +39,8 @@ class Job:
     idempotency_key: str | None = None
     delay_s: float | None = None
     is_due: bool = True
+    created_with: str | None = None
+    """The lock in its payload; a handler may take another one later."""
 
     @property
     def is_waiting(self) -> bool:

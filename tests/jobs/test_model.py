@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from sidecar_protocol.contract import Recovery
 from sidecar_protocol.entities import JobStatus, WaitingFor
-from sidecar_protocol.jobs import JobNotFinished, Jobs
+from sidecar_protocol.jobs import IdempotencyKeyReused, JobNotFinished, Jobs
 
 from sidecar.ids import Uuid7
 from sidecar.job_handler import JobFailed, JobSnoozed
@@ -113,23 +113,27 @@ class QueueMachine(RuleBasedStateMachine):
         self, kind: str, priority: int, wait_s: int | None, key: str | None, max_attempts: int | None, lock: str | None
     ) -> None:
         run_at = None if wait_s is None else self.model.later(wait_s)
-        created = result_of(
-            self.service.create(
-                type=kind,
-                payload={"lock": lock},
-                priority=priority,
-                run_at=run_at,
-                idempotency_key=key,
-                max_attempts=max_attempts,
-            )
-        )
         existing = [job for job in self.model.jobs.values() if key is not None and job.idempotency_key == key]
+        creation = self.service.create(
+            type=kind,
+            payload={"lock": lock},
+            priority=priority,
+            run_at=run_at,
+            idempotency_key=key,
+            max_attempts=max_attempts,
+        )
+        if existing and (existing[0].type, existing[0].created_with) != (kind, lock):
+            with pytest.raises(IdempotencyKeyReused):
+                result_of(creation)
+            return
+        created = result_of(creation)
         assert created.deduplicated is bool(existing)
         if existing:
             assert created.job.job_id == existing[0].job_id
             return
         attempts, now = max_attempts or SPECS[kind].policy.max_attempts, self.model.now
         job = Job(created.job.job_id, kind, priority, run_at, attempts, now, now, lock=lock, idempotency_key=key)
+        job.created_with = lock
         job.is_due = run_at is None or run_at <= now
         self.model.jobs[job.job_id] = job
         self.model.expected_updates.append(self.model.as_entity(job))

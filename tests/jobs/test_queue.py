@@ -84,7 +84,7 @@ async def test_a_created_job_is_returned_and_listed_with_its_params(app: InProce
         ({"type": "test.fail", "payload": {"how": "well"}}, ["payload.how"]),
         ({"type": "test.echo", "payload": [1]}, ["payload"]),
         ({"type": "test.echo", "priority": 101}, ["priority"]),
-        ({"type": "test.echo", "priority": 1.0}, ["priority"]),
+        ({"type": "test.echo", "priority": 1.5}, ["priority"]),
         ({"type": "test.echo", "run_at": "tomorrow"}, ["run_at"]),
         ({"type": "test.echo", "run_at": "2026-11-23T08:00:00"}, ["run_at"]),
         ({"type": "test.echo", "idempotency_key": ""}, ["idempotency_key"]),
@@ -126,7 +126,7 @@ async def test_a_job_that_does_not_exist_is_not_found(app: InProcessApp, method:
 async def test_the_same_idempotency_key_creates_one_job(app: InProcessApp) -> None:
     jobs = app.remote(Jobs)
     first = await jobs.create(type="test.echo", payload={"text": "first"}, idempotency_key="k")
-    second = await jobs.create(type="test.echo", payload={"text": "second"}, idempotency_key="k")
+    second = await jobs.create(type="test.echo", payload={"text": "first"}, priority=3, idempotency_key="k")
     other = await jobs.create(type="test.echo", idempotency_key="K")
     assert (first.deduplicated, second.deduplicated, other.deduplicated) == (False, True, False)
     assert second.job == first.job
@@ -134,8 +134,23 @@ async def test_the_same_idempotency_key_creates_one_job(app: InProcessApp) -> No
     assert await log_messages(app, first.job.job_id) == ["Queued"]
     async with app.working():
         await app.until(lambda app: len(app.named("jobs.updated")) >= 4)
-    again = await jobs.create(type="test.echo", idempotency_key="k")
+    again = await jobs.create(type="test.echo", payload={"text": "first"}, idempotency_key="k")
     assert (again.deduplicated, again.job.status) == (True, "succeeded")
+
+
+@pytest.mark.parametrize(
+    ("job_type", "payload"),
+    [("test.echo", {"text": "second"}), ("test.echo", {}), ("test.fail", {}), ("test.hang", None)],
+)
+async def test_an_idempotency_key_of_another_job_is_refused(
+    app: InProcessApp, job_type: str, payload: dict[str, Any] | None
+) -> None:
+    jobs = app.remote(Jobs)
+    await jobs.create(type="test.echo", payload={"text": "first"}, idempotency_key="k")
+    with pytest.raises(RemoteError) as refused:
+        await jobs.create(type=job_type, payload=payload, idempotency_key="k")
+    assert (refused.value.code, refused.value.kind) == (4098, "idempotency_key_reused")
+    assert len((await jobs.list()).jobs) == 1
 
 
 async def test_the_same_idempotency_key_in_one_burst_creates_one_job(app: InProcessApp) -> None:

@@ -215,7 +215,7 @@ def test_a_request_can_be_cancelled_and_no_progress_follows_its_response(
     with raw_client(CLAUDE_PATH=hanging(tmp_path)) as client:
         client.initialize()
         client.send(line("system.diagnostics", 1, _meta={"progress_token": "one"}))
-        assert client.until("$/progress", token="one")["value"]["kind"] in ("begin", "report")
+        assert client.until("$/progress", token="one")["value"]["message"] == "Looking for the Claude CLI"
         client.send(line("$/cancelRequest", id=1))
         assert refused(client.answer(1)) == (-32800, "cancelled")
         client.send(line("system.diagnostics", 2, _meta={"progress_token": "two"}) + line("$/cancelRequest", id=2))

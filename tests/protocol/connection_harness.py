@@ -97,6 +97,8 @@ def _needs_response(value: Any) -> bool:
         return True
     if value.get("method") is None:
         return "result" not in value and "error" not in value
+    if not isinstance(value.get("params", {}), dict | list | None):
+        return True
     return "id" in value or not isinstance(value["method"], str)
 
 

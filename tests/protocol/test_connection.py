@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sidecar_protocol.connection import Answered, Connection, LocalProtocolError, Notified, Refused, Request, recover_id
+from sidecar_protocol.connection import Answered, Connection, LocalProtocolError, Notified, Refused, Request
+from sidecar_protocol.json_line import recover_id
 
 from tests.protocol.connection_harness import (
     IDS,
@@ -24,6 +25,7 @@ from tests.protocol.connection_harness import (
 )
 from tests.strict_json import parse
 
+BAD_ID = "An id must be an integer within 2^53 or a string of at most 128 characters, without lone surrogates."
 DECOY = {"id": 99, "text": '"id": 98, {"id": 97', "deep": [{"id": 96}]}
 
 
@@ -71,7 +73,7 @@ def test_events_do_not_depend_on_how_the_bytes_are_chunked(lines: list[Line], lo
         (b'{"jsonrpc":"2.0","id":1,"method":"\\ud83d\\ude00"}', ("request", int, 1, "\U0001f600", {}, False)),
         (b'{"jsonrpc":"2.0","id":1,"method":"\\ud83d"}', ("request", int, 1, "\ufffd", {}, False)),
         (b'{"jsonrpc":"2.0","id":1,"method":"\\\\ud83d\\ude00"}', ("request", int, 1, "\\ud83d\ufffd", {}, False)),
-        (b'{"jsonrpc":"2.0","id":"\\uDE00","method":"a"}', ("request", str, "\ufffd", "a", {}, False)),
+        (b'{"jsonrpc":"2.0","id":"\xef\xbf\xbd","method":"\\uDE00"}', ("request", str, "\ufffd", "\ufffd", {}, False)),
         (
             '{"jsonrpc":"2.0","id":1,"method":"a\u2028"}'.encode(),
             ("request", int, 1, "a\u2028", {}, False),
@@ -95,7 +97,7 @@ def test_an_id_that_javascript_cannot_represent_is_refused_with_id_null(request_
         "id": None,
         "error": {
             "code": -32600,
-            "message": "An id must be an integer within 2^53 or a string of at most 128 characters.",
+            "message": BAD_ID,
             "data": {"kind": "invalid_request", "retryable": False},
         },
     }
@@ -127,8 +129,35 @@ def test_json_that_is_not_a_request_is_refused_with_its_id(line: bytes, request_
     )
 
 
-@pytest.mark.parametrize("params", [[], [1, 2], "x", 1, True])
-def test_params_must_be_an_object(params: Any) -> None:
+@pytest.mark.parametrize("members", ['"id":"\\uDE00"', '"id":"a\\ud83dz","x":"\\ud83d\\ude00"', '"x":1,"id":"\\ud83d"'])
+def test_an_id_with_a_lone_surrogate_is_refused_since_no_response_could_repeat_it(members: str) -> None:
+    line = f'{{"jsonrpc":"2.0","method":"a",{members}}}'.encode()
+    _, (event,) = receive(line)
+    assert (refusal(event)["id"], refusal(event)["error"]["message"]) == (None, BAD_ID)
+    connection, (first, second) = receive(b"[%s,%s]" % (line, message(id="\ufffd", method="\ud83d")))
+    assert isinstance(first, Refused)
+    assert isinstance(second, Request)
+    answers = parse(connection.reply(second, b"0")[:-1])
+    assert [(one["id"], "error" in one) for one in answers] == [(None, True), ("\ufffd", False)]
+
+
+@pytest.mark.parametrize("params", ["x", "", 1, 0, 1.5, True, False])
+def test_params_that_are_neither_an_object_nor_an_array_make_no_request(params: Any) -> None:
+    for members, request_id in (({"id": 1}, 1), ({}, None)):
+        _, (event,) = receive(message(method="a", params=params, **members))
+        assert refusal(event) == {
+            "jsonrpc": "2.0",
+            "id": request_id,
+            "error": {
+                "code": -32600,
+                "message": "Params must be an object.",
+                "data": {"kind": "invalid_request", "retryable": False},
+            },
+        }
+
+
+@pytest.mark.parametrize("params", [[], [1, 2]])
+def test_params_must_be_passed_by_name(params: Any) -> None:
     _, (event,) = receive(message(id=1, method="a", params=params))
     assert refusal(event) == {
         "jsonrpc": "2.0",
@@ -168,6 +197,28 @@ def test_invalid_json_is_refused_with_its_id_if_it_is_legible(line: bytes) -> No
     answer = refusal(event)
     assert (answer["id"], answer["error"]["code"]) == (None, -32700)
     assert answer["error"]["data"] == {"kind": "parse_error", "retryable": False, "recovered_id": 31}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (b"[" * 220 + b"]" * 220, "The line is nested too deep: at most 200 levels are accepted."),
+        (b'{"x":' * 220 + b"1" + b"}" * 220, "The line is nested too deep: at most 200 levels are accepted."),
+        (b"1" * 4_301, "A number is too long: at most 4,300 digits are accepted."),
+        (b"-" + b"1" * 9_999, "A number is too long: at most 4,300 digits are accepted."),
+    ],
+)
+def test_json_that_exceeds_a_limit_of_the_parser_is_not_called_invalid(value: bytes, text: str) -> None:
+    _, (event,) = receive(b'{"jsonrpc":"2.0","id":31,"method":"a","params":{"x":%s}}' % value, 100_000)
+    answer = refusal(event)["error"]
+    assert (answer["code"], answer["message"], answer["data"]["recovered_id"]) == (-32700, text, 31)
+
+
+def test_json_within_the_limits_of_the_parser_is_read() -> None:
+    params = b'{"deep":%s,"long":%s}' % (b"[" * 198 + b"]" * 198, b"1" * 4_300)
+    _, (event,) = receive(b'{"jsonrpc":"2.0","id":31,"method":"a","params":%s}' % params, 100_000)
+    assert isinstance(event, Request)
+    assert event.params["long"] == int("1" * 4_300)
 
 
 def test_a_refusal_never_quotes_the_input() -> None:

@@ -72,7 +72,7 @@ def test_invalid_messages_of_a_batch_are_refused_one_by_one() -> None:
     assert b"".join(event.reply for event in found if isinstance(event, Refused)) == b""
     (request,) = requests(found)
     an_object = error(-32600, "A message must be an object.", "invalid_request")
-    bad_id = "An id must be an integer within 2^53 or a string of at most 128 characters."
+    bad_id = "An id must be an integer within 2^53 or a string of at most 128 characters, without lone surrogates."
     assert parse(connection.reply(request, b"0")[:-1]) == [
         an_object,
         an_object,

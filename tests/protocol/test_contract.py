@@ -148,10 +148,10 @@ def test_unknown_fields_of_results_are_ignored() -> None:
 
 # --- strictness -------------------------------------------------------------------------------------------------------
 
-# Values of each JSON type; an integer field must refuse 5.0.
+# Values of each JSON type.  5.0 is an integer, too.
 SAMPLES: dict[str, tuple[Any, ...]] = {
     "integer": (5,),
-    "number": (5.5, 5.0),
+    "number": (5.5,),
     "boolean": (True, False),
     "string": ("5", "true"),
     "array": ([],),
@@ -211,6 +211,25 @@ def test_a_value_of_another_json_type_is_refused_with_its_path(subtests: pytest.
             assert wrong
             # The location of a union's error ends with the branch.
             assert all(found["loc"][: len(path)] == path for found in wrong)
+
+
+def test_a_whole_number_is_an_integer_however_it_is_written(subtests: pytest.Subtests) -> None:
+    for name, model in SENT.items():
+        schema = model.model_json_schema()
+        for path, kinds in typed_paths(schema, schema.get("$defs", {})):
+            if "integer" in kinds:
+                with subtests.test(name, path=".".join(map(str, path))):
+                    try:
+                        model.model_validate(at(path, 5.0))
+                    except ValidationError as error:
+                        types = {found["type"] for found in error.errors() if found["loc"][: len(path)] == path}
+                        assert "int_type" not in types
+
+
+def test_the_constraints_of_integers_are_those_of_json_schema() -> None:
+    text = json.dumps([model.model_json_schema() for model in SENT.values()])
+    assert '"minimum"' in text
+    assert [name for name in ("ge", "le", "gt", "lt") if f'"{name}"' in text] == []
 
 
 @pytest.mark.parametrize("name", SENT)

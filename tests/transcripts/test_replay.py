@@ -190,7 +190,7 @@ def test_notifications_keep_their_order_at_both_paces(replay: Any) -> None:
 
 
 def test_progress_of_a_request_has_the_clients_token(replay: Any, tmp_path: Path) -> None:
-    value = {"kind": "begin", "message": None, "fraction": None}
+    value = {"message": None, "fraction": None}
     recording = write(
         tmp_path / "progress.jsonl",
         c2s(1, request(1, "system.diagnostics", _meta={"progress_token": "recorded"})),

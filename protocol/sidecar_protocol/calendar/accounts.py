@@ -15,7 +15,7 @@ from sidecar_protocol.calendar.calendars import (
 from sidecar_protocol.contract import JobPolicy, JobSpec, Model, Recovery, RpcError, Secret, method
 from sidecar_protocol.entities import Job
 from sidecar_protocol.errors import InvalidParams, SecretsLocked
-from sidecar_protocol.scalars import AccountId, Count, Flag, JsonObject, ShortText
+from sidecar_protocol.scalars import WHOLE, AccountId, Count, Flag, JsonObject, ShortText
 
 EmailAddress = Annotated[str, Field(min_length=3, max_length=254, pattern=r"^[^\s@]+@[^\s@]+$", description="E-mail.")]
 Credentials = Annotated[
@@ -23,8 +23,8 @@ Credentials = Annotated[
     Secret,
     Field(max_length=10, description="The account's credentials; `calendar.providers.list` lists the keys."),
 ]
-PastDays = Annotated[int, Field(strict=True, ge=0, le=3_660, description="Days, up to ten years.")]
-FutureDays = Annotated[int, Field(strict=True, ge=1, le=3_660, description="Days, up to ten years.")]
+PastDays = Annotated[int, Field(strict=True, ge=0, le=3_660, description="Days, up to ten years."), WHOLE]
+FutureDays = Annotated[int, Field(strict=True, ge=1, le=3_660, description="Days, up to ten years."), WHOLE]
 
 
 class CalendarProviderUnavailable(RpcError):

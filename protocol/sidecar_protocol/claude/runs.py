@@ -13,6 +13,7 @@ from sidecar_protocol.entities import Job
 from sidecar_protocol.errors import PayloadTooLarge
 from sidecar_protocol.scalars import (
     MEASURED,
+    WHOLE,
     Count,
     Flag,
     FolderPath,
@@ -50,7 +51,10 @@ SystemPrompt = Annotated[
     Field(description="Appended to Claude Code's own system prompt."),
 ]
 Turns = Annotated[
-    int, Strict(), Field(ge=1, le=10_000, description="Maximum number of model turns; a run that needs more fails.")
+    int,
+    Strict(),
+    Field(ge=1, le=10_000, description="Maximum number of model turns; a run that needs more fails."),
+    WHOLE,
 ]
 
 TIMEOUT_S = 3_600.0

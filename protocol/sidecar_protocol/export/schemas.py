@@ -13,7 +13,7 @@ from pydantic_core import core_schema
 
 from sidecar_protocol.contract import Ephemeral, Model, Notification, Secret, is_secret
 from sidecar_protocol.export.docs import field_docs, member_docs
-from sidecar_protocol.scalars import Seq, UtcTime
+from sidecar_protocol.scalars import UtcTime
 
 PREFIX = "#/components/schemas/"
 DIALECT = "http://json-schema.org/draft-07/schema#"
@@ -27,7 +27,7 @@ _NAMED_SCHEMAS = frozenset({"properties", "patternProperties"})
 class StampedParams(Model):
     """The params that the outbox adds to a durable notification."""
 
-    seq: Annotated[Seq, Field(ge=1)]
+    seq: Annotated[int, Field(ge=1, le=2**53 - 1, json_schema_extra={"format": "seq"})]
     """Position in the event log.  Strictly increasing, unique, and continued across restarts."""
     at: UtcTime
     """When it was logged."""

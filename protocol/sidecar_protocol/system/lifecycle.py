@@ -7,15 +7,29 @@ from pydantic import Field, Strict, StringConstraints
 
 from sidecar_protocol.contract import Ephemeral, Input, Model, method
 from sidecar_protocol.errors import InvalidRequest, Unauthorized
-from sidecar_protocol.scalars import MEASURED, Count, EncryptionKey, Flag, Integer, OpaqueId, Seq, ShortText, Token
+from sidecar_protocol.scalars import (
+    MEASURED,
+    WHOLE,
+    Count,
+    EncryptionKey,
+    Flag,
+    Integer,
+    OpaqueId,
+    Seq,
+    ShortText,
+    Token,
+)
 
 RequestId = Annotated[
-    Annotated[int, Strict()] | Annotated[str, StringConstraints(max_length=128)], Field(description="A request's id.")
+    Annotated[int, Strict(), WHOLE] | Annotated[str, StringConstraints(max_length=128)],
+    Field(description="A request's id."),
 ]
 ProcessId = Annotated[
-    int, Field(strict=True, ge=1, le=2**32, description="A process id.", json_schema_extra={"format": "measured"})
+    int,
+    Field(strict=True, ge=1, le=2**32, description="A process id.", json_schema_extra={"format": "measured"}),
+    WHOLE,
 ]
-Deadline = Annotated[int, Field(strict=True, ge=0, le=60_000, description="Milliseconds, at most 60,000.")]
+Deadline = Annotated[int, Field(strict=True, ge=0, le=60_000, description="Milliseconds, at most 60,000."), WHOLE]
 
 
 class ClientInfo(Input):

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from sidecar_protocol.contract import JobPolicy, JobSpec, Model, Recovery
-from sidecar_protocol.scalars import MEASURED, Count
+from sidecar_protocol.scalars import MEASURED, WHOLE, Count
 
 
 class BackupResult(Model):
@@ -23,7 +23,7 @@ class BackUpDatabase(JobSpec):
     result: ClassVar = BackupResult
     policy: ClassVar = JobPolicy(max_attempts=3, recovery=Recovery.REQUEUE, timeout_s=3_600, concurrency=1)
 
-    keep: Annotated[int, Field(strict=True, ge=1, le=100)] = 3
+    keep: Annotated[int, Field(strict=True, ge=1, le=100), WHOLE] = 3
     """Number of copies to keep; older ones are deleted."""
 
 
@@ -43,9 +43,9 @@ class PruneHistory(JobSpec):
     result: ClassVar = PruneResult
     policy: ClassVar = JobPolicy(max_attempts=3, recovery=Recovery.REQUEUE, timeout_s=3_600, concurrency=1)
 
-    keep_days: Annotated[int, Field(strict=True, ge=1, le=3_650)] = 30
+    keep_days: Annotated[int, Field(strict=True, ge=1, le=3_650), WHOLE] = 30
     """Age in days after which a finished job is deleted."""
-    max_bytes: Annotated[int, Field(strict=True, ge=1_000_000)] = 256 * 1024 * 1024
+    max_bytes: Annotated[int, Field(strict=True, ge=1_000_000), WHOLE] = 256 * 1024 * 1024
     """Maximum size of finished jobs and their logs; the oldest are deleted first."""
 
 
