@@ -17,6 +17,7 @@ from sidecar.claude.permissions.journal import PermissionJournal
 from sidecar.claude.process.discovery import Discovery
 from sidecar.claude.process.environment import DATABASE_ENV
 from sidecar.claude.process.launch import Launcher
+from sidecar.claude.process.login_shell import LoginShell
 from sidecar.claude.process.orphans import ProcessTable
 from sidecar.claude.process.pool import ProcessPool
 from sidecar.claude.runs import RunsService, RunStore
@@ -43,8 +44,9 @@ def make(runtime: Runtime) -> Feature:
     permissions = PermissionJournal(runtime, sessions)
     pool = ProcessPool(on_ended=sessions.process_ended, is_draining=runtime.is_draining)
     database_name = str(settings.database.resolve())
-    discovery = Discovery(setting=settings.claude_path, environment=os.environ, home=Path.home())
-    launcher = Launcher(discovery, {**os.environ, DATABASE_ENV: database_name}, Path.home(), table)
+    environment = {**os.environ, DATABASE_ENV: database_name}
+    discovery = Discovery(settings.claude_path, environment, Path.home(), LoginShell(environment))
+    launcher = Launcher(discovery, Path.home(), table)
     doctor = DoctorService(discovery, this_user())
     live, limit_waits = LiveJobs(), LimitWaits(sessions, runtime.clock, runtime.queue.is_lock_kept)
     recovery = CrashRecovery(database_name, table, sessions, permissions, limit_waits)

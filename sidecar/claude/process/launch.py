@@ -1,7 +1,6 @@
 """Starts the CLI for a job or a session, and explains failures to start it."""
 
 import errno
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,7 +11,6 @@ from anyio.to_thread import run_sync
 
 from sidecar.claude.process.cli_process import ClaudeProcess, OnLine, RunOptions, start
 from sidecar.claude.process.discovery import REINSTALL_HINT, Discovery
-from sidecar.claude.process.environment import cli_environment
 from sidecar.claude.process.orphans import ProcessTable, StoredProcess, start_time
 from sidecar.claude.process.user_settings import config_dir, default_model
 from sidecar.claude.process.work import STATE_EVENTS_ENV
@@ -29,7 +27,6 @@ class Launcher:
     """Starts the user's own CLI.  `home` is its working directory if none is given."""
 
     discovery: Discovery
-    environment: Mapping[str, str]
     home: Path
     process_table: ProcessTable
 
@@ -44,7 +41,7 @@ class Launcher:
     @property
     def records(self) -> RecordFiles:
         """The CLI's records of conversations."""
-        return RecordFiles(config_dir(self.environment, self.home))
+        return RecordFiles(config_dir(self.discovery.environment, self.home))
 
     async def resume_name(self, claude_session_id: str, cwd: str | None) -> str:
         """Returns what `--resume` takes for a conversation in a folder."""
@@ -52,7 +49,7 @@ class Launcher:
 
     async def default_model(self, cwd: str | None) -> str:
         """Returns the model of a new conversation in a folder."""
-        return await run_sync(default_model, self.environment, self.home, Path(cwd or self.home))
+        return await run_sync(default_model, self.discovery.environment, self.home, Path(cwd or self.home))
 
     async def start(
         self, owner_env: str, owner_id: str, options: RunOptions, cwd: str | None, on_line: OnLine
@@ -60,7 +57,7 @@ class Launcher:
         """Starts a CLI whose `owner_env`, JOB_ENV or SESSION_ENV, names its owner.  Raises `JobFailed`."""
         folder, executable = await self.working_directory(cwd), await self.discovery.find()
         own = {owner_env: owner_id, STATE_EVENTS_ENV: "1"}
-        environment = cli_environment(self.environment, executable.path) | own
+        environment = await self.discovery.cli_environment(executable.path) | own
         try:
             process = await start(
                 executable.path,
