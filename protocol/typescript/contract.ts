@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "e54fe7a2d2b4a6d1";
+export const SCHEMA_HASH = "49f5839f3a88a1bb";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -1024,7 +1024,7 @@ export interface MessageHit {
   created_at: string;
   /** The text around the first match, as one line of plain text; an ellipsis marks omitted text. */
   snippet: string;
-  /** The search terms found in `snippet`; may be empty for terms that match only by Unicode case folding. */
+  /** The search terms found in `snippet`. */
   highlights: Highlight[];
 }
 
@@ -1317,7 +1317,11 @@ export interface EventPage {
   events: LoggedEvent[];
   latest_seq: number;
   epoch: string;
-  /** Whether events after `after_seq` are missing because they were pruned: load the lists again. */
+  /**
+   * Whether events after `after_seq` are missing: load the lists again.
+   *
+   * They were pruned, or the log never had that event, as after the database was replaced.
+   */
   truncated: boolean;
 }
 
@@ -1838,7 +1842,7 @@ export const ProcessState = {
 /** The state of the process. */
 export type ProcessState = "ready" | "draining" | "degraded";
 
-/** Progress of a request with a `_meta.progress_token`.  Never sent after its response. */
+/** Progress of a request with a `_meta.progress_token`.  Never sent after its response, which is its end. */
 export interface RequestProgress {
   /** Identifies the request in its $/progress notifications. */
   token: number | string;
@@ -1847,19 +1851,11 @@ export interface RequestProgress {
 
 /** The progress of a request. */
 export interface ProgressValue {
-  kind: ProgressKind;
+  /** The current step. */
   message: string | null;
+  /** 0.0 to 1.0.  Null if the remaining work is unknown. */
   fraction: number | null;
 }
-
-/** Whether a report is the first, a later one or the last of its request. */
-export const ProgressKind = {
-  BEGIN: "begin",
-  REPORT: "report",
-  END: "end",
-} as const;
-/** Whether a report is the first, a later one or the last of its request. */
-export type ProgressKind = "begin" | "report" | "end";
 
 /** Writes events to a file, newest first.  The file appears under its name when it is complete. */
 export interface ExportActivity {
@@ -1883,6 +1879,10 @@ export interface ExportActivity {
   event_type?: string | null;
   /** An issue's key, for example PROJ-123. */
   issue_key?: string | null;
+  /**
+   * Text to search for.  Case, width (Ａ, ｱ) and Unicode normal form do not matter; a query of blanks, quotes and
+   * invisible characters finds nothing.
+   */
   query?: string | null;
 }
 
@@ -2093,6 +2093,12 @@ export interface AtlassianSynced {
   removed: number;
   /** Whether everything was read again, not only what changed since the last sync. */
   full: boolean;
+  /**
+   * Number of issues, pages and comments that could not be read, or not completely.
+   *
+   * The job's log names them, what the feed has of them stays, and the next daily sync reads them again.
+   */
+  unreadable: number;
 }
 
 /** Updates the feed with the changes at a Jira site. */
@@ -2168,6 +2174,10 @@ export interface ActivityEventsListParams {
   event_type?: string | null;
   /** An issue's key, for example PROJ-123. */
   issue_key?: string | null;
+  /**
+   * Text to search for.  Case, width (Ａ, ｱ) and Unicode normal form do not matter; a query of blanks, quotes and
+   * invisible characters finds nothing.
+   */
   query?: string | null;
   /**
    * Rows per page, 1 to 500.
@@ -2181,6 +2191,10 @@ export interface ActivityEventsListParams {
 
 /** Params of `activity.search`. */
 export interface ActivitySearchParams {
+  /**
+   * Text to search for.  Case, width (Ａ, ｱ) and Unicode normal form do not matter; a query of blanks, quotes and
+   * invisible characters finds nothing.
+   */
   query: string;
   /** ISO 8601 with an offset. */
   start?: string | null;
@@ -2420,7 +2434,10 @@ export interface ClaudeSpawnParams {
 
 /** Params of `claude.messages.search`. */
 export interface ClaudeMessagesSearchParams {
-  /** Words or parts of words, all of which must occur; a "phrase in quotes" must occur as it is. */
+  /**
+   * Text to search for.  Case, width (Ａ, ｱ) and Unicode normal form do not matter; a query of blanks, quotes and
+   * invisible characters finds nothing.
+   */
   query: string;
   /** A Claude session's id. */
   session_id?: string | null;
@@ -2675,7 +2692,10 @@ export interface JobsCreateParams {
   priority?: number;
   /** ISO 8601 with an offset. */
   run_at?: string | null;
-  /** If a job was created with this key before, that job is returned and none is created. */
+  /**
+   * If a job was created with this key before, that job is returned and none is created.  It must have the same type
+   * and payload.
+   */
   idempotency_key?: string | null;
   /** Maximum number of attempts.  Null for the default of the job type. */
   max_attempts?: number | null;
@@ -2976,9 +2996,10 @@ export interface Methods {
    */
   "claude.spawn": { params: ClaudeSpawnParams; result: Job };
   /**
-   * Finds messages by parts of their text, newest first.  The search ignores case.
+   * Finds messages that contain all words of `query`, newest first.
    *
-   * It covers the first 32,768 characters of a message, and the inputs of tools.
+   * Parts of words match; "words in quotes" are matched as one phrase.  The search covers the first 32,768
+   * characters of a message, and the inputs of tools.
    *
    * Errors: session_not_found, invalid_cursor.
    */
@@ -3150,7 +3171,7 @@ export interface Methods {
    * `payload` must be valid for the job type; an invalid member is reported as `payload.<member>`.  The job starts
    * when a slot is free and `run_at` has passed.  Raises `payload_too_large` above 3 MiB.
    *
-   * Errors: unknown_job_type, payload_too_large.  Replaces POST /jobs.
+   * Errors: unknown_job_type, payload_too_large, idempotency_key_reused.  Replaces POST /jobs.
    */
   "jobs.create": { params: JobsCreateParams; result: JobCreated };
   /**
@@ -3512,9 +3533,10 @@ export interface NestedMethods<Options> {
     readonly spawn: ((params: ClaudeSpawnParams, options?: Options) => Promise<Job>);
     readonly messages: {
       /**
-       * Finds messages by parts of their text, newest first.  The search ignores case.
+       * Finds messages that contain all words of `query`, newest first.
        *
-       * It covers the first 32,768 characters of a message, and the inputs of tools.
+       * Parts of words match; "words in quotes" are matched as one phrase.  The search covers the first 32,768
+       * characters of a message, and the inputs of tools.
        *
        * Errors: session_not_found, invalid_cursor.
        */
@@ -3644,7 +3666,7 @@ export interface NestedMethods<Options> {
      * `payload` must be valid for the job type; an invalid member is reported as `payload.<member>`.  The job starts
      * when a slot is free and `run_at` has passed.  Raises `payload_too_large` above 3 MiB.
      *
-     * Errors: unknown_job_type, payload_too_large.  Replaces POST /jobs.
+     * Errors: unknown_job_type, payload_too_large, idempotency_key_reused.  Replaces POST /jobs.
      */
     readonly create: ((params: JobsCreateParams, options?: Options) => Promise<JobCreated>);
     /**
@@ -3806,7 +3828,7 @@ export interface Notifications {
   "jobs.progress": JobProgress;
   /** The state of the process changed. */
   "system.state": SystemState;
-  /** Progress of a request with a `_meta.progress_token`.  Never sent after its response. */
+  /** Progress of a request with a `_meta.progress_token`.  Never sent after its response, which is its end. */
   "$/progress": RequestProgress;
 }
 
@@ -4009,6 +4031,7 @@ export type ErrorKind =
   | "storage"
   | "job_not_found"
   | "unknown_job_type"
+  | "idempotency_key_reused"
   | "job_not_finished"
   | "schedule_not_found";
 
@@ -4105,6 +4128,8 @@ export const ERROR_CODES = {
   job_not_found: 4041,
   /** No job type has this name. */
   unknown_job_type: 4042,
+  /** The idempotency key was used for a job of another type or payload; use a new key for a new job. */
+  idempotency_key_reused: 4098,
   /** The job is still queued or running; only a finished job can be retried. */
   job_not_finished: 4091,
   /** No schedule has this id. */
