@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "49f5839f3a88a1bb";
+export const SCHEMA_HASH = "47d8e6832b51f0b6";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -1411,6 +1411,32 @@ export interface Schedule {
   last_job_id: string | null;
 }
 
+/** The copies in the folder `backups`, newest first. */
+export interface BackupList {
+  backups: Backup[];
+}
+
+/** A copy of the database. */
+export interface Backup {
+  name: string;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  made_at: string;
+  size_bytes: number;
+  /** The migration that it was made before; null for a daily copy. */
+  before_migration: string | null;
+  /** Number of rows by kind, such as `jobs`. */
+  contents: Record<string, number>;
+  /** Why it cannot be restored; null if it can. */
+  problem: string | null;
+}
+
+/** A restore that the next start completes. */
+export interface RestoreBegun {
+  name: string;
+  /** The file beside the database under which the present one will be kept. */
+  kept_as: string;
+}
+
 /** The name and version of the client, written to the log. */
 export interface ClientInfo {
   name: string;
@@ -1828,6 +1854,22 @@ export interface JobProgress {
   message: string | null;
 }
 
+/**
+ * The database was missing or empty at a start, and a new one has taken its place although backups exist.
+ *
+ * Sent once.  `system.health` is `degraded` until the backup is restored or moved away.
+ */
+export interface DatabaseLost {
+  /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
+  seq: number;
+  /** When it was logged.  UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  at: string;
+  /** The name of the newest backup. */
+  backup: string;
+  /** Advice for the user. */
+  hint: string;
+}
+
 /** The state of the process changed. */
 export interface SystemState {
   state: ProcessState;
@@ -1861,6 +1903,18 @@ export interface ProgressValue {
 export interface ExportActivity {
   /** @default "csv" */
   format?: ActivityFileFormat;
+  /**
+   * The separator of a CSV file.
+   *
+   * @default ","
+   */
+  separator?: CsvSeparator;
+  /**
+   * Whether a CSV file begins with a byte order mark, without which Excel does not read it as UTF-8.
+   *
+   * @default true
+   */
+  byte_order_mark?: boolean;
   /** Absolute path in an existing folder outside the data folder; null for a new file in its subfolder `exports`. */
   path?: string | null;
   /**
@@ -1889,11 +1943,16 @@ export interface ExportActivity {
 /**
  * The format of an exported file.
  *
- * - `csv`: UTF-8 with a byte order mark, for spreadsheets.  No cell is read as a formula.
+ * - `csv`: UTF-8, for spreadsheets.  No cell is read as a formula, also not by a spreadsheet that expects another
+ * separator:
+ * an apostrophe precedes what would begin one.
  * - `jsonl`: One event per line, as in `activity.events.list`.
  */
 export const ActivityFileFormat = {
-  /** UTF-8 with a byte order mark, for spreadsheets.  No cell is read as a formula. */
+  /**
+   * UTF-8, for spreadsheets.  No cell is read as a formula, also not by a spreadsheet that expects another separator:
+   * an apostrophe precedes what would begin one.
+   */
   CSV: "csv",
   /** One event per line, as in `activity.events.list`. */
   JSONL: "jsonl",
@@ -1902,10 +1961,30 @@ export const ActivityFileFormat = {
 /**
  * The format of an exported file.
  *
- * - `csv`: UTF-8 with a byte order mark, for spreadsheets.  No cell is read as a formula.
+ * - `csv`: UTF-8, for spreadsheets.  No cell is read as a formula, also not by a spreadsheet that expects another
+ * separator:
+ * an apostrophe precedes what would begin one.
  * - `jsonl`: One event per line, as in `activity.events.list`.
  */
 export type ActivityFileFormat = "csv" | "jsonl" | "markdown";
+
+/**
+ * The character between two cells of a CSV file.
+ *
+ * - `;`: Expected by Excel where the comma is the decimal sign, for example in German and French.
+ */
+export const CsvSeparator = {
+  COMMA: ",",
+  /** Expected by Excel where the comma is the decimal sign, for example in German and French. */
+  SEMICOLON: ";",
+  TAB: "\t",
+} as const;
+/**
+ * The character between two cells of a CSV file.
+ *
+ * - `;`: Expected by Excel where the comma is the decimal sign, for example in German and French.
+ */
+export type CsvSeparator = "," | ";" | "\t";
 
 /** The exported file. */
 export interface ActivityFile {
@@ -2777,6 +2856,14 @@ export interface JobsSchedulesRunParams {
   schedule_id: string;
 }
 
+/** Params of `system.backups.list`. */
+export type SystemBackupsListParams = Record<string, never>;
+
+/** Params of `system.backups.restore`. */
+export interface SystemBackupsRestoreParams {
+  name: string;
+}
+
 /** Params of `initialize`. */
 export interface InitializeParams {
   protocol_version: number;
@@ -3240,6 +3327,17 @@ export interface Methods {
    * Errors: schedule_not_found.
    */
   "jobs.schedules.run": { params: JobsSchedulesRunParams; result: Job };
+  /** Returns the backups with what they contain. */
+  "system.backups.list": { params: SystemBackupsListParams; result: BackupList };
+  /**
+   * Checks a backup, then ends the process with exit code 0; the next start puts it in place of the database.
+   *
+   * Start the sidecar again when it has ended.  Nothing is deleted: the present database is kept under another
+   * name.  If the sidecar does not start, run `sidecar restore` instead.
+   *
+   * Errors: backup_not_found, backup_unusable.
+   */
+  "system.backups.restore": { params: SystemBackupsRestoreParams; result: RestoreBegun };
   /**
    * Performs the handshake.  Notifications are sent after the response.
    *
@@ -3743,11 +3841,20 @@ export interface NestedMethods<Options> {
       readonly run: ((params: JobsSchedulesRunParams, options?: Options) => Promise<Job>);
     };
   };
-  readonly rpc: {
-    /** Returns the contract as an OpenRPC document. */
-    readonly discover: ((params?: RpcDiscoverParams, options?: Options) => Promise<OpenRpc>);
-  };
   readonly system: {
+    readonly backups: {
+      /** Returns the backups with what they contain. */
+      readonly list: ((params?: SystemBackupsListParams, options?: Options) => Promise<BackupList>);
+      /**
+       * Checks a backup, then ends the process with exit code 0; the next start puts it in place of the database.
+       *
+       * Start the sidecar again when it has ended.  Nothing is deleted: the present database is kept under another
+       * name.  If the sidecar does not start, run `sidecar restore` instead.
+       *
+       * Errors: backup_not_found, backup_unusable.
+       */
+      readonly restore: ((params: SystemBackupsRestoreParams, options?: Options) => Promise<RestoreBegun>);
+    };
     /**
      * Checks whether the sidecar works.  Cheap enough for a heartbeat.
      *
@@ -3766,6 +3873,10 @@ export interface NestedMethods<Options> {
      * Secrets are redacted.
      */
     readonly diagnostics: ((params?: SystemDiagnosticsParams, options?: Options) => Promise<Diagnostics>);
+  };
+  readonly rpc: {
+    /** Returns the contract as an OpenRPC document. */
+    readonly discover: ((params?: RpcDiscoverParams, options?: Options) => Promise<OpenRpc>);
   };
 }
 
@@ -3826,6 +3937,12 @@ export interface Notifications {
   "jobs.log_added": JobLogAdded;
   /** A running job reported progress.  `jobs.get` has the last value, at most a second old. */
   "jobs.progress": JobProgress;
+  /**
+   * The database was missing or empty at a start, and a new one has taken its place although backups exist.
+   *
+   * Sent once.  `system.health` is `degraded` until the backup is restored or moved away.
+   */
+  "system.database_lost": DatabaseLost;
   /** The state of the process changed. */
   "system.state": SystemState;
   /** Progress of a request with a `_meta.progress_token`.  Never sent after its response, which is its end. */
@@ -3917,6 +4034,8 @@ export const METHOD_NAMES = [
   "jobs.schedules.list",
   "jobs.schedules.update",
   "jobs.schedules.run",
+  "system.backups.list",
+  "system.backups.restore",
   "initialize",
   "shutdown",
   "rpc.discover",
@@ -3950,6 +4069,7 @@ export const NOTIFICATION_NAMES = [
   "jobs.updated",
   "jobs.log_added",
   "jobs.progress",
+  "system.database_lost",
   "system.state",
   "$/progress",
 ] as const satisfies readonly (keyof Notifications)[];
@@ -3968,6 +4088,7 @@ export const DURABLE_NOTIFICATIONS = [
   "jobs.schedule_updated",
   "jobs.updated",
   "jobs.log_added",
+  "system.database_lost",
 ] as const satisfies readonly (keyof Notifications)[];
 
 export const JOB_TYPE_NAMES = [
@@ -4033,7 +4154,9 @@ export type ErrorKind =
   | "unknown_job_type"
   | "idempotency_key_reused"
   | "job_not_finished"
-  | "schedule_not_found";
+  | "schedule_not_found"
+  | "backup_not_found"
+  | "backup_unusable";
 
 export const ERROR_CODES = {
   /** No account of this product has this id. */
@@ -4134,4 +4257,8 @@ export const ERROR_CODES = {
   job_not_finished: 4091,
   /** No schedule has this id. */
   schedule_not_found: 4044,
+  /** No backup has this name. */
+  backup_not_found: 4040,
+  /** The backup cannot replace the database; nothing was changed. */
+  backup_unusable: 4229,
 } as const satisfies Record<ErrorKind, number>;
