@@ -118,6 +118,8 @@ def migrate(connection: sqlite3.Connection, known: dict[str, str], pending: list
     try:
         migrations.apply(Database(connection))
     except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorname", "").startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_BUSY")):
+            raise  # not the migration's fault
         raise DatabaseUnusable(f"migration {pending[0]} failed: {error}") from error
 
 

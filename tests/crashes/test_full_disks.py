@@ -225,6 +225,23 @@ def test_a_migration_on_a_full_disk_begins_nothing(
         assert stored(client)
 
 
+def test_a_migration_that_fills_the_disk_is_undone(
+    raw_client: StartRawClient, full_disk: FullDisk, data_dir: Path
+) -> None:
+    data_dir.mkdir()
+    with old_database(data_dir) as connection:
+        fill(connection)
+    before = rows(data_dir)
+    with raw_client(**full_disk("sidecar.db-wal", 30_000)) as client:
+        assert "is full" in refusal(client)
+    (backup,) = (data_dir / "backups").iterdir()
+    assert backup.name.startswith("sidecar-before-0001_initial-")
+    assert before
+    with raw_client() as client:
+        client.initialize()
+        assert stored(client)
+
+
 def test_a_restore_on_a_full_disk_changes_nothing(
     raw_client: StartRawClient, full_disk: FullDisk, tmp_path: Path
 ) -> None:
