@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "81363f4bd30013ac";
+export const SCHEMA_HASH = "7a772cc2fa65688a";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {

@@ -98,7 +98,7 @@ class Diagnostics(Model):
     health: Health
     integrity: str
     """`ok`, or the problems that SQLite's quick check found."""
-    claude: Annotated[ClaudeInstallation | None, MEASURED]
+    claude: Annotated[ClaudeInstallation, MEASURED] | None
     settings: Annotated[dict[str, Any], MEASURED]
     log_tail: Annotated[list[str], MEASURED]
     """The last lines of the log, oldest first."""
