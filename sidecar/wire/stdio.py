@@ -358,8 +358,8 @@ class WireOut:
 
     @property
     def holds_notifications(self) -> bool:
-        """Whether a batch is unanswered: notifications may name objects that it created, so they must wait for it."""
-        return self._connection.open_batches > 0
+        """Whether an unanswered batch has caused notifications: they may name what the client does not know yet."""
+        return self._connection.holds_back
 
     def notify(self, method: str, params: bytes) -> None:
         """Queues a notification; `$/progress` among the responses, so that its own response cannot overtake it."""
