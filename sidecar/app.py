@@ -78,7 +78,8 @@ class App:
         self._unit_of_work = UnitOfWork(self._loop.call_soon)
         self._lock, self._database = self._open()
         event_log = EventLog(self._database)
-        self._randomness = Randomness(settings.seed, life=event_log.window()[1])
+        # Only for a fixed seed: a damaged log costs what it holds, not the start.
+        self._randomness = Randomness(settings.seed, life=0 if settings.seed is None else event_log.window()[1])
         self._new_id = Uuid7(self._clock, self._randomness.bytes_for("ids"))
         commit, later = self._unit_of_work.request_commit, self._loop.call_later
         self._outbox = Outbox(self._database, event_log, self._clock, request_commit=commit, call_later=later)

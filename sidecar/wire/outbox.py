@@ -112,11 +112,11 @@ class Outbox:
         if slot is not None:
             slot.pending = None
 
-    def attach(self, wire: Wire, opted_out: frozenset[str], after_seq: int | None) -> None:
-        """Starts sending: everything after `after_seq`, or only new notifications if it is None."""
+    def attach(self, wire: Wire, opted_out: frozenset[str], after_seq: int) -> None:
+        """Starts sending what follows `after_seq`."""
         self._wire = wire
         self._opted_out = opted_out
-        self._last_sent = self.log.window()[1] if after_seq is None else after_seq
+        self._last_sent = after_seq
         self._has_unsent = True
         self._request_commit()
 

@@ -280,7 +280,10 @@ def test_a_batch_gets_one_array_and_its_events_follow_it(raw_client: StartRawCli
         client.send(json.dumps(batch).encode() + b"\n")
         while not isinstance(message := client.receive(), list):
             assert message is not None
-            assert message["method"] in ("system.state", "$/progress")  # the client does not know the job before the response
+            assert message["method"] in (
+                "system.state",
+                "$/progress",
+            )  # the client does not know the job before the response
         assert Counter(answer["id"] for answer in message) == Counter(["a", "b", "c", None])
         jobs = {answer["id"]: answer["result"]["job"]["job_id"] for answer in message if answer["id"] in ("a", "b")}
         for job_id in jobs.values():
