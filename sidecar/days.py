@@ -1,6 +1,8 @@
 """Local days and time zones.  A day has 23, 24 or 25 hours, and some zones have skipped a whole day."""
 
+import os
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
 from typing import Final
@@ -26,6 +28,18 @@ def zone_or_utc(name: str) -> tzinfo:
         return zone_or_raise(name)
     except TimeZoneUnknown:
         return UTC
+
+
+def computer_zone_name() -> str | None:
+    """Returns the IANA name of this computer's time zone, or None if it is unknown.
+
+    It is read each time: people travel while the process runs, and the C library would keep the zone of its start.
+    """
+    name = os.environ.get("TZ")
+    name = os.path.realpath("/etc/localtime").partition("zoneinfo/")[2] if name is None else name.lstrip(":") or "UTC"
+    with suppress(KeyError, ValueError, OSError):  # unknown, a rule such as "CET-1CEST", a folder of the database
+        return ZoneInfo(name).key
+    return None
 
 
 def check_order(start: str, end: str) -> None:

@@ -93,6 +93,7 @@ ENVIRONMENT_READERS = {
     "sidecar.settings": "the settings",
     "sidecar.claude.feature": "passed on to the Claude CLI",
     "sidecar.claude.checks": "the same environment, checked",
+    "sidecar.days": "TZ, the time zone of this computer",
     "sidecar.paths": "passed on to a spawned sidecar without our variables",
     "sidecar.__main__": "completion by the shell",
     "sidecar.transcripts.pytest_plugin": "UPDATE=1",

@@ -61,6 +61,14 @@ Priority = Annotated[
 Text = Annotated[str, StringConstraints(max_length=1_000)]
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 LongText = Annotated[str, StringConstraints(min_length=1, max_length=2_000_000)]
+SearchText = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=500),
+    Field(
+        description="Text to search for.  Case, width (Ａ, ｱ) and Unicode normal form do not matter; a query of blanks,"
+        " quotes and invisible characters finds nothing."
+    ),
+]
 FolderPath = Annotated[str, StringConstraints(min_length=1, max_length=4_096), Field(description="An absolute path.")]
 FilePath = Annotated[
     str, StringConstraints(min_length=1, max_length=4_096), Field(description="The absolute path of a file.")

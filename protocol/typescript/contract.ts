@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "276c564218489aa0";
+export const SCHEMA_HASH = "7ab4739843c06624";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -996,7 +996,7 @@ export interface MessageHit {
   created_at: string;
   /** The text around the first match, as one line of plain text; an ellipsis marks omitted text. */
   snippet: string;
-  /** The search terms found in `snippet`; may be empty for terms that match only by Unicode case folding. */
+  /** The search terms found in `snippet`. */
   highlights: Highlight[];
 }
 
@@ -1832,6 +1832,10 @@ export interface ExportActivity {
   event_type?: string | null;
   /** An issue's key, for example PROJ-123. */
   issue_key?: string | null;
+  /**
+   * Text to search for.  Case, width (Ａ, ｱ) and Unicode normal form do not matter; a query of blanks, quotes and
+   * invisible characters finds nothing.
+   */
   query?: string | null;
 }
 
@@ -2109,6 +2113,10 @@ export interface ActivityEventsListParams {
   event_type?: string | null;
   /** An issue's key, for example PROJ-123. */
   issue_key?: string | null;
+  /**
+   * Text to search for.  Case, width (Ａ, ｱ) and Unicode normal form do not matter; a query of blanks, quotes and
+   * invisible characters finds nothing.
+   */
   query?: string | null;
   /**
    * Rows per page, 1 to 500.
@@ -2122,6 +2130,10 @@ export interface ActivityEventsListParams {
 
 /** Params of `activity.search`. */
 export interface ActivitySearchParams {
+  /**
+   * Text to search for.  Case, width (Ａ, ｱ) and Unicode normal form do not matter; a query of blanks, quotes and
+   * invisible characters finds nothing.
+   */
   query: string;
   /** ISO 8601 with an offset. */
   start?: string | null;
@@ -2349,7 +2361,10 @@ export interface ClaudeSpawnParams {
 
 /** Params of `claude.messages.search`. */
 export interface ClaudeMessagesSearchParams {
-  /** Words or parts of words, all of which must occur; a "phrase in quotes" must occur as it is. */
+  /**
+   * Text to search for.  Case, width (Ａ, ｱ) and Unicode normal form do not matter; a query of blanks, quotes and
+   * invisible characters finds nothing.
+   */
   query: string;
   /** A Claude session's id. */
   session_id?: string | null;
@@ -2892,9 +2907,10 @@ export interface Methods {
    */
   "claude.spawn": { params: ClaudeSpawnParams; result: Job };
   /**
-   * Finds messages by parts of their text, newest first.  The search ignores case.
+   * Finds messages that contain all words of `query`, newest first.
    *
-   * It covers the first 32,768 characters of a message, and the inputs of tools.
+   * Parts of words match; "words in quotes" are matched as one phrase.  The search covers the first 32,768
+   * characters of a message, and the inputs of tools.
    *
    * Errors: session_not_found, invalid_cursor.
    */
@@ -3399,9 +3415,10 @@ export interface NestedMethods<Options> {
     readonly spawn: ((params: ClaudeSpawnParams, options?: Options) => Promise<Job>);
     readonly messages: {
       /**
-       * Finds messages by parts of their text, newest first.  The search ignores case.
+       * Finds messages that contain all words of `query`, newest first.
        *
-       * It covers the first 32,768 characters of a message, and the inputs of tools.
+       * Parts of words match; "words in quotes" are matched as one phrase.  The search covers the first 32,768
+       * characters of a message, and the inputs of tools.
        *
        * Errors: session_not_found, invalid_cursor.
        */

@@ -15,6 +15,7 @@ from sidecar.activity.store import ActivityStore
 from sidecar.clock import Clock, iso_now
 from sidecar.files import UserFiles
 from sidecar.job_handler import JobContext
+from sidecar.storage.fulltext import phrase_terms
 
 PAGE_ROWS: Final = 200
 """Rows per page, which takes a few milliseconds; between pages the loop runs other work."""
@@ -71,7 +72,7 @@ class ExportHandler:
             job.start,
             job.end,
             issue_key=job.issue_key,
-            terms=() if job.query is None else (job.query,),
+            terms=None if job.query is None else phrase_terms(job.query),
             source=job.source,
             account_id=job.account_id,
             event_type=job.event_type,

@@ -36,8 +36,9 @@ class ActivityFilter:
     """Accepts events that are about this issue or linked with it."""
     includes_mentions: bool = False
     """Whether a text with the issue's key is a link even if the feed has no event about an issue of its project."""
-    terms: tuple[str, ...] = ()
-    """Texts that must occur in the title or the description."""
+    terms: tuple[str, ...] | None = None
+    """Folded texts that must all occur in the title or the description.  None accepts every event; an empty tuple, the
+    terms of a query without words, accepts none."""
 
     @classmethod
     def of(
@@ -46,7 +47,7 @@ class ActivityFilter:
         end: str | None,
         *,
         issue_key: str | None = None,
-        terms: Collection[str] = (),
+        terms: Collection[str] | None = None,
         **columns: str | None,
     ) -> "ActivityFilter":
         """Returns the filter of a request, in which None accepts every value."""
@@ -55,7 +56,7 @@ class ActivityFilter:
             MAX_FEED_KEY if end is None else first_key(parse_ms(end)),
             {name: value for name, value in columns.items() if value is not None},
             issue_key,
-            terms=tuple(terms),
+            terms=None if terms is None else tuple(terms),
         )
 
     def matching(self, kinds: Collection[Kind]) -> list[Kind]:
@@ -70,8 +71,9 @@ class ActivityFilter:
 
         The index would read all of the feed for a phrase of common words that are rarely next to each other.
         """
-        words = [word for term in self.terms for word in (term.split() or [term])]
-        return words, [term for term in self.terms if term not in words]
+        terms = self.terms or ()
+        words = [word for term in terms for word in term.split()]
+        return words, [term for term in terms if term not in words]
 
 
 @dataclass(frozen=True, slots=True)

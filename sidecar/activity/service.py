@@ -18,7 +18,7 @@ from sidecar.activity.store import ActivityStore
 from sidecar.clock import Clock, iso_now
 from sidecar.feed import Feed, FeedChange, FeedEvent, Origin
 from sidecar.storage.database import Database
-from sidecar.storage.fulltext import search_terms, snippet
+from sidecar.storage.fulltext import phrase_terms, search_terms, snippet
 
 MAX_NOTIFIED_EVENTS: Final = 50
 """Events in one `activity.changed`: about a screenful; a client that needs more lists them."""
@@ -115,7 +115,7 @@ class ActivityService(Activity, Feed):
             start,
             end,
             issue_key=issue_key,
-            terms=() if query is None else (query,),
+            terms=None if query is None else phrase_terms(query),
             source=source,
             account_id=account_id,
             event_type=event_type,
@@ -142,7 +142,8 @@ class ActivityService(Activity, Feed):
             key = parse_key(term)
             if key is not None and self.store.has_issue(key):
                 others = tuple(other for other in terms if other != term)
-                wanted = replace(wanted, issue_key=key, includes_mentions=True, terms=others)
+                wanted = replace(wanted, issue_key=key, includes_mentions=True, terms=others or None)
+                terms.append(key.lower())  # to be highlighted, if the query spells it in another way
                 break
         found, next_cursor = self.store.page(wanted, limit, cursor)
         hits = as_models(_hit(item, terms) for item in found)

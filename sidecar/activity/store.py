@@ -18,7 +18,7 @@ from sidecar.activity.filters import KEYS_PER_MS, ActivityFilter, Kind, Selectio
 from sidecar.activity.rows import COLUMNS, FoundEvent, ReportRow, WrittenRow
 from sidecar.feed import Origin
 from sidecar.storage.database import Database, Row
-from sidecar.storage.fulltext import FullTextIndex, SearchPlan, like_conditions
+from sidecar.storage.fulltext import FullTextIndex, SearchPlan, term_conditions
 from sidecar.storage.paging import decode_cursor, encode_cursor, row_json
 
 MAX_SCANNED_ROWS: Final = 1_000
@@ -151,9 +151,11 @@ class ActivityStore:
         """
         if cursor is not None:
             wanted = replace(wanted, before=min(wanted.before, self.key_in(cursor)))
+        if wanted.terms == ():
+            return [], None
         words, phrases = wanted.split_terms()
         return self.index.search(
-            words, lambda plan: self._page(wanted, SearchPlan(plan.match, (*plan.like, *phrases)), limit)
+            words, lambda plan: self._page(wanted, SearchPlan(plan.match, (*plan.unindexed, *phrases)), limit)
         )
 
     def key_in(self, cursor: str) -> int:
@@ -210,12 +212,12 @@ class ActivityStore:
     def _select(self, wanted: ActivityFilter, plan: SearchPlan) -> Selection:
         columns = wanted.columns
         parameters = {"start": wanted.start, "before": wanted.before, "match": plan.match, "key": wanted.issue_key}
-        conditions, values = like_conditions(("title", "description"), plan.like)
+        conditions, values = term_conditions(("title", "description"), plan.unindexed)
         equal = [f"{name} = ?" for name in columns]
         if wanted.issue_key is not None:
             # A thread is short: all other conditions are checked in its rows.
             if plan.match is not None:
-                conditions, values = like_conditions(("title", "description"), wanted.terms)
+                conditions, values = term_conditions(("title", "description"), wanted.terms or ())
             sql = _thread_sql(includes_mentions=wanted.includes_mentions or self.has_project_of(wanted.issue_key))
             return Selection(sql, parameters, conditions + equal, [*values, *columns.values()])
         if plan.match is not None:

@@ -5,12 +5,10 @@ import shutil
 import sys
 import tempfile
 import time
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import anyio
 import click
@@ -21,6 +19,7 @@ from sidecar.commandline.console import converse
 from sidecar.commandline.formatting import duration
 from sidecar.commandline.options import DATABASE
 from sidecar.commandline.timeline import TimelineOutput
+from sidecar.days import computer_zone_name
 
 FILES: Final = Path(__file__).parent / "demo_files"
 LONG_PROMPT: Final = "Write an essay of at least 800 words about this: {}"
@@ -83,12 +82,4 @@ def _variables(calendar: str | None, folder: Path) -> dict[str, Any]:
         "in_an_hour": now + timedelta(hours=1),
     }
     wire_times = {name: f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" for name, moment in times.items()}
-    return {"calendar": calendar, "folder": str(folder), "time_zone": local_zone(), **wire_times}
-
-
-def local_zone() -> str:
-    """Returns the IANA name of this computer's time zone, or UTC if it is unknown."""
-    for name in (os.environ.get("TZ", "").lstrip(":"), os.path.realpath("/etc/localtime").partition("zoneinfo/")[2]):
-        with suppress(ZoneInfoNotFoundError, ValueError, OSError):
-            return ZoneInfo(name).key
-    return "UTC"
+    return {"calendar": calendar, "folder": str(folder), "time_zone": computer_zone_name() or "UTC", **wire_times}

@@ -1,10 +1,15 @@
 """Full-text search: an FTS5 index of a table, and the parts of a search that are the same for every table.
 
+Queries and texts are compared in the form that `sidecar.text.folded` gives them, which ignores case, width and Unicode
+normal form.  The index holds folded texts.  Statements use the SQL functions `folded` and `has_terms`, which
+`open_connection` adds.
+
 A trigger on an index that SQLite cannot open would make every write to the table fail, so each start checks whether it
-can be opened.  Triggers update the rows that are indexed already; until all are, and without FTS5, searches use LIKE.
+can be opened.  Triggers update the rows that are indexed already; until all are, and without FTS5, searches read the
+table.
 
 Trigrams match any part of a word, and text in languages without spaces between words.  A term of fewer than three
-characters has no trigram: it is searched for with LIKE on the table (LIKE on the index would find nothing).
+characters has no trigram: it is searched for in the table.
 """
 
 import logging
@@ -12,11 +17,14 @@ import re
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, islice
 from typing import Final, TypeVar
+from unicodedata import unidata_version
+
+from pydantic_core import to_json
 
 from sidecar.storage.database import Database
-from sidecar.text import utf16_length
+from sidecar.text import continues, folded, folded_spans, utf16_length
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +35,10 @@ MAX_KEY: Final = 2**63 - 1
 """SQLite's largest integer: the table is indexed up to this key once it is indexed completely."""
 NO_MERGE: Final = 2
 """If `merge` changes fewer rows than this, nothing was left to merge (FTS5's documentation of `merge`)."""
+DISCARD_ROWS: Final = 500
+"""Rows of a replaced index that are deleted in one step, which takes about 10 ms; each is up to 4 KB."""
+FIRST_SEGMENT: Final = 11
+"""First row of an index's data that is not its structure, without which FTS5 cannot open the index to drop it."""
 SNIPPET_CHARS: Final = 160
 SNIPPET_LEAD: Final = 50
 """Characters before the first match in a snippet."""
@@ -39,10 +51,10 @@ _TERM = re.compile(r'"([^"]*)"?|([^\s"]+)')
 
 @dataclass(frozen=True, slots=True)
 class SearchPlan:
-    """The condition of a search: an FTS5 expression, None if the index is not used, and terms to match with LIKE."""
+    """The condition of a search: an FTS5 expression, None if the index is not used, and terms to find in the table."""
 
     match: str | None
-    like: tuple[str, ...]
+    unindexed: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +66,20 @@ class Snippet:
 
 
 def search_terms(query: str) -> list[str]:
-    """Splits a query into terms that must all occur, in any order: its words; "words in quotes" are one term.
+    """Splits a query into folded terms that must all occur, in any order: its words; "words in quotes" are one term.
 
-    The query's length must be limited (500 characters are fine): each term is one look-up in the index, and SQLite
-    limits the depth of an expression.
+    The list is empty for a query of blanks, quotes and invisible characters, which finds nothing.  The query's length
+    must be limited (500 characters are fine): each term is one look-up in the index, and SQLite limits the depth of an
+    expression.
     """
-    found = [quoted.strip() or word for quoted, word in _TERM.findall(query.replace("\0", " "))]
+    found = [quoted.strip() or word for quoted, word in _TERM.findall(folded(query.replace("\0", " ")))]
     return list(dict.fromkeys(term for term in found if term))
+
+
+def phrase_terms(query: str) -> list[str]:
+    """Returns a whole query as one folded term; an empty list if it has only blanks and invisible characters."""
+    phrase = folded(query.replace("\0", " ")).strip()
+    return [phrase] if phrase else []
 
 
 def match_expression(terms: Sequence[str]) -> str | None:
@@ -71,39 +90,48 @@ def match_expression(terms: Sequence[str]) -> str | None:
     return " AND ".join('"{}"'.format(term.replace('"', '""')) for term in terms) or None
 
 
-def like_conditions(columns: Sequence[str], terms: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Returns SQL conditions, one a term, that it occurs in one of the columns, and their parameters.
+def term_conditions(columns: Sequence[str], terms: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Returns the SQL condition that each of the folded terms occurs in one of the columns, and its parameter.
 
-    SQLite's LIKE ignores the case of ASCII letters only; for other letters the usual spellings are tried.
+    Both lists are empty if there are no terms.
     """
-    conditions, parameters = [], []
-    for term in terms:
-        spellings = [term] if term.isascii() else sorted({term, term.lower(), term.upper(), term.capitalize()})
-        patterns = [f"%{_escaped(spelling)}%" for spelling in spellings]
-        either = [rf"{column} LIKE ? ESCAPE '\'" for column in columns for _ in patterns]
-        conditions.append(f"({' OR '.join(either)})")
-        parameters += patterns * len(columns)
-    return conditions, parameters
+    return ([f"has_terms(?, {', '.join(columns)})"], [to_json(terms).decode()]) if terms else ([], [])
 
 
 def snippet(text: str, terms: Sequence[str]) -> Snippet:
-    """Returns the text around the first match in one line, or its beginning if nothing matches."""
+    """Returns the text around the first match of the folded terms in one line, or its beginning if nothing matches."""
     longest_first = sorted(terms, key=len, reverse=True)
-    pattern = re.compile("|".join(re.escape(term) for term in longest_first) or r"\Z", re.IGNORECASE)
-    first = pattern.search(text)
+    pattern = re.compile("|".join(re.escape(term) for term in longest_first) or r"(?!)")
+    first = pattern.search(folded(text))
     start, end = 0, SNIPPET_CHARS
-    if first is not None and first.end() > end:
-        start = max(0, first.start() - SNIPPET_LEAD)
-        end = max(start + SNIPPET_CHARS, first.end())
+    if first is not None:
+        spans = list(islice(folded_spans(text), first.start(), first.end()))
+        if spans[-1][1] > end:
+            start = max(0, spans[0][0] - SNIPPET_LEAD)
+            end = max(start + SNIPPET_CHARS, spans[-1][1])
+    while start > 0 and continues(text[start]):
+        start -= 1
+    while end < len(text) and continues(text[end]):
+        end -= 1
     excerpt = text[start:end]
     lead = ELLIPSIS if start else ""
-    highlights = [
-        (utf16_length(lead + excerpt[: match.start()]), utf16_length(lead + excerpt[: match.end()]))
-        for match in pattern.finditer(excerpt)
-        if match.end() > match.start()
-    ]
     one_line = re.sub(r"\s", " ", excerpt)  # character for character, so that the highlights stay right
+    highlights = [
+        (utf16_length(lead + excerpt[:begin]), utf16_length(lead + excerpt[:finish]))
+        for begin, finish in _matches(pattern, excerpt)
+    ]
     return Snippet(lead + one_line + (ELLIPSIS if end < len(text) else ""), highlights)
+
+
+def _matches(pattern: re.Pattern[str], text: str) -> Iterator[tuple[int, int]]:
+    """Yields the ranges of a text whose folded form matches, in order and without overlaps."""
+    spans = list(folded_spans(text))
+    end = 0
+    for match in pattern.finditer(folded(text)):
+        begin, finish = spans[match.start()][0], spans[match.end() - 1][1]
+        if begin >= end:  # not another part of the same character: the second f of the ligature ﬀ
+            yield begin, finish
+            end = finish
 
 
 class FullTextIndex:
@@ -124,7 +152,8 @@ class FullTextIndex:
         )
         listed = ", ".join(columns)
         self._insert_sql = (
-            f"INSERT INTO {name} (rowid, {listed}) SELECT {key}, {listed} FROM {table} WHERE {key} > ? AND {key} <= ?"
+            f"INSERT INTO {name} (rowid, {listed})"
+            f" SELECT {key}, {listed} FROM {name}_texts WHERE {key} > ? AND {key} <= ?"
         )
 
     def prepare(self) -> None:
@@ -143,7 +172,10 @@ class FullTextIndex:
             self._disable(error)
 
     def fill(self) -> Iterator[None]:
-        """Indexes the remaining rows in steps; commit after each.  The next start continues after the last step."""
+        """Indexes the remaining rows in steps; commit after each.  The next start continues after the last step.
+
+        Then it deletes the index of an earlier version, which `prepare` has replaced, in steps as well.
+        """
         while not self.is_available and not self._is_disabled:
             try:
                 self._index_step()
@@ -152,6 +184,9 @@ class FullTextIndex:
                 return
             yield
             self.is_available = self._indexed_up_to() == MAX_KEY
+        while self._has_replaced():
+            self._discard_step()
+            yield
 
     def plan(self, terms: Sequence[str]) -> SearchPlan:
         if not self.is_available:
@@ -212,14 +247,36 @@ class FullTextIndex:
         return len(self._database.rows(f"SELECT 1 FROM {self.name}_upto")) == 1
 
     def _create(self) -> None:
+        """Creates the index.  An index that it replaces is kept for `fill` to delete, which takes long."""
         with self._database.write():
             self._drop_triggers()
-            self._database.execute(f"DROP TABLE IF EXISTS {self.name}")
+            if self._has(self.name):
+                replace = "DROP TABLE {0}" if self._has_replaced() else "ALTER TABLE {0} RENAME TO {0}_replaced"
+                self._database.execute(replace.format(self.name))
             self._database.execute(f"DROP TABLE IF EXISTS {self.name}_upto")
+            self._database.execute(f"DROP VIEW IF EXISTS {self.name}_texts")
             for statement in self._definitions.values():
                 self._database.execute(statement)
             self._database.execute(f"INSERT INTO {self.name}_upto (key) VALUES (?)", (-MAX_KEY - 1,))
         log.info("created the search index %s", self.name)
+
+    def _has(self, table: str) -> bool:
+        return self._database.row("SELECT 1 FROM sqlite_schema WHERE name = ?", (table,)) is not None
+
+    def _has_replaced(self) -> bool:
+        return self._has(f"{self.name}_replaced")
+
+    def _discard_step(self) -> None:
+        """Deletes a part of the replaced index.  Dropped at once, a large one would block the loop for seconds."""
+        data = f"{self.name}_replaced_data"
+        with self._database.write():
+            before = self._total_changes()
+            self._database.execute(
+                f"DELETE FROM {data} WHERE id IN (SELECT id FROM {data} WHERE id >= ? LIMIT ?)",
+                (FIRST_SEGMENT, DISCARD_ROWS),
+            )
+            if self._total_changes() == before:
+                self._database.execute(f"DROP TABLE {self.name}_replaced")
 
     def _indexed_up_to(self) -> int:
         return int(self._database.rows(f"SELECT key FROM {self.name}_upto")[0][0])
@@ -252,18 +309,23 @@ class FullTextIndex:
 def _definitions(name: str, table: str, key: str, columns: Sequence[str]) -> dict[str, str]:
     """Returns the statements that create the index, as SQLite stores them, by the name of the created object.
 
-    The triggers ignore rows that are not indexed yet: FTS5 fails on the deletion of a row that it does not have.
+    The triggers ignore rows that are not indexed yet: FTS5 fails on the deletion of a row that it does not have.  It
+    fails, too, if the deleted texts are not those that were added, so a Python with other Unicode data, which might
+    fold them differently, makes a new index: the version is a part of the view's definition.
     """
     listed = ", ".join(columns)
+    texts = ", ".join(f"folded({one}) AS {one}" for one in columns)
     upto = f"(SELECT key FROM {name}_upto)"
-    new, old = (", ".join(f"{row}.{one}" for one in columns) for row in ("new", "old"))
+    new, old = (", ".join(f"folded({row}.{one})" for one in columns) for row in ("new", "old"))
     add = f"INSERT INTO {name} (rowid, {listed}) SELECT new.{key}, {new} WHERE new.{key} <= {upto};"
     remove = (
         f"INSERT INTO {name} ({name}, rowid, {listed}) SELECT 'delete', old.{key}, {old} WHERE old.{key} <= {upto};"
     )
     differs = " OR ".join(f"old.{one} IS NOT new.{one}" for one in (key, *columns))
-    options = f"content='{table}', content_rowid='{key}', tokenize='trigram'"
+    options = f"content='{name}_texts', content_rowid='{key}', tokenize='trigram'"
+    version = f"/* Unicode {unidata_version} */"
     return {
+        f"{name}_texts": f"CREATE VIEW {name}_texts AS {version} SELECT {key}, {texts} FROM {table}",
         name: f"CREATE VIRTUAL TABLE {name} USING fts5 ({listed}, {options})",
         f"{name}_upto": f"CREATE TABLE {name}_upto (key INTEGER NOT NULL) STRICT",
         f"{name}_added": f"CREATE TRIGGER {name}_added AFTER INSERT ON {table} BEGIN {add} END",
@@ -271,7 +333,3 @@ def _definitions(name: str, table: str, key: str, columns: Sequence[str]) -> dic
         f"{name}_changed": f"CREATE TRIGGER {name}_changed AFTER UPDATE ON {table} WHEN {differs} "
         f"BEGIN {remove} {add} END",
     }
-
-
-def _escaped(term: str) -> str:
-    return term.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")

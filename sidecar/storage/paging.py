@@ -74,14 +74,14 @@ class PagedList(Generic[M]):
         """Returns up to `limit` rows after the cursor, and the cursor of the next page.
 
         Rows have the values of `equal` that are not None, and fulfil all of the SQL `conditions` and one of `arms`,
-        which must exclude each other: each is a sorted index range, and SQLite merges them.  With a `list_id`, cursors
-        are valid only for the list of this id.  Raises `InvalidCursor`.
+        which must exclude each other: each is a sorted index range, and SQLite merges them.  Cursors are valid only for
+        the list of this id, which is the table's name by default.  Raises `InvalidCursor`.
         """
         values = {name: value for name, value in (equal or {}).items() if value is not None}
         where = [*conditions, *(f"{name} = :{name}" for name in values)]
         values |= parameters or {}
         if cursor is not None:
-            after = self._key_in(cursor, list_id)
+            after = self._key_in(cursor, list_id or self.table)
             names = [f"after_{number}" for number in range(len(after))]
             values |= zip(names, after, strict=True)
             sign = "<" if self.descending else ">"
@@ -92,13 +92,10 @@ class PagedList(Generic[M]):
         rows, more = database.page(
             f"{' UNION ALL '.join(selects)} ORDER BY {order} LIMIT :limit", {**values, "limit": limit + 1}, limit
         )
-        scope = () if list_id is None else (list_id,)
         encoded = [Encoded(self.model, row[0]) for row in rows]
-        return encoded, encode_cursor(*rows[-1][1:], *scope) if more else None
+        return encoded, encode_cursor(*rows[-1][1:], list_id or self.table) if more else None
 
-    def _key_in(self, cursor: str, list_id: str | None) -> PageKey:
-        if list_id is None:
-            return decode_cursor(cursor, *self.key.values())
+    def _key_in(self, cursor: str, list_id: str) -> PageKey:
         *key, cursor_list = decode_cursor(cursor, *self.key.values(), str)
         if cursor_list != list_id:
             raise InvalidCursor

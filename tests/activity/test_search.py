@@ -2,8 +2,9 @@
 
 import contextlib
 import sqlite3
+import unicodedata
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from sidecar_protocol.activity.feed import Activity, ActivityHit
@@ -11,6 +12,7 @@ from sidecar_protocol.system.maintenance import VacuumDatabase
 
 from sidecar.commandline.client import RemoteError
 from sidecar.feed import FeedEvent, Origin
+from sidecar.storage.database import open_connection
 from sidecar.storage.fulltext import MAX_KEY, STEP_ROWS
 from sidecar.system.maintenance import VacuumHandler
 from tests.activity.test_export import Context
@@ -152,7 +154,7 @@ async def test_a_vacuum_and_a_copy_keep_the_index_intact(app: InProcessApp, data
     feed.write(PAGES, remove=[str(number) for number in range(0, 20, 2)])
     app.unit_of_work.commit()
     app.database.rows("VACUUM INTO ?", (str(data_dir / "copy.db"),))
-    with contextlib.closing(sqlite3.connect(data_dir / "copy.db")) as copy:
+    with contextlib.closing(open_connection(data_dir / "copy.db")) as copy:
         copy.execute("INSERT INTO activity_search (activity_search, rank) VALUES ('integrity-check', 1)")
     app.database.rows("VACUUM")
     assert await search(app, "word7") == ["7"]
@@ -192,10 +194,69 @@ async def test_a_query_of_invalid_length_is_refused(app: InProcessApp, query: st
     assert [detail["path"] for detail in refused.value.data["details"]] == ["query"]
 
 
-@pytest.mark.parametrize("query", [" ", '""', "\0"])
-async def test_a_query_without_words_finds_everything(app: InProcessApp, query: str) -> None:
-    app.activity.write(PAGES, [event("1", "a"), event("2", "b")])
-    assert await search(app, query) == ["2", "1"]
+def decomposed(text: str) -> str:
+    """Returns a text as macOS writes file names: in NFD."""
+    return unicodedata.normalize("NFD", text)
+
+
+SPELLINGS: Final = {
+    decomposed("회의록 정리"): ("회의록", "회의"),
+    decomposed("Café résumé.pdf"): ("café", "RÉSUMÉ", "é"),
+    decomposed("プログラム仕様書"): ("プログラム", "グ", "ﾌﾟﾛｸﾞﾗﾑ"),
+    "ＡＢＣ　Ｄｅｐｌｏｙ　１２３": ("abc deploy", "ＡＢＣ", "123", "c d"),
+    "ﾃﾞﾌﾟﾛｲのﾒﾓ": ("デプロイ", "ﾃﾞﾌﾟﾛｲ", "デプ", "プロイのメモ"),
+    "STRASSE ΣΊΣΥΦΟΣ İstanbul": ("straße", "σίσυφος", "i̇stanbul"),
+    "soft\u00adhyphen zero\u200bwidth no\u00a0break": ("softhyphen", "zerowidth", "no break"),
+    "ＰＲＯＪ－１２ ＰＲＯＪ−１３ PROJ\u201114": ("PROJ-12", "proj-13", "ＰＲＯＪ－１４"),
+    "ㅋㅋㅠㅠ 늦음": ("ㅋㅋ", "ㅠㅠ", "ﾻﾻ"),
+    "ﬁnal oﬃce ㎏": ("final", "office", "kg"),
+}
+"""Titles, and queries that find each of them."""
+
+
+@pytest.mark.parametrize("is_indexed", [True, False])
+async def test_a_search_ignores_normal_forms_width_and_case(app: InProcessApp, is_indexed: bool) -> None:
+    events = {str(number): title for number, title in enumerate(SPELLINGS)}
+    app.activity.write(PAGES, [event(event_id, title) for event_id, title in events.items()])
+    app.features.get("activity").indexes[0].is_available = is_indexed
+    for event_id, title in events.items():
+        for query in SPELLINGS[title]:
+            for spelling in (query, decomposed(query), f'"{query}"', f"\u3000{query}\u200b"):
+                phrase = spelling if " " not in query else f'"{query}"'
+                assert await search(app, phrase) == [event_id], (title, spelling)
+            listed = (await app.call("activity.events.list", {"query": query}))["events"]
+            assert [one["event_id"] for one in listed] == [event_id], (title, query)
+
+
+async def test_highlights_point_at_the_match_in_the_original_text(app: InProcessApp) -> None:
+    lead = decomposed("Größe 회의 ") * 40
+    cases = {
+        decomposed("회의록 정리"): ("회의록", [decomposed("회의록")]),
+        decomposed("가나 나가"): ("가", [decomposed("가")] * 2),
+        "\U0001f375 ﾃﾞﾌﾟﾛｲ、デプロイ": ("デプロイ", ["ﾃﾞﾌﾟﾛｲ", "デプロイ"]),
+        "Ｔｅａ tea ＴＥＡ": ("tea", ["Ｔｅａ", "tea", "ＴＥＡ"]),
+        "Straße, STRASSE": ("strasse", ["Straße", "STRASSE"]),
+        "oﬃce": ("f", ["ﬃ"]),
+        "İz ve iz": ('"z ve"', ["z ve"]),
+        f"{lead}ｇｒüｎｅｒ Ｔｅｅ {lead}": ('"grüner tee"', ["ｇｒüｎｅｒ Ｔｅｅ"]),
+        "zero\u200bwidth": ("width", ["width"]),
+    }
+    for number, (title, (query, found)) in enumerate(cases.items()):
+        app.activity.write(PAGES, [event(str(number), title)])
+        page = await app.call("activity.search", {"query": query, "limit": 1})
+        (hit,) = page["hits"]
+        units = hit["snippet"].encode("utf-16-le")
+        marked = [units[2 * one["start"] : 2 * one["end"]].decode("utf-16-le") for one in hit["highlights"]]
+        assert marked == found, title
+        assert hit["snippet"].strip("…") in title
+        app.activity.write(PAGES, remove=[str(number)])
+
+
+@pytest.mark.parametrize("query", [" ", '""', '"', "\0", "\u3000", "＂　＂", "\u200b", "\u00ad", "***", "？！"])
+async def test_a_query_of_signs_alone_finds_nothing(app: InProcessApp, query: str) -> None:
+    app.activity.write(PAGES, [event("1", "a b"), event("2", "b")])
+    assert await search(app, query) == []
+    assert (await app.call("activity.events.list", {"query": query}))["events"] == []
 
 
 async def test_the_longest_query_can_be_answered(app: InProcessApp) -> None:
@@ -220,5 +281,5 @@ def test_a_long_feed_of_the_old_backend_is_indexed_while_it_is_served(
         assert [[hit["title"] for hit in hits] for hits in found] == [["Title 999."]] * len(found)
         wire.close_stdin()
         assert wire.exit_code() == 0
-    with contextlib.closing(sqlite3.connect(data_dir / "sidecar.db")) as left:
+    with contextlib.closing(open_connection(data_dir / "sidecar.db")) as left:
         left.execute("INSERT INTO activity_search (activity_search, rank) VALUES ('integrity-check', 1)")

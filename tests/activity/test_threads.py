@@ -33,6 +33,10 @@ async def thread(app: InProcessApp, issue_key: str, **params: Any) -> list[str]:
         ("회의PROJ-12에서", ["PROJ-12"]),
         ("PROJ-5の件", ["PROJ-5"]),
         ("讨论PROJ-77问题", ["PROJ-77"]),
+        ("ＰＲＯＪ－１２の件、ＡＢ＿Ｃ−３とPROJ\u2011４", ["PROJ-12", "AB_C-3", "PROJ-4"]),
+        ("ＰＲＯＪー５とPROJー6", ["PROJ-5", "PROJ-6"]),
+        ("①PROJ-7 ②PROJ-8¹ PROJ-9②", ["PROJ-7", "PROJ-8", "PROJ-9"]),  # signs that NFKC makes digits
+        ("ＰＲＯＪ－１ＡとＡＰＲＯＪ－０、ｐｒｏｊ－１、サーバー１、ＡＢ－１２－３４", []),
         ("UTF-8 COVID-19 SHA-256", ["UTF-8", "COVID-19", "SHA-256"]),  # only known projects distinguish them
         ("proj-123 Proj-1 P-1 2X-1 -PROJ-1 APROJ-0 PROJ-01", []),
         ("x86-64, 2026-11-25, AB-12-34, PROJ-1a, PROJ-1_2, lPROJ-1, A1B2C3D4E5F6G7H8I9J0K-1", []),
@@ -48,8 +52,11 @@ def test_the_number_of_keys_per_event_is_limited() -> None:
     assert len(find_keys([" ".join(f"PROJ-{number}" for number in range(1, 100))])) == MAX_KEYS
 
 
-def test_a_searched_key_is_recognised_in_any_case() -> None:
-    assert [parse_key(term) for term in ("proj-12", "PROJ-12", "proj", "PROJ-12 ", "프로-1")] == [
+def test_a_searched_key_is_recognised_in_any_case_and_width() -> None:
+    terms = ("proj-12", "PROJ-12", "ｐｒｏｊ－１２", "Projー12", "proj", "PROJ-12 ", "프로-1")
+    assert [parse_key(term) for term in terms] == [
+        "PROJ-12",
+        "PROJ-12",
         "PROJ-12",
         "PROJ-12",
         None,
@@ -74,6 +81,15 @@ async def test_a_thread_has_the_issue_and_the_events_that_mention_it(app: InProc
     assert await thread(app, "FAR-1") == ["linked"]  # an explicit link of the source
     links = {one["event_id"]: one["links"] for one in (await app.call("activity.events.list"))["events"]}
     assert links == {"issue": ["PROJ-2"], "meeting": ["PROJ-1"], "run": ["PROJ-1"], "linked": ["FAR-1", "PROJ-1"]}
+
+
+async def test_a_full_width_key_in_a_title_links_the_event_to_the_issue(app: InProcessApp) -> None:
+    app.activity.write(JIRA, [event("issue", issue_key="PROJ-12", title="PROJ-12 Boil water")])
+    app.activity.write(CALENDAR, [event("meeting", title="ＰＲＯＪ－１２の打ち合わせ", at_ms=EIGHT_O_CLOCK + 1)])
+    assert await thread(app, "PROJ-12") == ["meeting", "issue"]
+    for query in ("ＰＲＯＪ－１２", "ｐｒｏｊ−１２", "PROJー12", "proj-12"):
+        hits = (await app.call("activity.search", {"query": query}))["hits"]
+        assert [(hit["event_id"], len(hit["highlights"])) for hit in hits] == [("meeting", 1), ("issue", 1)], query
 
 
 async def test_a_thread_is_paged(app: InProcessApp) -> None:

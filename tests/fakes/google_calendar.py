@@ -16,7 +16,7 @@ from itertools import count
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from dateutil.rrule import rrulestr  # type: ignore[import-untyped]
+from dateutil.rrule import rrulestr
 
 Resource = dict[str, Any]
 FORBIDDEN_WITH_TOKEN = frozenset(

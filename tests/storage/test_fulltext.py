@@ -2,20 +2,22 @@
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sidecar.storage.database import Database, open_connection
+from sidecar.storage.database import Database, add_text_functions, open_connection
 from sidecar.storage.fulltext import (
+    MAX_KEY,
     STEP_ROWS,
     FullTextIndex,
     SearchPlan,
-    like_conditions,
     match_expression,
+    phrase_terms,
     search_terms,
-    snippet,
+    term_conditions,
 )
 
 COLUMNS = ("title", "body")
@@ -64,6 +66,7 @@ def index_of(database: Database) -> FullTextIndex:
 
 def without_trigrams(path: Path) -> Database:
     connection = sqlite3.connect(path, isolation_level=None, factory=WithoutTrigrams)
+    add_text_functions(connection)
     return Database(connection, path, lambda: None)
 
 
@@ -71,7 +74,7 @@ def find(database: Database, index: FullTextIndex, query: str) -> list[int]:
     """Returns the ids of the matching rows, with a query like a store's."""
 
     def run(plan: SearchPlan) -> list[int]:
-        conditions, parameters = like_conditions(COLUMNS, plan.like)
+        conditions, parameters = term_conditions(COLUMNS, plan.unindexed)
         values: Sequence[object] = parameters
         if plan.match is not None:
             conditions = ["id IN (SELECT rowid FROM texts_search WHERE texts_search MATCH ?)", *conditions]
@@ -119,7 +122,10 @@ def test_a_query_finds_the_same_without_the_trigram_tokenizer(database: Database
 
 def test_terms_are_words_and_quoted_phrases() -> None:
     assert search_terms('one  "two three" one four"five six') == ["one", "two three", "four", "five six"]
-    assert search_terms(' "" \0 \t ') == []
+    assert search_terms("Ｏｎｅ　“ﾃﾞﾓ” ＂two three＂\u200b Ａ−１") == ["one", "“デモ”", "two three", "a-1"]
+    assert search_terms(' "" \0 \t \u3000 ＂ \u200b\u00ad') == []
+    assert (phrase_terms(" Ｏne  two "), phrase_terms('"one"')) == (["one  two"], ['"one"'])
+    assert phrase_terms(" ") == phrase_terms("\u200b") == []
     assert match_expression([]) is None
     assert match_expression(['a"b', "c"]) == '"a""b" AND "c"'
 
@@ -284,24 +290,93 @@ def test_the_next_start_continues_indexing_after_the_last_step(database: Databas
     again.check()
 
 
-def test_a_snippet_shows_the_first_match_and_highlights_all_of_its_matches() -> None:
-    text = "x" * 200 + " 𝄞 one\nNeedle, another needle " + "y" * 200
-    found = snippet(text, ["needle", "one"])
-    assert found.text.startswith("…xxx")
-    assert found.text.endswith("yyy…")
-    assert "\n" not in found.text
-    units = found.text.encode("utf-16-le")
-    marked = [units[2 * start : 2 * end].decode("utf-16-le") for start, end in found.highlights]
-    assert marked == ["one", "Needle", "needle"]
+OLD_INDEX = (
+    """CREATE VIRTUAL TABLE texts_search
+    USING fts5 (title, body, content='texts', content_rowid='id', tokenize='trigram')""",
+    "CREATE TABLE texts_search_upto (key INTEGER NOT NULL) STRICT",
+    """CREATE TRIGGER texts_search_added AFTER INSERT ON texts
+    BEGIN INSERT INTO texts_search (rowid, title, body) VALUES (new.id, new.title, new.body); END""",
+    "INSERT INTO texts_search (texts_search) VALUES ('rebuild')",
+    f"INSERT INTO texts_search_upto (key) VALUES ({MAX_KEY})",
+)
+"""The complete index of a version that did not fold texts."""
 
 
-def test_a_snippet_without_a_match_is_the_beginning_of_the_text() -> None:
-    assert snippet("short", []) == snippet("short", ["other"])
-    assert snippet("short", ["other"]).highlights == []
-    assert snippet("a" * 300, ["other"]).text == "a" * 160 + "…"
+def add_old_index(database: Database) -> list[int]:
+    """Adds a long table with the index of an earlier version; returns the ids of the added rows."""
+    ids = long_table(database)[len(TEXTS) :]
+    with database.write():
+        database.execute("UPDATE texts SET body = body || hex(randomblob(3000)) WHERE id >= ?", (ids[0],))
+        for statement in OLD_INDEX:
+            database.execute(statement)
+    database.commit()
+    return ids
 
 
-def test_a_snippet_has_the_whole_of_a_long_match() -> None:
-    term = "b" * 300
-    found = snippet("a " * 100 + term + " c", [term])
-    assert found.text[found.highlights[0][0] : found.highlights[0][1]] == term
+def objects(database: Database) -> list[str]:
+    """Returns the names of everything that belongs to the index."""
+    return database.values("SELECT name FROM sqlite_schema WHERE name LIKE 'texts_search%' ORDER BY name")
+
+
+def test_an_index_of_an_earlier_version_is_replaced_in_steps(database: Database) -> None:
+    ids = add_old_index(database)
+    index = index_of(database)
+    was_available, changes = [index.is_available], []
+    for _ in index.fill():
+        changes.append(database.rows("SELECT total_changes()")[0][0])
+        database.commit()
+        assert find(database, index, "ＴＥＸＴ common") == ids
+    was_available.append(index.is_available)
+    assert (was_available, len(changes) > 10) == ([False, True], True)
+    assert max(after - before for before, after in pairwise(changes)) < 5_000
+    index.check()
+    kept = objects(database)
+    assert not [name for name in kept if "replaced" in name]
+    assert list(index.fill()) == []
+    database.execute("DROP TABLE texts_search")
+    index_of(database)
+    assert objects(database) == kept
+
+
+def test_a_replacement_that_was_interrupted_is_continued_by_the_next_start(database: Database) -> None:
+    ids = add_old_index(database)
+    for _ in range(6):  # each start does one step, and each second one finds an index of yet another version
+        index = index_of(database)
+        next(index.fill())
+        database.commit()
+        with database.write():
+            database.execute("DROP TRIGGER texts_search_changed")
+        database.commit()
+    index = index_of(database)
+    for _ in index.fill():
+        database.commit()
+    index.check()
+    assert find(database, index, "Ｔｅｘｔ common") == ids
+    assert not [name for name in objects(database) if "replaced" in name]
+
+
+def test_a_python_with_other_unicode_data_makes_a_new_index(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index_of(database)
+    monkeypatch.setattr("sidecar.storage.fulltext.unidata_version", "99.0.0")
+    index = index_of(database)
+    list(index.fill())
+    assert "Unicode 99.0.0" in database.value("SELECT sql FROM sqlite_schema WHERE name = 'texts_search_texts'")
+    index.check()
+    assert find(database, index, "brûlée") == [4]
+
+
+def test_texts_that_look_the_same_are_found_with_and_without_the_index(database: Database) -> None:
+    put(database, ("e\u0301clair", None), ("ＥＣＬＡＩＲ", "ﾃﾞﾓ"), ("ÉCLAIR", "\u30c6\u3099モ"))
+    with_index, without_index = index_of(database), index_of(database)
+    without_index.is_available = False
+    for index in (with_index, without_index):
+        assert find(database, index, "éclair") == [4, 6, 8]
+        assert find(database, index, "eclair") == [7]
+        assert find(database, index, "デモ") == [7, 8]
+    with database.write():  # the index forgets the folded texts that it was given
+        database.execute("UPDATE texts SET title = NULL, body = NULL WHERE id > 5")
+    database.commit()
+    with_index.check()
+    assert find(database, with_index, "デモ") == []

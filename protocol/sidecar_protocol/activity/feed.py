@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Protocol
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from sidecar_protocol.contract import JobPolicy, JobSpec, Model, Notification, Recovery, method
 from sidecar_protocol.entities import Highlight
@@ -18,6 +18,7 @@ from sidecar_protocol.scalars import (
     Flag,
     Limit,
     NextCursor,
+    SearchText,
     ShortText,
     UtcTime,
     When,
@@ -26,7 +27,6 @@ from sidecar_protocol.scalars import (
 IssueKey = Annotated[
     str, Field(pattern=r"^[A-Z][A-Z0-9_]{1,254}-[1-9][0-9]{0,9}$", description="An issue's key, for example PROJ-123.")
 ]
-SearchText = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 
 
 class ActivityEvent(Model):

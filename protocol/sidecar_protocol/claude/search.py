@@ -1,20 +1,23 @@
 """Search over the messages of all sessions with Claude."""
 
-from typing import Annotated, Protocol
-
-from pydantic import Field, StringConstraints
+from typing import Protocol
 
 from sidecar_protocol.claude.sessions import MessageKind, SessionNotFound
 from sidecar_protocol.contract import Model, method
 from sidecar_protocol.entities import Highlight
 from sidecar_protocol.errors import InvalidCursor
-from sidecar_protocol.scalars import DEFAULT_LIMIT, Count, Cursor, Limit, NextCursor, OpaqueId, SessionId, UtcTime, Uuid
-
-MessageQuery = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=500, pattern=r'[^\s"\x00]'),
-    Field(description='Words or parts of words, all of which must occur; a "phrase in quotes" must occur as it is.'),
-]
+from sidecar_protocol.scalars import (
+    DEFAULT_LIMIT,
+    Count,
+    Cursor,
+    Limit,
+    NextCursor,
+    OpaqueId,
+    SearchText,
+    SessionId,
+    UtcTime,
+    Uuid,
+)
 
 
 class MessageHit(Model):
@@ -31,7 +34,7 @@ class MessageHit(Model):
     snippet: str
     """The text around the first match, as one line of plain text; an ellipsis marks omitted text."""
     highlights: list[Highlight]
-    """The search terms found in `snippet`; may be empty for terms that match only by Unicode case folding."""
+    """The search terms found in `snippet`."""
 
 
 class MessageHits(Model):
@@ -49,14 +52,15 @@ class ClaudeSearch(Protocol):
     async def search_messages(
         self,
         *,
-        query: MessageQuery,
+        query: SearchText,
         session_id: SessionId | None = None,
         kind: MessageKind | None = None,
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor | None = None,
     ) -> MessageHits:
-        """Finds messages by parts of their text, newest first.  The search ignores case.
+        """Finds messages that contain all words of `query`, newest first.
 
-        It covers the first 32,768 characters of a message, and the inputs of tools.
+        Parts of words match; "words in quotes" are matched as one phrase.  The search covers the first 32,768
+        characters of a message, and the inputs of tools.
         """
         ...

@@ -1,64 +1,46 @@
 """Reads an iCalendar file (RFC 5545): the calendar it describes and the occurrences of its events.
 
-Does no I/O but takes about a millisecond per event, so call it in a thread.  Import this module only when a file is
-read: its libraries are slow to import.
+Does no I/O but takes about a third of a millisecond per event, so call it in a thread.  Import this module only when a
+file is read: its libraries are slow to import.
 """
 
-import logging
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, tzinfo
-from math import prod
-from typing import Any, Final, NamedTuple
-
-from icalendar import Calendar
-from recurring_ical_events import CalendarQuery
+from typing import Final, NamedTuple
 
 from sidecar.calendar.ics import properties, split
-from sidecar.calendar.ics.parse import PARSE_ERRORS, iana_name, parse_calendar, parse_event, parse_zones, registered
-from sidecar.calendar.provider import RemoteCalendar, RemoteEvent, TimeRange
+from sidecar.calendar.ics.events import LIBRARY_ERRORS, FileEvent, Unreadable, read_calendar, read_event, title_of
+from sidecar.calendar.ics.series import Occurrence, Window, occurrences
+from sidecar.calendar.ics.zones import TimeZones, computer_zone
+from sidecar.calendar.provider import EventProblem, RemoteCalendar, RemoteEvent, TimeRange
 from sidecar.clock import DAY_S
-
-log = logging.getLogger(__name__)
 
 CALENDAR_ID: Final = "ics"
 """A file is its account's only calendar."""
 MAX_OCCURRENCES: Final = 50_000
 """Maximum number of occurrences in the time range; each is a row in the database."""
-MAX_RULE_STEPS: Final = 200_000
-"""A rule that takes more steps up to the end of the time range is ignored: its event happens once.
-
-An hourly rule over twenty years takes fewer; millions of steps would take minutes and much memory.
-"""
-RULE_STEPS: Final[dict[str, tuple[int, tuple[str, ...]]]] = {
-    "SECONDLY": (1, ()),
-    "MINUTELY": (60, ("BYSECOND",)),
-    "HOURLY": (3_600, ("BYSECOND", "BYMINUTE")),
-}
-"""FREQ -> length of a step, in seconds, and the parts of a rule that multiply the occurrences within a step."""
-DAILY_STEP: Final = (DAY_S, ("BYSECOND", "BYMINUTE", "BYHOUR"))
-"""The same for a day, the shortest step of any other FREQ."""
+MAX_REASONS: Final = 3
+"""Reasons that the report of an event has."""
 
 
-class Occurrence(NamedTuple):
-    """An event, or one occurrence of a series, before its conversion to a `RemoteEvent`."""
+class Expansion(NamedTuple):
+    """The events of a file in a time range."""
 
-    event: Any
-    event_id: str
-    uid: str
-    original_start: date | None = None
-    """Start by the series' rule; None if the event does not recur."""
+    events: list[RemoteEvent]
+    """Sorted by start."""
+    problems: list[EventProblem]
 
 
 class IcsCalendar:
-    """The calendar of one file.  Raises `NotACalendar`."""
+    """The calendar of one file.  `charset` is that of the server's answer.  Raises `NotACalendar`."""
 
-    def __init__(self, body: bytes) -> None:
-        components = split.components(body)
+    def __init__(self, body: bytes, charset: str | None = None) -> None:
+        components = split.components(body, charset)
         self.digest = split.content_digest(components)
-        self._properties = parse_calendar(components.calendar)
-        self._time_zones = parse_zones(components.time_zones)
+        self._properties = read_calendar(components.calendar)
+        self._zones = TimeZones(components.time_zones)
         self._groups = split.group_by_uid(components.events)
 
     def describe(self, fallback_name: str) -> RemoteCalendar:
@@ -68,8 +50,11 @@ class IcsCalendar:
         used_zones = Counter(
             zone for group in self._groups.values() for lines in group if (zone := split.start_zone(lines))
         )
-        # Without a time zone of its own, the calendar has that of most of its events.
-        zones = [read(self._properties, "X-WR-TIMEZONE"), *(name for name, _ in used_zones.most_common(3))]
+        # Without a time zone of its own, the calendar has that of most of its events, or the only one that it defines.
+        names = [read(self._properties, "X-WR-TIMEZONE"), *(name for name, _ in used_zones.most_common(3))]
+        if len(self._zones.names) == 1:
+            names += self._zones.names
+        zones = (self._zones.iana_name(name) for name in names if name)
         return RemoteCalendar(
             calendar_id=CALENDAR_ID,
             name=read(self._properties, "X-WR-CALNAME") or read(self._properties, "NAME") or fallback_name,
@@ -77,146 +62,136 @@ class IcsCalendar:
             is_primary=True,
             access_role="reader",
             background_color=color[:7] if color.startswith("#") else None,
-            time_zone=iana_name(name for name in zones if name),
+            time_zone=next((name for name in zones if name), None),
         )
 
-    def occurrences(
+    def expand(
         self, time_range: TimeRange, zone: tzinfo | None, owner_email: str, check: Callable[[], None] = lambda: None
-    ) -> list[RemoteEvent]:
-        """Returns the occurrences that overlap the time range, by start.
+    ) -> Expansion:
+        """Returns the occurrences that overlap the time range, and the events that could not be read or followed.
 
         Dates and floating times are in `zone`; None means this computer's zone.  `check` is called between events and
         may raise to stop.  Raises `LimitExceeded`.
         """
         start_ts, end_ts = time_range
+        zone = zone or computer_zone()
         # A day wider on each side, since a local day may differ from the UTC day.
-        first, last = (datetime.fromtimestamp(ts, UTC) for ts in (start_ts - DAY_S, end_ts + DAY_S))
-        first_day, last_day = f"{first:%Y%m%d}", f"{last:%Y%m%d}"
-        found: dict[str, RemoteEvent] = {}
-        skipped = 0
+        window = Window(*(datetime.fromtimestamp(ts, UTC) for ts in (start_ts - DAY_S, end_ts + DAY_S)))
+        first_day, last_day = (f"{moment:%Y%m%d}" for moment in window)
+        found: list[RemoteEvent] = []
+        problems: list[EventProblem] = []
         # One UID at a time, so that its parsed events are freed before the next: with all of them alive, a garbage
         # collection would block the event loop for a quarter of a second.
         for uid, group in self._groups.items():
             if all(split.is_outside(lines, first_day, last_day) for lines in group):
                 continue
             check()
-            events = self._parse(group, end_ts)
-            skipped += len(group) - len(events)
-            try:
-                for occurrence in _expand(uid, events, first, last):
-                    event = _remote_event(occurrence, zone, owner_email)
-                    if event is not None and start_ts - DAY_S < event.end_ts and event.start_ts < end_ts:
-                        found[event.event_id] = event
-            except PARSE_ERRORS:
-                skipped += 1
+            events = self._read(group, zone, problems)
+            remote = [
+                event
+                for event in _unique(_remote_events(uid, events, window, owner_email, problems))
+                if start_ts - DAY_S < event.end_ts and event.start_ts < end_ts
+            ]
+            problems += (
+                EventProblem(event.title, "; ".join([*dict.fromkeys(event.problems)][:MAX_REASONS]), is_skipped=False)
+                for event in events
+                if event.problems
+            )
+            found += remote
             if len(found) > MAX_OCCURRENCES:
                 raise split.LimitExceeded(f"has more than {MAX_OCCURRENCES:,} events in the account's range of days")
-        if skipped:
-            log.info("%d malformed events of a calendar file were skipped", skipped)
-        return sorted(found.values(), key=lambda event: (event.start_ts, event.event_id))
+        return Expansion(sorted(found, key=lambda event: (event.start_ts, event.event_id)), problems)
 
-    def _parse(self, group: Iterable[list[str]], end_ts: int) -> list[Any]:
-        """Returns the events of one UID without malformed ones."""
-        events: list[Any] = []
-        with registered(self._time_zones):
-            for lines in group:
-                with suppress(*PARSE_ERRORS):
-                    events.append(parse_event(lines))
-        for event in events:
-            rules = properties.as_list(event.get("RRULE"))
-            if any(_rule_steps(rule, event, end_ts) > MAX_RULE_STEPS for rule in rules):
-                del event["RRULE"]
+    def _read(self, group: Sequence[list[str]], zone: tzinfo, problems: list[EventProblem]) -> list[FileEvent]:
+        """Returns the events of one UID without unreadable ones."""
+        events: list[FileEvent] = []
+        for lines in group:
+            try:
+                events.append(read_event(lines, self._zones, zone))
+            except Unreadable as error:
+                problems.append(EventProblem(title_of(lines), str(error), is_skipped=True))
+            except LIBRARY_ERRORS:
+                problems.append(EventProblem(title_of(lines), "its times cannot be read", is_skipped=True))
         return events
 
 
-def _rule_steps(rule: Any, event: Any, end_ts: int) -> float:
-    """Estimates a rule's steps up to `end_ts`; 0 if they are few or the rule is malformed."""
-    with suppress(*PARSE_ERRORS):
-        frequency = str(rule["FREQ"][0]).upper()
-        interval = int(properties.as_list(rule.get("INTERVAL", 1))[0])
-        if interval < 1:  # dateutil would loop forever
-            return MAX_RULE_STEPS + 1
-        step_s, parts = RULE_STEPS.get(frequency, DAILY_STEP)
-        per_step = prod(max(len(rule.get(name, ())), 1) for name in parts)
-        if per_step == 1 and frequency not in RULE_STEPS:
-            return 0
-        until = min([end_ts, *(properties.timestamp(one, UTC) for one in rule.get("UNTIL", ()))])
-        start = properties.timestamp(event["DTSTART"].dt, UTC)
-        steps = (until - start) / (step_s * interval) * per_step
-        if set(rule) <= {"FREQ", "INTERVAL", "COUNT", "WKST"} and "COUNT" in rule:
-            return min(steps, int(rule["COUNT"][0]))
-        return steps
-    return 0
+def _remote_events(
+    uid: str, events: Sequence[FileEvent], window: Window, owner_email: str, problems: list[EventProblem]
+) -> list[RemoteEvent]:
+    """Returns the occurrences of the events of one UID.
 
-
-def _expand(uid: str, events: list[Any], first: datetime, last: datetime) -> Iterator[Occurrence]:
-    if not events:
-        return
-    if not any(split.RECURRENCE_PROPERTIES & set(event) for event in events):
-        yield from _single_events(uid, events)
-        return
-    changes = [event for event in events if "RECURRENCE-ID" in event and "RANGE" in event["RECURRENCE-ID"].params]
-    shifts = {properties.id_suffix(event["RECURRENCE-ID"].dt): properties.shift(event) for event in changes}
-    calendar = Calendar()
-    calendar.subcomponents = list(events)
-    # Not `recurring_ical_events.of`, which converts UTC times to X-WR-TIMEZONE and fails if that is not an IANA name.
-    for event in CalendarQuery(calendar).between(first, last):
-        recurrence_id = event["RECURRENCE-ID"]
-        original_start = recurrence_id.dt
-        if "RANGE" in recurrence_id.params:  # the library gives all of the range the RECURRENCE-ID of its first
-            original_start = event["DTSTART"].dt - shifts[properties.id_suffix(original_start)]
-        yield Occurrence(event, properties.event_id(uid, original_start), uid, original_start)
-
-
-def _single_events(uid: str, events: list[Any]) -> Iterator[Occurrence]:
-    """Yields events that do not recur: the ones with the highest SEQUENCE.
-
-    Events that start at different times are separate events, written by a program that reuses UIDs.
+    If that fails for all of them together, each event is expanded separately.
     """
-    latest = max(properties.integer(event.get("SEQUENCE")) or 0 for event in events)
-    by_start: dict[str, Any] = {}
+    try:
+        return list(_convert(uid, events, window, owner_email))
+    except LIBRARY_ERRORS:
+        if len(events) > 1:
+            return [one for event in events for one in _remote_events(uid, [event], window, owner_email, problems)]
+        problems += (EventProblem(event.title, "its times cannot be computed", is_skipped=True) for event in events)
+        return []
+
+
+def _convert(uid: str, events: Sequence[FileEvent], window: Window, owner_email: str) -> Iterator[RemoteEvent]:
+    for occurrence in occurrences(events, window):
+        event = _remote_event(uid, occurrence, owner_email)
+        if event is not None:
+            yield event
+
+
+def _unique(events: Sequence[RemoteEvent]) -> Iterator[RemoteEvent]:
+    """Yields each event once; different ones with the same id get a digest of what distinguishes them."""
+    by_id: dict[str, dict[str, RemoteEvent]] = defaultdict(dict)
     for event in events:
-        if (properties.integer(event.get("SEQUENCE")) or 0) == latest:
-            with suppress(*PARSE_ERRORS):
-                by_start[properties.id_suffix(event["DTSTART"].dt)] = event
-    if not by_start:
-        raise ValueError(uid)
-    for event in by_start.values():
-        yield Occurrence(event, properties.event_id(uid, event["DTSTART"].dt if len(by_start) > 1 else None), uid)
+        by_id[event.event_id][_digest(event)] = event
+    for event_id, same in by_id.items():
+        for digest, event in same.items():
+            yield event if len(same) == 1 else event._replace(event_id=f"{event_id}_{digest}")
 
 
-def _remote_event(occurrence: Occurrence, zone: tzinfo | None, owner_email: str) -> RemoteEvent | None:
+def _digest(event: RemoteEvent) -> str:
+    identity = repr((event.start_ts, event.end_ts, event.title, event.location))
+    return hashlib.sha256(identity.encode()).hexdigest()[:12]
+
+
+def _remote_event(uid: str, occurrence: Occurrence, owner_email: str) -> RemoteEvent | None:
     """Returns the event, or None if it is cancelled."""
-    event, original_start = occurrence.event, occurrence.original_start
+    event, start, end, original_start, id_start = occurrence
+    details = event.details
     read = properties.text
-    status = read(event, "STATUS").lower()
+    status = read(details, "STATUS").lower()
     if status == "cancelled":
         return None
-    start, end = properties.start_and_end(event)
-    attendees = [properties.person(it) for it in properties.as_list(event.get("ATTENDEE"))[: properties.MAX_ATTENDEES]]
+    attendees = [
+        properties.person(it) for it in properties.as_list(details.get("ATTENDEE"))[: properties.MAX_ATTENDEES]
+    ]
     owner = next((it for it in attendees if it["email"].casefold() == owner_email.casefold()), None)
-    start_ts = properties.timestamp(start, zone)
+    is_zoned = event.kind.zone is not None
+    zone = event.kind.calendar_zone
     return RemoteEvent(
-        event_id=occurrence.event_id,
-        start_ts=start_ts,
-        end_ts=max(start_ts, properties.timestamp(end, zone)),
+        event_id=properties.event_id(uid, id_start),
+        start_ts=properties.timestamp(start, zone),
+        end_ts=properties.timestamp(end, zone),
         start_time=properties.iso_text(start, zone),
         end_time=properties.iso_text(end, zone),
         all_day=not isinstance(start, datetime),
-        title=read(event, "SUMMARY") or None,
-        description=read(event, "DESCRIPTION", properties.MAX_DESCRIPTION_CHARS) or None,
-        location=read(event, "LOCATION") or None,
-        conference_url=properties.web_address(event, *properties.CONFERENCE_PROPERTIES),
-        visibility={"PRIVATE": "private", "CONFIDENTIAL": "confidential"}.get(read(event, "CLASS").upper()),
+        title=event.title,
+        description=read(details, "DESCRIPTION", properties.MAX_DESCRIPTION_CHARS) or None,
+        location=read(details, "LOCATION") or None,
+        conference_url=properties.web_address(details, *properties.CONFERENCE_PROPERTIES),
+        visibility={"PRIVATE": "private", "CONFIDENTIAL": "confidential"}.get(read(details, "CLASS").upper()),
         status="tentative" if status == "tentative" else "confirmed",
-        organizer=properties.person(event["ORGANIZER"]) if "ORGANIZER" in event else None,
+        organizer=properties.person(details["ORGANIZER"]) if "ORGANIZER" in details else None,
         attendees=attendees or None,
-        html_link=properties.web_address(event, "URL"),
-        time_zone=getattr(getattr(start, "tzinfo", None), "key", None),
-        transparency="transparent" if read(event, "TRANSP").upper() == "TRANSPARENT" else None,
+        html_link=properties.web_address(details, "URL"),
+        time_zone=_iana_name(start) if is_zoned else None,
+        transparency="transparent" if read(details, "TRANSP").upper() == "TRANSPARENT" else None,
         response_status=owner["responseStatus"] if owner else None,
-        ical_uid=occurrence.uid[: properties.MAX_TEXT_CHARS],
-        recurring_event_id=None if original_start is None else properties.short_uid(occurrence.uid),
+        ical_uid=uid[: properties.MAX_TEXT_CHARS],
+        recurring_event_id=None if original_start is None else properties.short_uid(uid),
         original_start_time=None if original_start is None else properties.iso_text(original_start, zone),
-        sequence=properties.integer(event.get("SEQUENCE")),
+        sequence=properties.integer(details.get("SEQUENCE")),
     )
+
+
+def _iana_name(start: date) -> str | None:
+    return getattr(start.tzinfo, "key", None) if isinstance(start, datetime) else None

@@ -5,6 +5,7 @@ from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any, Final
 
+from sidecar.calendar.ics.times import localize
 from sidecar.days import EPOCH
 
 MAX_TEXT_CHARS: Final = 2_000
@@ -59,25 +60,12 @@ def person(value: Any) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def start_and_end(event: Any) -> tuple[date, date]:
-    """Returns two dates, at least one day apart, or two datetimes."""
-    start = event["DTSTART"].dt
-    if not isinstance(start, date):
-        raise TypeError("DTSTART is neither a date nor a time")
-    duration = event["DURATION"].dt if "DURATION" in event else timedelta(0)
-    end = event["DTEND"].dt if "DTEND" in event else start + duration
-    if not isinstance(start, datetime):
-        end = end.date() if isinstance(end, datetime) else end
-        return start, max(end, start + timedelta(days=1))
-    return start, end if isinstance(end, datetime) else datetime.combine(end, time(), start.tzinfo)
-
-
-def timestamp(moment: date, zone: tzinfo | None) -> int:
+def timestamp(moment: date, zone: tzinfo) -> int:
     """Returns seconds since 1970; a date counts from its midnight.  For `zone`, see `_localize`."""
     return int((_localize(moment, zone) - EPOCH) / timedelta(seconds=1))
 
 
-def iso_text(moment: date, zone: tzinfo | None) -> str:
+def iso_text(moment: date, zone: tzinfo) -> str:
     """Returns ISO 8601: a date, or a time with its UTC offset.  For `zone`, see `_localize`."""
     return _localize(moment, zone).isoformat() if isinstance(moment, datetime) else moment.isoformat()
 
@@ -101,16 +89,8 @@ def short_uid(uid: str) -> str:
     return uid if len(uid) <= MAX_UID_CHARS else hashlib.sha256(uid.encode()).hexdigest()
 
 
-def shift(change: Any) -> timedelta:
-    """Returns the time by which a change of an occurrence moves its start."""
-    start, original_start = (_localize(change[name].dt, UTC) for name in ("DTSTART", "RECURRENCE-ID"))
-    return start - original_start
-
-
-def _localize(moment: date, zone: tzinfo | None) -> datetime:
-    """Interprets dates and floating times in `zone`, or in this computer's zone by default."""
+def _localize(moment: date, zone: tzinfo) -> datetime:
+    """Interprets dates and floating times in `zone`."""
     if not isinstance(moment, datetime):
         moment = datetime.combine(moment, time())
-    if moment.tzinfo is not None:
-        return moment
-    return moment.astimezone() if zone is None else moment.replace(tzinfo=zone)
+    return moment if moment.tzinfo is not None else localize(moment, zone)

@@ -5,8 +5,10 @@ Last-Modified); the cursor of a listing is a digest of the file's content.
 """
 
 import stat
+import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
+from email.message import Message
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
@@ -36,7 +38,7 @@ from sidecar.calendar.provider import (
     RemoteEventPage,
     StoredAccount,
 )
-from sidecar.days import zone_or_utc
+from sidecar.days import computer_zone_name, zone_or_utc
 from sidecar.http.client import MAX_BODY_BYTES, Http, HttpError, HttpRequest, HttpResponse, job_exception
 from sidecar.job_handler import JobFailed, JobSnoozed
 from sidecar.loopback import is_loopback
@@ -48,6 +50,8 @@ T = TypeVar("T")
 ADDRESS: Final = "The calendar's address"
 FILE: Final = "The calendar's file"
 NARROW_HINT: Final = "Choose fewer past or future days for the account (`calendar.accounts.update`)."
+READER_VERSION: Final = 1
+"""Increase it when the same file gives other events than before, so that all accounts read theirs again."""
 PAGE: Final = 500
 """Events per page."""
 FILE_TIMEOUT_S: Final = 300.0
@@ -133,35 +137,39 @@ class IcsReader(AccountReader):
 
     async def list_events(self, query: EventQuery) -> AsyncGenerator[RemoteEventPage, None]:
         state = self._states.get(self._account.account_id) or await self._read(None)
+        cursor = _cursor(state)
         if query.cursor is not None:
-            if query.cursor != state.digest:
+            if query.cursor != cursor:
                 raise CursorExpired
-            yield RemoteEventPage(cursor=state.digest)
+            yield RemoteEventPage(cursor=cursor)
             return
         if self._file is None:  # the server responded 304, but all events are needed
             state = await self._read(None)
+            cursor = _cursor(state)
         assert self._file is not None
         # Floating times of a calendar without a time zone are in this computer's zone.
         zone = zone_or_utc(query.zone) if state.calendar.time_zone else None
-        events = await _run_in_thread(
-            partial(self._file.occurrences, query.time_range, zone, self._account.email, check_cancelled)
+        events, problems = await _run_in_thread(
+            partial(self._file.expand, query.time_range, zone, self._account.email, check_cancelled)
         )
         for start in range(0, len(events), PAGE):
             yield RemoteEventPage(events[start : start + PAGE])
-        yield RemoteEventPage(cursor=state.digest)
+        yield RemoteEventPage(cursor=cursor, problems=problems)
 
     async def _read(self, known: FileState | None) -> FileState:
         """Reads the file; returns `known` if the server responds that it has not changed."""
         validators: dict[str, str] = {}
+        charset: str | None = None
         if self._address.startswith(("https://", "http://")):
             response = await self._request({} if known is None else known.validators)
             if response.status == 304 and known is not None:
                 return known
             body, headers = response.body, response.headers
+            charset = _charset(headers.get("content-type", ""))
             validators = {name: headers[source] for source, name in VALIDATORS.items() if source in headers}
         else:
             body = await _run_in_thread(partial(_read_file, self._address))
-        file, calendar = await _run_in_thread(partial(_parse, body, self._account.email))
+        file, calendar = await _run_in_thread(partial(_parse, body, charset, self._account.email))
         state = FileState(validators, file.digest, calendar)
         self._file, self._states[self._account.account_id] = file, state
         return state
@@ -206,11 +214,26 @@ async def _run_in_thread(work: Callable[[], T]) -> T:
         raise JobFailed(message, kind="timeout", hint=NARROW_HINT) from None
 
 
-def _parse(body: bytes, name: str) -> "tuple[IcsCalendar, RemoteCalendar]":
-    # Imported here because icalendar and recurring_ical_events take 35 ms and 6 MiB, and most users have no such file.
+def _cursor(state: FileState) -> str:
+    """Returns the cursor of a file: a digest of what its events are computed from."""
+    cursor = f"{READER_VERSION}:{state.digest}"
+    if state.calendar.time_zone:
+        return cursor
+    return f"{cursor}:{computer_zone_name() or time.tzname}"  # dates and floating times follow the computer
+
+
+def _charset(content_type: str) -> str | None:
+    """Returns the `charset` of a Content-Type, or None."""
+    message = Message()
+    message["content-type"] = content_type
+    return message.get_content_charset()
+
+
+def _parse(body: bytes, charset: str | None, name: str) -> "tuple[IcsCalendar, RemoteCalendar]":
+    # Imported here because icalendar and dateutil take 35 ms and 6 MiB, and most users have no such file.
     from sidecar.calendar.ics.expand import IcsCalendar  # noqa: PLC0415
 
-    file = IcsCalendar(body)
+    file = IcsCalendar(body, charset)
     return file, file.describe(name)
 
 

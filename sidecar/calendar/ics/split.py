@@ -7,10 +7,13 @@ expression over a whole large file, which would hold the GIL and so block the ev
 import hashlib
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Final, NamedTuple
 
+from sidecar.calendar.ics.lines import parse_line, property_name
+
 RECURRENCE_PROPERTIES: Final = frozenset({"RRULE", "RDATE", "RECURRENCE-ID"})
-_START_ZONE: Final = re.compile(r'DTSTART[^:]*;TZID="?([^":;]{1,100})', re.IGNORECASE)
+_INDENTED_EVENT: Final = re.compile(rb"\n[ \t]+BEGIN:VEVENT[ \t]*\n", re.IGNORECASE)
 _START_OR_END_DAY: Final = re.compile(r"(?:DTSTART|DTEND)[^:]*:(\d{8})", re.IGNORECASE)
 _VOLATILE_PROPERTIES: Final = frozenset({"DTSTAMP", "CREATED", "LAST-MODIFIED"})
 """Some servers set these to the current time in every response, so the digest ignores them."""
@@ -32,11 +35,12 @@ class Components(NamedTuple):
     events: list[list[str]]
 
 
-def components(body: bytes) -> Components:
-    """Returns the file's components; several calendars in one file are merged.  Raises `NotACalendar`."""
-    # Unfolded as bytes, since a fold may split a multi-byte character.
-    unfolded = body.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n ", b"").replace(b"\n\t", b"")
-    text = unfolded.decode("utf-8-sig", "replace").strip("\0\x1a \n")
+def components(body: bytes, charset: str | None = None) -> Components:
+    """Returns the file's components; several calendars in one file are merged.
+
+    `charset` is that of the server's answer.  Raises `NotACalendar`.
+    """
+    text = _unfolded(body, charset).strip("\0\x1a \n")
     if text[:15].upper() != "BEGIN:VCALENDAR":
         raise NotACalendar("does not start with BEGIN:VCALENDAR")
     end = max(text.rfind("\nEND:VCALENDAR"), text.rfind("\nend:vcalendar"))
@@ -101,11 +105,35 @@ def is_outside(lines: Iterable[str], first_day: str, last_day: str) -> bool:
 
 def start_zone(lines: Iterable[str]) -> str | None:
     """Returns the TZID of an event's start, or None if it has none."""
-    return next((match[1] for line in lines if (match := _START_ZONE.match(line)) is not None), None)
+    start = next((line for line in lines if "TZID" in line and property_name(line) == "DTSTART"), None)
+    with suppress(ValueError):
+        return None if start is None else parse_line(start).parameters.get("TZID")
+    return None
 
 
-def property_name(line: str) -> str:
-    return line.partition(":")[0].partition(";")[0].strip().upper()
+def _unfolded(body: bytes, charset: str | None) -> str:
+    """Returns the text with one content line a line."""
+    if body[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        body = body.decode("utf-16", "replace").encode()
+    # As bytes, since a fold may split a multi-byte character.  Some write CR CR LF, or empty lines within a fold.
+    lines = re.sub(rb"\r*\n|\r", b"\n", body.removeprefix(b"\xef\xbb\xbf"))
+    if _INDENTED_EVENT.search(lines):  # a file that is indented as a whole is not folded
+        lines = re.sub(rb"\n[ \t]+", b"\n", lines)
+    lines = re.sub(rb"\n+[ \t]", b"", lines)
+    if b"\x1b" not in lines:  # the escape of ISO-2022, whose bytes are valid UTF-8
+        with suppress(UnicodeDecodeError):
+            return lines.decode()
+    return "\n".join(_decode(line, charset) for line in lines.split(b"\n"))
+
+
+def _decode(line: bytes, charset: str | None) -> str:
+    """Decodes a line in the first of these encodings that fits it: UTF-8, the server's, Windows' for Western Europe."""
+    encodings = ("utf-8", charset, "cp1252") if b"\x1b" not in line else (charset, "utf-8", "cp1252")
+    for encoding in encodings:
+        if encoding is not None:
+            with suppress(UnicodeDecodeError, LookupError):
+                return line.decode(encoding)
+    return line.decode("latin-1")
 
 
 def _delimiter(line: str) -> tuple[str, str]:

@@ -25,7 +25,7 @@ from sidecar.claude.usage import UsageStore
 from sidecar.clock import iso_now
 from sidecar.runtime import Runtime
 from sidecar.storage.database import Database, Row
-from sidecar.storage.fulltext import FullTextIndex, SearchPlan, like_conditions
+from sidecar.storage.fulltext import FullTextIndex, SearchPlan, term_conditions
 from sidecar.storage.paging import PagedList, row_json
 
 SESSION_JSON: Final = row_json(
@@ -124,7 +124,7 @@ class SessionStore:
         Columns: searched text, position, message id, session id, session title, job id, seq, kind, created at.
         """
         position = "id" if session_id is None else "seq"
-        conditions, parameters = like_conditions(("claude_messages.searchable_text",), plan.like)
+        conditions, parameters = term_conditions(("claude_messages.searchable_text",), plan.unindexed)
         conditions += [f"claude_messages.{position} >= ?", f"claude_messages.{position} < ?"]
         values: list[object] = [*parameters, positions.start, positions.stop]
         source = "claude_messages"

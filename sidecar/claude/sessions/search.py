@@ -6,11 +6,11 @@ cannot be interrupted: a phrase of frequent words that occurs nowhere takes 1 us
 
 from typing import Final
 
-from sidecar_protocol.claude.search import ClaudeSearch, MessageHit, MessageHits, MessageQuery
+from sidecar_protocol.claude.search import ClaudeSearch, MessageHit, MessageHits
 from sidecar_protocol.claude.sessions import SessionNotFound
 from sidecar_protocol.entities import Highlight
 from sidecar_protocol.errors import InvalidCursor
-from sidecar_protocol.scalars import DEFAULT_LIMIT, SessionId
+from sidecar_protocol.scalars import DEFAULT_LIMIT, SearchText, SessionId
 
 from sidecar.claude.sessions.journal import SessionStore
 from sidecar.clock import Clock
@@ -20,8 +20,8 @@ from sidecar.storage.paging import decode_cursor, encode_cursor
 
 INDEXED_WINDOW: Final = 4_000
 """Messages in the first window if hits of the index are filtered: 4 ms if all of them are hits."""
-SCANNED_WINDOW: Final = 500
-"""Messages in the first window without the index: reading their texts takes about 1 ms."""
+SCANNED_WINDOW: Final = 200
+"""Messages in the first window without the index: reading and folding their texts takes a few milliseconds."""
 PAGE_S: Final = 0.02
 """Time limit of a page, in seconds: the event loop is blocked meanwhile."""
 FAST_S: Final = PAGE_S / 10
@@ -40,7 +40,7 @@ class SearchService(ClaudeSearch):
     async def search_messages(
         self,
         *,
-        query: MessageQuery,
+        query: SearchText,
         session_id: SessionId | None = None,
         kind: str | None = None,
         limit: int = DEFAULT_LIMIT,
@@ -49,6 +49,8 @@ class SearchService(ClaudeSearch):
         if session_id is not None and self._store.get(session_id) is None:
             raise SessionNotFound
         terms = search_terms(query)
+        if not terms:
+            return MessageHits(hits=[])
         cursor_scope = session_id or ""  # positions in one session are not valid in another
         high = self._store.last_position(session_id) + 1 if cursor is None else _position(cursor, cursor_scope)
         rows, position = self._search(terms, session_id, kind, high, limit)
@@ -68,7 +70,7 @@ class SearchService(ClaudeSearch):
             low = 0
             if plan.match is None:
                 low = max(0, high - scale * SCANNED_WINDOW)
-            elif plan.like or kind is not None:
+            elif plan.unindexed or kind is not None:
                 low = max(0, high - scale * INDEXED_WINDOW)
             return *self._store.search(plan, session_id, kind, range(low, high), limit - len(found)), low
 

@@ -41,7 +41,7 @@ def occurrences(
     *components: str, zone: tzinfo | None = BERLIN, time_range: TimeRange = TIME_RANGE
 ) -> list[RemoteEvent]:
     """Returns the occurrences in a file with these components."""
-    return IcsCalendar(vcalendar(*components)).occurrences(time_range, zone, OWNER)
+    return IcsCalendar(vcalendar(*components)).expand(time_range, zone, OWNER).events
 
 
 def start_times(events: Iterable[RemoteEvent]) -> list[str]:

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from pydantic_core import to_json
 from sidecar_protocol.calendar.calendars import Calendar, CalendarEvent
 
-from sidecar.calendar.ics import expand, parse
+from sidecar.calendar.ics import expand
+from sidecar.calendar.ics.events import EVENT_PROPERTIES
 from sidecar.calendar.ics.expand import IcsCalendar
 from sidecar.calendar.ics.split import LimitExceeded, NotACalendar
 from sidecar.calendar.provider import RemoteCalendar, RemoteEvent
@@ -17,7 +18,7 @@ NOW = "2026-11-25T08:00:00.000Z"
 
 
 def titles(body: bytes) -> list[str | None]:
-    return [one.title for one in IcsCalendar(body).occurrences(TIME_RANGE, BERLIN, OWNER)]
+    return [one.title for one in IcsCalendar(body).expand(TIME_RANGE, BERLIN, OWNER).events]
 
 
 def test_every_field_of_an_event_is_read() -> None:
@@ -232,7 +233,7 @@ def test_expansion_can_be_stopped_between_two_events() -> None:
 
     file = IcsCalendar(vcalendar(*(vevent(TEN, uid=f"{number}") for number in range(10))))
     with pytest.raises(InterruptedError):
-        file.occurrences(TIME_RANGE, BERLIN, OWNER, check)
+        file.expand(TIME_RANGE, BERLIN, OWNER, check)
     assert calls == 3
 
 
@@ -258,7 +259,7 @@ PARAMS = st.sampled_from(
         ";=;",
     ]
 )
-NAMES = st.sampled_from([*sorted(parse.EVENT_PROPERTIES), "BEGIN", "END", "X-FOO", ""])
+NAMES = st.sampled_from([*sorted(EVENT_PROPERTIES), "BEGIN", "END", "X-FOO", ""])
 LINES = st.tuples(NAMES, PARAMS, VALUES).map(lambda parts: f"{parts[0]}{parts[1]}:{parts[2]}")
 EVENTS = st.builds(
     lambda starts, lines, uid: vevent(*starts, *lines, uid=uid),
@@ -275,7 +276,7 @@ def test_the_events_of_any_file_fit_the_contract(events: list[str], properties: 
     fixed = {"account_id": "a", "calendar_id": "ics", "created_at": NOW, "updated_at": NOW}
     calendar = {name: value for name, value in file.describe(OWNER)._asdict().items() if name in Calendar.model_fields}
     Calendar.model_validate({**calendar, **fixed})
-    found = file.occurrences(TIME_RANGE, BERLIN, OWNER)
+    found = file.expand(TIME_RANGE, BERLIN, OWNER).events
     for event in found:
         fields = {name: value for name, value in event._asdict().items() if name in CalendarEvent.model_fields}
         CalendarEvent.model_validate_json(to_json({**fields, **fixed}))
@@ -289,6 +290,6 @@ def test_the_events_of_any_file_fit_the_contract(events: list[str], properties: 
 def test_any_bytes_are_read_as_a_calendar_or_refused(noise: bytes, framed: bool) -> None:
     body = b"BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\n" + noise + b"\r\nEND:VCALENDAR" if framed else noise
     try:
-        IcsCalendar(body).occurrences(TIME_RANGE, BERLIN, OWNER)
+        IcsCalendar(body).expand(TIME_RANGE, BERLIN, OWNER)
     except NotACalendar:
         assert not framed

@@ -1,6 +1,7 @@
 """Search over the messages of the sessions, on a real database."""
 
 import json
+import unicodedata
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,21 @@ async def test_words_of_any_length_are_found_in_any_script(harness: SearchHarnes
     assert await harness.find("🙂") == ["emoji [🙂] here"]
     assert await harness.find("PROJ-123") == ["[PROJ-123]: done"]
     assert await harness.find("% OR 1=1") == []
+
+
+async def test_messages_are_compared_without_case_width_and_normal_form(harness: SearchHarness) -> None:
+    session = await harness.sessions.create()
+    nfd = unicodedata.normalize("NFD", "회의록.md를 읽는다")
+    harness.add(session, nfd, "ＰＲＯＪ－１２　Ｄｅｐｌｏｙ", "ﾃﾞﾌﾟﾛｲ完了", "STRASSE")
+    for scope in ({}, {"session_id": session.session_id}):
+        for query in ("회의록", unicodedata.normalize("NFD", "회의록"), "회의"):
+            marked = [f"[{unicodedata.normalize('NFD', query)}]{nfd.removeprefix(unicodedata.normalize('NFD', query))}"]
+            assert await harness.find(query, **scope) == marked
+        assert await harness.find("proj-12 deploy", **scope) == ["[ＰＲＯＪ－１２] [Ｄｅｐｌｏｙ]"]
+        assert await harness.find("デプロイ", **scope) == ["[ﾃﾞﾌﾟﾛｲ]完了"]
+        assert await harness.find("プロ", **scope) == ["ﾃﾞ[ﾌﾟﾛ]ｲ完了"]
+        assert await harness.find("straße", **scope) == ["[STRASSE]"]
+    harness.index.check()
 
 
 async def test_hits_are_paged_newest_first_without_duplicates(harness: SearchHarness) -> None:
@@ -203,8 +219,16 @@ async def test_the_index_is_valid_after_a_restart(data_dir: Path) -> None:
     second.app.close()
 
 
-@pytest.mark.parametrize("query", ["", '""', ' " ', "x" * 501])
-async def test_a_query_without_words_is_refused(harness: SearchHarness, query: str) -> None:
+@pytest.mark.parametrize("query", ['""', ' " ', "\0", "\u3000", "＂＂", "\u200b"])
+async def test_a_query_of_signs_alone_finds_nothing(harness: SearchHarness, query: str) -> None:
+    session = await harness.sessions.create()
+    harness.add(session, 'a "heron"')
+    assert await harness.find(query) == []
+    assert await harness.find(query, session_id=session.session_id) == []
+
+
+@pytest.mark.parametrize("query", ["", "x" * 501])
+async def test_a_query_of_invalid_length_is_refused(harness: SearchHarness, query: str) -> None:
     with pytest.raises(RemoteError) as refused:
         await harness.app.call("claude.messages.search", {"query": query})
     assert refused.value.data["kind"] == "invalid_params"
