@@ -53,6 +53,8 @@ WORK_AFTER_S: Final = 0.01
 """Delay from the handshake to the start of work, whose imports would delay the first responses."""
 WORK_AT_LATEST_S: Final = 1.0
 """Delay from the start of the process to that of work if no client shakes hands: queued jobs are due."""
+BACKLOG_S: Final = 1.0
+"""Time for the requests that stdin has left behind at its end; later ones are refused."""
 LAST_WRITE_S: Final = 0.2
 """Time for handling and writing what is left once the work is stopped."""
 
@@ -72,6 +74,8 @@ class App:
         self._ended: asyncio.Future[int] = self._loop.create_future()
         self._ending: asyncio.Task[None] | None = None
         self._code = exit_codes.OK
+        self._end_at: float | None = None
+        """When the process must end, by the loop's clock; None as long as stdin is open."""
         self._work: asyncio.Task[None] | None = None
         self._clock = SystemClock() if settings.now_ms is None else FixedClock(settings.now_ms)
         self._started = self._clock.monotonic()
@@ -102,6 +106,7 @@ class App:
             self._unit_of_work,
             handle=self._dispatcher.handle,
             on_eof=self._on_eof,
+            on_hang_up=self._on_hang_up,
             on_receive=None if self._recorder is None else self._recorder.on_receive,
         )
 
@@ -198,9 +203,13 @@ class App:
         return await self._ended
 
     def _on_eof(self) -> None:
-        if self._recorder is not None:
+        if self._recorder is not None and self._ending is None:
             self._recorder.on_eof()
         self.end(exit_codes.OK)
+
+    def _on_hang_up(self) -> None:
+        self._end_at = self._loop.time() + DRAIN_S + LAST_WRITE_S
+        self._loop.call_later(BACKLOG_S, self._on_eof)
 
     def end(self, code: int) -> None:
         """Drains within the time limit, then ends with this exit code.
@@ -221,10 +230,11 @@ class App:
             self._ended.set_result(self._code)
 
     async def _finish(self) -> None:
-        until = self._loop.time() + DRAIN_S + LAST_WRITE_S
+        until = self._end_at or self._loop.time() + DRAIN_S + LAST_WRITE_S
+        drain_s = max(0.0, until - LAST_WRITE_S - self._loop.time())
         self._reader.stop()
         # The drain keeps its own time limit and then stores what did not stop; this one is for a drain that hangs.
-        await asyncio.wait({self._lifecycle.drain(DRAIN_S)}, timeout=DRAIN_S + LAST_WRITE_S)
+        await asyncio.wait({self._lifecycle.drain(drain_s)}, timeout=drain_s + LAST_WRITE_S)
         self._reader.finish(LAST_WRITE_S)
         self._unit_of_work.commit()
         self._unit_of_work.close()
@@ -309,4 +319,3 @@ def _serve(settings: Settings, wire: tuple[int, int], parent: int, on_loaded: Ca
         return runner.run(main())
     finally:
         logs.stop()
-        sys.stderr.flush()

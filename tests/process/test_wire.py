@@ -398,6 +398,20 @@ def test_the_requests_of_a_batch_are_all_answered_when_stdin_ends(raw_client: St
     assert {answer["id"]: "result" in answer for answer in answers} == {1: True, 2: False}
 
 
+def test_a_backlog_at_the_end_of_stdin_does_not_delay_the_end(raw_client: StartRawClient) -> None:
+    with raw_client(command=MODIFIED_SIDECAR) as client:
+        client.initialize()
+        client.call("jobs.queue.pause")
+        large = client.call("jobs.create", type="test.echo", payload={"text": "x" * 2_900_000})["job"]["job_id"]
+        client.send(b"".join(line("jobs.get", number, job_id=large) for number in range(2_000)))
+        client.close_stdin()
+        received = 0
+        while size := client.discard():
+            received += size
+        assert client.exit_code() == 0
+        assert received < 2_000 * 2_900_000, "the requests that there was no time for are refused"
+
+
 def test_the_response_to_a_batch_is_bounded_as_a_line(raw_client: StartRawClient) -> None:
     with raw_client(command=MODIFIED_SIDECAR) as client:
         client.initialize()
