@@ -106,7 +106,6 @@ class App:
             self._unit_of_work,
             handle=self._dispatcher.handle,
             on_eof=self._on_eof,
-            on_hang_up=self._on_hang_up,
             on_receive=None if self._recorder is None else self._recorder.on_receive,
         )
 
@@ -190,6 +189,7 @@ class App:
 
     async def run(self) -> int:
         self._loop.set_exception_handler(self._on_loop_error)
+        self._reader.on_hang_up = self._on_hang_up
         for name in ("SIGTERM", "SIGINT", "SIGHUP"):
             with contextlib.suppress(NotImplementedError, AttributeError):  # Windows has no such handlers
                 self._loop.add_signal_handler(getattr(signal, name), self.end, exit_codes.OK)

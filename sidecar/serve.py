@@ -6,6 +6,7 @@ It claims the pipes before it imports anything heavy, so that nothing that an im
 import gc
 import os
 import sys
+import threading
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -76,7 +77,6 @@ def _serve(options: dict[str, Any], parent: int) -> int:
         print(f"sidecar: {error}", file=sys.stderr)  # noqa: T201 - stderr
         return exit_codes.IO
     except BaseException:  # noqa: BLE001 - the last resort: print it, and let the host start a new process
-        import threading  # noqa: PLC0415 - needed only here
         import traceback  # noqa: PLC0415 - needed only here
 
         # In a thread: a host that does not read stderr must not keep the process from ending.

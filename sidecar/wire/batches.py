@@ -2,7 +2,7 @@
 
 A batch is answered as a whole, so its slow requests delay the responses of the others, which no notification about what
 they have made may precede.  Requests that do not wait are therefore served last, once the slow ones are answered
-(JSON-RPC 2.0 leaves the order to the server, section 6): what they make is then told without a delay.
+(JSON-RPC 2.0 leaves the order to the server, section 6): the notifications of what they make need not wait.
 """
 
 from collections.abc import Callable

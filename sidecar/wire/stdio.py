@@ -228,9 +228,8 @@ PlatformWriter = ThreadedWriter if sys.platform == "win32" else Writer
 class Reader:
     """Reads lines and handles them on the loop, as many per iteration as the limits allow; commits after each batch.
 
-    `handle` is called with each event, `on_eof` once stdin has ended and everything before its end was handled,
-    `on_hang_up` if stdin has ended and much is still to be handled, and `on_receive` when bytes were read, before they
-    are parsed.
+    `handle` is called with each event, `on_eof` once stdin has ended and everything before its end was handled, and
+    `on_receive` when bytes were read, before they are parsed.
     """
 
     def __init__(
@@ -241,7 +240,6 @@ class Reader:
         *,
         handle: Callable[[Event], None],
         on_eof: Callable[[], None],
-        on_hang_up: Callable[[], None] | None = None,
         on_receive: Callable[[], None] | None = None,
     ) -> None:
         self._descriptor = descriptor
@@ -250,7 +248,8 @@ class Reader:
         self._unit_of_work = unit_of_work
         self._handle = handle
         self._on_eof = on_eof
-        self._on_hang_up = on_hang_up
+        self.on_hang_up: Callable[[], None] | None = None
+        """Called once if stdin has ended and much is still to be handled."""
         self._on_receive = on_receive
         self._is_pollable = _is_pollable(descriptor)
         self._has_ended = False
@@ -326,9 +325,9 @@ class Reader:
                 break
         self._unit_of_work.commit()
         if connection.has_input:
-            if self._on_hang_up is not None and (self._has_ended or _has_hung_up(self._descriptor)):
-                self._on_hang_up()
-                self._on_hang_up = None
+            if self.on_hang_up is not None and (self._has_ended or _has_hung_up(self._descriptor)):
+                self.on_hang_up()
+                self.on_hang_up = None
             if self._is_pollable and not self._has_ended:
                 self._loop.remove_reader(self._descriptor)
             self._loop.call_soon(self._resume)
