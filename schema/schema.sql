@@ -88,10 +88,20 @@ CREATE TABLE atlassian_objects (
   event_suffixes_json TEXT NOT NULL DEFAULT '[]',
   -- When a sync last found that the object exists.
   checked_at TEXT NOT NULL,
+  -- When a look at the object first said that it is gone.  Its events are removed a day later if it still is; the row stays
+  -- for a year, so that the object is read again if it reappears.
+  missing_since TEXT,
+  -- Whether the last read left something out; the daily sync reads the object again.
+  is_unread INTEGER NOT NULL DEFAULT 0,
+  -- An issue's key or a page's address when it was read: these may change without a change of the object.
+  shown_as TEXT,
   PRIMARY KEY (account_id, object_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX idx_atlassian_objects_checked ON atlassian_objects(account_id, checked_at);
 CREATE INDEX idx_atlassian_objects_parent ON atlassian_objects(account_id, parent_id) WHERE parent_id IS NOT NULL;
+CREATE INDEX idx_atlassian_objects_unread ON atlassian_objects(account_id, checked_at) WHERE is_unread;
+CREATE INDEX idx_atlassian_objects_missing ON atlassian_objects(account_id, missing_since)
+  WHERE missing_since IS NOT NULL;
 
 CREATE TABLE calendar_accounts (
   account_id TEXT PRIMARY KEY,

@@ -6,11 +6,33 @@ give the default, since vendors add, drop and null fields without notice.
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from pydantic_core import from_json
+
 MAX_COUNT: Final = 2**53
 """Larger integers lose digits in JavaScript."""
+_ESCAPES: Final = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\."
+)
+"""The escapes of a JSON text, with half a surrogate pair as the group."""
+
+
+def parse_json(body: bytes) -> Any:
+    """Parses JSON that others wrote.  Half a surrogate pair, such as half an emoji, becomes U+FFFD.
+
+    Raises `ValueError` if it is not JSON or is nested more than several hundred levels deep.
+    """
+    try:
+        return from_json(body)
+    except ValueError:  # the fast parser also refuses halves of pairs, and more than 200 levels
+        whole = _ESCAPES.sub(lambda found: rb"\ufffd" if found[1] else found[0], body)
+    try:
+        return json.loads(whole.decode("utf-8-sig", "replace"))
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 def parse_object(text: str | bytes) -> dict[str, Any] | None:

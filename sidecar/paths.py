@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-OURS: Final = ("BACKEND_", "APP_DATA_DIR", "LOG_DIR", "RUN_ENV", "GOOGLE_", "ATLASSIAN_", "CLAUDE", "SIDECAR_")
+OURS: Final = ("BACKEND_", "APP_DATA_DIR", "LOG_DIR", "RUN_ENV", "GOOGLE_", "ATLASSIAN_", "CLAUDE", "SIDECAR_", "SHELL")
 """Prefixes of the variables that change what a sidecar does."""
 
 

@@ -30,7 +30,7 @@ LAYERS: tuple[set[str], ...] = (
     {"runtime", "wire"},
     {"accounts"},
     FEATURES,
-    {"commandline", "features"},
+    {"commandline", "features", "packaging"},
     {"app"},
     {"serve"},
     {"__main__"},
@@ -67,6 +67,9 @@ LATE_IMPORTS = {
     "sidecar.storage.database": {"msvcrt", "fcntl"},
     "sidecar.wire.descriptors": {"msvcrt"},
     "sidecar.wire.host_watch": {"ctypes"},
+    # The extra `bundle`, which an installed sidecar does not have.
+    "sidecar.packaging.bundle": {"PyInstaller.__main__"},
+    "sidecar.packaging.contents": {"packaging.requirements", "packaging.utils"},
     # prompt_toolkit, which scripts do not need.
     "sidecar.commandline.console": {"sidecar.commandline.console_prompt"},
     # pytest loads the plugin in every test run, also in those that verify no transcript.
@@ -96,6 +99,7 @@ ENVIRONMENT_READERS = {
     "sidecar.days": "TZ, the time zone of this computer",
     "sidecar.paths": "passed on to a spawned sidecar without our variables",
     "sidecar.__main__": "completion by the shell",
+    "sidecar.packaging.bundle": "an almost empty one, for the program that was just built",
     "sidecar.transcripts.pytest_plugin": "UPDATE=1",
 }
 """Modules that read the environment, apart from the command line's."""

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.json_reader import get, get_count, get_number, get_object, get_objects, get_text, parse_object
+from sidecar.json_reader import get, get_count, get_number, get_object, get_objects, get_text, parse_json, parse_object
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5),
@@ -46,3 +46,29 @@ def test_a_count_is_a_whole_number_within_javascripts_range(value: float, count:
 def test_no_value_raises(value: object, path: list[str]) -> None:
     for getter in (get_object, get_objects, get_text, get_number, get_count):
         getter(value, *path)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (rb'{"a": "half an emoji \ud83d"}', {"a": "half an emoji \ufffd"}),
+        (rb'{"a": "\ude00 \ud83d\ude00 \\ud83d"}', {"a": "\ufffd \U0001f600 \\ud83d"}),
+        (b'{"a": "\xff"}', {"a": "\ufffd"}),
+        (b'\xef\xbb\xbf{"a": 1}', {"a": 1}),
+    ],
+)
+def test_text_that_is_not_unicode_is_read_with_a_replacement_character(text: bytes, expected: object) -> None:
+    assert parse_json(text) == expected
+
+
+def test_json_is_read_to_a_depth_of_several_hundred_levels() -> None:
+    value = parse_json(b"[" * 600 + b"7" + b"]" * 600)
+    for _ in range(600):
+        (value,) = value
+    assert value == 7
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"<html>", b'{"a": "cut \xe2\x82', b"[" * 100_000])
+def test_text_that_is_no_json_is_an_error(text: bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        parse_json(text)

@@ -89,6 +89,11 @@ class AtlassianSynced(Model):
     removed: Count
     full: Flag = False
     """Whether everything was read again, not only what changed since the last sync."""
+    unreadable: Count = 0
+    """Number of issues, pages and comments that could not be read, or not completely.
+
+    The job's log names them, what the feed has of them stays, and the next daily sync reads them again.
+    """
 
 
 class AtlassianAccountNotFound(RpcError):

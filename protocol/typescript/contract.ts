@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "7ab4739843c06624";
+export const SCHEMA_HASH = "e14b01c0e47a4ce8";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -2038,6 +2038,12 @@ export interface AtlassianSynced {
   removed: number;
   /** Whether everything was read again, not only what changed since the last sync. */
   full: boolean;
+  /**
+   * Number of issues, pages and comments that could not be read, or not completely.
+   *
+   * The job's log names them, what the feed has of them stays, and the next daily sync reads them again.
+   */
+  unreadable: number;
 }
 
 /** Updates the feed with the changes at a Jira site. */

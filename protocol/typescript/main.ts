@@ -1,6 +1,7 @@
 // The main process: starts a sidecar, supervises it, shares it among windows and stops it before the app quits.
 //
 // Electron is never imported.  The app passes the modules to use, so that this also runs in plain Node.
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Shell } from "electron";
 import { nested } from "./calls.ts";
@@ -119,7 +120,7 @@ export function startSidecar(options: SidecarOptions): Sidecar {
     command: {
       command: options.command,
       cwd: options.cwd,
-      env: { ...process.env, ...options.env, APP_DATA_DIR: options.dataDir },
+      env: { ...isolated(process.env), ...options.env, APP_DATA_DIR: options.dataDir },
     },
     handshake: () => handshake(options, onFault),
     policy: { ...RESTARTS, ...options.restarts },
@@ -134,9 +135,17 @@ export function startSidecar(options: SidecarOptions): Sidecar {
   return Object.freeze(Object.assign(controls(supervisor, log, signIn, detach), api));
 }
 
-/** Returns the command of a packaged app: `<resources>/sidecar/sidecar`, or `sidecar.exe` on Windows. */
+/** Returns the command that starts what `sidecar bundle` has put into `<resources>/sidecar`. */
 export function packagedCommand(resourcesPath: string): string[] {
-  return [join(resourcesPath, "sidecar", process.platform === "win32" ? "sidecar.exe" : "sidecar")];
+  const folder = join(resourcesPath, "sidecar");
+  if (process.platform !== "win32") return [join(folder, "sidecar")];
+  const python = join(folder, "python", "python.exe");
+  return existsSync(python) ? [python, "-I", "-m", "sidecar"] : [join(folder, "sidecar.exe")];
+}
+
+/** Removes Python's variables, as its isolated mode does: with the PYTHONHOME of an AppImage, no other Python starts. */
+function isolated(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith("PYTHON")));
 }
 
 async function handshake({ electron, dataDir, clientInfo, env, optOut = [] }: SidecarOptions, onFault: OnFault) {

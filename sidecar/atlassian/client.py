@@ -1,5 +1,6 @@
 """Requests to one Atlassian site on behalf of one account, and the errors that its responses mean."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -9,9 +10,10 @@ from sidecar_protocol.entities import WaitingFor
 
 from sidecar.http.client import BadResponse, Http, HttpRequest, HttpResponse
 from sidecar.job_handler import JobFailed, JobSnoozed
-from sidecar.json_reader import get
+from sidecar.json_reader import get, get_text
 
 PRODUCT_NAMES: Final = {AccountService.JIRA: "Jira", AccountService.CONFLUENCE: "Confluence"}
+_NEXT_LINK: Final = re.compile(r"""<([^<>]*)>[^<,]*;\s*rel="?next\b""")
 RATE_LIMIT_PAUSE_S: Final = 120.0
 """Pause after a 429 to the last retry that names no time."""
 
@@ -27,6 +29,14 @@ class RequestRefused(Exception):
         super().__init__(f"{what}: HTTP {status}")
         self.status = status
         self.what = what
+
+
+class SiteFailed(JobFailed):
+    """The site answers with an error of its own: 500 and the like."""
+
+
+UNREADABLE: Final = (RequestRefused, SiteFailed, BadResponse)
+"""Errors that can be the fault of the requested object: others may still be readable."""
 
 
 class SiteClient:
@@ -51,13 +61,23 @@ class SiteClient:
         `list_name` is a list that it must have: a missing one does not mean an empty one.  Raises `TokenRejected`,
         `RequestRefused`, `HttpError`, `JobFailed` and `JobSnoozed`.
         """
-        return await self._send("GET", path, what, list_name, params=params)
+        return (await self._send("GET", path, what, list_name, params=params))[0]
+
+    async def get_page(
+        self, path: str, params: Sequence[tuple[str, str]], *, what: str, list_name: str
+    ) -> tuple[Any, str | None]:
+        """Returns a page of a list, and the link to the next one, which is in the body or in the header `Link`."""
+        page, response = await self._send("GET", path, what, list_name, params=params)
+        link = get_text(page, "_links", "next") or _next_link(response.headers.get("link", ""))
+        return page, link or None
 
     async def post(self, path: str, body: Mapping[str, Any], *, what: str, list_name: str | None = None) -> Any:
         """Sends a query that needs a body: these requests only read, and may be repeated.  Otherwise as `get`."""
-        return await self._send("POST", path, what, list_name, json=dict(body))
+        return (await self._send("POST", path, what, list_name, json=dict(body)))[0]
 
-    async def _send(self, method: str, path: str, what: str, list_name: str | None, **content: Any) -> Any:
+    async def _send(
+        self, method: str, path: str, what: str, list_name: str | None, **content: Any
+    ) -> tuple[Any, HttpResponse]:
         what = f"{PRODUCT_NAMES[self.service]}'s {what}"
         headers = {"accept": "application/json"}  # without it a 401 is text or HTML
         request = HttpRequest(method, self._root + path, what, headers=headers, auth=self._auth, **content)
@@ -67,7 +87,7 @@ class SiteClient:
         value = response.json()
         if list_name is not None and not isinstance(get(value, list_name), list):
             raise BadResponse("a field of the response is missing", what)
-        return value
+        return value, response
 
 
 def raise_for_status(response: HttpResponse, what: str) -> None:
@@ -89,8 +109,14 @@ def raise_for_status(response: HttpResponse, what: str) -> None:
     if status == 410:
         raise JobFailed(f"{what}: no longer offered by Atlassian.", kind="api_removed", hint="Update the app.")
     if status >= 500:
-        raise JobFailed(f"{what}: HTTP {status}.", kind="site_error", retryable=True)
+        raise SiteFailed(f"{what}: HTTP {status}.", kind="site_error", retryable=True)
     raise RequestRefused(status, what)
+
+
+def _next_link(header: str) -> str | None:
+    """Returns the target of `<...>; rel="next"` in a header `Link` (RFC 8288)."""
+    found = _NEXT_LINK.search(header)
+    return None if found is None else found[1]
 
 
 def _is_sign_in_page(location: str) -> bool:

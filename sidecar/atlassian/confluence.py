@@ -1,45 +1,48 @@
 """Confluence Cloud as a `Source`: API v1 lists what has changed, since only v1 has CQL; API v2 fetches it."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlsplit
-
-from pydantic_core import from_json
 
 from sidecar.atlassian.adf import adf_text
-from sidecar.atlassian.client import RequestRefused
-from sidecar.atlassian.fields import by_id, get_string, get_time_ms
-from sidecar.atlassian.source import DESCRIPTION_CHARS, FetchedObject, ListedObject, SyncContext, fetch_pages, remote_id
+from sidecar.atlassian.confluence_reader import PATHS, ConfluenceReader, kind_of, label
+from sidecar.atlassian.fields import get_string, get_time_ms
+from sidecar.atlassian.source import (
+    DESCRIPTION_CHARS,
+    Fetched,
+    FetchedObject,
+    ListedObject,
+    Looked,
+    SyncContext,
+    remote_id,
+)
+from sidecar.atlassian.sync_store import SyncedObject
 from sidecar.clock import DAY_MS
 from sidecar.feed import FeedEvent
-from sidecar.json_reader import get, get_count, get_object, get_objects
+from sidecar.json_reader import get, get_count, get_objects, parse_json
+from sidecar.text import well_formed
 
 SEARCH_PAGE: Final = 100
-MAX_PAGE: Final = 250
-"""Maximum page size of API v2."""
 DAY_MARGIN: Final = timedelta(days=1)
 """A local date differs from the date in UTC by one day at most, from UTC-12 to UTC+14."""
 COMMENTS_MS: Final = 30 * DAY_MS
 """How far back others' comments on the owner's pages are searched: the search lists all comments of the site."""
-PATHS: Final = {"page": "pages", "blogpost": "blogposts"}
-COMMENT_PATHS: Final = ("footer-comments", "inline-comments")
 
 
 class ConfluenceSource:
-    """One account's pages, blog posts and comments; `stored` returns those of the ids that have been read before."""
+    """One account's pages, blog posts and comments."""
 
     batch_size = 50
     max_deletion_checks = 1_000
     """Pages are checked fifty at a time, comments one by one."""
 
-    def __init__(self, context: SyncContext, stored: Callable[[Sequence[str]], set[str]]) -> None:
+    def __init__(self, context: SyncContext, stored: Callable[[Sequence[str]], Mapping[str, SyncedObject]]) -> None:
+        """`stored` returns those of the objects that have been read before."""
         self._context = context
         self._client = context.client
         self._stored = stored
-        self._space_names: dict[str, str | None] = {}
-        owner = context.owner
-        self._user_names: dict[str, str | None] = {owner.atlassian_account_id: owner.display_name}
+        self._reader = ConfluenceReader(context.client, context.skips)
+        self._reader.user_names[context.owner.atlassian_account_id] = context.owner.display_name
 
     async def list_changed(self, since_ms: int) -> AsyncIterator[list[ListedObject]]:
         is_watched = self._context.is_watched
@@ -52,77 +55,108 @@ class ConfluenceSource:
             recent_ms = max(since_ms, (self._client.server_ms or since_ms) - COMMENTS_MS)
             async for page in self._search(f"type = comment AND {_changed_since(recent_ms)}"):
                 stored = self._stored([item.parent_id for item in page if item.parent_id is not None])
-                yield [item for item in page if item.parent_id in stored]
+                yield [item for item in page if (one := stored.get(item.parent_id or "")) and not one.is_removed]
 
     async def _search(self, cql: str) -> AsyncIterator[list[ListedObject]]:
         # By time of change, an object that changes during the paging would shift another past the edge of a page.
         query = f"{cql} ORDER BY created ASC"
         params = [("cql", query), ("limit", str(SEARCH_PAGE)), ("expand", "content.container")]
-        async for page in self._pages("/wiki/rest/api/search", params, "search"):
-            results = get_objects(page, "results")
-            yield [item for result in results if (item := _listed(result)) is not None]
-            if not results:  # it may link to a next page forever
-                return
+        async for page in self._reader.pages("/wiki/rest/api/search", params, "search"):
+            yield [item for result in get_objects(page, "results") if (item := _listed(result)) is not None]
 
-    async def fetch(self, listed: Sequence[ListedObject]) -> list[FetchedObject]:
-        comments = [item for item in listed if _kind(item.object_id) == "comment"]
-        contents = [item for item in listed if _kind(item.object_id) != "comment"]
-        return [*await self._fetch_contents(contents), *await self._fetch_comments(comments)]
-
-    async def find_missing(self, object_ids: Sequence[str]) -> set[str]:
-        contents = await self._contents(object_ids)
-        comments = [object_id for object_id in object_ids if _kind(object_id) == "comment"]
-        found = {object_id for object_id in comments if await self._comment(remote_id(object_id)) is not None}
-        return set(object_ids) - contents.keys() - found
-
-    async def _fetch_contents(self, listed: Sequence[ListedObject]) -> list[FetchedObject]:
-        contents = await self._contents([item.object_id for item in listed])
-        await self._fetch_space_names(
-            {space for content in contents.values() if (space := get_string(content, "spaceId")) is not None}
+    async def fetch(self, listed: Sequence[ListedObject]) -> Fetched:
+        fetched = Fetched()
+        stored = self._stored([item.object_id for item in listed])
+        contents = [item for item in listed if kind_of(item.object_id) != "comment"]
+        labels = {item.object_id: label(item) for item in contents}
+        found = await self._reader.contents(list(labels), labels)
+        fetched.gone |= found.gone
+        await self._reader.fetch_space_names(
+            {space for content in found.found.values() if (space := get_string(content, "spaceId")) is not None}
         )
-        fetched = []
-        for item in listed:
-            if (content := contents.get(item.object_id)) is not None:
-                kind, _, content_id = item.object_id.partition(":")
-                versions = await self._versions(f"{PATHS[kind]}/{content_id}", content)
-                await self._fetch_user_names(versions)
-                fetched.append(FetchedObject(item, self._content_events(item.object_id, content, versions)))
+        for item in contents:
+            if (content := found.found.get(item.object_id)) is not None:
+                fetched.objects.append(await self._fetch_content(item, content, stored.get(item.object_id)))
+        comments = [item for item in listed if kind_of(item.object_id) == "comment"]
+        await self._fetch_comments(comments, stored, fetched)
         return fetched
 
-    async def _fetch_comments(self, listed: Sequence[ListedObject]) -> list[FetchedObject]:
-        comments = [
-            (item, found) for item in listed if (found := await self._comment(remote_id(item.object_id))) is not None
-        ]
-        contents = await self._contents(sorted(filter(None, {_parent_id(comment) for _, (_, comment) in comments})))
-        fetched = []
-        for item, (path, comment) in comments:
-            versions = await self._versions(f"{path}/{remote_id(item.object_id)}", comment)
-            first = min(versions, key=lambda version: get_count(version, "number") or 0, default={})
-            await self._fetch_user_names([first])
+    async def look(self, objects: Sequence[SyncedObject]) -> Looked:
+        names = {item.object_id: f"{kind_of(item.object_id)} {remote_id(item.object_id)}" for item in objects}
+        removed = {item.object_id for item in objects if item.is_removed}
+        contents = await self._reader.contents([one for one in names if kind_of(one) != "comment"], names, removed)
+        comments = [ListedObject(one, "", None, name=names[one]) for one in names if kind_of(one) == "comment"]
+        found, gone = await self._reader.comments(comments)
+        parents = {object_id: _parent_id(comment) for object_id, (_, comment) in found.items()}
+        parent_contents = await self._reader.contents(sorted(filter(None, set(parents.values()))), {})
+        gone |= {object_id for object_id, parent in parents.items() if parent in parent_contents.gone}
+        there = {object_id: comment for object_id, (_, comment) in found.items() if object_id not in gone}
+        shown_as = {object_id: self._url(content) for object_id, content in (contents.found | there).items()}
+        return Looked(shown_as, contents.gone | gone)
+
+    async def _fetch_content(self, item: ListedObject, content: Any, stored: SyncedObject | None) -> FetchedObject:
+        kind, _, content_id = item.object_id.partition(":")
+        suffixes = () if stored is None else stored.event_suffixes
+        known = {int(suffix[1:]) for suffix in suffixes if suffix.startswith("v") and suffix[1:].isdecimal()}
+        versions = await self._reader.versions(f"{PATHS[kind]}/{content_id}", content, item, known)
+        await self._fetch_user_names(list(versions.items.values()))
+        events = self._content_events(item.object_id, content, versions.items.values())
+        kept = [f"v{number}" for number in versions.unread & known]
+        return FetchedObject(item, events, shown_as=self._url(content), kept=kept, is_complete=not versions.unread)
+
+    async def _fetch_comments(
+        self, listed: Sequence[ListedObject], stored: Mapping[str, SyncedObject], fetched: Fetched
+    ) -> None:
+        comments, gone = await self._reader.comments(listed)
+        fetched.gone |= gone
+        parents = sorted(filter(None, {_parent_id(comment) for _, comment in comments.values()}))
+        contents = await self._reader.contents(parents, {})
+        for item in listed:
+            if item.object_id not in comments:
+                continue
+            path, comment = comments[item.object_id]
             parent = _parent_id(comment)
-            kind = "page" if parent is None else _kind(parent)
-            content = contents.get(parent or "", {})
-            author = get_string(first, "authorId")
-            events = self._context.events(
-                item.object_id,
-                "posted",
-                f"{kind}_commented",
-                get_time_ms(first, "createdAt"),
-                author,
-                title=get_string(content, "title") or get_string(comment, "title"),
-                description=_body_text(comment) or None,
-                url=self._url(comment),
-                actor=self._user_names.get(author or ""),
-                container_id=get_string(content, "spaceId"),
-                object_id=get_string(content, "id"),
-                raw={"version": get_count(comment, "version", "number") or 0},
+            if parent in contents.gone:
+                fetched.gone.add(item.object_id)
+                continue
+            versions = await self._reader.versions(f"{path}/{remote_id(item.object_id)}", comment, item, set())
+            if versions.unread or (parent in contents.unreadable and item.object_id in stored):
+                continue  # what the feed has of it stays
+            first = min(versions.items.values(), key=lambda version: get_count(version, "number") or 0, default={})
+            await self._fetch_user_names([first])
+            events = self._comment_events(item.object_id, comment, first, contents.found.get(parent or "", {}))
+            is_complete = parent not in contents.unreadable
+            fetched.objects.append(
+                FetchedObject(item, events, parent, shown_as=self._url(comment), is_complete=is_complete)
             )
-            fetched.append(FetchedObject(item, events, parent))
-        return fetched
+
+    async def _fetch_user_names(self, versions: Sequence[Any]) -> None:
+        """Fetches the unknown names of authors, if others' events are included: a version has their ids only."""
+        if self._context.is_watched:
+            await self._reader.fetch_user_names(versions)
+
+    def _comment_events(self, object_id: str, comment: Any, first: Any, content: Any) -> list[FeedEvent]:
+        """Returns the event of a comment: its first version says who wrote it and when."""
+        author, parent = get_string(first, "authorId"), _parent_id(comment)
+        return self._context.events(
+            object_id,
+            "posted",
+            f"{'page' if parent is None else kind_of(parent)}_commented",
+            get_time_ms(first, "createdAt"),
+            author,
+            title=get_string(content, "title") or get_string(comment, "title"),
+            description=_body_text(comment, self._reader.user_names) or None,
+            url=self._url(comment),
+            actor=self._reader.user_names.get(author or ""),
+            container_id=get_string(content, "spaceId"),
+            object_id=get_string(content, "id"),
+            raw={"version": get_count(comment, "version", "number") or 0},
+        )
 
     def _content_events(self, object_id: str, content: Any, versions: Iterable[Any]) -> list[FeedEvent]:
         """Returns the events of a page or blog post: its creation is the first version, each further one is an edit.
 
+        If a version is deleted, those after it get new numbers, so that the first one may be an edit by someone else.
         A version's own time decides whether it belongs in the feed: a page that was edited by another user has
         recently changed, but may have versions of the owner's that are years old.
         """
@@ -132,20 +166,21 @@ class ConfluenceSource:
             "title": get_string(content, "title"),
             "url": self._url(content),
             "container_id": space_id,
-            "container": self._space_names.get(space_id or ""),
+            "container": self._reader.space_names.get(space_id or ""),
             "object_id": content_id,
         }
-        events = []
+        events, creator = [], get_string(content, "authorId")
         for version in versions:
             if number := get_count(version, "number"):
                 author = get_string(version, "authorId")
+                is_creation = number == 1 and creator in (None, author)
                 events += self._context.events(
                     object_id,
                     f"v{number}",
-                    f"{kind}_created" if number == 1 else f"{kind}_edited",
+                    f"{kind}_created" if is_creation else f"{kind}_edited",
                     get_time_ms(version, "createdAt"),
                     author,
-                    actor=self._user_names.get(author or ""),
+                    actor=self._reader.user_names.get(author or ""),
                     description=get_string(version, "message"),
                     raw={"version": number, "minor": bool(get(version, "minorEdit"))},
                     **base,
@@ -157,83 +192,18 @@ class ConfluenceSource:
         path = get_string(content, "_links", "webui")
         return f"{self._context.base_url}/wiki{path}" if path is not None and path.startswith("/") else None
 
-    async def _contents(self, object_ids: Sequence[str]) -> dict[str, Any]:
-        """Returns the pages and blog posts among these objects, without those in the trash."""
-        contents: dict[str, Any] = {}
-        for kind, path in PATHS.items():
-            if ids := [remote_id(object_id) for object_id in object_ids if _kind(object_id) == kind]:
-                params = [("id", ",".join(ids)), ("limit", str(MAX_PAGE))]
-                response = await self._client.get(f"/wiki/api/v2/{path}", params, what=path, list_name="results")
-                found = by_id(get_objects(response, "results"))
-                contents |= {f"{kind}:{content_id}": content for content_id, content in found.items()}
-        return contents
-
-    async def _comment(self, comment_id: str) -> tuple[str, Any] | None:
-        """Returns a comment with the path of its kind, which the id does not show; None if it is deleted."""
-        for path in COMMENT_PATHS:
-            try:
-                params = [("body-format", "atlas_doc_format")]
-                comment = await self._client.get(f"/wiki/api/v2/{path}/{comment_id}", params, what="comment")
-            except RequestRefused as refusal:
-                if refusal.status != 404:
-                    raise
-            else:
-                return (path, comment) if get_string(comment, "status") in (None, "current") else None
-        return None
-
-    async def _versions(self, path: str, content: Any) -> list[dict[str, Any]]:
-        """Returns all versions; the only one of an unedited object is a part of it."""
-        current = get_object(content, "version")
-        if get_count(current, "number") == 1:
-            return [dict(current)]
-        versions: dict[int, dict[str, Any]] = {}
-        params = [("limit", str(MAX_PAGE))]
-        async for page in self._pages(f"/wiki/api/v2/{path}/versions", params, "versions"):
-            versions |= {get_count(version, "number") or 0: version for version in get_objects(page, "results")}
-        return list(versions.values())
-
-    async def _pages(self, path: str, first_params: list[tuple[str, str]], what: str) -> AsyncIterator[Any]:
-        async def fetch(link: str | None) -> Any:
-            params = first_params if link is None else parse_qsl(urlsplit(link).query)
-            return await self._client.get(path, params, what=what, list_name="results")
-
-        async for page in fetch_pages(f"Confluence's {what}", fetch, lambda page: get_string(page, "_links", "next")):
-            yield page
-
-    async def _fetch_user_names(self, versions: Sequence[Any]) -> None:
-        """Fetches the unknown names of authors, if others' events are included: a version has their ids only."""
-        if not self._context.is_watched:
-            return
-        authors = {author for version in versions if (author := get_string(version, "authorId"))}
-        if unknown := sorted(authors - self._user_names.keys()):
-            body = {"accountIds": unknown[:MAX_PAGE]}
-            response = await self._client.post("/wiki/api/v2/users-bulk", body, what="authors")
-            users = get_objects(response, "results")
-            names = {get_string(user, "accountId"): get_string(user, "displayName") for user in users}
-            self._user_names |= {author: names.get(author) for author in unknown}
-
-    async def _fetch_space_names(self, ids: set[str]) -> None:
-        if unknown := sorted(ids - self._space_names.keys()):
-            params = [("ids", ",".join(unknown)), ("limit", str(MAX_PAGE))]
-            response = await self._client.get("/wiki/api/v2/spaces", params, what="spaces", list_name="results")
-            spaces = by_id(get_objects(response, "results"))
-            self._space_names |= {space_id: get_string(spaces.get(space_id), "name") for space_id in unknown}
-
 
 def _changed_since(since_ms: int) -> str:
     day = datetime.fromtimestamp(since_ms / 1000, UTC) - DAY_MARGIN
     return f'lastmodified >= "{day:%Y-%m-%d}"'
 
 
-def _kind(object_id: str) -> str:
-    return object_id.partition(":")[0]
-
-
-def _body_text(comment: Any) -> str:
+def _body_text(comment: Any, user_names: Mapping[str, str | None]) -> str:
     """Returns the text of the body, which is an ADF document encoded in a string."""
     value = get_string(comment, "body", "atlas_doc_format", "value")
     try:
-        return adf_text(from_json(value or "null"), DESCRIPTION_CHARS)
+        names = {user_id: name for user_id, name in user_names.items() if name is not None}
+        return adf_text(parse_json(well_formed(value or "null").encode()), DESCRIPTION_CHARS, names)
     except ValueError:
         return ""
 
@@ -254,4 +224,5 @@ def _listed(result: Any) -> ListedObject | None:
     container_id, container_kind = get_string(container, "id"), get_string(container, "type")
     parent = f"{container_kind}:{container_id}" if container_id and container_kind in PATHS else None
     updated, updated_ms = get_string(result, "lastModified") or "", get_time_ms(result, "lastModified")
-    return ListedObject(f"{kind}:{content_id}", updated, updated_ms, parent)
+    title = get_string(result, "content", "title") or get_string(result, "title")
+    return ListedObject(f"{kind}:{content_id}", updated, updated_ms, parent, name=title)

@@ -10,7 +10,7 @@ from sidecar.atlassian.confluence import ConfluenceSource
 from sidecar.atlassian.jira import JiraSource
 from sidecar.atlassian.sealed import API_TOKEN
 from sidecar.atlassian.sign_in import SignedIn
-from sidecar.atlassian.source import Source, SyncContext
+from sidecar.atlassian.source import Skips, Source, SyncContext
 from sidecar.atlassian.store import HINTS, StoredAccount
 from sidecar.atlassian.sync import Sync
 from sidecar.atlassian.sync_cursor import SyncCursor, sync_window
@@ -48,6 +48,8 @@ class SyncHandler:
         result = await self._accounts.run_sync(stored, sync)
         events = f"{result.added:,} events added, {result.updated:,} updated, {result.removed:,} removed"
         message = f"{result.read:,} read; {events}"
+        if result.unreadable:
+            message += f"; {result.unreadable:,} could not be read completely"
         context.progress(1.0, message)
         context.log(f"{product}: {message}")
         return result
@@ -69,10 +71,10 @@ class SyncHandler:
             base_url=base_url,
             owner=signed_in.owner,
             since_ms=window.since_ms,
-            warn=lambda text: context.log(text, level="warning"),
+            skips=Skips(signed_in.client, lambda text: context.log(text, level="warning")),
         )
-        sync = Sync(self._runtime, self._accounts, self._source(sync_context), sync_context, context)
-        return await sync.run(cursor, window, begun_ms)
+        sync = Sync(self._runtime, self._accounts, self._source(sync_context), sync_context, context, begun_ms)
+        return await sync.run(cursor, window)
 
     async def _sign_in(self, stored: StoredAccount, base_url: str) -> SignedIn:
         """Signs in by the API route that is known to work; the old backend did not store it."""
@@ -97,7 +99,5 @@ class SyncHandler:
         return stored
 
     def _source(self, sync_context: SyncContext) -> Source:
-        if sync_context.account.service is AccountService.JIRA:
-            return JiraSource(sync_context)
-        account_id = sync_context.account.account_id
-        return ConfluenceSource(sync_context, lambda ids: set(self._store.get(account_id, ids)))
+        source = JiraSource if sync_context.account.service is AccountService.JIRA else ConfluenceSource
+        return source(sync_context, lambda ids: self._store.get(sync_context.account.account_id, ids))

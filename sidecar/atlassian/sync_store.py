@@ -15,6 +15,8 @@ from sidecar.storage.sync_state import SyncState
 DELETE_BATCH: Final = 2_000
 """Rows deleted per transaction, which takes some milliseconds."""
 
+_COLUMNS: Final = "object_id, remote_updated, event_suffixes_json, parent_id, missing_since, is_unread, shown_as"
+
 
 class SyncedObject(NamedTuple):
     """An object as it was last read: `issue:10001`; `event_suffixes` are its events' ids without their prefix."""
@@ -23,6 +25,17 @@ class SyncedObject(NamedTuple):
     remote_updated: str
     event_suffixes: tuple[str, ...] = ()
     parent_id: str | None = None
+    missing_since: str | None = None
+    """When a look at it first said that it is gone; None if it is there."""
+    is_unread: bool = False
+    """Whether the last read left something out."""
+    shown_as: str | None = None
+    """An issue's key, or a page's address."""
+
+    @property
+    def is_removed(self) -> bool:
+        """Whether it is gone and has no events any more, but may reappear."""
+        return self.missing_since is not None and not self.event_suffixes
 
 
 class SyncStore:
@@ -56,46 +69,66 @@ class SyncStore:
         conditions = ("object_id = ?", "parent_id = ?")
         return [row for condition in conditions for row in self._objects(condition, account_id, object_id)]
 
-    def _objects(self, condition: str, account_id: str, value: str) -> list[SyncedObject]:
+    def _objects(self, condition: str, account_id: str, *values: object) -> list[SyncedObject]:
         rows = self._database.rows(
             f"""
-            SELECT object_id, remote_updated, event_suffixes_json, parent_id FROM atlassian_objects
-            WHERE account_id = ? AND {condition}
+            SELECT {_COLUMNS} FROM atlassian_objects WHERE account_id = ? AND {condition}
             """,
-            (account_id, value),
+            (account_id, *values),
         )
-        return [SyncedObject(row[0], row[1], tuple(from_json(row[2])), row[3]) for row in rows]
+        return [
+            SyncedObject(row[0], row[1], tuple(from_json(row[2])), row[3], row[4], bool(row[5]), row[6]) for row in rows
+        ]
 
     def put(self, account_id: str, objects: Iterable[SyncedObject]) -> None:
         now = iso(self._runtime.clock.now_ms())
         for item in objects:
             self._database.execute(
-                """
+                f"""
                 INSERT OR REPLACE INTO atlassian_objects
-                    (account_id, object_id, parent_id, remote_updated, event_suffixes_json, checked_at)
-                VALUES (?, ?, ?, ?, ?, ?)
+                    (account_id, {_COLUMNS}, checked_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """,
-                (account_id, item.object_id, item.parent_id, item.remote_updated, _json(item.event_suffixes), now),
+                (
+                    account_id,
+                    item.object_id,
+                    item.remote_updated,
+                    _json(item.event_suffixes),
+                    item.parent_id,
+                    item.missing_since,
+                    item.is_unread,
+                    item.shown_as,
+                    now,
+                ),
             )
 
-    def unchecked_since(self, account_id: str, before_ms: int, limit: int) -> list[str]:
+    def unchecked_since(self, account_id: str, before_ms: int, limit: int) -> list[SyncedObject]:
         """Returns objects that were last checked before then, the longest unchecked first."""
-        rows = self._database.rows(
-            """
-            SELECT object_id FROM atlassian_objects WHERE account_id = ? AND checked_at < ?
-            ORDER BY checked_at LIMIT ?
-            """,
-            (account_id, iso(before_ms), limit),
-        )
-        return [row[0] for row in rows]
+        condition = "checked_at < ? ORDER BY checked_at LIMIT ?"
+        return self._objects(condition, account_id, iso(before_ms), limit)
+
+    def unread_since(self, account_id: str, before_ms: int, limit: int) -> list[SyncedObject]:
+        """Returns objects whose last read was before then and left something out, the earliest read first."""
+        condition = "is_unread AND checked_at < ? ORDER BY checked_at LIMIT ?"
+        return self._objects(condition, account_id, iso(before_ms), limit)
 
     def mark_checked(self, account_id: str, object_ids: Collection[str]) -> None:
+        """Records that the objects were looked at."""
         self._database.execute(
             """
             UPDATE atlassian_objects SET checked_at = ?
             WHERE account_id = ? AND object_id IN (SELECT value FROM json_each(?))
             """,
             (iso(self._runtime.clock.now_ms()), account_id, _json(object_ids)),
+        )
+
+    def forget_missing(self, account_id: str, before_ms: int) -> None:
+        """Deletes the rows of objects that are gone since before then."""
+        self._database.execute(
+            """
+            DELETE FROM atlassian_objects
+            WHERE account_id = ? AND missing_since < ? AND event_suffixes_json = '[]'
+            """,
+            (account_id, iso(before_ms)),
         )
 
     def delete(self, account_id: str, object_ids: Collection[str]) -> None:

@@ -9,16 +9,14 @@ from pathlib import Path
 from shutil import which
 from typing import Final
 
-from sidecar_protocol.claude.doctor import ClaudeCandidate, ClaudeLogin, ExecutableSource, Finding, LoginState
+from sidecar_protocol.claude.doctor import ClaudeCandidate, ClaudeLogin, Finding, LoginState
 from sidecar_protocol.claude.runs import PermissionMode
 
 from sidecar.claude.process.discovery import REINSTALL_HINT, Executable
-from sidecar.claude.process.environment import cli_environment
 from sidecar.json_reader import get, parse_object
 
 OLDEST_RELEASE: Final = (2, 1, 197)
 """The oldest release that the tests run."""
-NAMED_FOLDERS: Final = 4
 """Maximum number of folders of a PATH that a finding names; the others are counted."""
 
 
@@ -67,13 +65,12 @@ def check_version(used: ClaudeCandidate, candidates: list[ClaudeCandidate]) -> I
         yield Finding.ok("version", used.version)
 
 
-def check_node(used: Executable, environment: Mapping[str, str]) -> Iterator[Finding]:
-    """Checks that Node can be found if `claude` is a script for it, as older npm packages install it."""
+def check_node(used: Executable, path: str) -> Iterator[Finding]:
+    """Checks that Node is on Claude's PATH if `claude` is a script for it, as older npm packages install it."""
     first = _read(used.path, 256).partition(b"\n")[0]
     if not (first.startswith(b"#!") and re.search(rb"\bnode\b", first)):
         return
     interpreter = first[2:].split()[0].decode(errors="replace")
-    path = cli_environment(environment, used.path)["PATH"]
     node = which("node", path=path) if interpreter.endswith("env") else which(interpreter)
     if node is None:
         detail = f"{used.path} is a script that needs Node, which is neither next to it nor on the PATH."
@@ -97,18 +94,14 @@ def check_login(login: ClaudeLogin, user: User) -> Finding:
             return Finding.warning("login", "It is unknown whether Claude is logged in.", advice)
 
 
-def check_path(shell_path: str, used: Executable | None, user: User) -> Finding:
-    """Checks whether a terminal, whose PATH is `shell_path`, finds programs that Claude's tools do not."""
-    ours = _folders(user.environment.get("PATH", ""))
-    missing = [folder for folder in _folders(shell_path) if folder not in ours]
-    if not missing:
-        return Finding.ok("path", "the same as in a terminal")
-    more = len(missing) - NAMED_FOLDERS
-    named = ", ".join(missing[:NAMED_FOLDERS]) + (f" and {more} more" if more > 0 else "")
-    found_elsewhere = used is not None and used.source not in (ExecutableSource.PATH, ExecutableSource.SETTING)
-    end = ", and the app's own PATH does not contain Claude." if found_elsewhere else "."
-    advice = "Start the app from a terminal, or give it a terminal's PATH: Claude looks there for the programs it runs."
-    return Finding.warning("path", f"A terminal also looks for programs in {named}{end}", advice)
+def check_path(shell_path: str | None, user: User) -> Iterator[Finding]:
+    """Checks whether Claude gets the PATH of a terminal.  Windows has no login shell and needs none."""
+    if shell_path is not None:
+        yield Finding.ok("path", "the same as in a terminal")
+    elif shell := user.environment.get("SHELL"):
+        detail = f"{shell} did not print its PATH in time, so that Claude has only the app's, {_path_of(user)}."
+        advice = f"Run `{shell} -ilc true` in a terminal; what it waits for is in the shell's start-up files."
+        yield Finding.warning("path", detail, advice)
 
 
 def check_root(user: User) -> Iterator[Finding]:
@@ -150,8 +143,8 @@ def release_of(version: str | None) -> tuple[int, ...] | None:
     return tuple(map(int, found.groups())) if found is not None else None
 
 
-def _folders(path: str) -> list[str]:
-    return list(dict.fromkeys(folder.rstrip("/") or "/" for folder in path.split(os.pathsep) if folder))
+def _path_of(user: User) -> str:
+    return user.environment.get("PATH") or "which is empty"
 
 
 def _read(path: Path, limit: int) -> bytes:

@@ -3,10 +3,9 @@
 Nothing here costs money: Claude is started for its version and the state of its login, and never gets a prompt.
 """
 
-import asyncio
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -26,7 +25,8 @@ from sidecar_protocol.scalars import canonical_time
 
 from sidecar.claude import checks
 from sidecar.claude.checks import User
-from sidecar.claude.process.discovery import Discovery, Executable, command_output, read_version
+from sidecar.claude.process.command_output import command_output
+from sidecar.claude.process.discovery import Discovery, Executable, read_version
 from sidecar.claude.process.environment import cli_environment
 from sidecar.job_handler import JobFailed
 from sidecar.json_reader import get_text, parse_object
@@ -44,28 +44,26 @@ class DoctorService(ClaudeDoctor):
         """`user` has the same environment as `discovery`."""
         self._discovery = discovery
         self._user = user
-        self._lock = asyncio.Lock()
 
     async def doctor(self) -> ClaudeReport:
-        async with self._lock:  # two login shells at once can wait for each other (pyenv)
-            found, shell_path = await self._discovery.find_all()
-        candidates = await self._read_versions(found)
+        found, shell_path = await self._discovery.find_all()
+        candidates = await self._read_versions({one: await self._discovery.cli_environment(one.path) for one in found})
         chosen, findings = None, list[Finding]()
         try:
             chosen = self._discovery.choose(found)
         except JobFailed as failure:
             findings.append(Finding.problem("executable", failure.message, failure.hint))
         used = next((one for one in candidates if chosen is not None and one.path == str(chosen.path)), None)
-        login = await self._read_login(used)
+        environment = await self._discovery.cli_environment(chosen.path) if chosen is not None else {}
+        login = await self._read_login(used, environment)
 
         def check() -> Iterator[Finding]:
             if chosen is not None and used is not None:
                 yield checks.check_executable(used)
                 yield from checks.check_version(used, candidates)
-                yield from checks.check_node(chosen, self._user.environment)
+                yield from checks.check_node(chosen, environment["PATH"])
             yield checks.check_login(login, self._user)
-            if shell_path is not None:
-                yield checks.check_path(shell_path, chosen, self._user)
+            yield from checks.check_path(shell_path, self._user)
             yield from checks.check_root(self._user)
             yield checks.check_files(self._user)
 
@@ -86,28 +84,28 @@ class DoctorService(ClaudeDoctor):
             found = await self._discovery.find()
         except JobFailed as failure:
             return Program(problem=f"{failure.message} {failure.hint}")
-        (used,) = await self._read_versions([found])
+        # Without the login shell's PATH, since a profile may take seconds.
+        (used,) = await self._read_versions({found: cli_environment(self._user.environment, found.path)})
         finding = checks.check_executable(used)
         return Program(used.path, used.version, f"{finding.detail} {finding.advice}" if finding.advice else None)
 
-    async def _read_versions(self, found: list[Executable]) -> list[ClaudeCandidate]:
-        """Runs `--version` of all executables at the same time."""
+    async def _read_versions(self, found: Mapping[Executable, Mapping[str, str]]) -> list[ClaudeCandidate]:
+        """Runs `--version` of all executables, each in its environment, at the same time."""
         versions: dict[Path, str] = {}
 
-        async def read(path: Path) -> None:
+        async def read(path: Path, environment: Mapping[str, str]) -> None:
             with contextlib.suppress(JobFailed):
-                versions[path] = await read_version(path, self._user.environment)
+                versions[path] = await read_version(path, environment)
 
         async with anyio.create_task_group() as tasks:
-            for one in found:
-                tasks.start_soon(read, one.path)
+            for one, environment in found.items():
+                tasks.start_soon(read, one.path, environment)
         return [ClaudeCandidate(path=str(one.path), source=one.source, version=versions.get(one.path)) for one in found]
 
-    async def _read_login(self, used: ClaudeCandidate | None) -> ClaudeLogin:
+    async def _read_login(self, used: ClaudeCandidate | None, environment: Mapping[str, str]) -> ClaudeLogin:
         """Runs `claude auth status`, except with older releases, which might take it for a prompt."""
         release = checks.release_of(used.version) if used is not None else None
         if used is not None and release is not None and release >= checks.OLDEST_RELEASE:
-            environment = cli_environment(self._user.environment, Path(used.path))
             output = await command_output([used.path, "auth", "status"], environment, STATUS_TIMEOUT_S)
             status = parse_object(output) or {}
             if isinstance(status.get("loggedIn"), bool):

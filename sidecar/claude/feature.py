@@ -16,6 +16,7 @@ from sidecar.claude.permissions.journal import PermissionJournal
 from sidecar.claude.process.discovery import Discovery
 from sidecar.claude.process.environment import DATABASE_ENV
 from sidecar.claude.process.launch import Launcher
+from sidecar.claude.process.login_shell import LoginShell
 from sidecar.claude.process.orphans import ProcessTable
 from sidecar.claude.process.pool import ProcessPool
 from sidecar.claude.service import ClaudeService, PermissionsService, SessionsService
@@ -39,9 +40,9 @@ def make(runtime: Runtime) -> Feature:
     pool = ProcessPool(on_ended=sessions.process_ended, is_draining=runtime.is_draining)
     database_name = str(settings.database.resolve())
     recovery = CrashRecovery(database_name, table, sessions, permissions)
-    discovery = Discovery(setting=settings.claude_path, environment=os.environ, home=Path.home())
     environment = {**os.environ, DATABASE_ENV: database_name}
-    launcher = Launcher(discovery, environment, Path.home(), table)
+    discovery = Discovery(settings.claude_path, environment, Path.home(), LoginShell(environment))
+    launcher = Launcher(discovery, Path.home(), table)
     doctor = DoctorService(discovery, this_user())
     live = LiveJobs()
     runs = ClaudeRunHandler(runtime, launcher, store, usage, live)

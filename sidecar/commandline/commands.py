@@ -13,16 +13,17 @@ from sidecar import __version__
 INTERRUPTED: Final = 130
 """The exit code that shells expect after Ctrl-C."""
 MODULES: Final = {
-    "call": "call",
-    "console": "console",
-    "demo": "demo",
-    "doctor": "doctor",
-    "inspect": "inspect",
-    "methods": "call",
-    "schema": "schema",
-    "verify": "verify",
+    "bundle": "packaging.bundle",
+    "call": "commandline.call",
+    "console": "commandline.console",
+    "demo": "commandline.demo",
+    "doctor": "commandline.doctor",
+    "inspect": "commandline.inspect",
+    "methods": "commandline.call",
+    "schema": "commandline.schema",
+    "verify": "commandline.verify",
 }
-"""The module of each command in this package; the command is the attribute of the same name."""
+"""The module of each command; the command is the attribute of the same name."""
 SERVERS: Final = {
     "replay": "Imitate a sidecar with recorded transcripts.",
     "serve": "Serve JSON-RPC on stdin and stdout until stdin ends.",
@@ -59,7 +60,7 @@ class LazyGroup(click.Group):
             return click.Command(cmd_name, help=SERVERS[cmd_name])  # for the list of commands; `cli` runs it
         if cmd_name not in MODULES:
             return None
-        return cast("click.Command", getattr(import_module(f"sidecar.commandline.{MODULES[cmd_name]}"), cmd_name))
+        return cast("click.Command", getattr(import_module(f"sidecar.{MODULES[cmd_name]}"), cmd_name))
 
 
 @click.group(

@@ -12,11 +12,11 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import anyio
-from pydantic_core import from_json
 from sidecar_protocol.entities import WaitingFor
 
 from sidecar.clock import DAY_S, Clock
 from sidecar.job_handler import JobFailed, JobSnoozed
+from sidecar.json_reader import parse_json
 
 if TYPE_CHECKING:
     from sidecar.http.transport import HttpxTransport
@@ -71,7 +71,7 @@ class HttpResponse:
     def json(self) -> Any:
         """Returns the parsed body.  Raises `BadResponse` if it is not JSON, such as a proxy's HTML page."""
         try:
-            return from_json(self.body)
+            return parse_json(self.body)
         except ValueError:
             kind = self.headers.get("content-type", "an unnamed type").partition(";")[0]
             raise BadResponse(f"expected JSON, received {kind[:80]} (HTTP {self.status})") from None

@@ -88,20 +88,6 @@ async def test_edits_and_deletions_are_followed(harness: AtlassianHarness) -> No
     }
 
 
-async def test_a_deleted_issue_is_removed_within_a_day(harness: AtlassianHarness) -> None:
-    kept, deleted = harness.site.jira.create(harness.ada, "Kept"), harness.site.jira.create(harness.ada, "Deleted")
-    harness.site.jira.comment(deleted, harness.ada, "Both of it")
-    account = await harness.connect()
-    await harness.sync(account)
-    harness.site.jira.delete(deleted)
-    await harness.sync(account)
-    assert len(await harness.event_types()) == 3
-    harness.clock.advance(DAY_S + 1)
-    job = await harness.sync(account)
-    assert await harness.events() == [("issue_created", f"{kept.key} Kept", "About Kept")]
-    assert job["result"]["removed"] == 2
-
-
 async def test_a_moved_issue_keeps_its_events_under_its_new_key(harness: AtlassianHarness) -> None:
     issue = harness.site.jira.create(harness.ada, "Engine")
     account = await harness.connect()
@@ -130,6 +116,23 @@ async def test_a_thousand_worklogs_of_the_same_time_are_read_completely(harness:
         harness.site.jira.log_work(issue, harness.ada, 60)
     job = await harness.sync(await harness.connect())
     assert job["result"]["added"] == 1_001  # their entries in the history are not events
+
+
+async def test_the_deletion_of_a_worklog_is_told_and_its_hours_no_longer_count(harness: AtlassianHarness) -> None:
+    jira, ada = harness.site.jira, harness.ada
+    issue = jira.create(ada, "Engine")
+    jira.log_work(issue, ada, 3_600)
+    wrong = jira.log_work(issue, ada, 1_800)
+    account = await harness.connect()
+    await harness.sync(account)
+    harness.clock.advance(60)
+    jira.delete_worklog(issue, ada, wrong)
+    await harness.sync(account)
+    assert sorted(await harness.events()) == [
+        ("issue_created", "PROJ-1 Engine", "About Engine"),
+        ("issue_worklog_deleted", "PROJ-1 Engine", "30 minutes"),
+        ("issue_worklogged", "PROJ-1 Engine", "60m"),
+    ]
 
 
 async def test_long_discussions_are_read_completely(harness: AtlassianHarness) -> None:

@@ -18,6 +18,7 @@ from sidecar.claude.handlers import ClaudeRunHandler
 from sidecar.claude.live_tasks import LiveJobs
 from sidecar.claude.process.discovery import Discovery
 from sidecar.claude.process.launch import Launcher
+from sidecar.claude.process.login_shell import LoginShell
 from sidecar.claude.process.orphans import ProcessTable
 from sidecar.claude.sessions.journal import SessionStore
 from sidecar.claude.usage import UsageStore
@@ -95,8 +96,7 @@ class RunHarness:
             feed=lambda: feed,
         )
         launcher = Launcher(
-            discovery=Discovery(setting=str(executable), environment=environment, home=home),
-            environment=environment,
+            discovery=Discovery(str(executable), environment, home, LoginShell(environment)),
             home=home,
             process_table=ProcessTable(database),
         )

@@ -19,6 +19,7 @@ from sidecar_protocol.claude.doctor import (
 from sidecar.claude.checks import User
 from sidecar.claude.doctor import DoctorService
 from sidecar.claude.process.discovery import Discovery
+from sidecar.claude.process.login_shell import LoginShell
 from tests.claude.client import connected
 from tests.conftest import StartSidecar
 from tests.fakes.anthropic import FakeAnthropic
@@ -55,7 +56,7 @@ def got_prompt(home: Path) -> bool:
 
 async def examined(home: Path, *, setting: str | None = None, is_root: bool = False, **more: Any) -> ClaudeReport:
     environment = {"PATH": "/bin:/usr/bin", **more}
-    discovery = Discovery(setting=setting, environment=environment, home=home, shell_timeout_s=2.0)
+    discovery = Discovery(setting, environment, home, LoginShell(environment, 2.0))
     with anyio.fail_after(120):
         report = await DoctorService(discovery, User(environment, home, is_root)).doctor()
     assert not got_prompt(home)
@@ -150,7 +151,7 @@ async def test_a_script_for_node_needs_node(tmp_path: Path, node: bool, state: F
     assert report.version == ("2.1.330 (Claude Code)" if node else None)
 
 
-async def test_folders_that_are_only_on_a_terminals_path_are_a_warning(tmp_path: Path) -> None:
+async def test_the_path_is_the_login_shells(tmp_path: Path) -> None:
     hidden = claude(tmp_path / "hidden" / "claude")
     script = f'echo Welcome!\nPATH="{tmp_path}/hidden:/opt/tools:$PATH"\nshift\neval "$1"'
     shell = program(tmp_path / "shell", script)
@@ -158,8 +159,18 @@ async def test_folders_that_are_only_on_a_terminals_path_are_a_warning(tmp_path:
     assert (report.path, report.source) == (str(hidden), ExecutableSource.LOGIN_SHELL)
     finding = finding_of(report, "path")
     assert finding is not None
+    assert (finding.state, finding.detail) == (FindingState.OK, "the same as in a terminal")
+
+
+async def test_a_login_shell_without_an_answer_is_a_warning(tmp_path: Path) -> None:
+    claude(tmp_path / "bin" / "claude")
+    shell = program(tmp_path / "shell", "exit 1")
+    report = await examined(tmp_path, SHELL=str(shell), PATH=f"{tmp_path}/bin:/bin:/usr/bin")
+    finding = finding_of(report, "path")
+    assert finding is not None
     assert finding.state is FindingState.WARNING
-    assert f"{tmp_path}/hidden, /opt/tools" in finding.detail
+    assert f"{shell} did not print its PATH" in finding.detail
+    assert f"{shell} -ilc true" in (finding.advice or "")
     assert report.ok
 
 
@@ -230,7 +241,7 @@ async def test_diagnostics_start_no_login_shell_and_the_doctor_one_at_a_time(
     sidecar: StartSidecar, standin: Path, tmp_path: Path
 ) -> None:
     log = tmp_path / "log"
-    shell = program(tmp_path / "shell", f"echo begin >> {log}; sleep 0.2; echo end >> {log}")
+    shell = program(tmp_path / "shell", f"echo begin >> {log}; sleep 0.2; echo end >> {log}; echo PATH=/bin")
     async with connected(sidecar, CLAUDE_PATH=str(standin), SHELL=str(shell)) as claude:
         await claude.client.call("system.diagnostics")
         assert not log.exists()

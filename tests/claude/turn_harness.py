@@ -18,6 +18,7 @@ from sidecar.claude.live_tasks import LiveJobs
 from sidecar.claude.permissions.journal import PermissionJournal
 from sidecar.claude.process.discovery import Discovery
 from sidecar.claude.process.launch import Launcher
+from sidecar.claude.process.login_shell import LoginShell
 from sidecar.claude.process.orphans import ProcessTable
 from sidecar.claude.process.pool import ProcessPool
 from sidecar.claude.sessions.journal import NewSession, SessionJournal, SessionStore
@@ -84,8 +85,7 @@ class TurnHarness:
         self.pool = ProcessPool(on_ended=self.sessions.process_ended, is_draining=lambda: self.is_draining)
         environment = {"PATH": os.environ.get("PATH", os.defpath)}
         launcher = Launcher(
-            discovery=Discovery(setting=str(executable), environment=environment, home=home),
-            environment=environment,
+            discovery=Discovery(str(executable), environment, home, LoginShell(environment)),
             home=home,
             process_table=ProcessTable(self.database),
         )

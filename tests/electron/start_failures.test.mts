@@ -105,3 +105,12 @@ test("the token in the environment is sent", async (t) => {
   const sidecar = start(t, { env: { BACKEND_TOKEN: "hunter2" } });
   assert.equal((await sidecar.jobs.list()).jobs.length, 0);
 });
+
+test("the variables with which an AppImage starts its own Python do not reach the sidecar", async (t) => {
+  process.env["PYTHONHOME"] = process.env["PYTHONPATH"] = "/mnt/hub/usr";
+  t.after(() => {
+    delete process.env["PYTHONHOME"];
+    delete process.env["PYTHONPATH"];
+  });
+  await start(t).ready();
+});

@@ -8,7 +8,8 @@ from tests.electron.conftest import RunNode
 
 HERE = Path(__file__).parent
 FILES = sorted(path.name.removesuffix(".test.mts") for path in HERE.glob("*.test.mts"))
-IN_NODE = [name for name in FILES if name != "bridge_in_chromium" and not name.startswith("example")]
+ELSEWHERE = ("bridge_in_chromium", "example", "real_electron")
+IN_NODE = [name for name in FILES if not name.startswith(ELSEWHERE)]
 
 
 @pytest.mark.parametrize("name", IN_NODE)

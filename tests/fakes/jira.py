@@ -15,6 +15,7 @@ from itertools import count, islice
 from typing import TYPE_CHECKING, Any
 
 from tests.fakes.atlassian import FakeSite, Request, Response, User, html, stamp
+from tests.fakes.issue_requests import IssueRequests
 from tests.fakes.issues import Issue, last_change, lower_bound, matches
 from tests.fakes.queries import BadQuery, parse
 
@@ -64,12 +65,23 @@ class FakeJira:
         """Maximum number of comments and worklogs embedded in an issue."""
         self.max_page_size = 5_000
         self.histories_per_page = 1_000
+        self.empty_pages = 0
+        """Number of empty pages before each page of the search, as sites send them after filtering by permission."""
         self.repeats_tokens = False
         self.refuses_tokens = False
+        self.hidden_projects: set[str] = set()
+        """Keys of projects that no user may see for the time being."""
+        self.bulk_errors: dict[str, int] = {}
+        """How many more times /issue/bulkfetch reports an issue in `issueErrors`, by id."""
+        self.left_out: dict[str, int] = {}
+        """How many more times a list leaves out an issue, comment, worklog or history without a word, by id."""
+        self.poisoned: dict[str, int] = {}
+        """The status of every response that would contain an object, by the id of the issue, comment or history."""
         self._ids = count(10_000)
         self._epoch = 0
         self._found: tuple[Any, list[Issue]] = ((), [])
         self._sorted: tuple[int, list[Issue]] = (-1, [])
+        self._of_issues = IssueRequests(self)
 
     # --- changes by users ---------------------------------------------------------------------------------------
 
@@ -150,6 +162,25 @@ class FakeJira:
         issue.worklogs.append({**worklog, "created": stamp(issue.updated), "updated": stamp(issue.updated)})
         return worklog_id
 
+    def delete_worklog(self, issue: Issue, by: User, worklog_id: str) -> None:
+        """Deletes a worklog; unlike its creation, the history names its time."""
+        gone = next(one for one in issue.worklogs if one["id"] == worklog_id)
+        issue.worklogs.remove(gone)
+        spent = str(gone["timeSpentSeconds"])
+        text = (spent, f"{int(spent) // 60} minutes")
+        self.change(
+            issue, by, timespent=(spent, "0"), WorklogTimeSpent=(text, None), WorklogId=((worklog_id,) * 2, None)
+        )
+
+    def rename_project(self, old: str, new: str) -> None:
+        """Changes the keys of a project and its issues; this is no change of any issue."""
+        for issue in self.issues.values():
+            project, _, number = issue.key.partition("-")
+            if project == old:
+                issue.key = f"{new}-{number}"
+                issue.fields["project"] = {**issue.fields["project"], "key": new}
+        self._epoch += 1
+
     def delete(self, issue: Issue) -> None:
         """Deletes it; no request reports a deletion."""
         del self.issues[issue.issue_id]
@@ -176,14 +207,13 @@ class FakeJira:
             return Response(410, {"errorMessages": ["Die angeforderte API wurde entfernt."], "errors": {}})
         route: Mapping[str, Callable[[Request], Response]] = {
             "search/jql": self._search,
-            "issue/bulkfetch": self._bulk_issues,
-            "changelog/bulkfetch": self._bulk_histories,
+            "issue/bulkfetch": self._of_issues.bulk_issues,
+            "changelog/bulkfetch": self._of_issues.bulk_histories,
             "status": self._statuses,
         }
         if path in route:
             return route[path](request)
-        _, issue_id, part = (*path.split("/"), "", "")[:3]
-        return self._part(request, issue_id, part) if path.startswith("issue/") and part else None
+        return self._of_issues.answer(request, path.split("/")) if path.startswith("issue/") else None
 
     def _myself(self, request: Request) -> Response:
         if request.user is None:
@@ -205,34 +235,36 @@ class FakeJira:
         body = request.body
         if set(body) - SEARCH_KEYS:
             return Response(400, {"errorMessages": ["Ungültige Anfrage."], "errors": {}})
-        size, token, start = body.get("maxResults", 50), body.get("nextPageToken"), 0
+        size, token, start, empties = body.get("maxResults", 50), body.get("nextPageToken"), 0, 0
         if not 1 <= size <= 5_000:
             return Response(400, {"errorMessages": ["maxResults"], "errors": {}})
         if token is not None:
             if self.refuses_tokens:
                 return Response(400, {"errorMessages": ["Das Token ist abgelaufen."], "errors": {}})
-            start = json.loads(b64decode(token))["start"]
+            start, empties = json.loads(b64decode(token))
         try:
             found = self._matching(body["jql"], request.user)
         except BadQuery as error:
             return Response(400, {"errorMessages": [f"Fehler in der JQL-Abfrage: {error}"], "errors": {}})
-        page = found[start : start + min(size, self.max_page_size)]
+        is_empty = empties < self.empty_pages
+        page = [] if is_empty else found[start : start + min(size, self.max_page_size)]
         end = start + len(page)
-        answer: dict[str, Any] = {"issues": [self._shown(one, body.get("fields", ["id"])) for one in page]}
-        answer["isLast"] = end >= len(found)
-        if end < len(found):
-            wanted = start if self.repeats_tokens and start else end
-            answer["nextPageToken"] = b64encode(json.dumps({"start": wanted}).encode()).decode()
+        answer: dict[str, Any] = {"issues": [self.shown(one, body.get("fields", ["id"])) for one in page]}
+        answer["isLast"] = end >= len(found) and not is_empty
+        if not answer["isLast"]:
+            wanted = (start if self.repeats_tokens and start else end, empties + 1 if is_empty else 0)
+            answer["nextPageToken"] = b64encode(json.dumps(wanted).encode()).decode()
         return Response(200, answer)
 
     def _matching(self, jql: str, user: User | None) -> list[Issue]:
-        key = (jql, user and user.account_id, self._epoch, self.lag_ms and self._site.now_ms())
+        key = (jql, user and user.account_id, self._epoch, self.lag_ms and self._site.now_ms(), *self.hidden_projects)
         if self._found[0] != key:
             query = parse(jql)
             found = [
                 issue
                 for issue in self._changed_since(lower_bound(query))
                 if user is not None
+                and self.is_visible(issue)
                 and last_change(issue, self._horizon(issue)) is not None
                 and query.matches(partial(matches, issue, user, self._horizon(issue)))
             ]
@@ -244,6 +276,9 @@ class FakeJira:
                 found.sort(key=orders[name])
             self._found = (key, found)
         return self._found[1]
+
+    def is_visible(self, issue: Issue) -> bool:
+        return issue.key.partition("-")[0] not in self.hidden_projects
 
     def _horizon(self, issue: Issue) -> int | None:
         """Returns the time up to which the index knows this issue, or None if it is current."""
@@ -259,7 +294,7 @@ class FakeJira:
         listed = self._sorted[1]
         return listed[bisect_left(listed, lower_ms, key=lambda one: one.updated) :]
 
-    def _shown(self, issue: Issue, wanted: Iterable[str]) -> dict[str, Any]:
+    def shown(self, issue: Issue, wanted: Iterable[str]) -> dict[str, Any]:
         horizon = self._horizon(issue)
         fields: dict[str, Any] = {}
         for name in wanted:
@@ -276,40 +311,6 @@ class FakeJira:
             elif name in issue.fields and name != "status":
                 fields[name] = issue.fields[name]
         return {"id": issue.issue_id, "key": issue.key, "self": "", "fields": fields}
-
-    def _bulk_issues(self, request: Request) -> Response:
-        ids = request.body["issueIdsOrKeys"]
-        if len(ids) > 100:
-            return Response(400, {"errorMessages": ["Zu viele Vorgänge."], "errors": {}})
-        there = [self.issues[one] for one in ids if one in self.issues and request.user is not None]
-        return Response(200, {"issues": [self._shown(one, request.body["fields"]) for one in there], "issueErrors": []})
-
-    def _bulk_histories(self, request: Request) -> Response:
-        token = request.body.get("nextPageToken")
-        start = 0 if token is None else int(token)
-        size = min(request.body.get("maxResults", 1_000), self.histories_per_page)
-        ids = request.body["issueIdsOrKeys"] if request.user is not None else []
-        every = [(one, history) for one in ids if one in self.issues for history in self.issues[one].histories]
-        logs: dict[str, list[Any]] = {}
-        for issue_id, history in every[start : start + size]:
-            logs.setdefault(issue_id, []).append(history)  # `created` in milliseconds, as on live sites
-        answer: dict[str, Any] = {
-            "issueChangeLogs": [{"issueId": one, "changeHistories": listed} for one, listed in logs.items()]
-        }
-        if start + size < len(every):
-            answer["nextPageToken"] = str(start + size)
-        return Response(200, answer)
-
-    def _part(self, request: Request, issue_id: str, part: str) -> Response | None:
-        issue = self.issues.get(issue_id)
-        if issue is None or request.user is None:
-            return Response(404, {"errorMessages": ["Vorgang existiert nicht."], "errors": {}})
-        if part not in ("comment", "worklog"):
-            return None
-        parts = issue.comments if part == "comment" else issue.worklogs
-        start, size = int(request.get("startAt", "0")), min(int(request.get("maxResults", "50")), 100)
-        page = {"startAt": start, "maxResults": size, "total": len(parts)}
-        return Response(200, {**page, f"{part}s": parts[start : start + size]})
 
 
 def _pair(value: Any) -> tuple[str | None, str | None]:

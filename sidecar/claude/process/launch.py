@@ -1,7 +1,6 @@
 """Starts the CLI for a job or a session, and explains failures to start it."""
 
 import errno
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,7 +10,6 @@ import anyio
 
 from sidecar.claude.process.cli_process import ClaudeProcess, OnLine, RunOptions, start
 from sidecar.claude.process.discovery import REINSTALL_HINT, Discovery
-from sidecar.claude.process.environment import cli_environment
 from sidecar.claude.process.orphans import ProcessTable, StoredProcess, start_time
 from sidecar.claude.process.work import STATE_EVENTS_ENV
 from sidecar.job_handler import JobFailed
@@ -26,7 +24,6 @@ class Launcher:
     """Starts the user's own CLI.  `home` is its working directory if none is given."""
 
     discovery: Discovery
-    environment: Mapping[str, str]
     home: Path
     process_table: ProcessTable
 
@@ -43,7 +40,7 @@ class Launcher:
         """Starts a CLI whose `owner_env`, JOB_ENV or SESSION_ENV, names its owner.  Raises `JobFailed`."""
         folder, executable = await self.working_directory(cwd), await self.discovery.find()
         own = {owner_env: owner_id, STATE_EVENTS_ENV: "1"}
-        environment = cli_environment(self.environment, executable.path) | own
+        environment = await self.discovery.cli_environment(executable.path) | own
         try:
             process = await start(
                 executable.path,

@@ -9,6 +9,7 @@ import pytest
 from sidecar_protocol.claude.doctor import ExecutableSource
 
 from sidecar.claude.process.discovery import Discovery, Executable, install_paths, read_version
+from sidecar.claude.process.login_shell import LoginShell
 from sidecar.job_handler import JobFailed
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="programs here are shell scripts")
@@ -25,9 +26,7 @@ async def find(
     home: Path, *, setting: str | None = None, shell_timeout_s: float = 30.0, **environment: str
 ) -> Executable:
     with anyio.fail_after(120):
-        return await Discovery(
-            setting=setting, environment=environment, home=home, shell_timeout_s=shell_timeout_s
-        ).find()
+        return await Discovery(setting, environment, home, LoginShell(environment, shell_timeout_s)).find()
 
 
 async def test_the_setting_takes_precedence(tmp_path: Path) -> None:
@@ -54,7 +53,7 @@ async def test_the_path_comes_before_the_known_places(tmp_path: Path) -> None:
 
 async def test_the_login_shell_is_used_if_the_path_has_no_claude(tmp_path: Path) -> None:
     hidden = program(tmp_path / "hidden" / "claude")
-    shell = program(tmp_path / "shell", f'echo "Welcome!"; [ "$1" = -lc ] && echo {hidden}')
+    shell = program(tmp_path / "shell", f'echo "Welcome!"; [ "$1" = -ilc ] && echo {hidden}')
     assert await find(tmp_path, SHELL=str(shell), PATH="") == Executable(hidden, ExecutableSource.LOGIN_SHELL)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import anyio
@@ -70,3 +71,55 @@ def test_a_folder_that_is_on_the_path_keeps_its_place() -> None:
 
 def test_an_empty_path_is_not_the_current_folder() -> None:
     assert cli_environment({}, Path("/nvm/bin/claude"))["PATH"] == "/nvm/bin"
+
+
+def test_the_login_shells_path_comes_before_the_apps() -> None:
+    environment = cli_environment({"PATH": "/usr/bin:/app"}, Path("/opt/bin/claude"), "/opt/bin:/usr/bin")
+    assert environment == {"PATH": "/opt/bin:/usr/bin:/app"}
+
+
+PACKAGED = {
+    "NODE_OPTIONS": "--require /app/hook.js",
+    "PYTHONHOME": "/mnt/hub/usr",
+    "PYTHONPATH": "/mnt/hub/usr/lib/python3",
+    "DYLD_LIBRARY_PATH": "/Applications/Hub.app/Frameworks",
+    "_PYI_ARCHIVE_FILE": "/app/sidecar",
+    "LD_LIBRARY_PATH": "/app/_internal",
+    "LD_PRELOAD": "/mnt/hub/libexec.so",
+    "APPIMAGE": "/home/me/Hub.AppImage",
+    "ARGV0": "./Hub.AppImage",
+    "OWD": "/home/me",
+    "APPIMAGE_UUID": "1",
+}
+
+
+def test_the_apps_own_libraries_and_interpreters_are_not_inherited() -> None:
+    assert inherited({**PACKAGED, "HOME": "/home/me"}) == {"HOME": "/home/me"}
+
+
+def test_the_library_path_of_the_user_is_restored() -> None:
+    frozen = {"LD_LIBRARY_PATH": "/app/_internal:/opt/cuda", "LD_LIBRARY_PATH_ORIG": "/opt/cuda"}
+    assert inherited(frozen) == {"LD_LIBRARY_PATH": "/opt/cuda"}
+    assert inherited({"LD_LIBRARY_PATH": "/app/_internal", "LD_LIBRARY_PATH_ORIG": ""}) == {}
+
+
+def test_entries_of_an_appimage_are_removed_from_every_list() -> None:
+    mounted = {
+        "APPDIR": "/mnt/hub",
+        "PATH": "/mnt/hub/usr/bin:/usr/bin:/mnt/hubble/bin",
+        "XDG_DATA_DIRS": "/mnt/hub/usr/share",
+        "GSETTINGS_SCHEMA_DIR": "/mnt/hub/usr/share/glib-2.0/schemas:/usr/share/glib",
+        "HTTPS_PROXY": "http://proxy:8080",
+    }
+    assert inherited(mounted) == {
+        "PATH": "/usr/bin:/mnt/hubble/bin",
+        "GSETTINGS_SCHEMA_DIR": "/usr/share/glib",
+        "HTTPS_PROXY": "http://proxy:8080",
+    }
+
+
+def test_the_sidecars_own_virtual_environment_is_not_inherited_but_the_users_is() -> None:
+    ours = {"VIRTUAL_ENV": sys.prefix, "VIRTUAL_ENV_PROMPT": "sidecar", "PATH": f"{sys.prefix}/bin:/usr/bin"}
+    assert inherited(ours) == {"PATH": "/usr/bin"}
+    theirs = {"VIRTUAL_ENV": "/home/me/venv", "VIRTUAL_ENV_PROMPT": "mine", "PATH": "/home/me/venv/bin:/usr/bin"}
+    assert inherited(theirs) == theirs

@@ -79,6 +79,7 @@ const VERBS: Readonly<Record<string, string>> = {
   issue_assigned: "assigned",
   issue_commented: "commented",
   issue_worklogged: "logged work",
+  issue_worklog_deleted: "deleted logged work",
   page_created: "page created",
   page_edited: "page edited",
   page_commented: "page commented",

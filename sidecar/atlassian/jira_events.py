@@ -1,0 +1,131 @@
+"""The events of one Jira issue."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from sidecar.atlassian.adf import adf_text
+from sidecar.atlassian.fields import get_string, get_time_ms
+from sidecar.atlassian.source import DESCRIPTION_CHARS, SyncContext
+from sidecar.feed import FeedEvent
+from sidecar.json_reader import get, get_count, get_object, get_objects
+
+VALUE_CHARS: Final = 120
+"""Maximum length of a field's old and new value; for a description they would be the whole text twice."""
+WORKLOG_FIELDS: Final = frozenset(
+    {"timespent", "timeestimate", "timeoriginalestimate", "worklogid", "worklogtimespent", "aggregatetimespent"}
+)
+"""Fields that change when work is logged: the worklog is an event of its own, and so is its deletion."""
+
+
+class IssueEvents:
+    """Collects the events of one issue."""
+
+    def __init__(self, context: SyncContext, issue_id: str, issue: Any) -> None:
+        self.events: list[FeedEvent] = []
+        self._context = context
+        self._object_id = f"issue:{issue_id}"
+        self._fields = get_object(issue, "fields")
+        key = get_string(issue, "key") or issue_id
+        self._base: dict[str, Any] = {
+            "title": f"{key} {get_string(self._fields, 'summary') or ''}".strip(),
+            "url": f"{context.base_url}/browse/{key}",
+            "container_id": get_string(self._fields, "project", "key"),
+            "container": get_string(self._fields, "project", "name"),
+            "object_id": issue_id,
+            "issue_key": key,
+        }
+
+    def _add(self, suffix: str, event_type: str, at_ms: int | None, author: object, **fields: Any) -> None:
+        author_id, actor = get_string(author, "accountId"), get_string(author, "displayName")
+        fields = {**self._base, "actor": actor, **fields}
+        self.events += self._context.events(self._object_id, suffix, event_type, at_ms, author_id, **fields)
+
+    def add_created(self) -> None:
+        at_ms, author = get_time_ms(self._fields, "created"), get(self._fields, "creator")
+        text, parent = _text(get(self._fields, "description")), get_string(self._fields, "parent", "key")
+        links = () if parent is None else (parent,)
+        self._add("created", "issue_created", at_ms, author, description=text, links=links)
+
+    def add_history(self, history: Mapping[str, Any], kinds: Mapping[str, str]) -> None:
+        """Adds a change of several fields: transitions, assignments, deleted worklogs, and one event for the rest."""
+        history_id = get_string(history, "id")
+        if history_id is None:
+            return
+        at_ms, author = get_time_ms(history, "created"), get(history, "author")
+        prefix = f"history:{history_id}"
+        others = []
+        for item in get_objects(history, "items"):
+            name = (get_string(item, "fieldId") or get_string(item, "field") or "").casefold()
+            if name == "status":
+                details = {
+                    "description": _change(item),
+                    "status": get_string(item, "toString"),
+                    "previous_status": get_string(item, "fromString"),
+                    "status_kind": kinds.get(get_string(item, "to") or ""),
+                }
+                self._add(f"{prefix}:status", "issue_transitioned", at_ms, author, **details)
+            elif name == "assignee":
+                self._add(f"{prefix}:assignee", "issue_assigned", at_ms, author, description=_change(item))
+            elif name not in WORKLOG_FIELDS:
+                others.append(item)
+            elif name == "worklogid" and get_string(item, "from") and not get_string(item, "to"):
+                text = _deleted_time(history)
+                self._add(f"{prefix}:worklog", "issue_worklog_deleted", at_ms, author, description=text)
+        if others:
+            text = "\n".join(f"{get_string(item, 'field') or '?'}: {_change(item)}" for item in others)
+            links = tuple(_linked_keys(others))
+            self._add(f"{prefix}:fields", "issue_updated", at_ms, author, description=text, links=links)
+
+    def add_comment(self, comment: Mapping[str, Any]) -> None:
+        comment_id = get_string(comment, "id")
+        if comment_id is not None:
+            at_ms, author, text = get_time_ms(comment, "created"), get(comment, "author"), _text(get(comment, "body"))
+            url = f"{self._base['url']}?focusedCommentId={comment_id}"
+            self._add(f"comment:{comment_id}", "issue_commented", at_ms, author, description=text, url=url)
+
+    def add_worklog(self, worklog: Mapping[str, Any]) -> None:
+        worklog_id, started_ms = get_string(worklog, "id"), get_time_ms(worklog, "started")
+        if worklog_id is None or started_ms is None:
+            return
+        spent_s = get_count(worklog, "timeSpentSeconds") or 0
+        comment = _text(get(worklog, "comment"))
+        self._add(
+            f"worklog:{worklog_id}",
+            "issue_worklogged",
+            started_ms,
+            get(worklog, "author"),
+            end_ms=started_ms + spent_s * 1000,
+            description="\n".join(filter(None, (get_string(worklog, "timeSpent"), comment))) or None,
+            raw={"seconds": spent_s},
+        )
+
+
+def _deleted_time(history: Mapping[str, Any]) -> str | None:
+    """Returns how long a deleted worklog was, in Jira's words: `30 minutes`."""
+    named = ((get_string(item, "field") or "", item) for item in get_objects(history, "items"))
+    return next((get_string(item, "fromString") for name, item in named if name.casefold() == "worklogtimespent"), None)
+
+
+def _text(document: object) -> str | None:
+    return adf_text(document, DESCRIPTION_CHARS) or None
+
+
+def _change(item: Mapping[str, Any]) -> str:
+    """Returns `Doing → In Review`; a null on either side is shown as a dash."""
+    values = [get_string(item, f"{side}String") or get_string(item, side) or "–" for side in ("from", "to")]
+    return " → ".join(_shorten(value) for value in values)
+
+
+def _shorten(value: str) -> str:
+    value = " ".join(value.split())
+    return value if len(value) <= VALUE_CHARS else value[: VALUE_CHARS - 1] + "…"
+
+
+def _linked_keys(items: Iterable[Mapping[str, Any]]) -> Iterable[str]:
+    """Yields the issue keys that a change names: a linked issue, and the previous key of a moved one."""
+    for item in items:
+        name = (get_string(item, "field") or "").casefold()
+        if name == "link":
+            yield from filter(None, (get_string(item, "to"), get_string(item, "from")))
+        elif name == "key":
+            yield from filter(None, (get_string(item, "fromString"),))
