@@ -203,7 +203,7 @@ async def test_notifications_that_a_client_opted_out_of_are_logged_but_not_sent(
 async def test_nothing_is_sent_before_the_handshake(app: InProcessApp) -> None:
     other = InProcessApp(app.database.path.with_name("another.db"))
     progress(other, "j", 0.5)
-    other.outbox.notify(SystemState(state=ProcessState.DEGRADED))
+    other.outbox.notify(SystemState(state=ProcessState.DRAINING))
     other.job_queue.journal.enqueue(Echo())
     await other.run_pending()
     assert other.received == []
