@@ -253,6 +253,7 @@ class Reader:
         self._on_receive = on_receive
         self._is_pollable = _is_pollable(descriptor)
         self._has_ended = False
+        self._is_at_eof = False
         self._is_finished = False
         self._chunk_handled = threading.Event()
 
@@ -270,11 +271,28 @@ class Reader:
         self._has_ended = True
 
     def finish(self, timeout_s: float) -> None:
-        """Handles lines that were read, for at most `timeout_s` seconds, and ignores everything after that."""
+        """Handles what stdin has left behind, for at most `timeout_s` seconds, and ignores everything after that."""
         deadline = self._loop.time() + timeout_s
-        while self._loop.time() < deadline and (event := self._connection.next_event()) is not None:
-            self._handle(event)
+        while self._loop.time() < deadline:
+            if (event := self._connection.next_event()) is not None:
+                self._handle(event)
+            elif not self._read_rest():
+                break
         self._is_finished = True
+
+    def _read_rest(self) -> bool:
+        """Reads what is left behind a closed end, if there is more; that does not block."""
+        if self._is_at_eof or not self._is_pollable or not _has_hung_up(self._descriptor):
+            return False
+        self._take(os.read(self._descriptor, READ_BYTES))
+        return True
+
+    def _take(self, data: bytes) -> None:
+        if data:
+            self._connection.receive(data)
+        else:
+            self._connection.receive_eof()
+            self._is_at_eof = True
 
     def _on_readable(self) -> None:
         try:
@@ -300,12 +318,10 @@ class Reader:
     def _receive(self, data: bytes) -> None:
         if self._is_finished:
             return
-        if data:
-            if self._on_receive is not None:
-                self._on_receive()
-            self._connection.receive(data)
-        else:
-            self._connection.receive_eof()
+        if data and self._on_receive is not None:
+            self._on_receive()
+        self._take(data)
+        if not data:
             if self._is_pollable:
                 self._loop.remove_reader(self._descriptor)
             self._has_ended = True
