@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "68b50a714693be45";
+export const SCHEMA_HASH = "cacbd4de3dde40e8";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -947,7 +947,8 @@ export type PermissionDecision = "allow" | "deny";
  * - `user`: A prompt.
  * - `tool_use`: Claude calls a tool; `text` is the tool's name, and `raw` contains its input.
  * - `error`: The reason why a turn failed.
- * - `notice`: Something that happened to the session, such as the end of a background task.
+ * - `cleared`: The conversation was cleared, as by `/clear`: Claude no longer knows the messages before.
+ * - `notice`: Something that happened to the session: a background task ended, or it goes on in a new conversation.
  * - `raw`: Other output of the CLI, such as types of a newer release.
  */
 export const MessageKind = {
@@ -960,7 +961,9 @@ export const MessageKind = {
   TOOL_RESULT: "tool_result",
   /** The reason why a turn failed. */
   ERROR: "error",
-  /** Something that happened to the session, such as the end of a background task. */
+  /** The conversation was cleared, as by `/clear`: Claude no longer knows the messages before. */
+  CLEARED: "cleared",
+  /** Something that happened to the session: a background task ended, or it goes on in a new conversation. */
   NOTICE: "notice",
   /** Other output of the CLI, such as types of a newer release. */
   RAW: "raw",
@@ -971,10 +974,11 @@ export const MessageKind = {
  * - `user`: A prompt.
  * - `tool_use`: Claude calls a tool; `text` is the tool's name, and `raw` contains its input.
  * - `error`: The reason why a turn failed.
- * - `notice`: Something that happened to the session, such as the end of a background task.
+ * - `cleared`: The conversation was cleared, as by `/clear`: Claude no longer knows the messages before.
+ * - `notice`: Something that happened to the session: a background task ended, or it goes on in a new conversation.
  * - `raw`: Other output of the CLI, such as types of a newer release.
  */
-export type MessageKind = "user" | "assistant_text" | "thinking" | "tool_use" | "tool_result" | "error" | "notice" | "raw";
+export type MessageKind = "user" | "assistant_text" | "thinking" | "tool_use" | "tool_result" | "error" | "cleared" | "notice" | "raw";
 
 /** Matching messages, newest first. */
 export interface MessageHits {
@@ -1003,7 +1007,7 @@ export interface MessageHit {
 /** A conversation with Claude that the sidecar stores.  Its turns are jobs of type `claude.turn`. */
 export interface Session {
   session_id: string;
-  /** The session's id in the CLI; null before the first turn.  `claude.spawn` refuses it. */
+  /** The conversation's id in the CLI; null before the first turn and after `/clear`.  `claude.spawn` refuses it. */
   claude_session_id: string | null;
   /** The session that it was forked from. */
   forked_from: string | null;
@@ -1011,7 +1015,11 @@ export interface Session {
   title: string | null;
   /** Claude's working directory; null for the home folder. */
   cwd: string | null;
+  /** The name of the git worktree that Claude works in, or null; `cwd` is its folder after the first turn. */
+  worktree: string | null;
+  /** Null for the model in the user's Claude settings.  `/model` in a prompt changes it. */
   model: string | null;
+  /** Null for the mode in the user's Claude settings. */
   permission_mode: PermissionMode | null;
   allowed_tools: string[];
   system_prompt: string | null;
@@ -1362,6 +1370,32 @@ export interface Schedule {
   last_run_at: string | null;
   /** The job that was created last.  It may have been pruned since. */
   last_job_id: string | null;
+}
+
+/** The copies in the folder `backups`, newest first. */
+export interface BackupList {
+  backups: Backup[];
+}
+
+/** A copy of the database. */
+export interface Backup {
+  name: string;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  made_at: string;
+  size_bytes: number;
+  /** The migration that it was made before; null for a daily copy. */
+  before_migration: string | null;
+  /** Number of rows by kind, such as `jobs`. */
+  contents: Record<string, number>;
+  /** Why it cannot be restored; null if it can. */
+  problem: string | null;
+}
+
+/** A restore that the next start completes. */
+export interface RestoreBegun {
+  name: string;
+  /** The file beside the database under which the present one will be kept. */
+  kept_as: string;
 }
 
 /** The name and version of the client, written to the log. */
@@ -1781,6 +1815,22 @@ export interface JobProgress {
   message: string | null;
 }
 
+/**
+ * The database was missing or empty at a start, and a new one has taken its place although backups exist.
+ *
+ * Sent once.  `system.health` is `degraded` until the backup is restored or moved away.
+ */
+export interface DatabaseLost {
+  /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
+  seq: number;
+  /** When it was logged.  UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  at: string;
+  /** The name of the newest backup. */
+  backup: string;
+  /** Advice for the user. */
+  hint: string;
+}
+
 /** The state of the process changed. */
 export interface SystemState {
   state: ProcessState;
@@ -1813,6 +1863,18 @@ export interface ProgressValue {
 export interface ExportActivity {
   /** @default "csv" */
   format?: ActivityFileFormat;
+  /**
+   * The separator of a CSV file.
+   *
+   * @default ","
+   */
+  separator?: CsvSeparator;
+  /**
+   * Whether a CSV file begins with a byte order mark, without which Excel does not read it as UTF-8.
+   *
+   * @default true
+   */
+  byte_order_mark?: boolean;
   /** Absolute path in an existing folder outside the data folder; null for a new file in its subfolder `exports`. */
   path?: string | null;
   /**
@@ -1841,11 +1903,16 @@ export interface ExportActivity {
 /**
  * The format of an exported file.
  *
- * - `csv`: UTF-8 with a byte order mark, for spreadsheets.  No cell is read as a formula.
+ * - `csv`: UTF-8, for spreadsheets.  No cell is read as a formula, also not by a spreadsheet that expects another
+ * separator:
+ * an apostrophe precedes what would begin one.
  * - `jsonl`: One event per line, as in `activity.events.list`.
  */
 export const ActivityFileFormat = {
-  /** UTF-8 with a byte order mark, for spreadsheets.  No cell is read as a formula. */
+  /**
+   * UTF-8, for spreadsheets.  No cell is read as a formula, also not by a spreadsheet that expects another separator:
+   * an apostrophe precedes what would begin one.
+   */
   CSV: "csv",
   /** One event per line, as in `activity.events.list`. */
   JSONL: "jsonl",
@@ -1854,10 +1921,30 @@ export const ActivityFileFormat = {
 /**
  * The format of an exported file.
  *
- * - `csv`: UTF-8 with a byte order mark, for spreadsheets.  No cell is read as a formula.
+ * - `csv`: UTF-8, for spreadsheets.  No cell is read as a formula, also not by a spreadsheet that expects another
+ * separator:
+ * an apostrophe precedes what would begin one.
  * - `jsonl`: One event per line, as in `activity.events.list`.
  */
 export type ActivityFileFormat = "csv" | "jsonl" | "markdown";
+
+/**
+ * The character between two cells of a CSV file.
+ *
+ * - `;`: Expected by Excel where the comma is the decimal sign, for example in German and French.
+ */
+export const CsvSeparator = {
+  COMMA: ",",
+  /** Expected by Excel where the comma is the decimal sign, for example in German and French. */
+  SEMICOLON: ";",
+  TAB: "\t",
+} as const;
+/**
+ * The character between two cells of a CSV file.
+ *
+ * - `;`: Expected by Excel where the comma is the decimal sign, for example in German and French.
+ */
+export type CsvSeparator = "," | ";" | "\t";
 
 /** The exported file. */
 export interface ActivityFile {
@@ -2396,6 +2483,8 @@ export interface ClaudeSessionsCreateParams {
   allowed_tools?: string[];
   /** Appended to Claude Code's own system prompt. */
   system_prompt?: string | null;
+  /** @default false */
+  worktree?: boolean;
 }
 
 /** Params of `claude.sessions.list`. */
@@ -2421,6 +2510,8 @@ export interface ClaudeSessionsUpdateParams {
   /** A Claude session's id. */
   session_id: string;
   title?: string | null;
+  /** An absolute path. */
+  cwd?: string | null;
   /** An alias (opus, sonnet) or the full name of a model. */
   model?: string | null;
   permission_mode?: PermissionMode | null;
@@ -2459,6 +2550,8 @@ export interface ClaudeSessionsForkParams {
   /** A Claude session's id. */
   session_id: string;
   title?: string | null;
+  /** The `message_id` of a message. */
+  message_id?: string | null;
 }
 
 /** Params of `claude.messages.list`. */
@@ -2699,6 +2792,14 @@ export interface JobsSchedulesRunParams {
   schedule_id: string;
 }
 
+/** Params of `system.backups.list`. */
+export type SystemBackupsListParams = Record<string, never>;
+
+/** Params of `system.backups.restore`. */
+export interface SystemBackupsRestoreParams {
+  name: string;
+}
+
 /** Params of `initialize`. */
 export interface InitializeParams {
   protocol_version: number;
@@ -2923,6 +3024,9 @@ export interface Methods {
   /**
    * Creates a session.  No process is started before its first turn.
    *
+   * With `worktree`, the first turn creates a git worktree of the repository at `cwd`, where Claude then works, on a
+   * branch of its own.  It remains when the session is deleted.
+   *
    * Replaces POST /claude/session.
    */
   "claude.sessions.create": { params: ClaudeSessionsCreateParams; result: Session };
@@ -2939,7 +3043,10 @@ export interface Methods {
    */
   "claude.sessions.get": { params: ClaudeSessionsGetParams; result: Session };
   /**
-   * Changes the given settings.  A running turn adopts model and mode; the rest applies from the next turn on.
+   * Changes the given settings; null resets title, cwd, model and mode to what a new session has.
+   *
+   * A running turn adopts a new model and mode; the rest, and what is reset, applies from the next turn on.  A new
+   * `cwd` is for a project that was moved: the conversation goes on there.
    *
    * Errors: session_not_found.
    */
@@ -2966,7 +3073,9 @@ export interface Methods {
    */
   "claude.sessions.interrupt": { params: ClaudeSessionsInterruptParams; result: Session };
   /**
-   * Creates a session with the settings and messages of another; later turns affect only one of them.
+   * Creates a session with the settings and messages of another, up to `message_id` if it is given.
+   *
+   * Its Claude knows these messages and nothing that is said in the other session later.  Files are not changed.
    *
    * Errors: session_not_found.
    */
@@ -3146,6 +3255,17 @@ export interface Methods {
    * Errors: schedule_not_found.
    */
   "jobs.schedules.run": { params: JobsSchedulesRunParams; result: Job };
+  /** Returns the backups with what they contain. */
+  "system.backups.list": { params: SystemBackupsListParams; result: BackupList };
+  /**
+   * Checks a backup, then ends the process with exit code 0; the next start puts it in place of the database.
+   *
+   * Start the sidecar again when it has ended.  Nothing is deleted: the present database is kept under another
+   * name.  If the sidecar does not start, run `sidecar restore` instead.
+   *
+   * Errors: backup_not_found, backup_unusable.
+   */
+  "system.backups.restore": { params: SystemBackupsRestoreParams; result: RestoreBegun };
   /**
    * Performs the handshake.  Notifications are sent after the response.
    *
@@ -3345,6 +3465,10 @@ export interface NestedMethods<Options> {
       /**
        * Creates a session.  No process is started before its first turn.
        *
+       * With `worktree`, the first turn creates a git worktree of the repository at `cwd`, where Claude then works, on
+       * a
+       * branch of its own.  It remains when the session is deleted.
+       *
        * Replaces POST /claude/session.
        */
       readonly create: ((params?: ClaudeSessionsCreateParams, options?: Options) => Promise<Session>);
@@ -3361,7 +3485,10 @@ export interface NestedMethods<Options> {
        */
       readonly get: ((params: ClaudeSessionsGetParams, options?: Options) => Promise<Session>);
       /**
-       * Changes the given settings.  A running turn adopts model and mode; the rest applies from the next turn on.
+       * Changes the given settings; null resets title, cwd, model and mode to what a new session has.
+       *
+       * A running turn adopts a new model and mode; the rest, and what is reset, applies from the next turn on.  A new
+       * `cwd` is for a project that was moved: the conversation goes on there.
        *
        * Errors: session_not_found.
        */
@@ -3388,7 +3515,9 @@ export interface NestedMethods<Options> {
        */
       readonly interrupt: ((params: ClaudeSessionsInterruptParams, options?: Options) => Promise<Session>);
       /**
-       * Creates a session with the settings and messages of another; later turns affect only one of them.
+       * Creates a session with the settings and messages of another, up to `message_id` if it is given.
+       *
+       * Its Claude knows these messages and nothing that is said in the other session later.  Files are not changed.
        *
        * Errors: session_not_found.
        */
@@ -3630,11 +3759,20 @@ export interface NestedMethods<Options> {
       readonly run: ((params: JobsSchedulesRunParams, options?: Options) => Promise<Job>);
     };
   };
-  readonly rpc: {
-    /** Returns the contract as an OpenRPC document. */
-    readonly discover: ((params?: RpcDiscoverParams, options?: Options) => Promise<OpenRpc>);
-  };
   readonly system: {
+    readonly backups: {
+      /** Returns the backups with what they contain. */
+      readonly list: ((params?: SystemBackupsListParams, options?: Options) => Promise<BackupList>);
+      /**
+       * Checks a backup, then ends the process with exit code 0; the next start puts it in place of the database.
+       *
+       * Start the sidecar again when it has ended.  Nothing is deleted: the present database is kept under another
+       * name.  If the sidecar does not start, run `sidecar restore` instead.
+       *
+       * Errors: backup_not_found, backup_unusable.
+       */
+      readonly restore: ((params: SystemBackupsRestoreParams, options?: Options) => Promise<RestoreBegun>);
+    };
     /**
      * Checks whether the sidecar works.  Cheap enough for a heartbeat.
      *
@@ -3653,6 +3791,10 @@ export interface NestedMethods<Options> {
      * Secrets are redacted.
      */
     readonly diagnostics: ((params?: SystemDiagnosticsParams, options?: Options) => Promise<Diagnostics>);
+  };
+  readonly rpc: {
+    /** Returns the contract as an OpenRPC document. */
+    readonly discover: ((params?: RpcDiscoverParams, options?: Options) => Promise<OpenRpc>);
   };
 }
 
@@ -3713,6 +3855,12 @@ export interface Notifications {
   "jobs.log_added": JobLogAdded;
   /** A running job reported progress.  `jobs.get` has the last value, at most a second old. */
   "jobs.progress": JobProgress;
+  /**
+   * The database was missing or empty at a start, and a new one has taken its place although backups exist.
+   *
+   * Sent once.  `system.health` is `degraded` until the backup is restored or moved away.
+   */
+  "system.database_lost": DatabaseLost;
   /** The state of the process changed. */
   "system.state": SystemState;
   /** Progress of a request with a `_meta.progress_token`.  Never sent after its response, which is its end. */
@@ -3803,6 +3951,8 @@ export const METHOD_NAMES = [
   "jobs.schedules.list",
   "jobs.schedules.update",
   "jobs.schedules.run",
+  "system.backups.list",
+  "system.backups.restore",
   "initialize",
   "shutdown",
   "rpc.discover",
@@ -3836,6 +3986,7 @@ export const NOTIFICATION_NAMES = [
   "jobs.updated",
   "jobs.log_added",
   "jobs.progress",
+  "system.database_lost",
   "system.state",
   "$/progress",
 ] as const satisfies readonly (keyof Notifications)[];
@@ -3854,6 +4005,7 @@ export const DURABLE_NOTIFICATIONS = [
   "jobs.schedule_updated",
   "jobs.updated",
   "jobs.log_added",
+  "system.database_lost",
 ] as const satisfies readonly (keyof Notifications)[];
 
 export const JOB_TYPE_NAMES = [
@@ -3918,7 +4070,9 @@ export type ErrorKind =
   | "unknown_job_type"
   | "idempotency_key_reused"
   | "job_not_finished"
-  | "schedule_not_found";
+  | "schedule_not_found"
+  | "backup_not_found"
+  | "backup_unusable";
 
 export const ERROR_CODES = {
   /** No account of this product has this id. */
@@ -4017,4 +4171,8 @@ export const ERROR_CODES = {
   job_not_finished: 4091,
   /** No schedule has this id. */
   schedule_not_found: 4044,
+  /** No backup has this name. */
+  backup_not_found: 4040,
+  /** The backup cannot replace the database; nothing was changed. */
+  backup_unusable: 4229,
 } as const satisfies Record<ErrorKind, number>;

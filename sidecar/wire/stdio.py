@@ -289,6 +289,8 @@ class Reader:
 
     def _take(self, data: bytes) -> None:
         if data:
+            if self._on_receive is not None:
+                self._on_receive()
             self._connection.receive(data)
         else:
             self._connection.receive_eof()
@@ -318,8 +320,6 @@ class Reader:
     def _receive(self, data: bytes) -> None:
         if self._is_finished:
             return
-        if data and self._on_receive is not None:
-            self._on_receive()
         self._take(data)
         if not data:
             if self._is_pollable:
