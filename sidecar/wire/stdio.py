@@ -322,9 +322,7 @@ class Reader:
             return
         self._take(data)
         if not data:
-            if self._is_pollable:
-                self._loop.remove_reader(self._descriptor)
-            self._has_ended = True
+            self.stop()
         self._handle_events()
 
     def _handle_events(self) -> None:

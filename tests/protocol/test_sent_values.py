@@ -1,4 +1,4 @@
-"""Whatever the contract declares for the sidecar to send is sent somewhere in its code."""
+"""Values that the contract declares for the sidecar to send are sent somewhere in its code."""
 
 import enum
 import inspect
