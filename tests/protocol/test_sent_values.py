@@ -9,10 +9,11 @@ from importlib import import_module
 from pathlib import Path
 
 import sidecar_protocol
-from sidecar_protocol.claude.permissions import PermissionDecision
+from sidecar_protocol import catalog
 from sidecar_protocol.claude.runs import PermissionMode
 from sidecar_protocol.contract import Notification, RpcError
 from sidecar_protocol.errors import MessageTooLarge, ParseError
+from sidecar_protocol.export.schemas import params_of
 from sidecar_protocol.jobs import JobLogLevel
 
 SOURCES = "\n".join(
@@ -20,7 +21,8 @@ SOURCES = "\n".join(
     for path in (Path(__file__).parents[2] / "sidecar").rglob("*.py")
     if "commandline" not in path.parts and "transcripts" not in path.parts
 )
-CHOSEN_BY_CLIENTS = {PermissionDecision, PermissionMode}
+CHOSEN_BY_CLIENTS = {PermissionMode}
+"""Enumerations whose values are sent back as a client has set them."""
 FROM_OLD_ROWS = {JobLogLevel.DEBUG}
 """Values that only a database of the old backend has."""
 FROM_THE_CONNECTION = {ParseError, MessageTooLarge}
@@ -34,11 +36,21 @@ def declared() -> Iterator[type]:
                 yield found
 
 
+def sent_enumerations() -> set[str]:
+    """Returns the names of the enumerations in results and notifications."""
+    methods = {method.result for method in catalog.methods()} - {None}
+    models = [*methods, *(job.result for job in catalog.JOB_TYPES), *map(params_of, catalog.NOTIFICATIONS)]
+    schemas = [model.model_json_schema(mode="serialization").get("$defs", {}) for model in models if model is not None]
+    return {name for definitions in schemas for name, schema in definitions.items() if "enum" in schema}
+
+
 def test_every_member_of_an_enumeration_is_sent() -> None:
+    names = sent_enumerations()
+    assert len(names) > 10
     unsent = [
-        str(member)
+        f"{one.__name__}.{member.name}"
         for one in declared()
-        if issubclass(one, enum.Enum) and one not in CHOSEN_BY_CLIENTS
+        if issubclass(one, enum.Enum) and one.__name__ in names and one not in CHOSEN_BY_CLIENTS
         for member in one
         if member not in FROM_OLD_ROWS
         if not re.search(rf"\b{one.__name__}\.{member.name}\b|['\"]{re.escape(str(member.value))}['\"]", SOURCES)
