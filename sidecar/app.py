@@ -262,10 +262,16 @@ class App:
         if client_pid is not None and client_pid not in (os.getppid(), os.getpid()):
             watch_process(client_pid, self._loop, lambda: self.end(exit_codes.HOST_DIED))
         self._loop.call_later(WORK_AFTER_S, self._start_work)
-        if lost_backup(self._database.rows) is not None:
-            from sidecar.system.backups import notify_of_lost_database  # noqa: PLC0415 - hardly ever needed
+        self._loop.call_soon(self._notify_of_lost_database)
 
-            notify_of_lost_database(self._runtime)
+    def _notify_of_lost_database(self) -> None:
+        try:
+            if lost_backup(self._database.rows) is not None:
+                from sidecar.system.backups import notify_of_lost_database  # noqa: PLC0415 - hardly ever needed
+
+                notify_of_lost_database(self._runtime)
+        except sqlite3.Error:  # it must not cost the handshake; the next start tries again
+            log.exception("whether a database was lost cannot be read")
 
     async def stop_work(self, deadline_s: float) -> tuple[int, bool]:
         return await self._features.stop_work(deadline_s)
