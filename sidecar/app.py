@@ -56,7 +56,7 @@ WORK_AFTER_S: Final = 0.01
 """Delay from the handshake to the start of work, whose imports would delay the first responses."""
 WORK_AT_LATEST_S: Final = 1.0
 """Delay from the start of the process to that of work if no client shakes hands: queued jobs are due."""
-BACKLOG_S: Final = 1.0
+BACKLOG_S: Final = 1.3
 """Time for the requests that stdin has left behind at its end; later ones are refused."""
 LAST_WRITE_S: Final = 0.2
 """Time for handling and writing what is left once the work is stopped."""
