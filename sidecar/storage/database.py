@@ -13,6 +13,7 @@ from pydantic_core import from_json
 from sidecar_protocol.contract import Encoded, Model
 
 from sidecar.paths import make_private_dir
+from sidecar.storage.failures import is_damage
 from sidecar.text import folded
 
 log = logging.getLogger(__name__)
@@ -26,8 +27,6 @@ PAGE_BYTES: Final = 4 * 1024 * 1024
 
 SQLITE_NEEDED: Final = (3, 37)
 """STRICT tables came with it; pyproject.toml and README.md name it too."""
-DAMAGED: Final = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
-"""The names of the errors that mean damage begin with these."""
 M = TypeVar("M", bound=Model)
 Row = Any
 """A tuple of the statement's columns."""
@@ -150,7 +149,7 @@ class Database:
         return self.fault
 
     def _note(self, error: sqlite3.Error) -> None:
-        if self.fault is None and getattr(error, "sqlite_errorname", "").startswith(DAMAGED):
+        if self.fault is None and is_damage(error):
             self.fault = str(error)
 
     def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:

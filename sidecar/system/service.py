@@ -120,7 +120,7 @@ class SystemService(System):
 
     def _check_health(self) -> Health:
         work, dropped = self._features.work_problem(), self._logs.dropped
-        lost = f"{dropped} log records were dropped because stderr or the log file did not accept them"
+        lost = f"{dropped} log records were dropped because the log file did not accept them"
         problems = {
             "database": self._database_problem(),
             "disk": _disk_problem(self._database.path.parent),
