@@ -2,7 +2,10 @@
 
 import csv
 import io
+import re
+from codecs import BOM_UTF8
 from collections.abc import AsyncIterator, Callable, Iterable
+from functools import partial
 from typing import Final
 
 import anyio.lowlevel
@@ -37,8 +40,21 @@ COLUMNS: Final = (
     "event_id",
 )
 """The columns of a CSV file, in order."""
-FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-"""A cell that begins with one of these is a formula (OWASP, CSV Injection), the last four in East Asian locales."""
+SEPARATORS: Final = ",;|\t\u060c\u061b"
+"""Separators that spreadsheets split lines at, depending on the locale; the last two are Arabic."""
+LINE_ENDS: Final = "\n\r\v\f\x1c-\x1e\x85\u2028\u2029"
+BLANKS: Final = (
+    r" \x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\xa0\u00ad\u061c\u1680\u180e\u2000-\u200f\u202a-\u202f\u205f-\u206f"
+    r"\u3000\ufeff"
+)
+"""Other characters that a spreadsheet may trim, or that a reader cannot see."""
+SIGNS: Final = r"=+\-@\u2212\u207a-\u207c\u208a-\u208c\ufb29\ufe62\ufe63\ufe66\ufe6b\uff0b\uff0d\uff1d\uff20"
+"""Characters that begin a formula (OWASP, CSV Injection), and those of other widths, which do in East Asian locales."""
+FORMULA: Final = re.compile(
+    f'^(?=[\t{LINE_ENDS}])|(?:^|(?<=[{SEPARATORS}{LINE_ENDS}]))(?=[{BLANKS}"]*[{SIGNS}])',
+)
+"""Places in a cell where a formula might begin: its beginning, after what another spreadsheet takes for a separator,
+and the beginning of a line, which is a new row where the quotes around the cell are not recognised."""
 
 
 class ExportHandler:
@@ -50,7 +66,7 @@ class ExportHandler:
         self._clock = clock
 
     async def run(self, job: ExportActivity, context: JobContext) -> ActivityFile:
-        suffix, begin, lines = FORMATS[job.format]
+        suffix, begin, lines = _format(job)
         if job.path is None:
             stamp = iso_now(self._clock).replace(":", "").replace(".", "")
             path = self._files.default_path(f"activity-{stamp}", suffix)
@@ -90,20 +106,20 @@ class ExportHandler:
 
 
 def _cell(value: object) -> str:
-    """Returns a value as text that no spreadsheet takes for a formula."""
+    """Returns a value as text in which no spreadsheet finds a formula, however it splits the file into cells."""
     text = "" if value is None else " ".join(value) if isinstance(value, list) else str(value)
-    return "'" + text if text.startswith(FORMULA_STARTS) else text
+    return FORMULA.sub("'", text)
 
 
-def _csv(rows: Iterable[Iterable[str]]) -> str:
+def _csv(rows: Iterable[Iterable[str]], separator: str) -> str:
     out = io.StringIO()
-    csv.writer(out).writerows(rows)
+    csv.writer(out, delimiter=separator).writerows(rows)
     return out.getvalue()
 
 
-def _csv_lines(page: list[bytes]) -> list[str]:
+def _csv_lines(page: list[bytes], separator: str) -> list[str]:
     events = map(from_json, page)
-    return [_csv([_cell(event[column]) for column in COLUMNS] for event in events)]
+    return [_csv(([_cell(event[column]) for column in COLUMNS] for event in events), separator)]
 
 
 def _json_lines(page: list[bytes]) -> list[str]:
@@ -117,10 +133,14 @@ def _markdown_lines(page: list[bytes]) -> Iterable[str]:
         yield f"- {when} {plain(event['event_type'])}{key}: {link(plain(event['title']), event['url'])}\n"
 
 
-FORMATS: Final[dict[ActivityFileFormat, tuple[str, bytes, Callable[[list[bytes]], Iterable[str]]]]] = {
-    # The byte order mark makes Excel read UTF-8; without it, it garbles every Korean title.
-    ActivityFileFormat.CSV: (".csv", b"\xef\xbb\xbf" + _csv([COLUMNS]).encode(), _csv_lines),
-    ActivityFileFormat.JSONL: (".jsonl", b"", _json_lines),
-    ActivityFileFormat.MARKDOWN: (".md", b"# Activity\n\n", _markdown_lines),
-}
-"""Each format's suffix, the beginning of the file, and the lines of a page of events."""
+def _format(job: ExportActivity) -> tuple[str, bytes, Callable[[list[bytes]], Iterable[str]]]:
+    """Returns the file's suffix, its beginning, and the function that returns the lines of a page of events."""
+    match job.format:
+        case ActivityFileFormat.JSONL:
+            return ".jsonl", b"", _json_lines
+        case ActivityFileFormat.MARKDOWN:
+            return ".md", b"# Activity\n\n", _markdown_lines
+        case ActivityFileFormat.CSV:
+            mark = BOM_UTF8 if job.byte_order_mark else b""
+            begin = mark + _csv([COLUMNS], job.separator).encode()
+            return ".csv", begin, partial(_csv_lines, separator=job.separator)

@@ -1,11 +1,14 @@
 """`activity.export`: the file is complete or missing, and no cell is a formula."""
 
 import csv
+import io
 import json
+import re
 import stat
-from collections.abc import Callable
+import unicodedata
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import anyio
 import pytest
@@ -18,6 +21,7 @@ from sidecar.feed import FeedEvent, Origin
 from sidecar.files import UserFiles
 from tests.conftest import StartRawClient
 from tests.in_process_app import EIGHT_O_CLOCK, InProcessApp
+from tests.process.raw_client import line
 
 JIRA = Origin("jira", "j")
 
@@ -80,15 +84,102 @@ async def test_a_csv_file_has_a_row_for_each_event(app: InProcessApp, tmp_path: 
     assert stat.S_IMODE((await anyio.Path(tmp_path / "exports").stat()).st_mode) == 0o700
 
 
-@pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"])
-async def test_no_cell_is_a_formula(app: InProcessApp, tmp_path: Path, first: str) -> None:
-    fields = {"title": f"{first}HYPERLINK(1)", "description": f"{first}1", "actor": f"{first}x", "status": f"{first}2"}
-    app.activity.write(JIRA, [event(f"{first}e", container=f"{first}c", **fields)])
+BLANKS: Final = (" ", "   ", "\t", "\u00a0", "\u3000", "\u200b", "\ufeff", "\x01", '"', ' "', '\u3000"" ')
+SEPARATORS: Final = (";", "\t", ",", "|", "؛", "\n", "\r\n", "\r", "\v", "\x85", "\u2028", "; ", ";\t ")
+STARTS: Final = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "﹦", "⁼", "−")
+HARMFUL: Final = (
+    *(f"{first}HYPERLINK(1)" for first in (*STARTS, "\t", "\r", "\n")),
+    *(
+        f"{blank}=1"
+        for blank in (" ", "   ", "\t", "\u00a0", "\u3000", "\u200b", "\ufeff", "\x01", '"', ' "', '\u3000"" ')
+    ),
+    *(
+        f"see{separator}=1+1"
+        for separator in (";", "\t", ",", "|", "؛", "\n", "\r\n", "\r", "\v", "\x85", "\u2028", "; ", ";\t ")
+    ),
+    *(f"see{separator}{first}1" for separator in (";", ", ", "\n") for first in STARTS),
+    'a;"=1+1"',
+    'a";"=1+1',
+    "a\n\"\"=cmd|' /C calc'!A0",
+    "'=1;=2",
+    "- one\n- two",
+)
+"""Texts of which a spreadsheet might take a part for a formula, however it splits the file into cells."""
+DELIMITERS: Final = (",", ";", "\t", "|", "؛")
+
+
+def cells(text: str) -> Iterator[str]:
+    """Yields the cells of a CSV file as spreadsheets split it, whether or not they know its separator and quotes."""
+    for delimiter in DELIMITERS:
+        for one in re.split(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]", text):
+            yield from one.split(delimiter)  # quotes as a part of the text
+            yield from (cell for row in csv.reader([one], delimiter=delimiter) for cell in row)
+        for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter):
+            yield from row
+    for row in csv.reader(io.StringIO(text, newline="")):  # LibreOffice offers several separators at once
+        yield from (part for cell in row for part in re.split(r"[,;\t]", cell))
+
+
+def is_formula(cell: str) -> bool:
+    """Returns whether a cell is a formula after blanks, quotes and invisible characters were trimmed, at any width."""
+    visible = re.sub(
+        r'^[\s"\x00-\x20\x7f-\xa0\u00ad\u061c\u200b-\u200f\u2028-\u202f\u2060-\u206f\u3000\ufeff]+', "", cell
+    )
+    return unicodedata.normalize("NFKC", visible).replace("\u2212", "-").startswith(("=", "+", "-", "@"))
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+async def test_no_cell_is_a_formula_however_the_file_is_split(
+    app: InProcessApp, tmp_path: Path, separator: str
+) -> None:
+    names = ("title", "description", "actor", "status", "container", "url")
+    app.activity.write(JIRA, [event(f"{harm}e", **dict.fromkeys(names, harm)) for harm in HARMFUL])
+    _, text = await export(app, tmp_path, separator=separator)
+    text = text.removeprefix("\ufeff")
+    assert [cell for cell in cells(text) if is_formula(cell)] == []
+    for row in csv.DictReader(io.StringIO(text, newline=""), delimiter=separator):
+        (harm,) = {row[name] for name in names}
+        assert row["event_id"] == f"{harm}e"
+        assert harm.replace("'", "") in {one.replace("'", "") for one in HARMFUL}  # nothing but apostrophes was added
+        assert harm not in HARMFUL
+
+
+async def test_ordinary_texts_are_exported_as_they_are(app: InProcessApp, tmp_path: Path) -> None:
+    texts = [
+        "a = b; c - d",
+        "1 + 1, it's",
+        "ada@example.com;bob",
+        "x;y\nz",
+        "PROJ-1: a→b",
+        "2026-11-23",
+        "a\tb",
+        "…",
+        "C++",
+    ]
+    app.activity.write(JIRA, [event(f"e-{number}", title=title) for number, title in enumerate(texts)])
     _, text = await export(app, tmp_path)
-    (row,) = csv.DictReader(text.removeprefix("\ufeff").splitlines(keepends=True))
-    for column in (*fields, "container", "event_id"):
-        assert row[column].startswith("'"), column
-        assert row[column][1] == first
+    rows = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""))
+    assert [row["title"] for row in rows] == texts[::-1]
+
+
+async def test_the_separator_and_the_byte_order_mark_can_be_chosen(app: InProcessApp, tmp_path: Path) -> None:
+    app.activity.write(JIRA, [event("e-1", title="a;b,c\td", links=("A-1", "B-2"))])
+    for separator in (",", ";", "\t"):
+        for mark in (True, False):
+            result, text = await export(
+                app, tmp_path / separator.strip() / str(mark), separator=separator, byte_order_mark=mark
+            )
+            assert text.startswith("\ufeff") is mark
+            assert text.removeprefix("\ufeff").startswith(separator.join(COLUMNS) + "\r\n")
+            (row,) = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""), delimiter=separator)
+            assert (row["title"], row["links"], result.rows) == ("a;b,c\td", "A-1 B-2", 1)
+
+
+def test_another_separator_is_refused(raw_client: StartRawClient) -> None:
+    with raw_client() as wire:
+        wire.initialize()
+        wire.send(line("jobs.create", 9, type="activity.export", payload={"separator": "x"}))
+        assert wire.answer(9)["error"]["data"]["kind"] == "invalid_params"
 
 
 async def test_json_lines_equal_the_list(app: InProcessApp, tmp_path: Path) -> None:

@@ -107,10 +107,20 @@ class ActivityFileFormat(StrEnum):
     """The format of an exported file."""
 
     CSV = "csv"
-    """UTF-8 with a byte order mark, for spreadsheets.  No cell is read as a formula."""
+    """UTF-8, for spreadsheets.  No cell is read as a formula, also not by a spreadsheet that expects another separator:
+    an apostrophe precedes what would begin one."""
     JSONL = "jsonl"
     """One event per line, as in `activity.events.list`."""
     MARKDOWN = "markdown"
+
+
+class CsvSeparator(StrEnum):
+    """The character between two cells of a CSV file."""
+
+    COMMA = ","
+    SEMICOLON = ";"
+    """Expected by Excel where the comma is the decimal sign, for example in German and French."""
+    TAB = "\t"
 
 
 class ActivityFile(Model):
@@ -128,6 +138,10 @@ class ExportActivity(JobSpec):
     result: ClassVar = ActivityFile
     policy: ClassVar = JobPolicy(recovery=Recovery.REQUEUE, concurrency=1)
     format: ActivityFileFormat = ActivityFileFormat.CSV
+    separator: CsvSeparator = CsvSeparator.COMMA
+    """The separator of a CSV file."""
+    byte_order_mark: Flag = True
+    """Whether a CSV file begins with a byte order mark, without which Excel does not read it as UTF-8."""
     path: FilePath | None = None
     """Absolute path in an existing folder outside the data folder; null for a new file in its subfolder `exports`."""
     overwrite: Flag = False
