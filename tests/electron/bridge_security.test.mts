@@ -251,7 +251,7 @@ test("nothing that a page sends ends the main process or fills its log", async (
   assert.equal((await open().page.system.health()).status, "ok");
 });
 
-test("a page that only listens to the state is told of it", async (t) => {
+test("a page that only listens to the state learns of changes", async (t) => {
   const { open, sidecar } = app(t);
   const { page } = open();
   const seen: string[] = [];
