@@ -107,9 +107,7 @@ class App:
         self._responses = Responses(self._connection, self._writer.queue_response, self._database, commit, self._new_id)
         # The one late binding: what is called after a commit needs the database, which requests the commits.
         presence = PresenceWatch(self._database, later, lambda: self.end(exit_codes.IO))
-        listeners = (self._responses, self._outbox, self._wire_out, *recording, presence)
-        self._unit_of_work.connect(self._database, *listeners)
-        presence.start()
+        self._unit_of_work.connect(self._database, self._responses, self._outbox, self._wire_out, *recording, presence)
         self._jobs = JobsFeature(self._database, self._outbox, self._clock, self._new_id, job_types)
         self._runtime = self._make_runtime()
         self._features = Features(self._runtime, self._jobs, event_log)

@@ -32,9 +32,7 @@ class PresenceWatch:
         self._call_later = call_later
         self._on_gone = on_gone
         self._is_gone = False
-
-    def start(self) -> None:
-        self._call_later(CHECK_S, self._check)
+        call_later(CHECK_S, self._check)
 
     def on_commit(self, failure: sqlite3.Error | None) -> None:
         if isinstance(failure, DatabaseMoved):
