@@ -5,11 +5,14 @@ The rest of the feature is the same for every provider: it schedules the syncs, 
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, Final, NamedTuple, Protocol
 
 from sidecar_protocol.accounts import AccountService
 from sidecar_protocol.calendar.accounts import CalendarProvider
 from sidecar_protocol.calendar.calendars import CalendarSyncError
+
+MAX_ATTENDEES: Final = 300
+"""Google's own interface shows no more.  The attendees of a large meeting can take a megabyte."""
 
 
 class TimeRange(NamedTuple):
@@ -76,6 +79,14 @@ class EventProblem(NamedTuple):
     reason: str
     """A clause such as "its start cannot be read"."""
     is_skipped: bool
+
+
+def stored_attendees(attendees: Sequence[dict[str, Any]], owner: dict[str, Any] | None) -> list[dict[str, Any]] | None:
+    """Returns the attendees of an event that are stored: at most `MAX_ATTENDEES`, among them the account's owner."""
+    stored = list(attendees[:MAX_ATTENDEES])
+    if owner is not None and owner not in stored:
+        stored[-1] = owner
+    return stored or None
 
 
 @dataclass(frozen=True, slots=True)

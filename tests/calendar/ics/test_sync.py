@@ -144,6 +144,17 @@ async def test_changed_added_and_removed_events_are_stored(harness: CalendarHarn
     assert calendar.name == "Another name"
 
 
+async def test_the_owners_answer_is_found_among_many_attendees(harness: CalendarHarness, server: FakeIcs) -> None:
+    others = [f"ATTENDEE;PARTSTAT=ACCEPTED:mailto:p{number}@example.com" for number in range(450)]
+    owner = f"ATTENDEE;PARTSTAT=DECLINED:mailto:{OWNER.upper()}"
+    server.put(vcalendar(vevent(*PAST, *others, owner)))
+    await connect(harness, server.address)
+    [event] = await harness.events()
+    assert (event["response_status"], len(event["attendees"])) == ("declined", 300)
+    assert (event["attendees"][0]["email"], event["attendees"][-1]["email"]) == ("p0@example.com", OWNER.upper())
+    assert [it["status"] for it in await harness.feed("ics")] == ["declined"]
+
+
 async def test_the_time_range_moves_even_if_the_file_does_not_change(
     harness: CalendarHarness, server: FakeIcs, clock: ManualClock
 ) -> None:
