@@ -71,6 +71,10 @@ class RemoteEvent(NamedTuple):
     original_start_time: str | None = None
     sequence: int | None = None
 
+    def is_over(self, at_ts: int) -> bool:
+        """Returns whether it has ended by then.  An event without a duration is over after its start."""
+        return self.end_ts <= at_ts and self.start_ts < at_ts
+
 
 class EventProblem(NamedTuple):
     """An event that was left out, or that may be stored otherwise than it was meant."""
@@ -139,8 +143,10 @@ class AccountReader(Protocol):
     def list_events(self, query: EventQuery) -> AsyncGenerator[RemoteEventPage, None]:
         """Yields the events of a calendar or their changes.  Raises `CursorExpired` and `CalendarRefused`.
 
-        A query without a cursor yields every event that overlaps the time range.  A provider that cannot list changes
-        answers a query with a cursor by an empty page if nothing has changed, and else raises `CursorExpired`.
+        A query without a cursor yields every event that overlaps the time range, by the times that it is given here;
+        stored events that are missing from the answer are deleted.  It may yield others, too.  A provider that cannot
+        list changes answers a query with a cursor by an empty page if nothing has changed, and else raises
+        `CursorExpired`.
         """
 
 
