@@ -43,8 +43,8 @@ RESPONSE_EVENTS: Final = 1_000
 PAGE_EVENTS: Final = 250
 """Events per `RemoteEventPage`."""
 MARGIN_S: Final = 27 * 3_600
-"""How much wider than the time range a query is on each side: Google places an all-day event by the zone of its calendar,
-and we by that of the account.  Zones are up to 26 hours apart."""
+"""How much wider than the time range a query is on each side: Google places an all-day event by the zone of its
+calendar, and we by that of the account.  Zones are up to 26 hours apart."""
 MAX_RESPONSES: Final = 1_000
 """A million events; more means that Google's pages do not end."""
 EVENT_FIELDS: Final = f"nextPageToken,nextSyncToken,items({google_events.FIELDS})"
