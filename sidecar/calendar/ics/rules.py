@@ -41,7 +41,6 @@ _NUMBERS: Final[dict[str, tuple[int, int]]] = {
 """Part -> smallest and largest value.  Where it may be negative it must not be 0."""
 _WEEKDAYS: Final = {name: getattr(rrule, name) for name in ("MO", "TU", "WE", "TH", "FR", "SA", "SU")}
 _BYDAY: Final = re.compile(r"([+-]?\d{1,3})?(MO|TU|WE|TH|FR|SA|SU)[A-Z]*")  # some write MON or TUESDAY
-_KNOWN_ELSEWHERE: Final = frozenset({"FREQ", "INTERVAL", "COUNT", "UNTIL", "WKST", "BYDAY", "RSCALE", "SKIP"})
 
 
 class RuleIgnored(Exception):
