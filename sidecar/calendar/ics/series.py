@@ -11,6 +11,8 @@ from sidecar.calendar.ics.properties import text
 from sidecar.calendar.ics.rules import Rule, RuleIgnored
 from sidecar.calendar.ics.times import DAY, ZULU, parse_time
 
+MAX_STARTS: Final = 30_000
+"""A rule with more starts in the window is not followed: otherwise one event would use up the limit of the file."""
 MAX_MOVE: Final = timedelta(days=3_660)
 """A changed occurrence that was originally further away from the window is an event of its own."""
 
@@ -135,6 +137,10 @@ class _Series:
         keys = [key for key, _ in moves if abs(key - self._last) < MAX_MOVE]
         first, last = min([self._first, *keys]) - DAY, max([self._last, *keys]) + DAY
         starts = dict.fromkeys(self._rule_starts(master.rules, first, last), master.length)
+        if len(starts) > MAX_STARTS:
+            master.problems.append("the recurrence rule repeats too often")
+            starts = {self._start: master.length}
+            self._is_recurring = bool(master.added)
         for moment, length in master.added.items():
             starts[self._added_start(moment)] = length
         self._lengths = dict(sorted(starts.items()))
