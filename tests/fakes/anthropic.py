@@ -32,7 +32,7 @@ DIRECTIVE = re.compile(r"\[\[(\w+)(?::(.*?))?\]\]", re.DOTALL)
 ALLOWED_LATE = re.compile(r"one call of (\w+) with exactly this input:\n(.*)\n")
 WORD_PAUSE_S = 0.05
 USAGE = {"input_tokens": 12, "output_tokens": 9, "cache_creation_input_tokens": 3, "cache_read_input_tokens": 4}
-"""What each answer is billed."""
+"""The tokens of each answer."""
 ERROR_TYPES = {
     400: "invalid_request_error",
     401: "authentication_error",
