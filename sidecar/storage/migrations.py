@@ -81,6 +81,7 @@ def _open(path: Path, known: dict[str, str], now_ms: int, randomness: Callable[[
             enable_incremental_vacuum(connection)
         connection.create_function("randomblob", 1, randomness)
         migrate(connection, known, pending)
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()  # it can be as large as the database
     if earlier is not None and lost_backup(rows_of(connection)) is None:
         set_lost_backup(rows_of(connection), earlier.path.name)
         log.warning("%s was lost: a new one was created, and %s is the newest backup", path, earlier.path)
