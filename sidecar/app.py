@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Mapping
 from functools import cache
 from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from sidecar_protocol.connection import Connection
@@ -21,7 +22,7 @@ from sidecar_protocol.system.lifecycle import SecretsState
 from sidecar_protocol.system.progress import ProgressValue, RequestProgress
 
 from sidecar import exit_codes
-from sidecar.clock import FixedClock, SystemClock, iso_now
+from sidecar.clock import FixedClock, SystemClock
 from sidecar.features import SECRETS, Features, job_types
 from sidecar.ids import Uuid7
 from sidecar.jobs.feature import JobsFeature
@@ -30,8 +31,10 @@ from sidecar.paths import make_private_dir, schema_dir
 from sidecar.randomness import Randomness
 from sidecar.runtime import Runtime
 from sidecar.settings import Settings, process_settings
-from sidecar.storage.database import Database, DatabaseLocked, LockFile
-from sidecar.storage.migrations import DatabaseNewer, DatabaseUnusable, open_database
+from sidecar.storage.database import Database, DatabaseLocked, LockFile, check_sqlite
+from sidecar.storage.identity import lost_backup
+from sidecar.storage.inspection import DatabaseNewer, DatabaseUnusable, start_problem
+from sidecar.storage.migrations import InstallationDamaged, migration_files, open_database
 from sidecar.storage.secrets import Vault
 from sidecar.storage.unit_of_work import UnitOfWork
 from sidecar.wire.dispatch import Dispatcher, Responses, Routes
@@ -55,6 +58,12 @@ WORK_AT_LATEST_S: Final = 1.0
 """Delay from the start of the process to that of work if no client shakes hands: queued jobs are due."""
 LAST_WRITE_S: Final = 0.2
 """Time for handling and writing what is left once the work is stopped."""
+EXIT_CODES: Final = {
+    DatabaseLocked: exit_codes.LOCKED,
+    DatabaseNewer: exit_codes.NEWER,
+    DatabaseUnusable: exit_codes.IO,
+}
+"""The exit code of a start that fails with one of these; another is a mistake in the settings or the installation."""
 
 
 class App:
@@ -107,12 +116,10 @@ class App:
     def _open(self) -> tuple[LockFile, Database]:
         path = self._settings.database
         make_private_dir(path.parent)
-        lock = LockFile(path.with_name(path.name + ".lock"))
-        stamp = iso_now(self._clock).replace(":", "").replace(".", "")
+        lock = LockFile(path.resolve())
         randomness = Randomness(self._settings.seed).bytes_for("facts of a new database")
-        return lock, Database(
-            open_database(path, schema_dir(), stamp, randomness), path, self._unit_of_work.request_commit
-        )
+        connection = open_database(path, schema_dir(), self._clock.now_ms(), randomness)
+        return lock, Database(connection, path.resolve(), self._unit_of_work.request_commit)
 
     def _record(self) -> "Recorder | None":
         if self._settings.record is None:
@@ -177,10 +184,12 @@ class App:
         return Dispatcher(routes, self._lifecycle.admit, self._responses, in_flight)
 
     def _make_system(self) -> tuple[object, ...]:
-        from sidecar.system.service import SystemService  # noqa: PLC0415 - the handshake does without its models
+        from sidecar.system.backups import BackupsService  # noqa: PLC0415 - the handshake does without its models
+        from sidecar.system.service import SystemService  # noqa: PLC0415 - see above
 
         openrpc = schema_dir() / "openrpc.json"
-        return (SystemService(self._runtime, self._features, self, self._outbox, self._logs, openrpc),)
+        service = SystemService(self._runtime, self._features, self, self._outbox, self._logs, openrpc)
+        return service, BackupsService(self._runtime, self.end)
 
     async def run(self) -> int:
         self._loop.set_exception_handler(self._on_loop_error)
@@ -216,7 +225,7 @@ class App:
         try:
             await self._finish()
         finally:  # in any case: the host could not recover from a process that neither serves nor ends
-            self._lock.release()
+            self._lock.close()
             self._ended.set_result(self._code)
 
     async def _finish(self) -> None:
@@ -242,6 +251,10 @@ class App:
         if client_pid is not None and client_pid not in (os.getppid(), os.getpid()):
             watch_process(client_pid, self._loop, lambda: self.end(exit_codes.HOST_DIED))
         self._loop.call_later(WORK_AFTER_S, self._start_work)
+        if lost_backup(self._database.rows) is not None:
+            from sidecar.system.backups import notify_of_lost_database  # noqa: PLC0415 - hardly ever needed
+
+            notify_of_lost_database(self._runtime)
 
     async def stop_work(self, deadline_s: float) -> tuple[int, bool]:
         return await self._features.stop_work(deadline_s)
@@ -286,13 +299,19 @@ def serve(wire: tuple[int, int], parent: int, on_loaded: Callable[[], None], opt
 
     `options` are the settings of the command line.  A start that fails is explained on stderr.
     """
+    data_dir = Path()
     try:
-        return _serve(process_settings(**options), wire, parent, on_loaded)
-    except (ValueError, DatabaseLocked, DatabaseNewer, DatabaseUnusable, OSError) as error:
-        print(f"sidecar: {error}", file=sys.stderr)  # noqa: T201 - stderr; the logs may not exist yet
-        if isinstance(error, ValueError):
-            return exit_codes.USAGE
-        return {DatabaseLocked: exit_codes.LOCKED, DatabaseNewer: exit_codes.NEWER}.get(type(error), exit_codes.IO)
+        check_sqlite()
+        settings = process_settings(**options)
+        data_dir = settings.data_dir
+        migration_files(schema_dir())  # before the data folder is touched
+        return _serve(settings, wire, parent, on_loaded)
+    except OSError as error:
+        problem, code = start_problem(error, data_dir), exit_codes.IO
+    except (ValueError, InstallationDamaged, DatabaseLocked, DatabaseNewer, DatabaseUnusable) as error:
+        problem, code = str(error), EXIT_CODES.get(type(error), exit_codes.USAGE)
+    print(f"sidecar: {problem}", file=sys.stderr)  # noqa: T201 - stderr; the logs may not exist yet
+    return code
 
 
 def _serve(settings: Settings, wire: tuple[int, int], parent: int, on_loaded: Callable[[], None]) -> int:

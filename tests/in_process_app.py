@@ -122,7 +122,7 @@ class InProcessApp:
         self._settings = settings
         self.received: list[Received] = []
         self.unit_of_work = UnitOfWork(asyncio.get_running_loop().call_soon)
-        self.connection = open_database(path, schema_dir(), "test")
+        self.connection = open_database(path, schema_dir(), 0)
         self.database = Database(self.connection, path, self.unit_of_work.request_commit)
         self._client, self._server = Connection(), Connection()
         self._answers: dict[int | str | None, asyncio.Future[Answered]] = {}

@@ -50,11 +50,14 @@ LATE_IMPORTS = {
         "sidecar.transcripts.upstream",
         "sidecar.http.client",
         "sidecar.system.service",
+        "sidecar.system.backups",
     },
     # The whole contract; anyio again.
     "sidecar.features": {"sidecar_protocol.catalog", "sidecar.system.feature"},
     "sidecar.jobs.feature": {"sidecar.jobs.worker"},
     "sidecar.storage.migrations": {"sqlite_utils", "sqlite_utils.migrations"},
+    # Only a start that fails needs it.
+    "sidecar.storage.inspection": {"shutil"},
     # With the first request to a vendor, the first .ics file, the first sign-in, the first secret, the first status.
     "sidecar.http.client": {"sidecar.http.transport"},
     "sidecar.calendar.ics.provider": {"sidecar.calendar.ics.expand", "urllib.request"},
@@ -88,7 +91,8 @@ DYNAMIC_TABLES = {
     "sidecar.storage.secrets": "the columns that SEALED_COLUMNS name",
     "sidecar.storage.fulltext": "the index's own tables, and the table that it indexes",
     "sidecar.storage.paging": "the table that a store gives it",
-    "sidecar.storage.migrations": "the table of the migrations",
+    "sidecar.storage.inspection": "the table of the migrations",
+    "sidecar.storage.restore": "the rows of a backup's tables, counted",
     "sidecar.claude.sessions.journal": "its own table or that of its index",
 }
 """Modules whose SQL has a table's name as a parameter."""

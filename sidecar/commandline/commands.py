@@ -17,9 +17,10 @@ MODULES: Final = {
     "call": "commandline.call",
     "console": "commandline.console",
     "demo": "commandline.demo",
-    "doctor": "commandline.doctor",
+    "doctor": "commandline.upkeep.doctor",
     "inspect": "commandline.inspect",
     "methods": "commandline.call",
+    "restore": "commandline.upkeep.restore",
     "schema": "commandline.schema",
     "verify": "commandline.verify",
 }

@@ -17,7 +17,7 @@ REASONS: Final = {
     exit_codes.USAGE: ("The sidecar did not start", "Correct the setting and try again."),
     exit_codes.CRASHED: ("The sidecar crashed", "Its log has the details; `sidecar doctor` shows the log's folder."),
     exit_codes.LOCKED: ("The database is in use", "Close the app that uses it, or choose another database with --db."),
-    exit_codes.IO: ("The database could not be opened", "Choose a folder that you can write to, or restore a backup."),
+    exit_codes.IO: ("The database could not be opened", "`sidecar doctor` checks the data folder."),
     exit_codes.NEWER: ("The database was written by a newer version", "Nothing was changed."),
 }
 """Meaning of each exit code, and the user's next step."""

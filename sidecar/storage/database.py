@@ -1,5 +1,6 @@
 """The SQLite connection: opens the database, and groups the writes of one event-loop iteration into a transaction."""
 
+import contextlib
 import errno
 import logging
 import os
@@ -27,37 +28,69 @@ WAL_LIMIT_BYTES: Final = 16 * 1024 * 1024
 PAGE_BYTES: Final = 4 * 1024 * 1024
 """Maximum size of the rows of a list page, well below the maximum size of a message."""
 
+SQLITE_NEEDED: Final = (3, 37)
+"""STRICT tables came with it; pyproject.toml and README.md name it too."""
+HELD: Final = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK)
+"""The errors of a lock that another process has: flock with the first two, Windows with the last two."""
+
 M = TypeVar("M", bound=Model)
 Row = Any
 """A tuple of the statement's columns."""
 Parameters = Sequence[Any] | dict[str, Any]
 
 
-class DatabaseLocked(Exception):
-    """Another process has the database open; `pid` is its id, or "unknown" if it could not be read."""
+class SqliteTooOld(ValueError):
+    """Python was built with a SQLite that lacks what the schema needs."""
 
-    def __init__(self, pid: str) -> None:
-        self.pid = pid or "unknown"
-        super().__init__(f"another sidecar (process {self.pid}) is using this database")
+
+def check_sqlite() -> None:
+    """Raises `SqliteTooOld`."""
+    if sqlite3.sqlite_version_info < SQLITE_NEEDED:
+        needed = ".".join(map(str, SQLITE_NEEDED))
+        raise SqliteTooOld(
+            f"SQLite {needed} or newer is needed, and this Python has {sqlite3.sqlite_version}. Use another Python"
+        )
+
+
+class DatabaseLocked(Exception):
+    """Another process has the database open; `pid` is its id, None if it is not a sidecar or could not be read."""
+
+    def __init__(self, message: str, pid: str | None = None) -> None:
+        super().__init__(message)
+        self.pid = pid
+
+
+class LocksUnsupported(OSError):
+    """The file system has no locks, so that a second process could not be kept out."""
 
 
 class LockFile:
     """An operating system lock on a separate file, released when the process ends in any way.
 
     The database file itself must not be locked: closing a descriptor of it would release SQLite's own locks.
-    Raises `DatabaseLocked` if another process has the lock.
+    Raises `DatabaseLocked` if another process has the lock, `LocksUnsupported`, another `OSError` if the file cannot be
+    created.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    def __init__(self, database: Path) -> None:
+        """`database` is the real path of the database: two links to it must not be two locks."""
+        self.path = database.with_name(database.name + ".lock")
+        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             self._lock()
-        except OSError:
+        except OSError as error:
             pid = os.read(self._file, 32).decode("ascii", "replace").strip()
             os.close(self._file)
-            raise DatabaseLocked(pid) from None
-        os.ftruncate(self._file, 0)
-        os.write(self._file, str(os.getpid()).encode())
+            if error.errno not in HELD:
+                raise LocksUnsupported(
+                    f"the file system of {self.path.parent} has no locks ({error.strerror}), which keep a second "
+                    "sidecar out. Choose a folder on a local disk with APP_DATA_DIR"
+                ) from error
+            message = f"another sidecar (process {pid or 'unknown'}) is using this database"
+            raise DatabaseLocked(message, pid or "unknown") from None
+        with contextlib.suppress(OSError):  # a full disk: the number only helps people
+            os.ftruncate(self._file, 0)
+            os.write(self._file, str(os.getpid()).encode())
 
     if sys.platform == "win32":
 
@@ -75,7 +108,8 @@ class LockFile:
 
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
-    def release(self) -> None:
+    def close(self) -> None:
+        """Releases the lock."""
         os.close(self._file)
 
 

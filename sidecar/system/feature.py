@@ -43,7 +43,7 @@ def make(
 
     return Feature(
         registrations=(
-            Registration(BackUpDatabase, BackUpHandler(runtime.settings.database, runtime.clock)),
+            Registration(BackUpDatabase, BackUpHandler(runtime)),
             Registration(PruneHistory, PruneHandler(runtime, history, prune_events)),
             Registration(VacuumDatabase, VacuumHandler(runtime, merge_indexes)),
         ),

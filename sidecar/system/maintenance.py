@@ -22,10 +22,11 @@ from sidecar_protocol.system.maintenance import (
     VacuumResult,
 )
 
-from sidecar.clock import DAY_MS, Clock, iso
+from sidecar.clock import DAY_MS, iso
 from sidecar.job_handler import JobContext, JobFailed
 from sidecar.runtime import PruneKey, Runtime
-from sidecar.storage.migrations import back_up, part_of, prune_backups
+from sidecar.storage.backups import back_up, backups_of, part_of
+from sidecar.storage.identity import epochs
 
 BATCH: Final = 25
 """Jobs deleted per commit: each can have megabytes, and requests wait for the commit."""
@@ -38,24 +39,26 @@ PROGRESS_INTERVAL_S: Final = 0.1
 
 
 class BackUpHandler:
-    """Copies the database to the folder `backups` next to it."""
+    """Copies the database to the folder `backups`."""
 
-    def __init__(self, database: Path, clock: Clock) -> None:
-        self._database = database
-        self._clock = clock
+    def __init__(self, runtime: Runtime) -> None:
+        self._database = runtime.database
+        self._backups = backups_of(runtime.settings.database)
+        self._clock = runtime.clock
 
     async def run(self, job: BackUpDatabase, context: JobContext) -> BackupResult:
         started = self._clock.now_ms()
-        backups = self._database.parent / "backups"
-        target = backups / f"{self._database.stem}-{iso(started).replace(':', '').replace('.', '')}.db"
-        source = sqlite3.connect(f"{self._database.as_uri()}?mode=ro", uri=True, check_same_thread=False)
+        source = sqlite3.connect(f"{self._database.path.as_uri()}?mode=ro", uri=True, check_same_thread=False)
         is_cancelled = threading.Event()
         source.set_progress_handler(is_cancelled.is_set, CANCEL_CHECK_INSTRUCTIONS)
-        failure: sqlite3.Error | None = None
+        failure: sqlite3.Error | OSError | None = None
+        target = await run_sync(self._backups.new_path, started)
+        live = epochs(self._database.rows)
 
         def copy() -> None:
             with contextlib.closing(source):  # in the thread, which still uses it when the job is cancelled
                 back_up(source, target)
+            self._backups.rotate(target, live, keep=job.keep, now_ms=started)
 
         expected = source.execute("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size").fetchone()
         async with anyio.create_task_group() as tasks:
@@ -65,18 +68,17 @@ class BackUpHandler:
             except anyio.get_cancelled_exc_class():
                 is_cancelled.set()
                 raise
-            except sqlite3.Error as error:
+            except (sqlite3.Error, OSError) as error:
                 failure = error
             tasks.cancel_scope.cancel()
         if failure is not None:
             raise JobFailed(
                 "The backup could not be written.",
                 kind="backup_failed",
-                hint=f"Check that the folder {backups} is writable and that the disk has free space.",
+                hint=f"Check that the folder {self._backups.folder} is writable and that the disk has free space.",
                 retryable=True,
-                details={"sqlite": str(failure)},
+                details={"reason": str(failure)},
             ) from failure
-        prune_backups(backups, f"{self._database.stem}-[0-9]*.db", job.keep)
         size = (await anyio.Path(target).stat()).st_size
         context.log(f"Wrote {size:,} bytes", meta={"path": str(target)})
         return BackupResult(path=str(target), size_bytes=size, duration_ms=max(0, self._clock.now_ms() - started))

@@ -1,5 +1,6 @@
 """The methods `system.*` and `rpc.discover`."""
 
+import asyncio
 import os
 import platform
 import shutil
@@ -28,7 +29,9 @@ from sidecar_protocol.system.status import (
 from sidecar import __version__
 from sidecar.logs import Logs
 from sidecar.runtime import Program, Runtime
-from sidecar.storage.migrations import applied_names, quick_check
+from sidecar.storage.backups import lost_database
+from sidecar.storage.inspection import applied_migrations
+from sidecar.storage.inspection import integrity as check_integrity
 from sidecar.storage.sync_state import SyncState
 from sidecar.wire.in_flight import report_progress
 from sidecar.wire.outbox import Outbox
@@ -150,7 +153,7 @@ class SystemService(System):
         report_progress("Looking for the Claude CLI", 0.1)
         claude = await self._features.claude_program()
         report_progress("Checking the database", 0.4)
-        integrity = await quick_check(self._database.path, INTEGRITY_S)
+        integrity = await asyncio.to_thread(check_integrity, self._database.path, INTEGRITY_S)
         return Diagnostics(
             version=__version__,
             python=sys.version.split()[0],
@@ -168,7 +171,7 @@ class SystemService(System):
             self._database.row("SELECT 1 FROM sqlite_master LIMIT 1")
         except sqlite3.Error as error:
             return type(error).__name__
-        return None
+        return lost_database(self._settings.database, self._database.rows)
 
     def _database_status(self) -> DatabaseStatus:
         path = self._database.path
@@ -177,7 +180,7 @@ class SystemService(System):
             path=str(path),
             size_bytes=path.stat().st_size,
             wal_bytes=wal.stat().st_size if wal.exists() else 0,
-            migrations=applied_names(self._database),
+            migrations=applied_migrations(self._database.rows),
             sqlite_version=sqlite3.sqlite_version,
             wal_reset_safe=sqlite3.sqlite_version_info >= WAL_RESET_FIXED,
         )

@@ -11,6 +11,7 @@ from sidecar_protocol.events import EventPage, Events, LoggedEvent
 
 from sidecar.clock import DAY_MS, iso
 from sidecar.storage.database import PAGE_BYTES, Database
+from sidecar.storage.identity import epoch
 
 LOG_ROWS: Final = 10_000
 """Maximum number of events; a client that missed more must fetch snapshots."""
@@ -34,7 +35,7 @@ class EventLog:
 
     def epoch(self) -> str:
         """Returns the id of this database; sequence numbers are comparable only within one epoch."""
-        return self._database.value("SELECT value FROM database_metadata WHERE name = 'epoch'") or ""
+        return epoch(self._database.rows)
 
     def window(self) -> tuple[int, int]:
         """Returns the oldest and the latest `seq`, or (latest + 1, latest) if the log is empty."""

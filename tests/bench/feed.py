@@ -119,7 +119,7 @@ MEASURES: Final = (
 
 def fill(path: Path, rows: int) -> None:
     """Creates a database with this number of events, spread evenly over the years; the next start builds its index."""
-    with closing(open_database(path, schema_dir(), "bench")) as connection:
+    with closing(open_database(path, schema_dir(), 0)) as connection:
         connection.execute("PRAGMA synchronous = OFF")
         connection.execute("BEGIN")
         connection.executemany(

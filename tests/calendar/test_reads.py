@@ -60,7 +60,7 @@ def calendars_of(folder: Path, *events: dict[str, Any], **tables: list[dict[str,
 
 @contextmanager
 def open_adopted(folder: Path) -> Iterator[sqlite3.Connection]:
-    connection = open_database(folder / "sidecar.db", schema_dir(), "now")
+    connection = open_database(folder / "sidecar.db", schema_dir(), 0)
     try:
         yield connection
     finally:

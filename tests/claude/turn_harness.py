@@ -59,9 +59,7 @@ class TurnHarness:
         self.commit_error: sqlite3.Error | None = None
         self.is_draining = False
         unit_of_work = UnitOfWork(asyncio.get_running_loop().call_soon)
-        self.database = Database(
-            open_database(home / "sidecar.db", schema_dir(), "test"), home, unit_of_work.request_commit
-        )
+        self.database = Database(open_database(home / "sidecar.db", schema_dir(), 0), home, unit_of_work.request_commit)
         unit_of_work.connect(self.database)
         clock, queue, feed = ManualClock(), RecordingQueue(), RecordingFeed()
         self.queued = queue.specs

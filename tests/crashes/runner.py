@@ -44,6 +44,7 @@ from sidecar.job_handler import JobContext, JobFailed, JobSnoozed, Registration
 from sidecar.jobs.journal import JobJournal
 from sidecar.jobs.service import JobsService
 from sidecar.jobs.worker import JobsWorker
+from sidecar.storage.backups import Backups
 from sidecar.storage.database import Database
 from sidecar.storage.unit_of_work import UnitOfWork
 from sidecar.wire.dispatch import Responses
@@ -265,8 +266,9 @@ def add_faults(faults: Faults) -> None:
     faults.wrap(Outbox, "on_commit", "outbox.on_commit")
     faults.wrap(EventLog, "append", "event_log.append")
     faults.wrap(Writer, "flush", "writer.flush")
-    for operation in ("open_connection", "migrate", "back_up", "prune_backups"):
+    for operation in ("settle", "open_connection", "take_over", "migrate", "back_up"):
         faults.wrap(sidecar.storage.migrations, operation, f"migrations.{operation}")
+    faults.wrap(Backups, "rotate", "migrations.rotate")
     for operation in ("request", "respond", "deliver", "cancel", "end_turn"):
         faults.wrap(PermissionJournal, operation, f"permissions.{operation}")
     split_migrations(faults)
@@ -288,7 +290,7 @@ def add_faults(faults: Faults) -> None:
 
 def split_migrations(faults: Faults) -> None:
     """Adds `migrations.step:before` and `:after` inside a step's transaction, and `migrations.copy` inside a backup."""
-    back_up = sidecar.storage.migrations.back_up
+    back_up: Callable[[sqlite3.Connection, Path], None] = getattr(sidecar.storage.migrations, "back_up")  # noqa: B009
 
     def copy_and_pass(connection: sqlite3.Connection, target: Path) -> None:
         connection.set_progress_handler(lambda: faults.passing("migrations.copy"), COPY_STEPS)
@@ -296,7 +298,7 @@ def split_migrations(faults: Faults) -> None:
         connection.set_progress_handler(None, 0)
 
     faults.wrap(sidecar.storage.migrations, "apply_migration", "migrations.step")
-    sidecar.storage.migrations.back_up = copy_and_pass
+    setattr(sidecar.storage.migrations, "back_up", copy_and_pass)  # noqa: B010 - mypy: not exported
 
 
 def tear_lines(faults: Faults) -> None:

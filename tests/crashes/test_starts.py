@@ -5,6 +5,10 @@ import sqlite3
 
 import pytest
 
+from sidecar.paths import schema_dir
+from sidecar.storage.backups import back_up
+from sidecar.storage.migrations import migration_files
+from sidecar.storage.restore import stage
 from tests.crashes.cases import nightly
 from tests.crashes.invariants import recover
 from tests.crashes.recovering_client import RecoveringClient
@@ -62,7 +66,7 @@ def test_the_next_start_completes_a_half_created_database(
     ("point", "passings"),
     [
         ("copy", (1,)),
-        ("prune_backups:after", (1,)),
+        ("rotate:after", (1,)),
         ("step:after", (1,)),
         nightly("open_connection:after", (1,)),
         nightly("back_up:before", (1,)),
@@ -91,3 +95,35 @@ def test_the_next_start_completes_a_half_adopted_database_and_every_backup_is_co
         with contextlib.closing(sqlite3.connect(path)) as backup:
             assert rows(backup) == before
             assert backup.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+@pytest.mark.parametrize(
+    "point",
+    ["settle:before", "settle:after", "take_over:before", "take_over:after", nightly("open_connection:after")],
+)
+def test_a_kill_while_a_backup_is_restored_loses_neither_the_backup_nor_the_database(
+    client: RecoveringClient, point: str
+) -> None:
+    with client.sidecar():
+        client.create("crash.once", "crash.repeatable")
+        assert client.read_until(client.all_final)
+        assert client.quit() == 0
+    path = client.data_dir / "sidecar.db"
+    backup = client.data_dir / "backups" / "by-hand.db"
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        back_up(database, backup)
+        expected = database.execute("SELECT job_id FROM jobs ORDER BY job_id").fetchall()
+    with client.sidecar() as raw:
+        client.create("crash.once")
+        assert client.read_until(client.all_final)
+        raw.process.kill()
+        client.expect_killed()
+    kept = stage(backup, path, migration_files(schema_dir()), 0)
+    start_and_die(client, point, (1, 1))
+    restored = RecoveringClient(client.data_dir, client.step_log)  # for it the restored database is another one
+    with restored.sidecar():
+        assert restored.quit() == 0
+    for found, count in ((path, 2), (kept, 3)):
+        with contextlib.closing(sqlite3.connect(found)) as database:
+            jobs = database.execute("SELECT job_id FROM jobs ORDER BY job_id").fetchall()
+            assert (len(jobs), jobs[:2]) == (count, expected)

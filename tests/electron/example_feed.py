@@ -105,7 +105,7 @@ async def committed() -> None:
 
 def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    connection = open_database(folder / "sidecar.db", schema_dir(), "example_feed")
+    connection = open_database(folder / "sidecar.db", schema_dir(), 0)
     database = Database(connection, folder / "sidecar.db", lambda: None)
     store = ActivityStore(database)
     store.index.prepare()

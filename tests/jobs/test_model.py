@@ -56,7 +56,7 @@ class QueueMachine(RuleBasedStateMachine):
         shutil.copy(self.migrated, path)
         self.clock = ManualClock()
         self.unit_of_work = UnitOfWork(lambda _: None)
-        connection = open_database(path, schema_dir(), "test")
+        connection = open_database(path, schema_dir(), 0)
         connection.execute("PRAGMA synchronous = OFF")  # power cuts are not tested here
         self.database = Database(connection, path, self.unit_of_work.request_commit)
         self.log = EventLog(self.database)
@@ -340,7 +340,7 @@ class QueueMachine(RuleBasedStateMachine):
 @pytest.mark.timeout(600)  # shrinking a failure takes minutes
 def test_the_queue_behaves_like_its_model(tmp_path: Path) -> None:
     QueueMachine.migrated = tmp_path / "migrated.db"
-    open_database(QueueMachine.migrated, schema_dir(), "test").close()
+    open_database(QueueMachine.migrated, schema_dir(), 0).close()
     # Derandomized, so that CI fails only because of a change.  To search for bugs, raise the numbers.
     bounds = settings(
         max_examples=250,

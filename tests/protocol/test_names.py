@@ -10,8 +10,8 @@ from sidecar_protocol.contract.names import snake_case
 
 def test_durable_notifications_are_past_participles_and_ephemeral_ones_are_nouns() -> None:
     for notification in catalog.NOTIFICATIONS:
-        is_participle = re.search(r"(added|changed|deleted|requested|resolved|updated)$", notification.name) is not None
-        assert is_participle != issubclass(notification, Ephemeral), notification.name
+        is_participle = re.search(r"(added|changed|deleted|lost|requested|resolved|updated)$", notification.name)
+        assert (is_participle is not None) != issubclass(notification, Ephemeral), notification.name
 
 
 def test_no_error_has_the_name_of_a_notification() -> None:

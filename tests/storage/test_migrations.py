@@ -12,15 +12,9 @@ from typing import Any
 import pytest
 
 from sidecar.paths import schema_dir
-from sidecar.storage.migrations import (
-    BACKUPS_KEPT,
-    DatabaseNewer,
-    DatabaseUnusable,
-    back_up,
-    migrate,
-    migration_files,
-    open_database,
-)
+from sidecar.storage.backups import BACKUPS_KEPT, back_up
+from sidecar.storage.inspection import DatabaseNewer, DatabaseUnusable
+from sidecar.storage.migrations import migrate, migration_files, open_database
 from sidecar.storage.schema_sql import schema_text
 from tests.conftest import StartRawClient
 from tests.old_backend import STAMPS, fill, insert, old_database
@@ -38,9 +32,9 @@ TABLES = (
 
 
 @contextlib.contextmanager
-def opened(path: Path, directory: Path | None = None, stamp: str = "now") -> Iterator[sqlite3.Connection]:
+def opened(path: Path, directory: Path | None = None, now_ms: int = 0) -> Iterator[sqlite3.Connection]:
     """Opens and migrates the database."""
-    with contextlib.closing(open_database(path, directory or schema_dir(), stamp)) as connection:
+    with contextlib.closing(open_database(path, directory or schema_dir(), now_ms)) as connection:
         yield connection
 
 
@@ -133,10 +127,10 @@ def test_a_large_database_is_migrated_with_every_row(old: Path) -> None:
 
 def test_a_backup_is_made_before_the_migration(old: Path) -> None:
     before = rows(old), schema_of(old)
-    with opened(old, stamp="then"):
+    with opened(old, now_ms=1):
         pass
     (backup,) = (old.parent / "backups").iterdir()
-    assert backup.name == "sidecar-before-0001_initial-then.db"
+    assert backup.name == "sidecar-before-0001_initial-1970-01-01T000000001Z.db"
     assert (rows(backup), schema_of(backup)) == before
     if sys.platform != "win32":
         assert backup.stat().st_mode & 0o777 == 0o600
@@ -146,7 +140,7 @@ def test_a_second_start_changes_nothing_and_makes_no_backup(old: Path) -> None:
     with opened(old):
         pass
     first = rows(old), schema_of(old), backups(old)
-    with opened(old, stamp="later"):
+    with opened(old, now_ms=2):
         pass
     assert (rows(old), schema_of(old), backups(old)) == first
 
@@ -173,11 +167,12 @@ def with_migrations(folder: Path, *texts: str) -> Path:
 def test_only_the_three_newest_backups_remain(old: Path, tmp_path: Path) -> None:
     texts = [f"CREATE TABLE more_{number} (x TEXT) STRICT;" for number in range(5)]
     for number in range(5):
-        with opened(old, with_migrations(tmp_path / "schema", *texts[: number + 1]), stamp=f"stamp-{number}"):
+        with opened(old, with_migrations(tmp_path / "schema", *texts[: number + 1]), now_ms=1_000 * number):
             pass
-    names = backups(old)
-    assert names == [f"sidecar-before-90{number:02d}_more-stamp-{number}.db" for number in (2, 3, 4)]
-    assert len(names) == BACKUPS_KEPT
+    assert backups(old) == [
+        "sidecar-before-0001_initial-1970-01-01T000000000Z.db",  # of the old backend: no copy of this database
+        *(f"sidecar-before-90{n:02d}_more-1970-01-01T00000{n}000Z.db" for n in range(5 - BACKUPS_KEPT, 5)),
+    ]
 
 
 def test_a_failed_migration_leaves_the_database_unchanged(old: Path, tmp_path: Path) -> None:
@@ -186,7 +181,7 @@ def test_a_failed_migration_leaves_the_database_unchanged(old: Path, tmp_path: P
     before = rows(old), schema_of(old)
     bad = "UPDATE jobs SET status = 'lost'; CREATE TABLE more (x TEXT); INSERT INTO nowhere VALUES (1);"
     with pytest.raises(DatabaseUnusable, match="9000_more"):
-        open_database(old, with_migrations(tmp_path / "schema", bad), "now")
+        open_database(old, with_migrations(tmp_path / "schema", bad), 0)
     assert (rows(old), schema_of(old)) == before
     with opened(old) as connection:  # the older version still works
         assert connection.execute("SELECT count(*) FROM jobs").fetchone() == (1,)
@@ -197,14 +192,14 @@ def test_interrupted_migrations_continue_after_the_last_applied_one(old: Path, t
     directory.mkdir(parents=True)
     first, *rest = migration_files(schema_dir()).items()
     (directory / f"{first[0]}.sql").write_text(first[1], "utf-8")
-    with opened(old, directory.parent, stamp="one"):
+    with opened(old, directory.parent, now_ms=1):
         pass
-    with opened(old, stamp="two") as connection:
+    with opened(old, now_ms=2) as connection:
         names = [name for (name,) in connection.execute("SELECT name FROM schema_migrations ORDER BY id")]
     assert names == [first[0], *(name for name, _ in rest)]
     assert backups(old) == [
-        "sidecar-before-0001_initial-one.db",
-        f"sidecar-before-{rest[0][0]}-two.db",
+        "sidecar-before-0001_initial-1970-01-01T000000001Z.db",
+        f"sidecar-before-{rest[0][0]}-1970-01-01T000000002Z.db",
     ]
 
 
@@ -225,7 +220,7 @@ def test_a_newer_database_is_refused_without_writing_to_it(old: Path) -> None:
         )
     before = listing(old.parent)
     with pytest.raises(DatabaseNewer, match="9999_future"):
-        open_database(old, schema_dir(), "now")
+        open_database(old, schema_dir(), 0)
     assert listing(old.parent) == before
 
 
@@ -272,7 +267,7 @@ def test_a_file_that_is_not_a_database_is_refused_without_writing_to_it(data_dir
     path = data_dir / "sidecar.db"
     path.write_bytes(content)
     with pytest.raises(DatabaseUnusable):
-        open_database(path, schema_dir(), "now")
+        open_database(path, schema_dir(), 0)
     assert listing(data_dir) == {"sidecar.db": content}
 
 

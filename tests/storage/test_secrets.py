@@ -14,7 +14,7 @@ from sidecar.atlassian.sealed import API_TOKEN
 from sidecar.calendar.sealed import CREDENTIALS
 from sidecar.commandline.client import RemoteError, spawn
 from sidecar.paths import isolated_environment
-from sidecar.storage.migrations import back_up
+from sidecar.storage.backups import back_up
 from sidecar.storage.secrets import KEY_FILE, SecretUnreadable, Vault
 from tests.in_process_app import InProcessApp
 from tests.old_backend import SECRETS, fill, old_database

@@ -24,6 +24,7 @@ from tests.transcripts.recording import TRANSCRIPTS, lines_of
 
 UNRECORDED = {
     "claude.stall": "needs a minute without output; see tests/claude",
+    "system.database_lost": "needs backups of a database that was lost; see tests/storage/test_backups.py",
     "events.lag": "needs a client that leaves 8 MiB unread; see tests/process/test_backpressure.py",
 }
 """Methods and notifications without a transcript, and why."""

@@ -4,6 +4,7 @@ It changes nothing.  The user's database is only read, since a sidecar would mig
 a sidecar starts, and finds Claude, is checked with a temporary data folder.
 """
 
+import contextlib
 import os
 import platform
 import shutil
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 import anyio
+import anyio.to_thread
 import click
 from rich.console import Console
 from rich.filesize import decimal as file_size
@@ -24,6 +26,7 @@ from sidecar_protocol.calendar.accounts import CalendarAccounts, CalendarProvide
 from sidecar_protocol.claude.doctor import ClaudeDoctor, ClaudeReport, Finding, FindingState
 
 from sidecar import __version__
+from sidecar.clock import SystemClock
 from sidecar.commandline.client import RemoteError
 from sidecar.commandline.connect import SidecarStopped, connect, handshake_params
 from sidecar.commandline.formatting import duration, hanging
@@ -31,8 +34,26 @@ from sidecar.commandline.options import DATABASE, JSON, run
 from sidecar.commandline.output import compact
 from sidecar.paths import schema_dir
 from sidecar.settings import process_settings
-from sidecar.storage.database import DatabaseLocked, LockFile
-from sidecar.storage.migrations import DatabaseNewer, DatabaseUnusable, migration_files, pending_migrations, quick_check
+from sidecar.storage.backups import lost_database, read_only
+from sidecar.storage.database import (
+    DatabaseLocked,
+    LockFile,
+    LocksUnsupported,
+    SqliteTooOld,
+    check_sqlite,
+    open_connection,
+)
+from sidecar.storage.identity import rows_of
+from sidecar.storage.inspection import (
+    DatabaseNewer,
+    DatabaseUnusable,
+    advice,
+    inspect,
+    integrity,
+    start_problem,
+    unusable,
+)
+from sidecar.storage.migrations import InstallationDamaged, migration_files
 from sidecar.system.service import LOW_DISK_BYTES, WAL_RESET_FIXED
 
 INTEGRITY_TIMEOUT_S: Final = 20.0
@@ -68,10 +89,7 @@ async def _examine(database: str | None, as_json: bool) -> int:  # noqa: FBT001 
     except ValueError as error:
         findings.append(Finding.problem("settings", f"{error}.", "Correct the environment variable."))
     else:
-        path = settings.database
-        has_content = path.exists() and path.stat().st_size > 0
-        integrity = await quick_check(path, INTEGRITY_TIMEOUT_S) if has_content else None
-        findings += [_data_folder(settings.data_dir), _database(path, integrity)]
+        findings += [_data_folder(settings.data_dir), await anyio.to_thread.run_sync(_database, settings.database)]
         findings += [_log_folder(settings.log_dir), *await _start_sidecar()]
     findings.append(_environment())
     ok = all(finding.state is not FindingState.PROBLEM for finding in findings)
@@ -83,6 +101,10 @@ async def _examine(database: str | None, as_json: bool) -> int:  # noqa: FBT001 
 
 
 def _sqlite() -> Finding:
+    try:
+        check_sqlite()
+    except SqliteTooOld as error:
+        return Finding.problem("SQLite", f"{error}.", None)
     version, fixed = sqlite3.sqlite_version, ".".join(map(str, WAL_RESET_FIXED))
     if sqlite3.sqlite_version_info < WAL_RESET_FIXED:
         version += f" (before {fixed}, no other program may write to the database while the sidecar runs)"
@@ -93,6 +115,8 @@ def _data_folder(folder: Path) -> Finding:
     unusable = _unusable("data folder", folder, "Give yourself the right to write there.")
     if unusable is not None:
         return unusable
+    if folder.exists() and (unsuitable := _unsuitable(folder)) is not None:
+        return Finding.problem("data folder", f"{unsuitable}.", None)
     free = shutil.disk_usage(folder).free
     if free < LOW_DISK_BYTES:
         return Finding.problem("data folder", f"{folder}: only {file_size(free)} free.", "Free some disk space.")
@@ -121,39 +145,65 @@ def _unusable(name: str, folder: Path, advice: str) -> Finding | None:
     return Finding.problem(name, f"{folder} does not exist, and {parent} cannot be written.", "Set APP_DATA_DIR.")
 
 
-def _database(path: Path, integrity: str | None) -> Finding:
-    """`integrity` is the result of SQLite's check; None if the database does not exist yet."""
-    if integrity is None:
+def _unsuitable(folder: Path) -> str | None:
+    """Returns why a file system cannot hold the database: it needs locks and shared memory.  Tries it."""
+    now_ms = SystemClock().now_ms()
+    with tempfile.TemporaryDirectory(prefix="sidecar-doctor-", dir=folder) as tried:
+        path = Path(tried) / "sidecar.db"
+        try:
+            lock = LockFile(path)
+            with contextlib.closing(open_connection(path)) as connection:
+                connection.execute("CREATE TABLE tried (x)")
+            lock.close()
+        except LocksUnsupported as error:
+            return str(error)
+        except sqlite3.Error as error:
+            return str(unusable(path, error, now_ms))
+        except OSError as error:
+            return start_problem(error, folder)
+    return None
+
+
+def _database(path: Path) -> Finding:
+    if not path.exists() or path.stat().st_size == 0:
         return Finding.ok("database", f"{path.name}, will be created at the first start")
-    restore = f"Restore the newest backup in {path.parent / 'backups'}."
-    known = migration_files(schema_dir())
+    now_ms = SystemClock().now_ms()
     try:
-        pending = pending_migrations(path, known)
-    except DatabaseNewer as error:
-        return Finding.problem("database", f"{error}.", "Update the app, or open a backup.")
-    except DatabaseUnusable as error:
-        return Finding.problem("database", f"{error}.", restore)
-    if integrity != "ok":
-        return Finding.problem("database", f"{path.name}: {integrity}.", restore)
+        known = migration_files(schema_dir())
+        contents = inspect(path, known, now_ms)
+    except InstallationDamaged as error:
+        return Finding.problem("installation", f"{error}.", None)
+    except DatabaseLocked as error:
+        return Finding.warning("database", f"{error}.", None)
+    except (DatabaseNewer, DatabaseUnusable) as error:
+        return Finding.problem("database", f"{error}.", None)
+    if (result := integrity(path, INTEGRITY_TIMEOUT_S)) != "ok":
+        return Finding.problem("database", f"{path.name}: {result}.", f"{advice(path, now_ms)}.")
+    pending = set(known) - set(contents.applied)
     applied = f"{len(known) - len(pending)} of {len(known)} migrations"
     stored = sum(file.stat().st_size for file in path.parent.glob(f"{path.name}*") if not file.name.endswith(".lock"))
     facts = f"{path.name}, {file_size(stored)}, {applied}, integrity ok"
-    if (owner := _lock_owner(path.with_name(path.name + ".lock"))) is not None:
+    if (owner := _lock_owner(path.resolve())) is not None:
         return Finding.warning("database", f"{facts}; in use by process {owner}", "Nothing to do if that is the app.")
-    advice = "Nothing to do: the next start makes a backup and applies the others."
-    return Finding.warning("database", facts, advice) if pending else Finding.ok("database", facts)
+    if pending:
+        return Finding.warning(
+            "database", facts, "Nothing to do: the next start makes a backup and applies the others."
+        )
+    with contextlib.closing(read_only(path)) as connection:
+        lost = lost_database(path, rows_of(connection))
+    return Finding.ok("database", facts) if lost is None else Finding.problem("database", f"{lost}.", None)
 
 
-def _lock_owner(lock: Path) -> str | None:
+def _lock_owner(database: Path) -> str | None:
     """Returns the id of the process that has the database open, or None."""
-    if not lock.exists():
+    if not database.with_name(database.name + ".lock").exists():
         return None
     try:
-        LockFile(lock).release()
+        LockFile(database).close()
     except DatabaseLocked as error:
         return error.pid
     except OSError:
-        pass  # the check of the data folder reports that it cannot be written
+        pass  # the check of the data folder reports that it cannot be used
     return None
 
 

@@ -1,0 +1,1 @@
+"""The commands that check the installation and bring a lost database back."""
