@@ -72,7 +72,10 @@ CREATE TABLE atlassian_accounts (
   display_name TEXT,
   time_zone TEXT,
   token_expires_at TEXT,
-  last_sync_at TEXT
+  last_sync_at TEXT,
+  hint TEXT,
+  refused_at TEXT,
+  next_try_at TEXT
 );
 CREATE INDEX idx_atlassian_service ON atlassian_accounts(service);
 
@@ -120,7 +123,10 @@ CREATE TABLE calendar_accounts (
   signed_in_at TEXT,
   past_days INTEGER NOT NULL DEFAULT 180,
   future_days INTEGER NOT NULL DEFAULT 400,
-  last_sync_at TEXT
+  last_sync_at TEXT,
+  -- A refused account: since when it has been refused for the same reason, and when it is tried again.
+  refused_at TEXT,
+  next_try_at TEXT
 );
 
 CREATE TABLE calendar_calendars (
@@ -213,6 +219,16 @@ CREATE TABLE calendar_sign_ins (
   error TEXT
 ) STRICT, WITHOUT ROWID;
 
+-- The CLI's conversation behind a session, as far as it is not the one that its messages are recorded in.
+CREATE TABLE claude_conversations (
+  session_id TEXT PRIMARY KEY NOT NULL REFERENCES claude_sessions(session_id) ON DELETE CASCADE,
+  -- The CLI's conversation that the first turn of a fork branches off, and the record after which; NULL for its end.
+  fork_claude_session_id TEXT,
+  fork_claude_uuid TEXT,
+  -- Size of the CLI's file up to which its messages are stored here.  NULL if unknown.
+  record_bytes INTEGER
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE claude_messages (
   -- For the full-text index, which needs a key that VACUUM does not change.
   id INTEGER PRIMARY KEY,
@@ -271,6 +287,17 @@ CREATE TABLE claude_processes (
   owner_id TEXT NOT NULL
 ) STRICT;
 
+-- Where a message is in the CLI's records: the conversation (NULL if not known yet), and the id of the record in it.
+-- Without that id, the message says that the conversation was cleared.
+CREATE TABLE claude_records (
+  session_id TEXT NOT NULL REFERENCES claude_sessions(session_id) ON DELETE CASCADE,
+  seq INTEGER NOT NULL,
+  claude_session_id TEXT,
+  claude_uuid TEXT,
+  PRIMARY KEY (session_id, seq)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX idx_claude_records_uuid ON claude_records(session_id, claude_uuid);
+
 -- The CLI's session of a run: to go on with it after a usage limit, and for the person after a cancel or a crash.
 CREATE TABLE claude_runs (
   job_id TEXT PRIMARY KEY NOT NULL,
@@ -286,7 +313,6 @@ CREATE TABLE claude_sessions (
   session_id TEXT PRIMARY KEY NOT NULL,
   claude_session_id TEXT,
   -- The CLI's session that the first turn forks.
-  fork_claude_session_id TEXT,
   forked_from TEXT,
   title TEXT,
   cwd TEXT,
@@ -312,7 +338,12 @@ CREATE TABLE claude_sessions (
   tasks_json TEXT NOT NULL DEFAULT '[]',
   -- Whether a turn that hits a usage limit goes on by itself when the limit resets, and when the one that waits does.
   wait_for_limit INTEGER NOT NULL DEFAULT 1,
-  resumes_at TEXT
+  resumes_at TEXT,
+  -- Whether the model was reset: the CLI would otherwise go on with the model of the conversation that it resumes.
+  is_model_reset INTEGER NOT NULL DEFAULT 0,
+  -- The name of the session's git worktree, and whether the CLI has still to create it.
+  worktree TEXT,
+  needs_worktree INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX idx_claude_sessions_claude ON claude_sessions(claude_session_id) WHERE claude_session_id IS NOT NULL;
 CREATE INDEX idx_claude_sessions_page ON claude_sessions(update_number, session_id);
@@ -377,7 +408,9 @@ CREATE TABLE job_schedules (
   enabled INTEGER NOT NULL DEFAULT 1,
   next_run_at TEXT NOT NULL,
   last_run_at TEXT,
-  last_job_id TEXT
+  last_job_id TEXT,
+  -- The runs of how many seconds were left out before the next run.
+  postponed_s INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX idx_job_schedules_due ON job_schedules(next_run_at) WHERE enabled = 1;
 

@@ -89,6 +89,7 @@ def relative_to(folder: Path, value: str) -> str:
 
 
 def isolated_environment(data_dir: Path, more: Mapping[str, str]) -> dict[str, str]:
-    """Returns an environment without our variables, an own data folder and no Claude, except for `more`."""
+    """Returns an environment without our variables, with own data and without the user's Claude, except for `more`."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
-    return {**kept, "APP_DATA_DIR": str(data_dir), "CLAUDE_PATH": str(data_dir / "no-claude-here"), **more}
+    own = {"APP_DATA_DIR": str(data_dir), "CLAUDE_PATH": str(data_dir / "no-claude-here")}
+    return {**kept, **own, "CLAUDE_CONFIG_DIR": str(data_dir / "claude"), **more}

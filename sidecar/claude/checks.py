@@ -13,11 +13,13 @@ from sidecar_protocol.claude.doctor import ClaudeCandidate, ClaudeLogin, Finding
 from sidecar_protocol.claude.runs import PermissionMode
 
 from sidecar.claude.process.discovery import REINSTALL_HINT, Executable
-from sidecar.json_reader import get, parse_object
+from sidecar.claude.process.user_settings import config_dir, read_settings
+from sidecar.json_reader import get
 
 OLDEST_RELEASE: Final = (2, 1, 197)
 """The oldest release that the tests run."""
-"""Maximum number of folders of a PATH that a finding names; the others are counted."""
+RETENTION_DAYS: Final = 30
+"""Claude's default of `cleanupPeriodDays` (2.1.332)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +33,7 @@ class User:
     @property
     def config_dir(self) -> Path:
         """The folder of Claude's settings, sessions and credentials."""
-        named = self.environment.get("CLAUDE_CONFIG_DIR")
-        return Path(named).expanduser() if named else self.home / ".claude"
+        return config_dir(self.environment, self.home)
 
 
 def this_user() -> User:
@@ -109,7 +110,7 @@ def check_root(user: User) -> Iterator[Finding]:
     if not user.is_root or user.environment.get("IS_SANDBOX"):
         return
     settings = user.config_dir / "settings.json"
-    mode = get(parse_object(_read(settings, 1024 * 1024)), "permissions", "defaultMode")
+    mode = get(read_settings(settings), "permissions", "defaultMode")
     if mode == PermissionMode.BYPASS_PERMISSIONS:
         detail = f"The sidecar runs as root, and {settings} sets the permission mode bypassPermissions."
         advice = "Run the app as another user, or choose another permissions.defaultMode."
@@ -135,6 +136,19 @@ def check_files(user: User) -> Finding:
         own = "Give yourself the right to write there"
     detail = f"{wrong} cannot be written; Claude stores its sessions and its login there."
     return Finding.problem("files", detail, f"{own}, or set CLAUDE_CONFIG_DIR to another folder.")
+
+
+def check_retention(user: User) -> Finding:
+    """Checks how long Claude keeps its records of conversations (`cleanupPeriodDays`; 30 days by default)."""
+    settings = user.config_dir / "settings.json"
+    named = get(read_settings(settings), "cleanupPeriodDays")
+    days = named if isinstance(named, int) and not isinstance(named, bool) else RETENTION_DAYS
+    source = f"cleanupPeriodDays in {settings}" if days is named else "cleanupPeriodDays is not set"
+    detail = f"Claude deletes its records of conversations that were not used for {days} days ({source})."
+    if days >= RETENTION_DAYS:
+        return Finding.ok("retention", f"{detail} Sessions keep their messages and go on in a new conversation.")
+    advice = f"Set cleanupPeriodDays in {settings} to {RETENTION_DAYS} or more: sessions then go on with all they know."
+    return Finding.warning("retention", detail, advice)
 
 
 def release_of(version: str | None) -> tuple[int, ...] | None:

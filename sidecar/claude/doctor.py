@@ -66,6 +66,7 @@ class DoctorService(ClaudeDoctor):
             yield from checks.check_path(shell_path, self._user)
             yield from checks.check_root(self._user)
             yield checks.check_files(self._user)
+            yield checks.check_retention(self._user)
 
         findings += await run_sync(lambda: list(check()))
         return ClaudeReport(

@@ -20,6 +20,7 @@ from sidecar.claude.process.login_shell import LoginShell
 from sidecar.claude.process.orphans import ProcessTable
 from sidecar.claude.process.pool import ProcessPool
 from sidecar.claude.service import ClaudeService, PermissionsService, SessionsService
+from sidecar.claude.sessions.conversation import ConversationJournal
 from sidecar.claude.sessions.export import ExportHandler, ExportService
 from sidecar.claude.sessions.journal import SessionJournal, SessionStore, search_index
 from sidecar.claude.sessions.search import SearchService
@@ -36,6 +37,7 @@ def make(runtime: Runtime) -> Feature:
     index = search_index(database)
     index.prepare()
     sessions = SessionJournal(runtime, store, usage)
+    conversations = ConversationJournal(runtime, sessions)
     permissions = PermissionJournal(runtime, sessions)
     pool = ProcessPool(on_ended=sessions.process_ended, is_draining=runtime.is_draining)
     database_name = str(settings.database.resolve())
@@ -46,13 +48,13 @@ def make(runtime: Runtime) -> Feature:
     doctor = DoctorService(discovery, this_user())
     live = LiveJobs()
     runs = ClaudeRunHandler(runtime, launcher, store, usage, live)
-    turns = TurnHandler(runtime, launcher, pool, sessions, permissions, live)
+    turns = TurnHandler(runtime, launcher, pool, sessions, permissions, conversations, live)
     exports = ExportHandler(store, UserFiles(settings.data_dir, settings.log_dir), runtime.clock)
     return Feature(
         services=(
             ClaudeService(runtime.queue),
             doctor,
-            SessionsService(runtime, sessions, permissions, pool),
+            SessionsService(runtime, sessions, conversations, permissions, pool),
             PermissionsService(permissions),
             TasksService(live),
             SearchService(store, index, runtime.clock),

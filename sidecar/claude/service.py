@@ -27,12 +27,13 @@ from sidecar_protocol.claude.sessions import (
     Sessions,
     TakeTurn,
 )
-from sidecar_protocol.contract import Encoded, as_models, encode
+from sidecar_protocol.contract import UNCHANGED, Encoded, as_models, encode
 from sidecar_protocol.entities import Job, JobStatus
 from sidecar_protocol.scalars import DEFAULT_LIMIT, DEFAULT_LINES_LIMIT, FolderPath, LongText, Priority, Seconds
 
 from sidecar.claude.permissions.journal import PermissionJournal
 from sidecar.claude.process.pool import ProcessPool
+from sidecar.claude.sessions.conversation import ConversationJournal
 from sidecar.claude.sessions.journal import NewSession, SessionJournal, SessionUpdate
 from sidecar.runtime import Queue, Runtime
 
@@ -51,10 +52,16 @@ class SessionsService(Sessions):
     """Implements `Sessions`."""
 
     def __init__(
-        self, runtime: Runtime, sessions: SessionJournal, permissions: PermissionJournal, pool: ProcessPool
+        self,
+        runtime: Runtime,
+        sessions: SessionJournal,
+        conversations: ConversationJournal,
+        permissions: PermissionJournal,
+        pool: ProcessPool,
     ) -> None:
         self._queue = runtime.queue
         self._sessions = sessions
+        self._conversations = conversations
         self._permissions = permissions
         self._pool = pool
 
@@ -67,6 +74,7 @@ class SessionsService(Sessions):
         permission_mode: PermissionMode | None = None,
         allowed_tools: ToolRules = [],  # noqa: B006 - as declared; only read
         system_prompt: SystemPrompt | None = None,
+        worktree: bool = False,
     ) -> Session:
         new = NewSession(
             title=title,
@@ -75,6 +83,7 @@ class SessionsService(Sessions):
             permission_mode=permission_mode,
             allowed_tools=allowed_tools,
             system_prompt=system_prompt,
+            worktree=worktree,
         )
         return self._sessions.create(new).as_model()
 
@@ -89,12 +98,19 @@ class SessionsService(Sessions):
         self,
         *,
         session_id: str,
-        title: str | None = None,
-        model: ModelName | None = None,
-        permission_mode: PermissionMode | None = None,
+        title: str | None = UNCHANGED,
+        cwd: FolderPath | None = UNCHANGED,
+        model: ModelName | None = UNCHANGED,
+        permission_mode: PermissionMode | None = UNCHANGED,
         allowed_tools: ToolRules | None = None,
     ) -> Session:
-        update = SessionUpdate(title=title, model=model, permission_mode=permission_mode, allowed_tools=allowed_tools)
+        update = SessionUpdate(
+            title=title,
+            cwd=cwd,
+            model=model,
+            permission_mode=permission_mode,
+            allowed_tools=UNCHANGED if allowed_tools is None else allowed_tools,
+        )
         session = _existing(self._sessions.update(session_id, update))
         self._pool.apply_settings(session.load())
         return session.as_model()
@@ -119,8 +135,8 @@ class SessionsService(Sessions):
         self._queue.cancel_by_lock_key(session_lock(session_id), JobStatus.RUNNING)
         return session.as_model()
 
-    async def fork(self, *, session_id: str, title: str | None = None) -> Session:
-        return _existing(self._sessions.fork(session_id, title)).as_model()
+    async def fork(self, *, session_id: str, title: str | None = None, message_id: str | None = None) -> Session:
+        return _existing(self._conversations.fork(session_id, title, message_id)).as_model()
 
     async def list_messages(
         self, *, session_id: str, limit: int = DEFAULT_LINES_LIMIT, cursor: str | None = None

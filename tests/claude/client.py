@@ -1,7 +1,10 @@
 """A client of a real sidecar process, with the methods of sessions and permission requests."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -11,10 +14,14 @@ from sidecar_protocol.claude.sessions import ClaudeMessage, Sessions, SessionSta
 
 from sidecar.commandline.client import Received, SidecarClient
 from tests.conftest import StartSidecar
+from tests.fakes.anthropic import FakeAnthropic
 
 NEWEST, OLDEST = "2.1.332", "2.1.197"
 """The releases of the real CLI that the tests run; .ci/package.json has them."""
 
+SCRIPTED = "scripted"
+every_claude = pytest.mark.parametrize("release", [SCRIPTED, NEWEST, OLDEST], indirect=True)
+"""Runs a test with the scripted `claude` and with both releases of the real one."""
 both_releases = pytest.mark.parametrize("release", [NEWEST, OLDEST], indirect=True)
 
 FINAL = ("succeeded", "failed", "cancelled", "interrupted")
@@ -97,6 +104,50 @@ class ClaudeClient:
         page = await self.sessions.list_messages(session_id=session_id, limit=500)
         assert page.next_cursor is None
         return page.messages
+
+
+@dataclass(frozen=True)
+class Talk:
+    """Sidecars whose `claude` is scripted, or a real one that uses a fake API; `api` is None for the scripted one."""
+
+    sidecar: StartSidecar
+    environment: Mapping[str, str]
+    api: FakeAnthropic | None
+
+    @property
+    def config_dir(self) -> Path:
+        """The folder of the settings and records of `claude`."""
+        return Path(self.environment["CLAUDE_CONFIG_DIR"])
+
+    def connected(self) -> AbstractAsyncContextManager[ClaudeClient]:
+        """Starts a sidecar; all of them have the same database."""
+        return connected(self.sidecar, **self.environment)
+
+    async def known(self, claude: ClaudeClient, session_id: str) -> str:
+        """Takes a turn, and returns what Claude knows in it: the conversation with this prompt."""
+        answer = await claude.answer_text(session_id, "[[known]]")
+        return answer if self.api is None else str(self.api.messages()[-1].body["messages"])
+
+    async def model(self, claude: ClaudeClient, session_id: str) -> str:
+        """Takes a turn, and returns the model that answered."""
+        model: str = (await claude.take_turn(session_id, "Which model?"))["result"]["model"]
+        return model
+
+    def write_settings(self, **settings: object) -> None:
+        """Writes the user's settings of `claude`."""
+        self.config_dir.mkdir(parents=True, exist_ok=True)
+        (self.config_dir / "settings.json").write_text(json.dumps(settings))
+
+    def records(self) -> list[Path]:
+        """Returns the files in which `claude` has recorded conversations."""
+        return list(self.config_dir.glob("projects/*/*.jsonl"))
+
+    def delete_records(self) -> None:
+        """Deletes all records, as `claude` does after a month."""
+        records = self.records()
+        assert records
+        for record in records:
+            record.unlink()
 
 
 @asynccontextmanager

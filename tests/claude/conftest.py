@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.claude.client import NEWEST, OLDEST, ClaudeClient, connected
+from tests.claude.client import NEWEST, OLDEST, SCRIPTED, ClaudeClient, Talk, connected
 from tests.claude.harness import MakeRunHarness, RunHarness
 from tests.conftest import StartSidecar
 from tests.fakes.anthropic import FakeAnthropic
@@ -63,11 +63,21 @@ async def real_client(sidecar: StartSidecar, real_environment: dict[str, str]) -
 
 
 @pytest.fixture
+def talk(release: str, request: pytest.FixtureRequest, sidecar: StartSidecar, tmp_path: Path) -> Talk:
+    """Sidecars with the scripted `claude` or a real one."""
+    if release == SCRIPTED:
+        path = request.getfixturevalue("standin")
+        return Talk(sidecar, {"CLAUDE_PATH": str(path), "CLAUDE_CONFIG_DIR": str(tmp_path / ".claude")}, None)
+    return Talk(sidecar, request.getfixturevalue("real_environment"), request.getfixturevalue("api"))
+
+
+@pytest.fixture
 def make_run_harness(tmp_path: Path) -> MakeRunHarness:
     """Creates harnesses with an executable and an otherwise empty home."""
+    isolated = {"PATH": os.environ.get("PATH", os.defpath), "CLAUDE_CONFIG_DIR": str(tmp_path / ".claude")}
 
     def make(executable: Path, environment: dict[str, str] | None = None) -> RunHarness:
-        return RunHarness(executable, tmp_path, environment or {"PATH": os.environ.get("PATH", os.defpath)})
+        return RunHarness(executable, tmp_path, environment or isolated)
 
     return make
 

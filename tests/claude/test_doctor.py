@@ -228,6 +228,30 @@ async def test_a_config_folder_that_cannot_be_written_is_a_problem(tmp_path: Pat
     assert "files" not in failed(await examined(tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("settings", "days", "state"),
+    [
+        (None, 30, FindingState.OK),
+        ('{"cleanupPeriodDays": 365}', 365, FindingState.OK),
+        ('{"cleanupPeriodDays": 3}', 3, FindingState.WARNING),
+        ('{"cleanupPeriodDays": "never"}', 30, FindingState.OK),
+        ("not JSON", 30, FindingState.OK),
+    ],
+)
+async def test_the_days_after_which_claude_deletes_its_records_are_named(
+    tmp_path: Path, settings: str | None, days: int, state: FindingState
+) -> None:
+    claude(tmp_path / "bin" / "claude")
+    if settings is not None:
+        (tmp_path / ".claude").mkdir()
+        (tmp_path / ".claude" / "settings.json").write_text(settings)
+    finding = finding_of(await examined(tmp_path, PATH=f"{tmp_path}/bin:/bin:/usr/bin"), "retention")
+    assert finding is not None
+    assert finding.state is state
+    assert f"{days} days" in finding.detail
+    assert "cleanupPeriodDays" in finding.detail
+
+
 async def test_the_method_and_the_diagnostics_agree(sidecar: StartSidecar, standin: Path) -> None:
     async with connected(sidecar, CLAUDE_PATH=str(standin), ANTHROPIC_API_KEY="sk-secret") as claude:
         report = ClaudeReport.model_validate(await claude.client.call("claude.doctor"))

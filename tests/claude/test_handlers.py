@@ -82,6 +82,9 @@ async def test_the_cli_receives_the_options_but_not_the_prompt_as_arguments(
     harness: RunHarness, tmp_path: Path
 ) -> None:
     (tmp_path / "work").mkdir()
+    record = tmp_path / ".claude" / "projects" / "work" / "066f4611-8996-4f21-850f-783594e01366.jsonl"
+    record.parent.mkdir(parents=True)
+    record.touch()
     with anyio.fail_after(120):
         result = await harness.run(
             "[[about]]",
@@ -213,7 +216,8 @@ async def test_an_unknown_session_has_its_own_kind(harness: RunHarness) -> None:
 
 async def test_a_missing_folder_is_reported_before_a_process_starts(harness: RunHarness, tmp_path: Path) -> None:
     caught = await failure(harness, "hi", cwd=str(tmp_path / "gone"))
-    assert (caught.kind, caught.hint) == ("cwd_missing", "Choose another folder.")
+    assert caught.kind == "cwd_missing"
+    assert "claude.sessions.update" in (caught.hint or "")
 
 
 async def test_a_file_that_is_not_a_program_is_reported_as_broken(

@@ -21,6 +21,7 @@ from sidecar.claude.process.launch import Launcher
 from sidecar.claude.process.login_shell import LoginShell
 from sidecar.claude.process.orphans import ProcessTable
 from sidecar.claude.process.pool import ProcessPool
+from sidecar.claude.sessions.conversation import ConversationJournal
 from sidecar.claude.sessions.journal import NewSession, SessionJournal, SessionStore
 from sidecar.claude.sessions.turns import TurnHandler, TurnTimes
 from sidecar.claude.usage import UsageStore
@@ -81,15 +82,23 @@ class TurnHarness:
         self.sessions = SessionJournal(runtime, self.store, UsageStore(self.database, clock))
         self.permissions = PermissionJournal(runtime, self.sessions)
         self.pool = ProcessPool(on_ended=self.sessions.process_ended, is_draining=lambda: self.is_draining)
-        environment = {"PATH": os.environ.get("PATH", os.defpath)}
+        environment = {"PATH": os.environ.get("PATH", os.defpath), "CLAUDE_CONFIG_DIR": str(home / ".claude")}
         launcher = Launcher(
             discovery=Discovery(str(executable), environment, home, LoginShell(environment)),
             home=home,
             process_table=ProcessTable(self.database),
         )
+        conversations = ConversationJournal(runtime, self.sessions)
         self.live = LiveJobs()
         self.handler = TurnHandler(
-            runtime, launcher, self.pool, self.sessions, self.permissions, self.live, TurnTimes(**times)
+            runtime,
+            launcher,
+            self.pool,
+            self.sessions,
+            self.permissions,
+            conversations,
+            self.live,
+            TurnTimes(**times),
         )
 
     def create_session(self) -> Session:

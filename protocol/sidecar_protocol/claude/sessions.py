@@ -4,7 +4,9 @@ Text is sent twice: in pieces as `claude.delta` while it is written, and whole a
 """
 
 from enum import StrEnum
-from typing import Any, ClassVar, Protocol
+from typing import Annotated, Any, ClassVar, Protocol
+
+from pydantic import Field, StringConstraints
 
 from sidecar_protocol.claude.runs import (
     ClaudeAnswer,
@@ -16,7 +18,7 @@ from sidecar_protocol.claude.runs import (
     session_lock,
 )
 from sidecar_protocol.claude.tasks import ClaudeTask
-from sidecar_protocol.contract import JobPolicy, JobSpec, Model, Notification, Recovery, RpcError, method
+from sidecar_protocol.contract import UNCHANGED, JobPolicy, JobSpec, Model, Notification, Recovery, RpcError, method
 from sidecar_protocol.entities import Job
 from sidecar_protocol.errors import InvalidCursor, PayloadTooLarge
 from sidecar_protocol.scalars import (
@@ -24,6 +26,7 @@ from sidecar_protocol.scalars import (
     DEFAULT_LINES_LIMIT,
     Count,
     Cursor,
+    Flag,
     FolderPath,
     Limit,
     LongText,
@@ -36,6 +39,10 @@ from sidecar_protocol.scalars import (
     UtcTime,
     Uuid,
 )
+
+MessageId = Annotated[
+    str, StringConstraints(min_length=1, max_length=200), Field(description="The `message_id` of a message.")
+]
 
 
 class SessionNotFound(RpcError):
@@ -86,15 +93,19 @@ class Session(Model):
 
     session_id: Uuid
     claude_session_id: OpaqueId | None
-    """The session's id in the CLI; null before the first turn.  `claude.spawn` refuses it."""
+    """The conversation's id in the CLI; null before the first turn and after `/clear`.  `claude.spawn` refuses it."""
     forked_from: str | None
     """The session that it was forked from."""
     title: str | None
     """The first line of the first prompt, unless another title was set."""
     cwd: str | None
     """Claude's working directory; null for the home folder."""
+    worktree: str | None
+    """The name of the git worktree that Claude works in, or null; `cwd` is its folder after the first turn."""
     model: str | None
+    """Null for the model in the user's Claude settings.  `/model` in a prompt changes it."""
     permission_mode: PermissionMode | None
+    """Null for the mode in the user's Claude settings."""
     allowed_tools: list[str]
     system_prompt: str | None
     status: SessionStatus
@@ -137,8 +148,10 @@ class MessageKind(StrEnum):
     TOOL_RESULT = "tool_result"
     ERROR = "error"
     """The reason why a turn failed."""
+    CLEARED = "cleared"
+    """The conversation was cleared, as by `/clear`: Claude no longer knows the messages before."""
     NOTICE = "notice"
-    """Something that happened to the session, such as the end of a background task."""
+    """Something that happened to the session: a background task ended, or it goes on in a new conversation."""
     RAW = "raw"
     """Other output of the CLI, such as types of a newer release."""
 
@@ -206,8 +219,13 @@ class Sessions(Protocol):
         permission_mode: PermissionMode | None = None,
         allowed_tools: ToolRules = [],  # noqa: B006 - a declaration: the default is only ever read
         system_prompt: SystemPrompt | None = None,
+        worktree: Flag = False,
     ) -> Session:
-        """Creates a session.  No process is started before its first turn."""
+        """Creates a session.  No process is started before its first turn.
+
+        With `worktree`, the first turn creates a git worktree of the repository at `cwd`, where Claude then works, on a
+        branch of its own.  It remains when the session is deleted.
+        """
         ...
 
     @method("claude.sessions.list", raises=(InvalidCursor,))
@@ -225,12 +243,17 @@ class Sessions(Protocol):
         self,
         *,
         session_id: SessionId,
-        title: ShortText | None = None,
-        model: ModelName | None = None,
-        permission_mode: PermissionMode | None = None,
+        title: ShortText | None = UNCHANGED,
+        cwd: FolderPath | None = UNCHANGED,
+        model: ModelName | None = UNCHANGED,
+        permission_mode: PermissionMode | None = UNCHANGED,
         allowed_tools: ToolRules | None = None,
     ) -> Session:
-        """Changes the given settings.  A running turn adopts model and mode; the rest applies from the next turn on."""
+        """Changes the given settings; null resets title, cwd, model and mode to what a new session has.
+
+        A running turn adopts a new model and mode; the rest, and what is reset, applies from the next turn on.  A new
+        `cwd` is for a project that was moved: the conversation goes on there.
+        """
         ...
 
     @method("claude.sessions.delete", raises=(SessionNotFound,))
@@ -255,8 +278,13 @@ class Sessions(Protocol):
         ...
 
     @method("claude.sessions.fork", raises=(SessionNotFound,))
-    async def fork(self, *, session_id: SessionId, title: ShortText | None = None) -> Session:
-        """Creates a session with the settings and messages of another; later turns affect only one of them."""
+    async def fork(
+        self, *, session_id: SessionId, title: ShortText | None = None, message_id: MessageId | None = None
+    ) -> Session:
+        """Creates a session with the settings and messages of another, up to `message_id` if it is given.
+
+        Its Claude knows these messages and nothing that is said in the other session later.  Files are not changed.
+        """
         ...
 
     @method("claude.messages.list", raises=(SessionNotFound, InvalidCursor))

@@ -7,12 +7,13 @@ derived from these declarations.
 from sidecar_protocol.contract.encoded import Encoded, as_models, encode
 from sidecar_protocol.contract.errors import RpcError
 from sidecar_protocol.contract.job_types import JobPolicy, JobSpec, Recovery
-from sidecar_protocol.contract.methods import Method, method, methods_of, remote
+from sidecar_protocol.contract.methods import UNCHANGED, Method, Unchanged, method, methods_of, remote
 from sidecar_protocol.contract.models import Input, Model, Secret, is_secret
 from sidecar_protocol.contract.names import pascal_case, snake_case
 from sidecar_protocol.contract.notifications import Ephemeral, Notification
 
 __all__ = [
+    "UNCHANGED",
     "Encoded",
     "Ephemeral",
     "Input",
@@ -24,6 +25,7 @@ __all__ = [
     "Recovery",
     "RpcError",
     "Secret",
+    "Unchanged",
     "as_models",
     "encode",
     "is_secret",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeVar, get_type_hints
 
-from pydantic import create_model
+from pydantic import Field, create_model
 
 from sidecar_protocol.contract.errors import RpcError
 from sidecar_protocol.contract.job_types import JobSpec
@@ -18,6 +18,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 DOMAIN = "{domain}"
 """Placeholder in the names of methods that several interfaces share."""
+
+
+class Unchanged:
+    """The type of `UNCHANGED`."""
+
+
+UNCHANGED: Any = Unchanged()
+"""Default of a param that changes nothing if it is left out, and resets the value if it is null."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +84,7 @@ class Method:
     def params(self) -> type[Input]:
         """The params as a model that rejects unknown fields, built from the signature on first use."""
         fields: dict[str, Any] = {
-            one.name: (self._hints[one.name], ... if one.default is one.empty else one.default)
+            one.name: (self._hints[one.name], _field(one.default))
             for one in self._parameters
             if one.kind is one.KEYWORD_ONLY
         }
@@ -85,6 +93,12 @@ class Method:
     @property
     def _parameters(self) -> list[inspect.Parameter]:
         return list(inspect.signature(self.function).parameters.values())[1:]  # without self
+
+
+def _field(default: Any) -> Any:
+    if default is UNCHANGED:  # no default of the schema: JSON has no value for it
+        return Field(default_factory=lambda: UNCHANGED)
+    return ... if default is inspect.Parameter.empty else default
 
 
 def method(
@@ -126,14 +140,17 @@ def methods_of(interface: type) -> tuple[Method, ...]:
 def remote(interface: type[T], call: Callable[[str, dict[str, Any]], Awaitable[Any]]) -> T:
     """Returns a client for the interface: each method passes its name and arguments to `call` and parses the result.
 
-    Arguments that are None are not sent.
+    Arguments that are None are not sent, except those whose default is `UNCHANGED`: null resets their value.
     """
 
     def proxy(declared: Method) -> Callable[..., Awaitable[Any]]:
+        parameters = inspect.signature(declared.function).parameters
+
         async def invoke(_: object, *specs: JobSpec, **params: Any) -> Any:
             for spec in specs:
                 params |= spec.model_dump(mode="json", exclude_unset=True)
-            sent = {name: value for name, value in params.items() if value is not None}
+            defaults = {name: one.default for name, one in parameters.items() if one.default is UNCHANGED}
+            sent = {name: value for name, value in params.items() if value is not defaults.get(name)}
             response = await call(declared.name, sent)
             return declared.result.model_validate(response) if declared.result else None
 

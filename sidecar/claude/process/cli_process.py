@@ -43,13 +43,16 @@ FOLLOW_UP_S: Final = 3.0
 class RunOptions:
     """The options of a CLI; None leaves the choice to the user's own settings.
 
-    `session_id` is the session to resume, and `fork` resumes a copy of it.  With `can_request_permission` the CLI sends
+    `session_id` is the session to resume, and `fork` resumes a copy of it, up to the record `resume_at` if it is given.
+    `worktree` names a git worktree that the CLI creates and works in.  With `can_request_permission` the CLI sends
     control requests for tools that need permission, and waits for the responses.
     """
 
     model: str | None = None
     session_id: str | None = None
     fork: bool = False
+    resume_at: str | None = None
+    worktree: str | None = None
     allowed_tools: Sequence[str] = ()
     permission_mode: str | None = None
     max_turns: int | None = None
@@ -66,6 +69,8 @@ def cli_arguments(options: RunOptions) -> list[str]:
     values = {
         "--model": options.model,
         "--resume": options.session_id,
+        "--resume-session-at": options.resume_at,
+        "--worktree": options.worktree,
         "--permission-mode": options.permission_mode,
         "--max-turns": options.max_turns,
         "--append-system-prompt": options.system_prompt,
@@ -152,14 +157,20 @@ class ClaudeProcess(asyncio.SubprocessProtocol):
     def stderr_tail(self) -> str:
         return self._stderr.decode(errors="replace")
 
-    def send_prompt(self, prompt: str) -> None:
-        """Sends a prompt and clears `prompt_done`, which must be set.  Does nothing if the process has exited."""
+    def send_prompt(self, prompt: str, *, uuid: str | None = None, before: str | None = None) -> None:
+        """Sends a prompt and clears `prompt_done`, which must be set.  Does nothing if the process has exited.
+
+        The CLI records the prompt under `uuid`, and ignores one that it has recorded already.  The text `before` is
+        read by Claude before the prompt.
+        """
         if not self.exited.is_set():
             self.prompt_done = anyio.Event()
             self.work.begin()
             self.lines.dropped = 0
-            message = {"role": "user", "content": prompt}
-            self.send({"type": "user", "message": message, "parent_tool_use_id": None})
+            texts = [{"type": "text", "text": text} for text in (before, prompt)]
+            message = {"role": "user", "content": prompt if before is None else texts}
+            own_id = {} if uuid is None else {"uuid": uuid}
+            self.send({"type": "user", "message": message, "parent_tool_use_id": None, **own_id})
 
     def send(self, message: Mapping[str, Any]) -> None:
         """Writes a JSON line to stdin.  Does nothing if stdin is closed."""

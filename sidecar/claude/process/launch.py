@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Final
 
 import anyio
+from anyio.to_thread import run_sync
 
 from sidecar.claude.process.cli_process import ClaudeProcess, OnLine, RunOptions, start
 from sidecar.claude.process.discovery import REINSTALL_HINT, Discovery
 from sidecar.claude.process.orphans import ProcessTable, StoredProcess, start_time
+from sidecar.claude.process.user_settings import config_dir, default_model
 from sidecar.claude.process.work import STATE_EVENTS_ENV
+from sidecar.claude.records.files import RecordFiles
 from sidecar.job_handler import JobFailed
 
 NO_RESOURCES: Final = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
@@ -31,8 +34,22 @@ class Launcher:
         """Returns the working directory for `cwd`.  Raises `JobFailed` (`cwd_missing`)."""
         folder = Path(cwd) if cwd is not None else self.home
         if not folder.is_absolute() or not await anyio.Path(folder).is_dir():
-            raise JobFailed(f"The folder {folder} does not exist.", kind="cwd_missing", hint="Choose another folder.")
+            hint = "If it was moved, name its new place: claude.sessions.update with cwd, or cwd of the next run."
+            raise JobFailed(f"The folder {folder} does not exist.", kind="cwd_missing", hint=hint)
         return folder
+
+    @property
+    def records(self) -> RecordFiles:
+        """The CLI's records of conversations."""
+        return RecordFiles(config_dir(self.discovery.environment, self.home))
+
+    async def resume_name(self, claude_session_id: str, cwd: str | None) -> str:
+        """Returns what `--resume` takes for a conversation in a folder."""
+        return await run_sync(self.records.resume_name, claude_session_id, Path(cwd or self.home))
+
+    async def default_model(self, cwd: str | None) -> str:
+        """Returns the model of a new conversation in a folder."""
+        return await run_sync(default_model, self.discovery.environment, self.home, Path(cwd or self.home))
 
     async def start(
         self, owner_env: str, owner_id: str, options: RunOptions, cwd: str | None, on_line: OnLine

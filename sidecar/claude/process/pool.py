@@ -39,6 +39,8 @@ class SessionProcess:
     process: ClaudeProcess
     settings: SessionSettings | None
     """The settings that the process works with, or None if they are unknown."""
+    model: str | None = None
+    """The model that it has last reported; None if it has reported none since the last change of ours."""
     totals: ProcessTotals = field(default_factory=ProcessTotals)
     """The usage that it has reported."""
     state: State = State.BUSY
@@ -56,6 +58,8 @@ class SessionProcess:
             return False
         for request in requests:
             self.process.send(request)
+        if self.settings is not None and wanted.model != self.settings.model:
+            self.model = None
         self.settings = wanted
         return True
 

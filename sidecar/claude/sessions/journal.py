@@ -16,7 +16,7 @@ from sidecar_protocol.claude.sessions import (
     SessionStatus,
 )
 from sidecar_protocol.claude.tasks import ClaudeTask
-from sidecar_protocol.contract import Encoded
+from sidecar_protocol.contract import UNCHANGED, Encoded, Unchanged
 from sidecar_protocol.errors import InvalidParams
 
 from sidecar.claude.billing import RunUsage
@@ -47,21 +47,35 @@ def search_index(database: Database) -> FullTextIndex:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionUpdate:
-    """The settings of a session to be changed: those that are not None."""
+    """The settings of a session to be changed: those that are not `UNCHANGED`.  None resets one."""
 
-    title: str | None = None
-    model: str | None = None
-    permission_mode: str | None = None
-    allowed_tools: Sequence[str] | None = None
+    title: str | None = UNCHANGED
+    cwd: str | None = UNCHANGED
+    model: str | None = UNCHANGED
+    permission_mode: str | None = UNCHANGED
+    allowed_tools: Sequence[str] = UNCHANGED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NewSession(SessionUpdate):
+class NewSession:
     """A session to be created."""
 
-    allowed_tools: Sequence[str] = ()
+    title: str | None = None
     cwd: str | None = None
+    model: str | None = None
+    permission_mode: str | None = None
+    allowed_tools: Sequence[str] = ()
     system_prompt: str | None = None
+    worktree: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessStart:
+    """The columns that decide how the next process of a session begins."""
+
+    claude_session_id: str | None = None
+    worktree: str | None = None
+    is_model_reset: bool = False
 
 
 class SessionStore:
@@ -84,22 +98,46 @@ class SessionStore:
         found: str | None = self._database.value(sql, (claude_session_id,))
         return found
 
-    def resume_point(self, session_id: str) -> tuple[str | None, bool]:
-        """Returns the CLI's session that the next process resumes, and whether it forks that session.
-
-        The first turn of a session resumes none, or forks the session of its parent.
-        """
-        row = self._database.row(
-            "SELECT claude_session_id, fork_claude_session_id FROM claude_sessions WHERE session_id = ?", (session_id,)
-        )
-        resumed, forked = row or (None, None)
-        return resumed or forked, resumed is None and forked is not None
-
     def unfinished(self) -> list[str]:
         """Returns the ids of the sessions that are running or may have a live process."""
         return self._database.values(
             "SELECT session_id FROM claude_sessions WHERE has_process = 1 OR status = 'running'"
         )
+
+    def process_start(self, session_id: str) -> ProcessStart:
+        row = self._database.row(
+            "SELECT claude_session_id, iif(needs_worktree, worktree, NULL), is_model_reset FROM claude_sessions"
+            " WHERE session_id = ?",
+            (session_id,),
+        )
+        return ProcessStart(row[0], row[1], bool(row[2])) if row is not None else ProcessStart()
+
+    def first_prompt(self, session_id: str) -> str | None:
+        sql = "SELECT text FROM claude_messages WHERE session_id = ? AND kind = 'user' ORDER BY seq LIMIT 1"
+        prompt: str | None = self._database.value(sql, (session_id,))
+        return prompt
+
+    def prompt_position(self, session_id: str, job_id: str) -> int | None:
+        """Returns the position of a turn's prompt."""
+        sql = "SELECT seq FROM claude_messages WHERE session_id = ? AND job_id = ? AND kind = 'user'"
+        seq: int | None = self._database.value(f"{sql} ORDER BY seq LIMIT 1", (session_id, job_id))
+        return seq
+
+    def said_before(self, session_id: str, job_id: str, after: int) -> tuple[list[Row], int]:
+        """Returns the newest of the messages before a turn's and after a position, and the number of all.
+
+        Columns: kind, the beginning of the text, the line of a tool's call.
+        """
+        source = """
+            FROM claude_messages
+            WHERE session_id = ? AND job_id IS NOT ? AND seq > ?
+                AND kind IN ('user', 'assistant_text', 'tool_use', 'tool_result')
+                AND (raw_json IS NULL OR json_extract(raw_json, '$.parent_tool_use_id') IS NULL)
+            """
+        values = (session_id, job_id, after)
+        columns = "kind, substr(text, 1, 10000), iif(kind = 'tool_use', raw_json, NULL)"
+        newest = self._database.rows(f"SELECT {columns} {source} ORDER BY seq DESC LIMIT 1000", values)
+        return newest, self._database.value(f"SELECT count(*) {source}", values)
 
     def messages(
         self, session_id: str, limit: int, cursor: str | None
@@ -163,53 +201,58 @@ class SessionJournal:
         self._usage = usage
 
     def create(self, new: NewSession) -> Encoded[Session]:
-        (session,) = self._change(
+        session_id = self._runtime.new_id()
+        (session,) = self.change(
             """
             INSERT INTO claude_sessions (session_id, title, cwd, model, permission_mode, allowed_tools_json,
-                                         system_prompt, created_at, updated_at, update_number)
-            VALUES (:session_id, :title, :cwd, :model, :permission_mode, :allowed_tools, :system_prompt, :now, :now,
-                    :update_number)
+                                         system_prompt, worktree, needs_worktree, created_at, updated_at, update_number)
+            VALUES (:session_id, :title, :cwd, :model, :permission_mode, :allowed_tools_json, :system_prompt, :worktree,
+                    :worktree IS NOT NULL, :now, :now, :update_number)
             """,
-            **_parameters(new),
-            session_id=self._runtime.new_id(),
+            **_columns(asdict(new)) | {"worktree": worktree_name(session_id) if new.worktree else None},
+            session_id=session_id,
         )
         return session
 
-    def fork(self, parent_id: str, title: str | None) -> Encoded[Session] | None:
-        """Creates a session with the settings and messages of another, and returns it."""
-        ids = {"parent_id": parent_id, "session_id": self._runtime.new_id()}
+    def copy(self, parent_id: str, session_id: str, title: str | None, last: int) -> Encoded[Session] | None:
+        """Creates a session with the settings of another, and its messages up to the position `last`."""
+        values = {"parent_id": parent_id, "session_id": session_id, "last": last}
         with self._database.write():
-            sessions = self._change(
+            sessions = self.change(
                 """
-                INSERT INTO claude_sessions (session_id, fork_claude_session_id, forked_from, title, cwd, model,
-                    permission_mode, allowed_tools_json, system_prompt, created_at, updated_at, update_number,
-                    last_message_at)
-                SELECT :session_id, coalesce(claude_session_id, fork_claude_session_id), session_id,
-                    coalesce(:title, title), cwd, model,
-                    permission_mode, allowed_tools_json, system_prompt, :now, :now, :update_number, last_message_at
+                INSERT INTO claude_sessions (session_id, forked_from, title, cwd, model, is_model_reset,
+                    permission_mode, allowed_tools_json, system_prompt, worktree, needs_worktree,
+                    created_at, updated_at, update_number, last_message_at)
+                SELECT :session_id, session_id, coalesce(:title, title), cwd, model, is_model_reset,
+                    permission_mode, allowed_tools_json, system_prompt, iif(needs_worktree, :worktree, worktree),
+                    needs_worktree, :now, :now, :update_number,
+                    (SELECT created_at FROM claude_messages WHERE session_id = :parent_id AND seq = :last)
                 FROM claude_sessions WHERE session_id = :parent_id
                 """,
-                **ids,
+                **values,
                 title=title,
+                worktree=worktree_name(session_id),
             )
             self._database.execute(
                 """
                 INSERT INTO claude_messages (session_id, seq, job_id, api_message_id, kind, text, raw_json, created_at)
                 SELECT :session_id, seq, job_id, api_message_id, kind, text, raw_json, created_at
-                FROM claude_messages WHERE session_id = :parent_id
+                FROM claude_messages WHERE session_id = :parent_id AND seq <= :last
                 """,
-                ids,
+                values,
             )
         return next(iter(sessions), None)
 
     def update(self, session_id: str, update: SessionUpdate) -> Encoded[Session] | None:
-        return self._update(
-            session_id,
-            "title = coalesce(:title, title), model = coalesce(:model, model),"
-            " permission_mode = coalesce(:permission_mode, permission_mode),"
-            " allowed_tools_json = coalesce(:allowed_tools, allowed_tools_json)",
-            **_parameters(update),
-        )
+        changes = {name: value for name, value in asdict(update).items() if not isinstance(value, Unchanged)}
+        if "title" in changes and changes["title"] is None and (prompt := self.store.first_prompt(session_id)):
+            changes["title"] = title_of(prompt)
+        if "model" in changes:
+            changes["is_model_reset"] = changes["model"] is None
+        if "cwd" in changes:
+            changes["needs_worktree"] = False
+        columns = _columns(changes)
+        return self.assign(session_id, *(f"{column} = :{column}" for column in columns), **columns)
 
     def allow_tools(self, session_id: str, rules: Sequence[str]) -> None:
         """Adds rules to `allowed_tools`.  Raises `InvalidParams` if the session would have too many."""
@@ -230,7 +273,7 @@ class SessionJournal:
             return row is not None
 
     def set_status(self, session_id: str, status: SessionStatus) -> Encoded[Session] | None:
-        return self._update(session_id, "status = :status", status=status)
+        return self.assign(session_id, "status = :status", status=status)
 
     def begin_turn(self, session_id: str, job_id: str, prompt: str, *, has_prompt: bool) -> Encoded[Session] | None:
         """Begins a turn; `has_prompt` if an earlier attempt has stored the prompt.  A process may exist from now on."""
@@ -243,13 +286,12 @@ class SessionJournal:
                 return session
             return None
 
-    def add_message(self, session_id: str, job_id: str, new: NewMessage) -> None:
+    def add_message(self, session_id: str, job_id: str | None, new: NewMessage) -> int | None:
+        """Adds a message, and returns its position; None if the session does not exist."""
+        added = None
         with self._database.write_or_log(NOT_STORED):
-            self._add_message(session_id, job_id, new)
-
-    def set_claude_session_id(self, session_id: str, claude_session_id: str) -> None:
-        with self._database.write_or_log(NOT_STORED):
-            self._update(session_id, "claude_session_id = :claude_session_id", claude_session_id=claude_session_id)
+            added = self._add_message(session_id, job_id, new)
+        return added  # noqa: RET504 - None after an error that was logged
 
     def set_permission_mode(self, session_id: str, mode: PermissionMode) -> None:
         """Stores a mode that the CLI has changed to."""
@@ -260,14 +302,14 @@ class SessionJournal:
         """Stores the live tasks of a session's turn."""
         with self._database.write_or_log(NOT_STORED):
             tasks_json = to_json(tasks).decode()
-            self._update(session_id, "tasks_json = :tasks_json", tasks_json=tasks_json)
+            self.assign(session_id, "tasks_json = :tasks_json", tasks_json=tasks_json)
 
     def end_turn(self, session_id: str, job_id: str, status: SessionStatus, usage: RunUsage) -> None:
         spent = {**usage.tokens.model_dump(), "total_cost_usd": usage.cost_usd or 0.0}
-        sums = ", ".join(f"{column} = {column} + :{column}" for column in spent)
+        sums = [f"{column} = {column} + :{column}" for column in spent]
         with self._database.write_or_log(NOT_STORED):
             self._usage.add(job_id, session_id, usage)
-            self._update(session_id, f"status = :status, tasks_json = '[]', {sums}", status=status, **spent)
+            self.assign(session_id, "status = :status", "tasks_json = '[]'", *sums, status=status, **spent)
 
     def process_ended(self, session_id: str) -> None:
         """If this cannot be stored, the next start of the sidecar looks for the process in vain."""
@@ -278,7 +320,7 @@ class SessionJournal:
         """Interrupts all sessions after their processes were killed; those `waiting` have open permission requests."""
         with self._database.write():
             self._database.execute("UPDATE claude_sessions SET has_process = 0 WHERE has_process = 1")
-            self._change(
+            self.change(
                 """
                 UPDATE claude_sessions SET tasks_json = '[]',
                     status = iif(session_id IN (SELECT value FROM json_each(:waiting)), 'waiting', 'interrupted'),
@@ -289,8 +331,23 @@ class SessionJournal:
                 waiting=to_json(waiting).decode(),
             )
 
-    def _add_message(self, session_id: str, job_id: str, new: NewMessage) -> None:
-        now = iso_now(self._runtime.clock)
+    def assign(self, session_id: str, *assignments: str, **values: object) -> Encoded[Session] | None:
+        """Assigns columns of a session, as in `title = :title`, and notifies the client."""
+        return next(iter(self.change(_update_sql(*assignments), session_id=session_id, **values)), None)
+
+    def change(self, sql: str, **values: object) -> list[Encoded[Session]]:
+        """Runs a statement, and notifies the client of the sessions that it has changed.
+
+        `now` and `update_number` are parameters of it.  Sessions are listed by the number: `now` may go back.
+        """
+        with self._database.write():
+            sessions = self._execute(sql, **values)
+            for session in sessions:
+                self._notify(session)
+            return sessions
+
+    def _add_message(self, session_id: str, job_id: str | None, new: NewMessage) -> int | None:
+        now = new.created_at or iso_now(self._runtime.clock)
         added = self._database.encoded(
             ClaudeMessage,
             f"""
@@ -303,28 +360,14 @@ class SessionJournal:
             """,
             (job_id, new.api_message_id, new.kind, storable(new.text), new.raw, now, session_id),
         )
-        if added is not None:
-            sql = "UPDATE claude_sessions SET last_message_at = ? WHERE session_id = ?"
-            self._database.execute(sql, (now, session_id))
-            message = added.as_model()
-            self._runtime.notify(ClaudeMessageAdded(session_id=session_id, job_id=job_id, message=message))
-
-    def _update(self, session_id: str, assignments: str, **values: object) -> Encoded[Session] | None:
-        return next(iter(self._change(_update_sql(assignments), session_id=session_id, **values)), None)
-
-    def _change(self, sql: str, **values: object) -> list[Encoded[Session]]:
-        """Runs a statement, and notifies the client of the sessions that it has changed."""
-        with self._database.write():
-            sessions = self._execute(sql, **values)
-            for session in sessions:
-                self._notify(session)
-            return sessions
+        if added is None:
+            return None
+        sql = "UPDATE claude_sessions SET last_message_at = ? WHERE session_id = ?"
+        self._database.execute(sql, (now, session_id))
+        self._runtime.notify(ClaudeMessageAdded(session_id=session_id, job_id=job_id, message=added.as_model()))
+        return self.store.last_position(session_id)
 
     def _execute(self, sql: str, **values: object) -> list[Encoded[Session]]:
-        """Runs a statement and returns the sessions that it has changed.
-
-        `now` and `update_number` are parameters of it.  Sessions are listed by the number: `now` may go back.
-        """
         values["now"] = iso_now(self._runtime.clock)
         values["update_number"] = self._database.value(
             "SELECT coalesce(max(update_number), 0) + 1 FROM claude_sessions"
@@ -335,13 +378,18 @@ class SessionJournal:
         self._runtime.notify(ClaudeSessionUpdated(session=session.as_model()))
 
 
-def _update_sql(assignments: str) -> str:
-    return (
-        f"UPDATE claude_sessions SET {assignments}, updated_at = :now, update_number = :update_number,"
-        " version = version + 1 WHERE session_id = :session_id"
-    )
+def _update_sql(*assignments: str) -> str:
+    changes = ", ".join([*assignments, "updated_at = :now", "update_number = :update_number", "version = version + 1"])
+    return f"UPDATE claude_sessions SET {changes} WHERE session_id = :session_id"
 
 
-def _parameters(settings: SessionUpdate) -> dict[str, object]:
-    tools = settings.allowed_tools
-    return {**asdict(settings), "allowed_tools": None if tools is None else to_json(tools).decode()}
+def worktree_name(session_id: str) -> str:
+    """Returns the name of a session's git worktree; the CLI names its branch `worktree-` and this name."""
+    return f"sidecar-{session_id[-12:]}"
+
+
+def _columns(settings: dict[str, object]) -> dict[str, object]:
+    """Returns settings as columns of the table."""
+    if "allowed_tools" in settings:
+        settings["allowed_tools_json"] = to_json(settings.pop("allowed_tools")).decode()
+    return settings

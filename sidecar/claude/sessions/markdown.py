@@ -53,7 +53,7 @@ class MarkdownSession:
                 return f"\nOutput:\n\n{fenced(text)}\n" if text.strip() else "\nNo output.\n"
             case MessageKind.ERROR:
                 return f"\n**Error:** {_one_line(text)}\n"
-            case MessageKind.NOTICE | MessageKind.RAW:
+            case MessageKind.CLEARED | MessageKind.NOTICE | MessageKind.RAW:
                 return f"\n{_quoted(text)}\n" if text.strip() else ""
 
     def _speaker_heading(self, speaker: str, message: Mapping[str, Any]) -> str:

@@ -29,6 +29,7 @@ BOOKKEEPING: Final = frozenset(
         "control_request",
         "control_response",
         "control_cancel_request",
+        "conversation_reset",
         "command_lifecycle",
         "rate_limit_event",
     }
@@ -57,6 +58,8 @@ class NewMessage:
     """The API message that it is a part of."""
     raw: str | None = None
     """The CLI's line as JSON."""
+    created_at: str | None = None
+    """When it was written; None for now."""
 
 
 def messages_in(line: Mapping[str, Any]) -> Iterator[NewMessage]:

@@ -7,10 +7,11 @@ from typing import Any, Final, Self
 from sidecar_protocol.claude.runs import PermissionMode
 from sidecar_protocol.claude.sessions import Session
 
-from sidecar.json_reader import get_object
+from sidecar.json_reader import get_object, get_text
 
 PREFIX: Final = "setting:"
 """Begins the ids of these requests, by which a rejection is recognised."""
+MODEL_REQUEST: Final = "model"
 MODES: Final = frozenset(PermissionMode)
 
 
@@ -21,17 +22,19 @@ class SessionSettings:
     model: str | None
     permission_mode: str | None
     allowed_tools: tuple[str, ...]
+    cwd: str | None = None
 
     @classmethod
     def of(cls, session: Session) -> Self:
-        return cls(session.model, session.permission_mode, tuple(session.allowed_tools))
+        return cls(session.model, session.permission_mode, tuple(session.allowed_tools), session.cwd)
 
 
 def change_requests(current: SessionSettings, wanted: SessionSettings) -> list[Mapping[str, Any]] | None:
     """Returns the control requests that change the settings, or None if that takes a new process."""
     bypass = PermissionMode.BYPASS_PERMISSIONS
     enters_bypass = wanted.permission_mode == bypass != current.permission_mode
-    if {*current.allowed_tools} != {*wanted.allowed_tools} or enters_bypass:
+    is_reset = (wanted.model is None != current.model) or (wanted.permission_mode is None != current.permission_mode)
+    if {*current.allowed_tools} != {*wanted.allowed_tools} or wanted.cwd != current.cwd or enters_bypass or is_reset:
         return None
     changes = (
         ("set_model", "model", wanted.model, current.model),
@@ -49,6 +52,19 @@ def rejection(line: Mapping[str, Any]) -> str | None:
     response = get_object(line, "response") if line.get("type") == "control_response" else {}
     is_ours = str(response.get("request_id")).startswith(PREFIX)
     return str(response.get("error")) if is_ours and response.get("subtype") == "error" else None
+
+
+def model_request() -> Mapping[str, Any]:
+    """Returns the request for the model in use, which a prompt such as `/model haiku` may have changed."""
+    return {"type": "control_request", "request_id": MODEL_REQUEST, "request": {"subtype": "get_settings"}}
+
+
+def applied_model(line: Mapping[str, Any]) -> str | None:
+    """Returns the model in use if a line reports it: the beginning of a turn, or the answer to `model_request`."""
+    if line.get("type") == "system" and line.get("subtype") == "init":
+        return get_text(line, "model")
+    response = get_object(line, "response") if line.get("type") == "control_response" else {}
+    return get_text(response, "response", "applied", "model") if response.get("request_id") == MODEL_REQUEST else None
 
 
 def reported_mode(line: Mapping[str, Any]) -> PermissionMode | None:

@@ -15,21 +15,22 @@ from sidecar.claude.permissions.open_requests import RESPONSE_S, OpenRequests
 from sidecar.claude.process.cli_process import ClaudeProcess, OnLine, RunOptions
 from sidecar.claude.process.environment import SESSION_ENV
 from sidecar.claude.process.launch import Launcher
-from sidecar.claude.process.pool import ProcessPool, SessionProcess
+from sidecar.claude.process.pool import ProcessPool
 from sidecar.claude.process.work import LiveTask
 from sidecar.claude.reporting import SILENCE_S, FeedEntry, ProgressReporter, timeout_failure
+from sidecar.claude.sessions.conversation import ConversationJournal
+from sidecar.claude.sessions.following import Follower
 from sidecar.claude.sessions.journal import SessionJournal
 from sidecar.claude.sessions.messages import NewMessage, messages_in, raw_json
-from sidecar.claude.sessions.session_settings import SessionSettings, rejection, reported_mode
+from sidecar.claude.sessions.session_settings import SessionSettings, model_request
 from sidecar.job_handler import JobContext, JobFailed
+from sidecar.json_reader import get_text
 from sidecar.runtime import Runtime
 
 CONTINUED: Final = "The conversation continued without an answer."
 STOPPED: Final = "The turn was stopped."
 ENDED: Final = "The turn ended before the request was answered."
 UNPARSED_CHARS: Final = 2_000
-STORED_AFTER: Final = ("stream_event", "assistant")
-"""Lines after which the CLI has stored its session and will know the id that it has reported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class TurnHandler:
     pool: ProcessPool
     sessions: SessionJournal
     permissions: PermissionJournal
+    conversations: ConversationJournal
     live: LiveJobs
     times: TurnTimes = NORMAL_TIMES
 
@@ -63,17 +65,11 @@ class TurnHandler:
         session = self.sessions.begin_turn(job.session_id, context.job_id, job.prompt, has_prompt=has_prompt)
         if session is None:
             raise JobFailed("The session was deleted.", kind="session_not_found", hint="Start a new session.")
-        requests = OpenRequests(job.session_id, context, self.permissions, self.times.response_s)
-
-        def on_tasks(tasks: Sequence[LiveTask]) -> None:
-            self.sessions.set_tasks(job.session_id, contract_tasks(context.job_id, tasks))
-
-        reporter = ProgressReporter(context, self.runtime.notify, session_id=job.session_id, on_tasks=on_tasks)
-        turn = _Turn(session.load(), context, self.sessions, requests, reporter)
-        reader = reporter.reader
+        turn = self._turn(session.load(), context)
 
         def details() -> dict[str, object]:
-            claude_id = reader.session_id or turn.session.claude_session_id
+            reader = turn.reporter.reader
+            claude_id = reader.session_id or turn.follower.conversation
             cwd = turn.session.cwd or str(self.launcher.home)
             return {"session_id": job.session_id, "model": reader.model, "claude_session_id": claude_id, "cwd": cwd}
 
@@ -82,18 +78,40 @@ class TurnHandler:
             with entry.failures(), turn.failures():
                 answer = await self._answer(job, turn)
         finally:
-            self.sessions.end_turn(job.session_id, context.job_id, turn.status, reader.usage)
+            self.sessions.end_turn(job.session_id, context.job_id, turn.status, turn.reporter.reader.usage)
         result = ClaudeTurnResult(**answer.model_dump() | {"session_id": job.session_id})
         entry.completed(result)
         return result
 
+    def _turn(self, session: Session, context: JobContext) -> "_Turn":
+        requests = OpenRequests(session.session_id, context, self.permissions, self.times.response_s)
+
+        def on_tasks(tasks: Sequence[LiveTask]) -> None:
+            self.sessions.set_tasks(session.session_id, contract_tasks(context.job_id, tasks))
+
+        reporter = ProgressReporter(context, self.runtime.notify, session_id=session.session_id, on_tasks=on_tasks)
+        follower = Follower(session.session_id, context, self.sessions, self.conversations, session.claude_session_id)
+        return _Turn(session, context, self.conversations, requests, reporter, follower)
+
     async def _answer(self, job: TakeTurn, turn: "_Turn") -> ClaudeRunResult:
         await self.launcher.working_directory(turn.session.cwd)  # a live process would not notice a missing folder
+        try:
+            return await self._attempt(job, turn)
+        except JobFailed as failure:
+            if failure.kind != "session_unknown" or turn.has_new_conversation:
+                raise
+        # Claude Code has seen nothing of the prompt: it has no record to resume.
+        self.pool.drop(job.session_id)  # it may not have exited yet
+        self.conversations.begin_anew(job.session_id)
+        turn.restart(self._turn(turn.session.model_copy(update={"claude_session_id": None}), turn.context))
+        return await self._attempt(job, turn)
+
+    async def _attempt(self, job: TakeTurn, turn: "_Turn") -> ClaudeRunResult:
         settings = self._settings(turn.session)
         live = await self.pool.acquire(
-            job.session_id, lambda on_line: self._start(turn.session, settings, on_line), turn.on_line, settings
+            job.session_id, lambda on_line: self._start(turn, settings, on_line), turn.on_line, settings
         )
-        turn.live, process = live, live.process
+        turn.follower.live, process = live, live.process
         live.apply_settings(self._settings(turn.session))  # they may have changed while the process was started
         reporter, requests = turn.reporter, turn.requests
         reporter.reader.continue_from(live.totals)
@@ -102,9 +120,13 @@ class TurnHandler:
         timeout = anyio.CancelScope(deadline=anyio.current_time() + timeout_s)
         requests.begin(live, timeout)
         try:
-            process.send_prompt(job.prompt)
+            uuid = self.runtime.new_id()  # a new one for each attempt: the CLI ignores a prompt that it knows
+            self.conversations.send_prompt(job.session_id, turn.context.job_id, uuid)
+            process.send_prompt(job.prompt, uuid=uuid, before=turn.handover)
             with timeout, self.live.running(turn.context.job_id, job.session_id, process):
                 await reporter.wait_for_result(process, self.times.silence_s, is_waiting=lambda: requests.is_waiting)
+            if job.prompt.lstrip().startswith("/model"):
+                process.send(model_request())
         finally:
             in_time = process.prompt_done.is_set()
             failure = None if in_time else timeout_failure(timeout_s, process.work)
@@ -127,30 +149,47 @@ class TurnHandler:
         latest = self.sessions.store.get(session.session_id)
         return SessionSettings.of(session if latest is None else latest.load())
 
-    async def _start(self, session: Session, settings: SessionSettings, on_line: OnLine) -> ClaudeProcess:
-        resumed, is_fork = self.sessions.store.resume_point(session.session_id)
+    async def _start(self, turn: "_Turn", settings: SessionSettings, on_line: OnLine) -> ClaudeProcess:
+        session, job_id = turn.session, turn.context.job_id
+        conversation = self.conversations.current(session.session_id)
+        turn.follower.needs_worktree = conversation.worktree is not None
+        turn.has_new_conversation = conversation.resumed is None
+        handover = self.conversations.hand_over(session.session_id, job_id) if turn.has_new_conversation else None
+        if handover is not None:
+            turn.handover = handover.text
+            self.sessions.add_message(session.session_id, job_id, NewMessage(MessageKind.NOTICE, handover.notice))
+        model = settings.model
+        if model is None and conversation.is_model_reset:
+            model = await self.launcher.default_model(settings.cwd)
+        resumed = conversation.resumed
         options = RunOptions(
-            model=settings.model,
-            session_id=resumed,
-            fork=is_fork,
+            model=model,
+            session_id=None if resumed is None else await self.launcher.resume_name(resumed, settings.cwd),
+            fork=conversation.is_fork,
+            resume_at=conversation.resume_at,
+            worktree=conversation.worktree,
             allowed_tools=settings.allowed_tools,
             permission_mode=settings.permission_mode,
             system_prompt=session.system_prompt,
             can_request_permission=True,
         )
-        return await self.launcher.start(SESSION_ENV, session.session_id, options, session.cwd, on_line)
+        return await self.launcher.start(SESSION_ENV, session.session_id, options, settings.cwd, on_line)
 
 
 @dataclass(slots=True)
 class _Turn:
-    """Handles the lines of a session's process: stores messages, and follows the session's state in the CLI."""
+    """Handles the lines of a session's process, and stores the messages in them."""
 
     session: Session
     context: JobContext
-    sessions: SessionJournal
+    conversations: ConversationJournal
     requests: OpenRequests
     reporter: ProgressReporter
-    live: SessionProcess | None = None
+    follower: Follower
+    has_new_conversation: bool = False
+    """Whether its process was started and does not resume a conversation."""
+    handover: str | None = None
+    """The text that precedes the prompt."""
     has_ended: bool = False
     """Whether the turn was answered or failed, instead of being cancelled."""
     has_error_message: bool = False
@@ -167,12 +206,17 @@ class _Turn:
         if parsed is None:
             self._add(NewMessage(MessageKind.RAW, line[:UNPARSED_CHARS].decode("utf-8", "replace")))
         else:
+            self.follower.on_line(line, parsed)
+            record = get_text(parsed, "uuid") if parsed.get("parent_tool_use_id") is None else None
             for message in messages_in(parsed):
-                self._add(replace(message, raw=raw_json(line, parsed)))
-            self._store_claude_session_id(parsed)
+                self._add(replace(message, raw=raw_json(line, parsed)), record)
             self.requests.on_line(parsed)
-            self._follow_settings(parsed)
         self.reporter.on_line(parsed)
+
+    def restart(self, new: "_Turn") -> None:
+        """Begins again as `new`, without what the first attempt has reported."""
+        self.requests, self.reporter, self.follower = new.requests, new.reporter, new.follower
+        self.handover = None
 
     @contextmanager
     def failures(self) -> Iterator[None]:
@@ -186,24 +230,6 @@ class _Turn:
             raise
         self.has_ended = True
 
-    def _store_claude_session_id(self, line: Mapping[str, Any]) -> None:
-        claude_id = line.get("session_id")
-        is_new = claude_id != self.session.claude_session_id
-        if isinstance(claude_id, str) and is_new and line.get("type") in STORED_AFTER:
-            self.session = self.session.model_copy(update={"claude_session_id": claude_id})
-            self.sessions.set_claude_session_id(self.session.session_id, claude_id)
-
-    def _follow_settings(self, line: Mapping[str, Any]) -> None:
-        """Handles rejected settings, and permission modes that the CLI has changed to."""
-        if self.live is None or self.live.settings is None:
-            return
-        if (error := rejection(line)) is not None:
-            self.live.settings = None
-            self.context.log(f"Claude Code applies the new settings from the next turn on: {error}", level="warning")
-        elif (mode := reported_mode(line)) is not None and mode != self.live.settings.permission_mode:
-            self.live.settings = replace(self.live.settings, permission_mode=mode)
-            self.sessions.set_permission_mode(self.session.session_id, mode)
-
-    def _add(self, message: NewMessage) -> None:
+    def _add(self, message: NewMessage, claude_uuid: str | None = None) -> None:
         self.has_error_message = self.has_error_message or message.kind is MessageKind.ERROR
-        self.sessions.add_message(self.session.session_id, self.context.job_id, message)
+        self.conversations.add_message(self.session.session_id, self.context.job_id, message, claude_uuid)

@@ -1,0 +1,1 @@
+"""The CLI's own records of conversations, which the terminal writes as well."""

@@ -1,0 +1,184 @@
+"""The tables `claude_conversations` and `claude_records`: the CLI's conversation behind a session.
+
+The CLI changes the conversation of a process (`/clear`), and deletes its records after `cleanupPeriodDays`.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from sidecar_protocol.claude.sessions import MessageKind, Session
+from sidecar_protocol.contract import Encoded
+from sidecar_protocol.errors import InvalidParams
+
+from sidecar.claude.sessions.handover import Handover, hand_over
+from sidecar.claude.sessions.journal import NOT_STORED, SessionJournal, SessionUpdate
+from sidecar.claude.sessions.messages import NewMessage
+from sidecar.runtime import Runtime
+
+CLEARED: Final = "The conversation was cleared: Claude no longer knows the messages above."
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """How the next process of a session begins.
+
+    It resumes `resumed`, or with `is_fork` a copy of it up to the record `resume_at`; with None it begins a new
+    conversation.  `worktree` is the git worktree that it creates.
+    """
+
+    resumed: str | None
+    is_fork: bool
+    resume_at: str | None
+    worktree: str | None
+    is_model_reset: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A record of the CLI.  The conversation is None until its id is known."""
+
+    claude_session_id: str | None
+    claude_uuid: str | None
+
+
+class ConversationJournal:
+    """Changes the CLI's conversation of a session.  What a turn reports is logged and lost if it cannot be stored."""
+
+    def __init__(self, runtime: Runtime, sessions: SessionJournal) -> None:
+        self._runtime = runtime
+        self._database = runtime.database
+        self._sessions = sessions
+
+    def current(self, session_id: str) -> Conversation:
+        start = self._sessions.store.process_start(session_id)
+        row = self._database.row(
+            "SELECT fork_claude_session_id, fork_claude_uuid FROM claude_conversations WHERE session_id = ?",
+            (session_id,),
+        )
+        forked, uuid = row or (None, None)
+        is_fork = start.claude_session_id is None and forked is not None
+        resumed = forked if is_fork else start.claude_session_id
+        return Conversation(resumed, is_fork, uuid if is_fork else None, start.worktree, start.is_model_reset)
+
+    def fork(self, parent_id: str, title: str | None, message_id: str | None) -> Encoded[Session] | None:
+        """Creates a session with the settings and the messages of another, up to `message_id`, and returns it.
+
+        Raises `InvalidParams` if the message is not one of the session.
+        """
+        last = self._position(parent_id, message_id)
+        session_id = self._runtime.new_id()
+        with self._database.write():
+            session = self._sessions.copy(parent_id, session_id, title, last)
+            if session is not None:
+                place = self._place(parent_id, last)
+                self._database.execute(
+                    "INSERT INTO claude_conversations (session_id, fork_claude_session_id, fork_claude_uuid)"
+                    " VALUES (?, ?, ?)",
+                    (session_id, place.claude_session_id, place.claude_uuid),
+                )
+                self._database.execute(
+                    """
+                    INSERT INTO claude_records (session_id, seq, claude_session_id, claude_uuid)
+                    SELECT ?, seq, claude_session_id, claude_uuid FROM claude_records
+                    WHERE session_id = ? AND seq <= ?
+                    """,
+                    (session_id, parent_id, last),
+                )
+        return session
+
+    def add_message(self, session_id: str, job_id: str | None, new: NewMessage, claude_uuid: str | None) -> None:
+        """Adds a message, which the CLI has recorded under this id in the current conversation."""
+        with self._database.write_or_log(NOT_STORED):
+            seq = self._sessions.add_message(session_id, job_id, new)
+            if seq is not None and claude_uuid is not None:
+                conversation = self._sessions.store.process_start(session_id).claude_session_id
+                self._record(session_id, seq, Place(conversation, claude_uuid))
+
+    def send_prompt(self, session_id: str, job_id: str, claude_uuid: str) -> None:
+        """Stores the id under which the CLI will record a turn's prompt."""
+        with self._database.write_or_log(NOT_STORED):
+            seq = self._sessions.store.prompt_position(session_id, job_id)
+            conversation = self._sessions.store.process_start(session_id).claude_session_id
+            if seq is not None:
+                self._record(session_id, seq, Place(conversation, claude_uuid))
+
+    def follow(self, session_id: str, claude_session_id: str) -> None:
+        """Stores the id of the conversation that a turn is in."""
+        with self._database.write_or_log(NOT_STORED):
+            self._sessions.assign(session_id, "claude_session_id = :id", id=claude_session_id)
+            self._set_fork(session_id, Place(None, None))
+            self._database.execute(
+                "UPDATE claude_records SET claude_session_id = ?"
+                " WHERE session_id = ? AND claude_session_id IS NULL AND claude_uuid IS NOT NULL",
+                (claude_session_id, session_id),
+            )
+
+    def clear(self, session_id: str, job_id: str, raw: str) -> None:
+        """Leaves the conversation for a new one that knows none of the messages so far."""
+        with self._database.write_or_log(NOT_STORED):
+            self.begin_anew(session_id)
+            seq = self._sessions.add_message(session_id, job_id, NewMessage(MessageKind.CLEARED, CLEARED, raw=raw))
+            if seq is not None:
+                self._record(session_id, seq, Place(None, None))
+
+    def begin_anew(self, session_id: str) -> None:
+        """Leaves the conversation, for example if the CLI has no record of it: the next process begins a new one."""
+        with self._database.write_or_log(NOT_STORED):
+            self._sessions.assign(session_id, "claude_session_id = NULL", "has_process = 1")
+            self._set_fork(session_id, Place(None, None))
+
+    def hand_over(self, session_id: str, job_id: str) -> Handover | None:
+        """Returns the earlier messages for a new conversation; None if Claude has said nothing yet."""
+        after = self._cleared_before(session_id, self._sessions.store.last_position(session_id))
+        return hand_over(*self._sessions.store.said_before(session_id, job_id, after))
+
+    def enter_worktree(self, session_id: str, cwd: str) -> None:
+        """Stores the folder of the git worktree that the CLI has created."""
+        with self._database.write_or_log(NOT_STORED):
+            self._sessions.update(session_id, SessionUpdate(cwd=cwd))
+
+    def set_model(self, session_id: str, model: str) -> None:
+        """Stores a model that the CLI has changed to."""
+        with self._database.write_or_log(NOT_STORED):
+            self._sessions.update(session_id, SessionUpdate(model=model))
+
+    def _position(self, session_id: str, message_id: str | None) -> int:
+        """Returns the position of a message, by default of the last one."""
+        last = self._sessions.store.last_position(session_id)
+        if message_id is None or self._sessions.store.get(session_id) is None:
+            return last
+        owner, _, seq = message_id.rpartition(":")
+        if owner != session_id or not (seq.isascii() and seq.isdecimal()) or not 1 <= int(seq) <= last:
+            raise InvalidParams(details=[{"path": "message_id", "message": "the session has no such message"}])
+        return int(seq)
+
+    def _place(self, session_id: str, last: int) -> Place:
+        """Returns the last record up to a message; an empty one if there is none since the conversation was cleared."""
+        row = self._database.row(
+            """
+            SELECT claude_session_id, claude_uuid FROM claude_records
+            WHERE session_id = ? AND seq <= ? AND (claude_session_id IS NOT NULL OR claude_uuid IS NULL)
+            ORDER BY seq DESC LIMIT 1
+            """,
+            (session_id, last),
+        )
+        return Place(*row) if row is not None else Place(None, None)
+
+    def _cleared_before(self, session_id: str, last: int) -> int:
+        """Returns the position of the last message up to `last` at which the conversation was cleared; 0 for none."""
+        sql = "SELECT max(seq) FROM claude_records WHERE session_id = ? AND seq <= ? AND claude_uuid IS NULL"
+        return self._database.value(sql, (session_id, last)) or 0
+
+    def _set_fork(self, session_id: str, place: Place) -> None:
+        self._database.execute(
+            "INSERT OR REPLACE INTO claude_conversations (session_id, fork_claude_session_id, fork_claude_uuid)"
+            " VALUES (?, ?, ?)",
+            (session_id, place.claude_session_id, place.claude_uuid),
+        )
+
+    def _record(self, session_id: str, seq: int, place: Place) -> None:
+        self._database.execute(
+            "INSERT OR REPLACE INTO claude_records (session_id, seq, claude_session_id, claude_uuid)"
+            " VALUES (?, ?, ?, ?)",
+            (session_id, seq, place.claude_session_id, place.claude_uuid),
+        )
