@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "34a5aac7f65ec4a6";
+export const SCHEMA_HASH = "8715eb9dd2383fd7";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -202,10 +202,11 @@ export interface ActivitySummary {
   totals: SummaryTotals;
   /** The days or projects with events. */
   parts: SummaryPart[];
-  /** Issues of this summary whose last status is in progress. */
+  /** Issues of this summary that are in progress now. */
   next_issues: SummaryIssue[];
   /** The meetings of the first day after `end` that has any, within a week. */
   next_meetings: SummaryMeeting[];
+  /** Issues of this summary that are blocked now. */
   blocked_issues: SummaryIssue[];
   markdown: string | null;
 }
@@ -216,6 +217,7 @@ export interface SummaryTotals {
   /** Seconds in meetings; meetings at the same time count once. */
   meeting_s: number;
   issues: number;
+  /** Issues that the owner moved to a done status and that nobody has reopened. */
   issues_done: number;
   worked_s: number;
   pages: number;
@@ -271,10 +273,14 @@ export interface SummaryIssue {
   url: string | null;
   project: string;
   is_created: boolean;
-  /** Its status before the first transition; null if there was none. */
+  /** Its status before the owner's first transition; null if there was none. */
   from_status: string | null;
+  /** Its status after the owner's last transition. */
   to_status: string | null;
-  /** The meaning of its last known status: todo, doing, done or blocked. */
+  /**
+   * Its state, whoever caused it: todo, doing, done or blocked.  In a part it is the state at the end of the day or
+   * of the summary; in `next_issues` and `blocked_issues`, the current one.
+   */
   status_kind: string | null;
   changes: number;
   comments: number;
@@ -357,42 +363,59 @@ export type CalendarAuth = "oauth" | "address";
 /** An account at a calendar provider.  Its credentials are never sent. */
 export interface CalendarAccount {
   account_id: string;
-  /** `google` or `ics`. */
-  provider: string;
   email: string;
-  display_name: string | null;
   status: AccountStatus;
-  /**
-   * The reason for the status: `token_revoked`, `token_expired`, `token_refused`, `token_rejected`, `token_missing`,
-   * `session_ended`, `scope_missing`, `client_rejected`, `secret_unreadable`, `address_rejected` or `file_missing`.
-   */
-  reason: string | null;
+  /** Why the status is not `active`, or why it will not stay so. */
+  reason: AccountReason | null;
   /** Suggested action for the user. */
   hint: string | null;
-  /** Days before today that are synced.  Stored events that are older are not deleted. */
-  past_days: number;
-  /** Days after today that are synced. */
-  future_days: number;
+  /** When it is tried again, while its status is `retrying` or `needs_reauth`. */
+  next_try_at: string | null;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   last_sync_at: string | null;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   created_at: string;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   updated_at: string;
+  /** `google` or `ics`. */
+  provider: string;
+  display_name: string | null;
+  /** Days before today that are synced, in the zone of the account's main calendar.  Older stored events remain. */
+  past_days: number;
+  /** Days after today that are synced. */
+  future_days: number;
 }
 
 /**
  * The state of an account.
  *
  * - `active`: It is synced periodically.
- * - `needs_reauth`: It is not synced until the user connects it again; see `reason`.
+ * - `retrying`: Its service has refused it, which may pass: it is tried again at `next_try_at`, at a slower pace than
+ * usual.
+ *
+ * A sync that succeeds makes it active.  If the service refuses it again an hour later, its status becomes
+ * `needs_reauth`, unless another sign-in could not help: Google, Jira or Confluence denies this network.
+ * - `needs_reauth`: Its service keeps refusing it: the user should connect it again; see `hint`.
+ *
+ * It is still tried, a few times a day, and a sync that succeeds makes it active.
  * - `deleting`: Its data is being deleted, and then the account itself.
  * - `deleted`: It was deleted.  Only in the last `accounts.updated` of an account.
  */
 export const AccountStatus = {
   /** It is synced periodically. */
   ACTIVE: "active",
-  /** It is not synced until the user connects it again; see `reason`. */
+  /**
+   * Its service has refused it, which may pass: it is tried again at `next_try_at`, at a slower pace than usual.
+   *
+   * A sync that succeeds makes it active.  If the service refuses it again an hour later, its status becomes
+   * `needs_reauth`, unless another sign-in could not help: Google, Jira or Confluence denies this network.
+   */
+  RETRYING: "retrying",
+  /**
+   * Its service keeps refusing it: the user should connect it again; see `hint`.
+   *
+   * It is still tried, a few times a day, and a sync that succeeds makes it active.
+   */
   NEEDS_REAUTH: "needs_reauth",
   /** Its data is being deleted, and then the account itself. */
   DELETING: "deleting",
@@ -403,11 +426,94 @@ export const AccountStatus = {
  * The state of an account.
  *
  * - `active`: It is synced periodically.
- * - `needs_reauth`: It is not synced until the user connects it again; see `reason`.
+ * - `retrying`: Its service has refused it, which may pass: it is tried again at `next_try_at`, at a slower pace than
+ * usual.
+ *
+ * A sync that succeeds makes it active.  If the service refuses it again an hour later, its status becomes
+ * `needs_reauth`, unless another sign-in could not help: Google, Jira or Confluence denies this network.
+ * - `needs_reauth`: Its service keeps refusing it: the user should connect it again; see `hint`.
+ *
+ * It is still tried, a few times a day, and a sync that succeeds makes it active.
  * - `deleting`: Its data is being deleted, and then the account itself.
  * - `deleted`: It was deleted.  Only in the last `accounts.updated` of an account.
  */
-export type AccountStatus = "active" | "needs_reauth" | "deleting" | "deleted";
+export type AccountStatus = "active" | "retrying" | "needs_reauth" | "deleting" | "deleted";
+
+/**
+ * Why an account is not active, or is about to be no longer.
+ *
+ * - `access_denied`: The service answers 403: it does not allow this network (IP allow-list, VPN), or the user lost the
+ * access.
+ * - `address_rejected`: Nothing is found at its address (404, 410), or a calendar's secret address is refused.
+ * - `site_moved`: The site redirects elsewhere; `jira.accounts.update` and `confluence.accounts.update` take its new
+ * address.
+ * - `site_address_invalid`: The stored address is not that of an Atlassian site.
+ * - `file_missing`: The calendar's file cannot be read.
+ * - `token_rejected`: The service does not accept the token (401).
+ * - `token_refused`: Google did not renew the sign-in, for a reason that the hint names.
+ * - `token_revoked`: Google has ended the sign-in: it was revoked, or not used for six months.
+ * - `token_expired`: Google has ended the sign-in after seven days, as it does for projects in status Testing.
+ * - `token_missing`: The account has no refresh token.
+ * - `token_expires_soon`: The account is active, but its token expires within 14 days.
+ * - `session_ended`: The Google account's organisation requires a new sign-in from time to time.
+ * - `scope_missing`: The sign-in does not include permission to read calendars.
+ * - `client_rejected`: Google does not accept the app's OAuth client.
+ * - `secret_unreadable`: The stored credentials cannot be decrypted with this computer's key.
+ */
+export const AccountReason = {
+  /** The service answers 403: it does not allow this network (IP allow-list, VPN), or the user lost the access. */
+  ACCESS_DENIED: "access_denied",
+  /** Nothing is found at its address (404, 410), or a calendar's secret address is refused. */
+  ADDRESS_REJECTED: "address_rejected",
+  /** The site redirects elsewhere; `jira.accounts.update` and `confluence.accounts.update` take its new address. */
+  SITE_MOVED: "site_moved",
+  /** The stored address is not that of an Atlassian site. */
+  SITE_ADDRESS_INVALID: "site_address_invalid",
+  /** The calendar's file cannot be read. */
+  FILE_MISSING: "file_missing",
+  /** The service does not accept the token (401). */
+  TOKEN_REJECTED: "token_rejected",
+  /** Google did not renew the sign-in, for a reason that the hint names. */
+  TOKEN_REFUSED: "token_refused",
+  /** Google has ended the sign-in: it was revoked, or not used for six months. */
+  TOKEN_REVOKED: "token_revoked",
+  /** Google has ended the sign-in after seven days, as it does for projects in status Testing. */
+  TOKEN_EXPIRED: "token_expired",
+  /** The account has no refresh token. */
+  TOKEN_MISSING: "token_missing",
+  /** The account is active, but its token expires within 14 days. */
+  TOKEN_EXPIRES_SOON: "token_expires_soon",
+  /** The Google account's organisation requires a new sign-in from time to time. */
+  SESSION_ENDED: "session_ended",
+  /** The sign-in does not include permission to read calendars. */
+  SCOPE_MISSING: "scope_missing",
+  /** Google does not accept the app's OAuth client. */
+  CLIENT_REJECTED: "client_rejected",
+  /** The stored credentials cannot be decrypted with this computer's key. */
+  SECRET_UNREADABLE: "secret_unreadable",
+} as const;
+/**
+ * Why an account is not active, or is about to be no longer.
+ *
+ * - `access_denied`: The service answers 403: it does not allow this network (IP allow-list, VPN), or the user lost the
+ * access.
+ * - `address_rejected`: Nothing is found at its address (404, 410), or a calendar's secret address is refused.
+ * - `site_moved`: The site redirects elsewhere; `jira.accounts.update` and `confluence.accounts.update` take its new
+ * address.
+ * - `site_address_invalid`: The stored address is not that of an Atlassian site.
+ * - `file_missing`: The calendar's file cannot be read.
+ * - `token_rejected`: The service does not accept the token (401).
+ * - `token_refused`: Google did not renew the sign-in, for a reason that the hint names.
+ * - `token_revoked`: Google has ended the sign-in: it was revoked, or not used for six months.
+ * - `token_expired`: Google has ended the sign-in after seven days, as it does for projects in status Testing.
+ * - `token_missing`: The account has no refresh token.
+ * - `token_expires_soon`: The account is active, but its token expires within 14 days.
+ * - `session_ended`: The Google account's organisation requires a new sign-in from time to time.
+ * - `scope_missing`: The sign-in does not include permission to read calendars.
+ * - `client_rejected`: Google does not accept the app's OAuth client.
+ * - `secret_unreadable`: The stored credentials cannot be decrypted with this computer's key.
+ */
+export type AccountReason = "access_denied" | "address_rejected" | "site_moved" | "site_address_invalid" | "file_missing" | "token_rejected" | "token_refused" | "token_revoked" | "token_expired" | "token_missing" | "token_expires_soon" | "session_ended" | "scope_missing" | "client_rejected" | "secret_unreadable";
 
 /** The account that was deleted. */
 export interface CalendarAccountDeleted {
@@ -947,7 +1053,8 @@ export type PermissionDecision = "allow" | "deny";
  * - `user`: A prompt.
  * - `tool_use`: Claude calls a tool; `text` is the tool's name, and `raw` contains its input.
  * - `error`: The reason why a turn failed.
- * - `notice`: Something that happened to the session, such as the end of a background task.
+ * - `cleared`: The conversation was cleared, as by `/clear`: Claude no longer knows the messages before.
+ * - `notice`: Something that happened to the session: a background task ended, or it goes on in a new conversation.
  * - `raw`: Other output of the CLI, such as types of a newer release.
  */
 export const MessageKind = {
@@ -960,7 +1067,9 @@ export const MessageKind = {
   TOOL_RESULT: "tool_result",
   /** The reason why a turn failed. */
   ERROR: "error",
-  /** Something that happened to the session, such as the end of a background task. */
+  /** The conversation was cleared, as by `/clear`: Claude no longer knows the messages before. */
+  CLEARED: "cleared",
+  /** Something that happened to the session: a background task ended, or it goes on in a new conversation. */
   NOTICE: "notice",
   /** Other output of the CLI, such as types of a newer release. */
   RAW: "raw",
@@ -971,10 +1080,11 @@ export const MessageKind = {
  * - `user`: A prompt.
  * - `tool_use`: Claude calls a tool; `text` is the tool's name, and `raw` contains its input.
  * - `error`: The reason why a turn failed.
- * - `notice`: Something that happened to the session, such as the end of a background task.
+ * - `cleared`: The conversation was cleared, as by `/clear`: Claude no longer knows the messages before.
+ * - `notice`: Something that happened to the session: a background task ended, or it goes on in a new conversation.
  * - `raw`: Other output of the CLI, such as types of a newer release.
  */
-export type MessageKind = "user" | "assistant_text" | "thinking" | "tool_use" | "tool_result" | "error" | "notice" | "raw";
+export type MessageKind = "user" | "assistant_text" | "thinking" | "tool_use" | "tool_result" | "error" | "cleared" | "notice" | "raw";
 
 /** Matching messages, newest first. */
 export interface MessageHits {
@@ -1003,7 +1113,7 @@ export interface MessageHit {
 /** A conversation with Claude that the sidecar stores.  Its turns are jobs of type `claude.turn`. */
 export interface Session {
   session_id: string;
-  /** The session's id in the CLI; null before the first turn.  `claude.spawn` refuses it. */
+  /** The conversation's id in the CLI; null before the first turn and after `/clear`.  `claude.spawn` refuses it. */
   claude_session_id: string | null;
   /** The session that it was forked from. */
   forked_from: string | null;
@@ -1011,7 +1121,11 @@ export interface Session {
   title: string | null;
   /** Claude's working directory; null for the home folder. */
   cwd: string | null;
+  /** The name of the git worktree that Claude works in, or null; `cwd` is its folder after the first turn. */
+  worktree: string | null;
+  /** Null for the model in the user's Claude settings.  `/model` in a prompt changes it. */
   model: string | null;
+  /** Null for the mode in the user's Claude settings. */
   permission_mode: PermissionMode | null;
   allowed_tools: string[];
   system_prompt: string | null;
@@ -1209,27 +1323,29 @@ export interface AtlassianAccountList {
 /** An account at an Atlassian Cloud site.  Its API token is never sent. */
 export interface AtlassianAccount {
   account_id: string;
-  service: AtlassianService;
-  org: string;
-  /** The site: https://example.atlassian.net. */
-  base_url: string;
   email: string;
   status: AccountStatus;
-  /** `token_rejected`, `secret_unreadable` or `site_address_invalid`; `token_expires_soon` while active. */
-  reason: string | null;
+  /** Why the status is not `active`, or why it will not stay so. */
+  reason: AccountReason | null;
   /** Suggested action for the user. */
   hint: string | null;
-  /** The owner's name at the site. */
-  display_name: string | null;
-  scope: AtlassianScope;
-  /** Entered by the user; Atlassian's API does not provide it. */
-  token_expires_at: string | null;
+  /** When it is tried again, while its status is `retrying` or `needs_reauth`. */
+  next_try_at: string | null;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   last_sync_at: string | null;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   created_at: string;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   updated_at: string;
+  service: AtlassianService;
+  org: string;
+  /** The site: https://example.atlassian.net. */
+  base_url: string;
+  /** The owner's name at the site. */
+  display_name: string | null;
+  scope: AtlassianScope;
+  /** Entered by the user; Atlassian's API does not provide it. */
+  token_expires_at: string | null;
 }
 
 /** The Atlassian product of an account. */
@@ -1362,6 +1478,32 @@ export interface Schedule {
   last_run_at: string | null;
   /** The job that was created last.  It may have been pruned since. */
   last_job_id: string | null;
+}
+
+/** The copies in the folder `backups`, newest first. */
+export interface BackupList {
+  backups: Backup[];
+}
+
+/** A copy of the database. */
+export interface Backup {
+  name: string;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  made_at: string;
+  size_bytes: number;
+  /** The migration that it was made before; null for a daily copy. */
+  before_migration: string | null;
+  /** Number of rows by kind, such as `jobs`. */
+  contents: Record<string, number>;
+  /** Why it cannot be restored; null if it can. */
+  problem: string | null;
+}
+
+/** A restore that the next start completes. */
+export interface RestoreBegun {
+  name: string;
+  /** The file beside the database under which the present one will be kept. */
+  kept_as: string;
 }
 
 /** The name and version of the client, written to the log. */
@@ -1576,7 +1718,7 @@ export interface ClaudeInstallation {
   problem: string | null;
 }
 
-/** An account was connected, needs the user's attention, or was deleted. */
+/** An account was connected or deleted, was refused by its service, or works again. */
 export interface AccountUpdated {
   /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
   seq: number;
@@ -1585,10 +1727,12 @@ export interface AccountUpdated {
   service: AccountService;
   account_id: string;
   status: AccountStatus;
-  /** A stable identifier of the reason for this status: `token_revoked`, `secret_unreadable`. */
-  reason: string | null;
+  /** Why it has this status. */
+  reason: AccountReason | null;
   /** Suggested action for the user. */
   hint: string | null;
+  /** When it is tried again, while its status is `retrying` or `needs_reauth`. */
+  next_try_at: string | null;
 }
 
 /** The service of an account.  Activity events from it have the same value as their `source`. */
@@ -1779,6 +1923,22 @@ export interface JobProgress {
   progress: number | null;
   /** A short description of the current step. */
   message: string | null;
+}
+
+/**
+ * The database was missing or empty at a start, and a new one has taken its place although backups exist.
+ *
+ * Sent once.  `system.health` is `degraded` until the backup is restored or moved away.
+ */
+export interface DatabaseLost {
+  /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
+  seq: number;
+  /** When it was logged.  UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  at: string;
+  /** The name of the newest backup. */
+  backup: string;
+  /** Advice for the user. */
+  hint: string;
 }
 
 /** The state of the process changed. */
@@ -2245,6 +2405,8 @@ export interface CalendarAccountsUpdateParams {
   past_days?: number | null;
   /** Days, up to ten years. */
   future_days?: number | null;
+  /** The account's credentials; `calendar.providers.list` lists the keys. */
+  credentials?: Record<string, string> | null;
 }
 
 /** Params of `calendar.accounts.delete`. */
@@ -2434,6 +2596,8 @@ export interface ClaudeSessionsCreateParams {
   allowed_tools?: string[];
   /** Appended to Claude Code's own system prompt. */
   system_prompt?: string | null;
+  /** @default false */
+  worktree?: boolean;
 }
 
 /** Params of `claude.sessions.list`. */
@@ -2459,6 +2623,8 @@ export interface ClaudeSessionsUpdateParams {
   /** A Claude session's id. */
   session_id: string;
   title?: string | null;
+  /** An absolute path. */
+  cwd?: string | null;
   /** An alias (opus, sonnet) or the full name of a model. */
   model?: string | null;
   permission_mode?: PermissionMode | null;
@@ -2497,6 +2663,8 @@ export interface ClaudeSessionsForkParams {
   /** A Claude session's id. */
   session_id: string;
   title?: string | null;
+  /** The `message_id` of a message. */
+  message_id?: string | null;
 }
 
 /** Params of `claude.messages.list`. */
@@ -2562,6 +2730,8 @@ export interface ConfluenceAccountsUpdateParams {
   account_id: string;
   /** A name for the site. */
   org?: string | null;
+  /** The site: https://example.atlassian.net.  The address of any of its pages is accepted. */
+  base_url?: string | null;
   /** An API token of the Atlassian account, with or without scopes. */
   api_token?: string | null;
   scope?: AtlassianScope | null;
@@ -2618,6 +2788,8 @@ export interface JiraAccountsUpdateParams {
   account_id: string;
   /** A name for the site. */
   org?: string | null;
+  /** The site: https://example.atlassian.net.  The address of any of its pages is accepted. */
+  base_url?: string | null;
   /** An API token of the Atlassian account, with or without scopes. */
   api_token?: string | null;
   scope?: AtlassianScope | null;
@@ -2737,6 +2909,14 @@ export interface JobsSchedulesRunParams {
   schedule_id: string;
 }
 
+/** Params of `system.backups.list`. */
+export type SystemBackupsListParams = Record<string, never>;
+
+/** Params of `system.backups.restore`. */
+export interface SystemBackupsRestoreParams {
+  name: string;
+}
+
 /** Params of `initialize`. */
 export interface InitializeParams {
   protocol_version: number;
@@ -2808,8 +2988,9 @@ export interface Methods {
   /**
    * Summarises at most 366 days for a stand-up or weekly report: meetings, issues, pages and Claude's runs.
    *
-   * The same events always give the same summary.  Other people's events and cancelled or declined meetings are
-   * omitted; a meeting that is in two calendars counts once.
+   * The same events always give the same summary.  It lists what the accounts' owner did; the states of issues take
+   * into account what others did.  Cancelled or declined meetings are omitted, and a meeting that is in two
+   * calendars counts once.
    *
    * Errors: time_zone_unknown.
    */
@@ -2831,29 +3012,34 @@ export interface Methods {
   /**
    * Connects an account with the given credentials, which are checked first.
    *
-   * Google accounts are usually connected by `calendar.oauth.google.start` instead.  If the provider has one
-   * account per e-mail address, an existing account with this address is reconnected.  No provider uses `config`.
+   * Google accounts are usually connected by `calendar.oauth.google.start` instead.  A Google account that is
+   * connected already is reconnected; a calendar file that is connected already, by whatever form of its address
+   * or path, is refused with `account_exists`.  No provider uses `config`.
    *
-   * Errors: secrets_locked, calendar_provider_unavailable, calendar_credentials_rejected, calendar_unreachable.
-   * Replaces POST /calendar/accounts.
+   * Errors: secrets_locked, calendar_provider_unavailable, account_exists, credentials_rejected, access_denied,
+   * service_unreachable.  Replaces POST /calendar/accounts.
    */
   "calendar.accounts.create": { params: CalendarAccountsCreateParams; result: CalendarAccount };
   /**
-   * Changes an account's name, or the range of days that is synced.  Another range starts a sync.
+   * Changes an account's name, the range of days that is synced, or its credentials; the latter two start a sync.
    *
-   * Errors: calendar_account_not_found.
+   * New credentials, such as the new secret address of a calendar file, are checked first, and make the account
+   * active.
+   *
+   * Errors: account_not_found, secrets_locked, calendar_provider_unavailable, account_exists, credentials_rejected,
+   * access_denied, service_unreachable.
    */
   "calendar.accounts.update": { params: CalendarAccountsUpdateParams; result: CalendarAccount };
   /**
    * Revokes an account's sign-in, and deletes the account with its calendars and events, also from the feed.
    *
-   * Errors: calendar_account_not_found.  Replaces DELETE /calendar/accounts/{id}.
+   * Errors: account_not_found.  Replaces DELETE /calendar/accounts/{id}.
    */
   "calendar.accounts.delete": { params: CalendarAccountsDeleteParams; result: CalendarAccountDeleted };
   /**
    * Starts a sync, and returns its job.  Without `full`, returns the queued or running sync if there is one.
    *
-   * Errors: calendar_account_not_found.  Replaces POST /calendar/accounts/{id}/sync.
+   * Errors: account_not_found.  Replaces POST /calendar/accounts/{id}/sync.
    */
   "calendar.accounts.sync": { params: CalendarAccountsSyncParams; result: Job };
   /**
@@ -2871,7 +3057,7 @@ export interface Methods {
   /**
    * Returns a calendar account.
    *
-   * Errors: calendar_account_not_found.  Replaces GET /calendar/accounts/{id}.
+   * Errors: account_not_found.  Replaces GET /calendar/accounts/{id}.
    */
   "calendar.accounts.get": { params: CalendarAccountsGetParams; result: CalendarAccount };
   /**
@@ -2893,8 +3079,7 @@ export interface Methods {
    *
    * Open the loopback port before this call; Google redirects to exactly this `redirect_uri`.
    *
-   * Errors: calendar_account_not_found, google_client_missing, secrets_locked.  Replaces POST
-   * /calendar/oauth/google/start.
+   * Errors: account_not_found, google_client_missing, secrets_locked.  Replaces POST /calendar/oauth/google/start.
    */
   "calendar.oauth.google.start": { params: CalendarOauthGoogleStartParams; result: SignInStarted };
   /**
@@ -2907,12 +3092,11 @@ export interface Methods {
   /**
    * Connects the account, reads its list of calendars, and queues its first sync.
    *
-   * An existing account with the same e-mail address is reconnected.  After `calendar_unreachable`, call it again.
+   * An existing account with the same e-mail address is reconnected.  After `service_unreachable`, call it again.
    *
-   * Errors: calendar_account_not_found, sign_in_unknown, sign_in_expired, sign_in_used, sign_in_incomplete,
-   * sign_in_denied, sign_in_blocked, sign_in_scope_missing, sign_in_account_mismatch, sign_in_failed,
-   * google_client_missing, google_client_rejected, calendar_unreachable, secrets_locked.  Replaces POST
-   * /calendar/oauth/google/complete.
+   * Errors: account_not_found, sign_in_unknown, sign_in_expired, sign_in_used, sign_in_incomplete, sign_in_denied,
+   * sign_in_blocked, sign_in_scope_missing, sign_in_account_mismatch, sign_in_failed, google_client_missing,
+   * google_client_rejected, service_unreachable, secrets_locked.  Replaces POST /calendar/oauth/google/complete.
    */
   "calendar.oauth.google.complete": { params: CalendarOauthGoogleCompleteParams; result: CalendarAccount };
   /**
@@ -2961,6 +3145,9 @@ export interface Methods {
   /**
    * Creates a session.  No process is started before its first turn.
    *
+   * With `worktree`, the first turn creates a git worktree of the repository at `cwd`, where Claude then works, on a
+   * branch of its own.  It remains when the session is deleted.
+   *
    * Replaces POST /claude/session.
    */
   "claude.sessions.create": { params: ClaudeSessionsCreateParams; result: Session };
@@ -2977,7 +3164,10 @@ export interface Methods {
    */
   "claude.sessions.get": { params: ClaudeSessionsGetParams; result: Session };
   /**
-   * Changes the given settings.  A running turn adopts model and mode; the rest applies from the next turn on.
+   * Changes the given settings; null resets title, cwd, model and mode to what a new session has.
+   *
+   * A running turn adopts a new model and mode; the rest, and what is reset, applies from the next turn on.  A new
+   * `cwd` is for a project that was moved: the conversation goes on there.
    *
    * Errors: session_not_found.
    */
@@ -3004,7 +3194,9 @@ export interface Methods {
    */
   "claude.sessions.interrupt": { params: ClaudeSessionsInterruptParams; result: Session };
   /**
-   * Creates a session with the settings and messages of another; later turns affect only one of them.
+   * Creates a session with the settings and messages of another, up to `message_id` if it is given.
+   *
+   * Its Claude knows these messages and nothing that is said in the other session later.  Files are not changed.
    *
    * Errors: session_not_found.
    */
@@ -3043,31 +3235,34 @@ export interface Methods {
    * Checks the credentials at the site, stores the account and queues its first sync.
    *
    * Tokens with and without scopes are accepted: the former work through api.atlassian.com only, the latter at the
-   * site only.  The same token can be used for the other product, by a second account.
+   * site only.  The same token can be used for the other product, by a second account.  A user's account at a site
+   * is connected once per product, by whichever of the site's addresses.
    *
-   * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
-   * Replaces POST /confluence/accounts.
+   * Errors: site_address_invalid, account_exists, credentials_rejected, access_denied, service_unreachable,
+   * secrets_locked.  Replaces POST /confluence/accounts.
    */
   "confluence.accounts.create": { params: ConfluenceAccountsCreateParams; result: AtlassianAccount };
   /**
    * Changes the given fields.
    *
-   * A new token is checked at the site first.  It makes an account with status `needs_reauth` active, and clears
-   * `token_expires_at` unless that is given, too.  After a change of `scope` the next sync starts over.
+   * A new token or address is checked at the site first, and makes the account active.  `base_url` is the new
+   * address of the same site, if it was renamed; another site is refused with `site_address_invalid`.  A new token
+   * clears `token_expires_at` unless that is given, too.  After a change of `scope` the next sync starts over.
    *
-   * Errors: atlassian_account_not_found, credentials_rejected, site_unavailable, site_address_invalid, secrets_locked.
+   * Errors: account_not_found, site_address_invalid, account_exists, credentials_rejected, access_denied,
+   * service_unreachable, secrets_locked.
    */
   "confluence.accounts.update": { params: ConfluenceAccountsUpdateParams; result: AtlassianAccount };
   /**
    * Deletes an account with its token, schedule and events.  The token remains valid at Atlassian.
    *
-   * Errors: atlassian_account_not_found.  Replaces DELETE /confluence/accounts/{id}.
+   * Errors: account_not_found.  Replaces DELETE /confluence/accounts/{id}.
    */
   "confluence.accounts.delete": { params: ConfluenceAccountsDeleteParams; result: AtlassianAccountDeleted };
   /**
    * Starts a sync and returns its job, or that of an unfinished sync unless `full` is set.
    *
-   * Errors: atlassian_account_not_found.  Replaces POST /confluence/accounts/{id}/sync.
+   * Errors: account_not_found.  Replaces POST /confluence/accounts/{id}/sync.
    */
   "confluence.accounts.sync": { params: ConfluenceAccountsSyncParams; result: Job };
   /** Returns the durable notifications after `after_seq`, oldest first, in pages of at most 4 MiB. */
@@ -3082,31 +3277,34 @@ export interface Methods {
    * Checks the credentials at the site, stores the account and queues its first sync.
    *
    * Tokens with and without scopes are accepted: the former work through api.atlassian.com only, the latter at the
-   * site only.  The same token can be used for the other product, by a second account.
+   * site only.  The same token can be used for the other product, by a second account.  A user's account at a site
+   * is connected once per product, by whichever of the site's addresses.
    *
-   * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
-   * Replaces POST /jira/accounts.
+   * Errors: site_address_invalid, account_exists, credentials_rejected, access_denied, service_unreachable,
+   * secrets_locked.  Replaces POST /jira/accounts.
    */
   "jira.accounts.create": { params: JiraAccountsCreateParams; result: AtlassianAccount };
   /**
    * Changes the given fields.
    *
-   * A new token is checked at the site first.  It makes an account with status `needs_reauth` active, and clears
-   * `token_expires_at` unless that is given, too.  After a change of `scope` the next sync starts over.
+   * A new token or address is checked at the site first, and makes the account active.  `base_url` is the new
+   * address of the same site, if it was renamed; another site is refused with `site_address_invalid`.  A new token
+   * clears `token_expires_at` unless that is given, too.  After a change of `scope` the next sync starts over.
    *
-   * Errors: atlassian_account_not_found, credentials_rejected, site_unavailable, site_address_invalid, secrets_locked.
+   * Errors: account_not_found, site_address_invalid, account_exists, credentials_rejected, access_denied,
+   * service_unreachable, secrets_locked.
    */
   "jira.accounts.update": { params: JiraAccountsUpdateParams; result: AtlassianAccount };
   /**
    * Deletes an account with its token, schedule and events.  The token remains valid at Atlassian.
    *
-   * Errors: atlassian_account_not_found.  Replaces DELETE /jira/accounts/{id}.
+   * Errors: account_not_found.  Replaces DELETE /jira/accounts/{id}.
    */
   "jira.accounts.delete": { params: JiraAccountsDeleteParams; result: AtlassianAccountDeleted };
   /**
    * Starts a sync and returns its job, or that of an unfinished sync unless `full` is set.
    *
-   * Errors: atlassian_account_not_found.  Replaces POST /jira/accounts/{id}/sync.
+   * Errors: account_not_found.  Replaces POST /jira/accounts/{id}/sync.
    */
   "jira.accounts.sync": { params: JiraAccountsSyncParams; result: Job };
   /**
@@ -3184,6 +3382,17 @@ export interface Methods {
    * Errors: schedule_not_found.
    */
   "jobs.schedules.run": { params: JobsSchedulesRunParams; result: Job };
+  /** Returns the backups with what they contain. */
+  "system.backups.list": { params: SystemBackupsListParams; result: BackupList };
+  /**
+   * Checks a backup, then ends the process with exit code 0; the next start puts it in place of the database.
+   *
+   * Start the sidecar again when it has ended.  Nothing is deleted: the present database is kept under another
+   * name.  If the sidecar does not start, run `sidecar restore` instead.
+   *
+   * Errors: backup_not_found, backup_unusable.
+   */
+  "system.backups.restore": { params: SystemBackupsRestoreParams; result: RestoreBegun };
   /**
    * Performs the handshake.  Notifications are sent after the response.
    *
@@ -3243,8 +3452,9 @@ export interface NestedMethods<Options> {
     /**
      * Summarises at most 366 days for a stand-up or weekly report: meetings, issues, pages and Claude's runs.
      *
-     * The same events always give the same summary.  Other people's events and cancelled or declined meetings are
-     * omitted; a meeting that is in two calendars counts once.
+     * The same events always give the same summary.  It lists what the accounts' owner did; the states of issues take
+     * into account what others did.  Cancelled or declined meetings are omitted, and a meeting that is in two
+     * calendars counts once.
      *
      * Errors: time_zone_unknown.
      */
@@ -3271,29 +3481,34 @@ export interface NestedMethods<Options> {
       /**
        * Connects an account with the given credentials, which are checked first.
        *
-       * Google accounts are usually connected by `calendar.oauth.google.start` instead.  If the provider has one
-       * account per e-mail address, an existing account with this address is reconnected.  No provider uses `config`.
+       * Google accounts are usually connected by `calendar.oauth.google.start` instead.  A Google account that is
+       * connected already is reconnected; a calendar file that is connected already, by whatever form of its address
+       * or path, is refused with `account_exists`.  No provider uses `config`.
        *
-       * Errors: secrets_locked, calendar_provider_unavailable, calendar_credentials_rejected, calendar_unreachable.
-       * Replaces POST /calendar/accounts.
+       * Errors: secrets_locked, calendar_provider_unavailable, account_exists, credentials_rejected, access_denied,
+       * service_unreachable.  Replaces POST /calendar/accounts.
        */
       readonly create: ((params: CalendarAccountsCreateParams, options?: Options) => Promise<CalendarAccount>);
       /**
-       * Changes an account's name, or the range of days that is synced.  Another range starts a sync.
+       * Changes an account's name, the range of days that is synced, or its credentials; the latter two start a sync.
        *
-       * Errors: calendar_account_not_found.
+       * New credentials, such as the new secret address of a calendar file, are checked first, and make the account
+       * active.
+       *
+       * Errors: account_not_found, secrets_locked, calendar_provider_unavailable, account_exists, credentials_rejected,
+       * access_denied, service_unreachable.
        */
       readonly update: ((params: CalendarAccountsUpdateParams, options?: Options) => Promise<CalendarAccount>);
       /**
        * Revokes an account's sign-in, and deletes the account with its calendars and events, also from the feed.
        *
-       * Errors: calendar_account_not_found.  Replaces DELETE /calendar/accounts/{id}.
+       * Errors: account_not_found.  Replaces DELETE /calendar/accounts/{id}.
        */
       readonly delete: ((params: CalendarAccountsDeleteParams, options?: Options) => Promise<CalendarAccountDeleted>);
       /**
        * Starts a sync, and returns its job.  Without `full`, returns the queued or running sync if there is one.
        *
-       * Errors: calendar_account_not_found.  Replaces POST /calendar/accounts/{id}/sync.
+       * Errors: account_not_found.  Replaces POST /calendar/accounts/{id}/sync.
        */
       readonly sync: ((params: CalendarAccountsSyncParams, options?: Options) => Promise<Job>);
       /**
@@ -3305,7 +3520,7 @@ export interface NestedMethods<Options> {
       /**
        * Returns a calendar account.
        *
-       * Errors: calendar_account_not_found.  Replaces GET /calendar/accounts/{id}.
+       * Errors: account_not_found.  Replaces GET /calendar/accounts/{id}.
        */
       readonly get: ((params: CalendarAccountsGetParams, options?: Options) => Promise<CalendarAccount>);
     };
@@ -3340,7 +3555,7 @@ export interface NestedMethods<Options> {
          *
          * Open the loopback port before this call; Google redirects to exactly this `redirect_uri`.
          *
-         * Errors: calendar_account_not_found, google_client_missing, secrets_locked.  Replaces POST
+         * Errors: account_not_found, google_client_missing, secrets_locked.  Replaces POST
          * /calendar/oauth/google/start.
          */
         readonly start: ((params: CalendarOauthGoogleStartParams, options?: Options) => Promise<SignInStarted>);
@@ -3354,12 +3569,11 @@ export interface NestedMethods<Options> {
         /**
          * Connects the account, reads its list of calendars, and queues its first sync.
          *
-         * An existing account with the same e-mail address is reconnected.  After `calendar_unreachable`, call it
-         * again.
+         * An existing account with the same e-mail address is reconnected.  After `service_unreachable`, call it again.
          *
-         * Errors: calendar_account_not_found, sign_in_unknown, sign_in_expired, sign_in_used, sign_in_incomplete,
+         * Errors: account_not_found, sign_in_unknown, sign_in_expired, sign_in_used, sign_in_incomplete,
          * sign_in_denied, sign_in_blocked, sign_in_scope_missing, sign_in_account_mismatch, sign_in_failed,
-         * google_client_missing, google_client_rejected, calendar_unreachable, secrets_locked.  Replaces POST
+         * google_client_missing, google_client_rejected, service_unreachable, secrets_locked.  Replaces POST
          * /calendar/oauth/google/complete.
          */
         readonly complete: ((params: CalendarOauthGoogleCompleteParams, options?: Options) => Promise<CalendarAccount>);
@@ -3383,6 +3597,10 @@ export interface NestedMethods<Options> {
       /**
        * Creates a session.  No process is started before its first turn.
        *
+       * With `worktree`, the first turn creates a git worktree of the repository at `cwd`, where Claude then works, on
+       * a
+       * branch of its own.  It remains when the session is deleted.
+       *
        * Replaces POST /claude/session.
        */
       readonly create: ((params?: ClaudeSessionsCreateParams, options?: Options) => Promise<Session>);
@@ -3399,7 +3617,10 @@ export interface NestedMethods<Options> {
        */
       readonly get: ((params: ClaudeSessionsGetParams, options?: Options) => Promise<Session>);
       /**
-       * Changes the given settings.  A running turn adopts model and mode; the rest applies from the next turn on.
+       * Changes the given settings; null resets title, cwd, model and mode to what a new session has.
+       *
+       * A running turn adopts a new model and mode; the rest, and what is reset, applies from the next turn on.  A new
+       * `cwd` is for a project that was moved: the conversation goes on there.
        *
        * Errors: session_not_found.
        */
@@ -3426,7 +3647,9 @@ export interface NestedMethods<Options> {
        */
       readonly interrupt: ((params: ClaudeSessionsInterruptParams, options?: Options) => Promise<Session>);
       /**
-       * Creates a session with the settings and messages of another; later turns affect only one of them.
+       * Creates a session with the settings and messages of another, up to `message_id` if it is given.
+       *
+       * Its Claude knows these messages and nothing that is said in the other session later.  Files are not changed.
        *
        * Errors: session_not_found.
        */
@@ -3508,32 +3731,34 @@ export interface NestedMethods<Options> {
        * Checks the credentials at the site, stores the account and queues its first sync.
        *
        * Tokens with and without scopes are accepted: the former work through api.atlassian.com only, the latter at the
-       * site only.  The same token can be used for the other product, by a second account.
+       * site only.  The same token can be used for the other product, by a second account.  A user's account at a site
+       * is connected once per product, by whichever of the site's addresses.
        *
-       * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
-       * Replaces POST /confluence/accounts.
+       * Errors: site_address_invalid, account_exists, credentials_rejected, access_denied, service_unreachable,
+       * secrets_locked.  Replaces POST /confluence/accounts.
        */
       readonly create: ((params: ConfluenceAccountsCreateParams, options?: Options) => Promise<AtlassianAccount>);
       /**
        * Changes the given fields.
        *
-       * A new token is checked at the site first.  It makes an account with status `needs_reauth` active, and clears
-       * `token_expires_at` unless that is given, too.  After a change of `scope` the next sync starts over.
+       * A new token or address is checked at the site first, and makes the account active.  `base_url` is the new
+       * address of the same site, if it was renamed; another site is refused with `site_address_invalid`.  A new token
+       * clears `token_expires_at` unless that is given, too.  After a change of `scope` the next sync starts over.
        *
-       * Errors: atlassian_account_not_found, credentials_rejected, site_unavailable, site_address_invalid,
-       * secrets_locked.
+       * Errors: account_not_found, site_address_invalid, account_exists, credentials_rejected, access_denied,
+       * service_unreachable, secrets_locked.
        */
       readonly update: ((params: ConfluenceAccountsUpdateParams, options?: Options) => Promise<AtlassianAccount>);
       /**
        * Deletes an account with its token, schedule and events.  The token remains valid at Atlassian.
        *
-       * Errors: atlassian_account_not_found.  Replaces DELETE /confluence/accounts/{id}.
+       * Errors: account_not_found.  Replaces DELETE /confluence/accounts/{id}.
        */
       readonly delete: ((params: ConfluenceAccountsDeleteParams, options?: Options) => Promise<AtlassianAccountDeleted>);
       /**
        * Starts a sync and returns its job, or that of an unfinished sync unless `full` is set.
        *
-       * Errors: atlassian_account_not_found.  Replaces POST /confluence/accounts/{id}/sync.
+       * Errors: account_not_found.  Replaces POST /confluence/accounts/{id}/sync.
        */
       readonly sync: ((params: ConfluenceAccountsSyncParams, options?: Options) => Promise<Job>);
     };
@@ -3554,32 +3779,34 @@ export interface NestedMethods<Options> {
        * Checks the credentials at the site, stores the account and queues its first sync.
        *
        * Tokens with and without scopes are accepted: the former work through api.atlassian.com only, the latter at the
-       * site only.  The same token can be used for the other product, by a second account.
+       * site only.  The same token can be used for the other product, by a second account.  A user's account at a site
+       * is connected once per product, by whichever of the site's addresses.
        *
-       * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
-       * Replaces POST /jira/accounts.
+       * Errors: site_address_invalid, account_exists, credentials_rejected, access_denied, service_unreachable,
+       * secrets_locked.  Replaces POST /jira/accounts.
        */
       readonly create: ((params: JiraAccountsCreateParams, options?: Options) => Promise<AtlassianAccount>);
       /**
        * Changes the given fields.
        *
-       * A new token is checked at the site first.  It makes an account with status `needs_reauth` active, and clears
-       * `token_expires_at` unless that is given, too.  After a change of `scope` the next sync starts over.
+       * A new token or address is checked at the site first, and makes the account active.  `base_url` is the new
+       * address of the same site, if it was renamed; another site is refused with `site_address_invalid`.  A new token
+       * clears `token_expires_at` unless that is given, too.  After a change of `scope` the next sync starts over.
        *
-       * Errors: atlassian_account_not_found, credentials_rejected, site_unavailable, site_address_invalid,
-       * secrets_locked.
+       * Errors: account_not_found, site_address_invalid, account_exists, credentials_rejected, access_denied,
+       * service_unreachable, secrets_locked.
        */
       readonly update: ((params: JiraAccountsUpdateParams, options?: Options) => Promise<AtlassianAccount>);
       /**
        * Deletes an account with its token, schedule and events.  The token remains valid at Atlassian.
        *
-       * Errors: atlassian_account_not_found.  Replaces DELETE /jira/accounts/{id}.
+       * Errors: account_not_found.  Replaces DELETE /jira/accounts/{id}.
        */
       readonly delete: ((params: JiraAccountsDeleteParams, options?: Options) => Promise<AtlassianAccountDeleted>);
       /**
        * Starts a sync and returns its job, or that of an unfinished sync unless `full` is set.
        *
-       * Errors: atlassian_account_not_found.  Replaces POST /jira/accounts/{id}/sync.
+       * Errors: account_not_found.  Replaces POST /jira/accounts/{id}/sync.
        */
       readonly sync: ((params: JiraAccountsSyncParams, options?: Options) => Promise<Job>);
     };
@@ -3668,11 +3895,20 @@ export interface NestedMethods<Options> {
       readonly run: ((params: JobsSchedulesRunParams, options?: Options) => Promise<Job>);
     };
   };
-  readonly rpc: {
-    /** Returns the contract as an OpenRPC document. */
-    readonly discover: ((params?: RpcDiscoverParams, options?: Options) => Promise<OpenRpc>);
-  };
   readonly system: {
+    readonly backups: {
+      /** Returns the backups with what they contain. */
+      readonly list: ((params?: SystemBackupsListParams, options?: Options) => Promise<BackupList>);
+      /**
+       * Checks a backup, then ends the process with exit code 0; the next start puts it in place of the database.
+       *
+       * Start the sidecar again when it has ended.  Nothing is deleted: the present database is kept under another
+       * name.  If the sidecar does not start, run `sidecar restore` instead.
+       *
+       * Errors: backup_not_found, backup_unusable.
+       */
+      readonly restore: ((params: SystemBackupsRestoreParams, options?: Options) => Promise<RestoreBegun>);
+    };
     /**
      * Checks whether the sidecar works.  Cheap enough for a heartbeat.
      *
@@ -3692,6 +3928,10 @@ export interface NestedMethods<Options> {
      */
     readonly diagnostics: ((params?: SystemDiagnosticsParams, options?: Options) => Promise<Diagnostics>);
   };
+  readonly rpc: {
+    /** Returns the contract as an OpenRPC document. */
+    readonly discover: ((params?: RpcDiscoverParams, options?: Options) => Promise<OpenRpc>);
+  };
 }
 
 /** Notifications to the sidecar, which have no response. */
@@ -3706,7 +3946,7 @@ export interface ClientNotifications {
 
 /** Notifications from the sidecar. */
 export interface Notifications {
-  /** An account was connected, needs the user's attention, or was deleted. */
+  /** An account was connected or deleted, was refused by its service, or works again. */
   "accounts.updated": AccountUpdated;
   /** The feed changed: the number of events of one account, and the newest added or updated ones (at most 50). */
   "activity.changed": ActivityChanged;
@@ -3751,6 +3991,12 @@ export interface Notifications {
   "jobs.log_added": JobLogAdded;
   /** A running job reported progress.  `jobs.get` has the last value, at most a second old. */
   "jobs.progress": JobProgress;
+  /**
+   * The database was missing or empty at a start, and a new one has taken its place although backups exist.
+   *
+   * Sent once.  `system.health` is `degraded` until the backup is restored or moved away.
+   */
+  "system.database_lost": DatabaseLost;
   /** The state of the process changed. */
   "system.state": SystemState;
   /** Progress of a request with a `_meta.progress_token`.  Never sent after its response, which is its end. */
@@ -3841,6 +4087,8 @@ export const METHOD_NAMES = [
   "jobs.schedules.list",
   "jobs.schedules.update",
   "jobs.schedules.run",
+  "system.backups.list",
+  "system.backups.restore",
   "initialize",
   "shutdown",
   "rpc.discover",
@@ -3874,6 +4122,7 @@ export const NOTIFICATION_NAMES = [
   "jobs.updated",
   "jobs.log_added",
   "jobs.progress",
+  "system.database_lost",
   "system.state",
   "$/progress",
 ] as const satisfies readonly (keyof Notifications)[];
@@ -3892,6 +4141,7 @@ export const DURABLE_NOTIFICATIONS = [
   "jobs.schedule_updated",
   "jobs.updated",
   "jobs.log_added",
+  "system.database_lost",
 ] as const satisfies readonly (keyof Notifications)[];
 
 export const JOB_TYPE_NAMES = [
@@ -3909,15 +4159,13 @@ export const JOB_TYPE_NAMES = [
 
 /** Values of `error.data.kind`.  Compare them, not messages. */
 export type ErrorKind =
-  | "atlassian_account_not_found"
-  | "atlassian_account_exists"
-  | "site_address_invalid"
+  | "account_not_found"
+  | "account_exists"
   | "credentials_rejected"
-  | "site_unavailable"
+  | "access_denied"
+  | "service_unreachable"
+  | "site_address_invalid"
   | "calendar_provider_unavailable"
-  | "calendar_credentials_rejected"
-  | "calendar_unreachable"
-  | "calendar_account_not_found"
   | "calendar_not_found"
   | "google_client_missing"
   | "google_client_rejected"
@@ -3956,27 +4204,25 @@ export type ErrorKind =
   | "unknown_job_type"
   | "idempotency_key_reused"
   | "job_not_finished"
-  | "schedule_not_found";
+  | "schedule_not_found"
+  | "backup_not_found"
+  | "backup_unusable";
 
 export const ERROR_CODES = {
-  /** No account of this product has this id. */
-  atlassian_account_not_found: 4049,
-  /** An account with this site and e-mail address already exists. */
-  atlassian_account_exists: 4094,
+  /** No account of this service has this id. */
+  account_not_found: 4043,
+  /** It is connected already; details has the `account_id` of its account. */
+  account_exists: 4094,
+  /** The service rejected the credentials. */
+  credentials_rejected: 4012,
+  /** The service denies the access, whatever the credentials: it may not allow this network. */
+  access_denied: 4034,
+  /** The credentials could not be checked: the service could not be reached, or did not answer as it should. */
+  service_unreachable: 5023,
   /** The address is not an Atlassian site. */
   site_address_invalid: 4222,
-  /** The site rejected this e-mail address and API token. */
-  credentials_rejected: 4012,
-  /** The credentials could not be checked: the site did not respond. */
-  site_unavailable: 5023,
   /** The calendar provider is not available; see `calendar.providers.list`. */
   calendar_provider_unavailable: 4223,
-  /** The calendar provider rejected the credentials. */
-  calendar_credentials_rejected: 4013,
-  /** The calendar provider could not be reached. */
-  calendar_unreachable: 5024,
-  /** No calendar account has this id. */
-  calendar_account_not_found: 4043,
   /** The account has no calendar with this id. */
   calendar_not_found: 4047,
   /** No Google OAuth client is configured: set GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET. */
@@ -4055,4 +4301,8 @@ export const ERROR_CODES = {
   job_not_finished: 4091,
   /** No schedule has this id. */
   schedule_not_found: 4044,
+  /** No backup has this name. */
+  backup_not_found: 4040,
+  /** The backup cannot replace the database; nothing was changed. */
+  backup_unusable: 4229,
 } as const satisfies Record<ErrorKind, number>;
