@@ -155,8 +155,8 @@ class FullTextIndex:
         listed = ", ".join(columns)
         self._rows_sql = f"SELECT {key}, {listed} FROM {table} WHERE {key} > ? AND {key} <= ? ORDER BY {key}"
         self._changed_sql = f"""
-            SELECT {name}_changes.key, {listed} FROM {name}_changes JOIN {table} ON {table}.{key} = {name}_changes.key
-            WHERE {name}_changes.key <= (SELECT key FROM {name}_upto WHERE rowid = 1) ORDER BY {name}_changes.key LIMIT ?
+            SELECT changed.key, {listed} FROM {name}_changes AS changed JOIN {table} ON {table}.{key} = changed.key
+            WHERE changed.key <= (SELECT key FROM {name}_upto WHERE rowid = 1) ORDER BY changed.key LIMIT ?
         """
         self._indexed_sql = f"SELECT rowid, {listed} FROM {name} ORDER BY rowid"
         self._add_sql = f"INSERT OR REPLACE INTO {name} (rowid, {listed}) VALUES (?{', ?' * len(columns)})"
