@@ -19,7 +19,7 @@ from sidecar.activity.store import ActivityStore
 from sidecar.clock import Clock, iso_now
 from sidecar.feed import Feed, FeedChange, FeedEvent, Origin
 from sidecar.storage.database import Database
-from sidecar.storage.fulltext import phrase_terms, search_terms, snippet
+from sidecar.storage.fulltext import UPDATE_ROWS, phrase_terms, search_terms, snippet
 
 MAX_NOTIFIED_EVENTS: Final = 50
 """Events in one `activity.changed`: about a screenful; a client that needs more lists them."""
@@ -50,6 +50,7 @@ class ActivityService(Activity, Feed):
         with self.database.write():
             removed = self.store.remove(origin, set(remove) - latest.keys()) if remove else []
             rows = [self.store.upsert(to_row(origin, event), event.at_ms, now) for event in latest.values()]
+            self.store.index.update(len(rows) + UPDATE_ROWS)
             return self._notify_change(origin, [row for row in rows if row is not None], removed)
 
     def set_issue_states(self, origin: Origin, states: Mapping[str, str | None]) -> None:

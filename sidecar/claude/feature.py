@@ -22,7 +22,7 @@ from sidecar.claude.process.pool import ProcessPool
 from sidecar.claude.service import ClaudeService, PermissionsService, SessionsService
 from sidecar.claude.sessions.conversation import ConversationJournal
 from sidecar.claude.sessions.export import ExportHandler, ExportService
-from sidecar.claude.sessions.journal import SessionJournal, SessionStore, search_index
+from sidecar.claude.sessions.journal import SessionJournal, SessionStore
 from sidecar.claude.sessions.search import SearchService
 from sidecar.claude.sessions.turns import TurnHandler
 from sidecar.claude.usage import UsageService, UsageStore
@@ -34,8 +34,7 @@ from sidecar.runtime import Feature, Runtime
 def make(runtime: Runtime) -> Feature:
     database, settings = runtime.database, runtime.settings
     store, usage, table = SessionStore(database), UsageStore(database, runtime.clock), ProcessTable(database)
-    index = search_index(database)
-    index.prepare()
+    store.index.prepare()
     sessions = SessionJournal(runtime, store, usage)
     conversations = ConversationJournal(runtime, sessions)
     permissions = PermissionJournal(runtime, sessions)
@@ -57,7 +56,7 @@ def make(runtime: Runtime) -> Feature:
             SessionsService(runtime, sessions, conversations, permissions, pool),
             PermissionsService(permissions),
             TasksService(live),
-            SearchService(store, index, runtime.clock),
+            SearchService(store, store.index, runtime.clock),
             ExportService(store),
             UsageService(usage),
         ),
@@ -66,7 +65,7 @@ def make(runtime: Runtime) -> Feature:
             Registration(TakeTurn, turns, concurrency=settings.claude_concurrency, pool="claude"),
             Registration(ExportSession, exports),
         ),
-        indexes=(index,),
+        indexes=(store.index,),
         program=doctor.program,
         prepare=recovery.recover,
         run=pool.run,

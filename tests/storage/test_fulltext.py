@@ -1,5 +1,6 @@
 """The full-text index of a table, and searches without it."""
 
+import contextlib
 import sqlite3
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -179,22 +180,50 @@ def test_rows_written_without_the_tokenizer_are_found_by_the_next_start_with_it(
     assert find(database, index, "written") == [6]
 
 
-def test_the_check_detects_a_missing_row_and_a_rebuild_repairs_it(database: Database) -> None:
+def test_the_check_detects_a_missing_row_and_the_next_start_repairs_it(database: Database) -> None:
     index = index_of(database)
     with database.write():
         database.execute("DROP TRIGGER texts_search_added")
     put(database, ("unseen", None))
     with pytest.raises(sqlite3.DatabaseError, match="malformed"):
         index.check()
-    index.rebuild()
+    index = index_of(database)
     index.check()
     assert find(database, index, "unseen") == [6]
+
+
+def test_what_another_program_writes_is_indexed(database: Database) -> None:
+    index = index_of(database)
+    with contextlib.closing(sqlite3.connect(database.path)) as other, other:
+        other.execute("INSERT INTO texts (title) VALUES ('ＡＤＤＥＤ'), ('removed')")
+        other.execute("UPDATE texts SET title = 'ﾃﾞﾓ' WHERE id = 1")
+        other.execute("UPDATE texts SET id = 77 WHERE id = 2")
+        other.execute("DELETE FROM texts WHERE id = 7")
+        other.execute("REPLACE INTO texts (id, title) VALUES (3, 'replaced')")
+    queries = ("added", "デモ", "日本語", "removed", "replaced", "100%", "PROJ-123")
+    assert [find(database, index, query) for query in queries] == [[6], [1], [77], [], [3], [], []]
+    index.check()
+
+
+def test_so_many_changes_of_another_program_are_found_before_they_are_indexed(database: Database) -> None:
+    index = index_of(database)
+    with contextlib.closing(sqlite3.connect(database.path)) as other, other:
+        other.executemany("INSERT INTO texts (title) VALUES (?)", ((f"Row {number}",) for number in range(999)))
+    assert find(database, index, "ＲＯＷ 998") == [1004]
+    database.commit()
+    index = index_of(database)  # the next start
+    for _ in index.fill():
+        database.commit()
+    assert find(database, index, "ＲＯＷ 998") == [1004]
+    index.check()
 
 
 def test_a_merge_leaves_one_segment(database: Database) -> None:
     index = index_of(database)
     for number in range(40):
         put(database, *((f"title {number} {one}", "body " * 20) for one in range(20)))
+        index.update()
+        database.commit()
 
     def segments() -> int:
         return int(database.rows("SELECT count(DISTINCT segid) FROM texts_search_idx")[0][0])
@@ -362,7 +391,7 @@ def test_a_python_with_other_unicode_data_makes_a_new_index(
     monkeypatch.setattr("sidecar.storage.fulltext.unidata_version", "99.0.0")
     index = index_of(database)
     list(index.fill())
-    assert "Unicode 99.0.0" in database.value("SELECT sql FROM sqlite_schema WHERE name = 'texts_search_texts'")
+    assert "Unicode 99.0.0" in database.value("SELECT sql FROM sqlite_schema WHERE name = 'texts_search_upto'")
     index.check()
     assert find(database, index, "brûlée") == [4]
 
