@@ -97,7 +97,7 @@ class Feed(Protocol):
         """
 
     def set_issue_states(self, origin: Origin, states: Mapping[str, str | None]) -> None:
-        """Stores the current states of issues by key: `status_kind`, whoever caused it; None if it is unknown.
+        """Stores the current states of issues by key: `status_kind`, after everybody's changes; None if unknown.
 
         Reports need them where the feed has only the events of the account's owner.
         """

@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "8715eb9dd2383fd7";
+export const SCHEMA_HASH = "a85a988779b7a107";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -217,7 +217,7 @@ export interface SummaryTotals {
   /** Seconds in meetings; meetings at the same time count once. */
   meeting_s: number;
   issues: number;
-  /** Issues that the owner moved to a done status and that nobody has reopened. */
+  /** Issues that the owner moved to a done status and that have not been reopened. */
   issues_done: number;
   worked_s: number;
   pages: number;
@@ -278,8 +278,8 @@ export interface SummaryIssue {
   /** Its status after the owner's last transition. */
   to_status: string | null;
   /**
-   * Its state, whoever caused it: todo, doing, done or blocked.  In a part it is the state at the end of the day or
-   * of the summary; in `next_issues` and `blocked_issues`, the current one.
+   * Its state, according to everybody's changes: todo, doing, done or blocked.  In a part it is the state at the end
+   * of the day or of the summary; in `next_issues` and `blocked_issues`, the current one.
    */
   status_kind: string | null;
   changes: number;

@@ -1,5 +1,5 @@
--- The current state of each issue, as its site told it last.  The feed may have the events of the account's owner only, and
--- a colleague may have finished the issue.
+-- The state of each issue when its site was last asked.  The feed may have the events of the account's owner only, and a
+-- colleague may have finished the issue.
 CREATE TABLE activity_issue_states (
   account_id TEXT NOT NULL,
   issue_key TEXT NOT NULL,

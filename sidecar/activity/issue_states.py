@@ -1,4 +1,4 @@
-"""The table `activity_issue_states`: the current state of each issue, as its site told it last."""
+"""The table `activity_issue_states`: the state of each issue when its site was last asked."""
 
 from collections.abc import Mapping, Sequence
 

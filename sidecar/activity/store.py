@@ -254,7 +254,7 @@ class ActivityStore:
         return [ReportRow._make(row) for row in rows]
 
     def states_at(self, issues: Sequence[Issue], before: int) -> dict[Issue, str | None]:
-        """Returns the state of each issue according to its last event before a feed key, whoever caused it."""
+        """Returns the state of each issue according to its last event before a feed key, also of others."""
         states = self._database.values(
             """
             SELECT (SELECT status_kind FROM activity_events INDEXED BY idx_activity_issue

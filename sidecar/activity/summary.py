@@ -86,7 +86,7 @@ class SummaryBuilder:
         self._rows: dict[str, Rows] = {}
         self._all_day: dict[str, list[SummaryAllDay]] = {}
         self._state_rows: dict[str | None, Rows] = {}
-        """The rows that tell the state of an issue, whoever caused it."""
+        """The rows of everybody that have the state of an issue."""
 
     def issues(self) -> list[Issue]:
         """Returns the issues of the added events, for which `build` needs `IssueStates`."""

@@ -59,7 +59,7 @@ class FetchedObject:
     is_complete: bool = True
     """Whether everything was read; otherwise the daily sync reads it again."""
     states: Mapping[str, str | None] = field(default_factory=dict)
-    """What the current status of an issue means, by its key, for `Feed.write`."""
+    """The meaning of an issue's current status by its key, for `Feed.set_issue_states`."""
 
 
 @dataclass(slots=True)

@@ -76,7 +76,7 @@ _BLANKS: Final = re.compile(r"[\s_.!?'’\"-]+")
 
 
 class StatusKinds:
-    """What each status of a site means."""
+    """The meanings of a site's statuses."""
 
     def __init__(self) -> None:
         self._kinds: dict[str, str | None] = {}
@@ -96,7 +96,7 @@ class StatusKinds:
 
 @lru_cache(maxsize=1024)
 def kind_of(category: str | None, name: str | None) -> str | None:
-    """Returns what a status of this category and name means; None if neither tells."""
+    """Returns what a status of this category and name means; None if it is unknown."""
     kind = CATEGORIES.get(category or "")
     if kind == "done":
         return kind

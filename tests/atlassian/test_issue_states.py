@@ -1,4 +1,4 @@
-"""The states of Jira issues in the feed and in reports: whoever changed them, and whatever the site calls them."""
+"""The states of Jira issues in the feed and in reports, after changes of others and under names of any language."""
 
 from typing import Any
 

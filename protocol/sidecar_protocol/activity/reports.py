@@ -65,8 +65,8 @@ class SummaryIssue(Model):
     to_status: str | None = None
     """Its status after the owner's last transition."""
     status_kind: str | None = None
-    """Its state, whoever caused it: todo, doing, done or blocked.  In a part it is the state at the end of the day or
-    of the summary; in `next_issues` and `blocked_issues`, the current one."""
+    """Its state, according to everybody's changes: todo, doing, done or blocked.  In a part it is the state at the end
+    of the day or of the summary; in `next_issues` and `blocked_issues`, the current one."""
     changes: Count
     comments: Count
     worked_s: Count
@@ -104,7 +104,7 @@ class SummaryTotals(Model):
     """Seconds in meetings; meetings at the same time count once."""
     issues: Count
     issues_done: Count
-    """Issues that the owner moved to a done status and that nobody has reopened."""
+    """Issues that the owner moved to a done status and that have not been reopened."""
     worked_s: Count
     pages: Count
     runs: Count
