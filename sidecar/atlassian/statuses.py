@@ -126,7 +126,7 @@ class StatusHistory:
         self._kinds = kinds
         self._first = self._fields(get_string(status, "id"), get_string(status, "name"))
         self.kind = self._first["status_kind"]
-        """What its current status means."""
+        """The meaning of its current status."""
         changes = [
             (get_time_ms(history, "created") or 0, item)
             for history in histories
