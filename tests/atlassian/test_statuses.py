@@ -1,4 +1,4 @@
-"""What Jira's statuses mean: by their category, and by their name where that does not tell."""
+"""The meanings of Jira's statuses: by their category, and by their name where the category is not enough."""
 
 import pytest
 
