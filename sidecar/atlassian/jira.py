@@ -86,7 +86,7 @@ class JiraSource:
             history.items |= (await self._reader.history(issue_id, name)).items
         comments = await self._reader.parts(issue, issue_id, "comment", name, known["comment"])
         worklogs = await self._reader.parts(issue, issue_id, "worklog", name, known["worklog"])
-        statuses = StatusHistory(issue, history.items.values(), self._status_kinds)
+        statuses = StatusHistory(issue, history.items.values() if history.is_complete else None, self._status_kinds)
         events = IssueEvents(self._context, issue_id, issue, statuses)
         if not (is_short and known["created"]):
             events.add_created()
@@ -104,7 +104,7 @@ class JiraSource:
         }
         kept = [suffix for kind, ids in left_out.items() for part_id in ids for suffix in known[kind][part_id]]
         is_complete = history.is_complete and comments.is_complete and worklogs.is_complete and not is_short
-        states = {} if statuses.is_unknown else {name: statuses.kind}
+        states = {name: statuses.kind} if name and not statuses.is_unknown else {}
         return FetchedObject(
             listed, events.events, shown_as=name or None, kept=kept, is_complete=is_complete, states=states
         )

@@ -85,8 +85,8 @@ class StatusKinds:
         """Takes statuses as Jira describes them: `{"id", "name", "statusCategory": {"key"}}`; ignores anything else."""
         for status in get_objects({"statuses": list(statuses)}, "statuses"):
             status_id = get_string(status, "id")
-            if status_id is not None:
-                category = get_string(status, "statusCategory", "key")
+            category = get_string(status, "statusCategory", "key")
+            if status_id is not None and (category in CATEGORIES or status_id not in self._kinds):
                 self._kinds[status_id] = kind_of(category, get_string(status, "name"))
 
     def kind(self, status_id: str | None, name: str | None) -> str | None:
@@ -118,7 +118,8 @@ def _says(clause: str, kind: str) -> bool:
 class StatusHistory:
     """The status of an issue at each time, according to its history."""
 
-    def __init__(self, issue: Any, histories: Iterable[Mapping[str, Any]], kinds: StatusKinds) -> None:
+    def __init__(self, issue: Any, histories: Iterable[Mapping[str, Any]] | None, kinds: StatusKinds) -> None:
+        """`histories` is None if they could not be read completely."""
         status = get(issue, "fields", "status")
         self.is_unknown = status is None
         """Whether the current status is unknown, since Jira has left it out."""
@@ -129,19 +130,21 @@ class StatusHistory:
         """The meaning of its current status."""
         changes = [
             (get_time_ms(history, "created") or 0, item)
-            for history in histories
+            for history in histories or ()
             for item in get_objects(history, "items")
             if field_name(item) == "status"
         ]
         changes.sort(key=lambda change: change[0])
         self._times = [at_ms for at_ms, _ in changes]
         self._after = [self.after(item) for _, item in changes]
-        if changes:
+        if histories is None:
+            self._first = {}
+        elif changes:
             before = changes[0][1]
             self._first = self._fields(get_string(before, "from"), get_string(before, "fromString"))
 
     def at(self, at_ms: int) -> dict[str, str | None]:
-        """Returns the fields `status` and `status_kind` of an event at a time."""
+        """Returns the fields `status` and `status_kind` of an event at a time; without them if they are unknown."""
         number = bisect_right(self._times, at_ms)
         return self._after[number - 1] if number else self._first
 

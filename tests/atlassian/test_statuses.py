@@ -85,5 +85,7 @@ def test_a_status_is_known_by_its_id() -> None:
     assert kinds.kind("2", "anything") == "doing"
     assert kinds.kind("3", "Unblocked") is None
     assert kinds.kind(None, "Erledigt") == "done"
+    kinds.learn({"id": "1", "name": "Blocked"})
+    assert kinds.kind("1", None) == "done"
     kinds.learn({"id": "1", "name": "Blocked", "statusCategory": {"key": "new"}})
     assert kinds.kind("1", None) == "blocked"
