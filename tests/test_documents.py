@@ -120,6 +120,7 @@ def test_the_documented_limits_are_the_real_ones() -> None:
         "JSON in a line": f"{json_line.MAX_DEPTH} levels, numbers of {json_line.MAX_DIGITS:,} digits",
         "a result": f"{dispatch.MAX_RESULT_BYTES // MIB} MiB",
         "requests in flight": f"{in_flight.MAX_IN_FLIGHT}",
+        "the response to a batch": f"{connection.MAX_BATCH_BYTES // MIB} MiB",
         "requests in a batch": f"{connection.MAX_BATCH}",
         "the payload of a job": f"{journal.MAX_PAYLOAD_BYTES // MIB} MiB",
         "the result of a job": f"{worker.MAX_RESULT_BYTES // MIB} MiB",
@@ -127,6 +128,8 @@ def test_the_documented_limits_are_the_real_ones() -> None:
         "open permission requests of a session": f"{permissions.MAX_OPEN}",
         "the input of a permission request": f"{cli_requests.MAX_INPUT_BYTES // MIB} MiB",
         "waiting for a usage limit of Claude": f"{claude_limits.MAX_WAIT_S / DAY_S:g} days",
+        "a run or a turn with its background tasks": "`timeout_s`, one hour by default",
+        "jobs that wait for the user without a place": f"{worker.MAX_WAITING_JOBS}",
         "the event log": "{:,} events, {} days, {} MiB".format(*log),
     }
 

@@ -11,6 +11,7 @@ Trigrams match any part of a word, and text in languages without spaces between 
 characters has no trigram: it is searched for in the table.
 """
 
+import contextlib
 import logging
 import re
 import sqlite3
@@ -217,7 +218,10 @@ class FullTextIndex:
     def search(self, terms: Sequence[str], run: Callable[[SearchPlan], Result]) -> Result:
         """Returns the result of `run` for the terms' plan; runs it again without the index if that is corrupt."""
         try:
-            self.update(STEP_ROWS)
+            with contextlib.suppress(
+                sqlite3.OperationalError
+            ):  # locked by another program, or no space: read the table
+                self.update(STEP_ROWS)
             return run(self.plan(terms))
         except sqlite3.DatabaseError as error:
             if not self.is_available or getattr(error, "sqlite_errorname", "") != "SQLITE_CORRUPT_VTAB":
