@@ -21,6 +21,7 @@ from sidecar.claude.process.orphans import ProcessTable
 from sidecar.claude.process.pool import ProcessPool
 from sidecar.claude.service import ClaudeService, PermissionsService, SessionsService
 from sidecar.claude.sessions.conversation import ConversationJournal
+from sidecar.claude.sessions.elsewhere import Elsewhere
 from sidecar.claude.sessions.export import ExportHandler, ExportService
 from sidecar.claude.sessions.journal import SessionJournal, SessionStore, search_index
 from sidecar.claude.sessions.search import SearchService
@@ -46,9 +47,9 @@ def make(runtime: Runtime) -> Feature:
     discovery = Discovery(settings.claude_path, environment, Path.home(), LoginShell(environment))
     launcher = Launcher(discovery, Path.home(), table)
     doctor = DoctorService(discovery, this_user())
-    live = LiveJobs()
+    live, elsewhere = LiveJobs(), Elsewhere(conversations, launcher.records)
     runs = ClaudeRunHandler(runtime, launcher, store, usage, live)
-    turns = TurnHandler(runtime, launcher, pool, sessions, permissions, conversations, live)
+    turns = TurnHandler(runtime, launcher, pool, sessions, permissions, conversations, live, elsewhere)
     exports = ExportHandler(store, UserFiles(settings.data_dir, settings.log_dir), runtime.clock)
     return Feature(
         services=(

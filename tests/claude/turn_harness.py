@@ -22,6 +22,7 @@ from sidecar.claude.process.login_shell import LoginShell
 from sidecar.claude.process.orphans import ProcessTable
 from sidecar.claude.process.pool import ProcessPool
 from sidecar.claude.sessions.conversation import ConversationJournal
+from sidecar.claude.sessions.elsewhere import Elsewhere
 from sidecar.claude.sessions.journal import NewSession, SessionJournal, SessionStore
 from sidecar.claude.sessions.turns import TurnHandler, TurnTimes
 from sidecar.claude.usage import UsageStore
@@ -98,6 +99,7 @@ class TurnHarness:
             self.permissions,
             conversations,
             self.live,
+            Elsewhere(conversations, launcher.records),
             TurnTimes(**times),
         )
 

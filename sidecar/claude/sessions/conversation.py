@@ -3,15 +3,18 @@
 The CLI changes the conversation of a process (`/clear`), and deletes its records after `cleanupPeriodDays`.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from pydantic_core import to_json
 from sidecar_protocol.claude.sessions import MessageKind, Session
 from sidecar_protocol.contract import Encoded
 from sidecar_protocol.errors import InvalidParams
 
+from sidecar.claude.records.reading import Entry
 from sidecar.claude.sessions.handover import Handover, hand_over
-from sidecar.claude.sessions.journal import NOT_STORED, SessionJournal, SessionUpdate
+from sidecar.claude.sessions.journal import NOT_STORED, NewSession, SessionJournal, SessionUpdate
 from sidecar.claude.sessions.messages import NewMessage
 from sidecar.runtime import Runtime
 
@@ -142,6 +145,46 @@ class ConversationJournal:
         with self._database.write_or_log(NOT_STORED):
             self._sessions.update(session_id, SessionUpdate(model=model))
 
+    def record_position(self, session_id: str) -> tuple[str | None, int]:
+        """Returns the conversation's id, and the size of its record up to which its messages are stored."""
+        sql = "SELECT record_bytes FROM claude_conversations WHERE session_id = ?"
+        size: int | None = self._database.value(sql, (session_id,))
+        return self._sessions.store.process_start(session_id).claude_session_id, size or 0
+
+    def known(self, session_id: str, claude_uuids: Iterable[str]) -> set[str]:
+        """Returns those of these records whose messages are stored."""
+        sql = """
+            SELECT claude_uuid FROM claude_records
+            WHERE session_id = ? AND claude_uuid IN (SELECT value FROM json_each(?))
+            """
+        return set(self._database.values(sql, (session_id, to_json([*claude_uuids]).decode())))
+
+    def last_record(self, session_id: str) -> str | None:
+        """Returns the id of the record of the last message that has one."""
+        return self._place(session_id, self._sessions.store.last_position(session_id)).claude_uuid
+
+    def take_in(self, session_id: str, entries: Iterable[Entry], *, notice: str | None, size: int | None) -> None:
+        """Adds messages from the CLI's record, after a notice; `size` is the size up to which it was read."""
+        with self._database.write():
+            if notice is not None:
+                self._sessions.add_message(session_id, None, NewMessage(MessageKind.NOTICE, notice))
+            for entry in entries:
+                for message in entry.messages:
+                    self.add_message(session_id, None, message, entry.uuid)
+            if size is not None:
+                self._database.execute(
+                    "INSERT INTO claude_conversations (session_id, record_bytes) VALUES (?, ?)"
+                    " ON CONFLICT (session_id) DO UPDATE SET record_bytes = excluded.record_bytes",
+                    (session_id, size),
+                )
+
+    def adopt(self, new: NewSession, claude_session_id: str) -> str:
+        """Creates a session that goes on with a conversation; returns its id."""
+        with self._database.write():
+            session_id = self._sessions.create(new).load().session_id
+            self.follow(session_id, claude_session_id)
+        return session_id
+
     def _position(self, session_id: str, message_id: str | None) -> int:
         """Returns the position of a message, by default of the last one."""
         last = self._sessions.store.last_position(session_id)
@@ -158,7 +201,7 @@ class ConversationJournal:
             """
             SELECT claude_session_id, claude_uuid FROM claude_records
             WHERE session_id = ? AND seq <= ? AND (claude_session_id IS NOT NULL OR claude_uuid IS NULL)
-            ORDER BY seq DESC LIMIT 1
+            ORDER BY seq DESC, rowid DESC LIMIT 1
             """,
             (session_id, last),
         )
@@ -178,7 +221,6 @@ class ConversationJournal:
 
     def _record(self, session_id: str, seq: int, place: Place) -> None:
         self._database.execute(
-            "INSERT OR REPLACE INTO claude_records (session_id, seq, claude_session_id, claude_uuid)"
-            " VALUES (?, ?, ?, ?)",
+            "INSERT INTO claude_records (session_id, seq, claude_session_id, claude_uuid) VALUES (?, ?, ?, ?)",
             (session_id, seq, place.claude_session_id, place.claude_uuid),
         )

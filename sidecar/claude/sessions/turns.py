@@ -19,6 +19,7 @@ from sidecar.claude.process.pool import ProcessPool
 from sidecar.claude.process.work import LiveTask
 from sidecar.claude.reporting import SILENCE_S, FeedEntry, ProgressReporter, timeout_failure
 from sidecar.claude.sessions.conversation import ConversationJournal
+from sidecar.claude.sessions.elsewhere import Elsewhere
 from sidecar.claude.sessions.following import Follower
 from sidecar.claude.sessions.journal import SessionJournal
 from sidecar.claude.sessions.messages import NewMessage, messages_in, raw_json
@@ -56,16 +57,21 @@ class TurnHandler:
     permissions: PermissionJournal
     conversations: ConversationJournal
     live: LiveJobs
+    elsewhere: Elsewhere
     times: TurnTimes = NORMAL_TIMES
 
     async def run(self, job: TakeTurn, context: JobContext) -> ClaudeTurnResult:
         """Raises `JobFailed` with the kinds of a run, `session_not_found` and `permission_unanswered`."""
         self.permissions.cancel_all(job.session_id, CONTINUED)
+        elsewhere = await self.elsewhere.take_in(job.session_id)
         has_prompt = context.snoozed_for_s > 0
         session = self.sessions.begin_turn(job.session_id, context.job_id, job.prompt, has_prompt=has_prompt)
         if session is None:
             raise JobFailed("The session was deleted.", kind="session_not_found", hint="Start a new session.")
         turn = self._turn(session.load(), context)
+        if elsewhere is not None:  # the kept process does not know it
+            self.pool.drop(job.session_id)
+            turn.resume_at, turn.handover = elsewhere.resume_at, elsewhere.handover
 
         def details() -> dict[str, object]:
             reader = turn.reporter.reader
@@ -166,7 +172,7 @@ class TurnHandler:
             model=model,
             session_id=None if resumed is None else await self.launcher.resume_name(resumed, settings.cwd),
             fork=conversation.is_fork,
-            resume_at=conversation.resume_at,
+            resume_at=conversation.resume_at or turn.resume_at,
             worktree=conversation.worktree,
             allowed_tools=settings.allowed_tools,
             permission_mode=settings.permission_mode,
@@ -188,6 +194,8 @@ class _Turn:
     follower: Follower
     has_new_conversation: bool = False
     """Whether its process was started and does not resume a conversation."""
+    resume_at: str | None = None
+    """The record after which its process goes on; None for the last one."""
     handover: str | None = None
     """The text that precedes the prompt."""
     has_ended: bool = False
@@ -216,7 +224,7 @@ class _Turn:
     def restart(self, new: "_Turn") -> None:
         """Begins again as `new`, without what the first attempt has reported."""
         self.requests, self.reporter, self.follower = new.requests, new.reporter, new.follower
-        self.handover = None
+        self.resume_at = self.handover = None
 
     @contextmanager
     def failures(self) -> Iterator[None]:
