@@ -19,6 +19,7 @@ from sidecar.claude.process.launch import Launcher
 from sidecar.claude.process.login_shell import LoginShell
 from sidecar.claude.process.orphans import ProcessTable
 from sidecar.claude.process.pool import ProcessPool
+from sidecar.claude.records.service import ConversationsService
 from sidecar.claude.service import ClaudeService, PermissionsService, SessionsService
 from sidecar.claude.sessions.conversation import ConversationJournal
 from sidecar.claude.sessions.elsewhere import Elsewhere
@@ -57,6 +58,7 @@ def make(runtime: Runtime) -> Feature:
             doctor,
             SessionsService(runtime, sessions, conversations, permissions, pool),
             PermissionsService(permissions),
+            ConversationsService(launcher.records, store, conversations, elsewhere, pool),
             TasksService(live),
             SearchService(store, index, runtime.clock),
             ExportService(store),

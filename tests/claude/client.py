@@ -12,6 +12,7 @@ import anyio
 import pytest
 from anyio.abc import ByteSendStream
 from anyio.streams.buffered import BufferedByteReceiveStream
+from sidecar_protocol.claude.conversations import Conversations
 from sidecar_protocol.claude.permissions import PermissionRequest, Permissions
 from sidecar_protocol.claude.sessions import ClaudeMessage, Sessions, SessionStatus
 
@@ -34,12 +35,13 @@ FINAL = ("succeeded", "failed", "cancelled", "interrupted")
 
 
 class ClaudeClient:
-    """`sessions` and `permissions` are the methods; `received` are all notifications so far."""
+    """`sessions`, `permissions` and `conversations` are the methods; `received` are all notifications so far."""
 
     def __init__(self, client: SidecarClient) -> None:
         self.client = client
         self.sessions = client.remote(Sessions)
         self.permissions = client.remote(Permissions)
+        self.conversations = client.remote(Conversations)
         self.received: list[Received] = []
 
     async def until(self, is_match: Callable[[Received], object]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from sidecar_protocol.contract import Encoded
 from sidecar_protocol.errors import InvalidParams
 
 from sidecar.claude.records.reading import Entry
-from sidecar.claude.sessions.handover import Handover, hand_over
+from sidecar.claude.sessions.handover import ELSEWHERE, Handover, hand_over
 from sidecar.claude.sessions.journal import NOT_STORED, NewSession, SessionJournal, SessionUpdate
 from sidecar.claude.sessions.messages import NewMessage
 from sidecar.runtime import Runtime
@@ -130,10 +130,23 @@ class ConversationJournal:
             self._sessions.assign(session_id, "claude_session_id = NULL", "has_process = 1")
             self._set_fork(session_id, Place(None, None))
 
-    def hand_over(self, session_id: str, job_id: str) -> Handover | None:
-        """Returns the earlier messages for a new conversation; None if Claude has said nothing yet."""
-        after = self._cleared_before(session_id, self._sessions.store.last_position(session_id))
-        return hand_over(*self._sessions.store.said_before(session_id, job_id, after))
+    def branch_off(self, session_id: str, claude_session_id: str, claude_uuid: str) -> None:
+        """Lets the next process begin a copy of a conversation up to a record; messages after it are handed over."""
+        with self._database.write():
+            self.begin_anew(session_id)
+            self._set_fork(session_id, Place(claude_session_id, claude_uuid))
+
+    def hand_over(self, session_id: str, job_id: str, start: Conversation) -> Handover | None:
+        """Returns the messages before a turn's that its new process will not know; None if Claude said none of them."""
+        store = self._sessions.store
+        if start.resumed is None:
+            after = self._cleared_before(session_id, store.last_position(session_id))
+            return hand_over(*store.said_before(session_id, job_id, after))
+        if start.resume_at is None:
+            return None
+        sql = "SELECT max(seq) FROM claude_records WHERE session_id = ? AND claude_uuid = ?"
+        after = self._database.value(sql, (session_id, start.resume_at)) or 0
+        return hand_over(*store.said_before(session_id, job_id, after), ELSEWHERE)
 
     def enter_worktree(self, session_id: str, cwd: str) -> None:
         """Stores the folder of the git worktree that the CLI has created."""

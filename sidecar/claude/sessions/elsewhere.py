@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import anyio.lowlevel
@@ -11,7 +11,6 @@ from anyio.to_thread import run_sync
 from sidecar.claude.records.files import RecordFiles
 from sidecar.claude.records.reading import Entry, Record, read_record
 from sidecar.claude.sessions.conversation import ConversationJournal
-from sidecar.claude.sessions.handover import ELSEWHERE, SPEAKERS, hand_over
 
 log = logging.getLogger(__name__)
 
@@ -20,20 +19,8 @@ CHUNK: Final = 100
 TAKEN_IN: Final = "The conversation went on in a terminal; what was said there follows."
 TAKEN_IN_APART: Final = (
     "The conversation went on in a terminal, from a place before the last answer here; what was said there follows, and"
-    " Claude gets it with the next prompt."
+    " Claude gets it with the next prompt. From here on, this session and the terminal have conversations of their own."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class SaidElsewhere:
-    """What a process that was started before does not know.
-
-    If the terminal went on from an earlier place, the CLI would resume only what was said there: then the process
-    resumes at the record `resume_at`, and `handover` precedes the prompt.
-    """
-
-    resume_at: str | None = None
-    handover: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,28 +29,34 @@ class Elsewhere:
 
     conversations: ConversationJournal
     files: RecordFiles
+    _lock: anyio.Lock = field(default_factory=anyio.Lock)
 
-    async def take_in(self, session_id: str) -> SaidElsewhere | None:
-        """Stores what was said elsewhere; returns None if nothing was.  A file that cannot be read is logged."""
-        claude_session_id, size = self.conversations.record_position(session_id)
-        if claude_session_id is None:
-            return None
-        try:
-            record = await run_sync(self._read, claude_session_id, size)
-            if record is None:
-                return None
-            new = self._new(session_id, record)
-            if not new:
-                self.conversations.take_in(session_id, (), notice=None, size=record.size)
-                return None
-            whole = await run_sync(self._read, claude_session_id, 0) or record
-        except OSError as error:
-            log.warning("a record of Claude could not be read: %s", error)
-            return None
-        own, resumed = self.conversations.last_record(session_id), whole.resumed()
-        is_apart = own is not None and not (own in resumed and new[-1].uuid in resumed)
-        await self.store(session_id, new, TAKEN_IN_APART if is_apart else TAKEN_IN, record.size)
-        return SaidElsewhere(own, _handover(new)) if is_apart else SaidElsewhere()
+    async def take_in(self, session_id: str) -> bool:
+        """Stores what was said elsewhere; returns whether anything was.  A file that cannot be read is logged.
+
+        If the terminal went on from an earlier place, the CLI would resume only what was said there.  The session then
+        branches off at its own last record.
+        """
+        async with self._lock:
+            claude_session_id, size = self.conversations.record_position(session_id)
+            if claude_session_id is None:
+                return False
+            try:
+                record = await run_sync(self._read, claude_session_id, size)
+                if record is None:
+                    return False
+                new = self._new(session_id, record)
+                whole = await run_sync(self._read, claude_session_id, 0) if new else None
+            except OSError as error:
+                log.warning("a record of Claude could not be read: %s", error)
+                return False
+            own, resumed = self.conversations.last_record(session_id), (whole or record).resumed()
+            if new and own is not None and not (own in resumed and new[-1].uuid in resumed):
+                self.conversations.take_in(session_id, new, notice=TAKEN_IN_APART, size=None)
+                self.conversations.branch_off(session_id, claude_session_id, own)
+            else:
+                await self.store(session_id, new, TAKEN_IN if new else None, record.size)
+            return bool(new)
 
     async def store(self, session_id: str, entries: Sequence[Entry], notice: str | None, size: int) -> None:
         """Stores entries in portions, each of them completely; after a crash, the next turn stores the rest."""
@@ -95,10 +88,3 @@ def _chunks(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
         chunk.append(entry)
     if chunk:
         yield chunk
-
-
-def _handover(entries: Sequence[Entry]) -> str | None:
-    said = [(one.kind, one.text, one.raw) for entry in entries for one in entry.messages]
-    rows = [row for row in reversed(said) if row[0] in SPEAKERS]
-    handover = hand_over(rows, len(rows), ELSEWHERE)
-    return None if handover is None else handover.text

@@ -63,15 +63,13 @@ class TurnHandler:
     async def run(self, job: TakeTurn, context: JobContext) -> ClaudeTurnResult:
         """Raises `JobFailed` with the kinds of a run, `session_not_found` and `permission_unanswered`."""
         self.permissions.cancel_all(job.session_id, CONTINUED)
-        elsewhere = await self.elsewhere.take_in(job.session_id)
+        if await self.elsewhere.take_in(job.session_id):
+            self.pool.drop(job.session_id)  # the kept process does not know it
         has_prompt = context.snoozed_for_s > 0
         session = self.sessions.begin_turn(job.session_id, context.job_id, job.prompt, has_prompt=has_prompt)
         if session is None:
             raise JobFailed("The session was deleted.", kind="session_not_found", hint="Start a new session.")
         turn = self._turn(session.load(), context)
-        if elsewhere is not None:  # the kept process does not know it
-            self.pool.drop(job.session_id)
-            turn.resume_at, turn.handover = elsewhere.resume_at, elsewhere.handover
 
         def details() -> dict[str, object]:
             reader = turn.reporter.reader
@@ -160,10 +158,11 @@ class TurnHandler:
         conversation = self.conversations.current(session.session_id)
         turn.follower.needs_worktree = conversation.worktree is not None
         turn.has_new_conversation = conversation.resumed is None
-        handover = self.conversations.hand_over(session.session_id, job_id) if turn.has_new_conversation else None
-        if handover is not None:
+        if (handover := self.conversations.hand_over(session.session_id, job_id, conversation)) is not None:
             turn.handover = handover.text
-            self.sessions.add_message(session.session_id, job_id, NewMessage(MessageKind.NOTICE, handover.notice))
+            if turn.has_new_conversation:
+                notice = NewMessage(MessageKind.NOTICE, handover.notice)
+                self.sessions.add_message(session.session_id, job_id, notice)
         model = settings.model
         if model is None and conversation.is_model_reset:
             model = await self.launcher.default_model(settings.cwd)
@@ -172,7 +171,7 @@ class TurnHandler:
             model=model,
             session_id=None if resumed is None else await self.launcher.resume_name(resumed, settings.cwd),
             fork=conversation.is_fork,
-            resume_at=conversation.resume_at or turn.resume_at,
+            resume_at=conversation.resume_at,
             worktree=conversation.worktree,
             allowed_tools=settings.allowed_tools,
             permission_mode=settings.permission_mode,
@@ -194,8 +193,6 @@ class _Turn:
     follower: Follower
     has_new_conversation: bool = False
     """Whether its process was started and does not resume a conversation."""
-    resume_at: str | None = None
-    """The record after which its process goes on; None for the last one."""
     handover: str | None = None
     """The text that precedes the prompt."""
     has_ended: bool = False
@@ -224,7 +221,7 @@ class _Turn:
     def restart(self, new: "_Turn") -> None:
         """Begins again as `new`, without what the first attempt has reported."""
         self.requests, self.reporter, self.follower = new.requests, new.reporter, new.follower
-        self.resume_at = self.handover = None
+        self.handover = None
 
     @contextmanager
     def failures(self) -> Iterator[None]:

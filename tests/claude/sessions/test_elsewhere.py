@@ -71,10 +71,12 @@ async def test_two_ends_of_a_conversation_are_both_known_here(talk: Talk, tmp_pa
             texts.count(f"{start}{word}.")
             for start, word in (("The next word is ", "osprey"), ("Then remember ", "egret"))
         ] == [1, 1]
+        before = await notices(claude, session_id)
+        assert "conversations of their own" in before[-1]
         known = await talk.known(claude, session_id)
         assert "bittern" in known
         assert "egret" in known
-        assert len(await notices(claude, session_id)) == 2
+        assert await notices(claude, session_id) == before
 
 
 async def test_nothing_of_the_session_itself_is_taken_for_a_terminals(talk: Talk, tmp_path: Path) -> None:
