@@ -47,6 +47,12 @@ class Schedules(Protocol):
 
     def remove(self, schedule_id: str) -> None: ...
 
+    def postpone(self, schedule_id: str, delay_s: int) -> str | None:
+        """Leaves out the runs of the next `delay_s` seconds; with 0, undoes that.
+
+        Returns the time of the next run, or None if the user has switched the schedule off.
+        """
+
     def run_now(self, schedule_id: str) -> Encoded[Job]:
         """Returns the schedule's unfinished job, which no longer waits for its next try, or queues one now."""
 

@@ -14,18 +14,7 @@ from sidecar_protocol.contract import methods_of
 ROOT = Path(__file__).parent.parent
 FEATURES = {"jobs", "claude", "calendar", "atlassian", "activity", "system", "transcripts"}
 LAYERS: tuple[set[str], ...] = (
-    {
-        "clock",
-        "days",
-        "exit_codes",
-        "feed",
-        "job_handler",
-        "json_reader",
-        "loopback",
-        "paths",
-        "randomness",
-        "text",
-    },
+    {"clock", "days", "exit_codes", "feed", "job_handler", "json_reader", "loopback", "paths", "randomness", "text"},
     {"files", "http", "ids", "logs", "settings", "storage"},
     {"runtime", "wire"},
     {"accounts"},
@@ -60,7 +49,8 @@ LATE_IMPORTS = {
     "sidecar.storage.inspection": {"shutil"},
     # With the first request to a vendor, the first .ics file, the first sign-in, the first secret, the first status.
     "sidecar.http.client": {"sidecar.http.transport"},
-    "sidecar.calendar.ics.provider": {"sidecar.calendar.ics.expand", "urllib.request"},
+    "sidecar.calendar.ics.address": {"urllib.request"},
+    "sidecar.calendar.ics.provider": {"sidecar.calendar.ics.expand"},
     "sidecar.calendar.google.oauth": {"google_auth_oauthlib.flow"},
     "sidecar.storage.secrets": {"cryptography.exceptions", "cryptography.hazmat.primitives.ciphers.aead"},
     "sidecar.system.service": {"psutil"},
@@ -91,11 +81,14 @@ DYNAMIC_TABLES = {
     "sidecar.storage.secrets": "the columns that SEALED_COLUMNS name",
     "sidecar.storage.fulltext": "the index's own tables, and the table that it indexes",
     "sidecar.storage.paging": "the table that a store gives it",
+    "sidecar.accounts.store": "the table that a feature's store gives it",
     "sidecar.storage.inspection": "the table of the migrations",
     "sidecar.storage.restore": "the rows of a backup's tables, counted",
     "sidecar.claude.sessions.journal": "its own table or that of its index",
 }
 """Modules whose SQL has a table's name as a parameter."""
+TABLE_OWNERS = ("PagedList", "FullTextIndex", "AccountsTable")
+"""Classes that are given the name of a table."""
 ENVIRONMENT_READERS = {
     "sidecar.settings": "the settings",
     "sidecar.claude.feature": "passed on to the Claude CLI",
@@ -311,7 +304,7 @@ def named_tables(tree: ast.Module) -> Iterator[tuple[str, str]]:
             text = "".join(str(one.value) if isinstance(one, ast.Constant) else "{}" for one in node.values)
             yield from (("dynamic", "") for table in statement.findall(text) if table == "{}")
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            kind = {"SealedColumn": "sealed", "PagedList": "sql", "FullTextIndex": "sql"}.get(node.func.id)
+            kind = {"SealedColumn": "sealed", **dict.fromkeys(TABLE_OWNERS, "sql")}.get(node.func.id)
             values = (*node.args, *(one.value for one in node.keywords))
             if kind is not None:
                 yield from ((kind, str(one.value)) for one in values if isinstance(one, ast.Constant))

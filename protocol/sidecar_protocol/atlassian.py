@@ -5,7 +5,14 @@ from typing import Annotated, ClassVar, Protocol
 
 from pydantic import Field, StringConstraints
 
-from sidecar_protocol.accounts import AccountStatus
+from sidecar_protocol.accounts import (
+    AccessDenied,
+    AccountExists,
+    AccountNotFound,
+    AccountState,
+    CredentialsRejected,
+    ServiceUnreachable,
+)
 from sidecar_protocol.contract import Input, JobPolicy, Model, Recovery, RpcError, Secret, method
 from sidecar_protocol.entities import Job
 from sidecar_protocol.errors import SecretsLocked
@@ -42,28 +49,18 @@ class AtlassianScope(StrEnum):
     """Also the actions of others on items that the owner is assigned to, or has reported, created or watched."""
 
 
-class AtlassianAccount(Model):
+class AtlassianAccount(AccountState):
     """An account at an Atlassian Cloud site.  Its API token is never sent."""
 
-    account_id: str
     service: AtlassianService
     org: str
     base_url: str
     """The site: https://example.atlassian.net."""
-    email: str
-    status: AccountStatus
-    reason: str | None = None
-    """`token_rejected`, `secret_unreadable` or `site_address_invalid`; `token_expires_soon` while active."""
-    hint: str | None = None
-    """Suggested action for the user."""
     display_name: str | None = None
     """The owner's name at the site."""
     scope: AtlassianScope
     token_expires_at: UtcTime | None = None
     """Entered by the user; Atlassian's API does not provide it."""
-    last_sync_at: UtcTime | None = None
-    created_at: UtcTime
-    updated_at: UtcTime
 
 
 class AtlassianAccountList(Model):
@@ -96,35 +93,10 @@ class AtlassianSynced(Model):
     """
 
 
-class AtlassianAccountNotFound(RpcError):
-    """No account of this product has this id."""
-
-    code = 4049
-
-
-class AtlassianAccountExists(RpcError):
-    """An account with this site and e-mail address already exists."""
-
-    code = 4094
-
-
 class SiteAddressInvalid(RpcError):
     """The address is not an Atlassian site."""
 
     code = 4222
-
-
-class CredentialsRejected(RpcError):
-    """The site rejected this e-mail address and API token."""
-
-    code = 4012
-
-
-class SiteUnavailable(RpcError):
-    """The credentials could not be checked: the site did not respond."""
-
-    code = 5023
-    retryable: ClassVar[bool] = True
 
 
 class AtlassianSync(Input):
@@ -153,7 +125,14 @@ class AtlassianAccounts(Protocol):
 
     @method(
         "{domain}.accounts.create",
-        raises=(SiteAddressInvalid, AtlassianAccountExists, CredentialsRejected, SiteUnavailable, SecretsLocked),
+        raises=(
+            SiteAddressInvalid,
+            AccountExists,
+            CredentialsRejected,
+            AccessDenied,
+            ServiceUnreachable,
+            SecretsLocked,
+        ),
         rest="POST /{domain}/accounts",
         waits=True,
     )
@@ -170,13 +149,22 @@ class AtlassianAccounts(Protocol):
         """Checks the credentials at the site, stores the account and queues its first sync.
 
         Tokens with and without scopes are accepted: the former work through api.atlassian.com only, the latter at the
-        site only.  The same token can be used for the other product, by a second account.
+        site only.  The same token can be used for the other product, by a second account.  A user's account at a site
+        is connected once per product, by whichever of the site's addresses.
         """
         ...
 
     @method(
         "{domain}.accounts.update",
-        raises=(AtlassianAccountNotFound, CredentialsRejected, SiteUnavailable, SiteAddressInvalid, SecretsLocked),
+        raises=(
+            AccountNotFound,
+            SiteAddressInvalid,
+            AccountExists,
+            CredentialsRejected,
+            AccessDenied,
+            ServiceUnreachable,
+            SecretsLocked,
+        ),
         waits=True,
     )
     async def update_account(
@@ -184,20 +172,22 @@ class AtlassianAccounts(Protocol):
         *,
         account_id: AccountId,
         org: OrgName | None = None,
+        base_url: SiteAddress | None = None,
         api_token: ApiToken | None = None,
         scope: AtlassianScope | None = None,
         token_expires_at: When | None = None,
     ) -> AtlassianAccount:
         """Changes the given fields.
 
-        A new token is checked at the site first.  It makes an account with status `needs_reauth` active, and clears
-        `token_expires_at` unless that is given, too.  After a change of `scope` the next sync starts over.
+        A new token or address is checked at the site first, and makes the account active.  `base_url` is the new
+        address of the same site, if it was renamed; another site is refused with `site_address_invalid`.  A new token
+        clears `token_expires_at` unless that is given, too.  After a change of `scope` the next sync starts over.
         """
         ...
 
     @method(
         "{domain}.accounts.delete",
-        raises=(AtlassianAccountNotFound,),
+        raises=(AccountNotFound,),
         rest="DELETE /{domain}/accounts/{id}",
         waits=True,
     )
@@ -205,7 +195,7 @@ class AtlassianAccounts(Protocol):
         """Deletes an account with its token, schedule and events.  The token remains valid at Atlassian."""
         ...
 
-    @method("{domain}.accounts.sync", raises=(AtlassianAccountNotFound,), rest="POST /{domain}/accounts/{id}/sync")
+    @method("{domain}.accounts.sync", raises=(AccountNotFound,), rest="POST /{domain}/accounts/{id}/sync")
     async def sync_account(self, *, account_id: AccountId, full: Flag = False) -> Job:
         """Starts a sync and returns its job, or that of an unfinished sync unless `full` is set."""
         ...

@@ -2,17 +2,24 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from sidecar_protocol.accounts import AccountService
+from sidecar_protocol.accounts import AccountReason, AccountService
 from sidecar_protocol.entities import WaitingFor
 
+from sidecar.accounts.account import AccountRefused, Verdict
 from sidecar.http.client import BadResponse, Http, HttpRequest, HttpResponse
 from sidecar.job_handler import JobFailed, JobSnoozed
 from sidecar.json_reader import get, get_text
 
 PRODUCT_NAMES: Final = {AccountService.JIRA: "Jira", AccountService.CONFLUENCE: "Confluence"}
+GONE_STATUSES: Final = frozenset({404, 410})
+DENIED_HINT: Final = (
+    "The site may not allow requests from this network: connect to the company's VPN, or ask its administrator about "
+    "the IP allow-list. Otherwise the user may have lost the access to this product, or the token lacks a scope."
+)
 _NEXT_LINK: Final = re.compile(r"""<([^<>]*)>[^<,]*;\s*rel="?next\b""")
 RATE_LIMIT_PAUSE_S: Final = 120.0
 """Pause after a 429 to the last retry that names no time."""
@@ -31,6 +38,13 @@ class RequestRefused(Exception):
         self.what = what
 
 
+class ApiRoute(StrEnum):
+    """Where a token is accepted: without scopes at the site, with scopes at the gateway."""
+
+    SITE = "site"
+    GATEWAY = "gateway"
+
+
 class SiteFailed(JobFailed):
     """The site answers with an error of its own: 500 and the like."""
 
@@ -45,8 +59,9 @@ class SiteClient:
     `root` is the site's address, or the gateway's with the cloud id; `auth` is the user's e-mail address and API token.
     """
 
-    def __init__(self, http: Http, service: AccountService, root: str, auth: tuple[str, str]) -> None:
+    def __init__(self, http: Http, service: AccountService, route: ApiRoute, root: str, auth: tuple[str, str]) -> None:
         self.service = service
+        self.route = route
         self.server_ms: int | None = None
         """The site's clock, by its last response."""
         self._http = http
@@ -59,7 +74,7 @@ class SiteClient:
         """Returns a response's JSON.
 
         `list_name` is a list that it must have: a missing one does not mean an empty one.  Raises `TokenRejected`,
-        `RequestRefused`, `HttpError`, `JobFailed` and `JobSnoozed`.
+        `RequestRefused`, `AccountRefused`, `HttpError`, `JobFailed` and `JobSnoozed`.
         """
         return (await self._send("GET", path, what, list_name, params=params))[0]
 
@@ -101,13 +116,11 @@ def raise_for_status(response: HttpResponse, what: str) -> None:
     if 300 <= status < 400:
         if _is_sign_in_page(response.headers.get("location", "")):
             raise TokenRejected
-        hint = "If the site was renamed, delete the account and connect the site by its new address."
-        raise JobFailed(f"{what}: moved to another address.", kind="site_moved", hint=hint)
+        hint = "If the site was renamed, update the account with its new address."
+        raise AccountRefused(AccountReason.SITE_MOVED, f"{what}: moved to another address.", hint)
     if status == 429:
         message = f"{what}: rate limited; retry in {RATE_LIMIT_PAUSE_S:.0f} s."
         raise JobSnoozed(message, delay_s=RATE_LIMIT_PAUSE_S, waiting_for=WaitingFor.RATE_LIMIT)
-    if status == 410:
-        raise JobFailed(f"{what}: no longer offered by Atlassian.", kind="api_removed", hint="Update the app.")
     if status >= 500:
         raise SiteFailed(f"{what}: HTTP {status}.", kind="site_error", retryable=True)
     raise RequestRefused(status, what)
@@ -128,8 +141,18 @@ def _is_sign_in_page(location: str) -> bool:
     return parts.hostname == "id.atlassian.com" or "login" in parts.path
 
 
-def refused_job(refusal: RequestRefused) -> JobFailed:
+def refused_sign_in(refusal: RequestRefused) -> AccountRefused | JobFailed:
+    """Returns what a sync raises whose sign-in is refused."""
+    if refusal.status in GONE_STATUSES:
+        hint = "Check that the site still exists; if it was renamed, update the account with its new address."
+        return AccountRefused(AccountReason.ADDRESS_REJECTED, f"{refusal}.", hint)
+    return refused_job(refusal)
+
+
+def refused_job(refusal: RequestRefused) -> AccountRefused | JobFailed:
+    """Returns what a sync raises that cannot go on without a refused request."""
     if refusal.status == 403:
-        hint = "The account may have lost its access to this product, or the token lacks a scope."
-        return JobFailed(f"{refusal}.", kind="permission_denied", hint=hint)
+        return AccountRefused(AccountReason.ACCESS_DENIED, f"{refusal}.", DENIED_HINT, Verdict.ELSEWHERE)
+    if refusal.status == 410:
+        return JobFailed(f"{refusal}.", kind="api_removed", hint="Atlassian no longer offers this: update the app.")
     return JobFailed(f"{refusal}.", kind="request_refused", retryable=True)

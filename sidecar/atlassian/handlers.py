@@ -1,22 +1,33 @@
 """The handler of `jira.sync` and `confluence.sync`."""
 
-from sidecar_protocol.accounts import AccountService
+from typing import Final
+
+from sidecar_protocol.accounts import AccountReason, AccountService
 from sidecar_protocol.atlassian import AtlassianSync, AtlassianSynced
 
-from sidecar.accounts import AccountRefused
-from sidecar.atlassian.accounts import Accounts, account_deleted
-from sidecar.atlassian.client import PRODUCT_NAMES, RequestRefused, TokenRejected, refused_job
+from sidecar.accounts.account import AccountRefused, account_deleted, sign_in_replaced
+from sidecar.atlassian.accounts import Accounts, canonical_address
+from sidecar.atlassian.client import (
+    PRODUCT_NAMES,
+    ApiRoute,
+    RequestRefused,
+    TokenRejected,
+    refused_job,
+    refused_sign_in,
+)
 from sidecar.atlassian.confluence import ConfluenceSource
 from sidecar.atlassian.jira import JiraSource
 from sidecar.atlassian.sealed import API_TOKEN
-from sidecar.atlassian.sign_in import SignedIn
+from sidecar.atlassian.sign_in import SignedIn, fetch_token_owner
 from sidecar.atlassian.source import Skips, Source, SyncContext
-from sidecar.atlassian.store import HINTS, StoredAccount
+from sidecar.atlassian.store import StoredAccount
 from sidecar.atlassian.sync import Sync
 from sidecar.atlassian.sync_cursor import SyncCursor, sync_window
 from sidecar.http.client import HttpError, job_exception
 from sidecar.job_handler import JobContext
 from sidecar.runtime import Runtime
+
+EXPIRED_HINT: Final = "The token has expired or was revoked: create one at id.atlassian.com and update the account."
 
 
 class SyncHandler:
@@ -28,8 +39,8 @@ class SyncHandler:
         self._store = accounts.sync_store
 
     async def run(self, job: AtlassianSync, context: JobContext) -> AtlassianSynced:
-        """Raises `JobFailed` with the kinds `needs_reauth`, `account_gone`, `token_replaced` and those of `client`."""
-        stored = self._accounts.store.get(job.account_id)
+        """Raises `JobFailed` with the kinds of `AccountErrorKind` and those of `client`."""
+        stored = self._accounts.find(job.account_id)
         if stored is None or not self._accounts.is_writable(job.account_id):
             raise account_deleted()
         product = PRODUCT_NAMES[stored.service]
@@ -39,7 +50,7 @@ class SyncHandler:
                 return await self._sync(stored, context, full=job.full)
             except TokenRejected:
                 message = f"{product} does not accept the account's token."
-                raise AccountRefused("token_rejected", message, HINTS["token_rejected"]) from None
+                raise AccountRefused(AccountReason.TOKEN_REJECTED, message, EXPIRED_HINT) from None
             except RequestRefused as refusal:
                 raise refused_job(refusal) from None
             except HttpError as error:
@@ -56,7 +67,7 @@ class SyncHandler:
 
     async def _sync(self, stored: StoredAccount, context: JobContext, *, full: bool) -> AtlassianSynced:
         context.progress(None, "Signing in")
-        base_url = self._accounts.site_address(stored)
+        base_url = canonical_address(stored)
         signed_in = await self._sign_in(stored, base_url)
         self._accounts.token_accepted(stored, signed_in, base_url)
         cursor = self._store.cursor(stored)
@@ -74,27 +85,35 @@ class SyncHandler:
             skips=Skips(signed_in.client, lambda text: context.log(text, level="warning")),
         )
         sync = Sync(self._runtime, self._accounts, self._source(sync_context), sync_context, context, begun_ms)
-        return await sync.run(cursor, window)
+        try:
+            return await sync.run(cursor, window)
+        except RequestRefused as refusal:
+            if refusal.status == 403:
+                await fetch_token_owner(signed_in.client)  # raises `TokenRejected` if the request was anonymous
+            raise
 
     async def _sign_in(self, stored: StoredAccount, base_url: str) -> SignedIn:
         """Signs in by the API route that is known to work; the old backend did not store it."""
         auth = (stored.email, self._runtime.vault.open(stored.api_token, API_TOKEN, stored.account_id))
         authenticator = self._accounts.authenticator
-        if stored.api_route is None:
-            return await authenticator.sign_in(stored.service, base_url, auth)
-        cloud_id = stored.cloud_id if stored.api_route == "gateway" else None
-        return await authenticator.sign_in_again(stored.service, base_url, cloud_id, auth)
+        try:
+            if stored.api_route is None:
+                return await authenticator.sign_in(stored.service, base_url, auth)
+            route = ApiRoute(stored.api_route)
+            return await authenticator.sign_in_again(stored.service, base_url, route, stored.cloud_id, auth)
+        except RequestRefused as refusal:
+            raise refused_sign_in(refusal) from None
 
     async def _reset(self, before: StoredAccount) -> StoredAccount:
         """Deletes what was read with another scope or for another owner.  Returns the account as it is then."""
         await self._runtime.feed().remove_all(before.origin)
         await self._store.delete_objects(before.account_id)
         with self._runtime.database.write():
-            stored = self._accounts.store.get(before.account_id)
+            stored = self._accounts.find(before.account_id)
             if stored is None:
                 raise account_deleted()
-            if stored.api_token != before.api_token:
-                raise self._accounts.sign_in_replaced()
+            if stored.sign_in != before.sign_in:
+                raise sign_in_replaced()
             self._store.set_cursor(stored, SyncCursor())
         return stored
 

@@ -1,6 +1,8 @@
 """Signing in at a site: its address, the API route that accepts the token, and the token's owner."""
 
+import logging
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
@@ -8,11 +10,15 @@ from urllib.parse import urlsplit
 from sidecar_protocol.accounts import AccountService
 from sidecar_protocol.atlassian import SiteAddressInvalid
 
-from sidecar.atlassian.client import RequestRefused, SiteClient, TokenRejected, raise_for_status
+from sidecar.atlassian.client import GONE_STATUSES, ApiRoute, RequestRefused, SiteClient, TokenRejected
 from sidecar.atlassian.fields import get_string
-from sidecar.http.client import BadResponse, Http, HttpRequest
+from sidecar.http.client import BadResponse, Http, HttpError, HttpRequest
 from sidecar.loopback import is_loopback
 
+log = logging.getLogger(__name__)
+
+_JIRA_USER: Final = "/rest/api/3/myself"
+_CONFLUENCE_USER: Final = "/wiki/rest/api/user/current"
 _ACCOUNT_ID: Final = re.compile(r"[A-Za-z0-9:._-]{1,128}")
 _ADDRESS_HINT: Final = "Enter the site's address as the browser shows it, such as https://example.atlassian.net."
 
@@ -54,14 +60,14 @@ class SignedIn:
     """A client whose token the site has accepted, and what was learned by that."""
 
     client: SiteClient
+    route: ApiRoute
     cloud_id: str | None
-    """The site's id at Atlassian's gateway, which accepts tokens with scopes; None if the site's own API is used."""
+    """The site's id at Atlassian; None if it could not be read, and then the route is the site's own API."""
     owner: TokenOwner
 
     def columns(self) -> dict[str, Any]:
         """Returns the columns of `atlassian_accounts` that describe the sign-in."""
-        api_route = "site" if self.cloud_id is None else "gateway"
-        return {"api_route": api_route, "cloud_id": self.cloud_id, **self.owner._asdict()}
+        return {"api_route": self.route, "cloud_id": self.cloud_id, **self.owner._asdict()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,54 +80,45 @@ class SiteAuthenticator:
     async def sign_in(self, service: AccountService, base_url: str, auth: tuple[str, str]) -> SignedIn:
         """Tries the site itself, then the gateway, since a token does not show which of them it is for.
 
-        Raises `TokenRejected` if neither accepts it, `BadResponse` if the address is not an Atlassian site, and
-        otherwise what `SiteClient` raises.
+        Raises `TokenRejected` if neither accepts it, `RequestRefused` with status 403 if one of them denies the
+        access, `BadResponse` if the address is not an Atlassian site, and otherwise what `SiteClient` raises.
         """
         refusal: RequestRefused | TokenRejected = TokenRejected()
-        for route in ("site", "gateway"):
-            cloud_id = await self._cloud_id(base_url) if route == "gateway" else None
+        cloud_id: str | None = None
+        for route in ApiRoute:
             try:
-                return await self._sign_in(service, base_url, cloud_id, auth)
+                if route is ApiRoute.GATEWAY and (cloud_id := await self._cloud_id(base_url)) is None:
+                    break
+                return await self.sign_in_again(service, base_url, route, cloud_id, auth)
             except TokenRejected:
                 continue
             except RequestRefused as error:
-                if error.status == 404:
+                if error.status in GONE_STATUSES:
                     raise BadResponse("not found at this address", error.what) from None
-                refusal = error if error.status != 403 else refusal
+                refusal = error
         raise refusal
 
     async def sign_in_again(
-        self, service: AccountService, base_url: str, cloud_id: str | None, auth: tuple[str, str]
+        self, service: AccountService, base_url: str, route: ApiRoute, cloud_id: str | None, auth: tuple[str, str]
     ) -> SignedIn:
-        """Signs in by the API that has accepted the token before.  Raises what `sign_in` raises."""
-        try:
-            return await self._sign_in(service, base_url, cloud_id, auth)
-        except RequestRefused as error:
-            if error.status == 403:
-                raise TokenRejected from None
-            raise
+        """Signs in by one API; the gateway's needs the cloud id.  Raises what `SiteClient` raises."""
+        root = base_url if route is ApiRoute.SITE else f"{self.gateway}/ex/{service}/{cloud_id}"
+        client = SiteClient(self.http, service, route, root, auth)
+        owner = await fetch_token_owner(client)
+        return SignedIn(client, route, cloud_id or await self._cloud_id(base_url), owner)
 
-    async def _sign_in(
-        self, service: AccountService, base_url: str, cloud_id: str | None, auth: tuple[str, str]
-    ) -> SignedIn:
-        root = base_url if cloud_id is None else f"{self.gateway}/ex/{service}/{cloud_id}"
-        client = SiteClient(self.http, service, root, auth)
-        return SignedIn(client, cloud_id, await fetch_token_owner(client))
+    async def _cloud_id(self, base_url: str) -> str | None:
+        """Returns the site's id, which is public; the request carries no token.  None if it cannot be read.
 
-    async def _cloud_id(self, base_url: str) -> str:
-        """Returns the site's id, which is public; the request carries no token."""
-        what = "The site's cloud id"
-        response = await self.http.send(HttpRequest("GET", base_url + "/_edge/tenant_info", what))
+        Why it cannot be read says nothing of the token, and the request for the token's owner says more of the site.
+        """
         try:
-            raise_for_status(response, what)
-        except RequestRefused as error:
-            if error.status == 404:
-                raise BadResponse("not found at this address", "Atlassian site") from None
-            raise
-        cloud_id = get_string(response.json(), "cloudId")
-        if cloud_id is None or not cloud_id.replace("-", "").isalnum():
-            raise BadResponse("not found at this address", "Atlassian site")
-        return cloud_id
+            response = await self.http.send(HttpRequest("GET", base_url + "/_edge/tenant_info", "The site's cloud id"))
+            cloud_id = get_string(response.json(), "cloudId") if response.status == 200 else None
+        except HttpError as error:
+            log.info("%s", error)
+            return None
+        return cloud_id if cloud_id is not None and cloud_id.replace("-", "").isalnum() else None
 
 
 async def fetch_token_owner(client: SiteClient) -> TokenOwner:
@@ -131,7 +128,15 @@ async def fetch_token_owner(client: SiteClient) -> TokenOwner:
     request, by 401 and `anonymous`.
     """
     is_jira = client.service is AccountService.JIRA
-    user = await client.get("/rest/api/3/myself" if is_jira else "/wiki/rest/api/user/current", what="sign-in")
+    try:
+        user = await client.get(_JIRA_USER if is_jira else _CONFLUENCE_USER, what="sign-in")
+    except RequestRefused as refusal:
+        if refusal.status == 403 and not is_jira and client.route is ApiRoute.SITE:
+            # A site answers an anonymous user of Confluence as one whom it denies the access.  Jira, which accepts the
+            # same tokens, distinguishes them; if the site has no Jira, this is not known.
+            with suppress(RequestRefused, HttpError):
+                await client.get(_JIRA_USER, what="sign-in")
+        raise
     atlassian_account_id = get_string(user, "accountId")
     if atlassian_account_id is None or get_string(user, "type") == "anonymous":
         raise TokenRejected

@@ -10,8 +10,9 @@ from typing import Final
 
 from sidecar_protocol.atlassian import AtlassianSynced
 
-from sidecar.accounts import run_concurrently
-from sidecar.atlassian.accounts import Accounts, account_deleted
+from sidecar.accounts.account import account_deleted
+from sidecar.accounts.concurrency import run_concurrently
+from sidecar.atlassian.accounts import Accounts
 from sidecar.atlassian.client import UNREADABLE
 from sidecar.atlassian.sign_in import fetch_token_owner
 from sidecar.atlassian.source import Fetched, FetchedObject, ListedObject, Source, SyncContext
@@ -71,7 +72,7 @@ class Sync:
             self._ensure_writable()
             reset = self.store.cursor(self.context.account).reset  # the scope may have been changed during the sync
             advanced = None if reset else advance_cursor(cursor, window, self.latest_ms, self.begun_ms)
-            self.accounts.sync_succeeded(self.context.account, advanced)
+            self.accounts.synced(self.context.account, advanced)
         await self.runtime.committed()
         unreadable = len(self.context.skips.object_ids)
         return AtlassianSynced(read=self.read, full=window.is_full, unreadable=unreadable, **asdict(self.change))

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
-from sidecar.accounts import Account
+from sidecar.accounts.account import Account
 from sidecar.atlassian.sync_cursor import SyncCursor
 from sidecar.clock import iso
 from sidecar.runtime import Runtime

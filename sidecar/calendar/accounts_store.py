@@ -3,23 +3,20 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, ClassVar
 
 from pydantic_core import to_json
 from sidecar_protocol.accounts import AccountService
 from sidecar_protocol.calendar.calendars import CalendarAccount
-from sidecar_protocol.contract import Encoded
 
-from sidecar.accounts import Account
+from sidecar.accounts.account import Account
+from sidecar.accounts.store import AccountsStore, AccountsTable
 from sidecar.calendar.provider import StoredAccount
 from sidecar.calendar.sealed import CREDENTIALS
 from sidecar.clock import iso_now
 from sidecar.json_reader import parse_object
 from sidecar.runtime import Runtime
-from sidecar.storage.database import Database
-from sidecar.storage.paging import row_json
-
-ACCOUNT_JSON: Final = row_json(CalendarAccount)
+from sidecar.storage.database import Database, Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +24,6 @@ class AccountRow(Account):
     """An account; its credentials are encrypted, and `sign_in` is the time of the last sign-in."""
 
     provider: str
-    email: str
     credentials_json: str | None
     past_days: int
     future_days: int
@@ -37,54 +33,23 @@ class AccountRow(Account):
         return (self.provider, self.email.casefold()) == (provider, email.casefold())
 
 
-_SELECT: Final = """
-    SELECT account_id, status, reason, hint, signed_in_at, provider, email, credentials_json, past_days, future_days
-    FROM calendar_accounts"""
+class CalendarAccountsStore(AccountsStore[AccountRow, CalendarAccount]):
+    """The accounts.  `services` has the service of each provider; by default it is Google's."""
 
-
-class AccountsStore:
-    """All SQL on the table.  `services` has the service of each provider; by default it is Google's."""
+    table: ClassVar = AccountsTable(
+        "calendar_accounts",
+        CalendarAccount,
+        ("signed_in_at", "provider", "credentials_json", "past_days", "future_days"),
+    )
 
     def __init__(self, database: Database, services: Mapping[str, AccountService]) -> None:
-        self._database = database
+        super().__init__(database)
         self._services = services
 
-    def accounts(self) -> list[Encoded[CalendarAccount]]:
-        """Returns all accounts, oldest first."""
-        sql = f"SELECT {ACCOUNT_JSON} FROM calendar_accounts ORDER BY rowid"
-        return self._database.all_encoded(CalendarAccount, sql)
-
-    def account(self, account_id: str) -> Encoded[CalendarAccount] | None:
-        sql = f"SELECT {ACCOUNT_JSON} FROM calendar_accounts WHERE account_id = ?"
-        return self._database.encoded(CalendarAccount, sql, (account_id,))
-
-    def rows(self, condition: str = "TRUE", *parameters: str) -> list[AccountRow]:
-        rows = self._database.rows(f"{_SELECT} WHERE {condition}", parameters)
-        google = AccountService.GOOGLE_CALENDAR
-        return [AccountRow(row[0], self._services.get(row[5], google), *row[1:]) for row in rows]
-
-    def row(self, account_id: str) -> AccountRow | None:
-        return next(iter(self.rows("account_id = ?", account_id)), None)
-
-    def add(self, account_id: str, provider: str, email: str, now: str) -> None:
-        self._database.execute(
-            """
-            INSERT INTO calendar_accounts (account_id, provider, email, created_at, updated_at) VALUES (?, ?, ?, ?, ?)
-            """,
-            (account_id, provider, email, now, now),
-        )
-
-    def change(self, account_id: str, now: str, **values: Any) -> Encoded[CalendarAccount] | None:
-        """Sets these columns.  Returns the changed account, or None if it does not exist."""
-        sets = ", ".join(f"{name} = :{name}" for name in (*values, "updated_at"))
-        sql = f"UPDATE calendar_accounts SET {sets} WHERE account_id = :account_id RETURNING {ACCOUNT_JSON}"
-        return self._database.encoded(CalendarAccount, sql, {**values, "updated_at": now, "account_id": account_id})
-
-    def set_last_sync(self, account_id: str, now: str) -> None:
-        self._database.execute("UPDATE calendar_accounts SET last_sync_at = ? WHERE account_id = ?", (now, account_id))
-
-    def delete(self, account_id: str) -> None:
-        self._database.execute("DELETE FROM calendar_accounts WHERE account_id = ?", (account_id,))
+    def make(self, common: Row, own: Row) -> AccountRow:
+        account_id, *others = common
+        service = self._services.get(own[1], AccountService.GOOGLE_CALENDAR)
+        return AccountRow(account_id, service, *others, *own)
 
 
 class CredentialsStore:

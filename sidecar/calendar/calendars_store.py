@@ -154,9 +154,5 @@ class CalendarsStore:
             (watermark_ts, *calendar),
         )
 
-    def request_full_sync(self, account_id: str) -> None:
-        """Makes the next sync read all events of the account's calendars."""
-        self._database.execute("UPDATE calendar_calendars SET full_sync_at = NULL WHERE account_id = ?", (account_id,))
-
     def delete(self, calendar: CalendarKey) -> None:
         self._database.execute("DELETE FROM calendar_calendars WHERE account_id = ? AND calendar_id = ?", calendar)

@@ -12,9 +12,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from sidecar_protocol.calendar.calendars import CalendarChanged
+from sidecar_protocol.calendar.calendars import CalendarAccount, CalendarChanged
 
-from sidecar.accounts import AccountLifecycle
+from sidecar.accounts.account import account_deleted
+from sidecar.accounts.life_cycle import AccountLifeCycle
 from sidecar.calendar.accounts_store import AccountRow
 from sidecar.calendar.calendars_store import CalendarKey, CalendarState, SyncCheckpoint
 from sidecar.calendar.events_store import EventsStore, fingerprint
@@ -22,7 +23,6 @@ from sidecar.calendar.provider import RemoteEvent, RemoteEventPage, TimeRange
 from sidecar.calendar.stores import Stores
 from sidecar.clock import iso_now
 from sidecar.feed import FEED_BATCH, FeedEvent
-from sidecar.job_handler import JobFailed
 from sidecar.json_reader import get_text
 from sidecar.runtime import Runtime
 
@@ -30,7 +30,6 @@ STEP_CHANGES: Final = 250
 """Changes after which a step is written; it blocks the loop for about 10 ms."""
 COMPARED_IDS: Final = 1_000
 """Stored ids that are compared at a time."""
-ACCOUNT_DELETED: Final = "account_not_found"
 FEED_TYPES: Final = {
     "focusTime": "focus_scheduled",
     "outOfOffice": "absence_scheduled",
@@ -46,7 +45,7 @@ class SyncedAccount:
 
     runtime: Runtime
     stores: Stores
-    accounts: AccountLifecycle
+    accounts: AccountLifeCycle[AccountRow, CalendarAccount]
     row: AccountRow
 
     def write_feed(
@@ -66,7 +65,7 @@ class SyncedAccount:
         """Opens a transaction and yields the time.  Raises `JobFailed` if the account is being deleted."""
         with self.runtime.database.write():
             if not self.accounts.is_writable(self.row.account_id):
-                raise JobFailed("The account was deleted.", kind=ACCOUNT_DELETED)
+                raise account_deleted()
             yield iso_now(self.runtime.clock)
 
     def notify(self, calendar_id: str, **counts: int) -> None:

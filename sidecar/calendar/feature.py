@@ -30,5 +30,5 @@ def make(runtime: Runtime) -> Feature:
         ),
         registrations=(Registration(SyncCalendar, SyncHandler(runtime, accounts)),),
         run=accounts.resume,
-        account_counts=lambda: Counter(account.service for account in accounts.all_accounts()),
+        account_counts=lambda: Counter(account.service for account in stores.accounts.all()),
     )

@@ -174,7 +174,13 @@ class Provider(Protocol):
     ) -> ConnectedAccount:
         """Checks credentials.
 
-        Raises `InvalidParams`, `CalendarCredentialsRejected`, `CalendarUnreachable` or `CalendarProviderUnavailable`.
+        Raises `InvalidParams`, `CredentialsRejected`, `AccessDenied`, `ServiceUnreachable` or
+        `CalendarProviderUnavailable`.
+        """
+
+    def identity(self, credentials: Mapping[str, Any]) -> str | None:
+        """Returns what all credentials for the same calendars have in common; None if that is only
+        the e-mail address.
         """
 
     def open(self, account: StoredAccount) -> AccountReader:

@@ -4,13 +4,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sidecar_protocol.accounts import AccountStatus
+from sidecar_protocol.accounts import AccountNotFound, AccountStatus
 from sidecar_protocol.calendar.accounts import CalendarAccountDeleted, CalendarAccounts, CalendarProviderList
 from sidecar_protocol.calendar.calendars import (
     Calendar,
     CalendarAccount,
     CalendarAccountList,
-    CalendarAccountNotFound,
     CalendarChanged,
     CalendarEventPage,
     CalendarList,
@@ -36,13 +35,13 @@ class CalendarService(Calendars):
         self._stores = stores
 
     async def list_accounts(self) -> CalendarAccountList:
-        return encode(CalendarAccountList, accounts=as_models(self._stores.accounts.accounts())).as_model()
+        return encode(CalendarAccountList, accounts=as_models(self._stores.accounts.encoded())).as_model()
 
     async def get_account(self, *, account_id: str) -> CalendarAccount:
-        account = self._stores.accounts.account(account_id)
-        if account is None:
-            raise CalendarAccountNotFound
-        return account.as_model()
+        found = self._stores.accounts.encoded("account_id = ?", account_id)
+        if not found:
+            raise AccountNotFound
+        return found[0].as_model()
 
     async def list_calendars(self, *, account_id: str | None = None) -> CalendarList:
         return encode(CalendarList, calendars=as_models(self._stores.calendars.calendars(account_id))).as_model()
@@ -96,6 +95,8 @@ class CalendarAccountsService(CalendarAccounts):
         if display_name is not None:
             found = replace(found, display_name=display_name)
         existing = self._accounts.with_email(provider, found.email) if source.has_one_account_per_email else None
+        if existing is None:
+            self._accounts.refuse_same(source, found)
         account_id = None if existing is None else existing.account_id
         return self._accounts.connect(provider, found, account_id=account_id).as_model()
 
@@ -106,25 +107,30 @@ class CalendarAccountsService(CalendarAccounts):
         display_name: str | None = None,
         past_days: int | None = None,
         future_days: int | None = None,
+        credentials: dict[str, str] | None = None,
     ) -> CalendarAccount:
-        row = self._accounts.get(account_id)
-        fields = {"display_name": display_name, "past_days": past_days, "future_days": future_days}
+        account = self._accounts.get(account_id)
+        fields: dict[str, Any] = {"display_name": display_name, "past_days": past_days, "future_days": future_days}
         changes = {name: value for name, value in fields.items() if value is not None}
+        found = None
+        if credentials is not None:
+            source = self._accounts.provider(account.provider)
+            found = await source.connect(email=account.email, credentials=credentials, config={})
+            account = self._accounts.get(account_id)  # it may have been deleted meanwhile
+            self._accounts.refuse_same(source, found, account_id)
         with self._runtime.database.write():
-            account = self._stores.accounts.change(account_id, iso_now(self._runtime.clock), **changes)
-            assert account is not None
-            if changes.keys() - {"display_name"}:
-                self._stores.calendars.request_full_sync(account_id)
-                if row.status == AccountStatus.ACTIVE:
-                    self._accounts.sync(account_id)
-        return account.as_model()
+            if found is not None:
+                self._accounts.connect(account.provider, replace(found, display_name=None), account_id=account_id)
+            has_range = bool(changes.keys() - {"display_name"})
+            stored = self._accounts.change(self._accounts.get(account_id), sync=has_range and not found, **changes)
+        return stored.as_model()
 
     async def delete(self, *, account_id: str) -> CalendarAccountDeleted:
-        is_revoked = await self._accounts.delete_account(self._accounts.get(account_id))
+        is_revoked = await self._accounts.delete(account_id)
         return CalendarAccountDeleted(account_id=account_id, revoked=is_revoked)
 
     async def sync(self, *, account_id: str, full: bool = False) -> Job:
-        return self._accounts.sync(account_id, full=full).as_model()
+        return self._accounts.request_sync(self._accounts.get(account_id), full=full).as_model()
 
     async def update_calendar(self, *, account_id: str, calendar_id: str, selected: bool) -> Calendar:
         key = CalendarKey(account_id, calendar_id)
@@ -133,9 +139,9 @@ class CalendarAccountsService(CalendarAccounts):
             if calendar is None:
                 raise CalendarNotFound
             self._runtime.notify(CalendarChanged(**key._asdict(), added=0, updated=0, removed=0))
-            row = self._stores.accounts.row(account_id)
-            if row is not None and row.status == AccountStatus.ACTIVE:
-                self._accounts.sync(account_id)  # a running sync checks the selection again before it ends
+            account = self._stores.accounts.find(account_id)
+            if account is not None and account.status == AccountStatus.ACTIVE:
+                self._accounts.request_sync(account)  # a running sync checks the selection again before it ends
         return calendar.as_model()
 
 

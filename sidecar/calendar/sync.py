@@ -12,13 +12,14 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from sidecar_protocol.accounts import AccountErrorKind
 from sidecar_protocol.calendar.accounts import CalendarProviderUnavailable, CalendarSynced, SyncCalendar
 
-from sidecar.accounts import run_concurrently
+from sidecar.accounts.account import account_deleted
+from sidecar.accounts.concurrency import run_concurrently
 from sidecar.calendar.accounts import Accounts
 from sidecar.calendar.calendars_store import CalendarState, SyncCheckpoint
 from sidecar.calendar.event_writer import (
-    ACCOUNT_DELETED,
     EventWriter,
     SyncedAccount,
     add_ended_events,
@@ -29,6 +30,7 @@ from sidecar.calendar.provider import AccountReader, CalendarRefused, CursorExpi
 from sidecar.clock import DAY_MS, DAY_S, iso
 from sidecar.job_handler import JobContext, JobFailed
 from sidecar.runtime import Runtime
+from sidecar.storage.sync_state import SyncState
 
 FULL_READ_PERIOD_MS: Final = DAY_MS
 MAX_CALENDARS_AT_ONCE: Final = 4
@@ -43,16 +45,18 @@ class SyncHandler:
     def __init__(self, runtime: Runtime, accounts: Accounts) -> None:
         self._runtime = runtime
         self._accounts = accounts
+        self._sync_state = SyncState(runtime.database)
 
     async def run(self, job: SyncCalendar, context: JobContext) -> CalendarSynced:
-        account = self._accounts.find_account(job.account_id)
+        account = self._accounts.find(job.account_id)
         if account is None or not self._accounts.is_writable(job.account_id):
-            raise JobFailed("No calendar account has this id.", kind=ACCOUNT_DELETED)
+            raise account_deleted()
 
         async def sync() -> CalendarSynced:
             target = SyncedAccount(self._runtime, self._accounts.stores, self._accounts, account)
             result = await AccountSync(target, self._accounts.reader(account), context, job.full).run()
-            with target.transaction():
+            with target.transaction() as now:
+                self._sync_state.set(account.connector, None, now)
                 self._accounts.sync_succeeded(account.account_id)
             return result
 
@@ -140,7 +144,7 @@ class AccountSync:
             await self._sync_calendar(calendar, zone)
 
         def is_fatal(error: Exception) -> bool:
-            return not isinstance(error, JobFailed) or error.kind == ACCOUNT_DELETED
+            return not isinstance(error, JobFailed) or error.kind == AccountErrorKind.ACCOUNT_NOT_FOUND
 
         await run_concurrently(sync, calendars, MAX_CALENDARS_AT_ONCE, is_fatal=is_fatal)
 
@@ -166,7 +170,8 @@ class AccountSync:
     async def _read(self, calendar: CalendarState, zone: str, counts: Counter[str]) -> None:
         now_ms = self.account.runtime.clock.now_ms()
         query = EventQuery(calendar.calendar_id, self._time_range(now_ms), zone)
-        settings = f"{QUERY_VERSION}:{zone}"
+        row = self.account.row
+        settings = f"{QUERY_VERSION}:{zone}:{row.past_days}:{row.future_days}"
         cursor = calendar.sync_token if calendar.sync_token_settings == settings and not self.full else None
         try:
             if cursor is not None:

@@ -58,9 +58,12 @@ class SchedulesStore:
         return self._select("enabled = 1 AND next_run_at <= ? ORDER BY next_run_at", now)
 
     def too_far_ahead(self, now_ms: int) -> list[StoredSchedule]:
-        """Returns the schedules whose next run is more than a period away: the clock was set back."""
+        """Returns the schedules whose next run is farther away than they allow: the clock was set back."""
         return self._select(
-            "enabled = 1 AND (julianday(next_run_at) - 2440587.5) * 86400 > ? / 1000.0 + period_s + 1", now_ms
+            """
+            enabled = 1 AND (julianday(next_run_at) - 2440587.5) * 86400 > ? / 1000.0 + period_s + postponed_s + 1
+            """,
+            now_ms,
         )
 
     def next_run_at(self) -> str | None:
@@ -68,11 +71,17 @@ class SchedulesStore:
         return next_run_at
 
     def update(
-        self, schedule_id: str, next_run_at: str, *, enabled: bool | None = None, period_s: int | None = None
+        self,
+        schedule_id: str,
+        next_run_at: str,
+        *,
+        enabled: bool | None = None,
+        period_s: int | None = None,
+        postponed_s: int = 0,
     ) -> Encoded[Schedule]:
         return self._update(
-            "next_run_at = ?, enabled = coalesce(?, enabled), period_s = coalesce(?, period_s)",
-            next_run_at, enabled, period_s, schedule_id,
+            "next_run_at = ?, enabled = coalesce(?, enabled), period_s = coalesce(?, period_s), postponed_s = ?",
+            next_run_at, enabled, period_s, postponed_s, schedule_id,
         )  # fmt: skip
 
     def set_last_run(self, schedule_id: str, job_id: str, now: str) -> Encoded[Schedule]:
@@ -123,6 +132,19 @@ class Scheduler(Schedules):
     def remove(self, schedule_id: str) -> None:
         with self._database.write():
             self._schedules.remove(schedule_id)
+
+    def postpone(self, schedule_id: str, delay_s: int) -> str | None:
+        """Leaves out a schedule's runs of the next `delay_s` seconds; with 0, undoes that.
+
+        Returns the time of the next run, or None if the user has switched the schedule off.
+        """
+        schedule = self._get(schedule_id)
+        with self._database.write():
+            updated = self._set_next_run(schedule, self._clock.now_ms(), postponed_s=delay_s).load()
+            if updated.next_run_at != schedule.next_run_at:
+                self._journal.notify(ScheduleUpdated(schedule=updated))
+        self._wake()
+        return updated.next_run_at if updated.enabled else None
 
     def tick(self) -> str | None:
         now_ms = self._clock.now_ms()
@@ -181,9 +203,9 @@ class Scheduler(Schedules):
         self._journal.notify(ScheduleUpdated(schedule=updated.as_model()))
         return job
 
-    def _set_next_run(self, schedule: StoredSchedule, now_ms: int) -> None:
-        next_run_at = iso(after(now_ms, schedule.offset_ms, schedule.period_s))
-        self._schedules.update(schedule.schedule_id, next_run_at)
+    def _set_next_run(self, schedule: StoredSchedule, now_ms: int, *, postponed_s: int = 0) -> Encoded[Schedule]:
+        next_run_at = iso(after(now_ms + postponed_s * 1000, schedule.offset_ms, schedule.period_s))
+        return self._schedules.update(schedule.schedule_id, next_run_at, postponed_s=postponed_s)
 
 
 def after(now_ms: int, offset_ms: int, period_s: int) -> int:

@@ -49,7 +49,7 @@ async def test_an_invalid_address_of_the_old_backend_needs_its_user(
     async with open_harness(data_dir / "sidecar.db", site, clock) as harness:
         (account,) = (await harness.jira.list_accounts()).accounts
         job = await harness.sync(account, ends="failed")
-        assert (job["error"]["kind"], site.requests) == ("site_address_invalid", [])
+        assert (job["error"]["kind"], site.requests) == ("needs_reauth", [])
         assert harness.status_updates() == [("jira", "needs_reauth", "site_address_invalid")]
 
 
@@ -126,7 +126,7 @@ async def test_offline_a_sync_waits_for_the_network(harness: AtlassianHarness) -
 async def test_a_sync_of_a_deleted_account_fails(harness: AtlassianHarness) -> None:
     created = await harness.call("jobs.create", {"type": "jira.sync", "payload": {"account_id": "unknown"}})
     job = await harness.until_job(created["job"]["job_id"], "failed")
-    assert (job["error"]["kind"], job["payload"]) == ("account_gone", {"account_id": "unknown", "full": False})
+    assert (job["error"]["kind"], job["payload"]) == ("account_not_found", {"account_id": "unknown", "full": False})
     assert SyncJira(account_id="a").lock_key() == "account:a"
     assert harness.clock.now_ms() == EIGHT_O_CLOCK
 

@@ -95,7 +95,7 @@ async def test_a_site_and_email_address_can_be_connected_only_once(
     more: dict[str, Any] = {"email": twice["email"]} if "email" in twice else {}
     with pytest.raises(RemoteError) as error:
         await harness.connect(base_url=harness.site.url + twice.get("path", ""), **more)
-    assert kind(error) == "atlassian_account_exists"
+    assert kind(error) == "account_exists"
     assert error.value.data["details"] == [{"account_id": account.account_id}]
 
 
@@ -112,9 +112,9 @@ async def test_an_invalid_address_is_refused_without_a_request(harness: Atlassia
     [
         (html(200, "Welcome to my blog"), "site_address_invalid"),
         (html(404, "Not found"), "site_address_invalid"),
-        (Response(503, {}), "site_unavailable"),
-        (Response(429, {}, {"Retry-After": "600"}), "site_unavailable"),
-        (Response(302, b"", {"Location": "https://new.atlassian.net/"}), "site_unavailable"),
+        (Response(503, {}), "service_unreachable"),
+        (Response(429, {}, {"Retry-After": "600"}), "service_unreachable"),
+        (Response(302, b"", {"Location": "https://new.atlassian.net/"}), "service_unreachable"),
     ],
     ids=["html", "404", "503", "429", "moved"],
 )
@@ -149,7 +149,7 @@ async def test_deleting_an_account_removes_all_its_data(harness: AtlassianHarnes
     assert harness.status_updates()[-2:] == [(service, "deleting", None), (service, "deleted", None)]
     with pytest.raises(RemoteError) as error:
         await harness.call(f"{service}.accounts.sync", {"account_id": account.account_id})
-    assert kind(error) == "atlassian_account_not_found"
+    assert kind(error) == "account_not_found"
 
 
 async def test_an_account_can_be_deleted_during_its_sync(harness: AtlassianHarness) -> None:
@@ -182,7 +182,7 @@ async def test_one_product_cannot_change_the_others_accounts(harness: AtlassianH
     for method in ("sync", "delete", "update"):
         with pytest.raises(RemoteError) as error:
             await harness.call(f"confluence.accounts.{method}", params)
-        assert kind(error) == "atlassian_account_not_found"
+        assert kind(error) == "account_not_found"
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -258,7 +258,7 @@ async def test_a_token_replaced_while_the_old_one_fails_is_kept(harness: Atlassi
 
     harness.site.before_request = replace
     job = await harness.sync_until_snoozed(account, "retry")
-    assert job["error"]["kind"] == "token_replaced"
+    assert job["error"]["kind"] == "sign_in_replaced"
     harness.clock.advance(60)
     harness.look_for_jobs()
     await harness.until_job(job["job_id"], "succeeded")

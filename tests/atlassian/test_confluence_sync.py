@@ -206,9 +206,9 @@ async def test_an_empty_result_for_an_expired_token_is_not_trusted(harness: Atla
     harness.token().expired = True
     harness.site.confluence.create(harness.ada, "Meanwhile")
     harness.clock.advance(DAY_S + 1)
-    assert (await harness.sync(account, ends="failed"))["error"]["kind"] == "needs_reauth"
+    assert (await harness.sync(account, ends="failed"))["error"]["kind"] == "account_refused"
     assert (harness.stored_cursor(account), await harness.event_types()) == (before, ["page_created"])
-    assert harness.status_updates()[-1] == ("confluence", "needs_reauth", "token_rejected")
+    assert harness.status_updates()[-1] == ("confluence", "retrying", "token_rejected")
     harness.token().expired = False
     await harness.sync(account)
     assert await harness.event_types() == ["page_created", "page_created"]

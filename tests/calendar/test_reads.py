@@ -141,7 +141,7 @@ async def test_an_unknown_account_is_an_error(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         with pytest.raises(RemoteError) as caught:
             await client.remote(Calendars).get_account(account_id="unknown")
-    assert (caught.value.code, caught.value.kind) == (4043, "calendar_account_not_found")
+    assert (caught.value.code, caught.value.kind) == (4043, "account_not_found")
 
 
 @pytest.mark.parametrize(
@@ -293,7 +293,7 @@ def test_rows_are_encoded_with_exactly_the_fields_of_their_models(tmp_path: Path
         stores = Stores(Database(connection, tmp_path / "sidecar.db", lambda: None), {})
         events, _ = stores.events.events(MONDAY, MONDAY + DAY, limit=50)
         stored: dict[type[Model], Sequence[Encoded[Any]]] = {
-            CalendarAccount: stores.accounts.accounts(),
+            CalendarAccount: stores.accounts.encoded(),
             Calendar: stores.calendars.calendars(None),
             CalendarEvent: events,
         }

@@ -114,6 +114,8 @@ class FakeSite(FakeServer):
         self.sends_login_reason = True
         """Whether anonymous responses carry `X-Seraph-LoginReason`."""
         self.sends_date = True
+        self.refusal: Response | None = None
+        """The response to every request of a user, as during an outage, or if an allow-list excludes the network."""
         self.lock = threading.RLock()
         self.jira = FakeJira(self)
         self.confluence = FakeConfluence(self)
@@ -154,6 +156,8 @@ class FakeSite(FakeServer):
                 request = Request(method, path, request.query, parsed, headers, None, by_gateway)
             if (fault := self._fault(path)) is not None:
                 return fault
+            if self.refusal is not None and "authorization" in headers:
+                return self.refusal
             if path == "/_edge/tenant_info":
                 return Response(200, {"cloudId": self.cloud_id})
             if by_gateway and user is None:

@@ -79,6 +79,8 @@ class FakeGoogle(FakeServer):
         self.oauth = FakeOAuth(moment)
         self.requests: list[Request] = []
         self.faults: list[Fault] = []
+        self.refusal: ApiError | None = None
+        """The response to every request to the Calendar API, as during an outage."""
         self.lock = threading.RLock()
         self._arrived = threading.Condition(self.lock)
         self._held: dict[str, _Gate] = {}
@@ -157,6 +159,8 @@ class FakeGoogle(FakeServer):
     def api(self, request: Request) -> dict[str, Any]:
         """Answers a request to the Calendar API.  Raises `ApiError`."""
         with self.lock:
+            if self.refusal is not None:
+                raise self.refusal
             grant = self.oauth.grant_of(request.authorization.removeprefix("Bearer "))
             if grant is None:
                 raise ApiError(401, "authError", "Invalid Credentials")

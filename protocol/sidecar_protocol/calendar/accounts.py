@@ -5,13 +5,14 @@ from typing import Annotated, ClassVar, Protocol
 
 from pydantic import Field, StringConstraints
 
-from sidecar_protocol.calendar.calendars import (
-    Calendar,
-    CalendarAccount,
-    CalendarAccountNotFound,
-    CalendarId,
-    CalendarNotFound,
+from sidecar_protocol.accounts import (
+    AccessDenied,
+    AccountExists,
+    AccountNotFound,
+    CredentialsRejected,
+    ServiceUnreachable,
 )
+from sidecar_protocol.calendar.calendars import Calendar, CalendarAccount, CalendarId, CalendarNotFound
 from sidecar_protocol.contract import JobPolicy, JobSpec, Model, Recovery, RpcError, Secret, method
 from sidecar_protocol.entities import Job
 from sidecar_protocol.errors import InvalidParams, SecretsLocked
@@ -31,19 +32,6 @@ class CalendarProviderUnavailable(RpcError):
     """The calendar provider is not available; see `calendar.providers.list`."""
 
     code = 4223
-
-
-class CalendarCredentialsRejected(RpcError):
-    """The calendar provider rejected the credentials."""
-
-    code = 4013
-
-
-class CalendarUnreachable(RpcError):
-    """The calendar provider could not be reached."""
-
-    code = 5024
-    retryable: ClassVar[bool] = True
 
 
 class CalendarAuth(StrEnum):
@@ -124,8 +112,10 @@ class CalendarAccounts(Protocol):
             InvalidParams,
             SecretsLocked,
             CalendarProviderUnavailable,
-            CalendarCredentialsRejected,
-            CalendarUnreachable,
+            AccountExists,
+            CredentialsRejected,
+            AccessDenied,
+            ServiceUnreachable,
         ),
         rest="POST /calendar/accounts",
         waits=True,
@@ -141,12 +131,26 @@ class CalendarAccounts(Protocol):
     ) -> CalendarAccount:
         """Connects an account with the given credentials, which are checked first.
 
-        Google accounts are usually connected by `calendar.oauth.google.start` instead.  If the provider has one
-        account per e-mail address, an existing account with this address is reconnected.  No provider uses `config`.
+        Google accounts are usually connected by `calendar.oauth.google.start` instead.  A Google account that is
+        connected already is reconnected; a calendar file that is connected already, by whatever form of its address
+        or path, is refused with `account_exists`.  No provider uses `config`.
         """
         ...
 
-    @method("calendar.accounts.update", raises=(CalendarAccountNotFound,))
+    @method(
+        "calendar.accounts.update",
+        raises=(
+            AccountNotFound,
+            InvalidParams,
+            SecretsLocked,
+            CalendarProviderUnavailable,
+            AccountExists,
+            CredentialsRejected,
+            AccessDenied,
+            ServiceUnreachable,
+        ),
+        waits=True,
+    )
     async def update(
         self,
         *,
@@ -154,18 +158,21 @@ class CalendarAccounts(Protocol):
         display_name: ShortText | None = None,
         past_days: PastDays | None = None,
         future_days: FutureDays | None = None,
+        credentials: Credentials | None = None,
     ) -> CalendarAccount:
-        """Changes an account's name, or the range of days that is synced.  Another range starts a sync."""
+        """Changes an account's name, the range of days that is synced, or its credentials; the latter two start a sync.
+
+        New credentials, such as the new secret address of a calendar file, are checked first, and make the account
+        active.
+        """
         ...
 
-    @method(
-        "calendar.accounts.delete", raises=(CalendarAccountNotFound,), rest="DELETE /calendar/accounts/{id}", waits=True
-    )
+    @method("calendar.accounts.delete", raises=(AccountNotFound,), rest="DELETE /calendar/accounts/{id}", waits=True)
     async def delete(self, *, account_id: AccountId) -> CalendarAccountDeleted:
         """Revokes an account's sign-in, and deletes the account with its calendars and events, also from the feed."""
         ...
 
-    @method("calendar.accounts.sync", raises=(CalendarAccountNotFound,), rest="POST /calendar/accounts/{id}/sync")
+    @method("calendar.accounts.sync", raises=(AccountNotFound,), rest="POST /calendar/accounts/{id}/sync")
     async def sync(self, *, account_id: AccountId, full: Flag = False) -> Job:
         """Starts a sync, and returns its job.  Without `full`, returns the queued or running sync if there is one."""
         ...

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Protocol
 
 from pydantic import Field, StringConstraints
 
-from sidecar_protocol.accounts import AccountStatus
+from sidecar_protocol.accounts import AccountNotFound, AccountState
 from sidecar_protocol.contract import Model, Notification, RpcError, method
 from sidecar_protocol.errors import InvalidCursor, InvalidParams
 from sidecar_protocol.scalars import DEFAULT_LIMIT, AccountId, Count, Flag, Integer, Limit, NextCursor, UtcTime, When
@@ -19,39 +19,22 @@ EventCursor = Annotated[
 ]
 
 
-class CalendarAccountNotFound(RpcError):
-    """No calendar account has this id."""
-
-    code = 4043
-
-
 class CalendarNotFound(RpcError):
     """The account has no calendar with this id."""
 
     code = 4047
 
 
-class CalendarAccount(Model):
+class CalendarAccount(AccountState):
     """An account at a calendar provider.  Its credentials are never sent."""
 
-    account_id: str
     provider: str
     """`google` or `ics`."""
-    email: str
     display_name: str | None = None
-    status: AccountStatus
-    reason: str | None = None
-    """The reason for the status: `token_revoked`, `token_expired`, `token_refused`, `token_rejected`, `token_missing`,
-    `session_ended`, `scope_missing`, `client_rejected`, `secret_unreadable`, `address_rejected` or `file_missing`."""
-    hint: str | None = None
-    """Suggested action for the user."""
     past_days: Count
-    """Days before today that are synced.  Stored events that are older are not deleted."""
+    """Days before today that are synced, in the zone of the account's main calendar.  Older stored events remain."""
     future_days: Count
     """Days after today that are synced."""
-    last_sync_at: UtcTime | None = None
-    created_at: UtcTime
-    updated_at: UtcTime
 
 
 class CalendarSyncError(StrEnum):
@@ -179,7 +162,7 @@ class Calendars(Protocol):
         """Returns all calendar accounts."""
         ...
 
-    @method("calendar.accounts.get", raises=(CalendarAccountNotFound,), rest="GET /calendar/accounts/{id}")
+    @method("calendar.accounts.get", raises=(AccountNotFound,), rest="GET /calendar/accounts/{id}")
     async def get_account(self, *, account_id: AccountId) -> CalendarAccount:
         """Returns a calendar account."""
         ...

@@ -5,8 +5,9 @@ from typing import Annotated, Protocol
 
 from pydantic import Field, StringConstraints
 
-from sidecar_protocol.calendar.accounts import CalendarUnreachable, EmailAddress
-from sidecar_protocol.calendar.calendars import CalendarAccount, CalendarAccountNotFound
+from sidecar_protocol.accounts import AccountNotFound, ServiceUnreachable
+from sidecar_protocol.calendar.accounts import EmailAddress
+from sidecar_protocol.calendar.calendars import CalendarAccount
 from sidecar_protocol.contract import Model, RpcError, Secret, method
 from sidecar_protocol.errors import InvalidParams, SecretsLocked
 from sidecar_protocol.scalars import MEASURED, AccountId, UtcTime
@@ -124,7 +125,7 @@ class GoogleSignIn(Protocol):
 
     @method(
         "calendar.oauth.google.start",
-        raises=(InvalidParams, CalendarAccountNotFound, GoogleClientMissing, SecretsLocked),
+        raises=(InvalidParams, AccountNotFound, GoogleClientMissing, SecretsLocked),
         rest="POST /calendar/oauth/google/start",
         waits=True,
     )
@@ -156,7 +157,7 @@ class GoogleSignIn(Protocol):
     @method(
         "calendar.oauth.google.complete",
         raises=(
-            CalendarAccountNotFound,
+            AccountNotFound,
             SignInUnknown,
             SignInExpired,
             SignInUsed,
@@ -168,7 +169,7 @@ class GoogleSignIn(Protocol):
             SignInFailed,
             GoogleClientMissing,
             GoogleClientRejected,
-            CalendarUnreachable,
+            ServiceUnreachable,
             SecretsLocked,
         ),
         rest="POST /calendar/oauth/google/complete",
@@ -177,6 +178,6 @@ class GoogleSignIn(Protocol):
     async def complete(self, *, state: SignInState) -> CalendarAccount:
         """Connects the account, reads its list of calendars, and queues its first sync.
 
-        An existing account with the same e-mail address is reconnected.  After `calendar_unreachable`, call it again.
+        An existing account with the same e-mail address is reconnected.  After `service_unreachable`, call it again.
         """
         ...

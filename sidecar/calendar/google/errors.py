@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Final
 
+from sidecar_protocol.accounts import AccountReason
 from sidecar_protocol.calendar.calendars import CalendarSyncError
 from sidecar_protocol.entities import WaitingFor
 
-from sidecar.accounts import AccountRefused
+from sidecar.accounts.account import AccountRefused, Verdict
 from sidecar.calendar.google.oauth import error_code
 from sidecar.calendar.provider import CalendarRefused, CursorExpired, EventQuery
 from sidecar.http.client import BadResponse, HttpResponse
@@ -21,6 +22,9 @@ RATE_RETRY_S: Final = 60.0
 QUOTA_RETRY_S: Final = 3_600.0
 """The daily quota is exhausted; a new one may begin at any hour."""
 _RECONNECT: Final = "Connect the account again, and leave all permissions ticked."
+_DENIED: Final = (
+    "The account's organisation may not allow this app or this network: ask its administrator, or connect to its VPN."
+)
 
 
 def is_rate_limited(response: HttpResponse) -> bool:
@@ -31,7 +35,7 @@ def api_error(response: HttpResponse, what: str, query: EventQuery | None) -> Ex
     """Returns the exception for an error response to a query of events, or without one, of the list of calendars."""
     details = {"status": response.status, "reasons": sorted(_reasons(response))}
     if response.status == 401:
-        return AccountRefused("token_rejected", "Google no longer accepts the sign-in.", _RECONNECT)
+        return AccountRefused(AccountReason.TOKEN_REJECTED, "Google no longer accepts the sign-in.", _RECONNECT)
     if is_rate_limited(response):
         return JobSnoozed(f"{what}: rate limited by Google.", delay_s=RATE_RETRY_S, waiting_for=WaitingFor.RATE_LIMIT)
     if response.status == 403:
@@ -53,13 +57,14 @@ def _forbidden(reasons: frozenset[str], details: Mapping[str, object], query: Ev
         return JobSnoozed(message, delay_s=QUOTA_RETRY_S, waiting_for=WaitingFor.RATE_LIMIT)
     if reasons & {"insufficientPermissions", "ACCESS_TOKEN_SCOPE_INSUFFICIENT"}:
         message = "The sign-in does not include permission to read calendars."
-        return AccountRefused("scope_missing", message, _RECONNECT)
+        return AccountRefused(AccountReason.SCOPE_MISSING, message, _RECONNECT)
     if reasons & {"accessNotConfigured", "SERVICE_DISABLED"}:
         hint = "Enable the Google Calendar API in the Google Cloud project of the OAuth client."
         return JobFailed("The Google Calendar API is not enabled.", kind="api_disabled", hint=hint, details=details)
     if query is not None:
         return CalendarRefused(CalendarSyncError.FORBIDDEN)
-    return JobFailed("Google denied access to the list of calendars.", kind="forbidden", details=details)
+    message = "Google denied access to the list of calendars."
+    return AccountRefused(AccountReason.ACCESS_DENIED, message, _DENIED, Verdict.ELSEWHERE)
 
 
 def _reasons(response: HttpResponse) -> frozenset[str]:

@@ -11,16 +11,11 @@ from functools import partial
 from typing import Any, ClassVar, Final
 from urllib.parse import quote
 
-from sidecar_protocol.accounts import AccountService
-from sidecar_protocol.calendar.accounts import (
-    CalendarAuth,
-    CalendarCredentialsRejected,
-    CalendarProvider,
-    CalendarUnreachable,
-)
+from sidecar_protocol.accounts import AccountService, CredentialsRejected
+from sidecar_protocol.calendar.accounts import CalendarAuth, CalendarProvider
 from sidecar_protocol.errors import InvalidParams
 
-from sidecar.accounts import AccountRefused
+from sidecar.accounts.account import AccountRefused, connect_error
 from sidecar.calendar.accounts_store import CredentialsStore
 from sidecar.calendar.google import events as google_events
 from sidecar.calendar.google.errors import api_error, is_rate_limited
@@ -93,16 +88,17 @@ class GoogleProvider(Provider):
             raise InvalidParams(hint=hint, details=[{"path": "credentials", "message": message}])
         try:
             calendars = await self.open(StoredAccount("", email, credentials)).list_calendars()
-        except (AccountRefused, JobFailed) as refusal:
-            raise CalendarCredentialsRejected(refusal.message, hint=refusal.hint) from None
-        except JobSnoozed as pause:
-            raise CalendarUnreachable(pause.message, retry_after_ms=round(pause.delay_s * 1_000)) from None
+        except (AccountRefused, JobFailed, JobSnoozed) as error:
+            raise connect_error(error) from None
         finally:
             self.tokens.discard("")
         owner = next((one.calendar_id for one in calendars if one.is_primary), email)
         if owner.casefold() != email.casefold():
-            raise CalendarCredentialsRejected("The refresh token belongs to another account.")
+            raise CredentialsRejected("The refresh token belongs to another account.")
         return ConnectedAccount(email, credentials, calendars=calendars)
+
+    def identity(self, credentials: Mapping[str, Any]) -> None:
+        del credentials
 
     def open(self, account: StoredAccount) -> "GoogleReader":
         return self.reader(partial(self.tokens.get, account))

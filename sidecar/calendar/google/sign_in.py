@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 from anyio import to_thread
-from sidecar_protocol.calendar.accounts import CalendarUnreachable
+from sidecar_protocol.accounts import ServiceUnreachable
 from sidecar_protocol.calendar.calendars import CalendarAccount
 from sidecar_protocol.calendar.google_sign_in import (
     GoogleClientMissing,
@@ -29,7 +29,7 @@ from sidecar_protocol.calendar.google_sign_in import (
 from sidecar_protocol.contract import RpcError
 from sidecar_protocol.errors import InvalidParams
 
-from sidecar.accounts import AccountRefused
+from sidecar.accounts.account import AccountRefused
 from sidecar.calendar.accounts import Accounts
 from sidecar.calendar.google.oauth import Grant, OAuthRefused, authorization_url, error_code
 from sidecar.calendar.google.provider import GoogleProvider
@@ -181,7 +181,7 @@ class GoogleSignInService(GoogleSignIn):
         await self._runtime.committed()
         try:
             account = await self._connect(sign_in, code, verifier)
-        except CalendarUnreachable:
+        except ServiceUnreachable:
             self._store.change(state, stage=Stage.AUTHORIZED)
             raise
         except BaseException:
@@ -200,7 +200,7 @@ class GoogleSignInService(GoogleSignIn):
         except OAuthRefused as refusal:
             raise _oauth_error(refusal.error, lacks_secret=refusal.lacks_secret) from None
         except HttpError as error:
-            raise CalendarUnreachable(f"{error}.", hint="Complete the sign-in again.") from None
+            raise ServiceUnreachable(f"{error}.", hint="Complete the sign-in again.") from None
         problem = self._problem(grant, email, sign_in)
         if problem is not None:
             # Revoking a grant revokes the user's other grants as well.

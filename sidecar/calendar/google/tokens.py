@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import anyio
+from sidecar_protocol.accounts import AccountReason
 
-from sidecar.accounts import AccountRefused
+from sidecar.accounts.account import AccountRefused, Verdict
 from sidecar.calendar.accounts_store import CredentialsStore
 from sidecar.calendar.google.oauth import Client, GoogleOAuth, Grant, OAuthRefused
 from sidecar.calendar.provider import StoredAccount
@@ -62,7 +63,9 @@ class AccessTokens:
         """Returns an access token that is valid for another minute.  Raises `AccountRefused` and `HttpError`."""
         refresh_token = get_text(account.credentials, "refresh_token")
         if not refresh_token:
-            raise AccountRefused("token_missing", "The account has no refresh token.", _RECONNECT)
+            raise AccountRefused(
+                AccountReason.TOKEN_MISSING, "The account has no refresh token.", _RECONNECT, Verdict.FINAL
+            )
         tokens = self._accounts[account.account_id]
         async with tokens.lock:  # a request that waited here uses the token that the first one fetched
             if refresh_token not in tokens.refresh_tokens:  # the first request, or the account was connected again
@@ -94,20 +97,22 @@ class AccessTokens:
         if refusal.error == "invalid_client" or refusal.lacks_secret:
             message = "Google rejected the app's client id and secret."
             hint = "Check GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET, then connect the account again."
-            return AccountRefused("client_rejected", message, hint)
+            return AccountRefused(AccountReason.CLIENT_REJECTED, message, hint)
         if refusal.subtype == "invalid_rapt":
             message = "The Google account's organisation requires a new sign-in from time to time."
-            return AccountRefused("session_ended", message, _RECONNECT)
+            return AccountRefused(AccountReason.SESSION_ENDED, message, _RECONNECT, Verdict.FINAL)
         if refusal.error != "invalid_grant":
-            return AccountRefused("token_refused", f"Google did not renew the sign-in ({refusal.error}).", _RECONNECT)
+            message = f"Google did not renew the sign-in ({refusal.error})."
+            return AccountRefused(AccountReason.TOKEN_REFUSED, message, _RECONNECT)
         if self._has_testing_age(account):
             hint = (
                 "Google ends sign-ins after seven days if the consent screen of the Google Cloud project is External "
                 "and in status Testing: publish the app there, then connect the account again."
             )
-            return AccountRefused("token_expired", "Google has ended the sign-in after seven days.", hint)
+            message = "Google has ended the sign-in after seven days."
+            return AccountRefused(AccountReason.TOKEN_EXPIRED, message, hint, Verdict.FINAL)
         message = "Google has ended the sign-in: it was revoked, or not used for six months."
-        return AccountRefused("token_revoked", message, _RECONNECT)
+        return AccountRefused(AccountReason.TOKEN_REVOKED, message, _RECONNECT, Verdict.FINAL)
 
     def _has_testing_age(self, account: StoredAccount) -> bool:
         if account.signed_in_ms is None:

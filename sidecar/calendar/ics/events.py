@@ -58,7 +58,7 @@ class Length(NamedTuple):
         return end.astimezone(self.end_zone or start.tzinfo)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class FileEvent:
     """An event of a file, which may be a series, or the change of one occurrence."""
 
@@ -219,10 +219,10 @@ class _TimeReader:
         return None
 
     def _zone(self, name: str | None, value: str) -> tzinfo | None:
-        if not name:
+        if name is None:
             return None
         zone = self._zones.find(name)
-        if zone is None and "T" in value.upper() and not value.upper().endswith("Z"):
+        if zone is None and name and "T" in value.upper() and not value.upper().endswith("Z"):
             problem = f'its time zone "{name[:60]}" is unknown'
             if problem not in self.problems:
                 self.problems.append(problem)
@@ -283,7 +283,9 @@ def _until(start: date, end: date, kind: Kind) -> Length:
     last = end if is_zoned else localize(kind.local(end), zone)
     assert isinstance(last, datetime)
     end_zone = last.tzinfo if is_zoned and kind.zone is not None and last.tzinfo is not kind.zone else None
-    return Length(seconds=round((last - first) / timedelta(seconds=1)), end_zone=end_zone)
+    # In UTC, since the difference of two times in one zone is that of their clocks.
+    exact = last.astimezone(UTC) - first.astimezone(UTC)
+    return Length(seconds=round(exact / timedelta(seconds=1)), end_zone=end_zone)
 
 
 def _added(reader: _TimeReader, kind: Kind, length: Length) -> dict[date, Length]:

@@ -4,6 +4,7 @@ The address is the only credential and therefore a secret.  Servers are sent con
 Last-Modified); the cursor of a listing is a digest of the file's content.
 """
 
+import os
 import stat
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -12,21 +13,16 @@ from email.message import Message
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 import anyio
 from anyio.from_thread import check_cancelled
 from anyio.to_thread import run_sync
-from sidecar_protocol.accounts import AccountService
-from sidecar_protocol.calendar.accounts import (
-    CalendarAuth,
-    CalendarCredentialsRejected,
-    CalendarProvider,
-    CalendarUnreachable,
-)
-from sidecar_protocol.errors import InvalidParams
+from sidecar_protocol.accounts import AccountReason, AccountService, CredentialsRejected
+from sidecar_protocol.calendar.accounts import CalendarAuth, CalendarProvider
 
-from sidecar.accounts import AccountRefused
+from sidecar.accounts.account import AccountRefused, connect_error
+from sidecar.calendar.ics.address import canonical_url, invalid_address, is_allowed, is_url, normalize
 from sidecar.calendar.ics.split import LimitExceeded, NotACalendar
 from sidecar.calendar.provider import (
     AccountReader,
@@ -41,7 +37,6 @@ from sidecar.calendar.provider import (
 from sidecar.days import computer_zone_name, zone_or_utc
 from sidecar.http.client import MAX_BODY_BYTES, Http, HttpError, HttpRequest, HttpResponse, job_exception
 from sidecar.job_handler import JobFailed, JobSnoozed
-from sidecar.loopback import is_loopback
 
 if TYPE_CHECKING:
     from sidecar.calendar.ics.expand import IcsCalendar
@@ -101,18 +96,25 @@ class IcsProvider(Provider):
         self, *, email: str, credentials: Mapping[str, str], config: Mapping[str, Any]
     ) -> ConnectedAccount:
         if set(credentials) != {"address"} or config:
-            raise _invalid_address("must be the only credential, without a config")
+            raise invalid_address("must be the only credential, without a config")
         address = normalize(credentials["address"])
         reader = IcsReader(self._http, StoredAccount("", email, {"address": address}), {})
         try:
             calendars = await reader.list_calendars()
         except (AccountRefused, JobFailed) as failure:
-            is_server = isinstance(failure, JobFailed) and failure.kind in ("upstream_error", "bad_response")
-            error = CalendarUnreachable if is_server else CalendarCredentialsRejected
-            raise error(failure.message, hint=failure.hint) from None
+            if isinstance(failure, AccountRefused) or failure.kind in ("upstream_error", "bad_response"):
+                raise connect_error(failure) from None
+            raise CredentialsRejected(failure.message, hint=failure.hint) from None
         except JobSnoozed as pause:
-            raise CalendarUnreachable(pause.message, retry_after_ms=round(pause.delay_s * 1_000)) from None
-        return ConnectedAccount(email, {"address": address}, display_name=calendars[0].name, calendars=calendars)
+            raise connect_error(pause) from None
+        stored = {"address": address}
+        if not is_url(address):
+            stored["real_path"] = await run_sync(os.path.realpath, address)
+        return ConnectedAccount(email, stored, display_name=calendars[0].name, calendars=calendars)
+
+    def identity(self, credentials: Mapping[str, Any]) -> str:
+        address = str(credentials.get("address", ""))
+        return canonical_url(address) if is_url(address) else str(credentials.get("real_path", address))
 
     def open(self, account: StoredAccount) -> "IcsReader":
         return IcsReader(self._http, account, self._states)
@@ -190,7 +192,7 @@ class IcsReader(AccountReader):
                 address = urljoin(address, response.headers.get("location", ""))
             except ValueError:  # malformed
                 break
-            if not _is_allowed(address):
+            if not is_allowed(address):
                 break
         raise JobFailed(f"{ADDRESS} redirects too often, or to an address that is not https.", kind="bad_response")
 
@@ -246,65 +248,27 @@ def _read_file(path: str) -> bytes:
             body = file.read(MAX_BODY_BYTES + 1)
     except OSError as error:
         raise AccountRefused(
-            "file_missing",
+            AccountReason.FILE_MISSING,
             f"{FILE} cannot be read: {error.strerror}.",
-            "Put the file back and sync again, or connect it under its new path.",
+            "Put the file back, or update the account with its new path.",
         ) from None
     if len(body) > MAX_BODY_BYTES:
         raise LimitExceeded(f"is larger than {MAX_BODY_BYTES // 2**20} MiB")
     return body
 
 
-def normalize(address: str) -> str:
-    """Returns the https URL or path to store; calendar apps write `webcal:` for https.  Raises `InvalidParams`."""
-    text = address.strip()
-    if not text.isprintable():
-        raise _invalid_address("must not contain invisible characters")
-    scheme, separator, rest = text.partition("://")
-    scheme = scheme.lower()
-    if scheme == "file":
-        host, slash, path = rest.partition("/")
-        if host not in ("", "localhost"):
-            raise _invalid_address("must name a file on this computer")
-        from urllib.request import url2pathname  # noqa: PLC0415 - it imports http.client, which only such a URL needs
-
-        text, separator = url2pathname(slash + path), ""
-    if not separator:
-        if not Path(text).is_absolute():
-            raise _invalid_address("must be a URL or the absolute path of a file")
-        return text
-    text = f"{'https' if scheme in ('webcal', 'webcals') else scheme}://{rest}"
-    if not _is_allowed(text):
-        raise _invalid_address("must be a valid https URL, since over http others could read the calendar")
-    return text
-
-
-def _is_allowed(address: str) -> bool:
-    """Whether this is a valid https URL, or an http URL of this computer."""
-    try:
-        parts = urlsplit(address)
-        host = parts.hostname or ""
-        host.encode("idna")  # as the socket will encode it
-        _ = parts.port  # raises ValueError if it is not a port number
-    except ValueError:
-        return False
-    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host)))
-
-
 def _checked(response: HttpResponse) -> HttpResponse:
     """Returns a response with a usable status (200, 304).  Raises `AccountRefused` or `JobFailed`."""
     status = response.status
     if status in REFUSAL_STATUSES:
+        denied = "The server may not allow requests from this network: connect to the company's VPN. Otherwise: "
         raise AccountRefused(
-            "address_rejected",
+            AccountReason.ACCESS_DENIED if status == 403 else AccountReason.ADDRESS_REJECTED,
             f"{ADDRESS} was refused (HTTP {status}).",
-            "Copy the calendar's secret address (iCal) from its settings, connect it, and delete this account.",
+            (denied if status == 403 else "")
+            + "Copy the calendar's secret address (iCal) from its settings, and update the account with it.",
         )
     if status not in (200, 304):
         retryable = status >= 500 or status == 429
         raise JobFailed(f"{ADDRESS} could not be read (HTTP {status}).", kind="upstream_error", retryable=retryable)
     return response
-
-
-def _invalid_address(problem: str) -> InvalidParams:
-    return InvalidParams(details=[{"path": "credentials.address", "message": problem}])

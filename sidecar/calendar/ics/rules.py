@@ -6,7 +6,7 @@
 import re
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from itertools import islice
+from itertools import dropwhile, islice
 from math import prod
 from typing import Any, Final
 
@@ -80,6 +80,8 @@ class Rule:
             else:
                 self.problems.append(f"the part {name[:20]} of the recurrence rule is unknown")
         self._skip(skip)
+        if "byweekno" in self._options and not any(name in self._options for name in _BY_DAY):
+            self._options["byweekday"] = [start.weekday()]  # dateutil would take the whole week
         if "bysetpos" in self._options and not any(name in self._options for name in _BY):
             del self._options["bysetpos"]
 
@@ -88,10 +90,17 @@ class Rule:
         if self._steps(last) > MAX_STEPS:
             raise RuleIgnored("the recurrence rule repeats too often")
         options = {name: value for name, value in self._options.items() if name not in ("count", "until")}
+        begin = self._start
+        if self._frequency == "WEEKLY" and "bysetpos" in options:
+            # dateutil would count positions from the start, and not in its whole week.
+            if not any(name in options for name in _BY_DAY):
+                options["byweekday"] = [begin.weekday()]
+            begin -= timedelta(days=(begin.weekday() - options.get("wkst", rrule.MO).weekday) % 7)
         # With an end, dateutil gives up a rule that matches nothing, such as the 30th of February.
         until = min(last, self.until or last)
-        rule = rrule.rrule(FREQUENCIES[self._frequency], dtstart=self._start, until=until, **options)
-        for start in islice(rule, self._options.get("count")):
+        rule = rrule.rrule(FREQUENCIES[self._frequency], dtstart=begin, until=until, **options)
+        following = dropwhile(lambda start: start < self._start, rule)
+        for start in islice(following, self._options.get("count")):
             if start >= first:
                 yield start
 
@@ -170,6 +179,7 @@ class Rule:
         return steps
 
 
+_BY_DAY: Final = ("byweekday", "bymonthday", "byyearday")
 _BY: Final = ("byweekday", *(name.lower() for name in _NUMBERS if name != "BYSETPOS"))
 
 

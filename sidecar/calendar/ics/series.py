@@ -45,24 +45,26 @@ def occurrences(events: Sequence[FileEvent], window: Window) -> Iterator[Occurre
     for one in series:
         one.compute(window, changes)
     for change in _latest(changes):
-        for one in series:
-            if one.accept(change):
-                break
-        else:
-            assert change.recurrence_id is not None
-            original = change.recurrence_id
+        if any(one.accept(change) for one in series):
+            continue
+        original = change.recurrence_id
+        if not change.is_series:
             yield Occurrence(change, *_span(change, change.start, change.length), original, original)
+        elif all(change.sequence >= master.sequence for master in masters):  # the rest of a series that was divided
+            rest = _Series(change)
+            rest.compute(window, ())
+            yield from rest.all()
     for one in series:
         yield from (it if it.id_start or len(series) == 1 else it._replace(id_start=it.event.start) for it in one.all())
 
 
 def _masters_and_changes(events: Sequence[FileEvent]) -> tuple[list[FileEvent], list[FileEvent]]:
-    masters = [event for event in events if event.recurrence_id is None]
+    masters = _current(event for event in events if event.recurrence_id is None)
     changes = [event for event in events if event.recurrence_id is not None]
-    if not masters and any(event.is_series for event in changes):  # some set RECURRENCE-ID in the series itself
-        masters = [event for event in changes if event.is_series]
-        changes = [event for event in changes if not event.is_series]
-    return _current(masters), changes
+    # Outlook sets RECURRENCE-ID in the copy of a series, with the same SEQUENCE.
+    sequences = {event.sequence for event in masters}
+    copies = [event for event in changes if event.is_series and (not masters or event.sequence in sequences)]
+    return masters + _current(copies), [event for event in changes if event not in copies]
 
 
 def _current(masters: Iterable[FileEvent]) -> list[FileEvent]:
@@ -186,15 +188,22 @@ class _Series:
             except RuleIgnored as reason:
                 self._master.problems.append(str(reason))
                 is_ended = False
-        # A series that ends before the day of its start has no occurrence, as in Google's and Apple's calendars.
-        if not is_excluded and not is_ended:
+        if is_excluded:
+            return
+        if not is_ended:
             yield self._start
+        elif first <= self._start <= last:  # as in Google's and Apple's calendars
+            self._master.problems.append("its recurrence rule ends before it starts, so it has no occurrence")
 
     def _until(self, value: str) -> datetime:
         moment = parse_time(value, None)
-        if isinstance(moment, datetime) or self._kind.is_date:
+        if self._kind.is_date:
             return self._kind.local(moment)
-        return datetime.combine(moment, time.max)  # the day of the end is included
+        if not isinstance(moment, datetime):
+            return datetime.combine(moment, time.max)  # the day of the end is included
+        if self._kind.zone is None and moment.time() == self._start.time():
+            return moment.replace(tzinfo=None)  # a floating time to which a program has added Z
+        return self._kind.local(moment)
 
     def _added_start(self, moment: date) -> datetime:
         if isinstance(moment, datetime) or self._kind.is_date:

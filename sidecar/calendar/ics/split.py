@@ -40,15 +40,16 @@ def components(body: bytes, charset: str | None = None) -> Components:
 
     `charset` is that of the server's answer.  Raises `NotACalendar`.
     """
-    text = _unfolded(body, charset).strip("\0\x1a \n")
-    if text[:15].upper() != "BEGIN:VCALENDAR":
+    text = _unfolded(body, charset).strip("\0\x1a\t \n")
+    lines = text.split("\n")
+    if _delimiter(lines[0]) != ("BEGIN", "VCALENDAR"):
         raise NotACalendar("does not start with BEGIN:VCALENDAR")
-    end = max(text.rfind("\nEND:VCALENDAR"), text.rfind("\nend:vcalendar"))
-    if end < 0 or "BEGIN:" in text[end:].upper():
+    keyword, name = next(it for line in reversed(lines) if any(it := _delimiter(line)))
+    if keyword != "END" or not name.startswith("VCALENDAR"):
         raise NotACalendar("is truncated")
     found = Components([], [], [])
     current, skipped = found.calendar, ""
-    for line in text.split("\n"):
+    for line in lines:
         keyword, name = _delimiter(line)
         # An event or a calendar also ends a skipped component whose own END is missing.
         if skipped and name not in ("VEVENT", "VCALENDAR"):

@@ -100,7 +100,8 @@ class Kind(NamedTuple):
         """Returns the day on which a value is in the series.
 
         A time in UTC in a series of dates means a day: programs write midnight in the calendar's zone, converted
-        to UTC, or the day's own midnight or last second as if it were in UTC.
+        to UTC, or the day's own midnight or last second as if it were in UTC.  Any other time is taken for midnight in
+        the zone of another person, whose date is that of the nearest midnight in UTC.
         """
         if not isinstance(value, datetime):
             return value
@@ -109,9 +110,9 @@ class Kind(NamedTuple):
         if value.tzinfo is not ZULU:
             return value.date()
         local = value.astimezone(self.calendar_zone)
-        if not _is_midnight(local) and _is_midnight(value):
-            return value.date()
-        return local.date()
+        if _is_midnight(local):
+            return local.date()
+        return value.date() if _is_midnight(value) else (value + DAY / 2).date()
 
     def moment(self, local: datetime) -> date | datetime:
         """Returns the date, floating time or time in a zone that `local` means."""

@@ -96,8 +96,9 @@ def _at_place(text: str, offset: tzinfo | None) -> tzinfo | None:
     None if it is unknown, or if its standard time has another offset.
     """
     base = re.sub(r"\(.*?\)", "", text).strip().casefold()
-    keys = [_WINDOWS.get(base.removesuffix(" time") + " standard time")]
-    keys += [_cities().get(city.strip()) for city in re.split(r"[,;:/&]", base)]
+    keys: list[str | None] = []
+    for place in (base, *re.split(r"\s*[,;:/&]\s*", base)):
+        keys += (_WINDOWS.get(place.removesuffix(" time") + " standard time"), _cities().get(place))
     for key in keys:
         if key is not None and (offset is None or _standard_offset(ZoneInfo(key)) == offset.utcoffset(None)):
             return ZoneInfo(key)

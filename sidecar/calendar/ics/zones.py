@@ -110,7 +110,7 @@ def computer_zone() -> tzinfo:
 
 
 def _key(name: str) -> str:
-    return name.strip().strip('"').strip().casefold()
+    return name.replace("\\", "").strip().strip('"').strip().casefold()  # a comma may be escaped in one of two places
 
 
 def _read_definition(lines: Iterable[str]) -> tuple[str, tzinfo]:
@@ -118,7 +118,8 @@ def _read_definition(lines: Iterable[str]) -> tuple[str, tzinfo]:
 
     Raises `ValueError`, `LookupError` or `ArithmeticError`.
     """
-    name, alias = "", ""
+    name: str | None = None
+    alias = ""
     observances: list[list[Property]] = []
     for line in lines:
         found = parse_line(line)
@@ -130,8 +131,12 @@ def _read_definition(lines: Iterable[str]) -> tuple[str, tzinfo]:
             alias = alias or found.value
         elif observances:
             observances[-1].append(found)
-    onsets = sorted({onset for one in observances for onset in _onsets({it.name: it for it in reversed(one)}, one)})
-    if not name:
+    onsets: list[Onset] = []
+    for one in observances:
+        with suppress(ValueError, LookupError, ArithmeticError):
+            onsets += _onsets({it.name: it for it in reversed(one)}, one)
+    onsets = sorted(set(onsets))
+    if name is None:
         raise ValueError("no TZID")
     if not onsets:
         zone = find_zone(alias) if alias else None
@@ -159,7 +164,7 @@ def _onsets(first: Mapping[str, Property], properties: Iterable[Property]) -> It
     """Yields the onsets of an observance; of its properties that may occur once, `first` has the first."""
     after = _offset(first["TZOFFSETTO"].value)
     before = _offset(first["TZOFFSETFROM"].value) if "TZOFFSETFROM" in first else after
-    start = _local(first["DTSTART"].value)
+    start = _local(first["DTSTART"].value) if "DTSTART" in first else FIRST_YEAR
 
     def until(text: str) -> datetime:
         moment = parse_time(text, None)

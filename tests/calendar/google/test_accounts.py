@@ -43,7 +43,7 @@ async def test_an_account_can_be_connected_with_a_refresh_token(harness: GoogleH
 @pytest.mark.parametrize(
     ("params", "kind"),
     [
-        ({"provider": "google", "credentials": {"refresh_token": "invalid"}}, "calendar_credentials_rejected"),
+        ({"provider": "google", "credentials": {"refresh_token": "invalid"}}, "credentials_rejected"),
         ({"provider": "google"}, "invalid_params"),
         ({"provider": "google", "credentials": {"password": "x"}}, "invalid_params"),
         ({"provider": "outlook", "credentials": {"refresh_token": "x"}}, "calendar_provider_unavailable"),
@@ -63,7 +63,7 @@ async def test_a_token_of_another_user_or_without_the_scope_creates_no_account(
     for grant in (google.oauth.add_grant("bob@example.com", BOTH), google.oauth.add_grant(ADA, ("openid",))):
         credentials = {"refresh_token": grant.refresh_token}
         call = harness.accounts.create(provider="google", email=ADA, credentials=credentials)
-        assert await error_kind(call) == "calendar_credentials_rejected"
+        assert await error_kind(call) == "credentials_rejected"
 
 
 async def test_a_wider_range_of_days_is_read_and_a_narrower_one_deletes_events_far_ahead(
@@ -81,8 +81,8 @@ async def test_a_wider_range_of_days_is_read_and_a_narrower_one_deletes_events_f
     await harness.sync(account.account_id)
     assert await harness.titles() == ["long ago", "soon"]
     assert (await harness.calendars.get_account(account_id=account.account_id)).display_name == "Me"
-    assert await error_kind(harness.accounts.update(account_id="unknown", past_days=1)) == "calendar_account_not_found"
-    assert await error_kind(harness.accounts.sync(account_id="unknown")) == "calendar_account_not_found"
+    assert await error_kind(harness.accounts.update(account_id="unknown", past_days=1)) == "account_not_found"
+    assert await error_kind(harness.accounts.sync(account_id="unknown")) == "account_not_found"
 
 
 async def test_deleting_an_account_deletes_its_data_and_revokes_its_sign_in(
@@ -99,7 +99,7 @@ async def test_deleting_an_account_deletes_its_data_and_revokes_its_sign_in(
         assert tables(harness, f"SELECT count(*) FROM {table}") == [(0,)], table
     assert (await harness.remote(Schedules).list()).schedules == []
     assert [it["status"] for it in harness.named("accounts.updated")] == ["deleting", "deleted"]
-    assert await error_kind(harness.accounts.delete(account_id=account.account_id)) == "calendar_account_not_found"
+    assert await error_kind(harness.accounts.delete(account_id=account.account_id)) == "account_not_found"
 
 
 async def test_deleting_an_account_cancels_its_running_sync(harness: GoogleHarness, google: FakeGoogle) -> None:
@@ -175,8 +175,7 @@ async def test_an_interrupted_deletion_is_continued_at_the_next_start(
         account = await harness.connect()
         with harness.database.write():
             harness.database.execute("UPDATE calendar_accounts SET status = 'deleting'")
-        job = await harness.sync(account.account_id, "failed")
-        assert job["error"]["kind"] == "account_not_found"
+        assert await error_kind(harness.accounts.sync(account_id=account.account_id)) == "account_not_found"
     async with google_harness(data_dir / "sidecar.db", google, clock) as later:
         await later.features.get("calendar").run()
         assert (await later.calendars.list_accounts()).accounts == []

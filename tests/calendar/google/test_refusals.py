@@ -45,14 +45,14 @@ async def test_a_rejected_token_is_renewed_once_and_the_request_repeated(
     assert google.oauth.refreshes == 1
 
 
-async def test_a_token_that_is_rejected_after_its_renewal_stops_the_account(
+async def test_a_token_that_is_rejected_after_its_renewal_is_tried_again_later(
     harness: GoogleHarness, google: FakeGoogle
 ) -> None:
     account = await harness.connect()
     google.refuse("/calendarList", 401, "authError", times=2)
     job = await harness.sync(account.account_id, "failed")
-    assert (job["error"]["kind"], job["error"]["details"]) == ("needs_reauth", {"reason": "token_rejected"})
-    assert await status_of(harness, account.account_id) == ("needs_reauth", "token_rejected")
+    assert (job["error"]["kind"], job["error"]["details"]) == ("account_refused", {"reason": "token_rejected"})
+    assert await status_of(harness, account.account_id) == ("retrying", "token_rejected")
 
 
 async def test_calendars_that_are_read_concurrently_renew_their_token_once(
@@ -84,12 +84,12 @@ async def test_syncs_of_one_account_wait_for_each_other(harness: GoogleHarness, 
         await harness.until_job(second.job_id, "succeeded")
 
 
-async def test_an_ended_sign_in_stops_the_schedule_and_is_notified_once(
+async def test_an_ended_sign_in_slows_the_schedule_down_and_is_notified_once(
     harness: GoogleHarness, google: FakeGoogle
 ) -> None:
     account = await harness.connect()
     schedules = harness.remote(Schedules)
-    assert len((await schedules.list()).schedules) == 1
+    [usual] = (await schedules.list()).schedules
     google.oauth.revoke_user(ADA)
     harness.received.clear()
     for _ in range(2):
@@ -102,21 +102,28 @@ async def test_an_ended_sign_in_stops_the_schedule_and_is_notified_once(
         "token_revoked",
     )
     assert "again" in update["hint"]
-    assert (await schedules.list()).schedules == []
+    [slow] = (await schedules.list()).schedules
+    assert slow.next_run_at == update["next_try_at"]
+    assert usual.next_run_at < "2026-11-23T08:10"
+    assert "2026-11-23T14:00" < slow.next_run_at < "2026-11-23T14:10"
     again = await harness.sign_in()
     assert (again.account_id, again.status, again.reason) == (account.account_id, "active", None)
-    assert len((await schedules.list()).schedules) == 1
+    assert [one.next_run_at for one in (await schedules.list()).schedules] == [usual.next_run_at]
     await harness.sync(account.account_id)
 
 
 @pytest.mark.parametrize(
     ("error", "age_s", "expected"),
     [
-        (OAuthError(400, "invalid_grant"), 7 * DAY_S + 60, ("token_expired", "Testing")),
-        (OAuthError(400, "invalid_grant"), 40 * DAY_S, ("token_revoked", "revoked")),
-        (OAuthError(400, "invalid_grant", error_subtype="invalid_rapt"), 60, ("session_ended", "organisation")),
-        (OAuthError(401, "invalid_client"), 60, ("client_rejected", "GOOGLE_CLIENT_ID")),
-        (OAuthError(400, "unauthorized_client"), 60, ("token_refused", "unauthorized_client")),
+        (OAuthError(400, "invalid_grant"), 7 * DAY_S + 60, ("needs_reauth", "token_expired", "Testing")),
+        (OAuthError(400, "invalid_grant"), 40 * DAY_S, ("needs_reauth", "token_revoked", "revoked")),
+        (
+            OAuthError(400, "invalid_grant", error_subtype="invalid_rapt"),
+            60,
+            ("needs_reauth", "session_ended", "organisation"),
+        ),
+        (OAuthError(401, "invalid_client"), 60, ("retrying", "client_rejected", "GOOGLE_CLIENT_ID")),
+        (OAuthError(400, "unauthorized_client"), 60, ("retrying", "token_refused", "unauthorized_client")),
     ],
 )
 async def test_each_refusal_to_renew_a_sign_in_has_a_reason_and_a_hint(
@@ -125,7 +132,7 @@ async def test_each_refusal_to_renew_a_sign_in_has_a_reason_and_a_hint(
     clock: ManualClock,
     error: OAuthError,
     age_s: int,
-    expected: tuple[str, str],
+    expected: tuple[str, str, str],
 ) -> None:
     account = await harness.connect()
     google.oauth.refusal = error
@@ -133,8 +140,8 @@ async def test_each_refusal_to_renew_a_sign_in_has_a_reason_and_a_hint(
     clock.advance(age_s)
     await harness.sync(account.account_id, "failed")
     found = await harness.calendars.get_account(account_id=account.account_id)
-    assert (found.status, found.reason) == ("needs_reauth", expected[0])
-    assert expected[1] in (found.hint or "")
+    assert (found.status, found.reason) == expected[:2]
+    assert expected[2] in (found.hint or "")
 
 
 async def test_a_new_refresh_token_is_stored_and_used_after_a_restart(
@@ -166,7 +173,7 @@ async def test_a_403_for_the_rate_is_retried_and_then_snoozes_the_job(
 
 async def test_a_403_for_missing_permission_is_not_retried(harness: GoogleHarness, google: FakeGoogle) -> None:
     account = await harness.connect()
-    for reason, kind in (("insufficientPermissions", "needs_reauth"), ("accessNotConfigured", "api_disabled")):
+    for reason, kind in (("insufficientPermissions", "account_refused"), ("accessNotConfigured", "api_disabled")):
         count = len(google.requests)
         google.refuse("/calendarList", 403, reason)
         job = await harness.sync(account.account_id, "failed", full=True)

@@ -192,9 +192,7 @@ async def test_an_account_is_reconnected_by_its_id_with_its_address_as_hint(
     google.oauth.consent = Consent(email="bob@example.com")
     again = await harness.sign_in(account_id=account.account_id)
     assert (again.account_id, again.email) == (account.account_id, ADA)
-    assert (await refused(harness.oauth.start(redirect_uri=REDIRECT, account_id="unknown")))[0] == (
-        "calendar_account_not_found"
-    )
+    assert (await refused(harness.oauth.start(redirect_uri=REDIRECT, account_id="unknown")))[0] == ("account_not_found")
 
 
 async def test_reconnecting_an_account_as_another_user_is_rejected(harness: GoogleHarness, google: FakeGoogle) -> None:
@@ -243,7 +241,7 @@ async def test_a_sign_in_can_be_completed_again_after_google_was_unreachable(
     state = await harness.consent()
     google.refuse("/token", 503)
     kind, data = await refused(harness.oauth.complete(state=state))
-    assert (kind, data["retryable"]) == ("calendar_unreachable", True)
+    assert (kind, data["retryable"]) == ("service_unreachable", True)
     assert (await harness.oauth.complete(state=state)).email == ADA
 
 

@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from sidecar.calendar.ics.expand import IcsCalendar
+from sidecar.calendar.ics.expand import Expansion, IcsCalendar
 from sidecar.calendar.provider import RemoteEvent, TimeRange
 
 BERLIN: Final = ZoneInfo("Europe/Berlin")
+KOLKATA: Final = ZoneInfo("Asia/Kolkata")
 OWNER: Final = "ada@example.com"
 
 
@@ -46,3 +47,42 @@ def occurrences(
 
 def start_times(events: Iterable[RemoteEvent]) -> list[str]:
     return [event.start_time for event in events]
+
+
+def expand(
+    *components: str, properties: Iterable[str] = (), zone: tzinfo = KOLKATA, body: bytes | None = None
+) -> Expansion:
+    """Returns what a sync would read from a file; `zone` is this computer's."""
+    file = IcsCalendar(vcalendar(*components, properties=properties) if body is None else body)
+    own_zone = file.describe(OWNER).time_zone
+    return file.expand(TIME_RANGE, zone if own_zone is None else ZoneInfo(own_zone), OWNER)
+
+
+def starts(expansion: Expansion) -> list[str]:
+    """Returns the starts: dates, or times to the minute with their offset."""
+    return [_short(event.start_time) for event in expansion.events]
+
+
+def spans(expansion: Expansion) -> list[str]:
+    """Returns "start/end" of each event."""
+    return [f"{_short(event.start_time)}/{_short(event.end_time)}" for event in expansion.events]
+
+
+def titled(expansion: Expansion) -> list[str]:
+    """Returns "start title" of each event."""
+    return [f"{_short(event.start_time)} {event.title}" for event in expansion.events]
+
+
+def _short(text: str) -> str:
+    return text if len(text) == 10 else text[:16] + text[19:]
+
+
+def vtimezone(name: str, standard: str, daylight: str | None = None) -> str:
+    """Returns a VTIMEZONE with Europe's days of change, or without any if it has no daylight time."""
+    lines = ["BEGIN:VTIMEZONE", f"TZID:{name}", "BEGIN:STANDARD", "DTSTART:16011028T030000"]
+    lines += ["RRULE:FREQ=YEARLY;BYDAY=-1SU;BYMONTH=10", f"TZOFFSETFROM:{daylight or standard}"]
+    lines += [f"TZOFFSETTO:{standard}", "END:STANDARD"]
+    if daylight is not None:
+        lines += ["BEGIN:DAYLIGHT", "DTSTART:16010325T020000", "RRULE:FREQ=YEARLY;BYDAY=-1SU;BYMONTH=3"]
+        lines += [f"TZOFFSETFROM:{standard}", f"TZOFFSETTO:{daylight}", "END:DAYLIGHT"]
+    return "\r\n".join([*lines, "END:VTIMEZONE", ""])

@@ -180,40 +180,39 @@ async def test_redirects_are_followed_up_to_a_limit_and_never_to_plain_http(
     assert await harness.titles() == ["Past", "Next"]
     await harness.accounts.delete(account_id=account_id)
     for start in ("/round", "/open", "/nowhere"):
-        assert (await refusal(harness, server.url + start)).data["kind"] == "calendar_unreachable"
+        assert (await refusal(harness, server.url + start)).data["kind"] == "service_unreachable"
 
 
-@pytest.mark.parametrize("status", [401, 403, 404, 410])
-async def test_a_refused_address_stops_its_account_and_is_notified_once(
-    harness: CalendarHarness, server: FakeIcs, status: int
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [(401, "address_rejected"), (403, "access_denied"), (404, "address_rejected"), (410, "address_rejected")],
+)
+async def test_a_refused_address_is_tried_again_and_notified_once(
+    harness: CalendarHarness, server: FakeIcs, status: int, reason: str
 ) -> None:
     account_id = await connect(harness, server.address)
     harness.received.clear()
     server.status = status
     for _ in range(2):
         job = await harness.sync(account_id, "failed")
-        assert (job["error"]["kind"], job["error"]["details"]) == ("needs_reauth", {"reason": "address_rejected"})
+        assert (job["error"]["kind"], job["error"]["details"]) == ("account_refused", {"reason": reason})
     [update] = harness.named("accounts.updated")
-    assert (update["status"], update["reason"], "secret address" in update["hint"]) == (
-        "needs_reauth",
-        "address_rejected",
-        True,
-    )
+    assert (update["status"], update["reason"], "secret address" in update["hint"]) == ("retrying", reason, True)
     assert await harness.titles() == ["Past", "Next"], "stored events are kept"
     server.status = 200
     await harness.sync(account_id)
-    assert [it["status"] for it in harness.named("accounts.updated")] == ["needs_reauth", "active"]
+    assert [it["status"] for it in harness.named("accounts.updated")] == ["retrying", "active"]
 
 
 async def test_an_address_without_a_calendar_is_not_connected(harness: CalendarHarness, server: FakeIcs) -> None:
     server.status = 404
     error = await refusal(harness, server.address)
-    assert (error.data["kind"], "HTTP 404" in error.message) == ("calendar_credentials_rejected", True)
+    assert (error.data["kind"], "HTTP 404" in error.message) == ("credentials_rejected", True)
     server.status, server.body = 200, b"<!DOCTYPE html><title>Sign in to the hotel</title>"
     error = await refusal(harness, server.address)
-    assert (error.data["kind"], "sign-in page" in error.data["hint"]) == ("calendar_credentials_rejected", True)
+    assert (error.data["kind"], "sign-in page" in error.data["hint"]) == ("credentials_rejected", True)
     server.status = 500
-    assert (await refusal(harness, server.address)).data["kind"] == "calendar_unreachable"
+    assert (await refusal(harness, server.address)).data["kind"] == "service_unreachable"
 
 
 @pytest.mark.parametrize(
@@ -247,7 +246,7 @@ async def test_any_other_credential_or_config_is_refused(harness: CalendarHarnes
 
 async def test_the_error_for_an_address_that_cannot_be_requested_does_not_repeat_it(harness: CalendarHarness) -> None:
     error = await refusal(harness, "https://a≠b.example.com/secret.ics")
-    assert (error.data["kind"], "secret" in str(error.data) + error.message) == ("calendar_credentials_rejected", False)
+    assert (error.data["kind"], "secret" in str(error.data) + error.message) == ("credentials_rejected", False)
 
 
 async def test_a_truncated_file_changes_nothing_and_is_retried(harness: CalendarHarness, server: FakeIcs) -> None:
@@ -270,21 +269,25 @@ async def test_a_truncated_file_changes_nothing_and_is_retried(harness: Calendar
     assert await harness.events() == before
 
 
-async def test_addresses_that_are_connected_concurrently_are_separate_accounts(
+async def test_of_calls_that_connect_one_address_concurrently_one_succeeds(
     harness: CalendarHarness, server: FakeIcs
 ) -> None:
     with FakeIcs(body=vcalendar(properties=["X-WR-CALNAME:Bob’s"])) as other:
-        names: dict[str, str | None] = {}
+        refused: list[RemoteError] = []
 
         async def create(address: str) -> None:
-            account = await harness.accounts.create(provider="ics", email=OWNER, credentials={"address": address})
-            names[address] = account.display_name
+            try:
+                await harness.accounts.create(provider="ics", email=OWNER, credentials={"address": address})
+            except RemoteError as error:
+                refused.append(error)
 
         async with anyio.create_task_group() as tasks:
             for one in (server, other, server, other):
                 tasks.start_soon(create, one.address)
-        assert names == {server.address: "Ada’s calendar", other.address: "Bob’s"}
-        assert len((await harness.calendars.list_accounts()).accounts) == 4
+        accounts = (await harness.calendars.list_accounts()).accounts
+        assert sorted(one.display_name or "" for one in accounts) == ["Ada’s calendar", "Bob’s"]
+        assert [one.data["kind"] for one in refused] == ["account_exists"] * 2
+        assert {one.data["details"][0]["account_id"] for one in refused} == {one.account_id for one in accounts}
 
 
 async def test_a_local_file_is_connected_and_synced(harness: CalendarHarness, tmp_path: Path) -> None:
@@ -318,7 +321,7 @@ async def test_a_path_that_is_not_a_regular_file_or_is_too_large_is_refused(
         ("none", "cannot be read"),
     ):
         error = await refusal(harness, str(tmp_path / name))
-        assert (error.data["kind"], message in error.message) == ("calendar_credentials_rejected", True)
+        assert (error.data["kind"], message in error.message) == ("credentials_rejected", True)
     assert "regular file" in (await refusal(harness, "/dev/zero")).message
 
 

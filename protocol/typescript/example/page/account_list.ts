@@ -1,6 +1,7 @@
 // The accounts of all services as one list.
 import { liveList } from "sidecar-electron/renderer";
 import type { AtlassianAccount, CalendarAccount, LiveList, PageSidecar } from "sidecar-electron/renderer";
+import { clock } from "./format.ts";
 
 export type Service = "google_calendar" | "ics" | "jira" | "confluence";
 
@@ -20,18 +21,6 @@ export const SERVICE_NAMES: Readonly<Record<Service, string>> = {
   ics: "Calendar address",
   jira: "Jira",
   confluence: "Confluence",
-};
-
-/** Texts for the reasons of services; other reasons are described by their hint. */
-const REASONS: Readonly<Record<string, string>> = {
-  token_rejected: "Its token is no longer accepted.",
-  token_expires_soon: "Its token expires soon.",
-  token_revoked: "Its access was revoked.",
-  token_expired: "Its sign-in has expired.",
-  scope_missing: "It has no permission to read calendars. Grant it when you sign in.",
-  client_rejected: "Google does not accept this app.",
-  secret_unreadable: "Its stored credentials cannot be read on this machine.",
-  site_address_invalid: "Its address is not an Atlassian site.",
 };
 
 export function accountList(sidecar: PageSidecar): LiveList<Account> {
@@ -58,36 +47,20 @@ async function load({ calendar, jira, confluence }: PageSidecar): Promise<Accoun
 }
 
 function fromCalendarAccount(account: CalendarAccount): Account {
-  const {
-    account_id: accountId,
-    provider,
-    email,
-    display_name: name,
-    status,
-    reason,
-    hint,
-    last_sync_at: lastSyncAt,
-  } = account;
+  const { account_id: accountId, provider, email, display_name: name, status, last_sync_at: lastSyncAt } = account;
   const service = provider === "ics" ? "ics" : "google_calendar";
-  return {
-    service,
-    accountId,
-    email,
-    name: name ?? email,
-    status,
-    problem: problemOf(status, reason, hint),
-    lastSyncAt,
-  };
+  return { service, accountId, email, name: name ?? email, status, problem: problemOf(account), lastSyncAt };
 }
 
 function fromAtlassianAccount(account: AtlassianAccount): Account {
-  const { service, account_id: accountId, org: name, email, status, reason, hint, last_sync_at: lastSyncAt } = account;
-  return { service, accountId, name, email, status, problem: problemOf(status, reason, hint), lastSyncAt };
+  const { service, account_id: accountId, org: name, email, status, last_sync_at: lastSyncAt } = account;
+  return { service, accountId, name, email, status, problem: problemOf(account), lastSyncAt };
 }
 
-function problemOf(status: string, reason: string | null, hint: string | null): string | null {
-  if (status !== "needs_reauth" && reason === null) return null;
-  return [REASONS[reason ?? ""], hint].filter(Boolean).join(" ") || "Connect it again.";
+function problemOf({ status, reason, hint, next_try_at }: AtlassianAccount | CalendarAccount): string | null {
+  if (reason === null) return null;
+  const next = status === "retrying" && next_try_at !== null ? ` Next try at ${clock(Date.parse(next_try_at))}.` : "";
+  return (hint ?? "Connect it again.") + next;
 }
 
 /** Returns the methods for the accounts of a service. */

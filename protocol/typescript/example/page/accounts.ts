@@ -3,7 +3,7 @@ import type { CalendarProvider, LiveList, PageSidecar } from "sidecar-electron/r
 import { accountsOf, SERVICE_NAMES } from "./account_list.ts";
 import type { Account } from "./account_list.ts";
 import { calendarChoice } from "./calendars.ts";
-import { addressForm, siteForm, tokenForm } from "./connect.ts";
+import { addressForm, newAddressForm, siteForm, tokenForm } from "./connect.ts";
 import { button, confirmButton, fill, h, setAttribute } from "./dom.ts";
 import { googleSignIn } from "./google.ts";
 import { NoticeArea } from "./notice.ts";
@@ -118,7 +118,7 @@ function accountRow(
   const actions = h(
     "div",
     { class: "account-actions" },
-    status === "active" &&
+    status !== "deleting" &&
       button("Sync now", () => notices.attempt(() => methods.sync({ account_id: accountId })), {
         class: "quiet-button",
       }),
@@ -160,6 +160,6 @@ const isCalendar = ({ service }: Account): boolean => service === "google_calend
 /** The form for connecting an account again. */
 function reconnect(sidecar: PageSidecar, { service, accountId }: Account): HTMLElement {
   if (service === "google_calendar") return googleSignIn(sidecar, { account_id: accountId }, () => undefined);
-  if (service === "ics") return addressForm(sidecar, "ics", () => undefined);
+  if (service === "ics") return newAddressForm(sidecar, accountId);
   return tokenForm(sidecar[service], accountId);
 }

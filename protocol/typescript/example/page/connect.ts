@@ -108,16 +108,28 @@ export function tokenForm({ accounts }: PageSidecar["jira"], accountId: string):
   );
 }
 
+const ADDRESS: Field = {
+  name: "address",
+  label: "Address",
+  type: "password",
+  placeholder: "https://…/basic.ics",
+  hint: "The secret address in iCal format, from your calendar's settings. It is stored encrypted.",
+};
+
+/** Replaces the address of a calendar. */
+export function newAddressForm({ calendar }: PageSidecar, accountId: string): HTMLElement {
+  return createForm(
+    [ADDRESS],
+    [],
+    "Connect again",
+    ({ address = "" }) => calendar.accounts.update({ account_id: accountId, credentials: { address } }),
+    () => undefined,
+  );
+}
+
 /** Connects a calendar by its secret iCal address. */
 export function addressForm(sidecar: PageSidecar, provider: string, done: () => void): HTMLElement {
-  const field: Field = {
-    name: "address",
-    label: "Address",
-    type: "password",
-    placeholder: "https://…/basic.ics",
-    hint: "The secret address in iCal format, from your calendar's settings. It is stored encrypted.",
-  };
   const create = ({ address = "", email = "" }: Record<string, string>): Promise<unknown> =>
     sidecar.calendar.accounts.create({ provider, email, credentials: { address } });
-  return createForm([field, EMAIL], [], "Connect", create, done);
+  return createForm([ADDRESS, EMAIL], [], "Connect", create, done);
 }

@@ -1,0 +1,65 @@
+"""Addresses of calendar files: URLs and paths."""
+
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote, unquote_to_bytes, urlsplit
+
+from sidecar_protocol.errors import InvalidParams
+
+from sidecar.loopback import is_loopback
+
+DEFAULT_PORTS: Final = {"https": 443, "http": 80}
+
+
+def normalize(address: str) -> str:
+    """Returns the https URL or path to store; calendar apps write `webcal:` for https.  Raises `InvalidParams`."""
+    text = address.strip()
+    if not text.isprintable():
+        raise invalid_address("must not contain invisible characters")
+    scheme, separator, rest = text.partition("://")
+    scheme = scheme.lower()
+    if scheme == "file":
+        host, slash, path = rest.partition("/")
+        if host not in ("", "localhost"):
+            raise invalid_address("must name a file on this computer")
+        from urllib.request import url2pathname  # noqa: PLC0415 - it imports http.client, which only such a URL needs
+
+        text, separator = url2pathname(slash + path), ""
+    if not separator:
+        if not Path(text).is_absolute():
+            raise invalid_address("must be a URL or the absolute path of a file")
+        return text
+    text = f"{'https' if scheme in ('webcal', 'webcals') else scheme}://{rest}"
+    if not is_allowed(text):
+        raise invalid_address("must be a valid https URL, since over http others could read the calendar")
+    return text
+
+
+def is_allowed(address: str) -> bool:
+    """Whether this is a valid https URL, or an http URL of this computer."""
+    try:
+        parts = urlsplit(address)
+        host = parts.hostname or ""
+        host.encode("idna")  # as the socket will encode it
+        _ = parts.port  # raises ValueError if it is not a port number
+    except ValueError:
+        return False
+    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host)))
+
+
+def is_url(address: str) -> bool:
+    """Whether a normalized address is a URL, not a path."""
+    return address.startswith(("https://", "http://"))
+
+
+def canonical_url(url: str) -> str:
+    """Returns what all forms of a valid URL have in common that lead to the same file (RFC 3986, 6.2.2 and 6.2.3)."""
+    parts = urlsplit(url)
+    host = (parts.hostname or "").rstrip(".").encode("idna").decode()
+    port = "" if parts.port in (None, DEFAULT_PORTS.get(parts.scheme)) else f":{parts.port}"
+    path = quote(unquote_to_bytes(parts.path or "/"), safe="/!$&'()*+,;=:@")
+    return f"{parts.scheme}://{host}{port}{path}?{parts.query}"
+
+
+def invalid_address(problem: str) -> InvalidParams:
+    return InvalidParams(details=[{"path": "credentials.address", "message": problem}])
