@@ -31,8 +31,8 @@ EVENT_PROPERTIES: Final = _TIMING | _DETAILS | set(CONFERENCE_PROPERTIES)
 CALENDAR_PROPERTIES: Final = frozenset(
     {"X-WR-CALNAME", "X-WR-CALDESC", "X-WR-TIMEZONE", "X-APPLE-CALENDAR-COLOR", "NAME", "DESCRIPTION", "COLOR"}
 )
-_REPEATABLE: Final = frozenset({"ATTENDEE", "EXDATE", "RDATE", "RRULE", "EXRULE"})
-"""Properties that an event may have several times; of any other only the first is read."""
+_REPEATABLE: Final = TIME_PROPERTIES | {"ATTENDEE", "RRULE", "EXRULE"}
+"""Properties of which all are read; of any other only the first is.  Of two starts the first readable one counts."""
 
 
 class Unreadable(Exception):

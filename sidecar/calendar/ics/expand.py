@@ -159,7 +159,7 @@ def _remote_event(uid: str, occurrence: Occurrence, owner_email: str) -> RemoteE
     details = event.details
     read = properties.text
     status = read(details, "STATUS").lower()
-    if status == "cancelled":
+    if status in ("cancelled", "canceled"):
         return None
     attendees = [
         properties.person(it) for it in properties.as_list(details.get("ATTENDEE"))[: properties.MAX_ATTENDEES]

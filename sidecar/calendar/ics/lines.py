@@ -21,7 +21,9 @@ class Property(NamedTuple):
 
 def parse_line(line: str) -> Property:
     """Returns the property of a content line.  Raises `ValueError`."""
-    match = _TIME_LINE.fullmatch(line) if property_name(line) in TIME_PROPERTIES else None
+    match = None
+    if property_name(line) in TIME_PROPERTIES:
+        match = _TIME_LINE.fullmatch(" ".join(line.split()))  # a long run of blanks would take the pattern very long
     match = match or _LINE.fullmatch(line)
     if match is None:
         raise ValueError(line[:100])

@@ -15,6 +15,9 @@ MAX_MOVE: Final = timedelta(days=3_660)
 """A changed occurrence that was originally further away from the window is an event of its own."""
 
 
+FIRST_DAY: Final = datetime(2, 1, 1)  # noqa: DTZ001 - a local time, from which a day can be subtracted
+
+
 class Occurrence(NamedTuple):
     """An event, or one occurrence of a series."""
 
@@ -42,8 +45,8 @@ def occurrences(events: Sequence[FileEvent], window: Window) -> Iterator[Occurre
     """
     masters, changes = _masters_and_changes(events)
     series = [_Series(master) for master in masters]
-    for one in series:
-        one.compute(window, changes)
+    for master, one in zip(masters, series, strict=True):
+        one.compute(window, changes if master.is_series else ())
     for change in _latest(changes):
         if any(one.accept(change) for one in series):
             continue
@@ -95,7 +98,11 @@ def _latest(changes: Iterable[FileEvent]) -> list[FileEvent]:
 
 def _span(event: FileEvent, start: date, length: Length) -> tuple[date, date]:
     start = event.localize(start)
-    return start, length.end(start)
+    try:
+        return start, length.end(start)
+    except OverflowError:  # after the year 9999
+        event.problems.append("its end cannot be computed")
+        return start, start
 
 
 class _Series:
@@ -119,8 +126,11 @@ class _Series:
         moves = [(self._kind.local(one.recurrence_id), one) for one in changes if one.recurrence_id is not None]
         longest = max([master.length, *(one.length for _, one in moves)], key=lambda it: (it.days, it.seconds))
         shifts = [abs(self._kind.local(one.start) - key) for key, one in moves if one.is_for_following]
-        reach = timedelta(days=longest.days + 2, seconds=longest.seconds) + max(shifts, default=timedelta(0))
-        self._first, self._last = self._kind.local(window.first) - reach, self._kind.local(window.last) + reach
+        reach = max(shifts, default=timedelta(0)) + DAY
+        self._last = self._kind.local(window.last) + reach
+        reach += timedelta(days=longest.days, seconds=longest.seconds)
+        self._first = self._kind.local(window.first)
+        self._first -= min(reach, self._first - FIRST_DAY)
         # An occurrence outside the window may have been moved into it.
         keys = [key for key, _ in moves if abs(key - self._last) < MAX_MOVE]
         first, last = min([self._first, *keys]) - DAY, max([self._last, *keys]) + DAY

@@ -14,7 +14,9 @@ from sidecar.calendar.ics.lines import parse_line, property_name
 
 RECURRENCE_PROPERTIES: Final = frozenset({"RRULE", "RDATE", "RECURRENCE-ID"})
 _INDENTED_EVENT: Final = re.compile(rb"\n[ \t]+BEGIN:VEVENT[ \t]*\n", re.IGNORECASE)
-_START_OR_END_DAY: Final = re.compile(r"(?:DTSTART|DTEND)[^:]*:(\d{8})", re.IGNORECASE)
+_START_OR_END_DAY: Final = re.compile(
+    r"(?:DTSTART|DTEND)[^:]*:(\d{4}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01]))(?:T|$)", re.IGNORECASE
+)
 _VOLATILE_PROPERTIES: Final = frozenset({"DTSTAMP", "CREATED", "LAST-MODIFIED"})
 """Some servers set these to the current time in every response, so the digest ignores them."""
 
@@ -117,10 +119,11 @@ def _unfolded(body: bytes, charset: str | None) -> str:
     if body[:2] in (b"\xff\xfe", b"\xfe\xff"):
         body = body.decode("utf-16", "replace").encode()
     # As bytes, since a fold may split a multi-byte character.  Some write CR CR LF, or empty lines within a fold.
-    lines = re.sub(rb"\r*\n|\r", b"\n", body.removeprefix(b"\xef\xbb\xbf"))
+    lines = re.sub(rb"\r{0,4}\n|\r", b"\n", body.removeprefix(b"\xef\xbb\xbf"))
+    lines = re.sub(rb"\n\n+", b"\n", lines)
     if _INDENTED_EVENT.search(lines):  # a file that is indented as a whole is not folded
         lines = re.sub(rb"\n[ \t]+", b"\n", lines)
-    lines = re.sub(rb"\n+[ \t]", b"", lines)
+    lines = lines.replace(b"\n ", b"").replace(b"\n\t", b"")
     if b"\x1b" not in lines:  # the escape of ISO-2022, whose bytes are valid UTF-8
         with suppress(UnicodeDecodeError):
             return lines.decode()

@@ -13,7 +13,7 @@ ZULU: Final = ZoneInfo("UTC")
 DAY: Final = timedelta(days=1)
 _TIME: Final = re.compile(
     r"(\d{4})-?(\d\d)-?(\d\d)(?:[T ]*(\d{1,2}:\d\d(?::\d\d)?|\d{3,6})(?:[.,]\d+)?)?"
-    r"[T ]*(Z|[+-]\d\d:?\d\d)?",
+    r"[T ]*(Z|[+-]\d\d(?::?\d\d)?)?",
     re.IGNORECASE,
 )
 _DURATION: Final = re.compile(
@@ -129,5 +129,5 @@ def _offset_zone(text: str) -> tzinfo:
     if text.upper() == "Z":
         return ZULU
     digits = text[1:].replace(":", "")
-    offset = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
+    offset = timedelta(hours=int(digits[:2]), minutes=int(digits[2:] or 0))
     return timezone(-offset if text[0] == "-" else offset)

@@ -51,6 +51,12 @@ def find_zone(name: str) -> tzinfo | None:
     for start in range(1, len(parts) - 1):  # "/vendor/Europe/Berlin", "tzone://Microsoft/Olson/Europe/Berlin"
         if (iana := _iana("/".join(parts[start:]))) is not None:
             return iana
+    for part in (
+        name.replace("-", "/", 1),
+        *re.findall(r"\(([^()]+/[^()]+)\)", name),
+    ):  # "US-Eastern", "CET (Europe/Rome)"
+        if (iana := _iana(part)) is not None:
+            return iana
     if (match := _OFFSET.fullmatch(name)) is not None:
         return _fixed(*match.groups())
     if (match := _OFFSET_AND_PLACE.fullmatch(name)) is not None:

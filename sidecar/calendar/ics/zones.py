@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from dateutil.tz import tzlocal
 
-from sidecar.calendar.ics.lines import Property, parse_line
+from sidecar.calendar.ics.lines import Property, parse_line, property_name
 from sidecar.calendar.ics.rules import Rule, RuleIgnored
 from sidecar.calendar.ics.times import parse_time
 from sidecar.calendar.ics.zone_names import find_zone, is_region
@@ -73,17 +73,17 @@ class TimeZones:
     """Finds the time zones of one file by name."""
 
     def __init__(self, definitions: Iterable[list[str]]) -> None:
-        self._defined: dict[str, tzinfo] = {}
+        self._definitions: dict[str, list[str]] = {}
         self._found: dict[str, tzinfo | None] = {}
         for lines in definitions:
-            with suppress(ValueError, LookupError, ArithmeticError):
-                name, zone = _read_definition(lines)
-                self._defined.setdefault(_key(name), zone)
+            name = next((line.partition(":")[2] for line in lines if property_name(line) == "TZID"), None)
+            if name is not None:
+                self._definitions.setdefault(_key(name), lines)
 
     @property
     def names(self) -> list[str]:
         """The names of the zones that the file defines."""
-        return list(self._defined)
+        return list(self._definitions)
 
     def find(self, name: str) -> tzinfo | None:
         """Returns the time zone with this name, or None if it is unknown."""
@@ -96,11 +96,14 @@ class TimeZones:
         return getattr(self.find(name), "key", None)
 
     def _find(self, name: str) -> tzinfo | None:
-        known, defined = find_zone(name), self._defined.get(_key(name))
+        known, lines = find_zone(name), self._definitions.get(_key(name))
+        if lines is None or is_region(name):
+            return known
+        defined = _read_definition(name, lines)  # takes some 30 ms, so only for a zone that is used
         if known is None or defined is None:
             return known or defined
         is_same = all(one.replace(tzinfo=known).utcoffset() == defined.utcoffset(one) for one in _COMPARED)
-        return known if is_same or is_region(name) else defined
+        return known if is_same else defined
 
 
 def computer_zone() -> tzinfo:
@@ -113,43 +116,33 @@ def _key(name: str) -> str:
     return name.replace("\\", "").strip().strip('"').strip().casefold()  # a comma may be escaped in one of two places
 
 
-def _read_definition(lines: Iterable[str]) -> tuple[str, tzinfo]:
-    """Returns a zone and its name from the lines of a VTIMEZONE.
-
-    Raises `ValueError`, `LookupError` or `ArithmeticError`.
-    """
-    name: str | None = None
+def _read_definition(name: str, lines: Iterable[str]) -> tzinfo | None:
+    """Returns a zone from the lines of its VTIMEZONE, without unreadable observances; None if there are none."""
     alias = ""
     observances: list[list[Property]] = []
     for line in lines:
-        found = parse_line(line)
-        if found.name == "BEGIN":
-            observances.append([])
-        elif found.name == "TZID" and not observances:
-            name = found.value
-        elif found.name in ("X-LIC-LOCATION", "TZID-ALIAS-OF"):
-            alias = alias or found.value
-        elif observances:
-            observances[-1].append(found)
+        with suppress(ValueError):
+            found = parse_line(line)
+            if found.name == "BEGIN":
+                observances.append([])
+            elif found.name in ("X-LIC-LOCATION", "TZID-ALIAS-OF"):
+                alias = alias or found.value
+            elif observances:
+                observances[-1].append(found)
     onsets: list[Onset] = []
     for one in observances:
         with suppress(ValueError, LookupError, ArithmeticError):
             onsets += _onsets({it.name: it for it in reversed(one)}, one)
-    onsets = sorted(set(onsets))
-    if name is None:
-        raise ValueError("no TZID")
     if not onsets:
-        zone = find_zone(alias) if alias else None
-        if zone is None:
-            raise ValueError("no observance")
-        return name, zone
-    first = onsets[0]
+        return find_zone(alias)
+    onsets = sorted(set(onsets))
     transitions: list[Transition] = []
-    offset = first.before
+    offset = onsets[0].before
     for local, before, after in onsets:
-        transitions.append(Transition(local - before, offset, after))
-        offset = after
-    return name, FileZone(name, first.before, [one for one in transitions if one.before != one.after])
+        with suppress(OverflowError):
+            transitions.append(Transition(local - before, offset, after))
+            offset = after
+    return FileZone(name, onsets[0].before, [one for one in transitions if one.before != one.after])
 
 
 class Onset(NamedTuple):

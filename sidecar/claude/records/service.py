@@ -19,7 +19,8 @@ from sidecar.claude.records.listing import Found, read_page, read_summary
 from sidecar.claude.records.reading import READ_BYTES, Record, read_record
 from sidecar.claude.sessions.conversation import ConversationJournal
 from sidecar.claude.sessions.elsewhere import Elsewhere
-from sidecar.claude.sessions.journal import NewSession, SessionStore
+from sidecar.claude.sessions.journal import SessionStore
+from sidecar.claude.sessions.session_settings import NewSession
 from sidecar.clock import iso
 from sidecar.storage.paging import decode_cursor, encode_cursor
 

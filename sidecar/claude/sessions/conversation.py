@@ -14,8 +14,9 @@ from sidecar_protocol.errors import InvalidParams
 
 from sidecar.claude.records.reading import Entry
 from sidecar.claude.sessions.handover import ELSEWHERE, Handover, hand_over
-from sidecar.claude.sessions.journal import NOT_STORED, NewSession, SessionJournal, SessionUpdate
+from sidecar.claude.sessions.journal import NOT_STORED, SessionJournal
 from sidecar.claude.sessions.messages import NewMessage
+from sidecar.claude.sessions.session_settings import NewSession, SessionUpdate
 from sidecar.runtime import Runtime
 
 CLEARED: Final = "The conversation was cleared: Claude no longer knows the messages above."

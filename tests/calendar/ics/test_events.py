@@ -17,8 +17,12 @@ TEN = "DTSTART:20261201T100000Z"
 NOW = "2026-11-25T08:00:00.000Z"
 
 
+def expand_file(body: bytes) -> expand.Expansion:
+    return IcsCalendar(body).expand(TIME_RANGE, BERLIN, OWNER)
+
+
 def titles(body: bytes) -> list[str | None]:
-    return [one.title for one in IcsCalendar(body).expand(TIME_RANGE, BERLIN, OWNER).events]
+    return [one.title for one in expand_file(body).events]
 
 
 def test_every_field_of_an_event_is_read() -> None:
@@ -116,6 +120,19 @@ MALFORMED = (
 def test_a_malformed_component_affects_no_other_event(malformed: str) -> None:
     before, after = (vevent(TEN, f"SUMMARY:{name}", uid=name) for name in ("Before", "After"))
     assert {"Before", "After"} <= set(titles(vcalendar(before, malformed, after)))
+
+
+@pytest.mark.parametrize(
+    "start", ["17962044", "1796204400", "20260002T100000Z", "20261301", "12/02/2026 10:00", "x", ""]
+)
+def test_an_event_whose_start_cannot_be_read_is_reported(start: str) -> None:
+    found = expand_file(vcalendar(vevent(f"DTSTART:{start}", "SUMMARY:Lost")))
+    assert (found.events, [(it.title, it.is_skipped) for it in found.problems]) == ([], [("Lost", True)])
+
+
+@pytest.mark.parametrize("status", ["CANCELLED", "canceled"])
+def test_a_cancelled_event_is_not_shown_and_not_reported(status: str) -> None:
+    assert expand_file(vcalendar(vevent(TEN, f"STATUS:{status}"))) == ([], [])
 
 
 def test_a_malformed_exdate_does_not_affect_the_series() -> None:
@@ -283,6 +300,14 @@ def test_the_events_of_any_file_fit_the_contract(events: list[str], properties: 
         assert event.start_ts <= event.end_ts
         assert 1 <= len(event.event_id) <= 512
     assert len({event.event_id for event in found}) == len(found)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(LINES, max_size=6))
+def test_an_event_with_a_start_is_shown_or_reported_whatever_else_it_has(lines: list[str]) -> None:
+    removing = ("BEGIN", "END", "STATUS", "EXDATE", "EXRULE", "X-MICROSOFT")
+    found = expand_file(vcalendar(vevent(TEN, *(line for line in lines if not line.startswith(removing)))))
+    assert found.events or found.problems
 
 
 @settings(deadline=None, max_examples=200)

@@ -109,6 +109,15 @@ def test_an_occurrence_that_was_moved_into_the_time_range_is_found() -> None:
     assert starts(expand(long_ago, moved)) == ["2026-12-05T10:00+00:00"]
 
 
+def test_an_event_of_any_length_is_shown() -> None:
+    for length, end in (("P999999D", "4764-10-27"), ("P9999999D", "2026-12-01"), ("PT999999999H", "2026-12-01")):
+        single = vevent("DTSTART:20261201T100000Z", f"DURATION:{length}", uid="single")
+        series = vevent("DTSTART:20261201T100000Z", "RRULE:FREQ=DAILY;COUNT=2", f"DURATION:{length}", uid="series")
+        found = expand(single, series)
+        assert [event.end_time[:10] for event in found.events][:2] == [end] * 2
+        assert len(found.events) == 3
+
+
 def test_periods_of_rdate_have_their_own_length() -> None:
     periods = "RDATE;VALUE=PERIOD;TZID=Europe/Berlin:20261203T100000/PT3H,20261204T100000/20261204T120000"
     assert spans(expand(vevent("DTSTART;TZID=Europe/Berlin:20261201T100000", "DURATION:PT1H", periods))) == [

@@ -1,7 +1,13 @@
 """The time zones that files name and define."""
 
-import pytest
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sidecar.calendar.ics.zones import TimeZones
 from tests.calendar.ics.harness import expand, spans, starts, vevent, vtimezone
 
 NEW_YORK = ("X-WR-TIMEZONE:America/New_York",)
@@ -48,6 +54,9 @@ BERLIN = ("X-WR-TIMEZONE:Europe/Berlin",)
         ("/softwarestudio.org/Olson_20011030_5/America/Argentina/Buenos_Aires", "-03:00"),
         ("/freeassociation.sourceforge.net/Tzfile/Europe/Paris", "+02:00"),
         ("/Europe/Vienna", "+02:00"),
+        ("Europe/Berlin (CEST)", "+02:00"),
+        ("GMT+02:00 (Europe/Berlin)", "+02:00"),
+        ("US-Eastern", "-04:00"),
         ("CEST", "+02:00"),
         ("PST", "-07:00"),
     ],
@@ -96,6 +105,10 @@ def test_an_unknown_zone_is_replaced_by_the_calendars_and_reported(tzid: str) ->
         "dtstart;tzid=Europe/Berlin:20260710t100000",
         "DTSTART;TZID=Europe/Berlin:2026-07-10T10:00:00",
         "DTSTART;TZID=Europe/Berlin:20260710T100000.000",
+        "DTSTART;TZID=Europe/Berlin:20260710 T100000",
+        "DTSTART:20260710T100000+02",
+        "DTSTART:\r\nDTSTART;TZID=Europe/Berlin:20260710T100000",
+        "DTSTART:never\r\nDTSTART;TZID=Europe/Berlin:20260710T100000",
     ],
 )
 def test_a_start_is_read_in_any_spelling(line: str) -> None:
@@ -197,6 +210,17 @@ def observance(name: str, *lines: str) -> str:
 def test_the_definition_of_a_zone_is_read_in_any_form(definition: str, summer: str, winter: str) -> None:
     events = [vevent(f"DTSTART;TZID=A:2026{day}T100000", uid=day) for day in ("0710", "1210")]
     assert starts(expand(definition, *events)) == [f"2026-07-10T10:00{summer}", f"2026-12-10T10:00{winter}"]
+
+
+@given(st.datetimes(min_value=datetime(1997, 1, 1), max_value=datetime(2037, 1, 1)), st.sampled_from([0, 1]))  # noqa: DTZ001
+def test_a_defined_zone_has_the_offsets_of_the_same_zone_in_the_database(moment: datetime, fold: int) -> None:
+    _, *lines, _, _ = vtimezone("Defined", "+0100", "+0200").split("\r\n")
+    zone, berlin = TimeZones([lines]).find("Defined"), ZoneInfo("Europe/Berlin")
+    assert zone is not None
+    local = moment.replace(microsecond=0, fold=fold)
+    assert zone.utcoffset(local) == berlin.utcoffset(local)
+    ours, theirs = (local.replace(tzinfo=UTC).astimezone(one) for one in (zone, berlin))
+    assert (ours.replace(tzinfo=None), ours.fold) == (theirs.replace(tzinfo=None), theirs.fold)
 
 
 def test_one_unreadable_observance_does_not_lose_the_zone() -> None:
