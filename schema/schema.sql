@@ -72,7 +72,10 @@ CREATE TABLE atlassian_accounts (
   display_name TEXT,
   time_zone TEXT,
   token_expires_at TEXT,
-  last_sync_at TEXT
+  last_sync_at TEXT,
+  hint TEXT,
+  refused_at TEXT,
+  next_try_at TEXT
 );
 CREATE INDEX idx_atlassian_service ON atlassian_accounts(service);
 
@@ -120,7 +123,10 @@ CREATE TABLE calendar_accounts (
   signed_in_at TEXT,
   past_days INTEGER NOT NULL DEFAULT 180,
   future_days INTEGER NOT NULL DEFAULT 400,
-  last_sync_at TEXT
+  last_sync_at TEXT,
+  -- A refused account: since when it has been refused for the same reason, and when it is tried again.
+  refused_at TEXT,
+  next_try_at TEXT
 );
 
 CREATE TABLE calendar_calendars (
@@ -402,7 +408,9 @@ CREATE TABLE job_schedules (
   enabled INTEGER NOT NULL DEFAULT 1,
   next_run_at TEXT NOT NULL,
   last_run_at TEXT,
-  last_job_id TEXT
+  last_job_id TEXT,
+  -- The runs of how many seconds were left out before the next run.
+  postponed_s INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX idx_job_schedules_due ON job_schedules(next_run_at) WHERE enabled = 1;
 

@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "cbe6e1b12739f8b9";
+export const SCHEMA_HASH = "27f4d27799ce0572";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -357,42 +357,59 @@ export type CalendarAuth = "oauth" | "address";
 /** An account at a calendar provider.  Its credentials are never sent. */
 export interface CalendarAccount {
   account_id: string;
-  /** `google` or `ics`. */
-  provider: string;
   email: string;
-  display_name: string | null;
   status: AccountStatus;
-  /**
-   * The reason for the status: `token_revoked`, `token_expired`, `token_refused`, `token_rejected`, `token_missing`,
-   * `session_ended`, `scope_missing`, `client_rejected`, `secret_unreadable`, `address_rejected` or `file_missing`.
-   */
-  reason: string | null;
+  /** Why the status is not `active`, or why it will not stay so. */
+  reason: AccountReason | null;
   /** Suggested action for the user. */
   hint: string | null;
-  /** Days before today that are synced.  Stored events that are older are not deleted. */
-  past_days: number;
-  /** Days after today that are synced. */
-  future_days: number;
+  /** When it is tried again, while its status is `retrying` or `needs_reauth`. */
+  next_try_at: string | null;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   last_sync_at: string | null;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   created_at: string;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   updated_at: string;
+  /** `google` or `ics`. */
+  provider: string;
+  display_name: string | null;
+  /** Days before today that are synced, in the zone of the account's main calendar.  Older stored events remain. */
+  past_days: number;
+  /** Days after today that are synced. */
+  future_days: number;
 }
 
 /**
  * The state of an account.
  *
  * - `active`: It is synced periodically.
- * - `needs_reauth`: It is not synced until the user connects it again; see `reason`.
+ * - `retrying`: Its service has refused it, which may pass: it is tried again at `next_try_at`, at a slower pace than
+ * usual.
+ *
+ * A sync that succeeds makes it active.  If the service refuses it again an hour later, its status becomes
+ * `needs_reauth`, unless another sign-in could not help: Google, Jira or Confluence denies this network.
+ * - `needs_reauth`: Its service keeps refusing it: the user should connect it again; see `hint`.
+ *
+ * It is still tried, a few times a day, and a sync that succeeds makes it active.
  * - `deleting`: Its data is being deleted, and then the account itself.
  * - `deleted`: It was deleted.  Only in the last `accounts.updated` of an account.
  */
 export const AccountStatus = {
   /** It is synced periodically. */
   ACTIVE: "active",
-  /** It is not synced until the user connects it again; see `reason`. */
+  /**
+   * Its service has refused it, which may pass: it is tried again at `next_try_at`, at a slower pace than usual.
+   *
+   * A sync that succeeds makes it active.  If the service refuses it again an hour later, its status becomes
+   * `needs_reauth`, unless another sign-in could not help: Google, Jira or Confluence denies this network.
+   */
+  RETRYING: "retrying",
+  /**
+   * Its service keeps refusing it: the user should connect it again; see `hint`.
+   *
+   * It is still tried, a few times a day, and a sync that succeeds makes it active.
+   */
   NEEDS_REAUTH: "needs_reauth",
   /** Its data is being deleted, and then the account itself. */
   DELETING: "deleting",
@@ -403,11 +420,94 @@ export const AccountStatus = {
  * The state of an account.
  *
  * - `active`: It is synced periodically.
- * - `needs_reauth`: It is not synced until the user connects it again; see `reason`.
+ * - `retrying`: Its service has refused it, which may pass: it is tried again at `next_try_at`, at a slower pace than
+ * usual.
+ *
+ * A sync that succeeds makes it active.  If the service refuses it again an hour later, its status becomes
+ * `needs_reauth`, unless another sign-in could not help: Google, Jira or Confluence denies this network.
+ * - `needs_reauth`: Its service keeps refusing it: the user should connect it again; see `hint`.
+ *
+ * It is still tried, a few times a day, and a sync that succeeds makes it active.
  * - `deleting`: Its data is being deleted, and then the account itself.
  * - `deleted`: It was deleted.  Only in the last `accounts.updated` of an account.
  */
-export type AccountStatus = "active" | "needs_reauth" | "deleting" | "deleted";
+export type AccountStatus = "active" | "retrying" | "needs_reauth" | "deleting" | "deleted";
+
+/**
+ * Why an account is not active, or is about to be no longer.
+ *
+ * - `access_denied`: The service answers 403: it does not allow this network (IP allow-list, VPN), or the user lost the
+ * access.
+ * - `address_rejected`: Nothing is found at its address (404, 410), or a calendar's secret address is refused.
+ * - `site_moved`: The site redirects elsewhere; `jira.accounts.update` and `confluence.accounts.update` take its new
+ * address.
+ * - `site_address_invalid`: The stored address is not that of an Atlassian site.
+ * - `file_missing`: The calendar's file cannot be read.
+ * - `token_rejected`: The service does not accept the token (401).
+ * - `token_refused`: Google did not renew the sign-in, for a reason that the hint names.
+ * - `token_revoked`: Google has ended the sign-in: it was revoked, or not used for six months.
+ * - `token_expired`: Google has ended the sign-in after seven days, as it does for projects in status Testing.
+ * - `token_missing`: The account has no refresh token.
+ * - `token_expires_soon`: The account is active, but its token expires within 14 days.
+ * - `session_ended`: The Google account's organisation requires a new sign-in from time to time.
+ * - `scope_missing`: The sign-in does not include permission to read calendars.
+ * - `client_rejected`: Google does not accept the app's OAuth client.
+ * - `secret_unreadable`: The stored credentials cannot be decrypted with this computer's key.
+ */
+export const AccountReason = {
+  /** The service answers 403: it does not allow this network (IP allow-list, VPN), or the user lost the access. */
+  ACCESS_DENIED: "access_denied",
+  /** Nothing is found at its address (404, 410), or a calendar's secret address is refused. */
+  ADDRESS_REJECTED: "address_rejected",
+  /** The site redirects elsewhere; `jira.accounts.update` and `confluence.accounts.update` take its new address. */
+  SITE_MOVED: "site_moved",
+  /** The stored address is not that of an Atlassian site. */
+  SITE_ADDRESS_INVALID: "site_address_invalid",
+  /** The calendar's file cannot be read. */
+  FILE_MISSING: "file_missing",
+  /** The service does not accept the token (401). */
+  TOKEN_REJECTED: "token_rejected",
+  /** Google did not renew the sign-in, for a reason that the hint names. */
+  TOKEN_REFUSED: "token_refused",
+  /** Google has ended the sign-in: it was revoked, or not used for six months. */
+  TOKEN_REVOKED: "token_revoked",
+  /** Google has ended the sign-in after seven days, as it does for projects in status Testing. */
+  TOKEN_EXPIRED: "token_expired",
+  /** The account has no refresh token. */
+  TOKEN_MISSING: "token_missing",
+  /** The account is active, but its token expires within 14 days. */
+  TOKEN_EXPIRES_SOON: "token_expires_soon",
+  /** The Google account's organisation requires a new sign-in from time to time. */
+  SESSION_ENDED: "session_ended",
+  /** The sign-in does not include permission to read calendars. */
+  SCOPE_MISSING: "scope_missing",
+  /** Google does not accept the app's OAuth client. */
+  CLIENT_REJECTED: "client_rejected",
+  /** The stored credentials cannot be decrypted with this computer's key. */
+  SECRET_UNREADABLE: "secret_unreadable",
+} as const;
+/**
+ * Why an account is not active, or is about to be no longer.
+ *
+ * - `access_denied`: The service answers 403: it does not allow this network (IP allow-list, VPN), or the user lost the
+ * access.
+ * - `address_rejected`: Nothing is found at its address (404, 410), or a calendar's secret address is refused.
+ * - `site_moved`: The site redirects elsewhere; `jira.accounts.update` and `confluence.accounts.update` take its new
+ * address.
+ * - `site_address_invalid`: The stored address is not that of an Atlassian site.
+ * - `file_missing`: The calendar's file cannot be read.
+ * - `token_rejected`: The service does not accept the token (401).
+ * - `token_refused`: Google did not renew the sign-in, for a reason that the hint names.
+ * - `token_revoked`: Google has ended the sign-in: it was revoked, or not used for six months.
+ * - `token_expired`: Google has ended the sign-in after seven days, as it does for projects in status Testing.
+ * - `token_missing`: The account has no refresh token.
+ * - `token_expires_soon`: The account is active, but its token expires within 14 days.
+ * - `session_ended`: The Google account's organisation requires a new sign-in from time to time.
+ * - `scope_missing`: The sign-in does not include permission to read calendars.
+ * - `client_rejected`: Google does not accept the app's OAuth client.
+ * - `secret_unreadable`: The stored credentials cannot be decrypted with this computer's key.
+ */
+export type AccountReason = "access_denied" | "address_rejected" | "site_moved" | "site_address_invalid" | "file_missing" | "token_rejected" | "token_refused" | "token_revoked" | "token_expired" | "token_missing" | "token_expires_soon" | "session_ended" | "scope_missing" | "client_rejected" | "secret_unreadable";
 
 /** The account that was deleted. */
 export interface CalendarAccountDeleted {
@@ -484,14 +584,21 @@ export type JobStatus = "queued" | "running" | "succeeded" | "failed" | "cancell
 /**
  * Why a queued job cannot be started, or why a running job makes no progress.
  *
- * - `lock`: Another job holds the lock that it needs, for example that of the same Claude session.
+ * - `lock`: Another job holds the lock that it needs, for example that of the same Claude session, or keeps it while it
+ * waits
+ * for a usage limit.
  * - `network`: The network is unavailable.
  * - `rate_limit`: A service refused further requests for now.
  * - `approval`: It is running and waits for the user's decision: `claude.permissions.list`.
+ * - `capacity`: It is due and starts as soon as there is a place for it.  Only the answers of requests tell this.
+ * - `pause`: The queue is paused: `jobs.queue.resume`.  Only the answers of requests tell this.
  * - `retry`: The last attempt failed; the next one starts at `run_at`.
  */
 export const WaitingFor = {
-  /** Another job holds the lock that it needs, for example that of the same Claude session. */
+  /**
+   * Another job holds the lock that it needs, for example that of the same Claude session, or keeps it while it waits
+   * for a usage limit.
+   */
   LOCK: "lock",
   /** The network is unavailable. */
   NETWORK: "network",
@@ -499,19 +606,27 @@ export const WaitingFor = {
   RATE_LIMIT: "rate_limit",
   /** It is running and waits for the user's decision: `claude.permissions.list`. */
   APPROVAL: "approval",
+  /** It is due and starts as soon as there is a place for it.  Only the answers of requests tell this. */
+  CAPACITY: "capacity",
+  /** The queue is paused: `jobs.queue.resume`.  Only the answers of requests tell this. */
+  PAUSE: "pause",
   /** The last attempt failed; the next one starts at `run_at`. */
   RETRY: "retry",
 } as const;
 /**
  * Why a queued job cannot be started, or why a running job makes no progress.
  *
- * - `lock`: Another job holds the lock that it needs, for example that of the same Claude session.
+ * - `lock`: Another job holds the lock that it needs, for example that of the same Claude session, or keeps it while it
+ * waits
+ * for a usage limit.
  * - `network`: The network is unavailable.
  * - `rate_limit`: A service refused further requests for now.
  * - `approval`: It is running and waits for the user's decision: `claude.permissions.list`.
+ * - `capacity`: It is due and starts as soon as there is a place for it.  Only the answers of requests tell this.
+ * - `pause`: The queue is paused: `jobs.queue.resume`.  Only the answers of requests tell this.
  * - `retry`: The last attempt failed; the next one starts at `run_at`.
  */
-export type WaitingFor = "lock" | "network" | "rate_limit" | "approval" | "retry";
+export type WaitingFor = "lock" | "network" | "rate_limit" | "approval" | "capacity" | "pause" | "retry";
 
 /** Why a job did not succeed. */
 export interface JobError {
@@ -722,7 +837,11 @@ export interface Session {
   permission_mode: PermissionMode | null;
   allowed_tools: string[];
   system_prompt: string | null;
+  /** Whether a turn that reaches Claude's usage limit goes on by itself when the limit resets; otherwise it fails. */
+  wait_for_limit: boolean;
   status: SessionStatus;
+  /** When the turn of a `limited` session goes on. */
+  resumes_at: string | null;
   /** The live tasks of its turn, oldest first.  While there are background tasks, the turn goes on. */
   tasks: ClaudeTask[];
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
@@ -785,6 +904,9 @@ export type PermissionMode = "default" | "acceptEdits" | "plan" | "dontAsk" | "a
  * - `idle`: No turn is running.
  * - `running`: A turn is running, or only its background tasks are (`tasks`).
  * - `waiting`: Permission requests are open: `claude.permissions.list` with status `open` returns them.
+ * - `limited`: Claude's usage limit was reached.  The turn goes on by itself at `resumes_at`, and later prompts wait
+ * for it;
+ * `claude.sessions.interrupt` cancels it, `jobs.retry` continues it now.
  * - `interrupted`: The last turn was cancelled, or the sidecar ended during it.  The next prompt continues the session.
  */
 export const SessionStatus = {
@@ -794,6 +916,11 @@ export const SessionStatus = {
   RUNNING: "running",
   /** Permission requests are open: `claude.permissions.list` with status `open` returns them. */
   WAITING: "waiting",
+  /**
+   * Claude's usage limit was reached.  The turn goes on by itself at `resumes_at`, and later prompts wait for it;
+   * `claude.sessions.interrupt` cancels it, `jobs.retry` continues it now.
+   */
+  LIMITED: "limited",
   /** The last turn was cancelled, or the sidecar ended during it.  The next prompt continues the session. */
   INTERRUPTED: "interrupted",
 } as const;
@@ -803,9 +930,12 @@ export const SessionStatus = {
  * - `idle`: No turn is running.
  * - `running`: A turn is running, or only its background tasks are (`tasks`).
  * - `waiting`: Permission requests are open: `claude.permissions.list` with status `open` returns them.
+ * - `limited`: Claude's usage limit was reached.  The turn goes on by itself at `resumes_at`, and later prompts wait
+ * for it;
+ * `claude.sessions.interrupt` cancels it, `jobs.retry` continues it now.
  * - `interrupted`: The last turn was cancelled, or the sidecar ended during it.  The next prompt continues the session.
  */
-export type SessionStatus = "idle" | "running" | "waiting" | "interrupted";
+export type SessionStatus = "idle" | "running" | "waiting" | "limited" | "interrupted";
 
 /** A task that Claude has started and that has not ended. */
 export interface ClaudeTask {
@@ -1073,6 +1203,15 @@ export const PermissionDecision = {
 /** The decision about a permission request. */
 export type PermissionDecision = "allow" | "deny";
 
+/** The session of a run. */
+export interface ClaudeRun {
+  job_id: string;
+  /** The session's id in the CLI, as soon as the CLI has a record of it: pass it to a next run to continue. */
+  session_id: string | null;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  started_at: string;
+}
+
 /**
  * The kind of a message.
  *
@@ -1239,27 +1378,29 @@ export interface AtlassianAccountList {
 /** An account at an Atlassian Cloud site.  Its API token is never sent. */
 export interface AtlassianAccount {
   account_id: string;
-  service: AtlassianService;
-  org: string;
-  /** The site: https://example.atlassian.net. */
-  base_url: string;
   email: string;
   status: AccountStatus;
-  /** `token_rejected`, `secret_unreadable` or `site_address_invalid`; `token_expires_soon` while active. */
-  reason: string | null;
+  /** Why the status is not `active`, or why it will not stay so. */
+  reason: AccountReason | null;
   /** Suggested action for the user. */
   hint: string | null;
-  /** The owner's name at the site. */
-  display_name: string | null;
-  scope: AtlassianScope;
-  /** Entered by the user; Atlassian's API does not provide it. */
-  token_expires_at: string | null;
+  /** When it is tried again, while its status is `retrying` or `needs_reauth`. */
+  next_try_at: string | null;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   last_sync_at: string | null;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   created_at: string;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   updated_at: string;
+  service: AtlassianService;
+  org: string;
+  /** The site: https://example.atlassian.net. */
+  base_url: string;
+  /** The owner's name at the site. */
+  display_name: string | null;
+  scope: AtlassianScope;
+  /** Entered by the user; Atlassian's API does not provide it. */
+  token_expires_at: string | null;
 }
 
 /** The Atlassian product of an account. */
@@ -1632,7 +1773,7 @@ export interface ClaudeInstallation {
   problem: string | null;
 }
 
-/** An account was connected, needs the user's attention, or was deleted. */
+/** An account was connected or deleted, was refused by its service, or works again. */
 export interface AccountUpdated {
   /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
   seq: number;
@@ -1641,10 +1782,12 @@ export interface AccountUpdated {
   service: AccountService;
   account_id: string;
   status: AccountStatus;
-  /** A stable identifier of the reason for this status: `token_revoked`, `secret_unreadable`. */
-  reason: string | null;
+  /** Why it has this status. */
+  reason: AccountReason | null;
   /** Suggested action for the user. */
   hint: string | null;
+  /** When it is tried again, while its status is `retrying` or `needs_reauth`. */
+  next_try_at: string | null;
 }
 
 /** The service of an account.  Activity events from it have the same value as their `source`. */
@@ -2073,6 +2216,12 @@ export interface RunClaude {
   timeout_s?: number;
   /** Appended to Claude Code's own system prompt; a resumed session keeps its first one. */
   system_prompt?: string | null;
+  /**
+   * Whether a run that reaches Claude's usage limit goes on by itself when the limit resets; otherwise it fails.
+   *
+   * @default true
+   */
+  wait_for_limit?: boolean;
 }
 
 /** The result of a run. */
@@ -2103,6 +2252,8 @@ export interface TakeTurn {
   prompt: string;
   /** Null for one hour.  The time during which a permission request is open does not count. */
   timeout_s?: number | null;
+  /** Null for the setting of the session. */
+  wait_for_limit?: boolean | null;
 }
 
 /** The result of a turn.  Usage and cost are those of this turn. */
@@ -2317,6 +2468,8 @@ export interface CalendarAccountsUpdateParams {
   past_days?: number | null;
   /** Days, up to ten years. */
   future_days?: number | null;
+  /** The account's credentials; `calendar.providers.list` lists the keys. */
+  credentials?: Record<string, string> | null;
 }
 
 /** Params of `calendar.accounts.delete`. */
@@ -2463,6 +2616,12 @@ export interface ClaudePermissionsRespondParams {
   remember?: boolean;
 }
 
+/** Params of `claude.runs.get`. */
+export interface ClaudeRunsGetParams {
+  /** A job's id (UUIDv7). */
+  job_id: string;
+}
+
 /** Params of `claude.spawn`. */
 export interface ClaudeSpawnParams {
   prompt: string;
@@ -2486,6 +2645,12 @@ export interface ClaudeSpawnParams {
   timeout_s?: number;
   /** Appended to Claude Code's own system prompt; a resumed session keeps its first one. */
   system_prompt?: string | null;
+  /**
+   * Whether a run that reaches Claude's usage limit goes on by itself when the limit resets; otherwise it fails.
+   *
+   * @default true
+   */
+  wait_for_limit?: boolean;
   /**
    * Jobs of higher priority start first; 0 is normal.
    *
@@ -2528,6 +2693,8 @@ export interface ClaudeSessionsCreateParams {
   system_prompt?: string | null;
   /** @default false */
   worktree?: boolean;
+  /** @default true */
+  wait_for_limit?: boolean;
 }
 
 /** Params of `claude.sessions.list`. */
@@ -2559,6 +2726,7 @@ export interface ClaudeSessionsUpdateParams {
   model?: string | null;
   permission_mode?: PermissionMode | null;
   allowed_tools?: string[] | null;
+  wait_for_limit?: boolean | null;
 }
 
 /** Params of `claude.sessions.delete`. */
@@ -2580,6 +2748,7 @@ export interface ClaudeSessionsSendParams {
   priority?: number;
   /** Seconds. */
   timeout_s?: number | null;
+  wait_for_limit?: boolean | null;
 }
 
 /** Params of `claude.sessions.interrupt`. */
@@ -2660,6 +2829,8 @@ export interface ConfluenceAccountsUpdateParams {
   account_id: string;
   /** A name for the site. */
   org?: string | null;
+  /** The site: https://example.atlassian.net.  The address of any of its pages is accepted. */
+  base_url?: string | null;
   /** An API token of the Atlassian account, with or without scopes. */
   api_token?: string | null;
   scope?: AtlassianScope | null;
@@ -2716,6 +2887,8 @@ export interface JiraAccountsUpdateParams {
   account_id: string;
   /** A name for the site. */
   org?: string | null;
+  /** The site: https://example.atlassian.net.  The address of any of its pages is accepted. */
+  base_url?: string | null;
   /** An API token of the Atlassian account, with or without scopes. */
   api_token?: string | null;
   scope?: AtlassianScope | null;
@@ -2937,29 +3110,34 @@ export interface Methods {
   /**
    * Connects an account with the given credentials, which are checked first.
    *
-   * Google accounts are usually connected by `calendar.oauth.google.start` instead.  If the provider has one
-   * account per e-mail address, an existing account with this address is reconnected.  No provider uses `config`.
+   * Google accounts are usually connected by `calendar.oauth.google.start` instead.  A Google account that is
+   * connected already is reconnected; a calendar file that is connected already, by whatever form of its address
+   * or path, is refused with `account_exists`.  No provider uses `config`.
    *
-   * Errors: secrets_locked, calendar_provider_unavailable, calendar_credentials_rejected, calendar_unreachable.
-   * Replaces POST /calendar/accounts.
+   * Errors: secrets_locked, calendar_provider_unavailable, account_exists, credentials_rejected, access_denied,
+   * service_unreachable.  Replaces POST /calendar/accounts.
    */
   "calendar.accounts.create": { params: CalendarAccountsCreateParams; result: CalendarAccount };
   /**
-   * Changes an account's name, or the range of days that is synced.  Another range starts a sync.
+   * Changes an account's name, the range of days that is synced, or its credentials; the latter two start a sync.
    *
-   * Errors: calendar_account_not_found.
+   * New credentials, such as the new secret address of a calendar file, are checked first, and make the account
+   * active.
+   *
+   * Errors: account_not_found, secrets_locked, calendar_provider_unavailable, account_exists, credentials_rejected,
+   * access_denied, service_unreachable.
    */
   "calendar.accounts.update": { params: CalendarAccountsUpdateParams; result: CalendarAccount };
   /**
    * Revokes an account's sign-in, and deletes the account with its calendars and events, also from the feed.
    *
-   * Errors: calendar_account_not_found.  Replaces DELETE /calendar/accounts/{id}.
+   * Errors: account_not_found.  Replaces DELETE /calendar/accounts/{id}.
    */
   "calendar.accounts.delete": { params: CalendarAccountsDeleteParams; result: CalendarAccountDeleted };
   /**
    * Starts a sync, and returns its job.  Without `full`, returns the queued or running sync if there is one.
    *
-   * Errors: calendar_account_not_found.  Replaces POST /calendar/accounts/{id}/sync.
+   * Errors: account_not_found.  Replaces POST /calendar/accounts/{id}/sync.
    */
   "calendar.accounts.sync": { params: CalendarAccountsSyncParams; result: Job };
   /**
@@ -2977,7 +3155,7 @@ export interface Methods {
   /**
    * Returns a calendar account.
    *
-   * Errors: calendar_account_not_found.  Replaces GET /calendar/accounts/{id}.
+   * Errors: account_not_found.  Replaces GET /calendar/accounts/{id}.
    */
   "calendar.accounts.get": { params: CalendarAccountsGetParams; result: CalendarAccount };
   /**
@@ -2999,8 +3177,7 @@ export interface Methods {
    *
    * Open the loopback port before this call; Google redirects to exactly this `redirect_uri`.
    *
-   * Errors: calendar_account_not_found, google_client_missing, secrets_locked.  Replaces POST
-   * /calendar/oauth/google/start.
+   * Errors: account_not_found, google_client_missing, secrets_locked.  Replaces POST /calendar/oauth/google/start.
    */
   "calendar.oauth.google.start": { params: CalendarOauthGoogleStartParams; result: SignInStarted };
   /**
@@ -3013,12 +3190,11 @@ export interface Methods {
   /**
    * Connects the account, reads its list of calendars, and queues its first sync.
    *
-   * An existing account with the same e-mail address is reconnected.  After `calendar_unreachable`, call it again.
+   * An existing account with the same e-mail address is reconnected.  After `service_unreachable`, call it again.
    *
-   * Errors: calendar_account_not_found, sign_in_unknown, sign_in_expired, sign_in_used, sign_in_incomplete,
-   * sign_in_denied, sign_in_blocked, sign_in_scope_missing, sign_in_account_mismatch, sign_in_failed,
-   * google_client_missing, google_client_rejected, calendar_unreachable, secrets_locked.  Replaces POST
-   * /calendar/oauth/google/complete.
+   * Errors: account_not_found, sign_in_unknown, sign_in_expired, sign_in_used, sign_in_incomplete, sign_in_denied,
+   * sign_in_blocked, sign_in_scope_missing, sign_in_account_mismatch, sign_in_failed, google_client_missing,
+   * google_client_rejected, service_unreachable, secrets_locked.  Replaces POST /calendar/oauth/google/complete.
    */
   "calendar.oauth.google.complete": { params: CalendarOauthGoogleCompleteParams; result: CalendarAccount };
   /**
@@ -3065,6 +3241,12 @@ export interface Methods {
    * Errors: permission_not_found, permission_already_resolved, payload_too_large.
    */
   "claude.permissions.respond": { params: ClaudePermissionsRespondParams; result: PermissionRequest };
+  /**
+   * Returns a run that has begun.
+   *
+   * Errors: run_not_found.
+   */
+  "claude.runs.get": { params: ClaudeRunsGetParams; result: ClaudeRun };
   /**
    * Queues a run as a job of type `claude.run`; the job's result is a `ClaudeRunResult`.
    *
@@ -3126,7 +3308,9 @@ export interface Methods {
    */
   "claude.sessions.send": { params: ClaudeSessionsSendParams; result: Job };
   /**
-   * Cancels the running turn; queued turns run next.  `claude.session_updated` is sent when it has ended.
+   * Cancels the turn that is running or waits for a usage limit; queued turns run next.
+   *
+   * `claude.session_updated` is sent when it has ended.
    *
    * Errors: session_not_found.
    */
@@ -3173,31 +3357,34 @@ export interface Methods {
    * Checks the credentials at the site, stores the account and queues its first sync.
    *
    * Tokens with and without scopes are accepted: the former work through api.atlassian.com only, the latter at the
-   * site only.  The same token can be used for the other product, by a second account.
+   * site only.  The same token can be used for the other product, by a second account.  A user's account at a site
+   * is connected once per product, by whichever of the site's addresses.
    *
-   * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
-   * Replaces POST /confluence/accounts.
+   * Errors: site_address_invalid, account_exists, credentials_rejected, access_denied, service_unreachable,
+   * secrets_locked.  Replaces POST /confluence/accounts.
    */
   "confluence.accounts.create": { params: ConfluenceAccountsCreateParams; result: AtlassianAccount };
   /**
    * Changes the given fields.
    *
-   * A new token is checked at the site first.  It makes an account with status `needs_reauth` active, and clears
-   * `token_expires_at` unless that is given, too.  After a change of `scope` the next sync starts over.
+   * A new token or address is checked at the site first, and makes the account active.  `base_url` is the new
+   * address of the same site, if it was renamed; another site is refused with `site_address_invalid`.  A new token
+   * clears `token_expires_at` unless that is given, too.  After a change of `scope` the next sync starts over.
    *
-   * Errors: atlassian_account_not_found, credentials_rejected, site_unavailable, site_address_invalid, secrets_locked.
+   * Errors: account_not_found, site_address_invalid, account_exists, credentials_rejected, access_denied,
+   * service_unreachable, secrets_locked.
    */
   "confluence.accounts.update": { params: ConfluenceAccountsUpdateParams; result: AtlassianAccount };
   /**
    * Deletes an account with its token, schedule and events.  The token remains valid at Atlassian.
    *
-   * Errors: atlassian_account_not_found.  Replaces DELETE /confluence/accounts/{id}.
+   * Errors: account_not_found.  Replaces DELETE /confluence/accounts/{id}.
    */
   "confluence.accounts.delete": { params: ConfluenceAccountsDeleteParams; result: AtlassianAccountDeleted };
   /**
    * Starts a sync and returns its job, or that of an unfinished sync unless `full` is set.
    *
-   * Errors: atlassian_account_not_found.  Replaces POST /confluence/accounts/{id}/sync.
+   * Errors: account_not_found.  Replaces POST /confluence/accounts/{id}/sync.
    */
   "confluence.accounts.sync": { params: ConfluenceAccountsSyncParams; result: Job };
   /** Returns the durable notifications after `after_seq`, oldest first, in pages of at most 4 MiB. */
@@ -3212,31 +3399,34 @@ export interface Methods {
    * Checks the credentials at the site, stores the account and queues its first sync.
    *
    * Tokens with and without scopes are accepted: the former work through api.atlassian.com only, the latter at the
-   * site only.  The same token can be used for the other product, by a second account.
+   * site only.  The same token can be used for the other product, by a second account.  A user's account at a site
+   * is connected once per product, by whichever of the site's addresses.
    *
-   * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
-   * Replaces POST /jira/accounts.
+   * Errors: site_address_invalid, account_exists, credentials_rejected, access_denied, service_unreachable,
+   * secrets_locked.  Replaces POST /jira/accounts.
    */
   "jira.accounts.create": { params: JiraAccountsCreateParams; result: AtlassianAccount };
   /**
    * Changes the given fields.
    *
-   * A new token is checked at the site first.  It makes an account with status `needs_reauth` active, and clears
-   * `token_expires_at` unless that is given, too.  After a change of `scope` the next sync starts over.
+   * A new token or address is checked at the site first, and makes the account active.  `base_url` is the new
+   * address of the same site, if it was renamed; another site is refused with `site_address_invalid`.  A new token
+   * clears `token_expires_at` unless that is given, too.  After a change of `scope` the next sync starts over.
    *
-   * Errors: atlassian_account_not_found, credentials_rejected, site_unavailable, site_address_invalid, secrets_locked.
+   * Errors: account_not_found, site_address_invalid, account_exists, credentials_rejected, access_denied,
+   * service_unreachable, secrets_locked.
    */
   "jira.accounts.update": { params: JiraAccountsUpdateParams; result: AtlassianAccount };
   /**
    * Deletes an account with its token, schedule and events.  The token remains valid at Atlassian.
    *
-   * Errors: atlassian_account_not_found.  Replaces DELETE /jira/accounts/{id}.
+   * Errors: account_not_found.  Replaces DELETE /jira/accounts/{id}.
    */
   "jira.accounts.delete": { params: JiraAccountsDeleteParams; result: AtlassianAccountDeleted };
   /**
    * Starts a sync and returns its job, or that of an unfinished sync unless `full` is set.
    *
-   * Errors: atlassian_account_not_found.  Replaces POST /jira/accounts/{id}/sync.
+   * Errors: account_not_found.  Replaces POST /jira/accounts/{id}/sync.
    */
   "jira.accounts.sync": { params: JiraAccountsSyncParams; result: Job };
   /**
@@ -3412,29 +3602,34 @@ export interface NestedMethods<Options> {
       /**
        * Connects an account with the given credentials, which are checked first.
        *
-       * Google accounts are usually connected by `calendar.oauth.google.start` instead.  If the provider has one
-       * account per e-mail address, an existing account with this address is reconnected.  No provider uses `config`.
+       * Google accounts are usually connected by `calendar.oauth.google.start` instead.  A Google account that is
+       * connected already is reconnected; a calendar file that is connected already, by whatever form of its address
+       * or path, is refused with `account_exists`.  No provider uses `config`.
        *
-       * Errors: secrets_locked, calendar_provider_unavailable, calendar_credentials_rejected, calendar_unreachable.
-       * Replaces POST /calendar/accounts.
+       * Errors: secrets_locked, calendar_provider_unavailable, account_exists, credentials_rejected, access_denied,
+       * service_unreachable.  Replaces POST /calendar/accounts.
        */
       readonly create: ((params: CalendarAccountsCreateParams, options?: Options) => Promise<CalendarAccount>);
       /**
-       * Changes an account's name, or the range of days that is synced.  Another range starts a sync.
+       * Changes an account's name, the range of days that is synced, or its credentials; the latter two start a sync.
        *
-       * Errors: calendar_account_not_found.
+       * New credentials, such as the new secret address of a calendar file, are checked first, and make the account
+       * active.
+       *
+       * Errors: account_not_found, secrets_locked, calendar_provider_unavailable, account_exists, credentials_rejected,
+       * access_denied, service_unreachable.
        */
       readonly update: ((params: CalendarAccountsUpdateParams, options?: Options) => Promise<CalendarAccount>);
       /**
        * Revokes an account's sign-in, and deletes the account with its calendars and events, also from the feed.
        *
-       * Errors: calendar_account_not_found.  Replaces DELETE /calendar/accounts/{id}.
+       * Errors: account_not_found.  Replaces DELETE /calendar/accounts/{id}.
        */
       readonly delete: ((params: CalendarAccountsDeleteParams, options?: Options) => Promise<CalendarAccountDeleted>);
       /**
        * Starts a sync, and returns its job.  Without `full`, returns the queued or running sync if there is one.
        *
-       * Errors: calendar_account_not_found.  Replaces POST /calendar/accounts/{id}/sync.
+       * Errors: account_not_found.  Replaces POST /calendar/accounts/{id}/sync.
        */
       readonly sync: ((params: CalendarAccountsSyncParams, options?: Options) => Promise<Job>);
       /**
@@ -3446,7 +3641,7 @@ export interface NestedMethods<Options> {
       /**
        * Returns a calendar account.
        *
-       * Errors: calendar_account_not_found.  Replaces GET /calendar/accounts/{id}.
+       * Errors: account_not_found.  Replaces GET /calendar/accounts/{id}.
        */
       readonly get: ((params: CalendarAccountsGetParams, options?: Options) => Promise<CalendarAccount>);
     };
@@ -3481,7 +3676,7 @@ export interface NestedMethods<Options> {
          *
          * Open the loopback port before this call; Google redirects to exactly this `redirect_uri`.
          *
-         * Errors: calendar_account_not_found, google_client_missing, secrets_locked.  Replaces POST
+         * Errors: account_not_found, google_client_missing, secrets_locked.  Replaces POST
          * /calendar/oauth/google/start.
          */
         readonly start: ((params: CalendarOauthGoogleStartParams, options?: Options) => Promise<SignInStarted>);
@@ -3495,12 +3690,11 @@ export interface NestedMethods<Options> {
         /**
          * Connects the account, reads its list of calendars, and queues its first sync.
          *
-         * An existing account with the same e-mail address is reconnected.  After `calendar_unreachable`, call it
-         * again.
+         * An existing account with the same e-mail address is reconnected.  After `service_unreachable`, call it again.
          *
-         * Errors: calendar_account_not_found, sign_in_unknown, sign_in_expired, sign_in_used, sign_in_incomplete,
+         * Errors: account_not_found, sign_in_unknown, sign_in_expired, sign_in_used, sign_in_incomplete,
          * sign_in_denied, sign_in_blocked, sign_in_scope_missing, sign_in_account_mismatch, sign_in_failed,
-         * google_client_missing, google_client_rejected, calendar_unreachable, secrets_locked.  Replaces POST
+         * google_client_missing, google_client_rejected, service_unreachable, secrets_locked.  Replaces POST
          * /calendar/oauth/google/complete.
          */
         readonly complete: ((params: CalendarOauthGoogleCompleteParams, options?: Options) => Promise<CalendarAccount>);
@@ -3586,7 +3780,9 @@ export interface NestedMethods<Options> {
        */
       readonly send: ((params: ClaudeSessionsSendParams, options?: Options) => Promise<Job>);
       /**
-       * Cancels the running turn; queued turns run next.  `claude.session_updated` is sent when it has ended.
+       * Cancels the turn that is running or waits for a usage limit; queued turns run next.
+       *
+       * `claude.session_updated` is sent when it has ended.
        *
        * Errors: session_not_found.
        */
@@ -3617,6 +3813,14 @@ export interface NestedMethods<Options> {
        * Errors: permission_not_found, permission_already_resolved, payload_too_large.
        */
       readonly respond: ((params: ClaudePermissionsRespondParams, options?: Options) => Promise<PermissionRequest>);
+    };
+    readonly runs: {
+      /**
+       * Returns a run that has begun.
+       *
+       * Errors: run_not_found.
+       */
+      readonly get: ((params: ClaudeRunsGetParams, options?: Options) => Promise<ClaudeRun>);
     };
     /**
      * Queues a run as a job of type `claude.run`; the job's result is a `ClaudeRunResult`.
@@ -3676,32 +3880,34 @@ export interface NestedMethods<Options> {
        * Checks the credentials at the site, stores the account and queues its first sync.
        *
        * Tokens with and without scopes are accepted: the former work through api.atlassian.com only, the latter at the
-       * site only.  The same token can be used for the other product, by a second account.
+       * site only.  The same token can be used for the other product, by a second account.  A user's account at a site
+       * is connected once per product, by whichever of the site's addresses.
        *
-       * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
-       * Replaces POST /confluence/accounts.
+       * Errors: site_address_invalid, account_exists, credentials_rejected, access_denied, service_unreachable,
+       * secrets_locked.  Replaces POST /confluence/accounts.
        */
       readonly create: ((params: ConfluenceAccountsCreateParams, options?: Options) => Promise<AtlassianAccount>);
       /**
        * Changes the given fields.
        *
-       * A new token is checked at the site first.  It makes an account with status `needs_reauth` active, and clears
-       * `token_expires_at` unless that is given, too.  After a change of `scope` the next sync starts over.
+       * A new token or address is checked at the site first, and makes the account active.  `base_url` is the new
+       * address of the same site, if it was renamed; another site is refused with `site_address_invalid`.  A new token
+       * clears `token_expires_at` unless that is given, too.  After a change of `scope` the next sync starts over.
        *
-       * Errors: atlassian_account_not_found, credentials_rejected, site_unavailable, site_address_invalid,
-       * secrets_locked.
+       * Errors: account_not_found, site_address_invalid, account_exists, credentials_rejected, access_denied,
+       * service_unreachable, secrets_locked.
        */
       readonly update: ((params: ConfluenceAccountsUpdateParams, options?: Options) => Promise<AtlassianAccount>);
       /**
        * Deletes an account with its token, schedule and events.  The token remains valid at Atlassian.
        *
-       * Errors: atlassian_account_not_found.  Replaces DELETE /confluence/accounts/{id}.
+       * Errors: account_not_found.  Replaces DELETE /confluence/accounts/{id}.
        */
       readonly delete: ((params: ConfluenceAccountsDeleteParams, options?: Options) => Promise<AtlassianAccountDeleted>);
       /**
        * Starts a sync and returns its job, or that of an unfinished sync unless `full` is set.
        *
-       * Errors: atlassian_account_not_found.  Replaces POST /confluence/accounts/{id}/sync.
+       * Errors: account_not_found.  Replaces POST /confluence/accounts/{id}/sync.
        */
       readonly sync: ((params: ConfluenceAccountsSyncParams, options?: Options) => Promise<Job>);
     };
@@ -3722,32 +3928,34 @@ export interface NestedMethods<Options> {
        * Checks the credentials at the site, stores the account and queues its first sync.
        *
        * Tokens with and without scopes are accepted: the former work through api.atlassian.com only, the latter at the
-       * site only.  The same token can be used for the other product, by a second account.
+       * site only.  The same token can be used for the other product, by a second account.  A user's account at a site
+       * is connected once per product, by whichever of the site's addresses.
        *
-       * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
-       * Replaces POST /jira/accounts.
+       * Errors: site_address_invalid, account_exists, credentials_rejected, access_denied, service_unreachable,
+       * secrets_locked.  Replaces POST /jira/accounts.
        */
       readonly create: ((params: JiraAccountsCreateParams, options?: Options) => Promise<AtlassianAccount>);
       /**
        * Changes the given fields.
        *
-       * A new token is checked at the site first.  It makes an account with status `needs_reauth` active, and clears
-       * `token_expires_at` unless that is given, too.  After a change of `scope` the next sync starts over.
+       * A new token or address is checked at the site first, and makes the account active.  `base_url` is the new
+       * address of the same site, if it was renamed; another site is refused with `site_address_invalid`.  A new token
+       * clears `token_expires_at` unless that is given, too.  After a change of `scope` the next sync starts over.
        *
-       * Errors: atlassian_account_not_found, credentials_rejected, site_unavailable, site_address_invalid,
-       * secrets_locked.
+       * Errors: account_not_found, site_address_invalid, account_exists, credentials_rejected, access_denied,
+       * service_unreachable, secrets_locked.
        */
       readonly update: ((params: JiraAccountsUpdateParams, options?: Options) => Promise<AtlassianAccount>);
       /**
        * Deletes an account with its token, schedule and events.  The token remains valid at Atlassian.
        *
-       * Errors: atlassian_account_not_found.  Replaces DELETE /jira/accounts/{id}.
+       * Errors: account_not_found.  Replaces DELETE /jira/accounts/{id}.
        */
       readonly delete: ((params: JiraAccountsDeleteParams, options?: Options) => Promise<AtlassianAccountDeleted>);
       /**
        * Starts a sync and returns its job, or that of an unfinished sync unless `full` is set.
        *
-       * Errors: atlassian_account_not_found.  Replaces POST /jira/accounts/{id}/sync.
+       * Errors: account_not_found.  Replaces POST /jira/accounts/{id}/sync.
        */
       readonly sync: ((params: JiraAccountsSyncParams, options?: Options) => Promise<Job>);
     };
@@ -3887,7 +4095,7 @@ export interface ClientNotifications {
 
 /** Notifications from the sidecar. */
 export interface Notifications {
-  /** An account was connected, needs the user's attention, or was deleted. */
+  /** An account was connected or deleted, was refused by its service, or works again. */
   "accounts.updated": AccountUpdated;
   /** The feed changed: the number of events of one account, and the newest added or updated ones (at most 50). */
   "activity.changed": ActivityChanged;
@@ -3992,6 +4200,7 @@ export const METHOD_NAMES = [
   "claude.sessions.export",
   "claude.permissions.list",
   "claude.permissions.respond",
+  "claude.runs.get",
   "claude.spawn",
   "claude.messages.search",
   "claude.sessions.create",
@@ -4102,15 +4311,13 @@ export const JOB_TYPE_NAMES = [
 
 /** Values of `error.data.kind`.  Compare them, not messages. */
 export type ErrorKind =
-  | "atlassian_account_not_found"
-  | "atlassian_account_exists"
-  | "site_address_invalid"
+  | "account_not_found"
+  | "account_exists"
   | "credentials_rejected"
-  | "site_unavailable"
+  | "access_denied"
+  | "service_unreachable"
+  | "site_address_invalid"
   | "calendar_provider_unavailable"
-  | "calendar_credentials_rejected"
-  | "calendar_unreachable"
-  | "calendar_account_not_found"
   | "calendar_not_found"
   | "google_client_missing"
   | "google_client_rejected"
@@ -4126,6 +4333,7 @@ export type ErrorKind =
   | "conversation_not_found"
   | "permission_not_found"
   | "permission_already_resolved"
+  | "run_not_found"
   | "session_not_found"
   | "task_not_found"
   | "parse_error"
@@ -4155,24 +4363,20 @@ export type ErrorKind =
   | "backup_unusable";
 
 export const ERROR_CODES = {
-  /** No account of this product has this id. */
-  atlassian_account_not_found: 4049,
-  /** An account with this site and e-mail address already exists. */
-  atlassian_account_exists: 4094,
+  /** No account of this service has this id. */
+  account_not_found: 4043,
+  /** It is connected already; details has the `account_id` of its account. */
+  account_exists: 4094,
+  /** The service rejected the credentials. */
+  credentials_rejected: 4012,
+  /** The service denies the access, whatever the credentials: it may not allow this network. */
+  access_denied: 4034,
+  /** The credentials could not be checked: the service could not be reached, or did not answer as it should. */
+  service_unreachable: 5023,
   /** The address is not an Atlassian site. */
   site_address_invalid: 4222,
-  /** The site rejected this e-mail address and API token. */
-  credentials_rejected: 4012,
-  /** The credentials could not be checked: the site did not respond. */
-  site_unavailable: 5023,
   /** The calendar provider is not available; see `calendar.providers.list`. */
   calendar_provider_unavailable: 4223,
-  /** The calendar provider rejected the credentials. */
-  calendar_credentials_rejected: 4013,
-  /** The calendar provider could not be reached. */
-  calendar_unreachable: 5024,
-  /** No calendar account has this id. */
-  calendar_account_not_found: 4043,
   /** The account has no calendar with this id. */
   calendar_not_found: 4047,
   /** No Google OAuth client is configured: set GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET. */
@@ -4203,6 +4407,8 @@ export const ERROR_CODES = {
   permission_not_found: 4046,
   /** The permission request was already answered or cancelled. */
   permission_already_resolved: 4092,
+  /** No run has this job id, or it began more than 90 days ago. */
+  run_not_found: 4051,
   /** No Claude session has this id. */
   session_not_found: 4045,
   /** The job has no live task with this id. */
