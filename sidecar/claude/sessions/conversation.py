@@ -13,7 +13,7 @@ from sidecar_protocol.contract import Encoded
 from sidecar_protocol.errors import InvalidParams
 
 from sidecar.claude.records.reading import Entry
-from sidecar.claude.sessions.handover import ELSEWHERE, Handover, hand_over
+from sidecar.claude.sessions.handover import ELSEWHERE, MAX_MESSAGES, Handover, hand_over
 from sidecar.claude.sessions.journal import NOT_STORED, SessionJournal
 from sidecar.claude.sessions.messages import NewMessage
 from sidecar.claude.sessions.session_settings import NewSession, SessionUpdate
@@ -120,7 +120,7 @@ class ConversationJournal:
     def clear(self, session_id: str, job_id: str, raw: str) -> None:
         """Leaves the conversation for a new one that knows none of the messages so far."""
         with self._database.write_or_log(NOT_STORED):
-            self.begin_anew(session_id)
+            self._leave(session_id, Place(None, None))
             seq = self._sessions.add_message(session_id, job_id, NewMessage(MessageKind.CLEARED, CLEARED, raw=raw))
             if seq is not None:
                 self._record(session_id, seq, Place(None, None))
@@ -128,26 +128,24 @@ class ConversationJournal:
     def begin_anew(self, session_id: str) -> None:
         """Leaves the conversation, for example if the CLI has no record of it: the next process begins a new one."""
         with self._database.write_or_log(NOT_STORED):
-            self._sessions.assign(session_id, "claude_session_id = NULL", "has_process = 1")
-            self._set_fork(session_id, Place(None, None))
+            self._leave(session_id, Place(None, None), "has_process = 1")
 
     def branch_off(self, session_id: str, claude_session_id: str, claude_uuid: str) -> None:
         """Lets the next process begin a copy of a conversation up to a record; messages after it are handed over."""
         with self._database.write():
-            self.begin_anew(session_id)
-            self._set_fork(session_id, Place(claude_session_id, claude_uuid))
+            self._leave(session_id, Place(claude_session_id, claude_uuid))
 
     def hand_over(self, session_id: str, job_id: str, start: Conversation) -> Handover | None:
         """Returns the messages before a turn's that its new process will not know; None if Claude said none of them."""
         store = self._sessions.store
         if start.resumed is None:
             after = self._cleared_before(session_id, store.last_position(session_id))
-            return hand_over(*store.said_before(session_id, job_id, after))
+            return hand_over(*store.said_before(session_id, job_id, after, MAX_MESSAGES))
         if start.resume_at is None:
             return None
         sql = "SELECT max(seq) FROM claude_records WHERE session_id = ? AND claude_uuid = ?"
         after = self._database.value(sql, (session_id, start.resume_at)) or 0
-        return hand_over(*store.said_before(session_id, job_id, after), ELSEWHERE)
+        return hand_over(*store.said_before(session_id, job_id, after, MAX_MESSAGES), ELSEWHERE)
 
     def enter_worktree(self, session_id: str, cwd: str) -> None:
         """Stores the folder of the git worktree that the CLI has created."""
@@ -225,6 +223,11 @@ class ConversationJournal:
         """Returns the position of the last message up to `last` at which the conversation was cleared; 0 for none."""
         sql = "SELECT max(seq) FROM claude_records WHERE session_id = ? AND seq <= ? AND claude_uuid IS NULL"
         return self._database.value(sql, (session_id, last)) or 0
+
+    def _leave(self, session_id: str, fork: Place, *more: str) -> None:
+        """Leaves the conversation; the next process begins a new one, or a copy of another up to a record."""
+        self._sessions.assign(session_id, "claude_session_id = NULL", *more)
+        self._set_fork(session_id, fork)
 
     def _set_fork(self, session_id: str, place: Place) -> None:
         self._database.execute(

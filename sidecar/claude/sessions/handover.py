@@ -9,6 +9,7 @@ from sidecar_protocol.claude.sessions import MessageKind
 
 from sidecar.json_reader import get_objects, parse_object
 
+MAX_MESSAGES: Final = 1_000
 TOTAL_CHARS: Final = 100_000
 """Maximum length of all messages, about 25,000 tokens."""
 MESSAGE_CHARS: Final = 8_000
