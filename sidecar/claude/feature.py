@@ -26,7 +26,7 @@ from sidecar.claude.service import ClaudeService, PermissionsService, SessionsSe
 from sidecar.claude.sessions.conversation import ConversationJournal
 from sidecar.claude.sessions.elsewhere import Elsewhere
 from sidecar.claude.sessions.export import ExportHandler, ExportService
-from sidecar.claude.sessions.journal import SessionJournal, SessionStore, search_index
+from sidecar.claude.sessions.journal import SessionJournal, SessionStore
 from sidecar.claude.sessions.limit_waits import LimitWaits
 from sidecar.claude.sessions.search import SearchService
 from sidecar.claude.sessions.turns import TurnHandler
@@ -39,8 +39,7 @@ from sidecar.runtime import Feature, Runtime
 def make(runtime: Runtime) -> Feature:
     database, settings = runtime.database, runtime.settings
     store, usage, table = SessionStore(database), UsageStore(database, runtime.clock), ProcessTable(database)
-    index = search_index(database)
-    index.prepare()
+    store.index.prepare()
     sessions = SessionJournal(runtime, store, usage)
     conversations, permissions = ConversationJournal(runtime, sessions), PermissionJournal(runtime, sessions)
     pool = ProcessPool(on_ended=sessions.process_ended, is_draining=runtime.is_draining)
@@ -65,7 +64,7 @@ def make(runtime: Runtime) -> Feature:
             ConversationsService(launcher.records, store, conversations, elsewhere, pool),
             TasksService(live),
             RunsService(run_store),
-            SearchService(store, index, runtime.clock),
+            SearchService(store, store.index, runtime.clock),
             ExportService(store),
             UsageService(usage),
         ),
@@ -74,7 +73,7 @@ def make(runtime: Runtime) -> Feature:
             in_pool(TakeTurn, turns, withdrawn=limit_waits.turn_withdrawn),
             Registration(ExportSession, exports),
         ),
-        indexes=(index,),
+        indexes=(store.index,),
         program=doctor.program,
         prepare=recovery.recover,
         run=pool.run,
