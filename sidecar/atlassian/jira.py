@@ -63,8 +63,9 @@ class JiraSource:
         names = {remote_id(item.object_id): item.shown_as for item in objects if item.shown_as is not None}
         removed = {remote_id(item.object_id) for item in objects if item.is_removed}
         found = await self._reader.read(ids, ["updated"], names, removed)
-        keys = {f"issue:{issue_id}": get_string(issue, "key") for issue_id, issue in found.issues.items()}
-        return Looked(keys, {f"issue:{issue_id}" for issue_id in found.gone})
+        # The search finds the owner's changes only: what others did to the owner's comments is noticed here.
+        there = {f"issue:{issue_id}": _listed(issue_id, issue) for issue_id, issue in found.issues.items()}
+        return Looked(there, {f"issue:{issue_id}" for issue_id in found.gone})
 
     async def _fetched(
         self,
