@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import Any, Final
 
 from sidecar.atlassian.fields import by_id, get_string, get_time_ms
@@ -83,7 +84,8 @@ class JiraSource:
             history.items |= (await self._reader.history(issue_id, name)).items
         comments = await self._reader.parts(issue, issue_id, "comment", name, known["comment"])
         worklogs = await self._reader.parts(issue, issue_id, "worklog", name, known["worklog"])
-        events = IssueEvents(self._context, issue_id, issue)
+        parts = chain(history.items.values(), comments.items.values(), worklogs.items.values())
+        events = IssueEvents(self._context, issue_id, issue, parts)
         if not (is_short and known["created"]):
             events.add_created()
         for entry in history.items.values():
