@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import Any, Final
 
 from sidecar.atlassian.fields import by_id, get_string, get_time_ms
@@ -63,8 +64,9 @@ class JiraSource:
         names = {remote_id(item.object_id): item.shown_as for item in objects if item.shown_as is not None}
         removed = {remote_id(item.object_id) for item in objects if item.is_removed}
         found = await self._reader.read(ids, ["updated"], names, removed)
-        keys = {f"issue:{issue_id}": get_string(issue, "key") for issue_id, issue in found.issues.items()}
-        return Looked(keys, {f"issue:{issue_id}" for issue_id in found.gone})
+        # The search finds the owner's changes only: what others did to the owner's comments is noticed here.
+        there = {f"issue:{issue_id}": _listed(issue_id, issue) for issue_id, issue in found.issues.items()}
+        return Looked(there, {f"issue:{issue_id}" for issue_id in found.gone})
 
     async def _fetched(
         self,
@@ -82,7 +84,8 @@ class JiraSource:
             history.items |= (await self._reader.history(issue_id, name)).items
         comments = await self._reader.parts(issue, issue_id, "comment", name, known["comment"])
         worklogs = await self._reader.parts(issue, issue_id, "worklog", name, known["worklog"])
-        events = IssueEvents(self._context, issue_id, issue)
+        parts = chain(history.items.values(), comments.items.values(), worklogs.items.values())
+        events = IssueEvents(self._context, issue_id, issue, parts)
         if not (is_short and known["created"]):
             events.add_created()
         for entry in history.items.values():

@@ -18,13 +18,14 @@ WORKLOG_FIELDS: Final = frozenset(
 
 
 class IssueEvents:
-    """Collects the events of one issue."""
+    """Collects the events of one issue; `parts` are its comments, worklogs and history entries."""
 
-    def __init__(self, context: SyncContext, issue_id: str, issue: Any) -> None:
+    def __init__(self, context: SyncContext, issue_id: str, issue: Any, parts: Iterable[Mapping[str, Any]]) -> None:
         self.events: list[FeedEvent] = []
         self._context = context
         self._object_id = f"issue:{issue_id}"
         self._fields = get_object(issue, "fields")
+        self._names = _names(context, get(self._fields, "creator"), *(get(part, "author") for part in parts))
         key = get_string(issue, "key") or issue_id
         self._base: dict[str, Any] = {
             "title": f"{key} {get_string(self._fields, 'summary') or ''}".strip(),
@@ -40,9 +41,12 @@ class IssueEvents:
         fields = {**self._base, "actor": actor, **fields}
         self.events += self._context.events(self._object_id, suffix, event_type, at_ms, author_id, **fields)
 
+    def _text(self, document: object) -> str | None:
+        return adf_text(document, DESCRIPTION_CHARS, self._names) or None
+
     def add_created(self) -> None:
         at_ms, author = get_time_ms(self._fields, "created"), get(self._fields, "creator")
-        text, parent = _text(get(self._fields, "description")), get_string(self._fields, "parent", "key")
+        text, parent = self._text(get(self._fields, "description")), get_string(self._fields, "parent", "key")
         links = () if parent is None else (parent,)
         self._add("created", "issue_created", at_ms, author, description=text, links=links)
 
@@ -79,7 +83,11 @@ class IssueEvents:
     def add_comment(self, comment: Mapping[str, Any]) -> None:
         comment_id = get_string(comment, "id")
         if comment_id is not None:
-            at_ms, author, text = get_time_ms(comment, "created"), get(comment, "author"), _text(get(comment, "body"))
+            at_ms, author, text = (
+                get_time_ms(comment, "created"),
+                get(comment, "author"),
+                self._text(get(comment, "body")),
+            )
             url = f"{self._base['url']}?focusedCommentId={comment_id}"
             self._add(f"comment:{comment_id}", "issue_commented", at_ms, author, description=text, url=url)
 
@@ -88,7 +96,7 @@ class IssueEvents:
         if worklog_id is None or started_ms is None:
             return
         spent_s = get_count(worklog, "timeSpentSeconds") or 0
-        comment = _text(get(worklog, "comment"))
+        comment = self._text(get(worklog, "comment"))
         self._add(
             f"worklog:{worklog_id}",
             "issue_worklogged",
@@ -106,8 +114,11 @@ def _deleted_time(history: Mapping[str, Any]) -> str | None:
     return next((get_string(item, "fromString") for name, item in named if name.casefold() == "worklogtimespent"), None)
 
 
-def _text(document: object) -> str | None:
-    return adf_text(document, DESCRIPTION_CHARS) or None
+def _names(context: SyncContext, *people: object) -> dict[str, str]:
+    """Returns the names of people by account id, for mentions without a name."""
+    names = {get_string(person, "accountId"): get_string(person, "displayName") for person in people}
+    names[context.owner.atlassian_account_id] = context.owner.display_name
+    return {user_id: name for user_id, name in names.items() if user_id is not None and name is not None}
 
 
 def _change(item: Mapping[str, Any]) -> str:

@@ -72,8 +72,8 @@ class Fetched:
 class Looked(NamedTuple):
     """Whether stored objects are still there.  Those in neither collection are unknown."""
 
-    shown_as: dict[str, str | None]
-    """The objects that are there: `shown_as` of `FetchedObject`, by id."""
+    there: dict[str, ListedObject]
+    """What is there, by id, as a search would list it now."""
     gone: set[str]
 
 
@@ -171,6 +171,11 @@ class Source(Protocol):
 
     async def look(self, objects: Sequence[SyncedObject]) -> Looked:
         """Returns which of these objects the site still shows."""
+
+
+def listed_again(item: SyncedObject) -> ListedObject:
+    """Returns a stored object as if it had been listed without a change."""
+    return ListedObject(item.object_id, item.remote_updated, None, item.parent_id, item.shown_as, item.shown_as)
 
 
 def remote_id(object_id: str) -> str:
