@@ -73,7 +73,7 @@ class Looked(NamedTuple):
     """Whether stored objects are still there.  Those in neither collection are unknown."""
 
     there: dict[str, ListedObject]
-    """What is there, by id, as a search would list it now."""
+    """Those that are there, by id, as a search would list them now."""
     gone: set[str]
 
 
