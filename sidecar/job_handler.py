@@ -3,7 +3,7 @@
 A feature implements `JobHandler` and lists it in its `Feature.registrations`; it never imports the jobs feature.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -20,7 +20,8 @@ class JobFailed(Exception):
 
     `kind` is a stable identifier for programs (`executable_missing`), `hint` names the next step for the user, and
     `details` is JSON for bug reports.  None of them may contain a secret.  A `retryable` failure is retried while the
-    job has attempts left, but not before `retry_after_s` if the remote server asked for a delay.
+    job has attempts left, but not before `retry_after_s` if the remote server asked for a delay.  The job of an
+    `interrupted` one ends as `interrupted`: its work was begun and cannot be continued.
     """
 
     message: str
@@ -29,6 +30,7 @@ class JobFailed(Exception):
     hint: str | None = None
     retryable: bool = False
     retry_after_s: float | None = None
+    interrupted: bool = False
     details: Mapping[str, object] | None = None
 
 
@@ -37,12 +39,14 @@ class JobSnoozed(Exception):
     """Raised by a handler whose job cannot run now, without a fault of its own: offline, rate limited.
 
     The job is queued again after `delay_s` seconds and uses up no attempt.  `message` explains the wait to the user.
+    With `keeps_lock`, jobs with the same lock that come later wait for it.
     """
 
     message: str
     _: KW_ONLY
     delay_s: float
     waiting_for: WaitingFor
+    keeps_lock: bool = False
 
 
 class JobContext(Protocol):
@@ -50,6 +54,10 @@ class JobContext(Protocol):
 
     @property
     def job_id(self) -> str: ...
+
+    @property
+    def attempt(self) -> int:
+        """The number of this attempt, from 1.  A snooze does not use up an attempt."""
 
     @property
     def snoozed_for_s(self) -> float:
@@ -62,7 +70,10 @@ class JobContext(Protocol):
         """Appends a line to the job's stored log; `level` is debug, info, warning or error."""
 
     def wait_for(self, what: WaitingFor | None) -> None:
-        """Reports what the running job is waiting for; None once it continues."""
+        """Reports what the running job is waiting for; None once it continues.
+
+        While it waits for the user, its place is free for another job of its type.
+        """
 
     def lock(self, key: str) -> None:
         """Acquires a lock for the rest of the run: jobs with the same lock key wait until then."""
@@ -89,6 +100,8 @@ class Registration:
     handler: JobHandler[Any, Any]
     concurrency: int | None = None
     pool: str | None = None
+    withdrawn: Callable[[Any], None] | None = None
+    """Called when a job of this type was cancelled while it was queued, in the same unit of work."""
 
     @property
     def policy(self) -> JobPolicy:

@@ -36,7 +36,13 @@ class Queue(Protocol):
     def enqueue(self, spec: JobSpec, *, priority: int = 0) -> Encoded[Job]: ...
 
     def cancel_by_lock_key(self, lock_key: str, *statuses: JobStatus) -> None:
-        """Cancels the jobs that hold this lock or wait for it and have one of these statuses."""
+        """Cancels the jobs that hold this lock or wait for it and have one of these statuses.
+
+        A snoozed job that keeps the lock counts as running.
+        """
+
+    def is_lock_kept(self, lock_key: str) -> bool:
+        """Returns whether a snoozed job keeps this lock."""
 
 
 class Schedules(Protocol):

@@ -127,6 +127,8 @@ def test_the_documented_limits_are_the_real_ones() -> None:
         "open permission requests of a session": f"{permissions.MAX_OPEN}",
         "the input of a permission request": f"{cli_requests.MAX_INPUT_BYTES // MIB} MiB",
         "waiting for a usage limit of Claude": f"{claude_limits.MAX_WAIT_S / DAY_S:g} days",
+        "a run or a turn with its background tasks": "`timeout_s`, one hour by default",
+        "jobs that wait for the user without a place": f"{worker.MAX_WAITING_JOBS}",
         "the event log": "{:,} events, {} days, {} MiB".format(*log),
     }
 

@@ -25,13 +25,18 @@ class WaitingFor(StrEnum):
     """Why a queued job cannot be started, or why a running job makes no progress."""
 
     LOCK = "lock"
-    """Another job holds the lock that it needs, for example that of the same Claude session."""
+    """Another job holds the lock that it needs, for example that of the same Claude session, or keeps it while it waits
+    for a usage limit."""
     NETWORK = "network"
     """The network is unavailable."""
     RATE_LIMIT = "rate_limit"
     """A service refused further requests for now."""
     APPROVAL = "approval"
     """It is running and waits for the user's decision: `claude.permissions.list`."""
+    CAPACITY = "capacity"
+    """It is due and starts as soon as there is a place for it.  Only the answers of requests tell this."""
+    PAUSE = "pause"
+    """The queue is paused: `jobs.queue.resume`.  Only the answers of requests tell this."""
     RETRY = "retry"
     """The last attempt failed; the next one starts at `run_at`."""
 

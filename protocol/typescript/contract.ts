@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "927b384cbf632c0b";
+export const SCHEMA_HASH = "c23e104256b314d5";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -584,14 +584,21 @@ export type JobStatus = "queued" | "running" | "succeeded" | "failed" | "cancell
 /**
  * Why a queued job cannot be started, or why a running job makes no progress.
  *
- * - `lock`: Another job holds the lock that it needs, for example that of the same Claude session.
+ * - `lock`: Another job holds the lock that it needs, for example that of the same Claude session, or keeps it while it
+ * waits
+ * for a usage limit.
  * - `network`: The network is unavailable.
  * - `rate_limit`: A service refused further requests for now.
  * - `approval`: It is running and waits for the user's decision: `claude.permissions.list`.
+ * - `capacity`: It is due and starts as soon as there is a place for it.  Only the answers of requests tell this.
+ * - `pause`: The queue is paused: `jobs.queue.resume`.  Only the answers of requests tell this.
  * - `retry`: The last attempt failed; the next one starts at `run_at`.
  */
 export const WaitingFor = {
-  /** Another job holds the lock that it needs, for example that of the same Claude session. */
+  /**
+   * Another job holds the lock that it needs, for example that of the same Claude session, or keeps it while it waits
+   * for a usage limit.
+   */
   LOCK: "lock",
   /** The network is unavailable. */
   NETWORK: "network",
@@ -599,19 +606,27 @@ export const WaitingFor = {
   RATE_LIMIT: "rate_limit",
   /** It is running and waits for the user's decision: `claude.permissions.list`. */
   APPROVAL: "approval",
+  /** It is due and starts as soon as there is a place for it.  Only the answers of requests tell this. */
+  CAPACITY: "capacity",
+  /** The queue is paused: `jobs.queue.resume`.  Only the answers of requests tell this. */
+  PAUSE: "pause",
   /** The last attempt failed; the next one starts at `run_at`. */
   RETRY: "retry",
 } as const;
 /**
  * Why a queued job cannot be started, or why a running job makes no progress.
  *
- * - `lock`: Another job holds the lock that it needs, for example that of the same Claude session.
+ * - `lock`: Another job holds the lock that it needs, for example that of the same Claude session, or keeps it while it
+ * waits
+ * for a usage limit.
  * - `network`: The network is unavailable.
  * - `rate_limit`: A service refused further requests for now.
  * - `approval`: It is running and waits for the user's decision: `claude.permissions.list`.
+ * - `capacity`: It is due and starts as soon as there is a place for it.  Only the answers of requests tell this.
+ * - `pause`: The queue is paused: `jobs.queue.resume`.  Only the answers of requests tell this.
  * - `retry`: The last attempt failed; the next one starts at `run_at`.
  */
-export type WaitingFor = "lock" | "network" | "rate_limit" | "approval" | "retry";
+export type WaitingFor = "lock" | "network" | "rate_limit" | "approval" | "capacity" | "pause" | "retry";
 
 /** Why a job did not succeed. */
 export interface JobError {
@@ -1041,6 +1056,15 @@ export const PermissionDecision = {
 /** The decision about a permission request. */
 export type PermissionDecision = "allow" | "deny";
 
+/** The session of a run. */
+export interface ClaudeRun {
+  job_id: string;
+  /** The session's id in the CLI, as soon as the CLI has a record of it: pass it to a next run to continue. */
+  session_id: string | null;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  started_at: string;
+}
+
 /**
  * The kind of a message.
  *
@@ -1123,7 +1147,11 @@ export interface Session {
   permission_mode: PermissionMode | null;
   allowed_tools: string[];
   system_prompt: string | null;
+  /** Whether a turn that reaches Claude's usage limit goes on by itself when the limit resets; otherwise it fails. */
+  wait_for_limit: boolean;
   status: SessionStatus;
+  /** When the turn of a `limited` session goes on. */
+  resumes_at: string | null;
   /** The live tasks of its turn, oldest first.  While there are background tasks, the turn goes on. */
   tasks: ClaudeTask[];
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
@@ -1146,6 +1174,9 @@ export interface Session {
  * - `idle`: No turn is running.
  * - `running`: A turn is running, or only its background tasks are (`tasks`).
  * - `waiting`: Permission requests are open: `claude.permissions.list` with status `open` returns them.
+ * - `limited`: Claude's usage limit was reached.  The turn goes on by itself at `resumes_at`, and later prompts wait
+ * for it;
+ * `claude.sessions.interrupt` cancels it, `jobs.retry` continues it now.
  * - `interrupted`: The last turn was cancelled, or the sidecar ended during it.  The next prompt continues the session.
  */
 export const SessionStatus = {
@@ -1155,6 +1186,11 @@ export const SessionStatus = {
   RUNNING: "running",
   /** Permission requests are open: `claude.permissions.list` with status `open` returns them. */
   WAITING: "waiting",
+  /**
+   * Claude's usage limit was reached.  The turn goes on by itself at `resumes_at`, and later prompts wait for it;
+   * `claude.sessions.interrupt` cancels it, `jobs.retry` continues it now.
+   */
+  LIMITED: "limited",
   /** The last turn was cancelled, or the sidecar ended during it.  The next prompt continues the session. */
   INTERRUPTED: "interrupted",
 } as const;
@@ -1164,9 +1200,12 @@ export const SessionStatus = {
  * - `idle`: No turn is running.
  * - `running`: A turn is running, or only its background tasks are (`tasks`).
  * - `waiting`: Permission requests are open: `claude.permissions.list` with status `open` returns them.
+ * - `limited`: Claude's usage limit was reached.  The turn goes on by itself at `resumes_at`, and later prompts wait
+ * for it;
+ * `claude.sessions.interrupt` cancels it, `jobs.retry` continues it now.
  * - `interrupted`: The last turn was cancelled, or the sidecar ended during it.  The next prompt continues the session.
  */
-export type SessionStatus = "idle" | "running" | "waiting" | "interrupted";
+export type SessionStatus = "idle" | "running" | "waiting" | "limited" | "interrupted";
 
 /** A task that Claude has started and that has not ended. */
 export interface ClaudeTask {
@@ -2155,6 +2194,12 @@ export interface RunClaude {
   timeout_s?: number;
   /** Appended to Claude Code's own system prompt; a resumed session keeps its first one. */
   system_prompt?: string | null;
+  /**
+   * Whether a run that reaches Claude's usage limit goes on by itself when the limit resets; otherwise it fails.
+   *
+   * @default true
+   */
+  wait_for_limit?: boolean;
 }
 
 /** The result of a run. */
@@ -2185,6 +2230,8 @@ export interface TakeTurn {
   prompt: string;
   /** Null for one hour.  The time during which a permission request is open does not count. */
   timeout_s?: number | null;
+  /** Null for the setting of the session. */
+  wait_for_limit?: boolean | null;
 }
 
 /** The result of a turn.  Usage and cost are those of this turn. */
@@ -2527,6 +2574,12 @@ export interface ClaudePermissionsRespondParams {
   remember?: boolean;
 }
 
+/** Params of `claude.runs.get`. */
+export interface ClaudeRunsGetParams {
+  /** A job's id (UUIDv7). */
+  job_id: string;
+}
+
 /** Params of `claude.spawn`. */
 export interface ClaudeSpawnParams {
   prompt: string;
@@ -2550,6 +2603,12 @@ export interface ClaudeSpawnParams {
   timeout_s?: number;
   /** Appended to Claude Code's own system prompt; a resumed session keeps its first one. */
   system_prompt?: string | null;
+  /**
+   * Whether a run that reaches Claude's usage limit goes on by itself when the limit resets; otherwise it fails.
+   *
+   * @default true
+   */
+  wait_for_limit?: boolean;
   /**
    * Jobs of higher priority start first; 0 is normal.
    *
@@ -2592,6 +2651,8 @@ export interface ClaudeSessionsCreateParams {
   system_prompt?: string | null;
   /** @default false */
   worktree?: boolean;
+  /** @default true */
+  wait_for_limit?: boolean;
 }
 
 /** Params of `claude.sessions.list`. */
@@ -2623,6 +2684,7 @@ export interface ClaudeSessionsUpdateParams {
   model?: string | null;
   permission_mode?: PermissionMode | null;
   allowed_tools?: string[] | null;
+  wait_for_limit?: boolean | null;
 }
 
 /** Params of `claude.sessions.delete`. */
@@ -2644,6 +2706,7 @@ export interface ClaudeSessionsSendParams {
   priority?: number;
   /** Seconds. */
   timeout_s?: number | null;
+  wait_for_limit?: boolean | null;
 }
 
 /** Params of `claude.sessions.interrupt`. */
@@ -3121,6 +3184,12 @@ export interface Methods {
    */
   "claude.permissions.respond": { params: ClaudePermissionsRespondParams; result: PermissionRequest };
   /**
+   * Returns a run that has begun.
+   *
+   * Errors: run_not_found.
+   */
+  "claude.runs.get": { params: ClaudeRunsGetParams; result: ClaudeRun };
+  /**
    * Queues a run as a job of type `claude.run`; the job's result is a `ClaudeRunResult`.
    *
    * Errors: payload_too_large.  Replaces POST /claude/spawn.
@@ -3181,7 +3250,9 @@ export interface Methods {
    */
   "claude.sessions.send": { params: ClaudeSessionsSendParams; result: Job };
   /**
-   * Cancels the running turn; queued turns run next.  `claude.session_updated` is sent when it has ended.
+   * Cancels the turn that is running or waits for a usage limit; queued turns run next.
+   *
+   * `claude.session_updated` is sent when it has ended.
    *
    * Errors: session_not_found.
    */
@@ -3633,7 +3704,9 @@ export interface NestedMethods<Options> {
        */
       readonly send: ((params: ClaudeSessionsSendParams, options?: Options) => Promise<Job>);
       /**
-       * Cancels the running turn; queued turns run next.  `claude.session_updated` is sent when it has ended.
+       * Cancels the turn that is running or waits for a usage limit; queued turns run next.
+       *
+       * `claude.session_updated` is sent when it has ended.
        *
        * Errors: session_not_found.
        */
@@ -3664,6 +3737,14 @@ export interface NestedMethods<Options> {
        * Errors: permission_not_found, permission_already_resolved, payload_too_large.
        */
       readonly respond: ((params: ClaudePermissionsRespondParams, options?: Options) => Promise<PermissionRequest>);
+    };
+    readonly runs: {
+      /**
+       * Returns a run that has begun.
+       *
+       * Errors: run_not_found.
+       */
+      readonly get: ((params: ClaudeRunsGetParams, options?: Options) => Promise<ClaudeRun>);
     };
     /**
      * Queues a run as a job of type `claude.run`; the job's result is a `ClaudeRunResult`.
@@ -4041,6 +4122,7 @@ export const METHOD_NAMES = [
   "claude.sessions.export",
   "claude.permissions.list",
   "claude.permissions.respond",
+  "claude.runs.get",
   "claude.spawn",
   "claude.messages.search",
   "claude.sessions.create",
@@ -4172,6 +4254,7 @@ export type ErrorKind =
   | "sign_in_failed"
   | "permission_not_found"
   | "permission_already_resolved"
+  | "run_not_found"
   | "session_not_found"
   | "task_not_found"
   | "parse_error"
@@ -4243,6 +4326,8 @@ export const ERROR_CODES = {
   permission_not_found: 4046,
   /** The permission request was already answered or cancelled. */
   permission_already_resolved: 4092,
+  /** No run has this job id, or it began more than 90 days ago. */
+  run_not_found: 4051,
   /** No Claude session has this id. */
   session_not_found: 4045,
   /** The job has no live task with this id. */

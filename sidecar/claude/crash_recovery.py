@@ -11,6 +11,7 @@ from anyio.to_thread import run_sync
 from sidecar.claude.permissions.journal import PermissionJournal
 from sidecar.claude.process.orphans import ProcessTable, kill_orphans, still_running
 from sidecar.claude.sessions.journal import SessionJournal
+from sidecar.claude.sessions.limit_waits import LimitWaits
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +27,7 @@ class CrashRecovery:
     process_table: ProcessTable
     sessions: SessionJournal
     permissions: PermissionJournal
+    limit_waits: LimitWaits
 
     async def kill_orphans(self, job_ids: Collection[str]) -> int:
         """Kills the processes of jobs of an earlier sidecar.  Returns their number."""
@@ -43,5 +45,6 @@ class CrashRecovery:
                 log.warning("an earlier process left %d sessions open; killed %d processes", len(session_ids), killed)
                 self.process_table.discard(one.pid for one in stored)
                 self.sessions.recover(self.permissions.recover())
+            self.limit_waits.recover()
         except sqlite3.Error:  # the next turn of each session repairs it
             log.exception("the sessions of an earlier process could not be repaired")

@@ -99,7 +99,12 @@ CLI_REASONS = {
 # Texts of the CLI, for releases and errors without a typed reason.  No status codes: "402913 tokens" is not a 402.
 TEXTS = {
     "context_overflow": r"prompt is too long|context (window|length|limit)",
-    "usage_limit": r"(?<!not your )usage limit|hit your .{0,20}limit|credit balance is too low",
+    "usage_limit": r"(?<!not your )usage limit|hit your .{0,20}limit|credit balance is too low|out of extra usage"
+    r"|(hour|session|daily|weekly|monthly|opus|sonnet|spend|credit) limit reached"
+    # gateways and other providers: LiteLLM, OpenRouter, Bedrock
+    r"|budget has been exceeded|exceeded ?budget|exceeds your .{0,40}budget|over budget|budget_exceeded"
+    r"|requires more credits|insufficient (credits|quota)|insufficient_quota|exceeded your current quota"
+    r"|too many tokens per day",
     "model_unavailable": r"issue with the selected model|may not exist or you may not",
     "auth": r"not logged in|/login|invalid api key|oauth token",
     "session_unknown": r"no conversation found",
@@ -115,7 +120,7 @@ START_TEXTS = {
 NO_CONNECTION = {"network": r"timed out|unable to connect|connection (refused|error|reset)|enotfound|econn"}
 NOT_STARTED = frozenset({126, 127})
 """A shell's exit codes for a program that cannot be executed or does not exist."""
-RESETS_AT = re.compile(r"limit reached\|(\d{10})\b")
+RESETS_AT = re.compile(r"limit reached\|(\d{10})(?:\d{3})?\b")
 STATUSES = {
     401: "auth",
     402: "usage_limit",

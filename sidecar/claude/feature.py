@@ -1,6 +1,7 @@
 """Claude, composed: runs and sessions, and the CLI processes behind them."""
 
 import os
+from functools import partial
 from pathlib import Path
 
 from sidecar_protocol.claude.export import ExportSession
@@ -19,10 +20,12 @@ from sidecar.claude.process.launch import Launcher
 from sidecar.claude.process.login_shell import LoginShell
 from sidecar.claude.process.orphans import ProcessTable
 from sidecar.claude.process.pool import ProcessPool
+from sidecar.claude.runs import RunsService, RunStore
 from sidecar.claude.service import ClaudeService, PermissionsService, SessionsService
 from sidecar.claude.sessions.conversation import ConversationJournal
 from sidecar.claude.sessions.export import ExportHandler, ExportService
 from sidecar.claude.sessions.journal import SessionJournal, SessionStore, search_index
+from sidecar.claude.sessions.limit_waits import LimitWaits
 from sidecar.claude.sessions.search import SearchService
 from sidecar.claude.sessions.turns import TurnHandler
 from sidecar.claude.usage import UsageService, UsageStore
@@ -41,14 +44,16 @@ def make(runtime: Runtime) -> Feature:
     permissions = PermissionJournal(runtime, sessions)
     pool = ProcessPool(on_ended=sessions.process_ended, is_draining=runtime.is_draining)
     database_name = str(settings.database.resolve())
-    recovery = CrashRecovery(database_name, table, sessions, permissions)
     environment = {**os.environ, DATABASE_ENV: database_name}
     discovery = Discovery(settings.claude_path, environment, Path.home(), LoginShell(environment))
     launcher = Launcher(discovery, Path.home(), table)
     doctor = DoctorService(discovery, this_user())
-    live = LiveJobs()
-    runs = ClaudeRunHandler(runtime, launcher, store, usage, live)
-    turns = TurnHandler(runtime, launcher, pool, sessions, permissions, conversations, live)
+    live, limit_waits = LiveJobs(), LimitWaits(sessions, runtime.clock, runtime.queue.is_lock_kept)
+    recovery = CrashRecovery(database_name, table, sessions, permissions, limit_waits)
+    run_store = RunStore(database, runtime.clock)
+    runs = ClaudeRunHandler(runtime, launcher, store, usage, run_store, live)
+    turns = TurnHandler(runtime, launcher, pool, sessions, permissions, conversations, limit_waits, live)
+    in_pool = partial(Registration, concurrency=settings.claude_concurrency, pool="claude")
     exports = ExportHandler(store, UserFiles(settings.data_dir, settings.log_dir), runtime.clock)
     return Feature(
         services=(
@@ -57,13 +62,14 @@ def make(runtime: Runtime) -> Feature:
             SessionsService(runtime, sessions, conversations, permissions, pool),
             PermissionsService(permissions),
             TasksService(live),
+            RunsService(run_store),
             SearchService(store, index, runtime.clock),
             ExportService(store),
             UsageService(usage),
         ),
         registrations=(
-            Registration(RunClaude, runs, concurrency=settings.claude_concurrency, pool="claude"),
-            Registration(TakeTurn, turns, concurrency=settings.claude_concurrency, pool="claude"),
+            in_pool(RunClaude, runs),
+            in_pool(TakeTurn, turns, withdrawn=limit_waits.turn_withdrawn),
             Registration(ExportSession, exports),
         ),
         indexes=(index,),

@@ -2,21 +2,27 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import anyio
 from sidecar_protocol.claude.runs import ClaudeRunResult, RunClaude
 
+from sidecar.claude.limits import GO_ON
 from sidecar.claude.live_tasks import LiveJobs
 from sidecar.claude.process.cli_process import RunOptions
 from sidecar.claude.process.environment import JOB_ENV
 from sidecar.claude.process.launch import Launcher
 from sidecar.claude.process.stopping import CANCEL, SHUTDOWN, stop, wait_for_exit
 from sidecar.claude.reporting import SILENCE_S, FeedEntry, ProgressReporter, timeout_failure
+from sidecar.claude.runs import RunState, RunStore
 from sidecar.claude.sessions.journal import SessionStore
 from sidecar.claude.usage import UsageStore
 from sidecar.job_handler import JobContext, JobFailed
+from sidecar.json_reader import get_text
 from sidecar.runtime import Runtime
+
+RECORDED_AFTER: Final = ("stream_event", "assistant")
+"""Lines after which the CLI has a record of its session, and knows the id that it has reported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +33,7 @@ class ClaudeRunHandler:
     launcher: Launcher
     sessions: SessionStore
     usage: UsageStore
+    runs: RunStore
     live: LiveJobs
     silence_s: float = SILENCE_S
 
@@ -41,7 +48,7 @@ class ClaudeRunHandler:
 
         entry = FeedEntry(self.runtime, "run", context, job.prompt, details)
         try:
-            with entry.failures():
+            with entry.failures(waits=job.wait_for_limit):
                 result = await self._answer(job, context, reporter)
         finally:
             with self.runtime.database.write_or_log("the usage of a Claude run could not be stored"):
@@ -55,22 +62,48 @@ class ClaudeRunHandler:
             message = "This conversation belongs to a session of the sidecar."
             hint = "Send the prompt with claude.sessions.send, to that session or to a fork of it."
             raise JobFailed(message, kind="session_held", hint=hint, details={"session_id": session_id})
+        is_first = context.attempt == 1 and not context.snoozed_for_s
+        begun = self.runs.begin(context.job_id, is_first=is_first)
+        if begun.has_acted and begun.claude_session_id is None:
+            raise not_continued(None)
+        try:
+            return await self._attempt(job, context, reporter, begun)
+        except JobFailed as failure:
+            raise not_continued(failure) if begun.has_acted and failure.kind == "session_unknown" else failure from None
+
+    async def _attempt(
+        self, job: RunClaude, context: JobContext, reporter: ProgressReporter, begun: RunState
+    ) -> ClaudeRunResult:
+        """Runs the prompt, or goes on with what an earlier attempt has begun."""
+        prompt, session_id = job.prompt, job.session_id
+        if begun.has_acted:
+            prompt, session_id = GO_ON, begun.claude_session_id
+            context.log("Claude goes on with what it has begun", meta={"prompt": GO_ON})
         options = RunOptions(
             model=job.model,
-            session_id=job.session_id,
+            session_id=session_id,
             allowed_tools=job.allowed_tools,
             permission_mode=job.permission_mode,
             max_turns=job.max_turns,
             system_prompt=job.system_prompt,
         )
 
+        known, reader = begun, reporter.reader
+
         def on_line(_: bytes, line: Mapping[str, Any] | None) -> None:
+            nonlocal known
             reporter.on_line(line)
+            has_record = get_text(line, "type") in RECORDED_AFTER
+            claude_session_id = reader.session_id if has_record else known.claude_session_id
+            state = RunState(claude_session_id, begun.has_acted or reader.has_acted)
+            if state != known:
+                known = state
+                self.runs.record(context.job_id, state)
 
         process = await self.launcher.start(JOB_ENV, context.job_id, options, job.cwd, on_line)
         reporter.work = process.work
         try:
-            process.send_prompt(job.prompt)
+            process.send_prompt(prompt)
             with anyio.move_on_after(job.timeout_s), self.live.running(context.job_id, None, process):
                 await reporter.wait_for_result(process, self.silence_s)
             in_time = process.prompt_done.is_set()
@@ -83,3 +116,11 @@ class ClaudeRunHandler:
         if failure is not None:
             raise failure
         return reporter.outcome(process)
+
+
+def not_continued(failure: JobFailed | None) -> JobFailed:
+    """Returns the failure of a run that has begun its work and cannot be continued after a usage limit."""
+    message = "Claude had begun its work when its usage limit was reached, and its conversation cannot be continued."
+    hint = "See what is already done before you run the prompt again."
+    details = None if failure is None else failure.details
+    return JobFailed(message, kind="not_continued", hint=hint, interrupted=True, details=details)

@@ -18,12 +18,36 @@ MAX_WAIT_S: Final = 8.0 * DAY_S
 MARGIN_S: Final = 5.0
 """Margin in seconds for clock skew: a retry before the reset is refused."""
 
-# "resets 1:59pm (UTC)", "resets at 3pm", "resets Oct 6, 1pm (Europe/Berlin)": 2.1.330.
-RESET_TEXT: Final = re.compile(
-    r"resets (?:at )?(?:(?P<month>[A-Z][a-z]{2}) (?P<day>\d{1,2}),? (?:at )?)?"
-    r"(?P<hour>\d{1,2})(?::(?P<minute>\d{2}))? ?(?P<half>[ap]m)(?: \((?P<zone>[A-Za-z0-9_+/-]+)\))?"
+HELD_LIMIT_S: Final = 1_800.0
+"""Maximum wait in seconds for a limit that holds although it should have reset."""
+
+GO_ON: Final = (
+    "Your work was interrupted before it was finished. Continue where you stopped. What you have done before the"
+    " interruption is done: do not repeat it."
 )
-MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+"""The prompt of a further attempt.  The first prompt again would make Claude repeat what it has done."""
+
+# "resets 1:59pm (UTC)", "resets Oct 6, 1pm (Europe/Berlin)", "resets Oct 24" (2.1), "Your limit will reset at 9am
+# (America/Chicago)" (1.0), "will reset at 9:30 AM", "resets Thu 9:00 AM", "resets on Oct 1 at 00:00 UTC" (budgets).
+MOMENT: Final = re.compile(
+    r"\bresets? (?:at |on )?(?:(?P<weekday>mon|tue|wed|thu|fri|sat|sun)[a-z]*,? (?:at )?)?"
+    r"(?:(?P<month>[a-z]{3})[a-z]* (?P<day>\d{1,2})\b(?:, (?P<year>\d{4}))?(?:,? (?:at )?)?)?"
+    r"(?:(?P<hour>\d{1,2})(?::(?P<minute>\d{2}))? ?(?P<half>[ap]m)\b|(?P<hour24>\d{1,2}):(?P<minute24>\d{2}))?"
+    r"(?: ?\((?P<zone>[A-Za-z0-9_+/-]+)\)| (?P<utc>UTC))?",
+    re.IGNORECASE,
+)
+# "resets in 2h 15m", "try again in 3 hours"
+PAUSE: Final = re.compile(
+    r"\b(?:resets?|again) in (?:(?P<days>\d{1,2}) ?d(?:ays?)?\b,? ?)?(?:(?P<hours>\d{1,3}) ?h(?:ours?|rs?)?\b,? ?)?"
+    r"(?:and )?(?:(?P<minutes>\d{1,4}) ?m(?:in(?:ute)?s?)?\b)?",
+    re.IGNORECASE,
+)
+# "You will regain access on 2026-12-01 at 00:00 UTC" (limits of an API key)
+DATED: Final = re.compile(
+    r"\b(?:access|resets?|again) (?:on |at )?(\d{4}-\d\d-\d\d)(?:T| at | )(\d\d:\d\d)", re.IGNORECASE
+)
+WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 
 def snooze_until_reset(failure: JobFailed, *, now_ms: int, snoozed_for_s: float) -> JobSnoozed | None:
@@ -39,30 +63,50 @@ def snooze_until_reset(failure: JobFailed, *, now_ms: int, snoozed_for_s: float)
     reset = datetime.fromisoformat(resets_at) if isinstance(resets_at, str) else parse_reset_time(text, now_ms)
     if reset is None:
         return None
-    wait_s = max(0.0, reset.timestamp() - now_ms / 1000) + MARGIN_S
+    # Limits have held for hours after their time: then it is as long again, so that the CLI is not asked all the time.
+    left_s = reset.timestamp() - now_ms / 1000
+    wait_s = MARGIN_S + (left_s if left_s > 0 else min(snoozed_for_s, HELD_LIMIT_S))
     if snoozed_for_s + wait_s > MAX_WAIT_S:
         return None
     at = reset.astimezone().strftime("%Y-%m-%d %H:%M")
     message = f"Claude's usage limit is reached; the job continues when it resets, at {at}."
-    return JobSnoozed(message, delay_s=wait_s, waiting_for=WaitingFor.RATE_LIMIT)
+    return JobSnoozed(message, delay_s=wait_s, waiting_for=WaitingFor.RATE_LIMIT, keeps_lock=True)
 
 
 def parse_reset_time(text: str, now_ms: int) -> datetime | None:
-    """Returns the next time after now that a text of the CLI names, or None if it names none."""
-    found = RESET_TEXT.search(text)
-    if found is None:
-        return None
-    now = datetime.fromtimestamp(now_ms / 1000).astimezone(_zone(found["zone"]))
+    """Returns the moment that a text of the CLI or of a gateway names, or None if it names none."""
+    now = datetime.fromtimestamp(now_ms / 1000).astimezone()
     try:
-        hour = int(found["hour"]) % 12 + (12 if found["half"] == "pm" else 0)
-        reset = now.replace(hour=hour, minute=int(found["minute"] or 0), second=0, microsecond=0)
-        if found["month"] is None:
-            return reset if reset > now else reset + timedelta(days=1)
-        reset = reset.replace(month=MONTHS.index(found["month"]) + 1, day=int(found["day"]))
-        # The text has no year: in December, January is the next one.
-        return reset if reset > now - timedelta(days=180) else reset.replace(year=reset.year + 1)
-    except ValueError:  # 31 February
+        if (dated := DATED.search(text)) is not None:
+            return datetime.fromisoformat(f"{dated[1]}T{dated[2]}+00:00")
+        pause = PAUSE.search(text)
+        if pause is not None and any(pause.groupdict().values()):
+            return now + timedelta(**{unit: int(number) for unit, number in pause.groupdict().items() if number})
+        found = MOMENT.search(text)
+        return None if found is None else _moment(found, now)
+    except (ValueError, OverflowError):  # 31 February
         return None
+
+
+def _moment(found: re.Match[str], now: datetime) -> datetime | None:
+    """Returns the next such time after now; a date without a time is its midnight.  Raises `ValueError`."""
+    now = now.astimezone(ZoneInfo("UTC") if found["utc"] else _zone(found["zone"]))
+    hour, minute = int(found["hour24"] or 0), int(found["minute24"] or found["minute"] or 0)
+    if found["hour"] is not None:
+        hour = int(found["hour"]) % 12 + (12 if found["half"].lower() == "pm" else 0)
+    elif found["hour24"] is None and found["month"] is None:
+        return None
+    reset = now.replace(hour=hour, minute=minute, second=0, microsecond=0)
+    if found["month"] is not None:
+        reset = reset.replace(month=MONTHS.index(found["month"].lower()) + 1, day=int(found["day"]))
+        if found["year"] is not None:
+            return reset.replace(year=int(found["year"]))
+        # Without a year: in December, January is the next one.
+        return reset if reset > now - timedelta(days=180) else reset.replace(year=reset.year + 1)
+    if found["weekday"] is not None:
+        reset += timedelta(days=(WEEKDAYS.index(found["weekday"].lower()) - reset.weekday()) % 7)
+        return reset if reset > now else reset + timedelta(days=7)
+    return reset if reset > now else reset + timedelta(days=1)
 
 
 def _zone(name: str | None) -> tzinfo | None:

@@ -143,16 +143,17 @@ class FeedEntry:
     """Returns further members of the event's `raw`; it is called at the end."""
 
     @contextmanager
-    def failures(self) -> Iterator[None]:
+    def failures(self, *, waits: bool) -> Iterator[None]:
         """Writes the event if the block fails or is cancelled.
 
-        If Claude's usage limit is reached, raises `JobSnoozed` instead, and the job continues when the limit resets.
+        If Claude's usage limit is reached and the job `waits` for it, raises `JobSnoozed` instead, and the job
+        continues when the limit resets.
         """
         try:
             yield
         except JobFailed as failure:
             now_ms, snoozed_for_s = self.runtime.clock.now_ms(), self.context.snoozed_for_s
-            later = snooze_until_reset(failure, now_ms=now_ms, snoozed_for_s=snoozed_for_s)
+            later = snooze_until_reset(failure, now_ms=now_ms, snoozed_for_s=snoozed_for_s) if waits else None
             if later is not None:
                 raise later from failure
             self._write("failed", failure.message, {"kind": failure.kind})

@@ -34,7 +34,8 @@ from sidecar_protocol.scalars import DEFAULT_LIMIT, DEFAULT_LINES_LIMIT, FolderP
 from sidecar.claude.permissions.journal import PermissionJournal
 from sidecar.claude.process.pool import ProcessPool
 from sidecar.claude.sessions.conversation import ConversationJournal
-from sidecar.claude.sessions.journal import NewSession, SessionJournal, SessionUpdate
+from sidecar.claude.sessions.journal import SessionJournal
+from sidecar.claude.sessions.session_settings import NewSession, SessionUpdate
 from sidecar.runtime import Queue, Runtime
 
 
@@ -75,6 +76,7 @@ class SessionsService(Sessions):
         allowed_tools: ToolRules = [],  # noqa: B006 - as declared; only read
         system_prompt: SystemPrompt | None = None,
         worktree: bool = False,
+        wait_for_limit: bool = True,
     ) -> Session:
         new = NewSession(
             title=title,
@@ -84,6 +86,7 @@ class SessionsService(Sessions):
             allowed_tools=allowed_tools,
             system_prompt=system_prompt,
             worktree=worktree,
+            wait_for_limit=wait_for_limit,
         )
         return self._sessions.create(new).as_model()
 
@@ -103,6 +106,7 @@ class SessionsService(Sessions):
         model: ModelName | None = UNCHANGED,
         permission_mode: PermissionMode | None = UNCHANGED,
         allowed_tools: ToolRules | None = None,
+        wait_for_limit: bool | None = None,
     ) -> Session:
         update = SessionUpdate(
             title=title,
@@ -110,6 +114,7 @@ class SessionsService(Sessions):
             model=model,
             permission_mode=permission_mode,
             allowed_tools=UNCHANGED if allowed_tools is None else allowed_tools,
+            wait_for_limit=UNCHANGED if wait_for_limit is None else wait_for_limit,
         )
         session = _existing(self._sessions.update(session_id, update))
         self._pool.apply_settings(session.load())
@@ -124,16 +129,22 @@ class SessionsService(Sessions):
         return SessionDeleted(session_id=session_id)
 
     async def send(
-        self, *, session_id: str, prompt: LongText, priority: Priority = 0, timeout_s: Seconds | None = None
+        self,
+        *,
+        session_id: str,
+        prompt: LongText,
+        priority: Priority = 0,
+        timeout_s: Seconds | None = None,
+        wait_for_limit: bool | None = None,
     ) -> Job:
         _existing(self._sessions.store.get(session_id))
-        turn = TakeTurn(session_id=session_id, prompt=prompt, timeout_s=timeout_s)
+        turn = TakeTurn(session_id=session_id, prompt=prompt, timeout_s=timeout_s, wait_for_limit=wait_for_limit)
         return self._queue.enqueue(turn, priority=priority).as_model()
 
     async def interrupt(self, *, session_id: str) -> Session:
-        session = _existing(self._sessions.store.get(session_id))
+        _existing(self._sessions.store.get(session_id))
         self._queue.cancel_by_lock_key(session_lock(session_id), JobStatus.RUNNING)
-        return session.as_model()
+        return _existing(self._sessions.store.get(session_id)).as_model()
 
     async def fork(self, *, session_id: str, title: str | None = None, message_id: str | None = None) -> Session:
         return _existing(self._conversations.fork(session_id, title, message_id)).as_model()

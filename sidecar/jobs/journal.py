@@ -167,8 +167,11 @@ class JobJournal:
         encoded = error.json_bytes().decode()
         self._requeue_in(delay_s, claimed.job_id, "warning", message, waiting_for=WaitingFor.RETRY, error=encoded)
 
-    def snooze(self, job_id: str, message: str, delay_s: float, waiting_for: WaitingFor) -> None:
-        self._requeue_in(delay_s, job_id, "info", storable_text(message), waiting_for=waiting_for)
+    def snooze(
+        self, job_id: str, message: str, delay_s: float, waiting_for: WaitingFor, *, keeps_lock: bool = False
+    ) -> None:
+        text = storable_text(message)
+        self._requeue_in(delay_s, job_id, "info", text, waiting_for=waiting_for, keeps_lock=keeps_lock)
 
     def requeue_after_shutdown(self, job_id: str) -> None:
         self._requeue(job_id, "info", "Queued again: the sidecar was shut down")

@@ -64,9 +64,11 @@ def store_outcome(
             delay_s = backoff_s(claimed.attempt, outcome.retry_after_s, random_fraction)
             journal.retry_later(claimed, job_error(outcome), delay_s)
         case JobFailed():
-            journal.finish(job_id, JobStatus.FAILED, error=job_error(outcome))
+            status = JobStatus.INTERRUPTED if outcome.interrupted else JobStatus.FAILED
+            journal.finish(job_id, status, error=job_error(outcome))
         case JobSnoozed():
-            journal.snooze(job_id, outcome.message, min(MAX_WAIT_S, max(1.0, outcome.delay_s)), outcome.waiting_for)
+            delay_s = min(MAX_WAIT_S, max(1.0, outcome.delay_s))
+            journal.snooze(job_id, outcome.message, delay_s, outcome.waiting_for, keeps_lock=outcome.keeps_lock)
         case JobStatus.INTERRUPTED if recovery is Recovery.REQUEUE:
             journal.requeue_after_shutdown(job_id)
         case JobStatus.INTERRUPTED:

@@ -26,18 +26,25 @@ LOG_FULL: Final = "The log is full; further lines are dropped"
 class RunningJob:
     """The context of one run of a handler."""
 
-    def __init__(self, claimed: ClaimedJob, journal: JobJournal) -> None:
+    def __init__(self, claimed: ClaimedJob, journal: JobJournal, on_wait: Callable[[], None]) -> None:
+        """`on_wait` is called when the job begins or ends to wait for the user."""
         self.claimed = claimed
         self.job_id = claimed.job_id
         self._journal = journal
         self._clock = journal.clock
         self._stored_ms: int | None = None
         self._log: LogSize | None = None
+        self._on_wait = on_wait
+        self.waits_for_user = False
         self.scope = anyio.CancelScope()
         self.ending: JobStatus | None = None
         """The status that the job is to end with, once it was asked to stop."""
         self.outcome: JobOutcome | None = None
         """The outcome of the run while it is being stored."""
+
+    @property
+    def attempt(self) -> int:
+        return self.claimed.attempt
 
     @property
     def snoozed_for_s(self) -> float:
@@ -64,6 +71,8 @@ class RunningJob:
 
     def wait_for(self, what: WaitingFor | None) -> None:
         self._safely(lambda: self._journal.wait_for(self.job_id, what))
+        self.waits_for_user = what is WaitingFor.APPROVAL
+        self._on_wait()
 
     def lock(self, key: str) -> None:
         self._safely(lambda: self._journal.set_lock_key(self.job_id, key))

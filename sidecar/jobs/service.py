@@ -87,6 +87,9 @@ class JobsService(Jobs):
         self._on_cancel(job_id)
         return job.as_model()
 
+    def is_lock_kept(self, lock_key: str) -> bool:
+        return self._store.is_kept(lock_key)
+
     def cancel_by_lock_key(self, lock_key: str, *statuses: JobStatus) -> None:
         for job_id in self._store.with_lock_key(lock_key, statuses):
             if self._journal.request_cancel(job_id) is not None:

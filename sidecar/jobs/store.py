@@ -16,31 +16,43 @@ from sidecar.runtime import PruneKey
 from sidecar.storage.database import Database
 from sidecar.storage.paging import PagedList, row_json
 
-JOB_JSON: Final = row_json(
-    Job,
-    waiting_for="""CASE WHEN status NOT IN ('queued', 'running') THEN NULL
-        WHEN status = 'running' OR lock_key IS NULL THEN waiting_for
-        WHEN EXISTS (SELECT 1 FROM jobs AS holder WHERE holder.status = 'running' AND holder.lock_key = jobs.lock_key)
-        THEN 'lock' ELSE waiting_for END""",
-    cancel_requested="json(iif(cancel_requested_at IS NULL, 'false', 'true'))",
-    payload="json(payload_json)",
-    result="json(result_json)",
-    error="json(error_json)",
-)
+FREE: Final = """(lock_key IS NULL OR NOT EXISTS (
+    SELECT 1 FROM jobs AS holder INDEXED BY idx_jobs_locks
+    WHERE holder.status = 'running' AND holder.lock_key = jobs.lock_key
+    ) AND NOT EXISTS (
+    SELECT 1 FROM jobs AS keeper INDEXED BY idx_jobs_kept_locks
+    WHERE keeper.status = 'queued' AND keeper.keeps_lock = 1 AND keeper.lock_key = jobs.lock_key
+        AND keeper.rowid <> jobs.rowid AND (jobs.keeps_lock = 0 OR keeper.rowid < jobs.rowid)))"""
+"""Condition: no other job holds this job's lock, running or while it is snoozed."""
+
+
+def _job_json(due: str) -> str:
+    """Returns the expression for a job; `due` is what it waits for if it is due and its lock is free."""
+    return row_json(
+        Job,
+        waiting_for=f"""CASE WHEN status NOT IN ('queued', 'running') THEN NULL
+            WHEN status = 'running' THEN waiting_for
+            WHEN NOT {FREE} THEN 'lock'
+            WHEN is_due = 0 THEN waiting_for ELSE {due} END""",
+        cancel_requested="json(iif(cancel_requested_at IS NULL, 'false', 'true'))",
+        payload="json(payload_json)",
+        result="json(result_json)",
+        error="json(error_json)",
+    )
+
+
+JOB_JSON: Final = _job_json("waiting_for")
+READ_JOB_JSON: Final = _job_json("iif((SELECT paused_at FROM job_queue) IS NULL, 'capacity', 'pause')")
+"""The same for the answers of requests: with the reason why a due job does not run yet."""
 
 RUNNING: Final = "status = 'running'"
 UNFINISHED: Final = "status IN ('queued', 'running')"
 # The indexes are named because SQLite, without statistics, would read all queued jobs instead.
 DUE: Final = "FROM jobs INDEXED BY idx_jobs_due WHERE status = 'queued' AND is_due = 1"
 DELAYED: Final = "FROM jobs INDEXED BY idx_jobs_delayed WHERE status = 'queued' AND is_due = 0"
-FREE: Final = """(lock_key IS NULL OR NOT EXISTS (
-    SELECT 1 FROM jobs AS holder INDEXED BY idx_jobs_locks
-    WHERE holder.status = 'running' AND holder.lock_key = jobs.lock_key))"""
-"""Condition: no running job holds this job's lock."""
-
 LOG_LINE_JSON: Final = row_json(JobLogLine, line_id="event_id", meta="json(meta_json)")
 
-_JOBS: Final = PagedList(Job, "jobs", JOB_JSON, {"rowid": int}, descending=True)
+_JOBS: Final = PagedList(Job, "jobs", READ_JOB_JSON, {"rowid": int}, descending=True)
 _LOG: Final = PagedList(JobLogLine, "job_events", LOG_LINE_JSON, {"rowid": int})
 
 
@@ -98,7 +110,7 @@ class JobsStore:
         return job
 
     def get(self, job_id: str) -> Encoded[Job] | None:
-        return self._job(f"SELECT {JOB_JSON} FROM jobs WHERE job_id = ?", job_id)
+        return self._job(f"SELECT {READ_JOB_JSON} FROM jobs WHERE job_id = ?", job_id)
 
     def page(
         self, status: str | None, job_type: str | None, limit: int, cursor: str | None
@@ -192,6 +204,7 @@ class JobsStore:
         waiting_for: str | None = None,
         error: str | None = None,
         recovered: bool = False,
+        keeps_lock: bool = False,
     ) -> Encoded[Job] | None:
         """Returns a running job to the queue; None if it is not running, or its cancellation was requested.
 
@@ -199,7 +212,7 @@ class JobsStore:
         """
         changes = """
             status = 'queued', run_at = :run_at, is_due = :run_at IS NULL, delay_ms = :delay_ms,
-            waiting_for = :waiting_for,
+            waiting_for = :waiting_for, keeps_lock = :keeps_lock,
             message = :message, error_json = coalesce(:error, error_json),
             boot_id = NULL, started_at = NULL, progress = 0.0,
             attempt = attempt - iif(:error IS NULL, 1, 0), recoveries = recoveries + :recovered,
@@ -207,14 +220,14 @@ class JobsStore:
         wait = {"run_at": run_at, "delay_ms": delay_ms, "waiting_for": waiting_for}
         values = {"message": message, "error": error, **wait}
         condition = f"{RUNNING} AND cancel_requested_at IS NULL"
-        return self._change(job_id, now, changes, condition, recovered=recovered, **values)
+        return self._change(job_id, now, changes, condition, recovered=recovered, keeps_lock=keeps_lock, **values)
 
     def rerun(self, job_id: str, now: str) -> Encoded[Job] | None:
         """Queues a finished job as if it had never run.  Returns None if it is not finished."""
         changes = """
             status = 'queued', run_at = NULL, is_due = 1, delay_ms = NULL, attempt = 0, recoveries = 0, progress = 0.0,
             started_at = NULL, finished_at = NULL, cancel_requested_at = NULL, waiting_for = NULL,
-            snoozed_ms = 0, boot_id = NULL, message = NULL, result_json = NULL, error_json = NULL"""
+            snoozed_ms = 0, keeps_lock = 0, boot_id = NULL, message = NULL, result_json = NULL, error_json = NULL"""
         return self._change(job_id, now, changes, f"NOT {UNFINISHED}")
 
     def end_wait(self, job_id: str, now: str) -> Encoded[Job] | None:
@@ -238,10 +251,19 @@ class JobsStore:
         self._database.execute("UPDATE jobs SET lock_key = ? WHERE job_id = ? AND status = 'running'", (key, job_id))
 
     def with_lock_key(self, lock_key: str, statuses: Sequence[str]) -> list[str]:
+        """Returns the jobs with this lock and status; one that keeps the lock while it is snoozed counts as running."""
         return self._database.values(
-            f"SELECT job_id FROM jobs WHERE status IN ({', '.join('?' * len(statuses))}) AND lock_key = ?",
-            (*statuses, lock_key),
+            f"""
+            SELECT job_id FROM jobs WHERE lock_key = ? AND status IN ('queued', 'running')
+                AND iif(keeps_lock = 1, 'running', status) IN ({", ".join("?" * len(statuses))})
+            """,
+            (lock_key, *statuses),
         )
+
+    def is_kept(self, lock_key: str) -> bool:
+        """Returns whether a snoozed job keeps this lock."""
+        sql = "SELECT 1 FROM jobs WHERE status = 'queued' AND keeps_lock = 1 AND lock_key = ? LIMIT 1"
+        return self._database.value(sql, (lock_key,)) is not None
 
     def orphans(self, boot_id: str) -> list[Orphan]:
         rows = self._database.rows(

@@ -1,5 +1,6 @@
 """The worker: claims due jobs, runs their handlers and stores the outcomes."""
 
+import contextlib
 import logging
 import math
 import sqlite3
@@ -12,7 +13,7 @@ import anyio
 from anyio.abc import TaskGroup
 from pydantic import ValidationError
 from sidecar_protocol.contract import JobPolicy
-from sidecar_protocol.entities import JobStatus
+from sidecar_protocol.entities import Job, JobStatus
 
 from sidecar.job_handler import JobFailed, JobSnoozed, Registration
 from sidecar.jobs.journal import JobJournal
@@ -25,6 +26,8 @@ log = logging.getLogger(__name__)
 
 MAX_RUNNING_JOBS: Final = 8
 """Maximum number of jobs that run at once, of all types together."""
+MAX_WAITING_JOBS: Final = 16
+"""Maximum number of running jobs that wait for the user and have given back their places; each may have a process."""
 MAX_RESULT_BYTES: Final = 4 * 1024 * 1024
 """Maximum size of a result, so that a page or a notification with it still fits into a message."""
 MAX_SLEEP_S: Final = 60.0
@@ -58,7 +61,6 @@ class JobsWorker:
         self._committed = runtime.committed
         self._kill_orphans = kill_orphans
         self._running: dict[str, RunningJob] = {}
-        self._running_by_pool: Counter[str] = Counter()
         self._wake = anyio.Event()
         self._clock_lead_s = math.inf
         """How far the wall clock was ahead of the monotonic one at the last look."""
@@ -73,6 +75,15 @@ class JobsWorker:
     def cancel(self, job_id: str) -> None:
         if (running := self._running.get(job_id)) is not None:
             running.stop(JobStatus.CANCELLED)
+        elif (job := self._journal.store.get(job_id)) is not None:
+            self._withdraw(job.load())
+
+    def _withdraw(self, job: Job) -> None:
+        """Calls the hook for a queued job that was cancelled."""
+        registration = self._registrations.get(job.type)
+        if job.status is JobStatus.CANCELLED and registration is not None and registration.withdrawn is not None:
+            with contextlib.suppress(ValidationError):
+                registration.withdrawn(registration.spec.model_validate(job.payload))
 
     async def run(self) -> None:
         try:
@@ -130,10 +141,10 @@ class JobsWorker:
         try:
             self._limit_waits()
             due_at = self._scheduler.tick()
-            while len(self._running) < MAX_RUNNING_JOBS and (running := self._claim()) is not None:
+            while self._has_place() and (running := self._claim()) is not None:
                 claimed.append(running)
             # At the limit, a job that ends wakes the worker; do not poll for overdue jobs meanwhile.
-            run_at = self._journal.store.next_run_at() if len(self._running) < MAX_RUNNING_JOBS else None
+            run_at = self._journal.store.next_run_at() if self._has_place() else None
             pause_s = self._seconds_until(due_at, run_at)
             self.start_error = None
         except sqlite3.Error as error:
@@ -158,15 +169,21 @@ class JobsWorker:
         self._clock_lead_s = lead_s
 
     def _claim(self) -> RunningJob | None:
-        full = [
-            name for name, one in self._registrations.items() if self._running_by_pool[self._pool(name)] >= one.limit
-        ]
+        places = Counter(self._pool(one.claimed.type) for one in self._occupying())
+        full = [name for name, one in self._registrations.items() if places[self._pool(name)] >= one.limit]
         claimed = self._journal.claim(full)
         if claimed is None:
             return None
-        running = self._running[claimed.job_id] = RunningJob(claimed, self._journal)
-        self._running_by_pool[self._pool(claimed.type)] += 1
+        running = self._running[claimed.job_id] = RunningJob(claimed, self._journal, self.wake)
         return running
+
+    def _has_place(self) -> bool:
+        return len(self._occupying()) < MAX_RUNNING_JOBS
+
+    def _occupying(self) -> list[RunningJob]:
+        """Returns the running jobs that occupy a place: all but those that wait for the user, of which some may."""
+        waiting = [one for one in self._running.values() if one.waits_for_user][:MAX_WAITING_JOBS]
+        return [one for one in self._running.values() if one not in waiting]
 
     def _on_start_error(self, error: sqlite3.Error) -> float:
         log.error("no job could be started; trying again", exc_info=error)
@@ -184,7 +201,6 @@ class JobsWorker:
         # In the unit of work that ended it, the job may have been queued and claimed again: the entry is then newer.
         if self._running.get(running.job_id) is running:
             del self._running[running.job_id]
-        self._running_by_pool[self._pool(running.claimed.type)] -= 1
 
     def _pool(self, job_type: str) -> str:
         registration = self._registrations.get(job_type)

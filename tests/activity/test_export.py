@@ -30,6 +30,7 @@ class Context:
     """A job context that records the reported progress."""
 
     job_id = "job-1"
+    attempt = 1
     snoozed_for_s = 0.0
 
     def __init__(self, on_progress: Callable[[], None] = lambda: None) -> None:

@@ -20,6 +20,7 @@ from sidecar.claude.process.discovery import Discovery
 from sidecar.claude.process.launch import Launcher
 from sidecar.claude.process.login_shell import LoginShell
 from sidecar.claude.process.orphans import ProcessTable
+from sidecar.claude.runs import RunStore
 from sidecar.claude.sessions.journal import SessionStore
 from sidecar.claude.usage import UsageStore
 from sidecar.clock import SystemClock
@@ -41,6 +42,7 @@ class RecordingContext:
     progressed: list[str | None] = field(default_factory=list)
     locked: list[str] = field(default_factory=list)
     waited_for: list[WaitingFor | None] = field(default_factory=list)
+    attempt: int = 1
     snoozed_for_s: float = 0.0
 
     def progress(self, fraction: float | None, message: str | None = None) -> None:
@@ -101,7 +103,13 @@ class RunHarness:
             process_table=ProcessTable(database),
         )
         self.handler = ClaudeRunHandler(
-            runtime, launcher, SessionStore(database), UsageStore(database, clock), LiveJobs(), silence_s=0.5
+            runtime,
+            launcher,
+            SessionStore(database),
+            UsageStore(database, clock),
+            RunStore(database, clock),
+            LiveJobs(),
+            silence_s=0.5,
         )
 
     @property

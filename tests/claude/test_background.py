@@ -184,3 +184,11 @@ def test_tasks_in_the_foreground_and_ambient_ones_are_not_waited_for() -> None:
     assert states(INIT, shown, RESULT) == [R, R, O]
     assert states(INIT, ambient, RESULT) == [R, R, O]
     assert states(INIT, shown, moved, RESULT) == [R, R, R, R]
+
+
+async def test_a_turn_has_the_timeout_that_it_was_sent_with(standin: Path, tmp_path: Path) -> None:
+    async with turn_harness(standin, tmp_path) as harness:
+        turn = TakeTurn(session_id=harness.create_session().session_id, prompt="[[slow:99999]]", timeout_s=0.5)
+        with pytest.raises(JobFailed) as raised:
+            await harness.handler.run(turn, harness.context)
+    assert (raised.value.kind, "0.5 seconds" in raised.value.message) == ("timeout", True)

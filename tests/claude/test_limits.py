@@ -33,6 +33,19 @@ def limit(**details: object) -> JobFailed:
         ("resets 12am (UTC)", "2026-11-24T00:00:00+00:00"),
         ("weekly limit \u00b7 resets Nov 27, 1pm (UTC)", "2026-11-27T13:00:00+00:00"),
         ("weekly limit \u00b7 resets Jan 2, 1:30am (UTC)", "2027-01-02T01:30:00+00:00"),
+        ("Claude usage limit reached. Your limit will reset at 9am (America/Chicago).", "2026-11-23T09:00:00-06:00"),
+        ("Limits will reset at 9:30 AM (UTC).", "2026-11-23T09:30:00+00:00"),
+        ("You've hit your limit \u00b7 resets Nov 25 at 4pm (America/Recife)", "2026-11-25T16:00:00-03:00"),
+        ("Opus weekly limit reached \u2219 resets Nov 24 (UTC)", "2026-11-24T00:00:00+00:00"),
+        ("5-hour limit reached \u2219 resets 3pm (UTC)", "2026-11-23T15:00:00+00:00"),
+        ("You're out of extra usage \u00b7 resets Feb 4, 8pm (Europe/Budapest)", "2027-02-04T20:00:00+01:00"),
+        ("resets Thu 9:00 AM (UTC)", "2026-11-26T09:00:00+00:00"),
+        ("resets Monday 7am (UTC)", "2026-11-30T07:00:00+00:00"),
+        ("Try again after it resets on Dec 1 at 00:00 UTC.", "2026-12-01T00:00:00+00:00"),
+        ("resets Jan 2, 2028, 9am (UTC)", "2028-01-02T09:00:00+00:00"),
+        ("You will regain access on 2026-12-01 at 00:00 UTC.", "2026-12-01T00:00:00+00:00"),
+        ("usage limit reached, resets in 2h 15m", "2026-11-23T10:15:00+00:00"),
+        ("Please try again in 3 hours", "2026-11-23T11:00:00+00:00"),
     ],
 )
 def test_a_time_in_the_text_is_parsed(words: str, moment: str) -> None:
@@ -40,7 +53,16 @@ def test_a_time_in_the_text_is_parsed(words: str, moment: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", ["", "resets soon", "resets Foo 31, 1pm (UTC)", "resets Feb 31, 1pm", "resets 25 items"]
+    "words",
+    [
+        "",
+        "resets soon",
+        "resets Foo 31, 1pm (UTC)",
+        "resets Feb 31, 1pm",
+        "resets 25 items",
+        "resets in a while",
+        "resets 2026-13-01 at 00:00",
+    ],
 )
 def test_without_a_time_the_job_is_not_snoozed(words: str) -> None:
     assert parse_reset_time(words, NOW_MS) is None
@@ -61,6 +83,10 @@ def test_the_wait_lasts_until_the_reset_plus_a_margin() -> None:
     past = snooze_until_reset(limit(resets_at="2026-11-23T07:00:00.000Z"), now_ms=NOW_MS, snoozed_for_s=0)
     assert past is not None
     assert past.delay_s == MARGIN_S
+    for waited_s, held_s in ((600.0, 600.0), (7_200.0, 1_800.0)):
+        held = snooze_until_reset(limit(resets_at="2026-11-23T07:00:00.000Z"), now_ms=NOW_MS, snoozed_for_s=waited_s)
+        assert held is not None
+        assert held.delay_s == MARGIN_S + held_s
 
 
 def test_a_job_is_not_snoozed_longer_than_the_maximum() -> None:
@@ -82,11 +108,11 @@ async def test_a_turn_that_hit_a_limit_is_repeated_and_its_prompt_is_stored_once
         with pytest.raises(JobSnoozed) as snoozed:
             await harness.run(session.session_id, prompt)
         assert snoozed.value.delay_s == 60 + MARGIN_S
-        assert harness.session(session.session_id).status is SessionStatus.IDLE
+        assert harness.session(session.session_id).status is SessionStatus.LIMITED
         harness.context.snoozed_for_s = 65.0
         assert (await harness.run(session.session_id, prompt)).text == "here"
         kinds = [message.kind for message in harness.messages(session.session_id)]
-    assert kinds == [MessageKind.USER, MessageKind.ERROR, MessageKind.ASSISTANT_TEXT]
+    assert kinds == [MessageKind.USER, MessageKind.ERROR, MessageKind.NOTICE, MessageKind.ASSISTANT_TEXT]
 
 
 async def test_a_run_that_hit_a_limit_is_snoozed(harness: RunHarness) -> None:

@@ -209,6 +209,18 @@ def test_invalid_lines_are_counted_and_skipped() -> None:
             {"api_error_status": 429},
             "rate_limited",
         ),
+        ("Opus weekly limit reached \u2219 resets Oct 31, 9am", {"api_error_status": 429}, "usage_limit"),
+        ("5-hour limit reached \u2219 resets 3pm", {}, "usage_limit"),
+        ("You're out of extra usage \u00b7 resets Feb 4, 8pm (Europe/Budapest)", {}, "usage_limit"),
+        ("API Error: 400 Budget has been exceeded! Current cost: 26.0, Max budget: 0.25", {}, "usage_limit"),
+        ("API Error: 400 ExceededBudget: User=1 over budget. Spend=10.6, Budget=10.0", {}, "usage_limit"),
+        (
+            "API Error: Request rejected (429) - Too many tokens per day, please wait before trying again.",
+            {"api_error_status": 429},
+            "usage_limit",
+        ),
+        ("API Error: 429 Too many tokens, please wait", {"api_error_status": 429}, "rate_limited"),
+        ("Quota exceeded for input_tokens_per_minute", {"api_error_status": 429}, "rate_limited"),
         ("Your credit balance is too low", {"api_error_status": 400}, "usage_limit"),
         ("prompt is too long: 402913 tokens > 200000 maximum", {"api_error_status": 400}, "context_overflow"),
         (

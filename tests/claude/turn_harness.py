@@ -22,7 +22,9 @@ from sidecar.claude.process.login_shell import LoginShell
 from sidecar.claude.process.orphans import ProcessTable
 from sidecar.claude.process.pool import ProcessPool
 from sidecar.claude.sessions.conversation import ConversationJournal
-from sidecar.claude.sessions.journal import NewSession, SessionJournal, SessionStore
+from sidecar.claude.sessions.journal import SessionJournal, SessionStore
+from sidecar.claude.sessions.limit_waits import LimitWaits
+from sidecar.claude.sessions.session_settings import NewSession
 from sidecar.claude.sessions.turns import TurnHandler, TurnTimes
 from sidecar.claude.usage import UsageStore
 from sidecar.clock import iso
@@ -90,6 +92,7 @@ class TurnHarness:
         )
         conversations = ConversationJournal(runtime, self.sessions)
         self.live = LiveJobs()
+        limit_waits = LimitWaits(self.sessions, clock, lambda _: False)
         self.handler = TurnHandler(
             runtime,
             launcher,
@@ -97,6 +100,7 @@ class TurnHarness:
             self.sessions,
             self.permissions,
             conversations,
+            limit_waits,
             self.live,
             TurnTimes(**times),
         )

@@ -5,6 +5,7 @@ Directives in the last user prompt control the answer; without one the prompt is
   [[slow:N]]           N words, 50 ms apart            [[gate:N]]           N words, each waits for `release`
   [[error:401]]        an API error, every time        [[error:529:2]]      an API error for the first 2 requests
   [[limit:EPOCH]]      the first time: a subscription's usage limit that resets then (needs an OAuth token)
+  [[limitafter:EPOCH]] the same once, but at the result of a tool
   [[cut]]              the first time: drops the connection mid-answer      [[hang]]  answers nothing until `close`
   [[refuse]]           stop_reason "refusal", always   [[tool:bash:CMD]]    calls Bash, then reports its result
   [[call:NAME:JSON]]   calls any tool; several directives are several calls in one message
@@ -82,6 +83,7 @@ class FakeAnthropic(FakeServer):
     def __init__(self, port: int = 0, script: Mapping[str, list[list[dict[str, Any]]]] | None = None) -> None:
         self.script = script or {}
         self.requests: list[Request] = []
+        self.limited: set[str] = set()
         self._arrived = threading.Condition()
         self._gate = threading.Semaphore(0)
         super().__init__(_Handler, port)
@@ -166,8 +168,8 @@ class _Handler(FakeHandler["FakeAnthropic"]):
             headers = {"Retry-After": "0"} if status == "429" else {}
             error = _error(int(status), f"fake {ERROR_TYPES.get(int(status), 'api_error')}")
             self.send_json(int(status), error, headers)
-        elif "limit" in directives and times == 1:
-            headers = {"status": "rejected", "reset": directives["limit"], "representative-claim": "five_hour"}
+        elif reset := directives.get("limit" if times == 1 else "") or self._limit_after(request):
+            headers = {"status": "rejected", "reset": reset, "representative-claim": "five_hour"}
             unified = {f"anthropic-ratelimit-unified-{name}": value for name, value in headers.items()}
             self.send_json(429, _error(429, "fake usage limit"), unified)
         elif "hang" in directives:
@@ -178,6 +180,15 @@ class _Handler(FakeHandler["FakeAnthropic"]):
             blocks, stop_reason = _answer(request, directives)
             blocks = blocks or [{"type": "text", "text": "".join(self.fake.words(directives))}]
             self.send_json(200, _envelope(request, content=blocks, stop_reason=stop_reason))
+
+    def _limit_after(self, request: Request) -> str | None:
+        """Returns the reset of [[limitafter]] if the request has a tool's result, and is the first one of that kind."""
+        found = re.search(r"\[\[limitafter:(\d+)\]\]", json.dumps(request.body["messages"]))
+        has_result = any(block.get("type") == "tool_result" for block in request.blocks)
+        if found is None or not has_result or found[1] in self.fake.limited:
+            return None
+        self.fake.limited.add(found[1])
+        return found[1]
 
     def _stream(self, request: Request, directives: Mapping[str, str], times: int) -> None:
         self.send_response(200)

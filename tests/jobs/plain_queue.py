@@ -81,10 +81,14 @@ class Model:
             one.status == "running" and one.lock == job.lock for one in self.jobs.values()
         )
 
-    def as_entity(self, job: Job) -> dict[str, Any]:
-        """Returns the job as the contract describes it."""
+    def as_entity(self, job: Job, *, is_read: bool = False) -> dict[str, Any]:
+        """Returns the job as the contract describes it; `is_read` if it answers a request."""
         entity = {name: value for name, value in vars(job).items() if name not in HIDDEN}
-        entity["waiting_for"] = None if job.status != "queued" else "lock" if self.is_locked(job) else job.waiting_for
+        entity["waiting_for"] = None
+        if job.status == "queued":
+            due = "pause" if self.paused else "capacity"
+            why = due if is_read and job.is_due else job.waiting_for
+            entity["waiting_for"] = "lock" if self.is_locked(job) else why
         return entity
 
     def next_due(self, full_types: list[str]) -> str | None:

@@ -239,7 +239,7 @@ async def test_a_paused_queue_starts_no_jobs_but_finishes_running_ones(harness: 
         await harness.until_updated(running, status="succeeded")
         await harness.pass_time(3600)
         assert harness.handler.started == ["a"]
-        assert await waiting_for(harness, waiting) is None
+        assert await waiting_for(harness, waiting) == "pause"
         state = {"paused": True, "paused_at": AT, "counts": {"succeeded": 1, "queued": 1}}
         assert await harness.call("jobs.queue.get") == state
         assert await harness.call("jobs.queue.resume") == state | {"paused": False, "paused_at": None}

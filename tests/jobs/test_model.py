@@ -307,7 +307,7 @@ class QueueMachine(RuleBasedStateMachine):
         page = json.loads(result_of(self.service.list(limit=500)).json_bytes())
         names = [name for name in Job.__dataclass_fields__ if name not in HIDDEN]
         found = {job["job_id"]: {name: job[name] for name in names} for job in page["jobs"]}
-        assert found == {job.job_id: self.model.as_entity(job) for job in self.model.jobs.values()}
+        assert found == {job.job_id: self.model.as_entity(job, is_read=True) for job in self.model.jobs.values()}
         assert list(found) == list(reversed(self.model.jobs))
 
     @invariant()

@@ -4,8 +4,9 @@ import pytest
 from sidecar_protocol.entities import WaitingFor
 
 from sidecar.commandline.client import RemoteError
-from sidecar.job_handler import JobSnoozed
-from tests.jobs.harness import JobsHarness, SimpleJob
+from sidecar.job_handler import JobFailed, JobSnoozed, Registration
+from sidecar.jobs.worker import MAX_RUNNING_JOBS, MAX_WAITING_JOBS
+from tests.jobs.harness import JobsHarness, SerialJob, SimpleJob
 
 
 async def test_a_running_job_reports_what_it_waits_for(harness: JobsHarness) -> None:
@@ -136,3 +137,111 @@ async def test_running_a_schedule_by_hand_starts_its_waiting_job(harness: JobsHa
         assert (again["job_id"], again["run_at"], again["waiting_for"]) == (job_id, None, None)
         (await harness.handler.next_run("a")).succeed()
         await harness.until_updated(job_id, status="succeeded")
+
+
+async def test_a_snoozed_job_keeps_its_lock_and_later_jobs_wait_for_it(harness: JobsHarness) -> None:
+    first = await harness.create_job("first", lock="s")
+    async with harness.working():
+        (await harness.handler.next_run("first")).fail(
+            JobSnoozed("Later.", delay_s=60, waiting_for=WaitingFor.RATE_LIMIT, keeps_lock=True)
+        )
+        await harness.until_updated(first, waiting_for="rate_limit")
+        second = await harness.create_job("second", lock="s", priority=9)
+        other = await harness.create_job("other", lock="t")
+        (await harness.handler.next_run("other")).succeed()
+        await harness.until_updated(other, status="succeeded")
+        assert (await harness.get_job(first))["waiting_for"] == "rate_limit"
+        assert (await harness.get_job(second))["waiting_for"] == "lock"
+        await harness.pass_time(60)
+        (await harness.handler.next_run("first")).succeed()
+        (await harness.handler.next_run("second")).succeed()
+        await harness.until_updated(second, status="succeeded")
+    assert harness.handler.started == ["first", "other", "first", "second"]
+
+
+async def test_two_snoozed_jobs_that_keep_one_lock_run_in_their_order(harness: JobsHarness) -> None:
+    names = ["first", "second"]
+    async with harness.working():
+        for name in names:
+            await harness.create_job(name)
+        for run in [await harness.handler.next_run(name) for name in names]:
+            run.context.lock("s")  # as runs do that learn the id of one session
+            run.fail(JobSnoozed("Later.", delay_s=60, waiting_for=WaitingFor.RATE_LIMIT, keeps_lock=True))
+        await harness.run_pending()
+        await harness.pass_time(60)
+        for name in names:
+            (await harness.handler.next_run(name)).succeed()
+            await harness.run_pending()
+    assert harness.handler.started == names * 2
+
+
+@pytest.mark.parametrize("ends", ["jobs.cancel", "jobs.retry"])
+async def test_a_job_that_keeps_its_lock_is_cancelled_or_continued_on_request(ends: str, harness: JobsHarness) -> None:
+    first = await harness.create_job("first", lock="s")
+    async with harness.working():
+        snooze = JobSnoozed("Later.", delay_s=60, waiting_for=WaitingFor.RATE_LIMIT, keeps_lock=True)
+        (await harness.handler.next_run("first")).fail(snooze)
+        await harness.until_updated(first, waiting_for="rate_limit")
+        second = await harness.create_job("second", lock="s")
+        await harness.call(ends, {"job_id": first})
+        if ends == "jobs.retry":
+            (await harness.handler.next_run("first")).succeed()
+        (await harness.handler.next_run("second")).succeed()
+        await harness.until_updated(second, status="succeeded")
+
+
+async def test_a_job_that_waits_for_the_user_gives_its_place_back(harness: JobsHarness) -> None:
+    names = ["one", "two", "three"]
+    ids = [await harness.create_job(name, SerialJob) for name in names]
+    async with harness.working():
+        first = await harness.handler.next_run("one")
+        await harness.run_pending()
+        assert [(await harness.get_job(one))["waiting_for"] for one in ids] == [None, "capacity", "capacity"]
+        first.context.wait_for(WaitingFor.APPROVAL)
+        second = await harness.handler.next_run("two")
+        first.context.wait_for(None)  # it continues at once, and the third waits for both
+        second.succeed()
+        await harness.until_updated(ids[1], status="succeeded")
+        await harness.run_pending()
+        assert (await harness.get_job(ids[2]))["waiting_for"] == "capacity"
+        first.succeed()
+        (await harness.handler.next_run("three")).succeed()
+        await harness.until_updated(ids[2], status="succeeded")
+
+
+async def test_only_some_jobs_give_their_places_back(harness: JobsHarness) -> None:
+    count = MAX_RUNNING_JOBS + MAX_WAITING_JOBS
+    for number in range(count + 1):
+        await harness.create_job(str(number))
+    async with harness.working():
+        for number in range(count):
+            (await harness.handler.next_run(str(number))).context.wait_for(WaitingFor.APPROVAL)
+        await harness.run_pending()
+        assert len(harness.handler.started) == count
+
+
+async def test_a_job_that_the_paused_queue_holds_says_so(harness: JobsHarness) -> None:
+    await harness.call("jobs.queue.pause", {})
+    job_id = await harness.create_job("a")
+    assert (await harness.get_job(job_id))["waiting_for"] == "pause"
+
+
+async def test_a_feature_learns_that_a_queued_job_was_cancelled(harness: JobsHarness) -> None:
+    withdrawn: list[object] = []
+    harness.registrations["work.simple"] = Registration(SimpleJob, harness.handler, withdrawn=withdrawn.append)
+    running = await harness.create_job("running", lock="s")
+    async with harness.working():
+        await harness.handler.next_run("running")
+        queued = await harness.create_job("queued", lock="s")
+        for job_id in (queued, queued, running):
+            await harness.call("jobs.cancel", {"job_id": job_id})
+        await harness.until_updated(running, status="cancelled")
+    assert withdrawn == [SimpleJob(name="queued", lock="s")]
+
+
+async def test_work_that_cannot_be_continued_ends_as_interrupted(harness: JobsHarness) -> None:
+    job_id = await harness.create_job("a")
+    async with harness.working():
+        (await harness.handler.next_run("a")).fail(JobFailed("Half done.", kind="cut", interrupted=True))
+        job = await harness.until_updated(job_id, status="interrupted")
+    assert job["error"]["kind"] == "cut"

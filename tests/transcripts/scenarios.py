@@ -197,6 +197,7 @@ def claude(_: int) -> Iterator[tuple[Mapping[str, str], Play]]:
         hello = host.call("claude.spawn", prompt="Say hello.", allowed_tools=["Read"])["job_id"]
         host.until_job(hello, "succeeded")
         host.call("jobs.get", job_id=hello)
+        host.call("claude.runs.get", job_id=hello)
         host.call("activity.events.list", source="claude", limit=5)
         host.call("activity.events.list", query="hello")
         failed = host.call("claude.spawn", prompt="[[error:401]]")["job_id"]

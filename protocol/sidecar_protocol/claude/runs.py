@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Protocol
 
 from pydantic import Field, Strict, StringConstraints
 
-from sidecar_protocol.contract import Ephemeral, JobPolicy, JobSpec, Model, Recovery, method
+from sidecar_protocol.contract import Ephemeral, JobPolicy, JobSpec, Model, Recovery, RpcError, method
 from sidecar_protocol.entities import Job
 from sidecar_protocol.errors import PayloadTooLarge
 from sidecar_protocol.scalars import (
@@ -17,10 +17,12 @@ from sidecar_protocol.scalars import (
     Count,
     Flag,
     FolderPath,
+    JobId,
     LongText,
     OpaqueId,
     Priority,
     Seconds,
+    UtcTime,
     Uuid,
 )
 
@@ -141,6 +143,8 @@ class RunClaude(JobSpec):
     timeout_s: Seconds = TIMEOUT_S
     system_prompt: SystemPrompt | None = None
     """Appended to Claude Code's own system prompt; a resumed session keeps its first one."""
+    wait_for_limit: Flag = True
+    """Whether a run that reaches Claude's usage limit goes on by itself when the limit resets; otherwise it fails."""
 
     def lock_key(self) -> str | None:
         """Returns the session's lock, since two CLIs that resume a session would both write its file."""
@@ -161,6 +165,30 @@ class ClaudeDelta(Ephemeral):
     offset: Count
     """Position of `text` in the message, in UTF-16 code units: JavaScript's `length` of the text before it."""
     text: str
+
+
+class RunNotFound(RpcError):
+    """No run has this job id, or it began more than 90 days ago."""
+
+    code = 4051
+
+
+class ClaudeRun(Model):
+    """The session of a run."""
+
+    job_id: Uuid
+    session_id: OpaqueId | None
+    """The session's id in the CLI, as soon as the CLI has a record of it: pass it to a next run to continue."""
+    started_at: UtcTime
+
+
+class Runs(Protocol):
+    """The sessions of runs, also of those that were cancelled, failed, or interrupted by a crash."""
+
+    @method("claude.runs.get", raises=(RunNotFound,))
+    async def get(self, *, job_id: JobId) -> ClaudeRun:
+        """Returns a run that has begun."""
+        ...
 
 
 class Claude(Protocol):

@@ -69,6 +69,8 @@ class TakeTurn(JobSpec):
     prompt: LongText
     timeout_s: Seconds | None = None
     """Null for one hour.  The time during which a permission request is open does not count."""
+    wait_for_limit: Flag | None = None
+    """Null for the setting of the session."""
 
     def lock_key(self) -> str:
         """Returns the session's lock."""
@@ -84,6 +86,9 @@ class SessionStatus(StrEnum):
     """A turn is running, or only its background tasks are (`tasks`)."""
     WAITING = "waiting"
     """Permission requests are open: `claude.permissions.list` with status `open` returns them."""
+    LIMITED = "limited"
+    """Claude's usage limit was reached.  The turn goes on by itself at `resumes_at`, and later prompts wait for it;
+    `claude.sessions.interrupt` cancels it, `jobs.retry` continues it now."""
     INTERRUPTED = "interrupted"
     """The last turn was cancelled, or the sidecar ended during it.  The next prompt continues the session."""
 
@@ -108,7 +113,11 @@ class Session(Model):
     """Null for the mode in the user's Claude settings."""
     allowed_tools: list[str]
     system_prompt: str | None
+    wait_for_limit: Flag
+    """Whether a turn that reaches Claude's usage limit goes on by itself when the limit resets; otherwise it fails."""
     status: SessionStatus
+    resumes_at: UtcTime | None
+    """When the turn of a `limited` session goes on."""
     tasks: list[ClaudeTask]
     """The live tasks of its turn, oldest first.  While there are background tasks, the turn goes on."""
     created_at: UtcTime
@@ -220,6 +229,7 @@ class Sessions(Protocol):
         allowed_tools: ToolRules = [],  # noqa: B006 - a declaration: the default is only ever read
         system_prompt: SystemPrompt | None = None,
         worktree: Flag = False,
+        wait_for_limit: Flag = True,
     ) -> Session:
         """Creates a session.  No process is started before its first turn.
 
@@ -248,6 +258,7 @@ class Sessions(Protocol):
         model: ModelName | None = UNCHANGED,
         permission_mode: PermissionMode | None = UNCHANGED,
         allowed_tools: ToolRules | None = None,
+        wait_for_limit: Flag | None = None,
     ) -> Session:
         """Changes the given settings; null resets title, cwd, model and mode to what a new session has.
 
@@ -263,7 +274,13 @@ class Sessions(Protocol):
 
     @method("claude.sessions.send", raises=(SessionNotFound, PayloadTooLarge))
     async def send(
-        self, *, session_id: SessionId, prompt: LongText, priority: Priority = 0, timeout_s: Seconds | None = None
+        self,
+        *,
+        session_id: SessionId,
+        prompt: LongText,
+        priority: Priority = 0,
+        timeout_s: Seconds | None = None,
+        wait_for_limit: Flag | None = None,
     ) -> Job:
         """Queues a turn as a job of type `claude.turn`; the job's result is a `ClaudeTurnResult`.
 
@@ -274,7 +291,10 @@ class Sessions(Protocol):
 
     @method("claude.sessions.interrupt", raises=(SessionNotFound,))
     async def interrupt(self, *, session_id: SessionId) -> Session:
-        """Cancels the running turn; queued turns run next.  `claude.session_updated` is sent when it has ended."""
+        """Cancels the turn that is running or waits for a usage limit; queued turns run next.
+
+        `claude.session_updated` is sent when it has ended.
+        """
         ...
 
     @method("claude.sessions.fork", raises=(SessionNotFound,))

@@ -1,7 +1,7 @@
 """Records, finds and kills every process of a run or a session, including those that left its process group."""
 
 import contextlib
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final, NamedTuple
 
 import anyio
@@ -12,6 +12,9 @@ from sidecar.claude.process.environment import DATABASE_ENV, OWNER_ENVS
 from sidecar.storage.database import Database
 
 POLL_S: Final = 0.02
+EXEC_PASSES: Final = 5
+"""Maximum number of further looks, `POLL_S` apart, at processes that show no environment: some never do."""
+KERNEL: Final = 2
 START_TOLERANCE_S: Final = 2.0
 """Maximum difference of start times in seconds: Linux gives the boot time, from which they are computed, in seconds."""
 
@@ -59,7 +62,7 @@ def process_tree(pid: int, owner_id: str, database: str | None) -> set[psutil.Pr
     """Returns the owner's process and its descendants, or an empty set if it has ended."""
     try:
         root = psutil.Process(pid)
-        if not _is_owned(root, {owner_id}, database):  # it has ended, and its id has been reused
+        if not _is_owned(root.environ(), {owner_id}, database):  # it has ended, and its id has been reused
             return set()
         return {root, *root.children(recursive=True)}
     except (psutil.Error, OSError):
@@ -86,37 +89,55 @@ async def kill_orphans(
     Gives up after `timeout_s` seconds: a process in an uninterruptible system call dies only when that returns.
     """
     killed: set[psutil.Process] = set()
+    unclear_passes = 0
     with anyio.move_on_after(timeout_s):
-        while found := await anyio.to_thread.run_sync(_kill_once, owner_ids, database, {*known, *killed}):
+        while unclear_passes < EXEC_PASSES:
+            found, is_unclear = await anyio.to_thread.run_sync(_kill_once, owner_ids, database, {*known, *killed})
             killed |= found
+            if not found and not is_unclear:
+                break
+            unclear_passes = 0 if found else unclear_passes + 1
             await anyio.sleep(POLL_S)
     return len(killed)
 
 
 def _kill_once(
     owner_ids: Collection[str], database: str | None, known: Collection[psutil.Process]
-) -> set[psutil.Process]:
-    """Kills the processes that run now.  One that is forked meanwhile is found by the next call."""
-    found = {process for process in (*known, *_owned(owner_ids, database)) if _is_alive(process)}
+) -> tuple[set[psutil.Process], bool]:
+    """Kills the processes that run now.  One that is forked meanwhile is found by the next call.
+
+    Returns the killed processes, and whether there are processes whose owner cannot be seen at the moment.
+    """
+    owned, is_unclear = _owned(owner_ids, database)
+    found = {process for process in (*known, *owned) if _is_alive(process)}
     for process in found:
         with contextlib.suppress(psutil.Error):
             process.kill()  # psutil compares start times, so a reused id is not killed
-    return found
+    return found, is_unclear
 
 
-def _is_owned(process: psutil.Process, owner_ids: Collection[str], database: str | None) -> bool:
-    environment = process.environ()
+def _is_owned(environment: Mapping[str, str], owner_ids: Collection[str], database: str | None) -> bool:
     if environment.get(DATABASE_ENV) != database:
         return False
     return any(environment.get(name) in owner_ids for name in OWNER_ENVS)
 
 
-def _owned(owner_ids: Collection[str], database: str | None) -> Iterator[psutil.Process]:
+def _owned(owner_ids: Collection[str], database: str | None) -> tuple[list[psutil.Process], bool]:
+    """Returns the processes of the owners, and whether others show no environment.
+
+    On Linux a process shows none for a moment while it executes another program.  Threads of the kernel, all children
+    of process 2, and zombies never show one.
+    """
+    owned, is_unclear = [], False
     for pid in psutil.pids():
         with contextlib.suppress(psutil.Error, OSError):  # it ended meanwhile, or belongs to another user
             process = psutil.Process(pid)
-            if _is_owned(process, owner_ids, database):
-                yield process
+            environment = process.environ()
+            if _is_owned(environment, owner_ids, database):
+                owned.append(process)
+            elif not environment and KERNEL not in (pid, process.ppid()):
+                is_unclear = is_unclear or _is_alive(process)
+    return owned, is_unclear
 
 
 def _is_alive(process: psutil.Process) -> bool:

@@ -11,8 +11,9 @@ from sidecar_protocol.contract import Encoded
 from sidecar_protocol.errors import InvalidParams
 
 from sidecar.claude.sessions.handover import Handover, hand_over
-from sidecar.claude.sessions.journal import NOT_STORED, SessionJournal, SessionUpdate
+from sidecar.claude.sessions.journal import NOT_STORED, SessionJournal
 from sidecar.claude.sessions.messages import NewMessage
+from sidecar.claude.sessions.session_settings import SessionUpdate
 from sidecar.runtime import Runtime
 
 CLEARED: Final = "The conversation was cleared: Claude no longer knows the messages above."

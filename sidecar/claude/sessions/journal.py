@@ -16,11 +16,12 @@ from sidecar_protocol.claude.sessions import (
     SessionStatus,
 )
 from sidecar_protocol.claude.tasks import ClaudeTask
-from sidecar_protocol.contract import UNCHANGED, Encoded, Unchanged
+from sidecar_protocol.contract import Encoded, Unchanged
 from sidecar_protocol.errors import InvalidParams
 
 from sidecar.claude.billing import RunUsage
 from sidecar.claude.sessions.messages import NewMessage, storable, title_of
+from sidecar.claude.sessions.session_settings import NewSession, SessionUpdate
 from sidecar.claude.usage import UsageStore
 from sidecar.clock import iso_now
 from sidecar.runtime import Runtime
@@ -43,30 +44,6 @@ _MESSAGES: Final = PagedList(ClaudeMessage, "claude_messages", MESSAGE_JSON, {"s
 
 def search_index(database: Database) -> FullTextIndex:
     return FullTextIndex(database, name=SEARCH, table="claude_messages", key="id", columns=("searchable_text",))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionUpdate:
-    """The settings of a session to be changed: those that are not `UNCHANGED`.  None resets one."""
-
-    title: str | None = UNCHANGED
-    cwd: str | None = UNCHANGED
-    model: str | None = UNCHANGED
-    permission_mode: str | None = UNCHANGED
-    allowed_tools: Sequence[str] = UNCHANGED
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewSession:
-    """A session to be created."""
-
-    title: str | None = None
-    cwd: str | None = None
-    model: str | None = None
-    permission_mode: str | None = None
-    allowed_tools: Sequence[str] = ()
-    system_prompt: str | None = None
-    worktree: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +74,15 @@ class SessionStore:
         sql = "SELECT session_id FROM claude_sessions WHERE claude_session_id = ?"
         found: str | None = self._database.value(sql, (claude_session_id,))
         return found
+
+    def limited(self) -> list[str]:
+        return self._database.values("SELECT session_id FROM claude_sessions WHERE status = 'limited'")
+
+    def has_acted(self, session_id: str, job_id: str) -> bool:
+        """Returns whether Claude has answered anything or used a tool in a turn."""
+        kinds = "('assistant_text', 'thinking', 'tool_use', 'tool_result')"
+        sql = f"SELECT 1 FROM claude_messages WHERE session_id = ? AND job_id = ? AND kind IN {kinds} LIMIT 1"
+        return self._database.value(sql, (session_id, job_id)) is not None
 
     def unfinished(self) -> list[str]:
         """Returns the ids of the sessions that are running or may have a live process."""
@@ -205,9 +191,10 @@ class SessionJournal:
         (session,) = self.change(
             """
             INSERT INTO claude_sessions (session_id, title, cwd, model, permission_mode, allowed_tools_json,
-                                         system_prompt, worktree, needs_worktree, created_at, updated_at, update_number)
+                                         system_prompt, worktree, needs_worktree, wait_for_limit,
+                                         created_at, updated_at, update_number)
             VALUES (:session_id, :title, :cwd, :model, :permission_mode, :allowed_tools_json, :system_prompt, :worktree,
-                    :worktree IS NOT NULL, :now, :now, :update_number)
+                    :worktree IS NOT NULL, :wait_for_limit, :now, :now, :update_number)
             """,
             **_columns(asdict(new)) | {"worktree": worktree_name(session_id) if new.worktree else None},
             session_id=session_id,
@@ -273,12 +260,12 @@ class SessionJournal:
             return row is not None
 
     def set_status(self, session_id: str, status: SessionStatus) -> Encoded[Session] | None:
-        return self.assign(session_id, "status = :status", status=status)
+        return self.assign(session_id, "status = :status", "resumes_at = NULL", status=status)
 
     def begin_turn(self, session_id: str, job_id: str, prompt: str, *, has_prompt: bool) -> Encoded[Session] | None:
         """Begins a turn; `has_prompt` if an earlier attempt has stored the prompt.  A process may exist from now on."""
         with self._database.write():
-            sql = _update_sql("status = 'running', has_process = 1, title = coalesce(title, :title)")
+            sql = _update_sql("status = 'running', resumes_at = NULL, has_process = 1, title = coalesce(title, :title)")
             for session in self._execute(sql, session_id=session_id, title=title_of(prompt)):
                 if not has_prompt:  # its notification precedes the session's
                     self._add_message(session_id, job_id, NewMessage(MessageKind.USER, prompt))
@@ -304,12 +291,15 @@ class SessionJournal:
             tasks_json = to_json(tasks).decode()
             self.assign(session_id, "tasks_json = :tasks_json", tasks_json=tasks_json)
 
-    def end_turn(self, session_id: str, job_id: str, status: SessionStatus, usage: RunUsage) -> None:
+    def end_turn(
+        self, session_id: str, job_id: str, status: SessionStatus, usage: RunUsage, resumes_at: str | None = None
+    ) -> None:
         spent = {**usage.tokens.model_dump(), "total_cost_usd": usage.cost_usd or 0.0}
-        sums = [f"{column} = {column} + :{column}" for column in spent]
+        changes = ["status = :status", "resumes_at = :resumes_at", "tasks_json = '[]'"]
+        changes += [f"{column} = {column} + :{column}" for column in spent]
         with self._database.write_or_log(NOT_STORED):
             self._usage.add(job_id, session_id, usage)
-            self.assign(session_id, "status = :status", "tasks_json = '[]'", *sums, status=status, **spent)
+            self.assign(session_id, *changes, status=status, resumes_at=resumes_at, **spent)
 
     def process_ended(self, session_id: str) -> None:
         """If this cannot be stored, the next start of the sidecar looks for the process in vain."""

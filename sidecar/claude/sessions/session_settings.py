@@ -1,11 +1,12 @@
 """The settings of a session in its live process, and which of them can be changed without a new process."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from sidecar_protocol.claude.runs import PermissionMode
 from sidecar_protocol.claude.sessions import Session
+from sidecar_protocol.contract import UNCHANGED
 
 from sidecar.json_reader import get_object, get_text
 
@@ -27,6 +28,32 @@ class SessionSettings:
     @classmethod
     def of(cls, session: Session) -> Self:
         return cls(session.model, session.permission_mode, tuple(session.allowed_tools), session.cwd)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionUpdate:
+    """The settings of a session to be changed: those that are not `UNCHANGED`.  None resets one."""
+
+    title: str | None = UNCHANGED
+    cwd: str | None = UNCHANGED
+    model: str | None = UNCHANGED
+    permission_mode: str | None = UNCHANGED
+    allowed_tools: Sequence[str] = UNCHANGED
+    wait_for_limit: bool = UNCHANGED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewSession:
+    """A session to be created."""
+
+    title: str | None = None
+    cwd: str | None = None
+    model: str | None = None
+    permission_mode: str | None = None
+    allowed_tools: Sequence[str] = ()
+    system_prompt: str | None = None
+    worktree: bool = False
+    wait_for_limit: bool = True
 
 
 def change_requests(current: SessionSettings, wanted: SessionSettings) -> list[Mapping[str, Any]] | None:

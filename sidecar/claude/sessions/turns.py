@@ -21,9 +21,10 @@ from sidecar.claude.reporting import SILENCE_S, FeedEntry, ProgressReporter, tim
 from sidecar.claude.sessions.conversation import ConversationJournal
 from sidecar.claude.sessions.following import Follower
 from sidecar.claude.sessions.journal import SessionJournal
+from sidecar.claude.sessions.limit_waits import LimitWaits
 from sidecar.claude.sessions.messages import NewMessage, messages_in, raw_json
 from sidecar.claude.sessions.session_settings import SessionSettings, model_request
-from sidecar.job_handler import JobContext, JobFailed
+from sidecar.job_handler import JobContext, JobFailed, JobSnoozed
 from sidecar.json_reader import get_text
 from sidecar.runtime import Runtime
 
@@ -55,17 +56,20 @@ class TurnHandler:
     sessions: SessionJournal
     permissions: PermissionJournal
     conversations: ConversationJournal
+    limit_waits: LimitWaits
     live: LiveJobs
     times: TurnTimes = NORMAL_TIMES
 
     async def run(self, job: TakeTurn, context: JobContext) -> ClaudeTurnResult:
         """Raises `JobFailed` with the kinds of a run, `session_not_found` and `permission_unanswered`."""
         self.permissions.cancel_all(job.session_id, CONTINUED)
-        has_prompt = context.snoozed_for_s > 0
+        has_prompt = context.snoozed_for_s > 0 or context.attempt > 1
         session = self.sessions.begin_turn(job.session_id, context.job_id, job.prompt, has_prompt=has_prompt)
         if session is None:
             raise JobFailed("The session was deleted.", kind="session_not_found", hint="Start a new session.")
         turn = self._turn(session.load(), context)
+        turn.prompt = self.limit_waits.prompt(job.session_id, context, job.prompt)
+        waits = turn.session.wait_for_limit if job.wait_for_limit is None else job.wait_for_limit
 
         def details() -> dict[str, object]:
             reader = turn.reporter.reader
@@ -75,10 +79,14 @@ class TurnHandler:
 
         entry = FeedEntry(self.runtime, "turn", context, job.prompt, details)
         try:
-            with entry.failures(), turn.failures():
+            with entry.failures(waits=waits), turn.failures():
                 answer = await self._answer(job, turn)
+        except JobSnoozed as snooze:
+            turn.resumes_at = self.limit_waits.begin(job.session_id, context, snooze)
+            raise
         finally:
-            self.sessions.end_turn(job.session_id, context.job_id, turn.status, turn.reporter.reader.usage)
+            usage = turn.reporter.reader.usage
+            self.sessions.end_turn(job.session_id, context.job_id, turn.status, usage, turn.resumes_at)
         result = ClaudeTurnResult(**answer.model_dump() | {"session_id": job.session_id})
         entry.completed(result)
         return result
@@ -122,7 +130,7 @@ class TurnHandler:
         try:
             uuid = self.runtime.new_id()  # a new one for each attempt: the CLI ignores a prompt that it knows
             self.conversations.send_prompt(job.session_id, turn.context.job_id, uuid)
-            process.send_prompt(job.prompt, uuid=uuid, before=turn.handover)
+            process.send_prompt(turn.prompt, uuid=uuid, before=turn.handover)
             with timeout, self.live.running(turn.context.job_id, job.session_id, process):
                 await reporter.wait_for_result(process, self.times.silence_s, is_waiting=lambda: requests.is_waiting)
             if job.prompt.lstrip().startswith("/model"):
@@ -186,6 +194,7 @@ class _Turn:
     requests: OpenRequests
     reporter: ProgressReporter
     follower: Follower
+    prompt: str = ""
     has_new_conversation: bool = False
     """Whether its process was started and does not resume a conversation."""
     handover: str | None = None
@@ -193,10 +202,14 @@ class _Turn:
     has_ended: bool = False
     """Whether the turn was answered or failed, instead of being cancelled."""
     has_error_message: bool = False
+    resumes_at: str | None = None
+    """When it goes on, if it waits for a usage limit."""
 
     @property
     def status(self) -> SessionStatus:
         """The status of the session after the turn."""
+        if self.resumes_at is not None:
+            return SessionStatus.LIMITED
         if self.requests.has_left_open:
             return SessionStatus.WAITING
         return SessionStatus.IDLE if self.has_ended else SessionStatus.INTERRUPTED

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ import anyio
 import psutil
 import pytest
 
+from sidecar.claude.process.environment import JOB_ENV
+from sidecar.claude.process.orphans import kill_orphans
 from tests.claude.client import ClaudeClient, connected
 from tests.claude.harness import processes_of, tools_of, until
 from tests.conftest import StartSidecar
@@ -205,3 +208,24 @@ async def test_a_process_is_recorded_while_it_runs(sidecar: StartSidecar, standi
         assert int(await claude.answer_text(session.session_id, "[[pid]]")) != pid
         assert recorded_pids(database) != [(pid,)]
     assert recorded_pids(database) == []
+
+
+def start_owned(program: Path, owner_id: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([program], env={**os.environ, JOB_ENV: owner_id}, start_new_session=True)
+
+
+@only_linux
+async def test_a_process_that_executes_a_program_at_the_moment_is_found(tmp_path: Path) -> None:
+    """The script executes itself without end, and Linux shows no environment for a part of that time."""
+    script = tmp_path / "script"
+    script.write_text('#!/bin/sh\nexec "$0"\n')
+    script.chmod(0o755)
+    for number in range(20):
+        owner_id = f"executing-{os.getpid()}-{number}"
+        with start_owned(script, owner_id) as process:
+            try:
+                await until(partial(processes_of, owner_id))
+                assert await kill_orphans({owner_id}, timeout_s=END_S) == 1
+                assert process.wait(END_S) == -signal.SIGKILL
+            finally:
+                process.kill()
