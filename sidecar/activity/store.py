@@ -46,7 +46,7 @@ _LINKS: Final = f"""iif(links_json IS NULL, '[]', (
     FROM activity_links AS link
     WHERE link.feed_key = activity_events.feed_key
         AND (link.is_explicit OR {_IS_OF_KNOWN_PROJECT.format(key="link.issue_key")}
-            OR link.issue_key IN (SELECT former.former_key {_FORMER_KEYS}))))"""
+            OR EXISTS (SELECT 1 {_FORMER_KEYS} AND former.former_key = link.issue_key))))"""
 
 EVENT_JSON: Final = row_json(ActivityEvent, links=f"json({_LINKS})", raw="json(raw_json)")
 
