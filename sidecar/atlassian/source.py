@@ -92,18 +92,27 @@ class Skips:
         self._in_a_row = 0
 
     async def skip(self, object_id: str, name: str, error: Exception) -> None:
-        """Warns that an object, or the part of it that `name` says, is left out.
+        """Warns that an object is left out.
 
         Raises `error` instead if it seems to be the site's fault: if many objects fail in a row, or if the site
         refuses even to tell whose token this is.
         """
-        await fetch_token_owner(self._client)
         self.failed(error)
+        await self._warn_of(object_id, name, error)
+
+    async def skip_part(self, object_id: str, name: str, error: Exception) -> None:
+        """Does the same for one of the lists of an object, which a site may refuse for many objects in a row."""
+        if not isinstance(error, RequestRefused):
+            self.failed(error)
+        await self._warn_of(object_id, name, error)
+
+    async def _warn_of(self, object_id: str, name: str, error: Exception) -> None:
+        await fetch_token_owner(self._client)
         self.left_out(object_id, f"{name} could not be read: {_reason(error)}")
 
     def failed(self, error: Exception | None) -> None:
         """Counts a failure, and raises it if there are too many in a row."""
-        if error is not None and not isinstance(error, RequestRefused):
+        if error is not None:
             self._in_a_row += 1
             if self._in_a_row > MAX_FAILED_IN_A_ROW:
                 raise error

@@ -111,7 +111,7 @@ class Sync:
             before = stored.get(item.object_id) or SyncedObject(item.object_id, "", parent_id=item.parent_id)
             is_gone = item.object_id in fetched.gone
             since = before.missing_since or (iso(self.begun_ms) if is_gone else None)
-            is_unread = before.is_unread or not is_gone
+            is_unread = not is_gone or (before.is_unread and before.event_suffixes != ())
             marked.append(
                 before._replace(
                     remote_updated=item.remote_updated,
