@@ -6,11 +6,14 @@ from typing import Any, Final
 from sidecar.atlassian.adf import adf_text
 from sidecar.atlassian.fields import get_string, get_time_ms
 from sidecar.atlassian.source import DESCRIPTION_CHARS, SyncContext
+from sidecar.clock import DAY_S, LATEST_MS
 from sidecar.feed import FeedEvent
 from sidecar.json_reader import get, get_count, get_object, get_objects
 
 VALUE_CHARS: Final = 120
 """Maximum length of a field's old and new value; for a description they would be the whole text twice."""
+MAX_SPENT_S: Final = 10 * 365 * DAY_S
+"""Longest logged work that is believed."""
 WORKLOG_FIELDS: Final = frozenset(
     {"timespent", "timeestimate", "timeoriginalestimate", "worklogid", "worklogtimespent", "aggregatetimespent"}
 )
@@ -96,13 +99,15 @@ class IssueEvents:
         if worklog_id is None or started_ms is None:
             return
         spent_s = get_count(worklog, "timeSpentSeconds") or 0
+        if spent_s > MAX_SPENT_S:  # a mistake of an import, for one
+            spent_s = 0
         comment = self._text(get(worklog, "comment"))
         self._add(
             f"worklog:{worklog_id}",
             "issue_worklogged",
             started_ms,
             get(worklog, "author"),
-            end_ms=started_ms + spent_s * 1000,
+            end_ms=min(started_ms + spent_s * 1000, LATEST_MS),
             description="\n".join(filter(None, (get_string(worklog, "timeSpent"), comment))) or None,
             raw={"seconds": spent_s},
         )
