@@ -56,6 +56,8 @@ WORK_AFTER_S: Final = 0.01
 """Delay from the handshake to the start of work, whose imports would delay the first responses."""
 WORK_AT_LATEST_S: Final = 1.0
 """Delay from the start of the process to that of work if no client shakes hands: queued jobs are due."""
+BACKLOG_S: Final = 1.3
+"""Time for the requests that stdin has left behind at its end; later ones are refused."""
 LAST_WRITE_S: Final = 0.2
 """Time for handling and writing what is left once the work is stopped."""
 EXIT_CODES: Final = {
@@ -81,13 +83,16 @@ class App:
         self._ended: asyncio.Future[int] = self._loop.create_future()
         self._ending: asyncio.Task[None] | None = None
         self._code = exit_codes.OK
+        self._end_at: float | None = None
+        """When the process must end, by the loop's clock; None as long as stdin is open."""
         self._work: asyncio.Task[None] | None = None
         self._clock = SystemClock() if settings.now_ms is None else FixedClock(settings.now_ms)
         self._started = self._clock.monotonic()
         self._unit_of_work = UnitOfWork(self._loop.call_soon)
         self._lock, self._database = self._open()
         event_log = EventLog(self._database)
-        self._randomness = Randomness(settings.seed, life=event_log.window()[1])
+        # Only for a fixed seed: a damaged log costs what it holds, not the start.
+        self._randomness = Randomness(settings.seed, life=0 if settings.seed is None else event_log.window()[1])
         self._new_id = Uuid7(self._clock, self._randomness.bytes_for("ids"))
         commit, later = self._unit_of_work.request_commit, self._loop.call_later
         self._outbox = Outbox(self._database, event_log, self._clock, request_commit=commit, call_later=later)
@@ -193,6 +198,7 @@ class App:
 
     async def run(self) -> int:
         self._loop.set_exception_handler(self._on_loop_error)
+        self._reader.on_hang_up = self._on_hang_up
         for name in ("SIGTERM", "SIGINT", "SIGHUP"):
             with contextlib.suppress(NotImplementedError, AttributeError):  # Windows has no such handlers
                 self._loop.add_signal_handler(getattr(signal, name), self.end, exit_codes.OK)
@@ -206,9 +212,13 @@ class App:
         return await self._ended
 
     def _on_eof(self) -> None:
-        if self._recorder is not None:
+        if self._recorder is not None and self._ending is None:
             self._recorder.on_eof()
         self.end(exit_codes.OK)
+
+    def _on_hang_up(self) -> None:
+        self._end_at = self._loop.time() + DRAIN_S + LAST_WRITE_S
+        self._loop.call_later(BACKLOG_S, self._on_eof)
 
     def end(self, code: int) -> None:
         """Drains within the time limit, then ends with this exit code.
@@ -229,11 +239,12 @@ class App:
             self._ended.set_result(self._code)
 
     async def _finish(self) -> None:
-        until = self._loop.time() + DRAIN_S + LAST_WRITE_S
+        until = self._end_at or self._loop.time() + DRAIN_S + LAST_WRITE_S
+        drain_s = max(0.0, until - LAST_WRITE_S - self._loop.time())
         self._reader.stop()
         # The drain keeps its own time limit and then stores what did not stop; this one is for a drain that hangs.
-        await asyncio.wait({self._lifecycle.drain(DRAIN_S)}, timeout=DRAIN_S + LAST_WRITE_S)
-        self._reader.finish(LAST_WRITE_S)
+        await asyncio.wait({self._lifecycle.drain(drain_s)}, timeout=drain_s + LAST_WRITE_S)
+        self._reader.finish(until - self._loop.time() - LAST_WRITE_S / 2)
         self._unit_of_work.commit()
         self._unit_of_work.close()
         self._writer.finish(until - self._loop.time())
@@ -251,10 +262,16 @@ class App:
         if client_pid is not None and client_pid not in (os.getppid(), os.getpid()):
             watch_process(client_pid, self._loop, lambda: self.end(exit_codes.HOST_DIED))
         self._loop.call_later(WORK_AFTER_S, self._start_work)
-        if lost_backup(self._database.rows) is not None:
-            from sidecar.system.backups import notify_of_lost_database  # noqa: PLC0415 - hardly ever needed
+        self._loop.call_soon(self._notify_of_lost_database)
 
-            notify_of_lost_database(self._runtime)
+    def _notify_of_lost_database(self) -> None:
+        try:
+            if lost_backup(self._database.rows) is not None:
+                from sidecar.system.backups import notify_of_lost_database  # noqa: PLC0415 - hardly ever needed
+
+                notify_of_lost_database(self._runtime)
+        except sqlite3.Error:  # it must not cost the handshake; the next start tries again
+            log.exception("whether a database was lost cannot be read")
 
     async def stop_work(self, deadline_s: float) -> tuple[int, bool]:
         return await self._features.stop_work(deadline_s)
@@ -327,4 +344,3 @@ def _serve(settings: Settings, wire: tuple[int, int], parent: int, on_loaded: Ca
         return runner.run(main())
     finally:
         logs.stop()
-        sys.stderr.flush()

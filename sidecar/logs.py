@@ -1,15 +1,19 @@
-"""Logging: one JSON object per line, to stderr and to a rotating file, written by a thread.
+"""Logging: one JSON object per line, to stderr and to a rotating file.
 
-The event loop never waits for it: the queue is bounded, and records that do not fit are dropped and counted.
+Nothing waits for a log: one thread formats the records, and one each writes to the file and to stderr.  Their queues
+are bounded, and what does not fit is dropped and counted.
 """
 
 import contextlib
 import logging
+import os
 import queue
 import re
-import sys
+import select
 import threading
+import time
 from collections import deque
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Final, TextIO
@@ -18,9 +22,11 @@ from pydantic_core import to_json
 
 from sidecar.clock import iso
 from sidecar.paths import make_private_dir, open_private
+from sidecar.text import well_formed
 
 QUEUE_RECORDS: Final = 2_000
-"""Records queued while stderr blocks; further ones are dropped."""
+"""Records that wait to be formatted, and lines that wait for the file or for stderr; further ones are dropped."""
+STDERR: Final = 2
 FILE_BYTES: Final = 5_000_000
 """Size at which the log file is rotated; with OLD_FILES, logs take at most 20 MB."""
 OLD_FILES: Final = 3
@@ -52,14 +58,23 @@ class JsonFormatter(logging.Formatter):
             "ts": iso(int(record.created * 1000)),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "msg": redact(record.getMessage()[:MAX_MESSAGE_CHARS]),
+            "msg": redact(_message(record)[:MAX_MESSAGE_CHARS]),
         }
         for name in ("request_id", "job_id", "error_id", "traceparent"):
             if (value := getattr(record, name, None)) is not None:
                 entry[name] = value
         if record.exc_info:
             entry["traceback"] = redact(self.formatException(record.exc_info)[-MAX_MESSAGE_CHARS:])
-        return to_json(entry).decode()
+        # A path that is not UTF-8 contains lone surrogates.
+        legible = {name: well_formed(value) if isinstance(value, str) else value for name, value in entry.items()}
+        return to_json(legible, serialize_unknown=True).decode()
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except Exception as error:  # noqa: BLE001 - a mistake of the caller, whose text is worth keeping
+        return f"{record.msg} ({type(error).__name__}: its arguments do not fit)"
 
 
 class LogFile:
@@ -86,48 +101,95 @@ class LogFile:
         self._file.flush()
 
 
+class _Sink:
+    """A thread that writes lines to one place; if that blocks, only its own lines are lost."""
+
+    def __init__(self, name: str, write: Callable[[str], None]) -> None:
+        self.dropped = 0
+        self._write = write
+        self._lines: queue.Queue[str | None] = queue.Queue(QUEUE_RECORDS)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def put(self, line: str) -> None:
+        try:
+            self._lines.put_nowait(line)
+        except queue.Full:
+            self.dropped += 1
+
+    def stop(self, until: float) -> None:
+        """Writes what is queued, and waits for that until this time of the monotonic clock at most."""
+        with contextlib.suppress(queue.Full):
+            self._lines.put_nowait(None)
+            self._thread.join(max(0.0, until - time.monotonic()))
+
+    def _run(self) -> None:
+        while (line := self._lines.get()) is not None:
+            with contextlib.suppress(Exception):  # a full disk, a closed pipe: the next line may be written again
+                self._write(line)
+
+
 class Logs(logging.Handler):
-    """The logging of this process, from `start` to `stop`: passes records to a thread, or drops and counts them."""
+    """The logging of this process, from `start` to `stop`."""
 
     def __init__(self, directory: Path, level: int) -> None:
         super().__init__()
         make_private_dir(directory)
-        self.dropped = 0
-        """Records that were dropped because the queue was full."""
+        self._dropped = 0
         self._records: queue.Queue[logging.LogRecord | None] = queue.Queue(QUEUE_RECORDS)
         self._tail: deque[str] = deque(maxlen=TAIL_LINES)
-        self._file = LogFile(directory / "sidecar.log")
-        self._thread = threading.Thread(target=self._write, name="logs", daemon=True)
+        self._file = _Sink("log file", LogFile(directory / "sidecar.log").write)
+        self._stderr = _Sink("log to stderr", _write_stderr)
+        self._thread = threading.Thread(target=self._format, name="logs", daemon=True)
         logging.root.handlers = [self]
         logging.root.setLevel(level)
         for verbose in ("asyncio", "httpx", "httpcore"):
             logging.getLogger(verbose).setLevel(max(level, logging.INFO))
 
+    @property
+    def dropped(self) -> int:
+        """Records that are not in the file because a queue was full."""
+        return self._dropped + self._file.dropped
+
     def emit(self, record: logging.LogRecord) -> None:
         try:
             self._records.put_nowait(record)
         except queue.Full:
-            self.dropped += 1
+            self._dropped += 1
 
     def start(self) -> None:
-        self._thread.start()
+        for thread in (self._thread, self._file, self._stderr):
+            thread.start()
 
     def stop(self, timeout_s: float = 0.3) -> None:
         """Writes queued records; waits at most `timeout_s` seconds, since the host may not read stderr."""
+        until = time.monotonic() + timeout_s
         with contextlib.suppress(queue.Full):
             self._records.put_nowait(None)
             self._thread.join(timeout_s)
+        self._file.stop(until)
+        self._stderr.stop(until)
 
     def tail(self) -> list[str]:
         return list(self._tail)
 
-    def _write(self) -> None:
+    def _format(self) -> None:
         formatter = JsonFormatter()
         while (record := self._records.get()) is not None:
             with contextlib.suppress(Exception):  # a record that cannot be formatted must not end the logging
-                line = formatter.format(record) + "\n"
-                self._tail.append(line.rstrip("\n"))
-                with contextlib.suppress(OSError):  # a full disk
-                    self._file.write(line)
-                sys.stderr.write(line)
-                sys.stderr.flush()
+                line = formatter.format(record)
+                self._tail.append(line)
+                self._file.put(line + "\n")
+                self._stderr.put(line + "\n")
+
+
+def _write_stderr(line: str) -> None:
+    """Writes to the descriptor, since `sys.stderr` has a lock, for which the end of the process would wait."""
+    data = line.encode()
+    while data:
+        try:
+            data = data[os.write(STDERR, data) :]
+        except BlockingIOError:  # the host has made its pipe non-blocking
+            select.select([], [STDERR], [])

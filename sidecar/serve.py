@@ -6,13 +6,16 @@ It claims the pipes before it imports anything heavy, so that nothing that an im
 import gc
 import os
 import sys
+import threading
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from sidecar import exit_codes
-from sidecar.wire.descriptors import claim_stdio
+from sidecar.wire.descriptors import StdoutClosed, claim_stdio
 
+PRINT_S: Final = 0.5
+"""Time limit for printing a traceback, in seconds."""
 SEED_HELP = "create the same ids every time, for tests: what protects a sign-in becomes predictable"
 
 
@@ -55,9 +58,7 @@ def main(argv: list[str]) -> NoReturn:
     parent = os.getppid()  # first: a host that dies during the start must be noticed
     options = arguments(argv)
     gc.disable()  # until `freeze`: nothing created until then is garbage, and looking for some takes a tenth of it
-    code = _serve(options, claim_stdio(), parent)
-    sys.stderr.flush()
-    os._exit(code)
+    os._exit(_serve(options, parent))
 
 
 def freeze() -> None:
@@ -66,13 +67,20 @@ def freeze() -> None:
     gc.enable()
 
 
-def _serve(options: dict[str, Any], wire: tuple[int, int], parent: int) -> int:
+def _serve(options: dict[str, Any], parent: int) -> int:
     try:
+        wire = claim_stdio()
         from sidecar import app  # noqa: PLC0415 - after the claim
 
         return app.serve(wire, parent, freeze, options)
+    except StdoutClosed as error:
+        print(f"sidecar: {error}", file=sys.stderr)  # noqa: T201 - stderr
+        return exit_codes.IO
     except BaseException:  # noqa: BLE001 - the last resort: print it, and let the host start a new process
         import traceback  # noqa: PLC0415 - needed only here
 
-        traceback.print_exc()
+        # In a thread: a host that does not read stderr must not keep the process from ending.
+        printing = threading.Thread(target=sys.stderr.write, args=(traceback.format_exc(),), daemon=True)
+        printing.start()
+        printing.join(PRINT_S)
         return exit_codes.CRASHED

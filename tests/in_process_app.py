@@ -90,7 +90,7 @@ class MemoryWire:
 
     @property
     def holds_notifications(self) -> bool:
-        return self._connection.open_batches > 0
+        return self._connection.holds_back
 
     def queue_response(self, line: bytes) -> None:
         self._answers.append(line)

@@ -120,6 +120,7 @@ def test_the_documented_limits_are_the_real_ones() -> None:
         "JSON in a line": f"{json_line.MAX_DEPTH} levels, numbers of {json_line.MAX_DIGITS:,} digits",
         "a result": f"{dispatch.MAX_RESULT_BYTES // MIB} MiB",
         "requests in flight": f"{in_flight.MAX_IN_FLIGHT}",
+        "the response to a batch": f"{connection.MAX_BATCH_BYTES // MIB} MiB",
         "requests in a batch": f"{connection.MAX_BATCH}",
         "the payload of a job": f"{journal.MAX_PAYLOAD_BYTES // MIB} MiB",
         "the result of a job": f"{worker.MAX_RESULT_BYTES // MIB} MiB",

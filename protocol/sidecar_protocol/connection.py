@@ -17,6 +17,8 @@ from sidecar_protocol.json_line import RECOVERY_BYTES, Id, Unreadable, is_id, re
 MAX_MESSAGE_BYTES: Final = 32 * 1024 * 1024
 """Maximum length of a line.  A longer one is discarded up to its newline and refused; the connection stays open."""
 MAX_BATCH: Final = 64
+MAX_BATCH_BYTES: Final = MAX_MESSAGE_BYTES
+"""Maximum length of the line with a batch's responses; short errors may exceed it."""
 
 PARSE_ERROR: Final = -32700
 INVALID_REQUEST: Final = -32600
@@ -41,19 +43,30 @@ class LongLine(bytes):
 
 
 class Batch:
-    """The requests of one batch, whose responses are sent together."""
+    """The requests of one batch, whose responses are sent together.
 
-    __slots__ = ("pending", "responses")
+    `holds_back` is for the server: whether notifications must wait for the responses.
+    """
 
-    def __init__(self, pending: int) -> None:
-        self.pending = pending
-        self.responses: list[bytes] = []
+    __slots__ = ("__weakref__", "_responses", "holds_back", "pending", "requests", "size")
+
+    def __init__(self, requests: "list[Request]", refused: int) -> None:
+        self.requests = requests
+        self.pending = len(requests) + refused
+        self.size = 0
+        self.holds_back = False
+        self._responses: list[bytes] = []
 
     def add(self, response: bytes) -> bytes:
         """Adds a response.  Returns the line with all responses if this was the last one, otherwise nothing."""
-        self.responses.append(response)
+        self._responses.append(response)
+        self.size += len(response)
         self.pending -= 1
-        return b"" if self.pending else b"[%s]\n" % b",".join(self.responses)
+        if self.pending:
+            return b""
+        line = b"[%s]\n" % b",".join(self._responses)
+        self._responses.clear()
+        return line
 
 
 class Request:
@@ -118,7 +131,7 @@ class Connection:
         self._is_too_long = False
         """Whether `_partial` is the beginning of a line whose rest is discarded."""
         self._open: dict[Id, Request] = {}
-        self._batches = 0
+        self._batches: set[Batch] = set()
         self._ids = count(1)
 
     # --- in -----------------------------------------------------------------------------------------------------
@@ -228,11 +241,10 @@ class Connection:
         if not messages or len(messages) > MAX_BATCH:
             return self._invalid(f"A batch must hold 1 to {MAX_BATCH} messages.", None)
         events = [self._register(self._classify(message)) for message in messages]
-        batch = Batch(
-            sum(type(event) is Request or (type(event) is Refused and event.reply != b"") for event in events)
-        )
+        requests = [event for event in events if isinstance(event, Request)]
+        batch = Batch(requests, sum(isinstance(event, Refused) and event.reply != b"" for event in events))
         if batch.pending:
-            self._batches += 1
+            self._batches.add(batch)
         for event in events:
             if isinstance(event, Request):
                 event.batch = batch
@@ -244,7 +256,7 @@ class Connection:
     def _add_to_batch(self, batch: Batch, response: bytes) -> bytes:
         line = batch.add(response)
         if line:
-            self._batches -= 1
+            self._batches.remove(batch)
         return line
 
     def _invalid(self, message: str, request_id: Id | None) -> Refused:
@@ -284,7 +296,17 @@ class Connection:
 
     @property
     def open_batches(self) -> int:
-        return self._batches
+        return len(self._batches)
+
+    @property
+    def holds_back(self) -> bool:
+        """Whether notifications must wait for the responses of a batch."""
+        return any(batch.holds_back for batch in self._batches)
+
+    @staticmethod
+    def room(request: Request) -> int:
+        """Returns the size that a result can have for the line with its batch's responses to stay within its limit."""
+        return MAX_BATCH_BYTES - request.batch.size if request.batch is not None else MAX_BATCH_BYTES
 
     def notify(self, method: str, params: bytes) -> bytes:
         """Returns a notification; `params` is a JSON object."""

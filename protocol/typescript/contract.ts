@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "c23e104256b314d5";
+export const SCHEMA_HASH = "5e1fa77a144b6ce2";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -1983,10 +1983,9 @@ export interface SystemState {
 export const ProcessState = {
   READY: "ready",
   DRAINING: "draining",
-  DEGRADED: "degraded",
 } as const;
 /** The state of the process. */
-export type ProcessState = "ready" | "draining" | "degraded";
+export type ProcessState = "ready" | "draining";
 
 /** Progress of a request with a `_meta.progress_token`.  Never sent after its response, which is its end. */
 export interface RequestProgress {

@@ -21,7 +21,7 @@ from sidecar_protocol.errors import SecretsLocked
 from sidecar_protocol.system.lifecycle import SecretsState
 
 from sidecar.paths import create_file
-from sidecar.storage.database import Database, storage_error
+from sidecar.storage.database import Database, is_damage, storage_error
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +110,7 @@ class Vault:
 
     def unlock(self, client_key: str | None) -> SecretsState:
         """Sets the key: the client's (base64) or, if it has none, the key file's; returns the resulting state."""
-        used = self._used_key_ids()
+        used = set().union(*map(self._legible_key_ids, self._columns))
         file_key = self._read_key_file()
         if file_key is not None:
             self._keys[key_id(file_key)] = file_key
@@ -167,7 +167,7 @@ class Vault:
         """
         if self.state in (SecretsState.LOCKED, SecretsState.KEY_MISMATCH):
             return 0
-        is_outdated = any(self._is_outdated(value) for value in self._values())
+        is_outdated = any(self._is_outdated(value) for column in self._columns for value in self._values(column))
         if not is_outdated and not self._has_unused_key_file():
             return 0
         backups = self._seal_backups()  # first, so that after a crash the rows show that there is work left
@@ -225,11 +225,24 @@ class Vault:
                 log.warning("%s may hold credentials in plain text: it could not be read (%s)", path, error)
         return count
 
-    def _values(self) -> Iterator[str]:
-        return (value for column in self._columns for _, value in column.values(self._database.rows))
+    def _values(self, column: SealedColumn) -> Iterator[str]:
+        return (value for _, value in column.values(self._database.rows))
 
     def _used_key_ids(self) -> set[str]:
-        return {parts[1] for value in self._values() if (parts := _SEALED.fullmatch(value)) is not None}
+        return set().union(*map(self._key_ids, self._columns))
+
+    def _key_ids(self, column: SealedColumn) -> set[str]:
+        return {parts[1] for value in self._values(column) if (parts := _SEALED.fullmatch(value)) is not None}
+
+    def _legible_key_ids(self, column: SealedColumn) -> set[str]:
+        """Returns no ids for a damaged table, which costs the credentials in it and not the handshake."""
+        try:
+            return self._key_ids(column)
+        except sqlite3.DatabaseError as error:
+            if not is_damage(error):
+                raise
+            log.exception("the credentials in %s cannot be read", column.table)
+            return set()
 
     def _read_key_file(self) -> bytes | None:
         """Returns the file's key; None if there is no file, or if it holds no key, which `problem` then explains."""

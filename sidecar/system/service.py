@@ -116,7 +116,7 @@ class SystemService(System):
     def _check_health(self) -> Health:
         free = shutil.disk_usage(self._database.path.parent).free
         work, dropped = self._features.work_problem(), self._logs.dropped
-        lost = f"{dropped} log records were dropped because stderr or the log file did not accept them"
+        lost = f"{dropped} log records were dropped because the log file did not accept them"
         problems = {
             "database": self._database_problem(),
             "disk": f"{free // 2**20} MiB free; work stops when the disk is full" if free < LOW_DISK_BYTES else None,

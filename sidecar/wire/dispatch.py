@@ -1,5 +1,6 @@
 """Serves requests: finds the method, validates the params, calls the handler, and turns exceptions into errors."""
 
+import contextlib
 import logging
 import sqlite3
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
@@ -7,13 +8,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pydantic import ValidationError
-from sidecar_protocol.connection import Connection, Event, Notified, Refused, Request
+from sidecar_protocol.connection import Batch, Connection, Event, Notified, Refused, Request
 from sidecar_protocol.contract import Method, Model, RpcError, methods_of
 from sidecar_protocol.errors import Internal, InvalidParams, MethodNotFound, ResultTooLarge
 from sidecar_protocol.meta import Meta
 
 from sidecar.ids import MakeId
 from sidecar.storage.database import Database, storage_error
+from sidecar.wire.batches import BatchOrder, serving
 from sidecar.wire.in_flight import HandlerOutcome, InFlightRequests
 
 log = logging.getLogger(__name__)
@@ -23,6 +25,8 @@ MAX_RESULT_BYTES: Final = 8 * 1024 * 1024
 MAX_DETAILS: Final = 20
 """Invalid params listed in one error."""
 
+HandlerCall = Coroutine[Any, Any, Model | None]
+"""A handler with its arguments, not begun."""
 Admit = Callable[["Route"], RpcError | None]
 """Returns the error with which a method is refused at the moment; None if it may be called."""
 
@@ -32,10 +36,10 @@ class Route:
     """A method and the handler that serves it."""
 
     declared: Method
-    handler: Callable[..., Coroutine[Any, Any, Model | None]]
+    handler: Callable[..., HandlerCall]
     _validate: Callable[[Any], Any] | None = None
 
-    def call(self, params: dict[str, Any]) -> Coroutine[Any, Any, Model | None]:
+    def call(self, params: dict[str, Any]) -> HandlerCall:
         if self._validate is None:  # the model is built at the first call, not at the start
             self.declared.params.model_rebuild()
             self._validate = self.declared.params.__pydantic_validator__.validate_python
@@ -84,6 +88,7 @@ class Responses:
         request_commit: Callable[[], None],
         new_id: MakeId,
     ) -> None:
+        self.batches = BatchOrder()
         self._connection = connection
         self._queue_response = queue_response
         self._database = database
@@ -95,6 +100,8 @@ class Responses:
         """Answers a request with a result, with None if its method has no result, or with an exception."""
         self._outcomes.append((request, outcome, self._database.in_transaction))
         self._request_commit()
+        if request.batch is not None:
+            self.batches.on_answered(request.batch, request.id)
 
     def add_line(self, line: bytes) -> None:
         self._queue_response(line)
@@ -111,9 +118,12 @@ class Responses:
         if not isinstance(outcome, BaseException):
             try:
                 result = b"null" if outcome is None else outcome.json_bytes()
-                if len(result) <= MAX_RESULT_BYTES:
+                if len(result) > MAX_RESULT_BYTES:
+                    outcome = ResultTooLarge()
+                elif len(result) > self._connection.room(request):
+                    outcome = ResultTooLarge(hint="Send the request by itself: the results of its batch are too large.")
+                else:
                     return self._connection.reply(request, result)
-                outcome = ResultTooLarge()
             except ValueError as error:  # pydantic could not encode what our own handler returned
                 outcome = error
         return self._connection.reply_error(request, self._rpc_error(request, outcome).json_bytes())
@@ -144,10 +154,13 @@ class Dispatcher:
     def handle(self, event: Event) -> None:
         if type(event) is Request:
             self.requests += 1
-            try:
-                self._serve(event)
-            except Exception as error:  # noqa: BLE001 - the boundary: every request is answered
-                self._responses.add(event, error)
+            if event.batch is None:
+                self._answer(event)
+            else:
+                self._responses.batches.begin(event.batch, self._is_slow)
+                token = serving.set(event.batch)
+                self._answer(event)
+                serving.reset(token)
         elif type(event) is Notified:
             self._serve_notification(event)
         elif type(event) is Refused:
@@ -156,6 +169,19 @@ class Dispatcher:
                 self._responses.add_line(event.reply)
         else:
             log.warning("the client answered a request that was never sent")
+
+    def _answer(self, request: Request) -> None:
+        try:
+            self._serve(request)
+        except Exception as error:  # noqa: BLE001 - the boundary: every request is answered
+            self._responses.add(request, error)
+
+    def _is_slow(self, request: Request) -> bool:
+        """Whether other requests of the same batch are served after it.  `shutdown` must not be first."""
+        with contextlib.suppress(Exception):  # a feature that cannot be made; the request itself is answered with that
+            route = self._find(request.method)
+            return route is not None and route.declared.waits and route.declared.name != "shutdown"
+        return False
 
     def _serve(self, request: Request) -> None:
         route = self._find(request.method)
@@ -171,8 +197,19 @@ class Dispatcher:
             raise invalid_params(error) from None
         if route.declared.waits:
             self._in_flight.start(request, handler, meta)
-        else:
+        elif request.batch is None or not self._defer(request.batch, request, handler, route):
             self._responses.add(request, _step(handler, route))
+
+    def _defer(self, batch: Batch, request: Request, handler: HandlerCall, route: Route) -> bool:
+        """Serves a request after the slow ones of its batch, if there are any; returns whether it does."""
+
+        def serve() -> None:
+            try:
+                self._responses.add(request, _step(handler, route))
+            except Exception as error:  # noqa: BLE001 - as in `_answer`
+                self._responses.add(request, error)
+
+        return not route.declared.before_initialize and self._responses.batches.defer(batch, serve)
 
     def _serve_notification(self, event: Notified) -> None:
         try:
@@ -186,7 +223,7 @@ class Dispatcher:
             log.warning("the client's notification %s failed: %s", event.method, type(error).__name__)
 
 
-def _step(handler: Coroutine[Any, Any, Model | None], route: Route) -> Model | None:
+def _step(handler: HandlerCall, route: Route) -> Model | None:
     try:
         handler.send(None)
     except StopIteration as end:

@@ -4,6 +4,7 @@ import asyncio
 import hmac
 import logging
 import os
+import sqlite3
 from collections.abc import Awaitable
 from typing import Final, Protocol
 
@@ -30,6 +31,7 @@ from sidecar_protocol.system.lifecycle import (
 )
 
 from sidecar import __version__
+from sidecar.storage.database import is_damage
 from sidecar.wire.dispatch import Route
 from sidecar.wire.in_flight import MAX_IN_FLIGHT, InFlightRequests
 from sidecar.wire.outbox import Outbox, Wire
@@ -111,8 +113,14 @@ class LifecycleService(Lifecycle):
             raise InvalidRequest("initialize was already called.")
         if self._token is not None and not hmac.compare_digest(self._token.encode(), (token or "").encode()):
             raise Unauthorized(hint="Pass the value of BACKEND_TOKEN as `token`.")
-        window = self._resume(resume, frozenset(capabilities.opt_out if capabilities else ()))
+        window, after_seq, gap = self._window(resume)
+        state = self._process.unlock(secrets.key if secrets is not None else None)
+        # Nothing after this can fail: a handshake that did would be answered "already called" when it is repeated.
         self._initialized = True
+        self._outbox.attach(self._wire, frozenset(capabilities.opt_out if capabilities else ()), after_seq)
+        self._outbox.notify(SystemState(state=ProcessState.READY))
+        if gap is not None:
+            self._outbox.notify(EventsResync(reason=gap))
         log.info("client %s %s connected with protocol %d", client_info.name, client_info.version, protocol_version)
         self._process.on_initialized(process_id)
         return Initialized(
@@ -122,25 +130,34 @@ class LifecycleService(Lifecycle):
             events=window,
             schema_hash=self._schema_hash,
             schema_match=None if schema_hash is None else schema_hash == self._schema_hash,
-            secrets=self._process.unlock(secrets.key if secrets is not None else None),
+            secrets=state,
         )
 
-    def _resume(self, resume: Resume | None, opted_out: frozenset[str]) -> EventWindow:
-        epoch = self._outbox.log.epoch()
-        oldest, latest = self._outbox.log.window()
-        after_seq = gap = None
-        if resume is not None and resume.epoch != epoch:
-            gap = "The database was replaced."
-        elif resume is not None and not oldest - 1 <= resume.after_seq <= latest:
-            gap = "The event log does not contain the events after that one."
-        elif resume is not None:
-            after_seq = resume.after_seq
-        self._outbox.attach(self._wire, opted_out, after_seq)
-        self._outbox.notify(SystemState(state=ProcessState.READY))
-        if gap is not None:
-            self._outbox.notify(EventsResync(reason=gap))
+    def _window(self, resume: Resume | None) -> tuple[EventWindow, int, str | None]:
+        """Returns the state of the event log, the event to send from, and why the client must load its lists again.
+
+        That is None if it need not.  A damaged log is empty.
+        """
+        gap = None
+        epoch, oldest, latest = "", 1, 0
+        try:
+            epoch = self._outbox.log.epoch()
+            oldest, latest = self._outbox.log.window()
+        except sqlite3.DatabaseError as error:
+            if not is_damage(error):
+                raise
+            log.exception("the event log cannot be read")
+            gap = "The event log cannot be read."
+        after_seq = latest
+        if gap is None and resume is not None:
+            if resume.epoch != epoch:
+                gap = "The database was replaced."
+            elif not oldest - 1 <= resume.after_seq <= latest:
+                gap = "The event log does not contain the events after that one."
+            else:
+                after_seq = resume.after_seq
         outcome = ResumeOutcome.OK if gap is None else ResumeOutcome.RESYNC
-        return EventWindow(epoch=epoch, oldest_seq=oldest, latest_seq=latest, resume=outcome)
+        return EventWindow(epoch=epoch, oldest_seq=oldest, latest_seq=latest, resume=outcome), after_seq, gap
 
     async def initialized(self) -> None:
         return None

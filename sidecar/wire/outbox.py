@@ -9,9 +9,11 @@ from typing import Any, Final, Protocol
 
 from sidecar_protocol.contract import Ephemeral, Notification
 from sidecar_protocol.events import EventsLag, EventsResync
+from sidecar_protocol.system.progress import RequestProgress
 
 from sidecar.clock import Clock
 from sidecar.storage.database import Database
+from sidecar.wire.batches import serving
 from sidecar.wire.event_log import EventLog, logged_params
 
 COALESCE_BYTES: Final = 1024 * 1024
@@ -93,6 +95,8 @@ class Outbox:
 
     def notify(self, notification: Notification) -> None:
         """Sends a notification.  Call it for a durable one inside the `write` block of the change that it announces."""
+        if (batch := serving.get()) is not None and notification.name != RequestProgress.name:
+            batch.holds_back = True
         if isinstance(notification, Ephemeral):
             if self._wire is not None and notification.name not in self._opted_out:
                 self._coalesce(notification)
@@ -108,23 +112,24 @@ class Outbox:
         if slot is not None:
             slot.pending = None
 
-    def attach(self, wire: Wire, opted_out: frozenset[str], after_seq: int | None) -> None:
-        """Starts sending: everything after `after_seq`, or only new notifications if it is None."""
+    def attach(self, wire: Wire, opted_out: frozenset[str], after_seq: int) -> None:
+        """Starts sending what follows `after_seq`."""
         self._wire = wire
         self._opted_out = opted_out
-        self._last_sent = self.log.window()[1] if after_seq is None else after_seq
+        self._last_sent = after_seq
         self._has_unsent = True
         self._request_commit()
 
     def on_commit(self, failure: sqlite3.Error | None) -> None:
         """Sends what was committed.  What was rolled back is not in the log, and so is not sent."""
         del failure
-        if self._wire is None or self._wire.holds_notifications:
+        if self._wire is None:
             return
         if self._state is _State.WAITING:
             self._state = _State.LIVE
-        self._send_ephemeral(self._wire)
-        if self._has_unsent and self._state is not _State.UNREADABLE:
+        is_held = self._wire.holds_notifications
+        self._send_ephemeral(self._wire, only=RequestProgress.name if is_held else None)
+        if self._has_unsent and not is_held and self._state is not _State.UNREADABLE:
             try:
                 self._send_durable(self._wire)
             except sqlite3.Error:  # a damaged file or a failing disk; responses must be sent all the same
@@ -180,8 +185,8 @@ class Outbox:
         slot.pending = slot.pending.followed_by(notification, MAX_COALESCED_CHARS) if slot.pending else notification
         self._request_commit()
 
-    def _send_ephemeral(self, wire: Wire) -> None:
-        """Sends what the rate limits allow.
+    def _send_ephemeral(self, wire: Wire, only: str | None) -> None:
+        """Sends what the rate limits allow; those of one name, or all if it is None.
 
         Pending text ignores its limit when a durable notification follows, since that may announce the finished text.
         """
@@ -192,7 +197,8 @@ class Outbox:
         if not self._slots:
             return
         now = self._clock.monotonic()
-        for key, slot in list(self._slots.items()):
+        slots = {key: slot for key, slot in self._slots.items() if only in (None, key[0])}
+        for key, slot in slots.items():
             pending = slot.pending
             if pending is None:
                 if slot.not_before <= now:
@@ -201,8 +207,8 @@ class Outbox:
                 slot.not_before = now + 1 / pending.max_per_s
                 slot.pending = None
                 wire.notify(pending.name, pending.json_bytes())
-        if self._slots:
-            self._wake_at(min(slot.not_before for slot in self._slots.values()))
+        if waiting := [slot.not_before for key, slot in slots.items() if key in self._slots]:
+            self._wake_at(min(waiting))
 
     def _wake_at(self, moment: float) -> None:
         if self._timer_at is None or moment < self._timer_at:

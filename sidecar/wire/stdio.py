@@ -248,9 +248,12 @@ class Reader:
         self._unit_of_work = unit_of_work
         self._handle = handle
         self._on_eof = on_eof
+        self.on_hang_up: Callable[[], None] | None = None
+        """Called once if stdin has ended and much is still to be handled."""
         self._on_receive = on_receive
         self._is_pollable = _is_pollable(descriptor)
         self._has_ended = False
+        self._is_at_eof = False
         self._is_finished = False
         self._chunk_handled = threading.Event()
 
@@ -268,11 +271,30 @@ class Reader:
         self._has_ended = True
 
     def finish(self, timeout_s: float) -> None:
-        """Handles lines that were read, for at most `timeout_s` seconds, and ignores everything after that."""
+        """Handles what stdin has left behind, for at most `timeout_s` seconds, and ignores everything after that."""
         deadline = self._loop.time() + timeout_s
-        while self._loop.time() < deadline and (event := self._connection.next_event()) is not None:
-            self._handle(event)
+        while self._loop.time() < deadline:
+            if (event := self._connection.next_event()) is not None:
+                self._handle(event)
+            elif not self._read_rest():
+                break
         self._is_finished = True
+
+    def _read_rest(self) -> bool:
+        """Reads what is left behind a closed end, if there is more; that does not block."""
+        if self._is_at_eof or not self._is_pollable or not _has_hung_up(self._descriptor):
+            return False
+        self._take(os.read(self._descriptor, READ_BYTES))
+        return True
+
+    def _take(self, data: bytes) -> None:
+        if data:
+            if self._on_receive is not None:
+                self._on_receive()
+            self._connection.receive(data)
+        else:
+            self._connection.receive_eof()
+            self._is_at_eof = True
 
     def _on_readable(self) -> None:
         try:
@@ -298,15 +320,9 @@ class Reader:
     def _receive(self, data: bytes) -> None:
         if self._is_finished:
             return
-        if data:
-            if self._on_receive is not None:
-                self._on_receive()
-            self._connection.receive(data)
-        else:
-            self._connection.receive_eof()
-            if self._is_pollable:
-                self._loop.remove_reader(self._descriptor)
-            self._has_ended = True
+        self._take(data)
+        if not data:
+            self.stop()
         self._handle_events()
 
     def _handle_events(self) -> None:
@@ -323,6 +339,9 @@ class Reader:
                 break
         self._unit_of_work.commit()
         if connection.has_input:
+            if self.on_hang_up is not None and (self._has_ended or _has_hung_up(self._descriptor)):
+                self.on_hang_up()
+                self.on_hang_up = None
             if self._is_pollable and not self._has_ended:
                 self._loop.remove_reader(self._descriptor)
             self._loop.call_soon(self._resume)
@@ -345,6 +364,15 @@ def _is_pollable(descriptor: int) -> bool:
     return sys.platform != "win32" and (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(descriptor))
 
 
+def _has_hung_up(descriptor: int) -> bool:
+    """Whether the other end was closed, perhaps behind data that is still to be read; False where polls are unknown."""
+    if not hasattr(select, "poll"):  # Windows
+        return False
+    poll = select.poll()
+    poll.register(descriptor, getattr(select, "POLLRDHUP", 0))
+    return bool(poll.poll(0))
+
+
 class WireOut:
     """The outgoing side of the wire: frames notifications and flushes the writer after each commit."""
 
@@ -358,8 +386,8 @@ class WireOut:
 
     @property
     def holds_notifications(self) -> bool:
-        """Whether a batch is unanswered: notifications may name objects that it created, so they must wait for it."""
-        return self._connection.open_batches > 0
+        """Whether an unanswered batch has caused notifications: they may name what the client does not know yet."""
+        return self._connection.holds_back
 
     def notify(self, method: str, params: bytes) -> None:
         """Queues a notification; `$/progress` among the responses, so that its own response cannot overtake it."""

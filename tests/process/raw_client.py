@@ -48,6 +48,7 @@ class RawClient:
         command: Sequence[str] = (sys.executable, "-m", "sidecar"),
         pipes: bool = False,
         stdin: int | None = None,
+        stderr: int | None = None,
         **more: str,
     ) -> None:
         data_dir.parent.mkdir(parents=True, exist_ok=True)
@@ -65,7 +66,7 @@ class RawClient:
                 [*command, *arguments],
                 stdin=their_in if stdin is None else stdin,
                 stdout=their_out,
-                stderr=errors,
+                stderr=errors if stderr is None else stderr,
                 cwd=ROOT,
                 env=isolated_environment(data_dir, more),
             )
@@ -127,6 +128,12 @@ class RawClient:
         data = os.read(self._out, 1024 * 1024)
         self._unparsed += data
         return len(data)
+
+    def discard(self) -> int:
+        """Reads some output without keeping it; returns its size in bytes, 0 at the end of stdout."""
+        size = self.fill()
+        self._unparsed.clear()
+        return size
 
     def next_answer(self) -> Message:
         """Returns the next response."""

@@ -6,9 +6,11 @@ import anyio
 import pytest
 from sidecar_protocol import catalog
 from sidecar_protocol.events import EventPage, Events
+from sidecar_protocol.system.backups import SystemBackups
 from sidecar_protocol.system.status import System
 
 from sidecar.features import FEATURES
+from sidecar.system.backups import BackupsService
 from sidecar.system.service import SystemService
 from sidecar.wire.dispatch import Routes
 from tests.in_process_app import InProcessApp
@@ -24,9 +26,9 @@ class Replay(Events):
 async def test_every_method_of_the_contract_is_served_by_an_implementation_of_its_own(app: InProcessApp) -> None:
     """Nothing lists the services, so that a method without one would be found by its first caller."""
     deferred = {type(one) for make in app.features.deferred.values() for one in make()}
-    implementations = {SystemService, *map(type, app.services), *deferred}
+    implementations = {SystemService, BackupsService, *map(type, app.services), *deferred}
     for declared in catalog.methods():
-        if declared.interface is not System:  # it is about the process, which the app lacks
+        if declared.interface not in (System, SystemBackups):  # about the process, which the app lacks
             assert app.routes.find(declared.name) is not None, declared.name
         found = [getattr(one, declared.attribute) for one in implementations if declared.interface in one.__mro__]
         assert len(found) == 1, declared.name
@@ -38,7 +40,8 @@ async def test_each_domain_of_the_contract_is_served_at_the_start_or_by_the_one_
 ) -> None:
     domains = [domain for listed in FEATURES.values() for domain in listed]
     assert len(set(domains)) == len(domains)
-    at_the_start = Routes((*app.services, SystemService.__new__(SystemService)), {})
+    system = (SystemService.__new__(SystemService), BackupsService.__new__(BackupsService))
+    at_the_start = Routes((*app.services, *system), {})
     for declared in catalog.methods():
         domain = declared.name.partition(".")[0]
         assert (at_the_start.find(declared.name) is None) == (domain in domains), declared.name

@@ -23,13 +23,17 @@ class RpcError(Exception):
         message: str | None = None,
         *,
         hint: str | None = None,
+        retryable: bool | None = None,
         retry_after_ms: int | None = None,
         error_id: str | None = None,
         details: Iterable[dict[str, Any]] | None = None,
     ) -> None:
         self.message = message or self.summary()
         super().__init__(self.message)
-        self.data: dict[str, Any] = {"kind": self.kind(), "retryable": self.retryable}
+        self.data: dict[str, Any] = {
+            "kind": self.kind(),
+            "retryable": self.retryable if retryable is None else retryable,
+        }
         optional = {"retry_after_ms": retry_after_ms, "hint": hint, "error_id": error_id}
         self.data |= {key: value for key, value in optional.items() if value is not None}
         if details is not None:

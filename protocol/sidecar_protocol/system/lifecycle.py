@@ -134,7 +134,6 @@ class ProcessState(StrEnum):
 
     READY = "ready"
     DRAINING = "draining"
-    DEGRADED = "degraded"
 
 
 class SystemState(Ephemeral):

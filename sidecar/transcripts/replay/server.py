@@ -26,7 +26,7 @@ from sidecar.transcripts.file.schemas import ContractSchemas
 from sidecar.transcripts.replay.faults import HELP, Fault, parse_fault
 from sidecar.transcripts.replay.player import Player
 from sidecar.transcripts.replay.recording import Recording, not_recorded
-from sidecar.wire.descriptors import claim_stdio
+from sidecar.wire.descriptors import StdoutClosed, claim_stdio
 from sidecar.wire.host_watch import watch_parent
 from sidecar.wire.stdio import PlatformWriter, Reader, WireOut
 
@@ -67,13 +67,11 @@ def main(argv: list[str]) -> NoReturn:
     parent = os.getppid()
     gc.disable()  # recordings contain no cycles, and looking for some costs a third of the speed
     options = arguments(argv)
-    wire = claim_stdio()
     try:
-        code = asyncio.Runner().run(_serve(options, wire, parent))
-    except (OSError, NotATranscript, NoSuchMethod) as error:
+        code = asyncio.Runner().run(_serve(options, claim_stdio(), parent))
+    except (OSError, StdoutClosed, NotATranscript, NoSuchMethod) as error:
         print(f"sidecar: {error}", file=sys.stderr)  # noqa: T201 - stderr, as `serve` does
         code = exit_codes.USAGE
-    sys.stderr.flush()
     os._exit(code)
 
 

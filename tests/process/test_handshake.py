@@ -1,0 +1,83 @@
+"""The handshake, with a damaged database and after a first attempt that failed."""
+
+import contextlib
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import StartRawClient
+from tests.process.raw_client import RawClient, line
+
+
+def damage(path: Path, *tables: str) -> None:
+    """Overwrites the first page of each table."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+        roots = dict(connection.execute("SELECT name, rootpage FROM sqlite_schema WHERE type = 'table'").fetchall())
+    with path.open("r+b") as file:
+        for table in tables:
+            file.seek((roots[table] - 1) * size)
+            file.write(b"\xff" * size)
+
+
+def prepare(client: RawClient) -> None:
+    """Fills the tables of a new database with some rows, and ends the sidecar."""
+    client.initialize()
+    client.call("jobs.create", type="maintenance.backup")
+    client.call("claude.sessions.create")
+    client.close_stdin()
+    assert client.exit_code() == 0
+
+
+@pytest.mark.parametrize(
+    ("tables", "resume"),
+    [
+        (("jobs", "job_events", "job_schedules"), "ok"),
+        (("calendar_accounts", "atlassian_accounts", "calendar_sign_ins"), "ok"),
+        (("claude_sessions", "claude_messages", "activity_events"), "ok"),
+        (("event_log",), "resync"),
+        (("sqlite_sequence",), "resync"),
+        (("database_metadata",), "resync"),
+    ],
+    ids=lambda value: "+".join(value) if isinstance(value, tuple) else value,
+)
+def test_a_damaged_table_costs_its_feature_and_not_the_handshake(
+    raw_client: StartRawClient, data_dir: Path, tables: tuple[str, ...], resume: str
+) -> None:
+    with raw_client() as client:
+        prepare(client)
+    damage(data_dir / "sidecar.db", *tables)
+    with raw_client() as client:
+        answer = client.initialize()
+        assert answer["events"]["resume"] == resume
+        assert answer["secrets"] == "unprotected"
+        assert "providers" in client.call("calendar.providers.list")
+        jobs = client.call("jobs.list")
+        if "jobs" in tables:
+            assert jobs["error"]["data"]["kind"] == "storage"
+            assert jobs["error"]["data"]["retryable"] is False, "another try does not mend the file"
+            assert jobs["error"]["data"]["details"][0]["reason"] == "db_corrupt"
+        else:
+            assert len(jobs["jobs"]) >= 1
+        client.close_stdin()
+        assert client.exit_code() == 0
+
+
+def test_a_handshake_that_failed_can_be_repeated(raw_client: StartRawClient, data_dir: Path) -> None:
+    with raw_client() as client:
+        client.initialize()
+    with contextlib.closing(sqlite3.connect(data_dir / "sidecar.db")) as connection:
+        connection.execute("ALTER TABLE database_metadata RENAME TO hidden")
+    with raw_client() as client:
+        refused = client.initialize()
+        assert refused["error"]["data"]["kind"] == "storage"
+        assert client.call("jobs.list")["error"]["data"]["kind"] == "not_initialized"
+        with contextlib.closing(sqlite3.connect(data_dir / "sidecar.db")) as connection:
+            connection.execute("ALTER TABLE hidden RENAME TO database_metadata")
+        client.notifications.clear()
+        assert client.initialize()["secrets"] == "unprotected"
+        client.send(line("jobs.list", "after"))
+        assert client.answer("after")["result"]["jobs"] == []
+        client.until("system.state", state="ready")
