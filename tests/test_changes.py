@@ -97,6 +97,9 @@ class FixedProvider:
 
     async def connect(self, *, email, credentials, config) -> ConnectedAccount:
         return ConnectedAccount(email, {}, calendars=[RemoteCalendar("c", "Fixed calendar")])
+
+    def identity(self, credentials) -> None:
+        return None
 """
 
 

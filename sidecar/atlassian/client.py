@@ -18,7 +18,8 @@ PRODUCT_NAMES: Final = {AccountService.JIRA: "Jira", AccountService.CONFLUENCE: 
 GONE_STATUSES: Final = frozenset({404, 410})
 DENIED_HINT: Final = (
     "The site may not allow requests from this network: connect to the company's VPN, or ask its administrator about "
-    "the IP allow-list. Otherwise the user may have lost the access to this product, or the token lacks a scope."
+    "the IP allow-list. Otherwise the user may have lost the access to this product, or the token lacks a scope or has "
+    "expired."
 )
 _NEXT_LINK: Final = re.compile(r"""<([^<>]*)>[^<,]*;\s*rel="?next\b""")
 RATE_LIMIT_PAUSE_S: Final = 120.0

@@ -106,9 +106,13 @@ class EventWriter:
         await self._committed()  # also if nothing was written, so that the loop runs other work
 
     async def remove_missing(self) -> None:
-        """Removes the stored events of the time range that no page had.  Only after a query without a cursor."""
+        """Removes the stored events that no page had, except older ones.  Only after a query without a cursor.
+
+        The range has no rim in which events would be kept in doubt: what overlaps it as we place events is listed.
+        """
         after = ""
-        while ids := self._events.ids_in_range(self._key, self._time_range, after=after, limit=COMPARED_IDS):
+        start_ts = self._time_range.start_ts
+        while ids := self._events.ids_since(self._key, start_ts, after=after, limit=COMPARED_IDS):
             after = ids[-1]
             self._removed.update(event_id for event_id in ids if event_id not in self._seen)
             if len(self._removed) >= STEP_CHANGES:
@@ -127,7 +131,7 @@ class EventWriter:
             if is_known:
                 self._remove(event_id)
             return
-        if event.end_ts <= self._time_range.start_ts and not is_known:
+        if event.is_over(self._time_range.start_ts) and not is_known:
             return
         self._seen.add(event_id)
         self._removed.discard(event_id)

@@ -9,8 +9,7 @@ from sidecar_protocol.calendar.calendars import CalendarEvent
 from sidecar_protocol.contract import Encoded
 
 from sidecar.calendar.calendars_store import DESELECTED, CalendarKey
-from sidecar.calendar.provider import RemoteEvent, TimeRange
-from sidecar.clock import DAY_S
+from sidecar.calendar.provider import RemoteEvent
 from sidecar.storage.database import Database
 from sidecar.storage.paging import PagedList, row_json
 
@@ -32,8 +31,6 @@ _EVENTS: Final = PagedList(
     {"start_ts": int, "account_id": str, "calendar_id": str, "event_id": str},
 )
 
-MARGIN_S: Final = 2 * DAY_S
-"""More than the largest difference between two time zones, 26 hours."""
 FINGERPRINT_VERSION: Final = 1
 """Increase it when events are converted or stored differently, so that every event is written again."""
 
@@ -129,20 +126,15 @@ class EventsStore:
         )
         return len(deleted)
 
-    def ids_in_range(self, calendar: CalendarKey, time_range: TimeRange, *, after: str, limit: int) -> list[str]:
-        """Returns stored events after the id `after` that overlap the time range or start after its end.
-
-        Events that barely overlap it are left out: providers differ on when an all-day event starts, and may not list
-        them.
-        """
-        start_ts, end_ts = time_range
+    def ids_since(self, calendar: CalendarKey, start_ts: int, *, after: str, limit: int) -> list[str]:
+        """Returns the stored events, after the id `after`, that are not over at `start_ts`; see `is_over`."""
         return self._database.values(
             """
             SELECT event_id FROM calendar_events WHERE account_id = ? AND calendar_id = ? AND event_id > ?
-                AND (start_ts >= ? OR (start_ts < ? AND end_ts > ?))
+                AND (start_ts >= ? OR end_ts > ?)
             ORDER BY event_id LIMIT ?
             """,
-            (*calendar, after, end_ts, end_ts - MARGIN_S, start_ts + MARGIN_S, limit),
+            (*calendar, after, start_ts, start_ts, limit),
         )
 
     def ended(self, calendar: CalendarKey, after: tuple[int, str], until_ts: int, limit: int) -> list[RemoteEvent]:

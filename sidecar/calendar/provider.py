@@ -5,11 +5,14 @@ The rest of the feature is the same for every provider: it schedules the syncs, 
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, Final, NamedTuple, Protocol
 
 from sidecar_protocol.accounts import AccountService
 from sidecar_protocol.calendar.accounts import CalendarProvider
 from sidecar_protocol.calendar.calendars import CalendarSyncError
+
+MAX_ATTENDEES: Final = 300
+"""Google's own interface shows no more.  The attendees of a large meeting can take a megabyte."""
 
 
 class TimeRange(NamedTuple):
@@ -68,6 +71,10 @@ class RemoteEvent(NamedTuple):
     original_start_time: str | None = None
     sequence: int | None = None
 
+    def is_over(self, at_ts: int) -> bool:
+        """Returns whether it has ended by then.  An event without a duration is over after its start."""
+        return self.end_ts <= at_ts and self.start_ts < at_ts
+
 
 class EventProblem(NamedTuple):
     """An event that was left out, or that may be stored otherwise than it was meant."""
@@ -76,6 +83,14 @@ class EventProblem(NamedTuple):
     reason: str
     """A clause such as "its start cannot be read"."""
     is_skipped: bool
+
+
+def stored_attendees(attendees: Sequence[dict[str, Any]], owner: dict[str, Any] | None) -> list[dict[str, Any]] | None:
+    """Returns the attendees of an event that are stored: at most `MAX_ATTENDEES`, among them the account's owner."""
+    stored = list(attendees[:MAX_ATTENDEES])
+    if owner is not None and owner not in stored:
+        stored[-1] = owner
+    return stored or None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +143,10 @@ class AccountReader(Protocol):
     def list_events(self, query: EventQuery) -> AsyncGenerator[RemoteEventPage, None]:
         """Yields the events of a calendar or their changes.  Raises `CursorExpired` and `CalendarRefused`.
 
-        A query without a cursor yields every event that overlaps the time range.  A provider that cannot list changes
-        answers a query with a cursor by an empty page if nothing has changed, and else raises `CursorExpired`.
+        A query without a cursor yields every event that overlaps the time range, by the times that it is given here;
+        stored events that are missing from the answer are deleted.  It may yield others, too.  A provider that cannot
+        list changes answers a query with a cursor by an empty page if nothing has changed, and else raises
+        `CursorExpired`.
         """
 
 

@@ -1,15 +1,16 @@
 """Syncs an account: its list of calendars, and the events of the selected ones.
 
 A calendar is read from its cursor.  If it has none or the cursor has expired, all events of the time range are read,
-and stored events that are missing from the answer are deleted.  This full read is also done once a day: the time range
-moves on, and no cursor reports the occurrences of an unchanged series that enter it.  The daily read does not replace
-the cursor, so that no change is missed.
+and stored events that are missing from the answer are deleted.  This full read is also done by the first sync of a day:
+the time range moves on, and no cursor reports the occurrences of an unchanged series that enter it.  The daily read
+does not replace the cursor, so that no change is missed.
 """
 
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Final
 
 from sidecar_protocol.accounts import AccountErrorKind
@@ -27,12 +28,12 @@ from sidecar.calendar.event_writer import (
 )
 from sidecar.calendar.problems import Problems
 from sidecar.calendar.provider import AccountReader, CalendarRefused, CursorExpired, EventQuery, TimeRange
-from sidecar.clock import DAY_MS, DAY_S, iso
+from sidecar.clock import iso
+from sidecar.days import begins_ms, computer_zone_name, local, zone_or_utc
 from sidecar.job_handler import JobContext, JobFailed
 from sidecar.runtime import Runtime
 from sidecar.storage.sync_state import SyncState
 
-FULL_READ_PERIOD_MS: Final = DAY_MS
 MAX_CALENDARS_AT_ONCE: Final = 4
 """Calendars of an account that are read concurrently; the HTTP client sends four requests to a server at a time."""
 QUERY_VERSION: Final = 1
@@ -82,7 +83,8 @@ class AccountSync:
         """Runs the sync.  Raises `AccountRefused`, `JobFailed` or `JobSnoozed`."""
         self.context.progress(None, "Reading the list of calendars")
         calendars = await self._sync_calendar_list()
-        zone = next((one.time_zone for one in calendars if one.is_primary and one.time_zone), None) or "UTC"
+        own_zone = next((one.time_zone for one in calendars if one.is_primary and one.time_zone), None)
+        zone = own_zone or computer_zone_name() or "UTC"
         read: set[str] = set()
         while unread := [one for one in calendars if one.calendar_id not in read and one.selected]:
             await self._sync_calendars(unread, zone)
@@ -169,8 +171,10 @@ class AccountSync:
 
     async def _read(self, calendar: CalendarState, zone: str, counts: Counter[str]) -> None:
         now_ms = self.account.runtime.clock.now_ms()
-        query = EventQuery(calendar.calendar_id, self._time_range(now_ms), zone)
         row = self.account.row
+        today_ts = _day_ts(now_ms, zone, 0)
+        time_range = TimeRange(_day_ts(now_ms, zone, -row.past_days), _day_ts(now_ms, zone, row.future_days + 1))
+        query = EventQuery(calendar.calendar_id, time_range, zone)
         settings = f"{QUERY_VERSION}:{zone}:{row.past_days}:{row.future_days}"
         cursor = calendar.sync_token if calendar.sync_token_settings == settings and not self.full else None
         try:
@@ -184,7 +188,7 @@ class AccountSync:
             self.context.log(f"{calendar.name}: the cursor has expired, reading all events")
             cursor = None
         # A time in the future was stored before the clock was set back.
-        is_recent = iso(now_ms - FULL_READ_PERIOD_MS) < (calendar.full_sync_at or "") <= iso(now_ms)
+        is_recent = iso(today_ts * 1_000) <= (calendar.full_sync_at or "") <= iso(now_ms)
         if cursor is None or not is_recent:
             writer = EventWriter(self.account, calendar, query.time_range, counts)
             problems = Problems()
@@ -204,8 +208,8 @@ class AccountSync:
                 cursor = page.cursor
         return cursor
 
-    def _time_range(self, now_ms: int) -> TimeRange:
-        """Returns the account's time range, rounded to midnights in UTC, so that it is the same for a whole day."""
-        today = now_ms // 1000 // DAY_S * DAY_S
-        row = self.account.row
-        return TimeRange(today - row.past_days * DAY_S, today + (row.future_days + 1) * DAY_S)
+
+def _day_ts(now_ms: int, zone_name: str, days: int) -> int:
+    """Returns when the day begins that is this many days after today in a zone, in seconds since 1970."""
+    zone = zone_or_utc(zone_name)
+    return begins_ms(local(now_ms, zone).date() + timedelta(days=days), zone) // 1_000

@@ -114,12 +114,23 @@ class FakeSite(FakeServer):
         self.sends_login_reason = True
         """Whether anonymous responses carry `X-Seraph-LoginReason`."""
         self.sends_date = True
+        self.former_host = ""
+        """A host and port that the site no longer has: its pages redirect to `other_url`."""
         self.refusal: Response | None = None
         """The response to every request of a user, as during an outage, or if an allow-list excludes the network."""
         self.lock = threading.RLock()
         self.jira = FakeJira(self)
         self.confluence = FakeConfluence(self)
         super().__init__(_Handler, port)
+
+    @property
+    def other_url(self) -> str:
+        """Another address of the same site."""
+        return self.url.replace("127.0.0.1", "localhost")
+
+    def move(self) -> None:
+        """Renames the site: its former address redirects to `other_url`."""
+        self.former_host = self.url.removeprefix("http://")
 
     def user(self, name: str, time_zone: str = "UTC") -> User:
         """Returns the user of this name; adds it if necessary."""
@@ -156,6 +167,8 @@ class FakeSite(FakeServer):
                 request = Request(method, path, request.query, parsed, headers, None, by_gateway)
             if (fault := self._fault(path)) is not None:
                 return fault
+            if headers.get("host") == self.former_host and not by_gateway:
+                return Response(301, b"", {"Location": self.other_url + target})
             if self.refusal is not None and "authorization" in headers:
                 return self.refusal
             if path == "/_edge/tenant_info":

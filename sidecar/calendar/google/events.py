@@ -4,12 +4,10 @@ from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
-from sidecar.calendar.provider import RemoteCalendar, RemoteEvent
+from sidecar.calendar.provider import RemoteCalendar, RemoteEvent, stored_attendees
 from sidecar.days import zone_or_utc
 from sidecar.json_reader import get_object, get_objects, get_text
 
-MAX_ATTENDEES: Final = 300
-"""Google's own interface shows no more.  The attendees of a large meeting can take a megabyte."""
 FIELDS: Final = (
     "id,status,summary,description,location,start,end,visibility,transparency,eventType,iCalUID,sequence,htmlLink,"
     "recurringEventId,originalStartTime,hangoutLink,conferenceData/entryPoints(entryPointType,uri),"
@@ -49,7 +47,8 @@ def event(item: Mapping[str, Any], zone: str) -> RemoteEvent | None:
         end_time, end_ts = _time(end), _timestamp(end, zone)
     if end_ts is None or end_time is None or end_ts < start_ts:
         end_ts, end_time = start_ts, start_time
-    attendees = get_objects(item, "attendees")[:MAX_ATTENDEES]
+    attendees = get_objects(item, "attendees")
+    owner = next((one for one in attendees if one.get("self")), None)
     sequence = item.get("sequence")
     return RemoteEvent(
         event_id=str(item["id"]),
@@ -65,12 +64,12 @@ def event(item: Mapping[str, Any], zone: str) -> RemoteEvent | None:
         visibility=_text(item, "visibility"),
         status=_text(item, "status") or "confirmed",
         organizer=get_object(item, "organizer") or None,
-        attendees=attendees or None,
+        attendees=stored_attendees(attendees, owner),
         html_link=_text(item, "htmlLink"),
         time_zone=_text(start, "timeZone"),
         event_type=_text(item, "eventType"),
         transparency=_text(item, "transparency"),
-        response_status=next((_text(one, "responseStatus") for one in attendees if one.get("self")), None),
+        response_status=_text(owner, "responseStatus"),
         ical_uid=_text(item, "iCalUID"),
         recurring_event_id=_text(item, "recurringEventId"),
         original_start_time=_time(get_object(item, "originalStartTime")),

@@ -42,6 +42,9 @@ RESPONSE_EVENTS: Final = 1_000
 """Events per response, about 1 MB, which takes some 10 ms to parse.  Google allows 2,500."""
 PAGE_EVENTS: Final = 250
 """Events per `RemoteEventPage`."""
+MARGIN_S: Final = 27 * 3_600
+"""How much wider than the time range a query is on each side: Google places an all-day event by the zone of its
+calendar, and we by that of the account.  Zones are up to 26 hours apart."""
 MAX_RESPONSES: Final = 1_000
 """A million events; more means that Google's pages do not end."""
 EVENT_FIELDS: Final = f"nextPageToken,nextSyncToken,items({google_events.FIELDS})"
@@ -136,8 +139,9 @@ class GoogleReader(AccountReader):
         if query.cursor is not None:
             params.append(("syncToken", query.cursor))
         else:
-            start, end = (iso(ts * 1_000) for ts in query.time_range)
-            params += [("timeMin", start), ("timeMax", end)]
+            start_ts, end_ts = query.time_range
+            params.append(("timeMin", iso((start_ts - MARGIN_S) * 1_000)))
+            params.append(("timeMax", iso((end_ts + MARGIN_S) * 1_000)))
         path = f"/calendars/{quote(query.calendar_id, safe='')}/events"
         cursor = None
         async with aclosing(self._responses(path, params, query)) as responses:

@@ -57,8 +57,13 @@ def canonical_url(url: str) -> str:
     parts = urlsplit(url)
     host = (parts.hostname or "").rstrip(".").encode("idna").decode()
     port = "" if parts.port in (None, DEFAULT_PORTS.get(parts.scheme)) else f":{parts.port}"
-    path = quote(unquote_to_bytes(parts.path or "/"), safe="/!$&'()*+,;=:@")
-    return f"{parts.scheme}://{host}{port}{path}?{parts.query}"
+    segments: list[str] = []
+    for segment in (parts.path or "/").split("/"):
+        if segment == "..":
+            segments[1:] = segments[1:-1]
+        elif segment != ".":
+            segments.append(quote(unquote_to_bytes(segment), safe="!$&'()*+,;=:@"))
+    return f"{parts.scheme}://{host}{port}{'/'.join(segments)}?{parts.query}"
 
 
 def invalid_address(problem: str) -> InvalidParams:

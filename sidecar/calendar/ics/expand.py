@@ -14,7 +14,7 @@ from sidecar.calendar.ics import properties, split
 from sidecar.calendar.ics.events import LIBRARY_ERRORS, FileEvent, Unreadable, read_calendar, read_event, title_of
 from sidecar.calendar.ics.series import Occurrence, Window, occurrences
 from sidecar.calendar.ics.zones import TimeZones, computer_zone
-from sidecar.calendar.provider import EventProblem, RemoteCalendar, RemoteEvent, TimeRange
+from sidecar.calendar.provider import EventProblem, RemoteCalendar, RemoteEvent, TimeRange, stored_attendees
 from sidecar.clock import DAY_S
 
 CALENDAR_ID: Final = "ics"
@@ -161,9 +161,7 @@ def _remote_event(uid: str, occurrence: Occurrence, owner_email: str) -> RemoteE
     status = read(details, "STATUS").lower()
     if status in ("cancelled", "canceled"):
         return None
-    attendees = [
-        properties.person(it) for it in properties.as_list(details.get("ATTENDEE"))[: properties.MAX_ATTENDEES]
-    ]
+    attendees = [properties.person(it) for it in properties.as_list(details.get("ATTENDEE"))]
     owner = next((it for it in attendees if it["email"].casefold() == owner_email.casefold()), None)
     is_zoned = event.kind.zone is not None
     zone = event.kind.calendar_zone
@@ -181,7 +179,7 @@ def _remote_event(uid: str, occurrence: Occurrence, owner_email: str) -> RemoteE
         visibility={"PRIVATE": "private", "CONFIDENTIAL": "confidential"}.get(read(details, "CLASS").upper()),
         status="tentative" if status == "tentative" else "confirmed",
         organizer=properties.person(details["ORGANIZER"]) if "ORGANIZER" in details else None,
-        attendees=attendees or None,
+        attendees=stored_attendees(attendees, owner),
         html_link=properties.web_address(details, "URL"),
         time_zone=_iana_name(start) if is_zoned else None,
         transparency="transparent" if read(details, "TRANSP").upper() == "TRANSPARENT" else None,

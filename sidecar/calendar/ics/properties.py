@@ -12,7 +12,6 @@ MAX_TEXT_CHARS: Final = 2_000
 """Maximum length of a title, a location or an address; real ones are far shorter."""
 MAX_DESCRIPTION_CHARS: Final = 100_000
 """Ten times Google's limit; a page of events must still fit into one response."""
-MAX_ATTENDEES: Final = 300
 MAX_UID_CHARS: Final = 400
 """Leaves room for an occurrence's suffix: an event id may have 512 characters."""
 RESPONSES: Final = {"ACCEPTED": "accepted", "DECLINED": "declined", "TENTATIVE": "tentative", "DELEGATED": "declined"}

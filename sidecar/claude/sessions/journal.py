@@ -42,10 +42,6 @@ _SESSIONS: Final = PagedList(
 _MESSAGES: Final = PagedList(ClaudeMessage, "claude_messages", MESSAGE_JSON, {"seq": int})
 
 
-def search_index(database: Database) -> FullTextIndex:
-    return FullTextIndex(database, name=SEARCH, table="claude_messages", key="id", columns=("searchable_text",))
-
-
 @dataclass(frozen=True, slots=True)
 class ProcessStart:
     """The columns that decide how the next process of a session begins."""
@@ -60,6 +56,9 @@ class SessionStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.index = FullTextIndex(
+            database, name=SEARCH, table="claude_messages", key="id", columns=("searchable_text",)
+        )
 
     def get(self, session_id: str) -> Encoded[Session] | None:
         sql = f"SELECT {SESSION_JSON} FROM claude_sessions WHERE session_id = ?"
@@ -228,6 +227,7 @@ class SessionJournal:
                 """,
                 values,
             )
+            self.store.index.update()
         return next(iter(sessions), None)
 
     def update(self, session_id: str, update: SessionUpdate) -> Encoded[Session] | None:
@@ -354,6 +354,7 @@ class SessionJournal:
             return None
         sql = "UPDATE claude_sessions SET last_message_at = ? WHERE session_id = ?"
         self._database.execute(sql, (now, session_id))
+        self.store.index.update()
         self._runtime.notify(ClaudeMessageAdded(session_id=session_id, job_id=job_id, message=added.as_model()))
         return self.store.last_position(session_id)
 

@@ -57,6 +57,18 @@ async def test_an_event_in_the_feed_has_the_fields_of_the_calendar_event(
     assert {name: event[name] for name in expected} == expected
 
 
+async def test_the_owners_answer_is_found_among_many_attendees(harness: GoogleHarness, google: FakeGoogle) -> None:
+    others = [{"email": f"p{number}@example.com", "responseStatus": "accepted"} for number in range(450)]
+    owner = {"email": ADA, "self": True, "responseStatus": "declined"}
+    when = timed("2026-11-20T10:00:00Z", "2026-11-20T11:00:00Z")
+    google.calendars.add(ADA, summary="All hands", attendees=[*others, owner], **when)
+    await harness.connect()
+    [event] = await harness.events()
+    assert (event["response_status"], len(event["attendees"])) == ("declined", 300)
+    assert (event["attendees"][0], event["attendees"][-1]) == (others[0], owner)
+    assert [it["status"] for it in await harness.feed()] == ["declined"]
+
+
 async def test_all_day_events_have_dates_and_other_events_than_meetings_have_other_types(
     harness: GoogleHarness, google: FakeGoogle
 ) -> None:

@@ -97,7 +97,7 @@ async def test_the_next_sync_requests_only_changes_with_the_same_parameters(
     assert {name: first[name] for name in frozen} == {name: second[name] for name in frozen}
     assert first.keys() - set(frozen) == {"timeMin", "timeMax"}
     assert second.keys() - set(frozen) == {"syncToken"}
-    assert (first["timeMin"], first["timeMax"]) == ("2026-05-27T00:00:00.000Z", "2027-12-29T00:00:00.000Z")
+    assert (first["timeMin"], first["timeMax"]) == ("2026-05-25T19:00:00.000Z", "2027-12-30T02:00:00.000Z")
 
 
 async def test_changes_are_notified_and_a_sync_without_changes_writes_nothing(

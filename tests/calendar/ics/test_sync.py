@@ -144,6 +144,17 @@ async def test_changed_added_and_removed_events_are_stored(harness: CalendarHarn
     assert calendar.name == "Another name"
 
 
+async def test_the_owners_answer_is_found_among_many_attendees(harness: CalendarHarness, server: FakeIcs) -> None:
+    others = [f"ATTENDEE;PARTSTAT=ACCEPTED:mailto:p{number}@example.com" for number in range(450)]
+    owner = f"ATTENDEE;PARTSTAT=DECLINED:mailto:{OWNER.upper()}"
+    server.put(vcalendar(vevent(*PAST, *others, owner)))
+    await connect(harness, server.address)
+    [event] = await harness.events()
+    assert (event["response_status"], len(event["attendees"])) == ("declined", 300)
+    assert (event["attendees"][0]["email"], event["attendees"][-1]["email"]) == ("p0@example.com", OWNER.upper())
+    assert [it["status"] for it in await harness.feed("ics")] == ["declined"]
+
+
 async def test_the_time_range_moves_even_if_the_file_does_not_change(
     harness: CalendarHarness, server: FakeIcs, clock: ManualClock
 ) -> None:
@@ -342,3 +353,44 @@ async def test_fewer_future_days_of_the_account_remove_later_events(harness: Cal
     await harness.accounts.update(account_id=account_id, future_days=10)
     await harness.sync(account_id)
     assert len(await harness.events()) == 32
+
+
+async def test_what_is_deleted_from_the_file_is_removed_today_and_tomorrow_as_on_other_days(
+    harness: CalendarHarness, server: FakeIcs
+) -> None:
+    times = [f"DTSTART:202611{day}T150000Z" for day in (23, 24)] + [
+        f"DTSTART;VALUE=DATE:202611{day}" for day in (23, 24)
+    ]
+    server.put(vcalendar(*(vevent(time, "SUMMARY:Gone", uid=time) for time in times), vevent(times[0], "SUMMARY:Kept")))
+    account_id = await connect(harness, server.address)
+    await harness.accounts.update(account_id=account_id, past_days=0, future_days=1)
+    await harness.sync(account_id)
+    assert len(await harness.events()) == 5
+    server.put(vcalendar(vevent(times[0], "SUMMARY:Kept")))
+    await harness.sync(account_id)
+    assert await harness.titles() == ["Kept"]
+
+
+@pytest.mark.parametrize("days", [{}, {"past_days": 0, "future_days": 1}, {"past_days": 2, "future_days": 2}])
+async def test_a_feed_with_new_uids_at_each_fetch_does_not_pile_up(
+    harness: CalendarHarness, server: FakeIcs, clock: ManualClock, days: dict[str, Any]
+) -> None:
+    starts = [f"DTSTART:202611{day}T{hour}0000Z" for day in range(18, 31) for hour in ("00", "09", "23")]
+    whole_days = [f"DTSTART;VALUE=DATE:202611{day}" for day in range(18, 31)]
+
+    def change(number: int) -> None:
+        events = (vevent(start, f"SUMMARY:{start}", uid=f"{start}-{number}") for start in (*starts, *whole_days))
+        server.put(vcalendar(*events))
+
+    change(0)
+    account_id = await connect(harness, server.address)
+    if days:
+        await harness.accounts.update(account_id=account_id, **days)
+    for number in range(1, 30):  # for five days
+        clock.advance(4 * 3600)
+        change(number)
+        await harness.sync(account_id)
+        titles = await harness.titles()
+        assert len(titles) == len(set(titles))
+    fed = [it["title"] for it in await harness.feed("ics")]
+    assert len(fed) == len(set(fed)) > 10
