@@ -84,8 +84,6 @@ class ActivityStore:
         )
         self._kinds: set[Kind] | None = None
 
-    # --- writing -------------------------------------------------------------------------------------------------
-
     def upsert(self, row: dict[str, Any], at_ms: int, now: str) -> WrittenRow | None:
         """Inserts or updates an event; returns None if nothing changed."""
         known = self._database.row(
@@ -156,8 +154,6 @@ class ActivityStore:
             """,
             (account_id, start, end, limit),
         )
-
-    # --- reading -------------------------------------------------------------------------------------------------
 
     def events_at(self, feed_keys: Sequence[int]) -> list[Encoded[ActivityEvent]]:
         """Returns the events with these keys, newest first."""
@@ -396,17 +392,8 @@ def _merged_sql(kinds: int) -> str:
 
 def _thread_sql(keys: int, *, includes_mentions: bool) -> str:
     """Merges the events about an issue with those linked with any of its keys; without mentions by explicit links."""
-    linked = "".join(
-        f"""
-        UNION
-        SELECT * FROM (
-            SELECT feed_key FROM activity_links
-            WHERE issue_key = :key{at} AND {"" if includes_mentions else "is_explicit AND "}{_RANGE} {_NEWEST})"""
-        for at in range(keys)
-    )
-    return f"""
-        SELECT * FROM (
-            SELECT feed_key FROM activity_events INDEXED BY idx_activity_issue
-            WHERE issue_key = :key0 AND {_RANGE} {_NEWEST})
-        {linked}
-        {_NEWEST}"""
+    explicit = "" if includes_mentions else "is_explicit AND "
+    about = f"SELECT feed_key FROM activity_events INDEXED BY idx_activity_issue WHERE issue_key = :key0 AND {_RANGE}"
+    linked = f"SELECT feed_key FROM activity_links WHERE {explicit}{_RANGE} AND issue_key = :key"
+    arms = [about, *(f"{linked}{at}" for at in range(keys))]
+    return " UNION ".join(f"SELECT * FROM ({arm} {_NEWEST})" for arm in arms) + f" {_NEWEST}"
