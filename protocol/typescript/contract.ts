@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "a739af5e29918ab3";
+export const SCHEMA_HASH = "c1a48a7e532ca4af";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -1344,7 +1344,10 @@ export interface UsageEntry {
   /** `unknown` if the CLI did not report it. */
   model: string | null;
   job_id: string | null;
-  /** The sum over API messages, each counted once. */
+  /**
+   * The CLI's totals by model, which belong to the cost and include subagents.  Of a prompt that ended without them,
+   * because its process was killed, the sum over its API messages.
+   */
   usage: ClaudeUsage;
   /** The CLI's estimate, at list prices. */
   total_cost_usd: number;

@@ -207,11 +207,11 @@ class SessionJournal:
             sessions = self.change(
                 """
                 INSERT INTO claude_sessions (session_id, forked_from, title, cwd, model, is_model_reset,
-                    permission_mode, allowed_tools_json, system_prompt, worktree, needs_worktree,
+                    permission_mode, allowed_tools_json, system_prompt, wait_for_limit, worktree, needs_worktree,
                     created_at, updated_at, update_number, last_message_at)
                 SELECT :session_id, session_id, coalesce(:title, title), cwd, model, is_model_reset,
-                    permission_mode, allowed_tools_json, system_prompt, iif(needs_worktree, :worktree, worktree),
-                    needs_worktree, :now, :now, :update_number,
+                    permission_mode, allowed_tools_json, system_prompt, wait_for_limit,
+                    iif(needs_worktree, :worktree, worktree), needs_worktree, :now, :now, :update_number,
                     (SELECT created_at FROM claude_messages WHERE session_id = :parent_id AND seq = :last)
                 FROM claude_sessions WHERE session_id = :parent_id
                 """,
