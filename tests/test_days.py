@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sidecar_protocol.scalars import canonical_time
 
-from sidecar.days import spans
+from sidecar.days import computer_zone_name, spans
 
 
 def local_days(start: datetime, end: datetime, zone: str) -> list[tuple[str, str, str]]:
@@ -57,3 +57,26 @@ def test_the_days_cover_the_range_without_gap_or_overlap(since_s: int, length_s:
     for (day, _, _), (since, before) in zip(days, edges, strict=True):
         for moment in (since, before - timedelta(milliseconds=1)):
             assert moment.astimezone(ZoneInfo(zone)).date().isoformat() == day
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        ("Asia/Tokyo", "Asia/Tokyo"),
+        (":Europe/Berlin", "Europe/Berlin"),
+        ("", "UTC"),
+        ("CET-1CEST,M3.5.0,M10.5.0/3", None),
+        ("Mars/Olympus", None),
+    ],
+)
+def test_the_computers_zone_is_that_of_tz_as_it_is_now(
+    monkeypatch: pytest.MonkeyPatch, value: str, name: str | None
+) -> None:
+    monkeypatch.setenv("TZ", value)
+    assert computer_zone_name() == name
+
+
+def test_the_computers_zone_is_that_of_the_system_without_tz(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TZ", raising=False)
+    name = computer_zone_name()
+    assert name is None or ZoneInfo(name).key == name

@@ -2,7 +2,10 @@
 import type { App, PowerMonitor } from "electron";
 
 /** The part of Electron's `app` that this package uses. */
-export type ElectronApp = Pick<App, "on" | "off" | "quit" | "whenReady" | "getName" | "getVersion">;
+export type ElectronApp = Pick<
+  App,
+  "on" | "off" | "quit" | "whenReady" | "getName" | "getVersion" | "getAppPath" | "isPackaged"
+>;
 /** The part of Electron's `powerMonitor` that this package uses. */
 export type ElectronPowerMonitor = Pick<PowerMonitor, "on" | "off">;
 

@@ -6,13 +6,15 @@ const MAX_LINES = 300;
 const MAX_LINE_CHARS = 4_000;
 /** Of longer lines only the length is kept. */
 const MAX_LINE_BYTES = 1024 * 1024;
-/** The prefix of messages for the user; all other lines are JSON. */
+/** The prefix of messages for the user; the log's lines are JSON. */
 const MESSAGE_PREFIX = "sidecar: ";
 
 /** The last lines of a log. */
 export class LogTail {
   readonly #lines: string[] = [];
   #message: string | null = null;
+  /** The last line that is neither: what Python prints if it cannot start. */
+  #lastText: string | null = null;
   readonly #splitter: LineSplitter;
   readonly #onLine: (line: string) => void;
 
@@ -36,17 +38,19 @@ export class LogTail {
 
   /** Forgets the message of the previous process. */
   resetMessage(): void {
-    this.#message = null;
+    this.#message = this.#lastText = null;
   }
 
-  /** The last message for the user, written by a process that refuses to start; null if there is none. */
+  /** The last message for the user, or else the last line of other text; null if the process wrote neither. */
   get message(): string | null {
-    return this.#message;
+    return this.#message ?? this.#lastText;
   }
 
   #add(line: string): void {
-    if (line.startsWith(MESSAGE_PREFIX)) this.#message = line.slice(MESSAGE_PREFIX.length);
-    this.#lines.push(line.length > MAX_LINE_CHARS ? `${line.slice(0, MAX_LINE_CHARS)}…` : line);
+    const text = line.length > MAX_LINE_CHARS ? `${line.slice(0, MAX_LINE_CHARS)}…` : line;
+    if (line.startsWith(MESSAGE_PREFIX)) this.#message = text.slice(MESSAGE_PREFIX.length);
+    else if (line.trim() !== "" && !line.startsWith("{")) this.#lastText = text;
+    this.#lines.push(text);
     if (this.#lines.length > MAX_LINES) this.#lines.shift();
     this.#onLine(line);
   }

@@ -23,8 +23,10 @@ import { Supervisor } from "./supervisor.ts";
 import type { SidecarState } from "./state.ts";
 import { serveWindows } from "./windows.ts";
 import type { SignIn } from "./channels.ts";
-import type { ElectronIpcMain, WindowOptions } from "./windows.ts";
+import type { ElectronIpcMain, WindowContext, WindowOptions } from "./windows.ts";
 
+export { authorizePage } from "./authorize.ts";
+export type { Authorize } from "./authorize.ts";
 export { RpcError } from "./errors.ts";
 export type { LocalErrorKind, RpcErrorData, RpcErrorObject } from "./errors.ts";
 export type { Api, CallOptions, EventName, RequestName } from "./calls.ts";
@@ -37,6 +39,8 @@ export { signInWithGoogle } from "./sign_in.ts";
 export type { GoogleOAuth, SignInOptions } from "./sign_in.ts";
 export type { Failure, SidecarState } from "./state.ts";
 export type { SignIn, SignInParams } from "./channels.ts";
+export { guardNavigation } from "./trust.ts";
+export type { AppLocation, NavigationGuard, OwnPages } from "./trust.ts";
 export type { ElectronIpcMain, WindowOptions } from "./windows.ts";
 
 /** The Electron modules to use.  Each is optional; without it, its feature is missing. */
@@ -130,7 +134,7 @@ export function startSidecar(options: SidecarOptions): Sidecar {
   });
   const api = nested(supervisor);
   const signIn = signInWith(api, electron.shell);
-  const detach = attach(supervisor, electron, { ...windows, signIn, onFault });
+  const detach = attach(supervisor, electron, { ...windows, signIn, onFault, app: electron.app });
   void supervisor.start();
   return Object.freeze(Object.assign(controls(supervisor, log, signIn, detach), api));
 }
@@ -166,14 +170,15 @@ async function handshake({ electron, dataDir, clientInfo, env, optOut = [] }: Si
 function attach(
   supervisor: Supervisor,
   { app, ipcMain, powerMonitor }: ElectronParts,
-  windows: WindowOptions & { signIn: SignIn; onFault: OnFault },
+  windows: WindowOptions & WindowContext,
 ): Array<() => void> {
   const lookForDueJobs = (): void => {
     if (supervisor.state.status === "ready") supervisor.call("jobs.queue.wake").catch(windows.onFault);
   };
   return [
-    ...(app === undefined ? [] : [stopBeforeQuit(app, supervisor)]),
+    // First: it throws, before anything is attached, if another sidecar serves these windows.
     ...(ipcMain === undefined ? [] : [serveWindows(ipcMain, supervisor, windows)]),
+    ...(app === undefined ? [] : [stopBeforeQuit(app, supervisor)]),
     ...(powerMonitor === undefined ? [] : [onSystemWake(powerMonitor, lookForDueJobs)]),
   ];
 }

@@ -42,7 +42,9 @@ function createBridge(options: PreloadOptions): SidecarBridge {
   // The event is not passed on: a page could send any message through its `sender`.
   const receive = (name: string, listener: (...args: never[]) => void): void =>
     void ipcRenderer.on(name, (_event, to, ...args) => void (to === page && listener(...(args as never[]))));
-  receive(channel.NOTIFICATION, (id: number, name: string, params: unknown) => listeners.get(id)?.(name, params));
+  receive(channel.NOTIFICATION, (ids: number[], name: string, params: unknown) =>
+    ids.forEach((id) => listeners.get(id)?.(name, params)),
+  );
   receive(channel.PROGRESS, (call: number, value: never) => progress.get(call)?.(value));
   receive(channel.STATE_CHANGED, (state: SidecarState) => stateListeners.forEach((listener) => listener(state)));
   ipcRenderer.send(channel.PAGE_LOADED, page);

@@ -1,6 +1,7 @@
 // Spawns a sidecar process, connects a client to its pipes and stops it.
 import { spawn } from "node:child_process";
 import type { ChildProcessWithoutNullStreams } from "node:child_process";
+import { existsSync } from "node:fs";
 import { Client } from "./client.ts";
 import { localError } from "./errors.ts";
 import type { OnFault } from "./listeners.ts";
@@ -35,10 +36,15 @@ export class SidecarProcess {
   readonly ended: Promise<ProcessExit>;
   readonly #child: ChildProcessWithoutNullStreams;
 
+  readonly #cwd: string | undefined;
+  readonly #program: string;
+
   #isStopping = false;
 
   constructor({ command, env, cwd }: Command, log: LogTail, onFault: OnFault) {
     const [program = "", ...args] = command;
+    this.#program = program;
+    this.#cwd = cwd;
     // Hidden and not detached: on Windows, its children then share one hidden console.
     this.#child = spawn(program, args, { cwd, env: { ...env }, stdio: "pipe", windowsHide: true });
     const { stdin, stdout, stderr } = this.#child;
@@ -81,10 +87,17 @@ export class SidecarProcess {
     this.#child.kill("SIGKILL");
   }
 
+  /** Explains why the process could not be started.  A missing folder and a missing program are the same error. */
+  #notStarted(error: NodeJS.ErrnoException): string {
+    if (error.code !== "ENOENT") return error.message;
+    if (this.#cwd !== undefined && !existsSync(this.#cwd)) return `The folder ${this.#cwd} (cwd) does not exist.`;
+    return `The program ${this.#program} was not found.`;
+  }
+
   async #watch(): Promise<ProcessExit> {
     const exit = await new Promise<ProcessExit>((resolve) => {
       this.#child.on("error", (error) => {
-        if (this.#child.pid === undefined) resolve({ code: null, signal: null, spawnError: error.message });
+        if (this.#child.pid === undefined) resolve({ code: null, signal: null, spawnError: this.#notStarted(error) });
       });
       this.#child.once("exit", (code, signal) => {
         const exited = { code, signal, spawnError: null };

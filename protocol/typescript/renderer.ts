@@ -66,8 +66,9 @@ export function connectSidecar(
   return Object.freeze(Object.assign(controls, nested(page)));
 }
 
-// Shared by all clients of a page, because the bridge identifies calls by this number.
-let lastCall = 0;
+// Shared by all clients of a page, because the bridge identifies calls by this number.  A page that was bundled with two
+// copies of this module has two such counters, so that each begins at another number.
+let lastCall = crypto.getRandomValues(new Uint32Array(1))[0]! * 2 ** 20;
 
 class Page implements Caller, NotificationSource {
   readonly #bridge: SidecarBridge;

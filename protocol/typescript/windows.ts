@@ -2,23 +2,29 @@
 //
 // A page may be compromised, so every message is checked here: its sender, the names in it and its shape.
 import type { IpcMain, IpcMainEvent, WebContents, WebFrameMain } from "electron";
+import { authorizePage } from "./authorize.ts";
+import type { Authorize } from "./authorize.ts";
+import { CallLimit } from "./call_limit.ts";
 import { EVENT_NAMES, REQUEST_NAMES } from "./calls.ts";
 import type { CallOptions, EventName, RequestName } from "./calls.ts";
 import * as channel from "./channels.ts";
-import type { CallMessage, BridgeResponse, SignIn } from "./channels.ts";
+import type { BridgeResponse, SignIn } from "./channels.ts";
 import type { EventPage } from "./contract.ts";
 import { localError, RpcError } from "./errors.ts";
 import { replay, RESYNC, seqOf, withResync } from "./events.ts";
 import type { EventPosition } from "./events.ts";
 import type { AnyListener, OnFault } from "./listeners.ts";
 import type { SidecarState } from "./state.ts";
+import { ownPages } from "./trust.ts";
+import type { AppLocation, OwnPages } from "./trust.ts";
 
 /** The part of Electron's `ipcMain` that this package uses. */
 export type ElectronIpcMain = Pick<IpcMain, "handle" | "removeHandler" | "on" | "off">;
 
-/** Limits per page; a page that exceeds them leaks subscriptions or calls. */
+/** Limit per page; a page that exceeds it leaks subscriptions. */
 const MAX_SUBSCRIPTIONS = 1_000;
-const MAX_CALLS = 1_000;
+/** Limit for a text that a page sends as an id; ours have less than 50 characters. */
+const MAX_ID_CHARS = 100;
 
 /** The sidecar that windows share. */
 export interface SharedSidecar {
@@ -30,15 +36,21 @@ export interface SharedSidecar {
   onState(listener: (state: SidecarState) => void): () => void;
 }
 
-export interface WindowOptions {
+export interface WindowOptions extends OwnPages {
   /** The requests and notifications that pages may use; all by default. */
   methods?: readonly RequestName[];
   notifications?: readonly EventName[];
-  /**
-   * Returns whether a frame may use the bridge.  By default these are main frames that show a file, a page with the
-   * app's own scheme, or a page of a development server on this machine.
-   */
+  /** Returns whether a frame may use the bridge; by default the main frames that show one of the app's own pages. */
   trust?: (frame: WebFrameMain) => boolean;
+  /** Returns whether a frame may make a request, given its params; `authorizePage` by default. */
+  authorize?: Authorize;
+}
+
+/** What the windows share besides the sidecar. */
+export interface WindowContext {
+  signIn: SignIn;
+  onFault: OnFault;
+  app?: AppLocation | undefined;
 }
 
 interface Subscription {
@@ -57,6 +69,18 @@ interface Page {
   isTrusted: boolean;
   subscriptions: Map<number, Subscription>;
   calls: Map<number, AbortController>;
+  limit: CallLimit;
+}
+
+/** A call, once its shape was checked. */
+interface PageCall {
+  page: Page;
+  frame: WebFrameMain;
+  call: number;
+  method: string;
+  params: Record<string, unknown>;
+  timeoutMs?: number;
+  wantsProgress: boolean;
 }
 
 type Sender = Pick<IpcMainEvent, "sender" | "senderFrame">;
@@ -65,12 +89,18 @@ type Sender = Pick<IpcMainEvent, "sender" | "senderFrame">;
 export function serveWindows(
   ipc: ElectronIpcMain,
   sidecar: SharedSidecar,
-  options: WindowOptions & { signIn: SignIn; onFault: OnFault },
+  options: WindowOptions & WindowContext,
 ): () => void {
   const windows = new Windows(sidecar, options);
-  const detach = [sidecar.onAny(windows.onNotification), sidecar.onState(windows.onState)];
+  const detach: Array<() => void> = [];
   const handle = (name: string, handler: Parameters<ElectronIpcMain["handle"]>[1]): void => {
-    ipc.handle(name, handler);
+    try {
+      ipc.handle(name, handler);
+    } catch (error) {
+      throw new Error("Another sidecar serves the windows: dispose() it before you call startSidecar again.", {
+        cause: error,
+      });
+    }
     detach.push(() => ipc.removeHandler(name));
   };
   const listen = (name: string, listener: Parameters<ElectronIpcMain["on"]>[1]): void => {
@@ -85,6 +115,8 @@ export function serveWindows(
   listen(channel.CANCEL, windows.cancel);
   listen(channel.SUBSCRIBE, windows.subscribe);
   listen(channel.UNSUBSCRIBE, windows.unsubscribe);
+  // Last: `handle` throws if another sidecar already serves these windows.
+  detach.push(sidecar.onAny(windows.onNotification), sidecar.onState(windows.onState));
   return () => detach.forEach((step) => step());
 }
 
@@ -95,40 +127,53 @@ class Windows {
   readonly #trust: (frame: WebFrameMain) => boolean;
   readonly #methods: ReadonlySet<string>;
   readonly #notifications: ReadonlySet<string>;
-  readonly #watched = new WeakSet<WebContents>();
+  readonly #authorize: Authorize;
+  /** The call limits of the windows seen so far. */
+  readonly #limits = new WeakMap<WebContents, CallLimit>();
   /** The windows' current pages, by the WebContents' id. */
   readonly #pages = new Map<number, Page>();
 
-  constructor(sidecar: SharedSidecar, options: WindowOptions & { signIn: SignIn; onFault: OnFault }) {
+  constructor(sidecar: SharedSidecar, options: WindowOptions & WindowContext) {
     this.#sidecar = sidecar;
     this.#signIn = options.signIn;
     this.#onFault = options.onFault;
-    this.#trust = options.trust ?? isOwnPage;
+    this.#trust = options.trust ?? ownPages(options, options.app);
+    this.#authorize = options.authorize ?? authorizePage;
     // The app may restrict the generated lists but not extend them.
     this.#methods = intersection(REQUEST_NAMES, options.methods);
     this.#notifications = new Set(withResync([...intersection(EVENT_NAMES, options.notifications)]));
   }
 
-  /** Registers a page.  This grants it nothing: all its messages are checked. */
+  /** Registers a page.  All its later messages are checked again, since the frame may navigate. */
   readonly pageLoaded = ({ sender: contents, senderFrame }: Sender, id: unknown): void => {
     // A frame inside the page must not replace it.
-    if (typeof id !== "string" || (senderFrame !== null && senderFrame.parent !== null)) return;
-    this.#pages.set(contents.id, { id, contents, isTrusted: false, subscriptions: new Map(), calls: new Map() });
-    if (this.#watched.has(contents)) return;
-    this.#watched.add(contents);
+    if (!isId(id) || (senderFrame !== null && senderFrame.parent !== null)) return;
+    const limit = this.#limits.get(contents) ?? new CallLimit();
+    const isTrusted = senderFrame !== null && this.#trust(senderFrame);
+    this.#pages.set(contents.id, { id, contents, isTrusted, subscriptions: new Map(), calls: new Map(), limit });
+    if (this.#limits.has(contents)) return;
+    this.#limits.set(contents, limit);
     const drop = (): void => void this.#pages.delete(contents.id);
     contents.once("destroyed", drop);
     contents.on("render-process-gone", drop); // the window stays, and may load again
   };
 
-  readonly call = async (event: Sender, message: CallMessage): Promise<BridgeResponse> => {
-    const { method } = message ?? {};
-    if (!this.#methods.has(method)) return refused(`This page may not call ${String(method)}.`);
-    return this.#respond(event, message, (params, options) => this.#sidecar.request(method, params, options));
+  readonly call = async (event: Sender, message: unknown): Promise<BridgeResponse> => {
+    const checked = this.#check(event, message);
+    if (typeof checked === "string") return refused(checked);
+    const { frame, method, params } = checked;
+    if (!this.#methods.has(method)) return refused(`This page may not call ${shown(method)}.`);
+    const answer = this.#authorize(frame, method, params);
+    if (answer !== true) return refused(answer || `This page may not call ${method} with these params.`);
+    return this.#respond(checked, (options) => this.#sidecar.request(method, params, options));
   };
 
-  readonly signIn = (event: Sender, message: CallMessage): Promise<BridgeResponse> =>
-    this.#respond(event, message, (params, { signal }) => this.#signIn(message.method as "google", params, { signal }));
+  readonly signIn = async (event: Sender, message: unknown): Promise<BridgeResponse> => {
+    const checked = this.#check(event, message);
+    if (typeof checked === "string") return refused(checked);
+    const { method, params } = checked;
+    return this.#respond(checked, ({ signal }) => this.#signIn(method as "google", params, { signal }));
+  };
 
   readonly state = (event: Sender, id: unknown): SidecarState => {
     if (this.#page(event, id) === null) throw new Error("not_allowed");
@@ -148,17 +193,21 @@ class Windows {
 
   readonly subscribe = (event: Sender, id: unknown, subscription: unknown, names: unknown, after: unknown): void => {
     const page = this.#page(event, id);
-    if (page === null || typeof subscription !== "number" || !Array.isArray(names)) return;
+    if (page === null || !Number.isSafeInteger(subscription) || !Array.isArray(names)) return;
     if (page.subscriptions.size >= MAX_SUBSCRIPTIONS) {
       this.#onFault(new Error(`a page has more than ${MAX_SUBSCRIPTIONS} subscriptions; the latest is ignored`));
       return;
     }
-    const refusedNames = names.filter((name) => !this.#notifications.has(name));
-    if (refusedNames.length > 0) this.#onFault(new Error(`a page may not listen to ${refusedNames.join(", ")}`));
-    const allowed = names.filter((name) => this.#notifications.has(name));
+    // At most as many as there are; a page's own text is not logged at length.
+    const wanted = names.slice(0, EVENT_NAMES.length + 1);
+    const refusedNames = wanted.filter((name) => !this.#notifications.has(name));
+    if (refusedNames.length > 0)
+      this.#onFault(new Error(`a page may not listen to ${refusedNames.slice(0, 3).map(shown).join(", ")}`));
+    const allowed = wanted.filter((name): name is string => this.#notifications.has(name));
     const added: Subscription = { names: new Set(allowed), replayedTo: null, isReplaying: false };
-    page.subscriptions.set(subscription, added);
-    if (isPosition(after)) void this.#replay(page, subscription, added, after);
+    page.subscriptions.set(subscription as number, added);
+    if (isPosition(after))
+      page.limit.run(() => this.#replay(page, subscription as number, added, after)).catch(this.#onFault);
   };
 
   readonly unsubscribe = (event: Sender, id: unknown, subscription: unknown): void =>
@@ -167,12 +216,13 @@ class Windows {
   readonly onNotification: AnyListener = (name, params) => {
     const [seq, epoch] = [seqOf(params), this.#sidecar.position?.epoch];
     for (const page of this.#pages.values()) {
+      const due: number[] = [];
       for (const [id, { names, isReplaying, replayedTo }] of page.subscriptions) {
         if (!names.has(name)) continue;
         const isReplayed = replayedTo?.epoch === epoch && (seq ?? 0) <= (replayedTo?.seq ?? 0);
-        if (seq !== null && (isReplaying || isReplayed)) continue;
-        this.#send(page, channel.NOTIFICATION, id, name, params);
+        if (seq === null || !(isReplaying || isReplayed)) due.push(id);
       }
+      if (due.length > 0) this.#send(page, channel.NOTIFICATION, due, name, params); // once, for all subscriptions
     }
   };
 
@@ -184,7 +234,7 @@ class Windows {
   async #replay(page: Page, id: number, subscription: Subscription, after: EventPosition): Promise<void> {
     const deliver = (name: string, params: unknown): void => {
       const isSubscribed = page.subscriptions.get(id) === subscription && subscription.names.has(name);
-      if (isSubscribed) this.#send(page, channel.NOTIFICATION, id, name, params);
+      if (isSubscribed) this.#send(page, channel.NOTIFICATION, [id], name, params);
     };
     const latest = (): number => this.#sidecar.position?.seq ?? 0;
     const fetch = (seq: number): Promise<EventPage> =>
@@ -204,27 +254,41 @@ class Windows {
     }
   }
 
-  async #respond(
-    event: Sender,
-    message: CallMessage,
-    work: (params: object | undefined, options: CallOptions & { signal: AbortSignal }) => Promise<unknown>,
-  ): Promise<BridgeResponse> {
-    const { page: id, call, params, timeoutMs, wantsProgress } = message ?? {};
+  /** Returns a call, or why it is refused.  A page may send anything. */
+  #check(event: Sender, message: unknown): PageCall | string {
+    const { page: id, call, method, params = {}, timeoutMs, wantsProgress } = isRecord(message) ? message : {};
     const page = this.#page(event, id);
-    if (page === null) return refused("This page may not use the sidecar.");
-    if (params !== undefined && (typeof params !== "object" || params === null))
-      return refused("Params must be an object.");
-    if (page.calls.size >= MAX_CALLS)
-      return failed(localError("too_many_calls", `${MAX_CALLS} calls of this page are already waiting.`));
+    if (page === null || event.senderFrame === null) return "This page may not use the sidecar.";
+    if (typeof method !== "string") return "The method must be a name.";
+    if (!Number.isSafeInteger(call) || page.calls.has(call as number)) return "The call's number is missing or in use.";
+    if (!isRecord(params)) return "Params must be an object.";
+    // Progress tokens and deadlines are the main process's: a page has options for them.
+    const { _meta, ...own } = params;
+    void _meta;
+    return {
+      page,
+      frame: event.senderFrame,
+      call: call as number,
+      method,
+      params: own,
+      ...(typeof timeoutMs === "number" ? { timeoutMs } : {}),
+      wantsProgress: wantsProgress === true,
+    };
+  }
+
+  async #respond(
+    { page, call, timeoutMs, wantsProgress }: PageCall,
+    work: (options: CallOptions & { signal: AbortSignal }) => Promise<unknown>,
+  ): Promise<BridgeResponse> {
     const controller = new AbortController();
     page.calls.set(call, controller);
+    const options = {
+      signal: controller.signal,
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+      ...(wantsProgress ? { onProgress: (value: unknown) => this.#send(page, channel.PROGRESS, call, value) } : {}),
+    };
     try {
-      const value = await work(params as object | undefined, {
-        signal: controller.signal,
-        ...(typeof timeoutMs === "number" ? { timeoutMs } : {}),
-        ...(wantsProgress ? { onProgress: (value) => this.#send(page, channel.PROGRESS, call, value) } : {}),
-      });
-      return { ok: true, value };
+      return { ok: true, value: await page.limit.run(() => work(options), controller.signal) };
     } catch (error) {
       return failed(error);
     } finally {
@@ -250,33 +314,26 @@ class Windows {
   }
 }
 
-/** Schemes of pages that are not the app's own. */
-const FOREIGN_SCHEMES = [
-  "about:",
-  "blob:",
-  "chrome-extension:",
-  "data:",
-  "devtools:",
-  "filesystem:",
-  "ftp:",
-  "javascript:",
-];
-
-/** Returns whether a main frame shows a file, a page with the app's own scheme, or a local development server. */
-function isOwnPage(frame: WebFrameMain): boolean {
-  if (frame.parent !== null || !URL.canParse(frame.url)) return false;
-  const { protocol, hostname } = new URL(frame.url);
-  if (protocol === "http:" || protocol === "https:") return ["localhost", "127.0.0.1", "[::1]"].includes(hostname);
-  return !FOREIGN_SCHEMES.includes(protocol);
-}
-
 function intersection(all: readonly string[], allowed: readonly string[] | undefined): ReadonlySet<string> {
   return new Set(allowed === undefined ? all : all.filter((name) => allowed.includes(name)));
 }
 
+/** Returns a page's text for a message, shortened. */
+function shown(value: unknown): string {
+  return typeof value === "string" ? value.slice(0, MAX_ID_CHARS) : `a value of type ${typeof value}`;
+}
+
+function isId(value: unknown): value is string {
+  return typeof value === "string" && value.length <= MAX_ID_CHARS;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
 function isPosition(value: unknown): value is EventPosition {
   const { epoch, seq } = (value ?? {}) as Partial<EventPosition>;
-  return typeof epoch === "string" && Number.isSafeInteger(seq);
+  return isId(epoch) && Number.isSafeInteger(seq);
 }
 
 function refused(message: string): BridgeResponse {

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -56,10 +57,17 @@ def real_environment(real_claude: Path, api: FakeAnthropic, tmp_path: Path) -> d
 
 
 @pytest.fixture
-async def real_client(sidecar: StartSidecar, real_environment: dict[str, str]) -> AsyncIterator[ClaudeClient]:
-    """A client of a sidecar with the real CLI."""
+async def real_client(
+    sidecar: StartSidecar, real_environment: dict[str, str], api: FakeAnthropic
+) -> AsyncIterator[ClaudeClient]:
+    """A client of a sidecar with the real CLI.  If all of its jobs have succeeded, their usage is what was billed."""
     async with connected(sidecar, **real_environment) as client:
         yield client
+        jobs = (await client.client.call("jobs.list", {"limit": 200}))["jobs"]
+        if all(job["status"] == "succeeded" for job in jobs):
+            now = datetime.now(UTC)
+            around = {"start": (now - timedelta(hours=2)).isoformat(), "end": (now + timedelta(hours=2)).isoformat()}
+            assert (await client.client.call("claude.usage.list", around))["usage"] == api.billed
 
 
 @pytest.fixture

@@ -14,7 +14,11 @@ const browser = launch({ after } as unknown as TestContext);
 
 async function app(t: TestContext, command?: readonly string[]) {
   const ipc = new FakeIpcMain();
-  const sidecar = start(t, { electron: { ipcMain: ipc.typed }, ...(command === undefined ? {} : { command }) });
+  const sidecar = start(t, {
+    electron: { ipcMain: ipc.typed },
+    windows: { devServers: true },
+    ...(command === undefined ? {} : { command }),
+  });
   const origin = await serve(t);
   const open = async (path: string) => {
     const window = await openWindow(await browser, ipc, `${origin}${path}`);

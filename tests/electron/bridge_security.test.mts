@@ -1,10 +1,12 @@
 // The checks between pages and the sidecar, in the preload script and in the main process.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Authorize } from "../../protocol/typescript/authorize.ts";
 import type { SidecarBridge } from "../../protocol/typescript/channels.ts";
 import { exposeSidecar } from "../../protocol/typescript/preload.ts";
 import { connectSidecar, RpcError } from "../../protocol/typescript/renderer.ts";
-import { failure, until } from "./sidecar_harness.mts";
+import { FakeApp } from "./fake_electron/main_process.mts";
+import { failure, scriptedSidecar, until } from "./sidecar_harness.mts";
 import { app, backUp, load } from "./window_harness.mts";
 
 test("a page cannot send initialize, shutdown or other methods of the main process", async (t) => {
@@ -72,38 +74,215 @@ test("a preload script may restrict the methods and notifications of its page", 
   assert.throws(() => page.on("jobs.updated", () => undefined), /may not listen to jobs.updated/);
 });
 
-test("only the app's own pages may use the bridge", async (t) => {
-  const { open } = app(t);
-  const { window, page } = open();
-  const isAllowed = async (url: string, parent: { url: string; parent: null } | null = null): Promise<boolean> => {
-    window.frame = { url, parent };
-    return page.system.health().then(
-      () => true,
-      (error: RpcError) => error.kind !== "not_allowed",
-    );
-  };
-  for (const url of [
-    "file:///app/index.html",
-    "app://hub/index.html",
-    "http://localhost:5173/",
-    "http://127.0.0.1:8080/",
-  ]) {
-    assert.equal(await isAllowed(url), true, url);
-  }
-  for (const url of [
-    "https://example.com/",
-    "http://localhost.example.com/",
-    "data:text/html,x",
-    "about:blank",
-    "blob:null/1",
-    "",
-  ]) {
-    assert.equal(await isAllowed(url), false, url);
-  }
-  assert.equal(await isAllowed("file:///app/frame.html", { url: "file:///app/index.html", parent: null }), false);
+/** Returns whether a page with this address gets an answer. */
+async function isTrusted({ window, page }: ReturnType<ReturnType<typeof app>["open"]>, url: string): Promise<boolean> {
+  window.frame = { url, parent: null };
+  return page.system.health().then(
+    () => true,
+    (error: RpcError) => {
+      assert.equal(error.kind, "not_allowed");
+      return false;
+    },
+  );
+}
+
+const FOREIGN = [
+  "file:///home/u/Downloads/page.html",
+  "file:///app",
+  "file:///application/index.html",
+  "file:///app/../home/page.html",
+  "file:///app/%2e%2e/home/page.html",
+  "file:///app/a%2Fb.html",
+  "file://server.example/app/index.html",
+  "file:////server/app/index.html",
+  "file:///%2Fserver/app/index.html",
+  "https://example.com/",
+  "http://localhost.example.com/",
+  "http://127.0.0.2/",
+  "http://127.0.0.1.example.com/",
+  "about:blank",
+  "about:srcdoc",
+  "blob:file:///app/1",
+  "chrome-error://chromewebdata/",
+  "chrome://gpu",
+  "data:text/html,x",
+  "evil-ext://x",
+  "filesystem:file:///app/x",
+  "intent://x",
+  "javascript:1",
+  "view-source:file:///app/index.html",
+  "",
+  "garbage",
+];
+
+test("a packaged app's own files may use the bridge, and nothing else", async (t) => {
+  const opened = app(t, { folders: undefined, devServers: undefined } as never, undefined, {
+    app: new FakeApp().typed,
+  });
+  const own = opened.open();
+  assert.equal(await isTrusted(own, "file:///app/index.html"), true);
+  assert.equal(await isTrusted(own, "file:///app/deep/er/page.html?q#h"), true);
+  for (const url of [...FOREIGN, "app://hub/index.html", "http://localhost:5173/"])
+    assert.equal(await isTrusted(own, url), false, url);
+});
+
+test("pages of a development server may use the bridge while the app is not packaged", async (t) => {
+  const unpackaged = new FakeApp();
+  unpackaged.isPackaged = false;
+  const own = app(t, { folders: undefined, devServers: undefined } as never, undefined, {
+    app: unpackaged.typed,
+  }).open();
+  for (const url of ["http://localhost:5173/", "https://127.0.0.1/x", "http://[::1]:3000/", "http://LOCALHOST/"])
+    assert.equal(await isTrusted(own, url), true, url);
+  for (const url of FOREIGN) assert.equal(await isTrusted(own, url), false, url);
+});
+
+test("other schemes may use the bridge by name, except those of foreign content", async (t) => {
+  const own = app(t, { schemes: ["app", "data", "blob:", "view-source"] }).open();
+  assert.equal(await isTrusted(own, "app://hub/index.html"), true);
+  for (const url of FOREIGN) assert.equal(await isTrusted(own, url), false, url);
+});
+
+test("without the app's location no page may use the bridge", async (t) => {
+  const own = app(t, { folders: undefined, devServers: undefined } as never).open();
+  for (const url of ["file:///app/index.html", "http://localhost:5173/"])
+    assert.equal(await isTrusted(own, url), false, url);
+});
+
+test("a frame inside an own page may not use the bridge, nor one that was destroyed", async (t) => {
+  const { window, page } = app(t).open();
+  window.frame = { url: "file:///app/frame.html", parent: { url: "file:///app/index.html", parent: null } };
+  assert.equal((await failure(page.system.health())).kind, "not_allowed");
   window.frame = null; // Electron reports null for a frame that was destroyed
   assert.equal((await failure(page.system.health())).kind, "not_allowed");
   assert.match((await failure(page.state())).message, /not_allowed/);
+});
+
+test("a page may not switch off permission prompts, choose files or handle stored credentials", async (t) => {
+  const { page } = app(t).open();
+  const bypass = { permission_mode: "bypassPermissions" } as const;
+  const suggestion = { type: "setMode", mode: "bypassPermissions", destination: "session" };
+  for (const [method, params] of [
+    ["claude.spawn", { prompt: "x", ...bypass }],
+    ["claude.sessions.create", bypass],
+    ["jobs.create", { type: "claude.run", payload: { prompt: "x", ...bypass } }],
+    ["claude.permissions.respond", { request_id: "x", decision: "allow", updated_permissions: [suggestion] }],
+    ["jobs.create", { type: "activity.export", payload: { path: "/home/me/.bashrc", overwrite: true } }],
+    ["calendar.accounts.update", { account_id: "x", credentials: { address: "https://example.com/a.ics" } }],
+    ["calendar.accounts.create", { provider: "google", email: "a@b.c", credentials: { refresh_token: "x" } }],
+  ] as const) {
+    const error = await failure(page.call(method as "jobs.list", params as never));
+    assert.equal(error.kind, "not_allowed", JSON.stringify(params));
+  }
+  assert.equal((await page.jobs.create({ type: "activity.export", payload: {} })).job.type, "activity.export");
+});
+
+test("the app may decide what a page may do", async (t) => {
+  const seen: unknown[] = [];
+  const authorize: Authorize = ({ url }, method, params) => {
+    seen.push([url, method, params]);
+    return method === "jobs.list" ? "Ask somebody else." : method === "system.health";
+  };
+  const { page } = app(t, { authorize }).open();
+  assert.equal((await page.system.health()).status, "ok");
+  const refusal = await failure(page.jobs.list({ limit: 3 }));
+  assert.deepEqual([refusal.kind, refusal.message], ["not_allowed", "Ask somebody else."]);
+  assert.equal((await failure(page.jobs.create(backUp))).kind, "not_allowed");
+  assert.deepEqual(seen[1], ["file:///app/index.html", "jobs.list", { limit: 3 }]);
+});
+
+/** Answers `jobs.list` at once and nothing else after the handshake. */
+const SILENT = `(message, send) => {
+  if (message.method === "jobs.list") send({ id: message.id, result: { jobs: [], meta: message.params?._meta ?? null } });
+}`;
+
+test("a page that makes too many calls does not keep other pages from theirs, nor does reloading help it", async (t) => {
+  const { open } = app(t, {}, scriptedSidecar(SILENT));
+  const [greedy, other] = [open(), open()];
+  await other.page.jobs.list();
+  for (let count = 0; count < 64 + 1_000; count += 1) void failure(greedy.page.system.health());
+  assert.equal((await failure(greedy.page.system.health())).kind, "too_many_calls");
+  const reloaded = load(greedy.window).page;
+  assert.equal((await failure(reloaded.system.health())).kind, "too_many_calls");
+  assert.deepEqual((await other.page.jobs.list()).jobs, []);
+});
+
+test("one number does not stand for several calls", async (t) => {
+  const { open } = app(t, {}, scriptedSidecar(SILENT));
+  const { window, bridge, page } = open();
+  await page.jobs.list();
+  void bridge.call(1, "system.health", {});
+  const response = await bridge.call(1, "jobs.list", {});
+  assert.equal(response.ok ? "" : response.error.data?.kind, "not_allowed");
+  void window;
+});
+
+test("_meta of a page does not reach the sidecar", async (t) => {
+  const { page } = app(t, {}, scriptedSidecar(SILENT)).open();
+  const meta = { progress_token: "of another page", timeout_ms: 1 };
+  const result = await page.jobs.list({ _meta: meta } as never);
+  assert.equal(JSON.stringify((result as unknown as { meta: unknown }).meta).includes("another"), false);
+});
+
+test("nothing that a page sends ends the main process or fills its log", async (t) => {
+  const { open, ipc, faults } = app(t);
+  const { window, page } = open();
+  await page.system.health();
+  const event = { sender: window.contents, senderFrame: window.frame };
+  const cyclic: unknown[] = [];
+  cyclic.push(cyclic);
+  ipc.emit("sidecar:page-loaded", event, "z".repeat(10_000_000));
+  ipc.emit("sidecar:page-loaded", event, "me");
+  for (const names of [
+    [{ toString: 1, valueOf: 1 }],
+    cyclic,
+    [null, undefined, 1, 2n],
+    Array(2_000_000).fill("x".repeat(500)),
+  ])
+    ipc.emit("sidecar:subscribe", event, "me", 3, names, null);
+  for (const wrong of [{ toString: 1 }, cyclic, null, 2n, Number.NaN]) {
+    for (const channel of ["cancel", "subscribe", "unsubscribe", "page-loaded"])
+      ipc.emit(`sidecar:${channel}`, event, wrong, wrong, wrong, wrong);
+    ipc.emit("sidecar:cancel", event, "me", wrong);
+    ipc.emit("sidecar:unsubscribe", event, "me", wrong);
+    ipc.emit("sidecar:subscribe", event, "me", wrong, ["jobs.updated"], wrong);
+  }
+  assert.ok(faults.every((fault) => String(fault).length < 500));
+  assert.equal((await open().page.system.health()).status, "ok");
+});
+
+test("a page that only listens to the state learns of changes", async (t) => {
+  const { open, sidecar } = app(t);
+  const { page } = open();
+  const seen: string[] = [];
+  page.onState(({ status }) => seen.push(status));
+  await sidecar.ready();
+  await sidecar.stop();
+  await until(
+    (check) => page.onState(check),
+    () => seen.includes("stopped"),
+  );
+});
+
+test("a notification crosses once per window, for all its subscriptions", async (t) => {
+  const { open, sidecar } = app(t);
+  const { bridge, page, window } = open();
+  const received: string[] = [];
+  bridge.subscribe(["jobs.updated"], null, () => received.push("bridge"));
+  page.on("jobs.updated", () => received.push("page"));
+  await page.system.health();
+  let crossings = 0;
+  const send = window.contents.send.bind(window.contents);
+  window.contents.send = (channel, ...args) => {
+    if (args[2] === "jobs.updated") crossings += 1;
+    send(channel, ...args);
+  };
+  await sidecar.jobs.create({ ...backUp, run_at: "2999-01-01T00:00:00Z" });
+  await until(
+    (check) => page.on("jobs.updated", check),
+    () => received.length === 2,
+  );
+  assert.deepEqual([crossings, received.sort()], [1, ["bridge", "page"]]);
 });
 
 test("the app may decide which pages may use the bridge", async (t) => {

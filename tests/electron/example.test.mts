@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Drafts } from "../../protocol/typescript/example/page/drafts.ts";
-import { guard, refusePermissions, windowOptions } from "../../protocol/typescript/example/window.ts";
+import { refusePermissions, windowOptions } from "../../protocol/typescript/example/window.ts";
+import { guardNavigation } from "../../protocol/typescript/trust.ts";
 import { openExample } from "./example_harness.mts";
 import { COMMAND_WITH_TEST_JOBS } from "./sidecar_harness.mts";
 import type { Page } from "./fake_electron/chromium.mts";
@@ -176,7 +177,7 @@ test("a window is sandboxed, cannot navigate and opens only web addresses in the
     setWindowOpenHandler: (handler: typeof open) => (open = handler),
     on: (name: string, listener: never) => listeners.set(name, listener),
   };
-  guard(contents as never, {
+  guardNavigation(contents as never, {
     openExternal: async (url) => void opened.push(url),
     onFault: (fault) => assert.fail(String(fault)),
   });
@@ -192,9 +193,9 @@ test("a window is sandboxed, cannot navigate and opens only web addresses in the
   }
   assert.deepEqual(opened, ["https://example.com/a", "http://example.com/"]);
   let prevented = 0;
-  for (const name of ["will-navigate", "will-attach-webview"])
+  for (const name of ["will-navigate", "will-redirect", "will-attach-webview"])
     listeners.get(name)?.({ preventDefault: () => (prevented += 1) });
-  assert.equal(prevented, 2);
+  assert.equal(prevented, 3);
 });
 
 test("a page may write to the clipboard and has no other permission", () => {

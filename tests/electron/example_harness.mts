@@ -55,7 +55,13 @@ export async function openExample(
       cwd: ROOT,
       env: { ...process.env, TZ: timeZone },
     });
-  const sidecar = start(t, { command, dataDir, env, electron: { ...electron, ipcMain: ipc.typed } });
+  const sidecar = start(t, {
+    command,
+    dataDir,
+    env,
+    electron: { ...electron, ipcMain: ipc.typed },
+    windows: { folders: [built] },
+  });
   const { page } = await openWindow(await browser, ipc, "about:blank");
   t.after(() => page.close());
   const pageErrors: string[] = [];

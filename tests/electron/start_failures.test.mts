@@ -1,7 +1,8 @@
 // startSidecar in plain Node: every kind of failure and its message.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { failure, newDataDir, scriptedSidecar, start } from "./sidecar_harness.mts";
+import { FakeApp, FakeIpcMain } from "./fake_electron/main_process.mts";
+import { failure, newDataDir, PYTHON, scriptedSidecar, start } from "./sidecar_harness.mts";
 
 const FAST = { firstDelayMs: 1, maxDelayMs: 5, maxFailures: 3 };
 
@@ -113,4 +114,32 @@ test("the variables with which an AppImage starts its own Python do not reach th
     delete process.env["PYTHONPATH"];
   });
   await start(t).ready();
+});
+
+test("a missing folder and a missing program are named", async (t) => {
+  for (const [options, expected] of [
+    [{ cwd: "/no/such/folder" }, "The folder /no/such/folder (cwd) does not exist."],
+    [{ command: ["no-such-program"] }, "The program no-such-program was not found."],
+  ] as const) {
+    const sidecar = start(t, options);
+    await failure(sidecar.ready());
+    assert.deepEqual([sidecar.state.failure, sidecar.state.message], ["not_startable", expected]);
+  }
+});
+
+test("without a message for the user, the last line of stderr is the reason", async (t) => {
+  const sidecar = start(t, { command: [PYTHON, "-I", "-S", "-m", "sidecar"], restarts: FAST });
+  await failure(sidecar.ready());
+  assert.match(sidecar.state.message ?? "", /No module named '?sidecar'?$/);
+});
+
+test("a second sidecar for the same windows is refused and leaves nothing behind", async (t) => {
+  const ipc = new FakeIpcMain();
+  const app = new FakeApp();
+  const first = start(t, { electron: { ipcMain: ipc.typed, app: app.typed } });
+  await first.ready();
+  const listeners = app.listenerCount("will-quit");
+  assert.throws(() => start(t, { electron: { ipcMain: ipc.typed, app: app.typed } }), /dispose\(\) it before/);
+  assert.equal(app.listenerCount("will-quit"), listeners);
+  assert.equal((await first.system.health()).status, "ok");
 });

@@ -18,7 +18,7 @@ export function app(
   const onFault = (fault: unknown): void => void faults.push(fault);
   const sidecar = start(t, {
     electron: { ipcMain: ipc.typed, ...more },
-    windows,
+    windows: { folders: ["/app"], devServers: true, ...windows },
     onFault,
     ...(command ? { command } : {}),
   });

@@ -31,6 +31,8 @@ from tests.fakes.server import FakeHandler, FakeServer
 DIRECTIVE = re.compile(r"\[\[(\w+)(?::(.*?))?\]\]", re.DOTALL)
 ALLOWED_LATE = re.compile(r"one call of (\w+) with exactly this input:\n(.*)\n")
 WORD_PAUSE_S = 0.05
+USAGE = {"input_tokens": 12, "output_tokens": 9, "cache_creation_input_tokens": 3, "cache_read_input_tokens": 4}
+"""The tokens of each answer."""
 ERROR_TYPES = {
     400: "invalid_request_error",
     401: "authentication_error",
@@ -84,6 +86,9 @@ class FakeAnthropic(FakeServer):
         self.script = script or {}
         self.requests: list[Request] = []
         self.limited: set[str] = set()
+        self.answers = 0
+        """The number of complete answers, each of `USAGE`; without those to the CLI's tests of a model's name, of one
+        token, which it does not report."""
         self._arrived = threading.Condition()
         self._gate = threading.Semaphore(0)
         super().__init__(_Handler, port)
@@ -105,6 +110,11 @@ class FakeAnthropic(FakeServer):
         if sys.platform != "win32" and os.geteuid() == 0:
             environment["IS_SANDBOX"] = "1"  # root needs it for bypassPermissions
         return environment
+
+    @property
+    def billed(self) -> dict[str, int]:
+        """The tokens of all complete answers."""
+        return {name: count * self.answers for name, count in USAGE.items()}
 
     def messages(self) -> list[Request]:
         """Returns the model requests so far, the oldest first."""
@@ -179,7 +189,10 @@ class _Handler(FakeHandler["FakeAnthropic"]):
         else:
             blocks, stop_reason = _answer(request, directives)
             blocks = blocks or [{"type": "text", "text": "".join(self.fake.words(directives))}]
-            self.send_json(200, _envelope(request, content=blocks, stop_reason=stop_reason))
+            self.fake.answers += request.body.get("max_tokens") != 1
+            self.send_json(
+                200, _envelope(request, content=blocks, stop_reason=stop_reason, output_tokens=USAGE["output_tokens"])
+            )
 
     def _limit_after(self, request: Request) -> str | None:
         """Returns the reset of [[limitafter]] if the request has a tool's result, and is the first one of that kind."""
@@ -211,8 +224,11 @@ class _Handler(FakeHandler["FakeAnthropic"]):
             else:
                 self._tool_block(index, block)
         self._event(
-            "message_delta", delta={"stop_reason": stop_reason, "stop_sequence": None}, usage={"output_tokens": 9}
+            "message_delta",
+            delta={"stop_reason": stop_reason, "stop_sequence": None},
+            usage={"output_tokens": USAGE["output_tokens"]},
         )
+        self.fake.answers += 1
         self._event("message_stop")
 
     def _scripted(self, request: Request) -> tuple[list[dict[str, Any]], str] | None:
@@ -291,7 +307,9 @@ def _text(text: str) -> dict[str, Any]:
     return {"type": "text", "text": text}
 
 
-def _envelope(request: Request, *, content: list[dict[str, Any]], stop_reason: str | None) -> dict[str, Any]:
+def _envelope(
+    request: Request, *, content: list[dict[str, Any]], stop_reason: str | None, output_tokens: int = 1
+) -> dict[str, Any]:
     return {
         "id": f"msg_fake{id(request)}",
         "type": "message",
@@ -300,12 +318,7 @@ def _envelope(request: Request, *, content: list[dict[str, Any]], stop_reason: s
         "content": content,
         "stop_reason": stop_reason,
         "stop_sequence": None,
-        "usage": {
-            "input_tokens": 12,
-            "output_tokens": 1,
-            "cache_creation_input_tokens": 3,
-            "cache_read_input_tokens": 4,
-        },
+        "usage": USAGE | {"output_tokens": output_tokens},
     }
 
 

@@ -2,15 +2,15 @@
 import { app, BrowserWindow, ipcMain, nativeTheme, powerMonitor, safeStorage, session, shell } from "electron";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { claimSingleInstance, packagedCommand, startSidecar } from "sidecar-electron/main";
-import { guard, refusePermissions, windowOptions } from "./window.ts";
+import { claimSingleInstance, guardNavigation, packagedCommand, startSidecar } from "sidecar-electron/main";
+import { refusePermissions, windowOptions } from "./window.ts";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const onFault = (fault: unknown): void => console.error(fault);
 
 function open(): void {
   const window = new BrowserWindow(windowOptions(join(here, "preload.cjs"), nativeTheme.shouldUseDarkColors));
-  guard(window.webContents, { openExternal: (url) => shell.openExternal(url), onFault });
+  guardNavigation(window.webContents, { openExternal: (url) => shell.openExternal(url), onFault });
   window.loadFile(join(here, "index.html")).catch(onFault);
 }
 

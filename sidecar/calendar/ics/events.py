@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from quopri import decodestring
 from typing import Any, Final, NamedTuple
 
 from icalendar import Calendar, Event
@@ -31,6 +32,7 @@ EVENT_PROPERTIES: Final = _TIMING | _DETAILS | set(CONFERENCE_PROPERTIES)
 CALENDAR_PROPERTIES: Final = frozenset(
     {"X-WR-CALNAME", "X-WR-CALDESC", "X-WR-TIMEZONE", "X-APPLE-CALENDAR-COLOR", "NAME", "DESCRIPTION", "COLOR"}
 )
+_PERSON_PARAMETERS: Final = ("CN", "PARTSTAT", "ROLE", "CUTYPE")
 _REPEATABLE: Final = TIME_PROPERTIES | {"ATTENDEE", "RRULE", "EXRULE"}
 """Properties of which all are read; of any other only the first is.  Of two starts the first readable one counts."""
 
@@ -156,7 +158,7 @@ def _lines_by_name(lines: Iterable[str]) -> dict[str, list[str]]:
 
 def _details(by_name: dict[str, list[str]]) -> Any:
     """Returns the component without times, and without properties that cannot be read."""
-    lines = [line for name, group in by_name.items() if name not in _TIMING for line in group]
+    lines = [_plain(line) for name, group in by_name.items() if name not in _TIMING for line in group]
     try:
         event = Event.from_ical(_component("VEVENT", lines))
     except LIBRARY_ERRORS:
@@ -170,6 +172,21 @@ def _details(by_name: dict[str, list[str]]) -> Any:
         elif len(values) < len(as_list(value)):
             event[name] = values
     return event
+
+
+def _plain(line: str) -> str:
+    """Returns a line without the parameters that are not read, which may be malformed, and without an old encoding."""
+    try:
+        name, parameters, value = parse_line(line)
+    except ValueError:
+        return line
+    if parameters.get("ENCODING", "").upper() == "QUOTED-PRINTABLE":  # vCalendar 1.0
+        with suppress(LookupError, ValueError):
+            text = decodestring(value).decode(parameters.get("CHARSET", "utf-8"))
+            value = "\\n".join(text.splitlines())
+    read = {key: parameters[key].replace('"', "'") for key in _PERSON_PARAMETERS if key in parameters}
+    person = "".join(f';{key}="{text}"' for key, text in read.items() if name in ("ATTENDEE", "ORGANIZER"))
+    return f"{name}{person}:{value}"
 
 
 class _TimeReader:

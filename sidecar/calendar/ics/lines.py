@@ -8,6 +8,9 @@ _LINE: Final = re.compile(r'\s*([A-Za-z0-9-]+)\s*((?:;(?:"[^"]*"|[^":])*)?):(.*)
 # The value begins at the colon before a date, since Outlook and others do not quote a TZID with colons, such as
 # "tzone://Microsoft/Utc" or "(UTC+01:00) Berlin"; some write a colon before the parameters.
 _TIME_LINE: Final = re.compile(r"\s*([A-Za-z-]+)\s*((?:[;:].*?)?)\s*:\s*(\d{4}-?\d\d-?\d\d.*)", re.DOTALL)
+_MALFORMED_LINE: Final = re.compile(
+    r"\s*([A-Za-z0-9-]+)\s*()[;\s][^:]*:(.*)", re.DOTALL
+)  # an unclosed quote, for example
 _PARAMETER: Final = re.compile(r'[;:]\s*([A-Za-z0-9-]+)\s*=\s*("[^"]*"|(?:(?![;:]\s*[A-Za-z0-9-]+\s*=).)*)')
 
 
@@ -24,7 +27,7 @@ def parse_line(line: str) -> Property:
     match = None
     if property_name(line) in TIME_PROPERTIES:
         match = _TIME_LINE.fullmatch(" ".join(line.split()))  # a long run of blanks would take the pattern very long
-    match = match or _LINE.fullmatch(line)
+    match = match or _LINE.fullmatch(line) or _MALFORMED_LINE.fullmatch(line)
     if match is None:
         raise ValueError(line[:100])
     name, parameters, value = match.groups()

@@ -5,8 +5,8 @@
 
 import re
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
-from itertools import dropwhile, islice
+from datetime import date, datetime, timedelta
+from itertools import islice
 from math import prod
 from typing import Any, Final
 
@@ -41,7 +41,6 @@ _NUMBERS: Final[dict[str, tuple[int, int]]] = {
 """Part -> smallest and largest value.  Where it may be negative it must not be 0."""
 _WEEKDAYS: Final = {name: getattr(rrule, name) for name in ("MO", "TU", "WE", "TH", "FR", "SA", "SU")}
 _BYDAY: Final = re.compile(r"([+-]?\d{1,3})?(MO|TU|WE|TH|FR|SA|SU)[A-Z]*")  # some write MON or TUESDAY
-_KNOWN_ELSEWHERE: Final = frozenset({"FREQ", "INTERVAL", "COUNT", "UNTIL", "WKST", "BYDAY", "RSCALE", "SKIP"})
 
 
 class RuleIgnored(Exception):
@@ -96,13 +95,23 @@ class Rule:
             if not any(name in options for name in _BY_DAY):
                 options["byweekday"] = [begin.weekday()]
             begin -= timedelta(days=(begin.weekday() - options.get("wkst", rrule.MO).weekday) % 7)
+        if 52 in options.get("byweekno", ()):  # dateutil takes the first days of some years for week 53
+            options["byweekno"] = [*options["byweekno"], 53]
         # With an end, dateutil gives up a rule that matches nothing, such as the 30th of February.
         until = min(last, self.until or last)
         rule = rrule.rrule(FREQUENCIES[self._frequency], dtstart=begin, until=until, **options)
-        following = dropwhile(lambda start: start < self._start, rule)
+        following = (start for start in rule if start >= self._start and self._is_in_week(start))
         for start in islice(following, self._options.get("count")):
             if start >= first:
                 yield start
+
+    def _is_in_week(self, start: datetime) -> bool:
+        """Whether BYWEEKNO has the ISO week of a start, or dateutil can be trusted to know."""
+        weeks = self._options.get("byweekno")
+        if weeks is None or "bysetpos" in self._options or self._options.get("wkst", rrule.MO) != rrule.MO:
+            return True
+        year, week, _ = start.isocalendar()
+        return week in weeks or week - date(year, 12, 28).isocalendar().week - 1 in weeks
 
     @property
     def until(self) -> datetime | None:

@@ -9,8 +9,10 @@ from typing import Final, NamedTuple
 from sidecar.calendar.ics.events import FileEvent, Length
 from sidecar.calendar.ics.properties import text
 from sidecar.calendar.ics.rules import Rule, RuleIgnored
-from sidecar.calendar.ics.times import DAY, parse_time
+from sidecar.calendar.ics.times import DAY, ZULU, parse_time
 
+MAX_STARTS: Final = 30_000
+"""A rule with more starts in the window is not followed: otherwise one event would use up the limit of the file."""
 MAX_MOVE: Final = timedelta(days=3_660)
 """A changed occurrence that was originally further away from the window is an event of its own."""
 
@@ -135,6 +137,10 @@ class _Series:
         keys = [key for key, _ in moves if abs(key - self._last) < MAX_MOVE]
         first, last = min([self._first, *keys]) - DAY, max([self._last, *keys]) + DAY
         starts = dict.fromkeys(self._rule_starts(master.rules, first, last), master.length)
+        if len(starts) > MAX_STARTS:
+            master.problems.append("the recurrence rule repeats too often")
+            starts = {self._start: master.length}
+            self._is_recurring = bool(master.added)
         for moment, length in master.added.items():
             starts[self._added_start(moment)] = length
         self._lengths = dict(sorted(starts.items()))
@@ -223,7 +229,7 @@ class _Series:
     def _matches(self, moment: date) -> list[datetime]:
         """Returns the starts that an EXDATE or a RECURRENCE-ID refers to.
 
-        That is the same time, or that time read in the zone of the series; or, for a date and a midnight at which
+        That is the same time, or that time read in the zone of the series; or, for a date and a local midnight at which
         nothing starts, the starts of that day.
         """
         local = self._kind.local(moment)
@@ -233,7 +239,9 @@ class _Series:
             written = moment.replace(tzinfo=None)
             if written in self._lengths:
                 return [written]
-            if written.time() != time() and local.time() != time():
-                return []
-            local = written if written.time() == time() else local
+            if local.time() != time():
+                # Midnight in UTC is an evening in America, and the series may have been moved since.
+                if moment.tzinfo is ZULU or written.time() != time():
+                    return []
+                local = written
         return self._by_day.get(local.date(), [])

@@ -124,6 +124,8 @@ def _unfolded(body: bytes, charset: str | None) -> str:
     if _INDENTED_EVENT.search(lines):  # a file that is indented as a whole is not folded
         lines = re.sub(rb"\n[ \t]+", b"\n", lines)
     lines = lines.replace(b"\n ", b"").replace(b"\n\t", b"")
+    if b"QUOTED-PRINTABLE" in lines:  # of vCalendar 1.0, whose lines are continued by "="
+        lines = re.sub(rb"=\n(?![A-Z][A-Z-]*[:;])", b"", lines)
     if b"\x1b" not in lines:  # the escape of ISO-2022, whose bytes are valid UTF-8
         with suppress(UnicodeDecodeError):
             return lines.decode()

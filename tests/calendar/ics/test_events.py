@@ -130,6 +130,49 @@ def test_an_event_whose_start_cannot_be_read_is_reported(start: str) -> None:
     assert (found.events, [(it.title, it.is_skipped) for it in found.problems]) == ([], [("Lost", True)])
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "SUMMARY;LANGUAGE=en us:Title",
+        'SUMMARY;X=a"b:Title',
+        'SUMMARY;LANGUAGE="de:Title',
+        "SUMMARY;:Title",
+        "SUMMARY;CHARSET=utf-8;:Title",
+        "SUMMARY;LANGUAGE:Title",
+        "SUMMARY;=x:Title",
+        "SUMMARY;VALUE=DATE:Title",
+        'SUMMARY;ALTREP="http://example.com/?a=b;c":Title',
+        "SUMMARY ; LANGUAGE=de : Title",
+        "SUMMARY;ENCODING=QUOTED-PRINTABLE;CHARSET=ISO-8859-1:T=69tle",
+        "SUMMARY;ENCODING=QUOTED-PRINTABLE:Ti=\r\ntle",
+    ],
+)
+def test_a_title_is_read_whatever_its_parameters(line: str) -> None:
+    [event] = expand_file(vcalendar(vevent(TEN, line, "LOCATION:Room"))).events
+    assert (event.title, event.location) == ("Title", "Room")
+
+
+def test_text_in_an_old_encoding_is_read() -> None:
+    lines = (
+        "SUMMARY;CHARSET=ISO-8859-1;ENCODING=QUOTED-PRINTABLE:Gr=FCn",
+        "DESCRIPTION;ENCODING=QUOTED-PRINTABLE:One=0D=0ATwo=2C three",
+    )
+    [event] = expand_file(vcalendar(vevent(TEN, *lines))).events
+    assert (event.title, event.description) == ("Grün", "One\nTwo, three")
+
+
+def test_people_are_read_whatever_their_parameters() -> None:
+    lines = (
+        'ORGANIZER;CN=John "Johnny" Doe;X=:mailto:john@example.com',
+        'ATTENDEE;CN="Ada:mailto:ada@example.com',
+        "ATTENDEE;CN=Bob;junk;PARTSTAT=ACCEPTED;CUTYPE=INDIVIDUAL:mailto:bob@example.com",
+    )
+    [event] = expand_file(vcalendar(vevent(TEN, *lines))).events
+    assert (event.organizer["email"], event.organizer["displayName"]) == ("john@example.com", "John 'Johnny' Doe")
+    assert [it["email"] for it in event.attendees] == ["ada@example.com", "bob@example.com"]
+    assert event.attendees[1]["responseStatus"] == "accepted"
+
+
 @pytest.mark.parametrize("status", ["CANCELLED", "canceled"])
 def test_a_cancelled_event_is_not_shown_and_not_reported(status: str) -> None:
     assert expand_file(vcalendar(vevent(TEN, f"STATUS:{status}"))) == ([], [])

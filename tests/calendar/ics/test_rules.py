@@ -1,7 +1,10 @@
 """Recurrence rules with parts that are unknown, invalid or written loosely."""
 
+from datetime import date, datetime, timedelta
+
 import pytest
 
+from sidecar.calendar.ics.rules import Rule
 from tests.calendar.ics.harness import expand, starts, titled, vevent
 
 TEN = "DTSTART:20261201T100000Z"  # a Tuesday
@@ -90,6 +93,18 @@ def test_days_that_a_month_does_not_have_are_skipped_backward_if_the_rule_says_s
 ) -> None:
     found = expand(vevent(f"DTSTART;VALUE=DATE:{start}", f"RRULE:{rule}"))
     assert [one for one in starts(found) if one != "2026-01-17"] == expected
+
+
+@pytest.mark.parametrize("number", [1, 52, 53, -1])
+def test_the_weeks_of_a_year_are_those_of_iso_8601_also_around_new_year(number: int) -> None:
+    start, last = datetime(2019, 1, 1, 10), datetime(2040, 1, 1)  # noqa: DTZ001 - local times
+    rule = Rule(f"FREQ=YEARLY;BYWEEKNO={number};BYDAY=MO,TU,WE,TH,FR,SA,SU", start, datetime.fromisoformat)
+    days = [start + timedelta(days=offset) for offset in range((last - start).days + 1)]
+    weeks = {year: date(year, 12, 28).isocalendar().week for year in range(2018, 2042)}
+    expected = [
+        day for day in days if day.isocalendar().week == (number if number > 0 else weeks[day.isocalendar().year])
+    ]
+    assert list(rule.starts(start, last)) == expected
 
 
 def test_an_excluding_rule_is_followed_unless_it_is_invalid() -> None:

@@ -103,6 +103,12 @@ def test_the_rest_of_a_divided_series_repeats_unless_a_later_revision_replaced_i
     assert len(expand(vevent(*first, "SEQUENCE:2"), rest).events) == 2
 
 
+def test_an_excluded_time_at_which_nothing_starts_any_more_excludes_nothing() -> None:
+    evenings = ("DTSTART;TZID=America/New_York:20261201T200000", "RRULE:FREQ=DAILY;COUNT=3")
+    at_seven = ("EXDATE:20261202T000000Z", "EXDATE;TZID=America/New_York:20261203T190000")
+    assert len(expand(vevent(*evenings, *at_seven)).events) == 3
+
+
 def test_an_occurrence_that_was_moved_into_the_time_range_is_found() -> None:
     long_ago = vevent("DTSTART:20200101T100000Z", "RRULE:FREQ=YEARLY;COUNT=3")
     moved = vevent("RECURRENCE-ID:20220101T100000Z", "DTSTART:20261205T100000Z")

@@ -175,6 +175,7 @@ def test_a_rule_without_an_end_that_began_long_ago_fills_the_time_range() -> Non
     [
         "FREQ=SECONDLY",
         "FREQ=MINUTELY",
+        "FREQ=MINUTELY;INTERVAL=5",
         "FREQ=SECONDLY;COUNT=9999999",
         "FREQ=SECONDLY;UNTIL=20270601T000000Z",
         "FREQ=YEARLY;BYHOUR=" + ",".join(map(str, range(24))) + ";BYMINUTE=" + ",".join(map(str, range(60))),

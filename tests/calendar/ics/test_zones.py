@@ -1,10 +1,11 @@
 """The time zones that files name and define."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
+from functools import cache
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sidecar.calendar.ics.zones import TimeZones
@@ -212,11 +213,19 @@ def test_the_definition_of_a_zone_is_read_in_any_form(definition: str, summer: s
     assert starts(expand(definition, *events)) == [f"2026-07-10T10:00{summer}", f"2026-12-10T10:00{winter}"]
 
 
+@cache
+def defined_zone() -> tzinfo:
+    """Returns the zone of a VTIMEZONE that defines the same as Europe/Berlin."""
+    _, *lines, _, _ = vtimezone("Defined", "+0100", "+0200").split("\r\n")
+    zone = TimeZones([lines]).find("Defined")
+    assert zone is not None
+    return zone
+
+
+@settings(deadline=None)
 @given(st.datetimes(min_value=datetime(1997, 1, 1), max_value=datetime(2037, 1, 1)), st.sampled_from([0, 1]))  # noqa: DTZ001
 def test_a_defined_zone_has_the_offsets_of_the_same_zone_in_the_database(moment: datetime, fold: int) -> None:
-    _, *lines, _, _ = vtimezone("Defined", "+0100", "+0200").split("\r\n")
-    zone, berlin = TimeZones([lines]).find("Defined"), ZoneInfo("Europe/Berlin")
-    assert zone is not None
+    zone, berlin = defined_zone(), ZoneInfo("Europe/Berlin")
     local = moment.replace(microsecond=0, fold=fold)
     assert zone.utcoffset(local) == berlin.utcoffset(local)
     ours, theirs = (local.replace(tzinfo=UTC).astimezone(one) for one in (zone, berlin))

@@ -138,6 +138,8 @@ export class FakeApp extends EventEmitter {
   readonly whenReady = (): Promise<void> => Promise.resolve();
   readonly getName = (): string => "Fake App";
   readonly getVersion = (): string => "1.2.3";
+  readonly getAppPath = (): string => "/app";
+  isPackaged = true;
   readonly requestSingleInstanceLock = (): boolean => !this.isLocked;
 
   quit(): void {

@@ -13,6 +13,9 @@ export type ToPage =
 
 type Listener = (event: object, ...args: unknown[]) => void;
 
+/** Shared by all pages, because a response to a page that was reloaded must not reach the next one. */
+let last = 0;
+
 /** The used part of `ipcRenderer`; `receive` processes a message from the main process. */
 export function createIpcRenderer(post: (message: ToMain) => void) {
   const pending = new Map<
@@ -20,7 +23,6 @@ export function createIpcRenderer(post: (message: ToMain) => void) {
     { resolve: (value: unknown) => void; reject: (error: Error) => void; channel: string }
   >();
   const listeners = new Map<string, Listener[]>();
-  let last = 0;
   const ipcRenderer = {
     invoke(channel: string, ...args: unknown[]): Promise<unknown> {
       return new Promise((resolve, reject) => {
@@ -44,7 +46,9 @@ export function createIpcRenderer(post: (message: ToMain) => void) {
       for (const listener of listeners.get(message.channel) ?? []) listener(event, ...message.args);
       return;
     }
-    const { resolve, reject, channel } = pending.get(message.number)!;
+    const call = pending.get(message.number);
+    if (call === undefined) return; // of the page before a reload
+    const { resolve, reject, channel } = call;
     pending.delete(message.number);
     if (message.error === undefined) resolve(message.value);
     else reject(new Error(`Error invoking remote method '${channel}': ${message.error}`));

@@ -8,7 +8,7 @@ import { panel } from "./panel.ts";
 import type { Panel } from "./panel.ts";
 import { sessionMenu } from "./sessions.ts";
 import { ConversationView } from "./conversation_view.ts";
-import { counted, dollars } from "./format.ts";
+import { clock, counted, dollars } from "./format.ts";
 
 /** The key in sessionStorage of the open conversation. */
 const OPEN_SESSION_KEY = "hub.session";
@@ -132,12 +132,16 @@ class ConversationsPanel implements ClaudePanel {
   }
 }
 
-function factsOf({ status, cwd, model, total_cost_usd: cost, usage, forked_from: parent }: Session): string {
+function factsOf(session: Session): string {
+  const { status, cwd, model, total_cost_usd: cost, usage, forked_from: parent, resumes_at: resumesAt } = session;
+  const background = session.tasks.filter((task) => task.is_background).map((task) => task.description);
   const tokens =
     usage.input_tokens + usage.output_tokens + usage.cache_creation_input_tokens + usage.cache_read_input_tokens;
   const folder = cwd === null ? "home folder" : (cwd.split(/[\\/]/).filter(Boolean).at(-1) ?? cwd);
   const facts = [
     status === "interrupted" ? "stopped" : status === "waiting" ? "waiting for you" : null,
+    status === "limited" && resumesAt !== null ? `usage limit: goes on at ${clock(Date.parse(resumesAt))}` : null,
+    background.length > 0 ? `in the background: ${background.join(", ")}` : null,
     folder,
     model,
     tokens > 0 ? counted(tokens, "token") : null,

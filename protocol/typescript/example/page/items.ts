@@ -30,7 +30,10 @@ export function shownItems(messages: readonly ClaudeMessage[]): ShownItem[] {
     if (message.kind === "tool_result") results.set(blockOf(message).tool_use_id, message);
   }
   return messages
-    .filter(({ kind, text }) => kind !== "tool_result" && kind !== "raw" && (text !== "" || kind === "tool_use"))
+    .filter(
+      ({ kind, text }) =>
+        kind !== "tool_result" && kind !== "raw" && (text !== "" || kind === "tool_use" || kind === "cleared"),
+    )
     .map((message) => ({
       message,
       result: message.kind === "tool_use" ? (results.get(blockOf(message).id) ?? null) : null,
@@ -56,6 +59,13 @@ function textRow({ kind, text }: ClaudeMessage): HTMLElement {
         "li",
         { class: "item thought" },
         h("details", {}, h("summary", {}, "Thought"), h("div", { class: "prose plain-text" }, text)),
+      );
+    case "notice":
+    case "cleared":
+      return h(
+        "li",
+        { class: "item thought", "aria-label": "Notice" },
+        h("div", { class: "prose plain-text" }, text || "The conversation was cleared."),
       );
     case "error":
       return h("li", { class: "item" }, notice({ message: text, hint: null }));

@@ -27,6 +27,8 @@ const WAITING_TEXTS: Readonly<Record<string, string>> = {
   rate_limit: "waiting: too many requests",
   approval: "waiting for your answer",
   retry: "retrying soon",
+  capacity: "waiting for a place",
+  pause: "waiting: the queue is paused",
 };
 
 export function jobsPanel(sidecar: PageSidecar): HTMLElement {

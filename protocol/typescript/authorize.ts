@@ -1,0 +1,42 @@
+// What a page may do with the methods that it may call, unless the app decides otherwise.
+import type { WebFrameMain } from "electron";
+
+/** Returns whether a frame may make a request, or a sentence that says why not. */
+export type Authorize = (
+  frame: WebFrameMain,
+  method: string,
+  params: Readonly<Record<string, unknown>>,
+) => boolean | string;
+
+const MAX_DEPTH = 20;
+
+/**
+ * The default: a page may not switch off Claude's permission prompts, choose where files are written, replace a stored
+ * credential or import tokens.  Exports of pages go to the folder `exports` in the data folder.
+ */
+export const authorizePage: Authorize = (_frame, method, params) => {
+  if (setsMode(params, "bypassPermissions", MAX_DEPTH)) return "A page may not switch off Claude's permission prompts.";
+  const { payload } = params as { payload?: unknown };
+  if (method === "jobs.create" && isRecord(payload) && (payload["path"] ?? null) !== null)
+    return "A page may not choose where a file is written: leave out `path` to write it to the exports folder.";
+  const { credentials } = params as { credentials?: unknown };
+  if (!isRecord(credentials)) return true;
+  if (method.endsWith(".accounts.update")) return "A page may not replace the credentials of an account.";
+  if ("refresh_token" in credentials || "access_token" in credentials)
+    return "A page may not import tokens: use signIn.";
+  return true;
+};
+
+/** Returns whether a member that sets a permission mode has this value, at any depth. */
+function setsMode(value: unknown, mode: string, depth: number): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  if (depth === 0) return true; // deeper than any params of the contract
+  return Object.entries(value).some(
+    ([name, member]) =>
+      (member === mode && (name === "permission_mode" || name === "mode")) || setsMode(member, mode, depth - 1),
+  );
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
