@@ -40,6 +40,16 @@ CREATE INDEX idx_activity_kind ON activity_events(source, account_id, event_type
 CREATE INDEX idx_activity_all_day ON activity_events(source, local_date) WHERE local_date IS NOT NULL;
 CREATE INDEX idx_activity_issue ON activity_events(issue_key) WHERE issue_key IS NOT NULL;
 
+-- The state of each issue when its site was last asked.  The feed may have the events of the account's owner only, and a
+-- colleague may have finished the issue.
+CREATE TABLE activity_issue_states (
+  account_id TEXT NOT NULL,
+  issue_key TEXT NOT NULL,
+  -- todo, doing, done or blocked; NULL if the name of the status has no such meaning.
+  status_kind TEXT,
+  PRIMARY KEY (account_id, issue_key)
+) STRICT, WITHOUT ROWID;
+
 -- Issues that an event refers to without being about them.
 CREATE TABLE activity_links (
   issue_key TEXT NOT NULL,

@@ -96,6 +96,12 @@ class Feed(Protocol):
         Unchanged events are neither written nor counted, unknown ids are ignored, and the last event of an id wins.
         """
 
+    def set_issue_states(self, origin: Origin, states: Mapping[str, str | None]) -> None:
+        """Stores the current states of issues by key: `status_kind`, after everybody's changes; None if unknown.
+
+        Reports need them where the feed has only the events of the account's owner.
+        """
+
     def remove_prefix(self, origin: Origin, prefix: str) -> FeedChange:
         """Deletes the origin's events whose ids begin with this prefix, such as those of one page, atomically."""
 

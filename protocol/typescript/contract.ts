@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "5e1fa77a144b6ce2";
+export const SCHEMA_HASH = "c1a48a7e532ca4af";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -202,10 +202,11 @@ export interface ActivitySummary {
   totals: SummaryTotals;
   /** The days or projects with events. */
   parts: SummaryPart[];
-  /** Issues of this summary whose last status is in progress. */
+  /** Issues of this summary that are in progress now. */
   next_issues: SummaryIssue[];
   /** The meetings of the first day after `end` that has any, within a week. */
   next_meetings: SummaryMeeting[];
+  /** Issues of this summary that are blocked now. */
   blocked_issues: SummaryIssue[];
   markdown: string | null;
 }
@@ -216,6 +217,7 @@ export interface SummaryTotals {
   /** Seconds in meetings; meetings at the same time count once. */
   meeting_s: number;
   issues: number;
+  /** Issues that the owner moved to a done status and that have not been reopened. */
   issues_done: number;
   worked_s: number;
   pages: number;
@@ -271,10 +273,14 @@ export interface SummaryIssue {
   url: string | null;
   project: string;
   is_created: boolean;
-  /** Its status before the first transition; null if there was none. */
+  /** Its status before the owner's first transition; null if there was none. */
   from_status: string | null;
+  /** Its status after the owner's last transition. */
   to_status: string | null;
-  /** The meaning of its last known status: todo, doing, done or blocked. */
+  /**
+   * Its state, according to everybody's changes: todo, doing, done or blocked.  In a part it is the state at the end
+   * of the day or of the summary; in `next_issues` and `blocked_issues`, the current one.
+   */
   status_kind: string | null;
   changes: number;
   comments: number;
@@ -1338,7 +1344,10 @@ export interface UsageEntry {
   /** `unknown` if the CLI did not report it. */
   model: string | null;
   job_id: string | null;
-  /** The sum over API messages, each counted once. */
+  /**
+   * The CLI's totals by model, which belong to the cost and include subagents.  Of a prompt that ended without them,
+   * because its process was killed, the sum over its API messages.
+   */
   usage: ClaudeUsage;
   /** The CLI's estimate, at list prices. */
   total_cost_usd: number;
@@ -3044,8 +3053,9 @@ export interface Methods {
   /**
    * Summarises at most 366 days for a stand-up or weekly report: meetings, issues, pages and Claude's runs.
    *
-   * The same events always give the same summary.  Other people's events and cancelled or declined meetings are
-   * omitted; a meeting that is in two calendars counts once.
+   * The same events always give the same summary.  It lists what the accounts' owner did; the states of issues take
+   * into account what others did.  Cancelled or declined meetings are omitted, and a meeting that is in two
+   * calendars counts once.
    *
    * Errors: time_zone_unknown.
    */
@@ -3515,8 +3525,9 @@ export interface NestedMethods<Options> {
     /**
      * Summarises at most 366 days for a stand-up or weekly report: meetings, issues, pages and Claude's runs.
      *
-     * The same events always give the same summary.  Other people's events and cancelled or declined meetings are
-     * omitted; a meeting that is in two calendars counts once.
+     * The same events always give the same summary.  It lists what the accounts' owner did; the states of issues take
+     * into account what others did.  Cancelled or declined meetings are omitted, and a meeting that is in two
+     * calendars counts once.
      *
      * Errors: time_zone_unknown.
      */

@@ -3,6 +3,7 @@
 from sidecar_protocol.activity.feed import ExportActivity
 
 from sidecar.activity.export import ExportHandler
+from sidecar.activity.issue_states import IssueStateStore
 from sidecar.activity.reports import ReportsService
 from sidecar.activity.service import ActivityService
 from sidecar.activity.store import ActivityStore
@@ -14,10 +15,13 @@ from sidecar.runtime import Feature, Runtime
 def make(runtime: Runtime) -> Feature:
     store = ActivityStore(runtime.database)
     store.index.prepare()
-    feed = ActivityService(runtime.database, store, runtime.clock, runtime.notify, committed=runtime.committed)
+    issue_states = IssueStateStore(runtime.database)
+    feed = ActivityService(
+        runtime.database, store, issue_states, runtime.clock, runtime.notify, committed=runtime.committed
+    )
     files = UserFiles(runtime.settings.data_dir, runtime.settings.log_dir)
     return Feature(
-        services=(feed, ReportsService(store)),
+        services=(feed, ReportsService(store, issue_states)),
         registrations=(Registration(ExportActivity, ExportHandler(store, files, runtime.clock)),),
         indexes=(store.index,),
         feed=feed,

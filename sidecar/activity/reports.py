@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from datetime import date, timedelta, tzinfo
 from typing import Final
 
@@ -16,11 +17,12 @@ from sidecar_protocol.activity.reports import (
 )
 from sidecar_protocol.errors import ResultTooLarge
 
-from sidecar.activity.filters import KEYS_PER_MS, first_key, parse_ms
+from sidecar.activity.filters import KEYS_PER_MS, MAX_FEED_KEY, first_key, parse_ms
+from sidecar.activity.issue_states import IssueStateStore
 from sidecar.activity.markdown import summary_text
-from sidecar.activity.rows import ReportRow
+from sidecar.activity.rows import Issue, ReportRow
 from sidecar.activity.store import ActivityStore
-from sidecar.activity.summary import SummaryBuilder, is_meeting, meetings_of
+from sidecar.activity.summary import IssueStates, SummaryBuilder, is_meeting, meetings_of
 from sidecar.clock import DAY_MS
 from sidecar.days import begins_ms, days_between, local, zone_or_raise
 
@@ -42,8 +44,9 @@ NEXT_ROWS: Final = 1_000
 class ReportsService(ActivityReports):
     """Reports over the feed."""
 
-    def __init__(self, store: ActivityStore) -> None:
+    def __init__(self, store: ActivityStore, issue_states: IssueStateStore) -> None:
         self._store = store
+        self._issue_states = issue_states
 
     async def heatmap(self, *, start: str, end: str, time_zone: str, source: str | None = None) -> ActivityHeatmap:
         zone = zone_or_raise(time_zone)
@@ -90,9 +93,10 @@ class ReportsService(ActivityReports):
             for row in batch:
                 builder.add(row)
             await asyncio.sleep(0)
+        states = await self._states(builder.issues(), first_key(parse_ms(start)))
         next_meetings = self._next_meetings(parse_ms(end), zone)
         # In a thread: it needs no database, and a year's report takes long enough to delay other requests.
-        summary = await asyncio.to_thread(builder.build, start, end, time_zone, days, next_meetings)
+        summary = await asyncio.to_thread(builder.build, start, end, time_zone, days, next_meetings, states)
         if format is SummaryFormat.MARKDOWN:
             return summary.model_copy(update={"markdown": summary_text(summary)})
         return summary
@@ -100,6 +104,16 @@ class ReportsService(ActivityReports):
     def _all_day_rows(self, first: date, last: date) -> list[ReportRow]:
         earliest = first - timedelta(days=min(ALL_DAY_DAYS, (first - date.min).days))
         return self._store.all_day_rows(earliest.isoformat(), last.isoformat(), ALL_DAY_ROWS)
+
+    async def _states(self, issues: Sequence[Issue], start: int) -> IssueStates:
+        """Returns the states of issues before a feed key, and their current ones."""
+        states = IssueStates({}, {})
+        for number in range(0, len(issues), STEP_ROWS):
+            step = issues[number : number + STEP_ROWS]
+            states.before.update(self._store.states_at(step, start))
+            states.now.update(self._store.states_at(step, MAX_FEED_KEY) | self._issue_states.get(step))
+            await asyncio.sleep(0)
+        return states
 
     def _next_meetings(self, end_ms: int, zone: tzinfo) -> list[SummaryMeeting]:
         """Returns the meetings of the first day after the report that has any."""

@@ -33,10 +33,15 @@ COLUMNS: Final = (
 """The columns of an event to be written, except its key."""
 
 
+Issue = tuple[str, str]
+"""The id of an account and the key of an issue: two sites may have the same keys."""
+
+
 class ReportRow(NamedTuple):
     """The columns of an event that reports use."""
 
     feed_key: int
+    account_id: str
     event_type: str
     title: str | None
     url: str | None

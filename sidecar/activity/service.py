@@ -1,7 +1,7 @@
 """Methods that read the activity feed, and the feed itself, which other features write."""
 
 import heapq
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
@@ -12,13 +12,14 @@ from sidecar_protocol.entities import Highlight
 from sidecar_protocol.scalars import DEFAULT_LIMIT
 
 from sidecar.activity.filters import MAX_FEED_KEY, ActivityFilter, first_key
+from sidecar.activity.issue_states import IssueStateStore
 from sidecar.activity.keys import parse_key
 from sidecar.activity.rows import FoundEvent, WrittenRow, to_row
 from sidecar.activity.store import ActivityStore
 from sidecar.clock import Clock, iso_now
 from sidecar.feed import Feed, FeedChange, FeedEvent, Origin
 from sidecar.storage.database import Database
-from sidecar.storage.fulltext import phrase_terms, search_terms, snippet
+from sidecar.storage.fulltext import UPDATE_ROWS, phrase_terms, search_terms, snippet
 
 MAX_NOTIFIED_EVENTS: Final = 50
 """Events in one `activity.changed`: about a screenful; a client that needs more lists them."""
@@ -38,6 +39,7 @@ class ActivityService(Activity, Feed):
 
     database: Database
     store: ActivityStore
+    issue_states: IssueStateStore
     clock: Clock
     notify: Callable[[Notification], None]
     committed: Callable[[], Awaitable[None]]
@@ -48,7 +50,12 @@ class ActivityService(Activity, Feed):
         with self.database.write():
             removed = self.store.remove(origin, set(remove) - latest.keys()) if remove else []
             rows = [self.store.upsert(to_row(origin, event), event.at_ms, now) for event in latest.values()]
+            self.store.index.update(len(rows) + UPDATE_ROWS)
             return self._notify_change(origin, [row for row in rows if row is not None], removed)
+
+    def set_issue_states(self, origin: Origin, states: Mapping[str, str | None]) -> None:
+        with self.database.write():
+            self.issue_states.put(origin.account_id, states)
 
     def remove_prefix(self, origin: Origin, prefix: str) -> FeedChange:
         return self.write(origin, remove=self.store.ids_with_prefix(prefix))
@@ -77,7 +84,11 @@ class ActivityService(Activity, Feed):
         return removed
 
     async def remove_all(self, origin: Origin, *, container_id: str | None = None) -> int:
-        return await self.sweep(origin, frozenset(), container_id=container_id)
+        removed = await self.sweep(origin, frozenset(), container_id=container_id)
+        if container_id is None:
+            with self.database.write():
+                self.issue_states.remove(origin.account_id)
+        return removed
 
     def _notify_change(self, origin: Origin, written: list[WrittenRow], removed: list[str]) -> FeedChange:
         added = sum(row.is_new for row in written)

@@ -15,7 +15,7 @@ from sidecar_protocol.activity.feed import ActivityEvent
 from sidecar_protocol.contract import Encoded
 
 from sidecar.activity.filters import KEYS_PER_MS, ActivityFilter, Kind, Selection, first_key
-from sidecar.activity.rows import COLUMNS, FoundEvent, ReportRow, WrittenRow
+from sidecar.activity.rows import COLUMNS, FoundEvent, Issue, ReportRow, WrittenRow
 from sidecar.feed import Origin
 from sidecar.storage.database import Database, Row
 from sidecar.storage.fulltext import FullTextIndex, SearchPlan, term_conditions
@@ -252,6 +252,20 @@ class ActivityStore:
             (start, end, limit),
         )
         return [ReportRow._make(row) for row in rows]
+
+    def states_at(self, issues: Sequence[Issue], before: int) -> dict[Issue, str | None]:
+        """Returns the state of each issue according to its last event before a feed key, also of others."""
+        states = self._database.values(
+            """
+            SELECT (SELECT status_kind FROM activity_events INDEXED BY idx_activity_issue
+                    WHERE issue_key = json_extract(issue.value, '$[1]') AND feed_key < ?
+                        AND account_id = json_extract(issue.value, '$[0]') AND status_kind IS NOT NULL
+                    ORDER BY feed_key DESC LIMIT 1)
+            FROM json_each(?) AS issue ORDER BY issue.key
+            """,
+            (before, to_json(issues).decode()),
+        )
+        return dict(zip(issues, states, strict=True))
 
     def all_day_rows(self, first: str, last: str, limit: int) -> list[ReportRow]:
         """Returns all-day events that begin on one of these dates, sorted by date."""

@@ -1,13 +1,15 @@
 """Builds a summary: sorts rows of the feed into days or projects, and describes each of these by kinds of things.
 
-The result depends on the rows alone and lists things in the order in which they happened.
+What it lists and counts are the owner's events; the state of an issue takes everybody's into account.  The result
+depends on the rows alone and lists things in the order in which they happened.
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, timedelta, tzinfo
 from functools import lru_cache
-from typing import Final, TypeVar
+from typing import Final, NamedTuple
 
 from pydantic_core import from_json
 from sidecar_protocol.activity.reports import (
@@ -23,9 +25,10 @@ from sidecar_protocol.activity.reports import (
 )
 from sidecar_protocol.scalars import canonical_time
 
+from sidecar.activity.filters import MAX_FEED_KEY, first_key
 from sidecar.activity.keys import project_of
-from sidecar.activity.rows import ReportRow
-from sidecar.days import local, moment
+from sidecar.activity.rows import Issue, ReportRow
+from sidecar.days import begins_ms, local, moment
 
 SECTIONS: Final = {
     "event": "meetings",
@@ -41,7 +44,6 @@ NOT_WORK: Final = ("focus", "absence", "location", "birthday")
 """Calendar entries that are not things done, by the first word of their type."""
 NOT_HELD: Final = ("declined", "cancelled")
 
-T = TypeVar("T")
 Rows = list[ReportRow]
 
 
@@ -67,6 +69,14 @@ def _links(row: ReportRow) -> list[str]:
     return [] if row.links == "[]" else from_json(row.links)
 
 
+class IssueStates(NamedTuple):
+    """States of issues that the events of the time range do not tell."""
+
+    before: dict[Issue, str | None]
+    """At the beginning of the range."""
+    now: dict[Issue, str | None]
+
+
 class SummaryBuilder:
     """Collects rows, oldest first, and builds a summary of them."""
 
@@ -75,9 +85,18 @@ class SummaryBuilder:
         self._group = group
         self._rows: dict[str, Rows] = {}
         self._all_day: dict[str, list[SummaryAllDay]] = {}
+        self._state_rows: dict[str | None, Rows] = {}
+        """The rows of everybody that have the state of an issue."""
+
+    def issues(self) -> list[Issue]:
+        """Returns the issues of the added events, for which `build` needs `IssueStates`."""
+        rows = (row for rows in self._rows.values() for row in rows if row.issue_key is not None)
+        return list(dict.fromkeys(map(_issue_of, rows)))
 
     def add(self, row: ReportRow) -> None:
         """Adds an event that has a time."""
+        if row.status_kind is not None and _section(row) == "issues":
+            self._state_rows.setdefault(_issue_id(row), []).append(row)
         if not row.by_me or _object(row) in NOT_WORK or (_section(row) == "meetings" and not is_meeting(row)):
             return
         by_day = self._group is SummaryGroup.DAY
@@ -100,10 +119,17 @@ class SummaryBuilder:
                 entries.append(entry)
 
     def build(
-        self, start: str, end: str, time_zone: str, days: Sequence[date], next_meetings: Sequence[SummaryMeeting]
+        self,
+        start: str,
+        end: str,
+        time_zone: str,
+        days: Sequence[date],
+        next_meetings: Sequence[SummaryMeeting],
+        states: IssueStates,
     ) -> ActivitySummary:
         everything = sorted((row for rows in self._rows.values() for row in rows), key=lambda row: row.feed_key)
-        issues = _issues(everything)
+        groups = _groups(everything, "issues", _issue_id)
+        issues = [_issue(rows, states.now.get(_issue_of(rows[-1]), self._state(rows, states))) for rows in groups]
         names = sorted(self._rows.keys() | self._all_day.keys(), key=lambda name: (not name, name))
         return ActivitySummary(
             start=start,
@@ -112,24 +138,36 @@ class SummaryBuilder:
             first_date=days[0].isoformat(),
             last_date=days[-1].isoformat(),
             group=self._group,
-            totals=self._part("", everything, []).totals,
-            parts=[self._part(name, self._rows.get(name, []), self._all_day.get(name, [])) for name in names],
+            totals=self._part("", everything, states).totals,
+            parts=[self._part(name, self._rows.get(name, []), states) for name in names],
             next_issues=[issue for issue in issues if issue.status_kind == "doing"],
             next_meetings=list(next_meetings),
             blocked_issues=[issue for issue in issues if issue.status_kind == "blocked"],
         )
 
-    def _part(self, name: str, rows: Rows, all_day: list[SummaryAllDay]) -> SummaryPart:
+    def _state(self, rows: Rows, states: IssueStates, before: int = MAX_FEED_KEY) -> str | None:
+        """Returns the state of the issue that the rows are about, before a feed key within the time range."""
+        known = self._state_rows.get(_issue_id(rows[-1]), [])
+        number = bisect_left(known, before, key=lambda row: row.feed_key)
+        return known[number - 1].status_kind if number else states.before.get(_issue_of(rows[-1]))
+
+    def _part(self, name: str, rows: Rows, states: IssueStates) -> SummaryPart:
+        is_day = bool(name) and self._group is SummaryGroup.DAY
+        end = first_key(begins_ms(date.fromisoformat(name) + timedelta(days=1), self._zone)) if is_day else MAX_FEED_KEY
         meeting_rows = [row for row in rows if _section(row) == "meetings"]
         meetings = meetings_of(meeting_rows, self._zone)
-        issues = _issues(rows)
-        pages = _grouped(rows, "pages", lambda row: row.object_id or row.url or row.title, _page)
-        runs = _grouped(rows, "runs", lambda row: row.title, _run)
+        issue_rows = _groups(rows, "issues", _issue_id)
+        issues = [_issue(group, self._state(group, states, end)) for group in issue_rows]
+        pages = [_page(group) for group in _groups(rows, "pages", lambda row: row.object_id or row.url or row.title)]
+        runs = [_run(group) for group in _groups(rows, "runs", lambda row: row.title)]
         totals = SummaryTotals(
             meetings=len(meetings),
             meeting_s=_busy_s(meeting_rows),
             issues=len(issues),
-            issues_done=sum(issue.status_kind == "done" for issue in issues),
+            issues_done=sum(
+                issue.status_kind == "done" and any(_is_move(row) and row.status_kind == "done" for row in group)
+                for issue, group in zip(issues, issue_rows, strict=True)
+            ),
             worked_s=sum(issue.worked_s for issue in issues),
             pages=len(pages),
             runs=sum(run.runs for run in runs),
@@ -138,7 +176,13 @@ class SummaryBuilder:
             other=sum(_section(row) == "other" for row in rows),
         )
         return SummaryPart(
-            name=name, totals=totals, all_day=all_day, meetings=meetings, issues=issues, pages=pages, runs=runs
+            name=name,
+            totals=totals,
+            all_day=self._all_day.get(name, []),
+            meetings=meetings,
+            issues=issues,
+            pages=pages,
+            runs=runs,
         )
 
 
@@ -170,13 +214,21 @@ def _meeting(row: ReportRow, zone: tzinfo) -> SummaryMeeting:
     )
 
 
-def _issues(rows: Iterable[ReportRow]) -> list[SummaryIssue]:
-    return _grouped(rows, "issues", lambda row: row.issue_key or row.object_id or row.title, _issue)
+def _issue_id(row: ReportRow) -> str | None:
+    return row.issue_key or row.object_id or row.title
 
 
-def _issue(rows: Rows) -> SummaryIssue:
+def _issue_of(row: ReportRow) -> Issue:
+    return row.account_id, row.issue_key or ""
+
+
+def _is_move(row: ReportRow) -> bool:
+    return row.event_type.endswith("transitioned")
+
+
+def _issue(rows: Rows, state: str | None) -> SummaryIssue:
     latest = rows[-1]
-    moves = [row for row in rows if row.event_type.endswith("transitioned")]
+    moves = [row for row in rows if _is_move(row)]
     worked = [row for row in rows if "worklog" in row.event_type]
     comments = sum(row.event_type.endswith("commented") for row in rows)
     created = sum(row.event_type.endswith("created") for row in rows)
@@ -190,7 +242,7 @@ def _issue(rows: Rows) -> SummaryIssue:
         is_created=created > 0,
         from_status=moves[0].previous_status if moves else None,
         to_status=moves[-1].status if moves else None,
-        status_kind=next((row.status_kind for row in reversed(rows) if row.status_kind), None),
+        status_kind=state,
         changes=len(rows) - len(worked) - comments - created,
         comments=comments,
         worked_s=sum(_length_s(row) for row in worked),
@@ -221,15 +273,13 @@ def _run(rows: Rows) -> SummaryRun:
     )
 
 
-def _grouped(
-    rows: Iterable[ReportRow], section: str, key: Callable[[ReportRow], str | None], describe: Callable[[Rows], T]
-) -> list[T]:
-    """Groups the rows of a section by key, in the order of each group's first row, and describes each group."""
+def _groups(rows: Iterable[ReportRow], section: str, key: Callable[[ReportRow], str | None]) -> list[Rows]:
+    """Groups the rows of a section by key, in the order of each group's first row."""
     groups: dict[str | None, Rows] = {}
     for row in rows:
         if _section(row) == section:
             groups.setdefault(key(row), []).append(row)
-    return [describe(group) for group in groups.values()]
+    return list(groups.values())
 
 
 def _latest_title(rows: Rows) -> str:

@@ -9,6 +9,7 @@ from sidecar.atlassian.fields import by_id, get_string, get_time_ms
 from sidecar.atlassian.jira_events import IssueEvents
 from sidecar.atlassian.jira_reader import FIELDS, IssueReader, Parts, fetch_by_token
 from sidecar.atlassian.source import Fetched, FetchedObject, ListedObject, Looked, SyncContext, remote_id
+from sidecar.atlassian.statuses import StatusHistory, StatusKinds
 from sidecar.atlassian.sync_store import SyncedObject
 from sidecar.json_reader import get, get_objects
 
@@ -16,8 +17,6 @@ SEARCH_PAGE: Final = 1_000
 """Out of 5,000 allowed, since a page is held in memory until its issues are read."""
 UPDATED_BY_MARGIN: Final = timedelta(days=2)
 """`updatedBy` takes whole days of the owner's zone: one day for the zone, and one for safety."""
-STATUS_KINDS: Final = {"new": "todo", "indeterminate": "doing", "done": "done"}
-"""Jira's status categories, by the key that is not localized."""
 
 
 class JiraSource:
@@ -34,10 +33,11 @@ class JiraSource:
         self._client = context.client
         self._stored = stored
         self._reader = IssueReader(context.client, context.skips)
-        self._status_kinds: dict[str, str] = {}
+        self._status_kinds = StatusKinds()
 
     async def list_changed(self, since_ms: int) -> AsyncIterator[list[ListedObject]]:
-        self._status_kinds = _status_kinds_by_id(await self._client.get("/rest/api/3/status", what="statuses"))
+        statuses = await self._client.get("/rest/api/3/status", what="statuses")
+        self._status_kinds.learn(*(statuses if isinstance(statuses, list) else ()))
         body = {"jql": _jql(self._context, since_ms), "fields": ["updated"], "maxResults": SEARCH_PAGE}
         async for page in fetch_by_token(self._client, "/rest/api/3/search/jql", body, "issues", "search"):
             if get(page, "warnings"):
@@ -62,9 +62,13 @@ class JiraSource:
         ids = [remote_id(item.object_id) for item in objects]
         names = {remote_id(item.object_id): item.shown_as for item in objects if item.shown_as is not None}
         removed = {remote_id(item.object_id) for item in objects if item.is_removed}
-        found = await self._reader.read(ids, ["updated"], names, removed)
+        found = await self._reader.read(ids, ["status"], names, removed)
         keys = {f"issue:{issue_id}": get_string(issue, "key") for issue_id, issue in found.issues.items()}
-        return Looked(keys, {f"issue:{issue_id}" for issue_id in found.gone})
+        states = {}
+        for issue in found.issues.values():
+            if (key := get_string(issue, "key")) is not None and get(issue, "fields", "status") is not None:
+                states[key] = StatusHistory(issue, (), self._status_kinds).kind
+        return Looked(keys, {f"issue:{issue_id}" for issue_id in found.gone}, states)
 
     async def _fetched(
         self,
@@ -82,11 +86,12 @@ class JiraSource:
             history.items |= (await self._reader.history(issue_id, name)).items
         comments = await self._reader.parts(issue, issue_id, "comment", name, known["comment"])
         worklogs = await self._reader.parts(issue, issue_id, "worklog", name, known["worklog"])
-        events = IssueEvents(self._context, issue_id, issue)
+        statuses = StatusHistory(issue, history.items.values() if history.is_complete else None, self._status_kinds)
+        events = IssueEvents(self._context, issue_id, issue, statuses)
         if not (is_short and known["created"]):
             events.add_created()
         for entry in history.items.values():
-            events.add_history(entry, self._status_kinds)
+            events.add_history(entry)
         for comment in comments.items.values():
             events.add_comment(comment)
         for worklog in worklogs.items.values():
@@ -99,7 +104,10 @@ class JiraSource:
         }
         kept = [suffix for kind, ids in left_out.items() for part_id in ids for suffix in known[kind][part_id]]
         is_complete = history.is_complete and comments.is_complete and worklogs.is_complete and not is_short
-        return FetchedObject(listed, events.events, shown_as=name or None, kept=kept, is_complete=is_complete)
+        states = {name: statuses.kind} if name and not statuses.is_unknown else {}
+        return FetchedObject(
+            listed, events.events, shown_as=name or None, kept=kept, is_complete=is_complete, states=states
+        )
 
 
 def _listed(issue_id: str, issue: Any) -> ListedObject:
@@ -129,15 +137,3 @@ def _jql(context: SyncContext, since_ms: int) -> str:
     if context.is_watched:
         conditions += [f"{role} = currentUser()" for role in ("assignee", "reporter", "watcher")]
     return f"({' OR '.join(conditions)}) AND updated >= {since_ms} ORDER BY id ASC"
-
-
-def _status_kinds_by_id(statuses: object) -> dict[str, str]:
-    """Maps status ids to `todo`, `doing`, `done` or `blocked`, by the response of `/status`."""
-    kinds = {}
-    for status in get_objects({"statuses": statuses}, "statuses"):
-        kind = STATUS_KINDS.get(get_string(status, "statusCategory", "key") or "")
-        if kind == "doing" and "block" in (get_string(status, "name") or "").casefold():
-            kind = "blocked"  # Jira has no such category; users name a status so
-        if (status_id := get_string(status, "id")) is not None and kind is not None:
-            kinds[status_id] = kind
-    return kinds

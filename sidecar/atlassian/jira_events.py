@@ -6,6 +6,7 @@ from typing import Any, Final
 from sidecar.atlassian.adf import adf_text
 from sidecar.atlassian.fields import get_string, get_time_ms
 from sidecar.atlassian.source import DESCRIPTION_CHARS, SyncContext
+from sidecar.atlassian.statuses import StatusHistory, field_name
 from sidecar.feed import FeedEvent
 from sidecar.json_reader import get, get_count, get_object, get_objects
 
@@ -20,8 +21,9 @@ WORKLOG_FIELDS: Final = frozenset(
 class IssueEvents:
     """Collects the events of one issue."""
 
-    def __init__(self, context: SyncContext, issue_id: str, issue: Any) -> None:
+    def __init__(self, context: SyncContext, issue_id: str, issue: Any, statuses: StatusHistory) -> None:
         self.events: list[FeedEvent] = []
+        self._statuses = statuses
         self._context = context
         self._object_id = f"issue:{issue_id}"
         self._fields = get_object(issue, "fields")
@@ -37,7 +39,8 @@ class IssueEvents:
 
     def _add(self, suffix: str, event_type: str, at_ms: int | None, author: object, **fields: Any) -> None:
         author_id, actor = get_string(author, "accountId"), get_string(author, "displayName")
-        fields = {**self._base, "actor": actor, **fields}
+        status = {} if at_ms is None else self._statuses.at(at_ms)
+        fields = {**self._base, **status, "actor": actor, **fields}
         self.events += self._context.events(self._object_id, suffix, event_type, at_ms, author_id, **fields)
 
     def add_created(self) -> None:
@@ -46,7 +49,7 @@ class IssueEvents:
         links = () if parent is None else (parent,)
         self._add("created", "issue_created", at_ms, author, description=text, links=links)
 
-    def add_history(self, history: Mapping[str, Any], kinds: Mapping[str, str]) -> None:
+    def add_history(self, history: Mapping[str, Any]) -> None:
         """Adds a change of several fields: transitions, assignments, deleted worklogs, and one event for the rest."""
         history_id = get_string(history, "id")
         if history_id is None:
@@ -55,14 +58,10 @@ class IssueEvents:
         prefix = f"history:{history_id}"
         others = []
         for item in get_objects(history, "items"):
-            name = (get_string(item, "fieldId") or get_string(item, "field") or "").casefold()
+            name = field_name(item)
             if name == "status":
-                details = {
-                    "description": _change(item),
-                    "status": get_string(item, "toString"),
-                    "previous_status": get_string(item, "fromString"),
-                    "status_kind": kinds.get(get_string(item, "to") or ""),
-                }
+                details = {**self._statuses.after(item), "previous_status": get_string(item, "fromString")}
+                details["description"] = _change(item)
                 self._add(f"{prefix}:status", "issue_transitioned", at_ms, author, **details)
             elif name == "assignee":
                 self._add(f"{prefix}:assignee", "issue_assigned", at_ms, author, description=_change(item))

@@ -14,8 +14,8 @@ from sidecar.json_reader import get, get_count, get_objects
 Items = dict[str, dict[str, Any]]
 """Comments, worklogs or history entries by id."""
 
-FIELDS: Final = ("summary", "project", "created", "creator", "description", "parent", "comment", "worklog")
-SHORT_FIELDS: Final = ("summary", "project", "created", "creator", "parent")
+FIELDS: Final = ("summary", "project", "created", "creator", "description", "parent", "status", "comment", "worklog")
+SHORT_FIELDS: Final = ("summary", "project", "created", "creator", "parent", "status")
 """Without the fields that hold texts: one of those may be why Jira cannot return the issue."""
 HISTORIES_PAGE: Final = 1_000
 PART_PAGE: Final = 100

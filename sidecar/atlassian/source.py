@@ -1,6 +1,6 @@
 """The interface between a sync and its product; Jira and Confluence each implement `Source`."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
@@ -58,6 +58,8 @@ class FetchedObject:
     """Ids of stored events, without their prefix, that stay although the response leaves them out."""
     is_complete: bool = True
     """Whether everything was read; otherwise the daily sync reads it again."""
+    states: Mapping[str, str | None] = field(default_factory=dict)
+    """The meaning of an issue's current status by its key, for `Feed.set_issue_states`."""
 
 
 @dataclass(slots=True)
@@ -75,6 +77,8 @@ class Looked(NamedTuple):
     shown_as: dict[str, str | None]
     """The objects that are there: `shown_as` of `FetchedObject`, by id."""
     gone: set[str]
+    states: Mapping[str, str | None] = {}
+    """`states` of `FetchedObject`, of all objects that are there."""
 
 
 class Skips:

@@ -4,7 +4,7 @@ An object is gone only if a request for the object alone says so.  Its events ar
 least a day apart, have said it; its row stays, so that the daily look finds it again if it reappears.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Final
 
@@ -129,10 +129,11 @@ class Sync:
             removed = [event_id for event_id in before if event_id not in event_ids and event_id not in kept]
             if removed:
                 await self._confirm_token()
+            states = {key: kind for item in batch for key, kind in item.states.items()}
             while len(events) > FEED_BATCH:  # a single object; it counts as read with its last events
                 await self._write(events[:FEED_BATCH])
                 events = events[FEED_BATCH:]
-            await self._write(events, removed, objects)
+            await self._write(events, removed, objects, states)
 
     def _synced_object(self, item: FetchedObject) -> SyncedObject:
         prefix = self.context.event_id_prefix(item.listed.object_id)
@@ -166,6 +167,7 @@ class Sync:
             with self.runtime.database.write():
                 self._ensure_writable()
                 self.store.mark_checked(self.account_id, [*listed])
+                self.runtime.feed().set_issue_states(self.context.account.origin, looked.states)
                 self.store.put(self.account_id, back)
             self._mark([listed[object_id] for object_id in sorted(looked.gone)], Fetched(gone=looked.gone))
             await self._remove_confirmed(sorted(looked.gone))
@@ -198,10 +200,12 @@ class Sync:
         events: Sequence[FeedEvent],
         removed: Sequence[str] = (),
         objects: Sequence[SyncedObject] = (),
+        states: Mapping[str, str | None] | None = None,
     ) -> None:
         with self.runtime.database.write():
             self._ensure_writable()
             change = self.runtime.feed().write(self.context.account.origin, events, remove=removed)
+            self.runtime.feed().set_issue_states(self.context.account.origin, states or {})
             self.store.put(self.account_id, objects)
         await self.runtime.committed()
         self.change += change

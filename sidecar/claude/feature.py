@@ -24,7 +24,7 @@ from sidecar.claude.runs import RunsService, RunStore
 from sidecar.claude.service import ClaudeService, PermissionsService, SessionsService
 from sidecar.claude.sessions.conversation import ConversationJournal
 from sidecar.claude.sessions.export import ExportHandler, ExportService
-from sidecar.claude.sessions.journal import SessionJournal, SessionStore, search_index
+from sidecar.claude.sessions.journal import SessionJournal, SessionStore
 from sidecar.claude.sessions.limit_waits import LimitWaits
 from sidecar.claude.sessions.search import SearchService
 from sidecar.claude.sessions.turns import TurnHandler
@@ -37,8 +37,7 @@ from sidecar.runtime import Feature, Runtime
 def make(runtime: Runtime) -> Feature:
     database, settings = runtime.database, runtime.settings
     store, usage, table = SessionStore(database), UsageStore(database, runtime.clock), ProcessTable(database)
-    index = search_index(database)
-    index.prepare()
+    store.index.prepare()
     sessions = SessionJournal(runtime, store, usage)
     conversations = ConversationJournal(runtime, sessions)
     permissions = PermissionJournal(runtime, sessions)
@@ -63,7 +62,7 @@ def make(runtime: Runtime) -> Feature:
             PermissionsService(permissions),
             TasksService(live),
             RunsService(run_store),
-            SearchService(store, index, runtime.clock),
+            SearchService(store, store.index, runtime.clock),
             ExportService(store),
             UsageService(usage),
         ),
@@ -72,7 +71,7 @@ def make(runtime: Runtime) -> Feature:
             in_pool(TakeTurn, turns, withdrawn=limit_waits.turn_withdrawn),
             Registration(ExportSession, exports),
         ),
-        indexes=(index,),
+        indexes=(store.index,),
         program=doctor.program,
         prepare=recovery.recover,
         run=pool.run,

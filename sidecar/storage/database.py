@@ -132,17 +132,14 @@ def open_connection(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA foreign_keys = ON")
     # Deleted credentials must not stay readable in the file.  Debian's SQLite has this on by default, others do not.
     connection.execute("PRAGMA secure_delete = ON")
-    # The full-text indexes' triggers and views call it (sidecar.storage.fulltext); some builds of SQLite forbid that.
-    connection.execute("PRAGMA trusted_schema = ON")
     add_text_functions(connection)
     return connection
 
 
 def add_text_functions(connection: sqlite3.Connection) -> None:
-    """Adds the SQL functions of the full-text indexes; without them the indexed tables cannot be written.
+    """Adds the SQL function `has_terms(terms, text, …)`: whether each of the folded terms occurs in one of the texts.
 
-    `folded(text)` is `sidecar.text.folded`; `has_terms(terms, text, …)` is whether each of the folded terms, a JSON
-    array, occurs in one of the texts.
+    `terms` is a JSON array.
     """
 
     @lru_cache(maxsize=8)
@@ -150,14 +147,10 @@ def add_text_functions(connection: sqlite3.Connection) -> None:
         parsed: list[str] = from_json(terms)
         return parsed
 
-    def folded_or_null(value: object) -> str | None:
-        return folded(value) if isinstance(value, str) else None
-
     def has_terms(terms: str, *values: object) -> bool:
         texts = [folded(value) for value in values if isinstance(value, str)]
         return all(any(term in text for text in texts) for term in parse(terms))
 
-    connection.create_function("folded", 1, folded_or_null, deterministic=True)
     connection.create_function("has_terms", -1, has_terms, deterministic=True)
 
 

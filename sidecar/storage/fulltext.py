@@ -1,17 +1,17 @@
 """Full-text search: an FTS5 index of a table, and the parts of a search that are the same for every table.
 
 Queries and texts are compared in the form that `sidecar.text.folded` gives them, which ignores case, width and Unicode
-normal form.  The index holds folded texts.  Statements use the SQL functions `folded` and `has_terms`, which
-`open_connection` adds.
+normal form.  The index stores folded texts.  Triggers remove changed rows from it and list them; `update` adds the
+listed rows.  So other programs, which cannot fold texts, can write to the table as well.
 
 A trigger on an index that SQLite cannot open would make every write to the table fail, so each start checks whether it
-can be opened.  Triggers update the rows that are indexed already; until all are, and without FTS5, searches read the
-table.
+can be opened.  Until all rows are indexed, and without FTS5, searches read the table.
 
 Trigrams match any part of a word, and text in languages without spaces between words.  A term of fewer than three
 characters has no trigram: it is searched for in the table.
 """
 
+import contextlib
 import logging
 import re
 import sqlite3
@@ -23,7 +23,7 @@ from unicodedata import unidata_version
 
 from pydantic_core import to_json
 
-from sidecar.storage.database import Database
+from sidecar.storage.database import Database, Row
 from sidecar.text import continues, folded, folded_spans, utf16_length
 
 log = logging.getLogger(__name__)
@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 TRIGRAM: Final = 3
 STEP_ROWS: Final = 200
 """Rows that are indexed in one step, which takes about 6 ms."""
+UPDATE_ROWS: Final = 2_000
+"""Changed rows that one update adds: more than one write changes; another program may have changed any number."""
 MAX_KEY: Final = 2**63 - 1
 """SQLite's largest integer: the table is indexed up to this key once it is indexed completely."""
 NO_MERGE: Final = 2
@@ -145,16 +147,20 @@ class FullTextIndex:
         self.is_available = False
         """Whether it can be searched: it exists, and the whole table is indexed."""
         self._is_disabled = False
+        self._is_created = False
         self._database = database
         self._definitions = _definitions(name, table, key, columns)
         self._last_key_sql = (
             f"SELECT max({key}) FROM (SELECT {key} FROM {table} WHERE {key} > ? ORDER BY {key} LIMIT ?)"
         )
         listed = ", ".join(columns)
-        self._insert_sql = (
-            f"INSERT INTO {name} (rowid, {listed})"
-            f" SELECT {key}, {listed} FROM {name}_texts WHERE {key} > ? AND {key} <= ?"
-        )
+        self._rows_sql = f"SELECT {key}, {listed} FROM {table} WHERE {key} > ? AND {key} <= ? ORDER BY {key}"
+        self._changed_sql = f"""
+            SELECT changed.key, {listed} FROM {name}_changes AS changed JOIN {table} ON {table}.{key} = changed.key
+            WHERE changed.key <= (SELECT key FROM {name}_upto WHERE rowid = 1) ORDER BY changed.key LIMIT ?
+        """
+        self._indexed_sql = f"SELECT rowid, {listed} FROM {name} ORDER BY rowid"
+        self._add_sql = f"INSERT OR REPLACE INTO {name} (rowid, {listed}) VALUES (?{', ?' * len(columns)})"
 
     def prepare(self) -> None:
         """Creates the index if it is missing or unusable; must be called at each start, before the first write.
@@ -167,9 +173,21 @@ class FullTextIndex:
                 self._create()
                 self._index_step()
                 self._index_step()
+            self.update(STEP_ROWS)
             self.is_available = self._indexed_up_to() == MAX_KEY
         except sqlite3.Error as error:
             self._disable(error)
+
+    def update(self, limit: int = UPDATE_ROWS) -> None:
+        """Adds up to `limit` changed rows to the index; call it after writes to the table, in the same transaction."""
+        if self._is_disabled or not self._exists():
+            return
+        for _ in range(0, limit, STEP_ROWS):
+            changed = self._database.rows(self._changed_sql, (STEP_ROWS,))
+            if not changed:
+                return
+            with self._database.write():
+                self._add(changed)
 
     def fill(self) -> Iterator[None]:
         """Indexes the remaining rows in steps; commit after each.  The next start continues after the last step.
@@ -184,12 +202,15 @@ class FullTextIndex:
                 return
             yield
             self.is_available = self._indexed_up_to() == MAX_KEY
+        while self._has_changes():
+            self.update(STEP_ROWS)
+            yield
         while self._has_replaced():
             self._discard_step()
             yield
 
     def plan(self, terms: Sequence[str]) -> SearchPlan:
-        if not self.is_available:
+        if not self.is_available or self._has_changes():
             return SearchPlan(None, tuple(terms))
         match = match_expression([term for term in terms if len(term) >= TRIGRAM])
         return SearchPlan(match, tuple(term for term in terms if len(term) < TRIGRAM))
@@ -197,6 +218,10 @@ class FullTextIndex:
     def search(self, terms: Sequence[str], run: Callable[[SearchPlan], Result]) -> Result:
         """Returns the result of `run` for the terms' plan; runs it again without the index if that is corrupt."""
         try:
+            with contextlib.suppress(
+                sqlite3.OperationalError
+            ):  # locked by another program, or no space: read the table
+                self.update(STEP_ROWS)
             return run(self.plan(terms))
         except sqlite3.DatabaseError as error:
             if not self.is_available or getattr(error, "sqlite_errorname", "") != "SQLITE_CORRUPT_VTAB":
@@ -205,15 +230,13 @@ class FullTextIndex:
             return run(self.plan(terms))
 
     def check(self) -> None:
-        """Compares the whole index with the table; raises sqlite3.DatabaseError if they differ."""
+        """Compares the whole index with the table, in memory; raises sqlite3.DatabaseError if they differ."""
+        self.update()
         with self._database.write():
-            self._database.execute(f"INSERT INTO {self.name} ({self.name}, rank) VALUES ('integrity-check', 1)")
-
-    def rebuild(self) -> None:
-        with self._database.write():
-            self._database.execute(f"INSERT INTO {self.name} ({self.name}) VALUES ('rebuild')")
-            self._database.execute(f"INSERT INTO {self.name} ({self.name}) VALUES ('optimize')")
-            self._database.execute(f"UPDATE {self.name}_upto SET key = ?", (MAX_KEY,))
+            self._database.execute(f"INSERT INTO {self.name} ({self.name}) VALUES ('integrity-check')")
+        rows = self._database.rows(self._rows_sql, (-MAX_KEY - 1, MAX_KEY))
+        if [_folded(row) for row in rows] != self._database.rows(self._indexed_sql):
+            raise sqlite3.DatabaseError(f"the search index {self.name} is malformed: it differs from its table")
 
     def merge(self, pages: int) -> Iterator[None]:
         """Merges the index's segments into one, in steps of about `pages` pages; commit after each.
@@ -253,12 +276,18 @@ class FullTextIndex:
             if self._has(self.name):
                 replace = "DROP TABLE {0}" if self._has_replaced() else "ALTER TABLE {0} RENAME TO {0}_replaced"
                 self._database.execute(replace.format(self.name))
-            self._database.execute(f"DROP TABLE IF EXISTS {self.name}_upto")
-            self._database.execute(f"DROP VIEW IF EXISTS {self.name}_texts")
+            for name, statement in self._definitions.items():
+                if statement.startswith("CREATE TABLE"):
+                    self._database.execute(f"DROP TABLE IF EXISTS {name}")
             for statement in self._definitions.values():
                 self._database.execute(statement)
             self._database.execute(f"INSERT INTO {self.name}_upto (key) VALUES (?)", (-MAX_KEY - 1,))
         log.info("created the search index %s", self.name)
+
+    def _exists(self) -> bool:
+        if not self._is_created:
+            self._is_created = self._has(f"{self.name}_changes")
+        return self._is_created
 
     def _has(self, table: str) -> bool:
         return self._database.row("SELECT 1 FROM sqlite_schema WHERE name = ?", (table,)) is not None
@@ -268,13 +297,15 @@ class FullTextIndex:
 
     def _discard_step(self) -> None:
         """Deletes a part of the replaced index.  Dropped at once, a large one would block the loop for seconds."""
-        data = f"{self.name}_replaced_data"
         with self._database.write():
             before = self._total_changes()
-            self._database.execute(
-                f"DELETE FROM {data} WHERE id IN (SELECT id FROM {data} WHERE id >= ? LIMIT ?)",
-                (FIRST_SEGMENT, DISCARD_ROWS),
-            )
+            for part in ("data", "content"):  # the index of an earlier version has no content of its own
+                table = f"{self.name}_replaced_{part}"
+                if self._has(table):
+                    self._database.execute(
+                        f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE id >= ? LIMIT ?)",
+                        (FIRST_SEGMENT, DISCARD_ROWS),
+                    )
             if self._total_changes() == before:
                 self._database.execute(f"DROP TABLE {self.name}_replaced")
 
@@ -286,8 +317,20 @@ class FullTextIndex:
             start = self._indexed_up_to()
             last = self._database.rows(self._last_key_sql, (start, STEP_ROWS))[0][0]
             if last is not None:
-                self._database.execute(self._insert_sql, (start, last))
+                self._add(self._database.rows(self._rows_sql, (start, last)))
             self._database.execute(f"UPDATE {self.name}_upto SET key = ?", (MAX_KEY if last is None else last,))
+
+    def _has_changes(self) -> bool:
+        """Returns whether rows were changed that the index does not have yet."""
+        return not self._is_disabled and bool(self._database.rows(self._changed_sql, (1,)))
+
+    def _add(self, rows: Sequence[Row]) -> None:
+        for row in rows:
+            self._database.execute(self._add_sql, _folded(row))
+        keys = to_json([row[0] for row in rows]).decode()
+        self._database.execute(
+            f"DELETE FROM {self.name}_changes WHERE key IN (SELECT value FROM json_each(?))", (keys,)
+        )
 
     def _disable(self, error: sqlite3.Error) -> None:
         """Drops the triggers, so that the table stays writable; the next start finds them missing and rebuilds."""
@@ -306,30 +349,26 @@ class FullTextIndex:
                 self._database.execute(f"DROP TRIGGER IF EXISTS {name}")
 
 
+def _folded(row: Row) -> Row:
+    """Returns a row of the table, key and texts, as the index stores it."""
+    key, *texts = row
+    return (key, *(folded(text) if isinstance(text, str) else None for text in texts))
+
+
 def _definitions(name: str, table: str, key: str, columns: Sequence[str]) -> dict[str, str]:
     """Returns the statements that create the index, as SQLite stores them, by the name of the created object.
 
-    The triggers ignore rows that are not indexed yet: FTS5 fails on the deletion of a row that it does not have.  It
-    fails, too, if the deleted texts are not those that were added, so a Python with other Unicode data, which might
-    fold them differently, makes a new index: the version is a part of the view's definition.
+    Another version of the Unicode data folds some texts differently, so it makes a new index.
     """
-    listed = ", ".join(columns)
-    texts = ", ".join(f"folded({one}) AS {one}" for one in columns)
-    upto = f"(SELECT key FROM {name}_upto)"
-    new, old = (", ".join(f"folded({row}.{one})" for one in columns) for row in ("new", "old"))
-    add = f"INSERT INTO {name} (rowid, {listed}) SELECT new.{key}, {new} WHERE new.{key} <= {upto};"
-    remove = (
-        f"INSERT INTO {name} ({name}, rowid, {listed}) SELECT 'delete', old.{key}, {old} WHERE old.{key} <= {upto};"
-    )
     differs = " OR ".join(f"old.{one} IS NOT new.{one}" for one in (key, *columns))
-    options = f"content='{name}_texts', content_rowid='{key}', tokenize='trigram'"
-    version = f"/* Unicode {unidata_version} */"
+    remove = f"DELETE FROM {name} WHERE rowid = old.{key}; DELETE FROM {name}_changes WHERE key = old.{key};"
+    note = f"DELETE FROM {name}_changes WHERE key = new.{key}; INSERT INTO {name}_changes (key) VALUES (new.{key});"
     return {
-        f"{name}_texts": f"CREATE VIEW {name}_texts AS {version} SELECT {key}, {texts} FROM {table}",
-        name: f"CREATE VIRTUAL TABLE {name} USING fts5 ({listed}, {options})",
-        f"{name}_upto": f"CREATE TABLE {name}_upto (key INTEGER NOT NULL) STRICT",
-        f"{name}_added": f"CREATE TRIGGER {name}_added AFTER INSERT ON {table} BEGIN {add} END",
+        name: f"CREATE VIRTUAL TABLE {name} USING fts5 ({', '.join(columns)}, tokenize='trigram')",
+        f"{name}_upto": f"CREATE TABLE {name}_upto (key INTEGER NOT NULL /* Unicode {unidata_version} */) STRICT",
+        f"{name}_changes": f"CREATE TABLE {name}_changes (key INTEGER PRIMARY KEY) STRICT",
+        f"{name}_added": f"CREATE TRIGGER {name}_added AFTER INSERT ON {table} BEGIN {note} END",
         f"{name}_removed": f"CREATE TRIGGER {name}_removed AFTER DELETE ON {table} BEGIN {remove} END",
         f"{name}_changed": f"CREATE TRIGGER {name}_changed AFTER UPDATE ON {table} WHEN {differs} "
-        f"BEGIN {remove} {add} END",
+        f"BEGIN {remove} {note} END",
     }

@@ -76,7 +76,10 @@ async def test_old_rows_keep_their_order_however_many_share_a_second(tmp_path: P
 
 async def test_a_row_that_another_program_inserted_is_served_and_searched(data_dir: Path) -> None:
     """A row without a feed key gets one at the end; the old columns are sufficient."""
-    InProcessApp(data_dir / "sidecar.db").close()
+    first = InProcessApp(data_dir / "sidecar.db")
+    first.activity.write(JIRA, [event("first", 1_000, title="first")])  # the feed and its index exist
+    first.unit_of_work.commit()
+    first.close()
     with closing(sqlite3.connect(data_dir / "sidecar.db")) as connection, connection:
         connection.execute(
             "INSERT INTO activity_events (event_id, source, account_id, event_type, title, event_ts, created_at,"
@@ -84,6 +87,6 @@ async def test_a_row_that_another_program_inserted_is_served_and_searched(data_d
         )
     app = InProcessApp(data_dir / "sidecar.db")
     await app.initialize()
-    assert await listed(app) == ["x"]
+    assert await listed(app) == ["x", "first"]
     assert [hit["snippet"] for hit in (await app.call("activity.search", {"query": "strange"}))["hits"]] == ["strange"]
     app.close()

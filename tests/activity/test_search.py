@@ -12,7 +12,6 @@ from sidecar_protocol.system.maintenance import VacuumDatabase
 
 from sidecar.commandline.client import RemoteError
 from sidecar.feed import FeedEvent, Origin
-from sidecar.storage.database import open_connection
 from sidecar.storage.fulltext import MAX_KEY, STEP_ROWS
 from sidecar.system.maintenance import VacuumHandler
 from tests.activity.test_export import Context
@@ -154,7 +153,7 @@ async def test_a_vacuum_and_a_copy_keep_the_index_intact(app: InProcessApp, data
     feed.write(PAGES, remove=[str(number) for number in range(0, 20, 2)])
     app.unit_of_work.commit()
     app.database.rows("VACUUM INTO ?", (str(data_dir / "copy.db"),))
-    with contextlib.closing(open_connection(data_dir / "copy.db")) as copy:
+    with contextlib.closing(sqlite3.connect(data_dir / "copy.db")) as copy:
         copy.execute("INSERT INTO activity_search (activity_search, rank) VALUES ('integrity-check', 1)")
     app.database.rows("VACUUM")
     assert await search(app, "word7") == ["7"]
@@ -281,5 +280,5 @@ def test_a_long_feed_of_the_old_backend_is_indexed_while_it_is_served(
         assert [[hit["title"] for hit in hits] for hits in found] == [["Title 999."]] * len(found)
         wire.close_stdin()
         assert wire.exit_code() == 0
-    with contextlib.closing(open_connection(data_dir / "sidecar.db")) as left:
+    with contextlib.closing(sqlite3.connect(data_dir / "sidecar.db")) as left:
         left.execute("INSERT INTO activity_search (activity_search, rank) VALUES ('integrity-check', 1)")

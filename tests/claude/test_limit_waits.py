@@ -118,6 +118,9 @@ async def test_later_prompts_wait_for_the_one_that_waits_for_a_limit(sidecar: St
         assert shown.resumes_at is not None
         assert datetime.fromisoformat(shown.resumes_at).timestamp() == pytest.approx(moment + MARGIN_S, abs=1)
         second = await claude.sessions.send(session_id=session.session_id, prompt="never mind", priority=9)
+        third = await claude.sessions.send(session_id=session.session_id, prompt="and never this")
+        await claude.client.call("jobs.cancel", {"job_id": third.job_id})
+        assert (await claude.sessions.get(session_id=session.session_id)).status is SessionStatus.LIMITED
         other = await claude.sessions.create()
         await claude.answer_text(other.session_id, "another session")
         jobs = claude.client.remote(Jobs)
@@ -170,6 +173,7 @@ async def test_going_on_can_be_switched_off_for_a_session_a_turn_and_a_run(
         session = await claude.sessions.create(wait_for_limit=False)
         failed = await claude.take_turn(session.session_id, f"[[limit:{soon()}]] one")
         assert (failed["status"], failed["error"]["kind"]) == ("failed", "usage_limit")
+        assert not (await claude.sessions.fork(session_id=session.session_id)).wait_for_limit
         session = await claude.sessions.update(session_id=session.session_id, wait_for_limit=True)
         assert session.wait_for_limit
         job = await claude.sessions.send(

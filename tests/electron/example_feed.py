@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from sidecar.activity.issue_states import IssueStateStore
 from sidecar.activity.service import ActivityService
 from sidecar.activity.store import ActivityStore
 from sidecar.clock import SystemClock
@@ -109,7 +110,9 @@ def main(folder: Path) -> None:
     database = Database(connection, folder / "sidecar.db", lambda: None)
     store = ActivityStore(database)
     store.index.prepare()
-    feed = ActivityService(database, store, SystemClock(), lambda _: None, committed=committed)
+    feed = ActivityService(
+        database, store, IssueStateStore(database), SystemClock(), lambda _: None, committed=committed
+    )
     for origin in ORIGINS.values():
         events = [event for origin_of_event, event in (*past(), *recent()) if origin_of_event == origin]
         for start in range(0, len(events), 500):

@@ -77,6 +77,10 @@ class FakeJira:
         """How many more times a list leaves out an issue, comment, worklog or history without a word, by id."""
         self.poisoned: dict[str, int] = {}
         """The status of every response that would contain an object, by the id of the issue, comment or history."""
+        self.statuses = dict(STATUSES)
+        """The id and the category's key of each status, by name."""
+        self.unlisted_statuses: set[str] = set()
+        """Statuses that the list of statuses leaves out: of deleted workflows, or of other teams' projects."""
         self._ids = count(10_000)
         self._epoch = 0
         self._found: tuple[Any, list[Issue]] = ((), [])
@@ -115,7 +119,7 @@ class FakeJira:
         """Changes the status."""
         old = issue.fields["status"]
         issue.fields["status"] = status
-        self.change(issue, by, at_ms, status=((STATUSES[old][0], old), (STATUSES[status][0], status)))
+        self.change(issue, by, at_ms, status=((self.statuses[old][0], old), (self.statuses[status][0], status)))
 
     def assign(self, issue: Issue, by: User, to: User | None) -> None:
         """Changes the assignee."""
@@ -225,11 +229,12 @@ class FakeJira:
         )
 
     def _statuses(self, request: Request) -> Response:
-        made = [
-            {"id": status_id, "name": name, "statusCategory": {"key": key}}
-            for name, (status_id, key) in STATUSES.items()
-        ]
-        return Response(200, made if request.user is not None else [])
+        listed = [self._status(name) for name in self.statuses if name not in self.unlisted_statuses]
+        return Response(200, listed if request.user is not None else [])
+
+    def _status(self, name: str) -> dict[str, Any]:
+        status_id, category = self.statuses[name]
+        return {"id": status_id, "name": name, "statusCategory": {"key": category}}
 
     def _search(self, request: Request) -> Response:
         body = request.body
@@ -308,7 +313,9 @@ class FakeJira:
                 parts = issue.comments if name == "comment" else issue.worklogs
                 embedded = {f"{name}s": parts[: self.embedded], "maxResults": self.embedded, "startAt": 0}
                 fields[name] = {**embedded, "total": len(parts)}
-            elif name in issue.fields and name != "status":
+            elif name == "status":
+                fields[name] = self._status(issue.fields[name])
+            elif name in issue.fields:
                 fields[name] = issue.fields[name]
         return {"id": issue.issue_id, "key": issue.key, "self": "", "fields": fields}
 

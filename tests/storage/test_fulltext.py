@@ -1,8 +1,8 @@
 """The full-text index of a table, and searches without it."""
 
+import contextlib
 import sqlite3
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,24 +10,13 @@ import pytest
 
 from sidecar.storage.database import Database, add_text_functions, open_connection
 from sidecar.storage.fulltext import (
-    MAX_KEY,
     STEP_ROWS,
     FullTextIndex,
-    SearchPlan,
     match_expression,
     phrase_terms,
     search_terms,
-    term_conditions,
 )
-
-COLUMNS = ("title", "body")
-TEXTS = (
-    ("PROJ-123 is late", "the NEAR future OR not"),
-    ("日本語の題名", "東京都に住む"),
-    ("100% of a_b", "C:\\temp\\new"),
-    ("Éclair", "crème brûlée"),
-    ('say "cheese"', None),
-)
+from tests.storage.texts import COLUMNS, TEXTS, find, index_of, long_table, open_texts, put
 
 
 class WithoutTrigrams(sqlite3.Connection):
@@ -42,47 +31,14 @@ class WithoutTrigrams(sqlite3.Connection):
 @pytest.fixture
 def database(data_dir: Path) -> Iterator[Database]:
     """An open database with the table `texts`."""
-    connection = open_connection(data_dir / "sidecar.db")
-    connection.execute("CREATE TABLE texts (id INTEGER PRIMARY KEY, title TEXT, body TEXT) STRICT")
-    database = Database(connection, data_dir / "sidecar.db", lambda: None)
-    put(database, *TEXTS)
-    yield database
-    database.close()
-
-
-def put(database: Database, *texts: tuple[str | None, str | None]) -> None:
-    with database.write():
-        for title, body in texts:
-            database.execute("INSERT INTO texts (title, body) VALUES (?, ?)", (title, body))
-    database.commit()
-
-
-def index_of(database: Database) -> FullTextIndex:
-    index = FullTextIndex(database, name="texts_search", table="texts", key="id", columns=COLUMNS)
-    index.prepare()
-    database.commit()
-    return index
+    with open_texts(data_dir) as opened:
+        yield opened
 
 
 def without_trigrams(path: Path) -> Database:
     connection = sqlite3.connect(path, isolation_level=None, factory=WithoutTrigrams)
     add_text_functions(connection)
     return Database(connection, path, lambda: None)
-
-
-def find(database: Database, index: FullTextIndex, query: str) -> list[int]:
-    """Returns the ids of the matching rows, with a query like a store's."""
-
-    def run(plan: SearchPlan) -> list[int]:
-        conditions, parameters = term_conditions(COLUMNS, plan.unindexed)
-        values: Sequence[object] = parameters
-        if plan.match is not None:
-            conditions = ["id IN (SELECT rowid FROM texts_search WHERE texts_search MATCH ?)", *conditions]
-            values = [plan.match, *parameters]
-        rows = database.rows(f"SELECT id FROM texts WHERE {' AND '.join(conditions)} ORDER BY id", tuple(values))
-        return [row[0] for row in rows]
-
-    return index.search(search_terms(query), run)
 
 
 FOUND = {
@@ -179,22 +135,62 @@ def test_rows_written_without_the_tokenizer_are_found_by_the_next_start_with_it(
     assert find(database, index, "written") == [6]
 
 
-def test_the_check_detects_a_missing_row_and_a_rebuild_repairs_it(database: Database) -> None:
+def test_the_check_detects_a_missing_row_and_the_next_start_repairs_it(database: Database) -> None:
     index = index_of(database)
     with database.write():
         database.execute("DROP TRIGGER texts_search_added")
     put(database, ("unseen", None))
     with pytest.raises(sqlite3.DatabaseError, match="malformed"):
         index.check()
-    index.rebuild()
+    index = index_of(database)
     index.check()
     assert find(database, index, "unseen") == [6]
+
+
+def test_what_another_program_writes_is_indexed(database: Database) -> None:
+    index = index_of(database)
+    with contextlib.closing(sqlite3.connect(database.path)) as other, other:
+        other.execute("INSERT INTO texts (title) VALUES ('ＡＤＤＥＤ'), ('removed')")
+        other.execute("UPDATE texts SET title = 'ﾃﾞﾓ' WHERE id = 1")
+        other.execute("UPDATE texts SET id = 77 WHERE id = 2")
+        other.execute("DELETE FROM texts WHERE id = 7")
+        other.execute("REPLACE INTO texts (id, title) VALUES (3, 'replaced')")
+    queries = ("added", "デモ", "日本語", "removed", "replaced", "100%", "PROJ-123")
+    assert [find(database, index, query) for query in queries] == [[6], [1], [77], [], [3], [], []]
+    index.check()
+
+
+def test_a_search_does_not_wait_for_another_program_that_writes(database: Database) -> None:
+    index = index_of(database)
+    database.execute("PRAGMA busy_timeout = 0")
+    with contextlib.closing(sqlite3.connect(database.path, isolation_level=None)) as other:
+        other.execute("INSERT INTO texts (title) VALUES ('Ａｄｄｅｄ')")
+        other.execute("BEGIN IMMEDIATE")
+        assert find(database, index, "added") == [6]
+        assert database.in_transaction is False
+    assert find(database, index, "added") == [6]
+    index.check()
+
+
+def test_so_many_changes_of_another_program_are_found_before_they_are_indexed(database: Database) -> None:
+    index = index_of(database)
+    with contextlib.closing(sqlite3.connect(database.path)) as other, other:
+        other.executemany("INSERT INTO texts (title) VALUES (?)", ((f"Row {number}",) for number in range(999)))
+    assert find(database, index, "ＲＯＷ 998") == [1004]
+    database.commit()
+    index = index_of(database)  # the next start
+    for _ in index.fill():
+        database.commit()
+    assert find(database, index, "ＲＯＷ 998") == [1004]
+    index.check()
 
 
 def test_a_merge_leaves_one_segment(database: Database) -> None:
     index = index_of(database)
     for number in range(40):
         put(database, *((f"title {number} {one}", "body " * 20) for one in range(20)))
+        index.update()
+        database.commit()
 
     def segments() -> int:
         return int(database.rows("SELECT count(DISTINCT segid) FROM texts_search_idx")[0][0])
@@ -231,12 +227,6 @@ def test_a_start_with_an_intact_index_writes_nothing(database: Database) -> None
     index_of(database)
     FullTextIndex(database, name="texts_search", table="texts", key="id", columns=COLUMNS).prepare()
     assert database.in_transaction is False
-
-
-def long_table(database: Database) -> list[int]:
-    """Adds more rows than the first steps index; returns all ids."""
-    put(database, *((f"Text {number}", "common words") for number in range(3 * STEP_ROWS)))
-    return [row[0] for row in database.rows("SELECT id FROM texts ORDER BY id")]
 
 
 def test_a_long_table_is_indexed_in_steps_and_can_be_searched_meanwhile(database: Database) -> None:
@@ -288,83 +278,6 @@ def test_the_next_start_continues_indexing_after_the_last_step(database: Databas
     assert len(list(again.fill())) == 2
     assert again.is_available
     again.check()
-
-
-OLD_INDEX = (
-    """CREATE VIRTUAL TABLE texts_search
-    USING fts5 (title, body, content='texts', content_rowid='id', tokenize='trigram')""",
-    "CREATE TABLE texts_search_upto (key INTEGER NOT NULL) STRICT",
-    """CREATE TRIGGER texts_search_added AFTER INSERT ON texts
-    BEGIN INSERT INTO texts_search (rowid, title, body) VALUES (new.id, new.title, new.body); END""",
-    "INSERT INTO texts_search (texts_search) VALUES ('rebuild')",
-    f"INSERT INTO texts_search_upto (key) VALUES ({MAX_KEY})",
-)
-"""The complete index of a version that did not fold texts."""
-
-
-def add_old_index(database: Database) -> list[int]:
-    """Adds a long table with the index of an earlier version; returns the ids of the added rows."""
-    ids = long_table(database)[len(TEXTS) :]
-    with database.write():
-        database.execute("UPDATE texts SET body = body || hex(randomblob(3000)) WHERE id >= ?", (ids[0],))
-        for statement in OLD_INDEX:
-            database.execute(statement)
-    database.commit()
-    return ids
-
-
-def objects(database: Database) -> list[str]:
-    """Returns the names of everything that belongs to the index."""
-    return database.values("SELECT name FROM sqlite_schema WHERE name LIKE 'texts_search%' ORDER BY name")
-
-
-def test_an_index_of_an_earlier_version_is_replaced_in_steps(database: Database) -> None:
-    ids = add_old_index(database)
-    index = index_of(database)
-    was_available, changes = [index.is_available], []
-    for _ in index.fill():
-        changes.append(database.rows("SELECT total_changes()")[0][0])
-        database.commit()
-        assert find(database, index, "ＴＥＸＴ common") == ids
-    was_available.append(index.is_available)
-    assert (was_available, len(changes) > 10) == ([False, True], True)
-    assert max(after - before for before, after in pairwise(changes)) < 5_000
-    index.check()
-    kept = objects(database)
-    assert not [name for name in kept if "replaced" in name]
-    assert list(index.fill()) == []
-    database.execute("DROP TABLE texts_search")
-    index_of(database)
-    assert objects(database) == kept
-
-
-def test_a_replacement_that_was_interrupted_is_continued_by_the_next_start(database: Database) -> None:
-    ids = add_old_index(database)
-    for _ in range(6):  # each start does one step, and each second one finds an index of yet another version
-        index = index_of(database)
-        next(index.fill())
-        database.commit()
-        with database.write():
-            database.execute("DROP TRIGGER texts_search_changed")
-        database.commit()
-    index = index_of(database)
-    for _ in index.fill():
-        database.commit()
-    index.check()
-    assert find(database, index, "Ｔｅｘｔ common") == ids
-    assert not [name for name in objects(database) if "replaced" in name]
-
-
-def test_a_python_with_other_unicode_data_makes_a_new_index(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    index_of(database)
-    monkeypatch.setattr("sidecar.storage.fulltext.unidata_version", "99.0.0")
-    index = index_of(database)
-    list(index.fill())
-    assert "Unicode 99.0.0" in database.value("SELECT sql FROM sqlite_schema WHERE name = 'texts_search_texts'")
-    index.check()
-    assert find(database, index, "brûlée") == [4]
 
 
 def test_texts_that_look_the_same_are_found_with_and_without_the_index(database: Database) -> None:

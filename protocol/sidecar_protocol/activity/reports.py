@@ -61,10 +61,12 @@ class SummaryIssue(Model):
     project: str
     is_created: Flag
     from_status: str | None = None
-    """Its status before the first transition; null if there was none."""
+    """Its status before the owner's first transition; null if there was none."""
     to_status: str | None = None
+    """Its status after the owner's last transition."""
     status_kind: str | None = None
-    """The meaning of its last known status: todo, doing, done or blocked."""
+    """Its state, according to everybody's changes: todo, doing, done or blocked.  In a part it is the state at the end
+    of the day or of the summary; in `next_issues` and `blocked_issues`, the current one."""
     changes: Count
     comments: Count
     worked_s: Count
@@ -102,6 +104,7 @@ class SummaryTotals(Model):
     """Seconds in meetings; meetings at the same time count once."""
     issues: Count
     issues_done: Count
+    """Issues that the owner moved to a done status and that have not been reopened."""
     worked_s: Count
     pages: Count
     runs: Count
@@ -139,10 +142,11 @@ class ActivitySummary(Model):
     parts: list[SummaryPart]
     """The days or projects with events."""
     next_issues: list[SummaryIssue]
-    """Issues of this summary whose last status is in progress."""
+    """Issues of this summary that are in progress now."""
     next_meetings: list[SummaryMeeting]
     """The meetings of the first day after `end` that has any, within a week."""
     blocked_issues: list[SummaryIssue]
+    """Issues of this summary that are blocked now."""
     markdown: str | None = None
 
 
@@ -177,8 +181,9 @@ class ActivityReports(Protocol):
     ) -> ActivitySummary:
         """Summarises at most 366 days for a stand-up or weekly report: meetings, issues, pages and Claude's runs.
 
-        The same events always give the same summary.  Other people's events and cancelled or declined meetings are
-        omitted; a meeting that is in two calendars counts once.
+        The same events always give the same summary.  It lists what the accounts' owner did; the states of issues take
+        into account what others did.  Cancelled or declined meetings are omitted, and a meeting that is in two
+        calendars counts once.
         """
         ...
 

@@ -35,7 +35,8 @@ class UsageEntry(Model):
     """`unknown` if the CLI did not report it."""
     job_id: str | None = None
     usage: ClaudeUsage
-    """The sum over API messages, each counted once."""
+    """The CLI's totals by model, which belong to the cost and include subagents.  Of a prompt that ended without them,
+    because its process was killed, the sum over its API messages."""
     total_cost_usd: float
     """The CLI's estimate, at list prices."""
     jobs: Count

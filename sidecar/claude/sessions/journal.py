@@ -42,10 +42,6 @@ _SESSIONS: Final = PagedList(
 _MESSAGES: Final = PagedList(ClaudeMessage, "claude_messages", MESSAGE_JSON, {"seq": int})
 
 
-def search_index(database: Database) -> FullTextIndex:
-    return FullTextIndex(database, name=SEARCH, table="claude_messages", key="id", columns=("searchable_text",))
-
-
 @dataclass(frozen=True, slots=True)
 class ProcessStart:
     """The columns that decide how the next process of a session begins."""
@@ -60,6 +56,9 @@ class SessionStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.index = FullTextIndex(
+            database, name=SEARCH, table="claude_messages", key="id", columns=("searchable_text",)
+        )
 
     def get(self, session_id: str) -> Encoded[Session] | None:
         sql = f"SELECT {SESSION_JSON} FROM claude_sessions WHERE session_id = ?"
@@ -208,11 +207,11 @@ class SessionJournal:
             sessions = self.change(
                 """
                 INSERT INTO claude_sessions (session_id, forked_from, title, cwd, model, is_model_reset,
-                    permission_mode, allowed_tools_json, system_prompt, worktree, needs_worktree,
+                    permission_mode, allowed_tools_json, system_prompt, wait_for_limit, worktree, needs_worktree,
                     created_at, updated_at, update_number, last_message_at)
                 SELECT :session_id, session_id, coalesce(:title, title), cwd, model, is_model_reset,
-                    permission_mode, allowed_tools_json, system_prompt, iif(needs_worktree, :worktree, worktree),
-                    needs_worktree, :now, :now, :update_number,
+                    permission_mode, allowed_tools_json, system_prompt, wait_for_limit,
+                    iif(needs_worktree, :worktree, worktree), needs_worktree, :now, :now, :update_number,
                     (SELECT created_at FROM claude_messages WHERE session_id = :parent_id AND seq = :last)
                 FROM claude_sessions WHERE session_id = :parent_id
                 """,
@@ -228,6 +227,7 @@ class SessionJournal:
                 """,
                 values,
             )
+            self.store.index.update()
         return next(iter(sessions), None)
 
     def update(self, session_id: str, update: SessionUpdate) -> Encoded[Session] | None:
@@ -354,6 +354,7 @@ class SessionJournal:
             return None
         sql = "UPDATE claude_sessions SET last_message_at = ? WHERE session_id = ?"
         self._database.execute(sql, (now, session_id))
+        self.store.index.update()
         self._runtime.notify(ClaudeMessageAdded(session_id=session_id, job_id=job_id, message=added.as_model()))
         return self.store.last_position(session_id)
 
