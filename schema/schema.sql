@@ -298,14 +298,14 @@ CREATE TABLE claude_processes (
 ) STRICT;
 
 -- Where a message is in the CLI's records: the conversation (NULL if not known yet), and the id of the record in it.
--- Without that id, the message says that the conversation was cleared.
+-- Without that id, the message says that the conversation was cleared.  A prompt that was sent again has several.
 CREATE TABLE claude_records (
   session_id TEXT NOT NULL REFERENCES claude_sessions(session_id) ON DELETE CASCADE,
   seq INTEGER NOT NULL,
   claude_session_id TEXT,
-  claude_uuid TEXT,
-  PRIMARY KEY (session_id, seq)
-) STRICT, WITHOUT ROWID;
+  claude_uuid TEXT
+) STRICT;
+CREATE INDEX idx_claude_records_seq ON claude_records(session_id, seq);
 CREATE INDEX idx_claude_records_uuid ON claude_records(session_id, claude_uuid);
 
 -- The CLI's session of a run: to go on with it after a usage limit, and for the person after a cancel or a crash.

@@ -110,7 +110,7 @@ async def test_a_token_that_expires_while_an_issue_is_unreadable_skips_nothing(h
     harness.site.on_request = expire
     account = await harness.connect()
     job = await harness.sync(account, ends="failed")
-    assert (job["error"]["kind"], harness.stored_cursor(account)) == ("needs_reauth", None)
+    assert (job["error"]["kind"], harness.stored_cursor(account)) == ("account_refused", None)
 
 
 @pytest.mark.parametrize("depth", [120, 200])
