@@ -9,6 +9,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
@@ -74,6 +75,10 @@ def _open(path: Path, known: dict[str, str], now_ms: int, randomness: Callable[[
             enable_incremental_vacuum(connection)
         connection.create_function("randomblob", 1, randomness)
         migrate(connection, known, pending)
+        if contents.has_tables:
+            # A migration that rewrote a table left a log as large as the table; a later checkpoint would empty it too.
+            with suppress(sqlite3.Error):
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     if earlier is not None and lost_backup(rows_of(connection)) is None:
         set_lost_backup(rows_of(connection), earlier.path.name)
         log.warning("%s was lost: a new one was created, and %s is the newest backup", path, earlier.path)
