@@ -47,6 +47,16 @@ CREATE TABLE activity_former_keys (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX idx_activity_former_keys_issue ON activity_former_keys(issue_key);
 
+-- The state of each issue when its site was last asked.  The feed may have the events of the account's owner only, and a
+-- colleague may have finished the issue.
+CREATE TABLE activity_issue_states (
+  account_id TEXT NOT NULL,
+  issue_key TEXT NOT NULL,
+  -- todo, doing, done or blocked; NULL if the name of the status has no such meaning.
+  status_kind TEXT,
+  PRIMARY KEY (account_id, issue_key)
+) STRICT, WITHOUT ROWID;
+
 -- Issues that an event refers to without being about them.
 CREATE TABLE activity_links (
   issue_key TEXT NOT NULL,
@@ -295,14 +305,14 @@ CREATE TABLE claude_processes (
 ) STRICT;
 
 -- Where a message is in the CLI's records: the conversation (NULL if not known yet), and the id of the record in it.
--- Without that id, the message says that the conversation was cleared.
+-- Without that id, the message says that the conversation was cleared.  A prompt that was sent again has several.
 CREATE TABLE claude_records (
   session_id TEXT NOT NULL REFERENCES claude_sessions(session_id) ON DELETE CASCADE,
   seq INTEGER NOT NULL,
   claude_session_id TEXT,
-  claude_uuid TEXT,
-  PRIMARY KEY (session_id, seq)
-) STRICT, WITHOUT ROWID;
+  claude_uuid TEXT
+) STRICT;
+CREATE INDEX idx_claude_records_seq ON claude_records(session_id, seq);
 CREATE INDEX idx_claude_records_uuid ON claude_records(session_id, claude_uuid);
 
 -- The CLI's session of a run: to go on with it after a usage limit, and for the person after a cancel or a crash.
