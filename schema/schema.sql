@@ -40,6 +40,13 @@ CREATE INDEX idx_activity_kind ON activity_events(source, account_id, event_type
 CREATE INDEX idx_activity_all_day ON activity_events(source, local_date) WHERE local_date IS NOT NULL;
 CREATE INDEX idx_activity_issue ON activity_events(issue_key) WHERE issue_key IS NOT NULL;
 
+-- Keys that issues had before their project was renamed or they were moved: texts still contain them.
+CREATE TABLE activity_former_keys (
+  former_key TEXT PRIMARY KEY NOT NULL,
+  issue_key TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX idx_activity_former_keys_issue ON activity_former_keys(issue_key);
+
 -- The state of each issue when its site was last asked.  The feed may have the events of the account's owner only, and a
 -- colleague may have finished the issue.
 CREATE TABLE activity_issue_states (
