@@ -333,7 +333,8 @@ def serve(wire: tuple[int, int], parent: int, on_loaded: Callable[[], None], opt
         problem, code = start_problem(error, data_dir), exit_codes.IO
     except (ValueError, InstallationDamaged, DatabaseLocked, DatabaseNewer, DatabaseUnusable) as error:
         problem, code = str(error), EXIT_CODES.get(type(error), exit_codes.USAGE)
-    print(f"sidecar: {problem}", file=sys.stderr)  # noqa: T201 - stderr; the logs may not exist yet
+    with contextlib.suppress(OSError):  # stderr can be a file on the full disk
+        print(f"sidecar: {problem}", file=sys.stderr)  # noqa: T201 - stderr; the logs may not exist yet
     return code
 
 

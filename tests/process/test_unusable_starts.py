@@ -3,12 +3,14 @@
 import contextlib
 import shutil
 import sqlite3
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from sidecar.paths import isolated_environment
 from tests.conftest import StartRawClient
 from tests.preload import preload
 from tests.process.raw_client import ROOT, RawClient
@@ -158,3 +160,14 @@ def test_a_file_of_another_kind_is_not_overwritten_by_the_log_of_a_kill(raw_clie
     code, line = refusal(raw_client())
     assert (code, "is not a SQLite database" in line) == (74, True)
     assert content(path.parent) == before
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+def test_a_reason_that_cannot_be_printed_does_not_change_the_exit_code(data_dir: Path) -> None:
+    data_dir.mkdir()
+    (data_dir / "sidecar.db").write_bytes(b"Dear diary")
+    with Path("/dev/full").open("wb") as full:
+        command = [sys.executable, "-m", "sidecar"]
+        environment = isolated_environment(data_dir, {})
+        ended = subprocess.run(command, stdin=subprocess.DEVNULL, stderr=full, env=environment, cwd=ROOT, check=False)
+    assert ended.returncode == 74
