@@ -40,6 +40,13 @@ CREATE INDEX idx_activity_kind ON activity_events(source, account_id, event_type
 CREATE INDEX idx_activity_all_day ON activity_events(source, local_date) WHERE local_date IS NOT NULL;
 CREATE INDEX idx_activity_issue ON activity_events(issue_key) WHERE issue_key IS NOT NULL;
 
+-- Keys that issues had before their project was renamed or they were moved: texts still contain them.
+CREATE TABLE activity_former_keys (
+  former_key TEXT PRIMARY KEY NOT NULL,
+  issue_key TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX idx_activity_former_keys_issue ON activity_former_keys(issue_key);
+
 -- The state of each issue when its site was last asked.  The feed may have the events of the account's owner only, and a
 -- colleague may have finished the issue.
 CREATE TABLE activity_issue_states (
@@ -298,14 +305,14 @@ CREATE TABLE claude_processes (
 ) STRICT;
 
 -- Where a message is in the CLI's records: the conversation (NULL if not known yet), and the id of the record in it.
--- Without that id, the message says that the conversation was cleared.
+-- Without that id, the message says that the conversation was cleared.  A prompt that was sent again has several.
 CREATE TABLE claude_records (
   session_id TEXT NOT NULL REFERENCES claude_sessions(session_id) ON DELETE CASCADE,
   seq INTEGER NOT NULL,
   claude_session_id TEXT,
-  claude_uuid TEXT,
-  PRIMARY KEY (session_id, seq)
-) STRICT, WITHOUT ROWID;
+  claude_uuid TEXT
+) STRICT;
+CREATE INDEX idx_claude_records_seq ON claude_records(session_id, seq);
 CREATE INDEX idx_claude_records_uuid ON claude_records(session_id, claude_uuid);
 
 -- The CLI's session of a run: to go on with it after a usage limit, and for the person after a cancel or a crash.

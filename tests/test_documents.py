@@ -19,6 +19,8 @@ from sidecar import exit_codes
 from sidecar.claude import limits as claude_limits
 from sidecar.claude.permissions import cli_requests
 from sidecar.claude.permissions import journal as permissions
+from sidecar.claude.records import reading
+from sidecar.claude.sessions import handover
 from sidecar.clock import DAY_MS, DAY_S
 from sidecar.commandline.commands import MODULES, SERVERS
 from sidecar.jobs import journal, running, worker
@@ -127,6 +129,10 @@ def test_the_documented_limits_are_the_real_ones() -> None:
         "the log of a job": f"{running.MAX_LOG_LINES:,} lines, {running.MAX_LOG_BYTES // MIB} MiB",
         "open permission requests of a session": f"{permissions.MAX_OPEN}",
         "the input of a permission request": f"{cli_requests.MAX_INPUT_BYTES // MIB} MiB",
+        "what a new conversation of Claude is handed over": (
+            f"{handover.TOTAL_CHARS:,} characters, {handover.MAX_MESSAGES:,} messages"
+        ),
+        "a record of Claude that is read": f"{reading.READ_BYTES // MIB} MiB",
         "waiting for a usage limit of Claude": f"{claude_limits.MAX_WAIT_S / DAY_S:g} days",
         "a run or a turn with its background tasks": "`timeout_s`, one hour by default",
         "jobs that wait for the user without a place": f"{worker.MAX_WAITING_JOBS}",

@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "c1a48a7e532ca4af";
+export const SCHEMA_HASH = "ba118bc9bb33072c";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -802,6 +802,193 @@ export const SignInStatus = {
  */
 export type SignInStatus = "authorized" | "refused";
 
+/** Conversations, most recently updated first. */
+export interface ClaudeConversationPage {
+  conversations: ClaudeConversation[];
+  /** Null on the last page. */
+  next_cursor: string | null;
+}
+
+/** A conversation that Claude Code has recorded. */
+export interface ClaudeConversation {
+  claude_session_id: string;
+  /** Its title in Claude Code, or the first line of its first prompt. */
+  title: string | null;
+  /** The folder in which it began. */
+  cwd: string | null;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  updated_at: string;
+  /** Size of the record. */
+  bytes: number;
+  /** The session that is in this conversation, if there is one. */
+  session_id: string | null;
+}
+
+/** A conversation with Claude that the sidecar stores.  Its turns are jobs of type `claude.turn`. */
+export interface Session {
+  session_id: string;
+  /** The conversation's id in the CLI; null before the first turn and after `/clear`.  `claude.spawn` refuses it. */
+  claude_session_id: string | null;
+  /** The session that it was forked from. */
+  forked_from: string | null;
+  /** The first line of the first prompt, unless another title was set. */
+  title: string | null;
+  /** Claude's working directory; null for the home folder. */
+  cwd: string | null;
+  /** The name of the git worktree that Claude works in, or null; `cwd` is its folder after the first turn. */
+  worktree: string | null;
+  /** Null for the model in the user's Claude settings.  `/model` in a prompt changes it. */
+  model: string | null;
+  /** Null for the mode in the user's Claude settings. */
+  permission_mode: PermissionMode | null;
+  allowed_tools: string[];
+  system_prompt: string | null;
+  /** Whether a turn that reaches Claude's usage limit goes on by itself when the limit resets; otherwise it fails. */
+  wait_for_limit: boolean;
+  status: SessionStatus;
+  /** When the turn of a `limited` session goes on. */
+  resumes_at: string | null;
+  /** The live tasks of its turn, oldest first.  While there are background tasks, the turn goes on. */
+  tasks: ClaudeTask[];
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  created_at: string;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  updated_at: string;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  last_message_at: string | null;
+  /** Sum over all turns.  A fork starts at zero. */
+  usage: ClaudeUsage;
+  /** Sum over all turns: the CLI's estimate, at list prices. */
+  total_cost_usd: number;
+  /** Incremented by every change: of two snapshots, the higher is newer. */
+  version: number;
+}
+
+/**
+ * The actions that Claude may take without permission.
+ *
+ * A turn requests permission for all others (`claude.permission_requested`); a run denies them.
+ *
+ * - `default`: May read; everything else needs a rule in `allowed_tools` or in the user's settings, or a permission.
+ * - `acceptEdits`: May also edit files in its folder.
+ * - `plan`: May only read, to make a plan.
+ * - `dontAsk`: May read; everything else that no rule allows is denied without a request.
+ * - `auto`: A classifier decides about each call.
+ * - `bypassPermissions`: May do everything.  The CLI refuses this mode to root.
+ */
+export const PermissionMode = {
+  /** May read; everything else needs a rule in `allowed_tools` or in the user's settings, or a permission. */
+  DEFAULT: "default",
+  /** May also edit files in its folder. */
+  ACCEPT_EDITS: "acceptEdits",
+  /** May only read, to make a plan. */
+  PLAN: "plan",
+  /** May read; everything else that no rule allows is denied without a request. */
+  DONT_ASK: "dontAsk",
+  /** A classifier decides about each call. */
+  AUTO: "auto",
+  /** May do everything.  The CLI refuses this mode to root. */
+  BYPASS_PERMISSIONS: "bypassPermissions",
+} as const;
+/**
+ * The actions that Claude may take without permission.
+ *
+ * A turn requests permission for all others (`claude.permission_requested`); a run denies them.
+ *
+ * - `default`: May read; everything else needs a rule in `allowed_tools` or in the user's settings, or a permission.
+ * - `acceptEdits`: May also edit files in its folder.
+ * - `plan`: May only read, to make a plan.
+ * - `dontAsk`: May read; everything else that no rule allows is denied without a request.
+ * - `auto`: A classifier decides about each call.
+ * - `bypassPermissions`: May do everything.  The CLI refuses this mode to root.
+ */
+export type PermissionMode = "default" | "acceptEdits" | "plan" | "dontAsk" | "auto" | "bypassPermissions";
+
+/**
+ * The status of a session.
+ *
+ * - `idle`: No turn is running.
+ * - `running`: A turn is running, or only its background tasks are (`tasks`).
+ * - `waiting`: Permission requests are open: `claude.permissions.list` with status `open` returns them.
+ * - `limited`: Claude's usage limit was reached.  The turn goes on by itself at `resumes_at`, and later prompts wait
+ * for it;
+ * `claude.sessions.interrupt` cancels it, `jobs.retry` continues it now.
+ * - `interrupted`: The last turn was cancelled, or the sidecar ended during it.  The next prompt continues the session.
+ */
+export const SessionStatus = {
+  /** No turn is running. */
+  IDLE: "idle",
+  /** A turn is running, or only its background tasks are (`tasks`). */
+  RUNNING: "running",
+  /** Permission requests are open: `claude.permissions.list` with status `open` returns them. */
+  WAITING: "waiting",
+  /**
+   * Claude's usage limit was reached.  The turn goes on by itself at `resumes_at`, and later prompts wait for it;
+   * `claude.sessions.interrupt` cancels it, `jobs.retry` continues it now.
+   */
+  LIMITED: "limited",
+  /** The last turn was cancelled, or the sidecar ended during it.  The next prompt continues the session. */
+  INTERRUPTED: "interrupted",
+} as const;
+/**
+ * The status of a session.
+ *
+ * - `idle`: No turn is running.
+ * - `running`: A turn is running, or only its background tasks are (`tasks`).
+ * - `waiting`: Permission requests are open: `claude.permissions.list` with status `open` returns them.
+ * - `limited`: Claude's usage limit was reached.  The turn goes on by itself at `resumes_at`, and later prompts wait
+ * for it;
+ * `claude.sessions.interrupt` cancels it, `jobs.retry` continues it now.
+ * - `interrupted`: The last turn was cancelled, or the sidecar ended during it.  The next prompt continues the session.
+ */
+export type SessionStatus = "idle" | "running" | "waiting" | "limited" | "interrupted";
+
+/** A task that Claude has started and that has not ended. */
+export interface ClaudeTask {
+  task_id: string;
+  /** The run or turn that goes on until the task ends. */
+  job_id: string;
+  kind: TaskKind;
+  /** Claude's description, at most 200 characters. */
+  description: string;
+  /** The type of a subagent, for example `general-purpose`. */
+  agent: string | null;
+  /** False while Claude waits for the task before it continues its turn. */
+  is_background: boolean;
+}
+
+/**
+ * The kind of a task.
+ *
+ * - `agent`: A subagent, which works on a prompt of its own.
+ * - `command`: A shell command.
+ * - `other`: Another kind, for example of a newer release of the CLI.
+ */
+export const TaskKind = {
+  /** A subagent, which works on a prompt of its own. */
+  AGENT: "agent",
+  /** A shell command. */
+  COMMAND: "command",
+  /** Another kind, for example of a newer release of the CLI. */
+  OTHER: "other",
+} as const;
+/**
+ * The kind of a task.
+ *
+ * - `agent`: A subagent, which works on a prompt of its own.
+ * - `command`: A shell command.
+ * - `other`: Another kind, for example of a newer release of the CLI.
+ */
+export type TaskKind = "agent" | "command" | "other";
+
+/** Token counts.  The four do not overlap: `input_tokens` excludes both cache counts. */
+export interface ClaudeUsage {
+  input_tokens: number;
+  output_tokens: number;
+  cache_creation_input_tokens: number;
+  cache_read_input_tokens: number;
+}
+
 /** The state of the user's Claude Code. */
 export interface ClaudeReport {
   /** True if no finding has the state `problem`. */
@@ -1014,46 +1201,6 @@ export const PermissionKind = {
  */
 export type PermissionKind = "tool" | "question" | "plan";
 
-/**
- * The actions that Claude may take without permission.
- *
- * A turn requests permission for all others (`claude.permission_requested`); a run denies them.
- *
- * - `default`: May read; everything else needs a rule in `allowed_tools` or in the user's settings, or a permission.
- * - `acceptEdits`: May also edit files in its folder.
- * - `plan`: May only read, to make a plan.
- * - `dontAsk`: May read; everything else that no rule allows is denied without a request.
- * - `auto`: A classifier decides about each call.
- * - `bypassPermissions`: May do everything.  The CLI refuses this mode to root.
- */
-export const PermissionMode = {
-  /** May read; everything else needs a rule in `allowed_tools` or in the user's settings, or a permission. */
-  DEFAULT: "default",
-  /** May also edit files in its folder. */
-  ACCEPT_EDITS: "acceptEdits",
-  /** May only read, to make a plan. */
-  PLAN: "plan",
-  /** May read; everything else that no rule allows is denied without a request. */
-  DONT_ASK: "dontAsk",
-  /** A classifier decides about each call. */
-  AUTO: "auto",
-  /** May do everything.  The CLI refuses this mode to root. */
-  BYPASS_PERMISSIONS: "bypassPermissions",
-} as const;
-/**
- * The actions that Claude may take without permission.
- *
- * A turn requests permission for all others (`claude.permission_requested`); a run denies them.
- *
- * - `default`: May read; everything else needs a rule in `allowed_tools` or in the user's settings, or a permission.
- * - `acceptEdits`: May also edit files in its folder.
- * - `plan`: May only read, to make a plan.
- * - `dontAsk`: May read; everything else that no rule allows is denied without a request.
- * - `auto`: A classifier decides about each call.
- * - `bypassPermissions`: May do everything.  The CLI refuses this mode to root.
- */
-export type PermissionMode = "default" | "acceptEdits" | "plan" | "dontAsk" | "auto" | "bypassPermissions";
-
 /** The decision about a permission request. */
 export const PermissionDecision = {
   ALLOW: "allow",
@@ -1132,131 +1279,6 @@ export interface MessageHit {
   snippet: string;
   /** The search terms found in `snippet`. */
   highlights: Highlight[];
-}
-
-/** A conversation with Claude that the sidecar stores.  Its turns are jobs of type `claude.turn`. */
-export interface Session {
-  session_id: string;
-  /** The conversation's id in the CLI; null before the first turn and after `/clear`.  `claude.spawn` refuses it. */
-  claude_session_id: string | null;
-  /** The session that it was forked from. */
-  forked_from: string | null;
-  /** The first line of the first prompt, unless another title was set. */
-  title: string | null;
-  /** Claude's working directory; null for the home folder. */
-  cwd: string | null;
-  /** The name of the git worktree that Claude works in, or null; `cwd` is its folder after the first turn. */
-  worktree: string | null;
-  /** Null for the model in the user's Claude settings.  `/model` in a prompt changes it. */
-  model: string | null;
-  /** Null for the mode in the user's Claude settings. */
-  permission_mode: PermissionMode | null;
-  allowed_tools: string[];
-  system_prompt: string | null;
-  /** Whether a turn that reaches Claude's usage limit goes on by itself when the limit resets; otherwise it fails. */
-  wait_for_limit: boolean;
-  status: SessionStatus;
-  /** When the turn of a `limited` session goes on. */
-  resumes_at: string | null;
-  /** The live tasks of its turn, oldest first.  While there are background tasks, the turn goes on. */
-  tasks: ClaudeTask[];
-  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
-  created_at: string;
-  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
-  updated_at: string;
-  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
-  last_message_at: string | null;
-  /** Sum over all turns.  A fork starts at zero. */
-  usage: ClaudeUsage;
-  /** Sum over all turns: the CLI's estimate, at list prices. */
-  total_cost_usd: number;
-  /** Incremented by every change: of two snapshots, the higher is newer. */
-  version: number;
-}
-
-/**
- * The status of a session.
- *
- * - `idle`: No turn is running.
- * - `running`: A turn is running, or only its background tasks are (`tasks`).
- * - `waiting`: Permission requests are open: `claude.permissions.list` with status `open` returns them.
- * - `limited`: Claude's usage limit was reached.  The turn goes on by itself at `resumes_at`, and later prompts wait
- * for it;
- * `claude.sessions.interrupt` cancels it, `jobs.retry` continues it now.
- * - `interrupted`: The last turn was cancelled, or the sidecar ended during it.  The next prompt continues the session.
- */
-export const SessionStatus = {
-  /** No turn is running. */
-  IDLE: "idle",
-  /** A turn is running, or only its background tasks are (`tasks`). */
-  RUNNING: "running",
-  /** Permission requests are open: `claude.permissions.list` with status `open` returns them. */
-  WAITING: "waiting",
-  /**
-   * Claude's usage limit was reached.  The turn goes on by itself at `resumes_at`, and later prompts wait for it;
-   * `claude.sessions.interrupt` cancels it, `jobs.retry` continues it now.
-   */
-  LIMITED: "limited",
-  /** The last turn was cancelled, or the sidecar ended during it.  The next prompt continues the session. */
-  INTERRUPTED: "interrupted",
-} as const;
-/**
- * The status of a session.
- *
- * - `idle`: No turn is running.
- * - `running`: A turn is running, or only its background tasks are (`tasks`).
- * - `waiting`: Permission requests are open: `claude.permissions.list` with status `open` returns them.
- * - `limited`: Claude's usage limit was reached.  The turn goes on by itself at `resumes_at`, and later prompts wait
- * for it;
- * `claude.sessions.interrupt` cancels it, `jobs.retry` continues it now.
- * - `interrupted`: The last turn was cancelled, or the sidecar ended during it.  The next prompt continues the session.
- */
-export type SessionStatus = "idle" | "running" | "waiting" | "limited" | "interrupted";
-
-/** A task that Claude has started and that has not ended. */
-export interface ClaudeTask {
-  task_id: string;
-  /** The run or turn that goes on until the task ends. */
-  job_id: string;
-  kind: TaskKind;
-  /** Claude's description, at most 200 characters. */
-  description: string;
-  /** The type of a subagent, for example `general-purpose`. */
-  agent: string | null;
-  /** False while Claude waits for the task before it continues its turn. */
-  is_background: boolean;
-}
-
-/**
- * The kind of a task.
- *
- * - `agent`: A subagent, which works on a prompt of its own.
- * - `command`: A shell command.
- * - `other`: Another kind, for example of a newer release of the CLI.
- */
-export const TaskKind = {
-  /** A subagent, which works on a prompt of its own. */
-  AGENT: "agent",
-  /** A shell command. */
-  COMMAND: "command",
-  /** Another kind, for example of a newer release of the CLI. */
-  OTHER: "other",
-} as const;
-/**
- * The kind of a task.
- *
- * - `agent`: A subagent, which works on a prompt of its own.
- * - `command`: A shell command.
- * - `other`: Another kind, for example of a newer release of the CLI.
- */
-export type TaskKind = "agent" | "command" | "other";
-
-/** Token counts.  The four do not overlap: `input_tokens` excludes both cache counts. */
-export interface ClaudeUsage {
-  input_tokens: number;
-  output_tokens: number;
-  cache_creation_input_tokens: number;
-  cache_read_input_tokens: number;
 }
 
 /** Sessions, most recently updated first. */
@@ -1738,16 +1760,18 @@ export interface OutboxStatus {
   lagged: boolean;
 }
 
-/** Information for a bug report, without secrets. */
+/** Information for a bug report, without secrets.  A part that could not be collected is null. */
 export interface Diagnostics {
   version: string;
   python: string;
   platform: string;
-  status: Status;
+  /** Why parts are missing, one sentence each. */
+  problems: string[];
+  status: Status | null;
   health: Health;
   /** `ok`, or the problems that SQLite's quick check found. */
   integrity: string;
-  claude: ClaudeInstallation;
+  claude: ClaudeInstallation | null;
   settings: Record<string, unknown>;
   /** The last lines of the log, oldest first. */
   log_tail: string[];
@@ -2545,6 +2569,26 @@ export interface CalendarOauthGoogleCompleteParams {
   state: string;
 }
 
+/** Params of `claude.conversations.list`. */
+export interface ClaudeConversationsListParams {
+  /** An absolute path. */
+  cwd?: string | null;
+  /**
+   * Rows per page, 1 to 500.
+   *
+   * @default 50
+   */
+  limit?: number;
+  /** The `next_cursor` of the previous page; opaque. */
+  cursor?: string | null;
+}
+
+/** Params of `claude.conversations.take`. */
+export interface ClaudeConversationsTakeParams {
+  /** The `claude_session_id` of a conversation (UUID). */
+  claude_session_id: string;
+}
+
 /** Params of `claude.doctor`. */
 export type ClaudeDoctorParams = Record<string, never>;
 
@@ -3165,6 +3209,22 @@ export interface Methods {
    */
   "calendar.oauth.google.complete": { params: CalendarOauthGoogleCompleteParams; result: CalendarAccount };
   /**
+   * Returns the conversations that began in a folder, or all, most recently updated first.
+   *
+   * Those of sessions and runs are among them.  A page may have fewer than `limit`.
+   *
+   * Errors: invalid_cursor.
+   */
+  "claude.conversations.list": { params: ClaudeConversationsListParams; result: ClaudeConversationPage };
+  /**
+   * Creates a session with a conversation's messages, which goes on with it; nothing of the record is changed.
+   *
+   * If a session is in this conversation already, adds to it what was said in a terminal since, and returns it.
+   *
+   * Errors: conversation_not_found.
+   */
+  "claude.conversations.take": { params: ClaudeConversationsTakeParams; result: Session };
+  /**
    * Check everything that can keep Claude from working, without a request to its API.
    *
    * Takes about a second, or as long as the profile of the user's login shell; at most half a minute.
@@ -3654,6 +3714,24 @@ export interface NestedMethods<Options> {
     };
   };
   readonly claude: {
+    readonly conversations: {
+      /**
+       * Returns the conversations that began in a folder, or all, most recently updated first.
+       *
+       * Those of sessions and runs are among them.  A page may have fewer than `limit`.
+       *
+       * Errors: invalid_cursor.
+       */
+      readonly list: ((params?: ClaudeConversationsListParams, options?: Options) => Promise<ClaudeConversationPage>);
+      /**
+       * Creates a session with a conversation's messages, which goes on with it; nothing of the record is changed.
+       *
+       * If a session is in this conversation already, adds to it what was said in a terminal since, and returns it.
+       *
+       * Errors: conversation_not_found.
+       */
+      readonly take: ((params: ClaudeConversationsTakeParams, options?: Options) => Promise<Session>);
+    };
     /**
      * Check everything that can keep Claude from working, without a request to its API.
      *
@@ -4128,6 +4206,8 @@ export const METHOD_NAMES = [
   "calendar.oauth.google.start",
   "calendar.oauth.google.callback",
   "calendar.oauth.google.complete",
+  "claude.conversations.list",
+  "claude.conversations.take",
   "claude.doctor",
   "claude.sessions.export",
   "claude.permissions.list",
@@ -4262,6 +4342,7 @@ export type ErrorKind =
   | "sign_in_scope_missing"
   | "sign_in_account_mismatch"
   | "sign_in_failed"
+  | "conversation_not_found"
   | "permission_not_found"
   | "permission_already_resolved"
   | "run_not_found"
@@ -4332,6 +4413,8 @@ export const ERROR_CODES = {
   sign_in_account_mismatch: 4097,
   /** Google rejected the sign-in. */
   sign_in_failed: 5025,
+  /** Claude Code has no record of this conversation. */
+  conversation_not_found: 4101,
   /** No permission request has this id. */
   permission_not_found: 4046,
   /** The permission request was already answered or cancelled. */

@@ -12,14 +12,14 @@ SELECT session_id, fork_claude_session_id FROM claude_sessions;
 ALTER TABLE claude_sessions DROP COLUMN fork_claude_session_id;
 
 -- Where a message is in the CLI's records: the conversation (NULL if not known yet), and the id of the record in it.
--- Without that id, the message says that the conversation was cleared.
+-- Without that id, the message says that the conversation was cleared.  A prompt that was sent again has several.
 CREATE TABLE claude_records (
   session_id TEXT NOT NULL REFERENCES claude_sessions(session_id) ON DELETE CASCADE,
   seq INTEGER NOT NULL,
   claude_session_id TEXT,
-  claude_uuid TEXT,
-  PRIMARY KEY (session_id, seq)
-) STRICT, WITHOUT ROWID;
+  claude_uuid TEXT
+) STRICT;
+CREATE INDEX idx_claude_records_seq ON claude_records(session_id, seq);
 CREATE INDEX idx_claude_records_uuid ON claude_records(session_id, claude_uuid);
 INSERT INTO claude_records (session_id, seq, claude_session_id, claude_uuid)
 SELECT session_id, seq, json_extract(raw_json, '$.session_id'), json_extract(raw_json, '$.uuid') FROM claude_messages

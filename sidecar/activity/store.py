@@ -25,6 +25,8 @@ MAX_SCANNED_ROWS: Final = 1_000
 """Rows that one page examines, which takes about 10 ms."""
 SCAN_ROWS: Final = 250
 """Rows per statement of such a scan."""
+MAX_FORMER_KEYS: Final = 20
+"""Former keys of an issue whose mentions its thread includes: more moves than an issue sees."""
 MAX_MERGED_KINDS: Final = 200
 """Kinds of events whose lists are merged; SQLite's limit is 500 parts of a compound SELECT."""
 
@@ -34,10 +36,17 @@ _IS_OF_KNOWN_PROJECT: Final = """EXISTS (
     WHERE issue.issue_key >= substr({key}, 1, instr({key}, '-'))
         AND issue.issue_key < substr({key}, 1, instr({key}, '-') - 1) || '.')"""
 
+# A key may have been given to a new issue since.
+_FORMER_KEYS: Final = """FROM activity_former_keys AS former
+    WHERE NOT EXISTS (SELECT 1 FROM activity_events WHERE issue_key = former.former_key)"""
+
 _LINKS: Final = f"""iif(links_json IS NULL, '[]', (
-    SELECT json_group_array(link.issue_key) FROM activity_links AS link
+    SELECT json_group_array(DISTINCT coalesce(
+        (SELECT former.issue_key {_FORMER_KEYS} AND former.former_key = link.issue_key), link.issue_key))
+    FROM activity_links AS link
     WHERE link.feed_key = activity_events.feed_key
-        AND (link.is_explicit OR {_IS_OF_KNOWN_PROJECT.format(key="link.issue_key")})))"""
+        AND (link.is_explicit OR {_IS_OF_KNOWN_PROJECT.format(key="link.issue_key")}
+            OR EXISTS (SELECT 1 {_FORMER_KEYS} AND former.former_key = link.issue_key))))"""
 
 EVENT_JSON: Final = row_json(ActivityEvent, links=f"json({_LINKS})", raw="json(raw_json)")
 
@@ -75,17 +84,18 @@ class ActivityStore:
         )
         self._kinds: set[Kind] | None = None
 
-    # --- writing -------------------------------------------------------------------------------------------------
-
     def upsert(self, row: dict[str, Any], at_ms: int, now: str) -> WrittenRow | None:
         """Inserts or updates an event; returns None if nothing changed."""
         known = self._database.row(
-            "SELECT feed_key, event_time, links_json FROM activity_events WHERE event_id = ?", (row["event_id"],)
+            "SELECT feed_key, event_time, links_json, issue_key FROM activity_events WHERE event_id = ?",
+            (row["event_id"],),
         )
         feed_key = self._free_key(at_ms) if known is None or known[1] != row["event_time"] else known[0]
         version = self._database.value(_UPSERT, {**row, "feed_key": feed_key, "now": now})
         if version is None:
             return None
+        if known is not None and None not in (known[3], row["issue_key"]) and known[3] != row["issue_key"]:
+            self._rename_issue(known[3], row["issue_key"])
         if row["links_json"] != (known and known[2]):
             self._database.execute("DELETE FROM activity_links WHERE feed_key = ?", (feed_key,))
             self._database.execute(
@@ -95,6 +105,13 @@ class ActivityStore:
         if self._kinds is not None:
             self._kinds.add((row["source"], row["account_id"], row["event_type"]))
         return WrittenRow(feed_key, version == 1)
+
+    def _rename_issue(self, former_key: str, issue_key: str) -> None:
+        """Records that an issue has got another key."""
+        keys = {"former": former_key, "key": issue_key}
+        self._database.execute("DELETE FROM activity_former_keys WHERE former_key = :key", keys)
+        self._database.execute("UPDATE activity_former_keys SET issue_key = :key WHERE issue_key = :former", keys)
+        self._database.execute("INSERT OR REPLACE INTO activity_former_keys VALUES (:former, :key)", keys)
 
     def _free_key(self, at_ms: int) -> int:
         """Returns the next free feed key of a time."""
@@ -137,8 +154,6 @@ class ActivityStore:
             """,
             (account_id, start, end, limit),
         )
-
-    # --- reading -------------------------------------------------------------------------------------------------
 
     def events_at(self, feed_keys: Sequence[int]) -> list[Encoded[ActivityEvent]]:
         """Returns the events with these keys, newest first."""
@@ -211,14 +226,17 @@ class ActivityStore:
 
     def _select(self, wanted: ActivityFilter, plan: SearchPlan) -> Selection:
         columns = wanted.columns
-        parameters = {"start": wanted.start, "before": wanted.before, "match": plan.match, "key": wanted.issue_key}
+        parameters = {"start": wanted.start, "before": wanted.before, "match": plan.match}
         conditions, values = term_conditions(("title", "description"), plan.unindexed)
         equal = [f"{name} = ?" for name in columns]
         if wanted.issue_key is not None:
             # A thread is short: all other conditions are checked in its rows.
             if plan.match is not None:
                 conditions, values = term_conditions(("title", "description"), wanted.terms or ())
-            sql = _thread_sql(includes_mentions=wanted.includes_mentions or self.has_project_of(wanted.issue_key))
+            keys = self._keys_of_issue(wanted.issue_key)
+            includes_mentions = wanted.includes_mentions or self.has_project_of(keys[0])
+            sql = _thread_sql(len(keys), includes_mentions=includes_mentions)
+            parameters |= {f"key{at}": key for at, key in enumerate(keys)}
             return Selection(sql, parameters, conditions + equal, [*values, *columns.values()])
         if plan.match is not None:
             return Selection(_MATCHES, parameters, conditions + equal, [*values, *columns.values()])
@@ -329,8 +347,16 @@ class ActivityStore:
         """Returns whether any event is about this issue or mentions its key."""
         sql = """
             SELECT EXISTS (SELECT 1 FROM activity_events WHERE issue_key = :key)
-                OR EXISTS (SELECT 1 FROM activity_links WHERE issue_key = :key)"""
+                OR EXISTS (SELECT 1 FROM activity_links WHERE issue_key = :key)
+                OR EXISTS (SELECT 1 FROM activity_former_keys WHERE former_key = :key)"""
         return bool(self._database.value(sql, {"key": issue_key}))
+
+    def _keys_of_issue(self, issue_key: str) -> list[str]:
+        """Returns the present key of the issue that has or had this one, and its former keys."""
+        sql = f"SELECT former.issue_key {_FORMER_KEYS} AND former.former_key = ?"
+        key: str = self._database.value(sql, (issue_key,)) or issue_key
+        sql = f"SELECT former.former_key {_FORMER_KEYS} AND former.issue_key = ? LIMIT ?"
+        return [key, *self._database.values(sql, (key, MAX_FORMER_KEYS))]
 
     def has_project_of(self, issue_key: str) -> bool:
         return bool(self._database.value(f"SELECT {_IS_OF_KNOWN_PROJECT.format(key=':key')}", {"key": issue_key}))
@@ -364,14 +390,10 @@ def _merged_sql(kinds: int) -> str:
     return f"{arms} {_NEWEST}" if kinds else "SELECT 0 WHERE 0"
 
 
-def _thread_sql(*, includes_mentions: bool) -> str:
-    """Merges the events about an issue with those linked with it; without mentions only by explicit links."""
-    return f"""
-        SELECT * FROM (
-            SELECT feed_key FROM activity_events INDEXED BY idx_activity_issue
-            WHERE issue_key = :key AND {_RANGE} {_NEWEST})
-        UNION ALL
-        SELECT * FROM (
-            SELECT feed_key FROM activity_links
-            WHERE issue_key = :key AND {"" if includes_mentions else "is_explicit AND "}{_RANGE} {_NEWEST})
-        {_NEWEST}"""
+def _thread_sql(keys: int, *, includes_mentions: bool) -> str:
+    """Merges the events about an issue with those linked with any of its keys; without mentions by explicit links."""
+    explicit = "" if includes_mentions else "is_explicit AND "
+    about = f"SELECT feed_key FROM activity_events INDEXED BY idx_activity_issue WHERE issue_key = :key0 AND {_RANGE}"
+    linked = f"SELECT feed_key FROM activity_links WHERE {explicit}{_RANGE} AND issue_key = :key"
+    arms = [about, *(f"{linked}{at}" for at in range(keys))]
+    return " UNION ".join(f"SELECT * FROM ({arm} {_NEWEST})" for arm in arms) + f" {_NEWEST}"

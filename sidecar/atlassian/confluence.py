@@ -1,6 +1,7 @@
 """Confluence Cloud as a `Source`: API v1 lists what has changed, since only v1 has CQL; API v2 fetches it."""
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from sidecar.atlassian.source import (
     ListedObject,
     Looked,
     SyncContext,
+    listed_again,
     remote_id,
 )
 from sidecar.atlassian.sync_store import SyncedObject
@@ -90,9 +92,13 @@ class ConfluenceSource:
         parents = {object_id: _parent_id(comment) for object_id, (_, comment) in found.items()}
         parent_contents = await self._reader.contents(sorted(filter(None, set(parents.values()))), {})
         gone |= {object_id for object_id, parent in parents.items() if parent in parent_contents.gone}
-        there = {object_id: comment for object_id, (_, comment) in found.items() if object_id not in gone}
-        shown_as = {object_id: self._url(content) for object_id, content in (contents.found | there).items()}
-        return Looked(shown_as, contents.gone | gone)
+        seen = contents.found | {one: comment for one, (_, comment) in found.items() if one not in gone}
+        there = {
+            item.object_id: replace(listed_again(item), shown_as=self._url(seen[item.object_id]))
+            for item in objects
+            if item.object_id in seen
+        }
+        return Looked(there, contents.gone | gone)
 
     async def _fetch_content(self, item: ListedObject, content: Any, stored: SyncedObject | None) -> FetchedObject:
         kind, _, content_id = item.object_id.partition(":")

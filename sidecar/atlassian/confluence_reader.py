@@ -105,7 +105,7 @@ class ConfluenceReader:
             try:
                 comment = await self._comment(remote_id(item.object_id))
             except UNREADABLE as error:
-                await self._skips.skip(item.object_id, label(item), error)
+                await self._skips.skip_part(item.object_id, label(item), error)
                 continue
             self._skips.succeeded()
             if comment is None:
@@ -149,7 +149,7 @@ class ConfluenceReader:
         await self._look_at_versions(path, sorted(wanted - versions.items.keys(), reverse=True), versions)
         if versions.unread:
             problem = versions.problem or BadResponse("a part of the list is missing", "Confluence's versions")
-            await self._skips.skip(item.object_id, f"The versions of {label(item)}", problem)
+            await self._skips.skip_part(item.object_id, f"The versions of {label(item)}", problem)
         return versions
 
     async def _look_at_versions(self, path: str, numbers: Sequence[int], versions: Versions) -> None:

@@ -18,21 +18,21 @@ def get_string(value: object, *path: str) -> str | None:
 
 
 def get_time_ms(value: object, *path: str) -> int | None:
-    """Returns a time in milliseconds since 1970.
+    """Returns a time in milliseconds since 1970, or None if there is none, or none that the feed can hold.
 
     Jira's changelog/bulkfetch sends milliseconds where its description promises a string; everything else sends
     `2026-08-24T11:11:52.944+0000`.
     """
     found = get(value, *path)
-    if isinstance(found, int | float) and not isinstance(found, bool):
-        return round(found) if math.isfinite(found) and 0 <= found <= LATEST_MS else None
-    if not isinstance(found, str):
+    if isinstance(found, str):
+        try:
+            at = datetime.fromisoformat(found)
+            found = (at if at.tzinfo is not None else at.replace(tzinfo=UTC)).timestamp() * 1000
+        except (ValueError, OverflowError):
+            return None
+    if isinstance(found, bool) or not isinstance(found, int | float) or not math.isfinite(found):
         return None
-    try:
-        at = datetime.fromisoformat(found)
-        return round((at if at.tzinfo is not None else at.replace(tzinfo=UTC)).timestamp() * 1000)
-    except (ValueError, OverflowError):
-        return None
+    return round(found) if 0 <= found <= LATEST_MS else None
 
 
 def by_id(objects: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:

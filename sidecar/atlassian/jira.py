@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import Any, Final
 
 from sidecar.atlassian.fields import by_id, get_string, get_time_ms
@@ -62,13 +63,14 @@ class JiraSource:
         ids = [remote_id(item.object_id) for item in objects]
         names = {remote_id(item.object_id): item.shown_as for item in objects if item.shown_as is not None}
         removed = {remote_id(item.object_id) for item in objects if item.is_removed}
-        found = await self._reader.read(ids, ["status"], names, removed)
-        keys = {f"issue:{issue_id}": get_string(issue, "key") for issue_id, issue in found.issues.items()}
+        found = await self._reader.read(ids, ["updated", "status"], names, removed)
+        # The search finds the owner's changes only: what others did to the owner's comments is noticed here.
+        there = {f"issue:{issue_id}": _listed(issue_id, issue) for issue_id, issue in found.issues.items()}
         states = {}
         for issue in found.issues.values():
             if (key := get_string(issue, "key")) is not None and get(issue, "fields", "status") is not None:
                 states[key] = StatusHistory(issue, (), self._status_kinds).kind
-        return Looked(keys, {f"issue:{issue_id}" for issue_id in found.gone}, states)
+        return Looked(there, {f"issue:{issue_id}" for issue_id in found.gone}, states)
 
     async def _fetched(
         self,
@@ -86,8 +88,9 @@ class JiraSource:
             history.items |= (await self._reader.history(issue_id, name)).items
         comments = await self._reader.parts(issue, issue_id, "comment", name, known["comment"])
         worklogs = await self._reader.parts(issue, issue_id, "worklog", name, known["worklog"])
+        parts = chain(history.items.values(), comments.items.values(), worklogs.items.values())
         statuses = StatusHistory(issue, history.items.values() if history.is_complete else None, self._status_kinds)
-        events = IssueEvents(self._context, issue_id, issue, statuses)
+        events = IssueEvents(self._context, issue_id, issue, parts, statuses)
         if not (is_short and known["created"]):
             events.add_created()
         for entry in history.items.values():

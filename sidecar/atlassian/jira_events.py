@@ -7,11 +7,14 @@ from sidecar.atlassian.adf import adf_text
 from sidecar.atlassian.fields import get_string, get_time_ms
 from sidecar.atlassian.source import DESCRIPTION_CHARS, SyncContext
 from sidecar.atlassian.statuses import StatusHistory, field_name
+from sidecar.clock import DAY_S, LATEST_MS
 from sidecar.feed import FeedEvent
 from sidecar.json_reader import get, get_count, get_object, get_objects
 
 VALUE_CHARS: Final = 120
 """Maximum length of a field's old and new value; for a description they would be the whole text twice."""
+MAX_SPENT_S: Final = 10 * 365 * DAY_S
+"""Longest logged work that is believed."""
 WORKLOG_FIELDS: Final = frozenset(
     {"timespent", "timeestimate", "timeoriginalestimate", "worklogid", "worklogtimespent", "aggregatetimespent"}
 )
@@ -19,14 +22,22 @@ WORKLOG_FIELDS: Final = frozenset(
 
 
 class IssueEvents:
-    """Collects the events of one issue."""
+    """Collects the events of one issue; `parts` are its comments, worklogs and history entries."""
 
-    def __init__(self, context: SyncContext, issue_id: str, issue: Any, statuses: StatusHistory) -> None:
+    def __init__(
+        self,
+        context: SyncContext,
+        issue_id: str,
+        issue: Any,
+        parts: Iterable[Mapping[str, Any]],
+        statuses: StatusHistory,
+    ) -> None:
         self.events: list[FeedEvent] = []
         self._statuses = statuses
         self._context = context
         self._object_id = f"issue:{issue_id}"
         self._fields = get_object(issue, "fields")
+        self._names = _names(context, get(self._fields, "creator"), *(get(part, "author") for part in parts))
         key = get_string(issue, "key") or issue_id
         self._base: dict[str, Any] = {
             "title": f"{key} {get_string(self._fields, 'summary') or ''}".strip(),
@@ -43,9 +54,12 @@ class IssueEvents:
         fields = {**self._base, **status, "actor": actor, **fields}
         self.events += self._context.events(self._object_id, suffix, event_type, at_ms, author_id, **fields)
 
+    def _text(self, document: object) -> str | None:
+        return adf_text(document, DESCRIPTION_CHARS, self._names) or None
+
     def add_created(self) -> None:
         at_ms, author = get_time_ms(self._fields, "created"), get(self._fields, "creator")
-        text, parent = _text(get(self._fields, "description")), get_string(self._fields, "parent", "key")
+        text, parent = self._text(get(self._fields, "description")), get_string(self._fields, "parent", "key")
         links = () if parent is None else (parent,)
         self._add("created", "issue_created", at_ms, author, description=text, links=links)
 
@@ -78,7 +92,11 @@ class IssueEvents:
     def add_comment(self, comment: Mapping[str, Any]) -> None:
         comment_id = get_string(comment, "id")
         if comment_id is not None:
-            at_ms, author, text = get_time_ms(comment, "created"), get(comment, "author"), _text(get(comment, "body"))
+            at_ms, author, text = (
+                get_time_ms(comment, "created"),
+                get(comment, "author"),
+                self._text(get(comment, "body")),
+            )
             url = f"{self._base['url']}?focusedCommentId={comment_id}"
             self._add(f"comment:{comment_id}", "issue_commented", at_ms, author, description=text, url=url)
 
@@ -87,13 +105,15 @@ class IssueEvents:
         if worklog_id is None or started_ms is None:
             return
         spent_s = get_count(worklog, "timeSpentSeconds") or 0
-        comment = _text(get(worklog, "comment"))
+        if spent_s > MAX_SPENT_S:  # a mistake of an import, for one
+            spent_s = 0
+        comment = self._text(get(worklog, "comment"))
         self._add(
             f"worklog:{worklog_id}",
             "issue_worklogged",
             started_ms,
             get(worklog, "author"),
-            end_ms=started_ms + spent_s * 1000,
+            end_ms=min(started_ms + spent_s * 1000, LATEST_MS),
             description="\n".join(filter(None, (get_string(worklog, "timeSpent"), comment))) or None,
             raw={"seconds": spent_s},
         )
@@ -105,8 +125,11 @@ def _deleted_time(history: Mapping[str, Any]) -> str | None:
     return next((get_string(item, "fromString") for name, item in named if name.casefold() == "worklogtimespent"), None)
 
 
-def _text(document: object) -> str | None:
-    return adf_text(document, DESCRIPTION_CHARS) or None
+def _names(context: SyncContext, *people: object) -> dict[str, str]:
+    """Returns the names of people by account id, for mentions without a name."""
+    names = {get_string(person, "accountId"): get_string(person, "displayName") for person in people}
+    names[context.owner.atlassian_account_id] = context.owner.display_name
+    return {user_id: name for user_id, name in names.items() if user_id is not None and name is not None}
 
 
 def _change(item: Mapping[str, Any]) -> str:

@@ -114,7 +114,7 @@ class IssueReader:
             else:
                 if wanted is not fields:
                     found.short.add(issue_id)
-                    await self._skips.skip(f"issue:{issue_id}", f"The whole of {name}", problem)
+                    await self._skips.skip_part(f"issue:{issue_id}", f"The whole of {name}", problem)
                 return {issue_id: issue}
         found.unreadable.add(issue_id)
         await self._skips.skip(f"issue:{issue_id}", name, problem)
@@ -192,7 +192,7 @@ class IssueReader:
             listing.errors.append(refusal)
         label = f"The {what} of {name or f'issue {issue_id}'}"
         if listing.errors:
-            await self._skips.skip(f"issue:{issue_id}", label, listing.errors[0])
+            await self._skips.skip_part(f"issue:{issue_id}", label, listing.errors[0])
         elif listing.count < listing.total:
             self._skips.left_out(f"issue:{issue_id}", f"{label} could not be read completely")
         else:

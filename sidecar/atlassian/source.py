@@ -74,8 +74,8 @@ class Fetched:
 class Looked(NamedTuple):
     """Whether stored objects are still there.  Those in neither collection are unknown."""
 
-    shown_as: dict[str, str | None]
-    """The objects that are there: `shown_as` of `FetchedObject`, by id."""
+    there: dict[str, ListedObject]
+    """Those that are there, by id, as a search would list them now."""
     gone: set[str]
     states: Mapping[str, str | None] = {}
     """`states` of `FetchedObject`, of all objects that are there."""
@@ -96,18 +96,27 @@ class Skips:
         self._in_a_row = 0
 
     async def skip(self, object_id: str, name: str, error: Exception) -> None:
-        """Warns that an object, or the part of it that `name` says, is left out.
+        """Warns that an object is left out.
 
         Raises `error` instead if it seems to be the site's fault: if many objects fail in a row, or if the site
         refuses even to tell whose token this is.
         """
-        await fetch_token_owner(self._client)
         self.failed(error)
+        await self._warn_of(object_id, name, error)
+
+    async def skip_part(self, object_id: str, name: str, error: Exception) -> None:
+        """Does the same for one of the lists of an object, which a site may refuse for many objects in a row."""
+        if not isinstance(error, RequestRefused):
+            self.failed(error)
+        await self._warn_of(object_id, name, error)
+
+    async def _warn_of(self, object_id: str, name: str, error: Exception) -> None:
+        await fetch_token_owner(self._client)
         self.left_out(object_id, f"{name} could not be read: {_reason(error)}")
 
     def failed(self, error: Exception | None) -> None:
         """Counts a failure, and raises it if there are too many in a row."""
-        if error is not None and not isinstance(error, RequestRefused):
+        if error is not None:
             self._in_a_row += 1
             if self._in_a_row > MAX_FAILED_IN_A_ROW:
                 raise error
@@ -175,6 +184,11 @@ class Source(Protocol):
 
     async def look(self, objects: Sequence[SyncedObject]) -> Looked:
         """Returns which of these objects the site still shows."""
+
+
+def listed_again(item: SyncedObject) -> ListedObject:
+    """Returns a stored object as if it had been listed without a change."""
+    return ListedObject(item.object_id, item.remote_updated, None, item.parent_id, item.shown_as, item.shown_as)
 
 
 def remote_id(object_id: str) -> str:

@@ -15,7 +15,7 @@ from sidecar.accounts.concurrency import run_concurrently
 from sidecar.atlassian.accounts import Accounts
 from sidecar.atlassian.client import UNREADABLE
 from sidecar.atlassian.sign_in import fetch_token_owner
-from sidecar.atlassian.source import Fetched, FetchedObject, ListedObject, Source, SyncContext
+from sidecar.atlassian.source import Fetched, FetchedObject, ListedObject, Source, SyncContext, listed_again
 from sidecar.atlassian.sync_cursor import SyncCursor, SyncWindow, advance_cursor
 from sidecar.atlassian.sync_store import SyncedObject, SyncStore
 from sidecar.clock import DAY_MS, iso
@@ -65,7 +65,7 @@ class Sync:
             await self._fetch(page if window.is_deep else self._changed(page))
         if window.is_deep:
             unread = self.store.unread_since(self.account_id, checks_begun_ms, MAX_REREADS)
-            await self._fetch([_listed_again(item) for item in unread])
+            await self._fetch([listed_again(item) for item in unread])
             await self._look_for_all(checks_begun_ms)
         await self._confirm_token()
         with self.runtime.database.write():
@@ -111,8 +111,14 @@ class Sync:
             before = stored.get(item.object_id) or SyncedObject(item.object_id, "", parent_id=item.parent_id)
             is_gone = item.object_id in fetched.gone
             since = before.missing_since or (iso(self.begun_ms) if is_gone else None)
+            is_unread = not is_gone or (before.is_unread and before.event_suffixes != ())
             marked.append(
-                before._replace(remote_updated=item.remote_updated, missing_since=since, is_unread=not is_gone)
+                before._replace(
+                    remote_updated=item.remote_updated,
+                    missing_since=since,
+                    is_unread=is_unread,
+                    shown_as=item.shown_as or before.shown_as,
+                )
             )
         with self.runtime.database.write():
             self._ensure_writable()
@@ -161,18 +167,18 @@ class Sync:
             left -= len(objects)
             self.job.progress(None, "Looking for deletions")
             looked = await self.source.look(objects)
-            listed = {item.object_id: _listed_again(item) for item in objects}
-            seen = [item for item in objects if item.object_id in looked.shown_as]
-            back = [item._replace(missing_since=None) for item in seen if item.missing_since and not item.is_removed]
+            seen = [item for item in objects if item.object_id in looked.there]
+            pending = [item for item in seen if item.missing_since and not item.is_removed]
             with self.runtime.database.write():
                 self._ensure_writable()
-                self.store.mark_checked(self.account_id, [*listed])
+                self.store.mark_checked(self.account_id, [item.object_id for item in objects])
                 self.runtime.feed().set_issue_states(self.context.account.origin, looked.states)
-                self.store.put(self.account_id, back)
-            self._mark([listed[object_id] for object_id in sorted(looked.gone)], Fetched(gone=looked.gone))
-            await self._remove_confirmed(sorted(looked.gone))
-            again = [item for item in seen if item.is_removed or item.shown_as != looked.shown_as[item.object_id]]
-            await self._fetch([listed[item.object_id] for item in again])
+                self.store.put(self.account_id, [item._replace(missing_since=None, is_unread=True) for item in pending])
+            gone = [item for item in objects if item.object_id in looked.gone]
+            self._mark([listed_again(item) for item in gone], Fetched(gone=looked.gone))
+            await self._remove_confirmed([item.object_id for item in gone])
+            there = ((looked.there[item.object_id], item) for item in seen)
+            await self._fetch([listed for listed, item in there if _has_changed(listed, item)])
         with self.runtime.database.write():
             self.store.forget_missing(self.account_id, self.begun_ms - REMEMBER_MISSING_MS)
 
@@ -189,7 +195,10 @@ class Sync:
             batch = objects[start : start + FEED_BATCH]
             removed = [event_id for item in batch for event_id in self._event_ids(item)]
             since = iso(self.begun_ms)
-            rows = [item._replace(event_suffixes=(), missing_since=item.missing_since or since) for item in batch]
+            rows = [
+                item._replace(event_suffixes=(), missing_since=item.missing_since or since, is_unread=False)
+                for item in batch
+            ]
             await self._write([], removed, rows)
 
     def _is_confirmed(self, item: SyncedObject) -> bool:
@@ -223,11 +232,7 @@ def _has_changed(item: ListedObject, stored: SyncedObject | None) -> bool:
     """Returns whether a listed object must be read: it is new, changed, renamed or there again."""
     if stored is None or stored.remote_updated != item.remote_updated or stored.missing_since is not None:
         return True
-    return item.shown_as is not None and stored.shown_as not in (None, item.shown_as)
-
-
-def _listed_again(item: SyncedObject) -> ListedObject:
-    return ListedObject(item.object_id, item.remote_updated, None, item.parent_id, name=item.shown_as)
+    return item.shown_as is not None and stored.shown_as != item.shown_as
 
 
 def _batches(fetched: Sequence[FetchedObject]) -> Iterator[list[FetchedObject]]:

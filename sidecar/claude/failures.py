@@ -72,6 +72,9 @@ FAILURES = {
     "root_refused": _Failure(
         "Claude Code does not run in this permission mode as root.", "Choose another permission mode."
     ),
+    "worktree_refused": _Failure(
+        "Claude Code could not create a git worktree in this folder.", "Choose a folder of a git repository."
+    ),
     "version_unsupported": _Failure("This release of Claude Code is too old.", "Update Claude Code: `claude update`."),
     "executable_broken": _Failure(
         "Claude Code does not run on this computer.",
@@ -113,6 +116,7 @@ TEXTS = {
 # Texts on stderr of a `claude` that cannot start.
 START_TEXTS = {
     "root_refused": r"cannot be used with root",
+    "worktree_refused": r"use --worktree|(creat\w+|add) .{0,20}worktree",
     "version_unsupported": r"unknown option|unknown argument|requires node(\.js)? (version )?\d+",
     "executable_broken": r"env: .?node.?: no such file|node: not found|version .GLIBC|cannot execute|bad cpu type"
     r"|cannot find module|error while loading shared libraries",

@@ -20,9 +20,11 @@ from sidecar.claude.process.launch import Launcher
 from sidecar.claude.process.login_shell import LoginShell
 from sidecar.claude.process.orphans import ProcessTable
 from sidecar.claude.process.pool import ProcessPool
+from sidecar.claude.records.service import ConversationsService
 from sidecar.claude.runs import RunsService, RunStore
 from sidecar.claude.service import ClaudeService, PermissionsService, SessionsService
 from sidecar.claude.sessions.conversation import ConversationJournal
+from sidecar.claude.sessions.elsewhere import Elsewhere
 from sidecar.claude.sessions.export import ExportHandler, ExportService
 from sidecar.claude.sessions.journal import SessionJournal, SessionStore
 from sidecar.claude.sessions.limit_waits import LimitWaits
@@ -39,19 +41,18 @@ def make(runtime: Runtime) -> Feature:
     store, usage, table = SessionStore(database), UsageStore(database, runtime.clock), ProcessTable(database)
     store.index.prepare()
     sessions = SessionJournal(runtime, store, usage)
-    conversations = ConversationJournal(runtime, sessions)
-    permissions = PermissionJournal(runtime, sessions)
+    conversations, permissions = ConversationJournal(runtime, sessions), PermissionJournal(runtime, sessions)
     pool = ProcessPool(on_ended=sessions.process_ended, is_draining=runtime.is_draining)
-    database_name = str(settings.database.resolve())
-    environment = {**os.environ, DATABASE_ENV: database_name}
+    environment = os.environ | {DATABASE_ENV: (database_name := str(settings.database.resolve()))}
     discovery = Discovery(settings.claude_path, environment, Path.home(), LoginShell(environment))
     launcher = Launcher(discovery, Path.home(), table)
     doctor = DoctorService(discovery, this_user())
-    live, limit_waits = LiveJobs(), LimitWaits(sessions, runtime.clock, runtime.queue.is_lock_kept)
+    live, elsewhere = LiveJobs(), Elsewhere(conversations, launcher.records)
+    limit_waits = LimitWaits(sessions, runtime.clock, runtime.queue.is_lock_kept)
     recovery = CrashRecovery(database_name, table, sessions, permissions, limit_waits)
     run_store = RunStore(database, runtime.clock)
     runs = ClaudeRunHandler(runtime, launcher, store, usage, run_store, live)
-    turns = TurnHandler(runtime, launcher, pool, sessions, permissions, conversations, limit_waits, live)
+    turns = TurnHandler(runtime, launcher, pool, sessions, permissions, conversations, limit_waits, live, elsewhere)
     in_pool = partial(Registration, concurrency=settings.claude_concurrency, pool="claude")
     exports = ExportHandler(store, UserFiles(settings.data_dir, settings.log_dir), runtime.clock)
     return Feature(
@@ -60,6 +61,7 @@ def make(runtime: Runtime) -> Feature:
             doctor,
             SessionsService(runtime, sessions, conversations, permissions, pool),
             PermissionsService(permissions),
+            ConversationsService(launcher.records, store, conversations, elsewhere, pool),
             TasksService(live),
             RunsService(run_store),
             SearchService(store, store.index, runtime.clock),

@@ -9,6 +9,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
@@ -38,6 +39,13 @@ def migration_files(directory: Path) -> dict[str, str]:
     if INITIAL not in files:
         raise InstallationDamaged(f"the program's files are missing: there are no migrations in {folder}. {REINSTALL}")
     return files
+
+
+def check_installation(directory: Path) -> None:
+    """Raises `InstallationDamaged` if files are missing that a start needs."""
+    migration_files(directory)
+    if not (contract := directory / "openrpc.json").is_file():
+        raise InstallationDamaged(f"the program's files are missing: there is no {contract}. {REINSTALL}")
 
 
 def open_database(
@@ -74,6 +82,10 @@ def _open(path: Path, known: dict[str, str], now_ms: int, randomness: Callable[[
             enable_incremental_vacuum(connection)
         connection.create_function("randomblob", 1, randomness)
         migrate(connection, known, pending)
+        if contents.has_tables:
+            # A migration that rewrote a table left a log as large as the table; a later checkpoint would empty it too.
+            with suppress(sqlite3.Error):
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     if earlier is not None and lost_backup(rows_of(connection)) is None:
         set_lost_backup(rows_of(connection), earlier.path.name)
         log.warning("%s was lost: a new one was created, and %s is the newest backup", path, earlier.path)
@@ -111,6 +123,8 @@ def migrate(connection: sqlite3.Connection, known: dict[str, str], pending: list
     try:
         migrations.apply(Database(connection))
     except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorname", "").startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_BUSY")):
+            raise  # not the migration's fault
         raise DatabaseUnusable(f"migration {pending[0]} failed: {error}") from error
 
 

@@ -267,12 +267,19 @@ async def test_issues_in_a_truncated_response_are_requested_in_halves(harness: A
     assert len(await harness.event_types()) == 16
 
 
+ADA = {"author": {"accountId": "557058:ada-0000"}}
+FUTURE = "9999-12-31T23:59:59.999-1400"
 MALFORMED: list[Callable[[Any], Any]] = [
     lambda issue: issue.histories.append({"id": "1", "author": None, "created": None, "items": None}),
     lambda issue: issue.histories.append({"author": {}, "created": "yesterday", "items": [{"field": "status"}]}),
     lambda issue: issue.comments.append({"id": "2", "body": None, "created": "2026-11-23T07:00:00.000+0000"}),
     lambda issue: issue.comments.append({"id": None, "author": "ada", "body": 7}),
     lambda issue: issue.worklogs.append({"id": "3", "started": "2026-13-40", "timeSpentSeconds": None}),
+    lambda issue: issue.worklogs.append({"id": "4", **ADA, "started": FUTURE, "timeSpentSeconds": 10**15}),
+    lambda issue: issue.worklogs.append(
+        {"id": "5", **ADA, "started": "2026-11-23T07:00:00.000Z", "timeSpentSeconds": 10**15}
+    ),
+    lambda issue: issue.comments.append({"id": "6", **ADA, "created": FUTURE, "body": {"type": "doc", "content": {}}}),
     lambda issue: issue.fields.update(summary=None, project=None, description="A text", parent=None),
 ]
 

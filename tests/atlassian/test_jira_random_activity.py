@@ -55,6 +55,26 @@ class RandomActivity:
             self.harness.clock.moved_ms += 1 + self.random.randrange(1_000)
             self.act()
 
+    def trouble(self) -> None:
+        """Makes the site hide projects, leave out objects, and fail for single ones; or ends it for some."""
+        rng, jira = self.random, self.jira
+        if not jira.issues:
+            return
+        issue = rng.choice(list(jira.issues.values()))
+        parts = [issue.issue_id, *(part["id"] for part in (*issue.comments, *issue.worklogs))]
+        match rng.randrange(6):
+            case 0:
+                jira.hidden_projects = {"PROJ"} if rng.random() < 0.3 else set()
+            case 1 | 2:
+                jira.left_out[rng.choice(parts)] = rng.randint(1, 4)
+            case 3:
+                jira.bulk_errors[issue.issue_id] = rng.randint(1, 4)
+            case 4:
+                parts += [history["id"] for history in issue.histories]
+                jira.poisoned[rng.choice(parts)] = rng.choice((400, 403, 500))
+            case _:
+                jira.poisoned = dict(list(jira.poisoned.items())[1:])
+
     def expected(self) -> Counter[tuple[str, str, str]]:
         """Returns type, title and description of Ada's actions by the site's data."""
         found: Counter[tuple[str, str, str]] = Counter()
@@ -104,6 +124,26 @@ async def test_after_random_activity_the_feed_equals_the_site(harness: Atlassian
         harness.clock.advance(25 * 3600)
         await harness.sync(account)
     assert await events_by_count(harness) == expected
+
+
+@pytest.mark.parametrize("seed", [6, 16, 27, 40])
+async def test_after_random_trouble_at_the_site_the_feed_equals_it(harness: AtlassianHarness, seed: int) -> None:
+    activity = RandomActivity(harness, seed)
+    jira = harness.site.jira
+    jira.embedded, jira.empty_pages = 2, seed % 3
+    account = await harness.connect()
+    await harness.sync(account)
+    for _ in range(STEPS):
+        activity.act()
+        activity.trouble()
+        harness.clock.advance(activity.random.choice((30, 400, 36_000, 90_000)))
+        if activity.random.random() < 0.5:
+            await harness.sync(account)
+    jira.hidden_projects, jira.left_out, jira.bulk_errors, jira.poisoned = set(), {}, {}, {}
+    for _ in range(3):
+        harness.clock.advance(25 * 3600)
+        await harness.sync(account)
+    assert await events_by_count(harness) == activity.expected()
 
 
 async def events_by_count(harness: AtlassianHarness) -> Counter[tuple[str, str, str]]:

@@ -135,6 +135,17 @@ async def test_the_deletion_of_a_worklog_is_told_and_its_hours_no_longer_count(h
     ]
 
 
+async def test_mentions_without_a_name_get_it_from_the_people_of_the_issue(harness: AtlassianHarness) -> None:
+    jira, ada, grace = harness.site.jira, harness.ada, harness.site.user("grace")
+    issue = jira.create(ada, "Engine", description=None)
+    jira.comment(issue, grace, "Hello")
+    mentions = [{"type": "mention", "attrs": {"id": user.account_id}} for user in (ada, grace)]
+    jira.comment(issue, ada, "")
+    issue.comments[-1]["body"] = {"type": "doc", "content": [{"type": "paragraph", "content": mentions}]}
+    await harness.sync(await harness.connect())
+    assert ("issue_commented", "PROJ-1 Engine", "@Ada @Grace") in await harness.events()
+
+
 async def test_long_discussions_are_read_completely(harness: AtlassianHarness) -> None:
     issue = harness.site.jira.create(harness.ada, "Discussed")
     for number in range(130):

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from sidecar.feed import FeedEvent, Origin
 from tests.atlassian.harness import AtlassianHarness
 from tests.fakes.atlassian import Request, Response
 
@@ -110,9 +111,29 @@ async def test_an_unchanged_issue_follows_the_new_key_of_its_project(harness: At
     jira.rename_project("PROJ", "STEAM")
     await sync_days(harness, account, 1)
     assert {title for _, title, _ in await harness.events(issue_key="STEAM-1")} == {"STEAM-1 Engine"}
-    assert await harness.events(issue_key="PROJ-1") == []
+    assert await harness.events(issue_key="PROJ-1") == await harness.events(issue_key="STEAM-1")
     events = (await harness.feed.list_events(issue_key="STEAM-1")).events
     assert [one.url for one in events] == [f"{harness.site.url}/browse/STEAM-1"] * 2
+
+
+async def test_mentions_of_a_former_key_follow_the_issue(harness: AtlassianHarness) -> None:
+    jira = harness.site.jira
+    issue = jira.create(harness.ada, "Engine")
+    account = await harness.connect()
+    await harness.sync(account)
+    review = FeedEvent(event_id="google:1:e", event_type="event_scheduled", at_ms=0, title="PROJ-1 review")
+    with harness.database.write():
+        harness.runtime.feed().write(Origin("google", "1"), [review])
+    for old, new in (("PROJ", "STEAM"), ("STEAM", "LOCO")):
+        jira.rename_project(old, new)
+        await sync_days(harness, account, 1)
+        thread = [("event_scheduled", "PROJ-1 review", None), ("issue_created", f"{new}-1 Engine", "About Engine")]
+        for key in (f"{new}-1", "PROJ-1"):
+            assert await harness.events(issue_key=key) == thread
+        assert [one.links for one in (await harness.feed.list_events(source="google")).events] == [[f"{new}-1"]]
+    issue.key = "PROJ-1"
+    await sync_days(harness, account, 1)
+    assert len(await harness.events(issue_key="PROJ-1")) == 2
 
 
 async def test_histories_that_an_answer_leaves_out_stay(harness: AtlassianHarness) -> None:

@@ -99,6 +99,16 @@ async def test_an_outage_of_one_api_ends_the_sync_without_advancing_its_cursor(h
     assert len(await harness.event_types()) == 400
 
 
+async def test_an_api_that_refuses_all_issues_ends_the_sync_soon(harness: AtlassianHarness) -> None:
+    for number in range(150):
+        harness.site.jira.create(harness.ada, f"Task {number}")
+    account = await harness.connect()
+    harness.site.fail("/issue/", Response(403, {}), times=1_000_000)
+    await harness.sync(account, ends="failed")
+    assert harness.stored_cursor(account) is None
+    assert len(harness.site.requests) < 200
+
+
 async def test_a_token_that_expires_while_an_issue_is_unreadable_skips_nothing(harness: AtlassianHarness) -> None:
     jira = harness.site.jira
     jira.embedded = 0
@@ -110,7 +120,7 @@ async def test_a_token_that_expires_while_an_issue_is_unreadable_skips_nothing(h
     harness.site.on_request = expire
     account = await harness.connect()
     job = await harness.sync(account, ends="failed")
-    assert (job["error"]["kind"], harness.stored_cursor(account)) == ("needs_reauth", None)
+    assert (job["error"]["kind"], harness.stored_cursor(account)) == ("account_refused", None)
 
 
 @pytest.mark.parametrize("depth", [120, 200])

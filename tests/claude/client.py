@@ -1,6 +1,7 @@
 """A client of a real sidecar process, with the methods of sessions and permission requests."""
 
 import json
+import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -9,6 +10,9 @@ from typing import Any
 
 import anyio
 import pytest
+from anyio.abc import ByteSendStream
+from anyio.streams.buffered import BufferedByteReceiveStream
+from sidecar_protocol.claude.conversations import Conversations
 from sidecar_protocol.claude.permissions import PermissionRequest, Permissions
 from sidecar_protocol.claude.sessions import ClaudeMessage, Sessions, SessionStatus
 
@@ -24,16 +28,20 @@ every_claude = pytest.mark.parametrize("release", [SCRIPTED, NEWEST, OLDEST], in
 """Runs a test with the scripted `claude` and with both releases of the real one."""
 both_releases = pytest.mark.parametrize("release", [NEWEST, OLDEST], indirect=True)
 
+TERMINAL = ("--print", "--input-format=stream-json", "--output-format=stream-json", "--verbose")
+"""Arguments with which `claude` can be used as in a terminal, but from a test."""
+
 FINAL = ("succeeded", "failed", "cancelled", "interrupted")
 
 
 class ClaudeClient:
-    """`sessions` and `permissions` are the methods; `received` are all notifications so far."""
+    """`sessions`, `permissions` and `conversations` are the methods; `received` are all notifications so far."""
 
     def __init__(self, client: SidecarClient) -> None:
         self.client = client
         self.sessions = client.remote(Sessions)
         self.permissions = client.remote(Permissions)
+        self.conversations = client.remote(Conversations)
         self.received: list[Received] = []
 
     async def until(self, is_match: Callable[[Received], object]) -> dict[str, Any]:
@@ -107,6 +115,24 @@ class ClaudeClient:
 
 
 @dataclass(frozen=True)
+class Terminal:
+    """A `claude` that reads prompts until it is left."""
+
+    stdin: ByteSendStream
+    stdout: BufferedByteReceiveStream
+
+    async def say(self, prompt: str) -> str:
+        """Sends a prompt and waits for its result; returns the conversation's id."""
+        message = {"type": "user", "message": {"role": "user", "content": prompt}, "parent_tool_use_id": None}
+        await self.stdin.send(json.dumps(message).encode() + b"\n")
+        while True:
+            line = json.loads(await self.stdout.receive_until(b"\n", 1_000_000))
+            if line["type"] == "result":
+                assert line["is_error"] is False, line
+                return str(line["session_id"])
+
+
+@dataclass(frozen=True)
 class Talk:
     """Sidecars whose `claude` is scripted, or a real one that uses a fake API; `api` is None for the scripted one."""
 
@@ -132,6 +158,24 @@ class Talk:
         """Takes a turn, and returns the model that answered."""
         model: str = (await claude.take_turn(session_id, "Which model?"))["result"]["model"]
         return model
+
+    @asynccontextmanager
+    async def terminal(self, claude_session_id: str | None, cwd: Path) -> AsyncIterator[Terminal]:
+        """A `claude` that is not the sidecar's, and goes on with a conversation or begins one."""
+        resumed = [] if claude_session_id is None else [f"--resume={claude_session_id}"]
+        command = [self.environment["CLAUDE_PATH"], *TERMINAL, *resumed]
+        environment = {"PATH": os.environ["PATH"], **self.environment}
+        async with await anyio.open_process(command, cwd=cwd, env=environment) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            yield Terminal(process.stdin, BufferedByteReceiveStream(process.stdout))
+            await process.stdin.aclose()
+            await process.wait()
+
+    async def say_in_terminal(self, claude_session_id: str | None, prompt: str, cwd: Path) -> str:
+        """Says one thing in a terminal; returns the conversation's id."""
+        async with self.terminal(claude_session_id, cwd) as terminal:
+            return await terminal.say(prompt)
 
     def write_settings(self, **settings: object) -> None:
         """Writes the user's settings of `claude`."""

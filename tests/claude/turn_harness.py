@@ -22,6 +22,7 @@ from sidecar.claude.process.login_shell import LoginShell
 from sidecar.claude.process.orphans import ProcessTable
 from sidecar.claude.process.pool import ProcessPool
 from sidecar.claude.sessions.conversation import ConversationJournal
+from sidecar.claude.sessions.elsewhere import Elsewhere
 from sidecar.claude.sessions.journal import SessionJournal, SessionStore
 from sidecar.claude.sessions.limit_waits import LimitWaits
 from sidecar.claude.sessions.session_settings import NewSession
@@ -102,6 +103,7 @@ class TurnHarness:
             conversations,
             limit_waits,
             self.live,
+            Elsewhere(conversations, launcher.records),
             TurnTimes(**times),
         )
 

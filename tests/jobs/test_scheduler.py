@@ -242,6 +242,27 @@ async def test_a_changed_period_applies_from_now_on_with_the_same_offset(harness
     assert creation_times(harness) == ["08:15"]
 
 
+async def test_a_postponed_schedule_leaves_runs_out_and_continues_on_its_grid(harness: JobsHarness) -> None:
+    harness.scheduler.ensure("s", SimpleJob(name="a"), period_s=15 * 60)
+    assert harness.scheduler.postpone("s", HOUR_S + 60) == "2026-11-23T09:15:00.000Z"
+    await harness.run_pending()
+    assert [params["schedule"]["next_run_at"][11:16] for params in harness.named("jobs.schedule_updated")] == ["09:15"]
+    async with harness.working():
+        for _ in range(2):
+            await harness.pass_time(75 * 60)
+            await finish(harness, "a")
+        assert creation_times(harness)[0] == "09:15"
+        assert harness.scheduler.postpone("s", DAY_S) == "2026-11-24T10:45:00.000Z"
+        assert harness.scheduler.postpone("s", 0) == "2026-11-23T10:45:00.000Z", "undone"
+        harness.scheduler.postpone("s", DAY_S)
+        await harness.pass_time(0)
+        harness.clock.wall_ms -= 40 * DAY_S * 1000
+        await harness.pass_time(0)
+        assert (await schedules(harness))["s"]["next_run_at"] == "2026-10-14T10:45:00.000Z", "the clock was set back"
+    await harness.call("jobs.schedules.update", {"schedule_id": "s", "enabled": False})
+    assert harness.scheduler.postpone("s", HOUR_S) is None
+
+
 async def test_a_disabled_schedule_does_not_run_or_catch_up(harness: JobsHarness) -> None:
     harness.scheduler.ensure("s", SimpleJob(name="a"), period_s=HOUR_S)
     off = await harness.call("jobs.schedules.update", {"schedule_id": "s", "enabled": False})
@@ -302,7 +323,7 @@ async def test_a_schedule_that_does_not_exist_is_not_found(harness: JobsHarness,
     assert (refused.value.code, refused.value.kind) == (4044, "schedule_not_found")
 
 
-@pytest.mark.parametrize("period_s", [0, 59, 366 * DAY_S + 1, 60.0])
+@pytest.mark.parametrize("period_s", [0, 59, 366 * DAY_S + 1, 60.5])
 async def test_an_invalid_period_is_refused(harness: JobsHarness, period_s: float) -> None:
     harness.scheduler.ensure("s", SimpleJob(name="a"), period_s=HOUR_S)
     before = await schedules(harness)

@@ -5,6 +5,7 @@ small        a result may have 2,000 bytes
 impatient    a client that leaves 1 MiB unread for half a second has hung
 late         the parent is watched only after it has died; until then the data folder has a file `waiting`
 full         the database may grow by 60 pages, then the disk is full
+patient      what stdin has left behind at its end is served for a minute: this machine may be busy
 stepped      the wall clock is ahead by the milliseconds in the data folder's file `clock`, read at each look at it
 """
 
@@ -85,6 +86,11 @@ def late() -> None:
     setattr(sidecar.app, "watch_parent", watch_late)  # noqa: B010 - mypy: not exported
 
 
+def patient() -> None:
+    for name in ("DRAIN_S", "BACKLOG_S"):
+        setattr(sidecar.app, name, 60.0)
+
+
 def stepped() -> None:
     step = Path(os.environ["APP_DATA_DIR"], "clock")
     real_ms = SystemClock.now_ms
@@ -106,6 +112,7 @@ MODIFICATIONS: Final = {
     "impatient": impatient,
     "full": full,
     "late": late,
+    "patient": patient,
     "stepped": stepped,
 }
 

@@ -33,7 +33,7 @@ def everything(client: RawClient) -> list[Message]:
 
 
 def test_g1_notifications_keep_their_order_though_responses_overtake_them(raw_client: StartRawClient) -> None:
-    with raw_client(command=MODIFIED_SIDECAR) as client:
+    with raw_client("patient", command=MODIFIED_SIDECAR) as client:
         client.initialize()
         client.send(b"".join(line("jobs.create", number, type="test.echo") for number in range(300)))
         told = seqs(everything(client))
@@ -42,7 +42,7 @@ def test_g1_notifications_keep_their_order_though_responses_overtake_them(raw_cl
 
 
 def test_g2_no_event_names_a_new_job_before_the_response_that_created_it(raw_client: StartRawClient) -> None:
-    with raw_client(command=MODIFIED_SIDECAR) as client:
+    with raw_client("patient", command=MODIFIED_SIDECAR) as client:
         client.initialize()
         create = json.loads(line("jobs.create", "in a batch", type="test.echo"))
         slow = json.loads(line("system.diagnostics", "slow"))
@@ -94,7 +94,7 @@ def test_g4_seq_increases_across_restarts_and_a_new_database_has_a_new_epoch(raw
 def test_g5_each_request_has_one_response_even_if_it_is_cancelled_or_stdin_ends(
     raw_client: StartRawClient,
 ) -> None:
-    with raw_client() as client:
+    with raw_client("patient", command=MODIFIED_SIDECAR) as client:
         client.initialize()
         lines = [
             line("system.diagnostics", f"slow {number}")

@@ -108,7 +108,7 @@ def test_the_end_of_stdin_during_a_burst_loses_no_response(
     raw_client: StartRawClient, tmp_path: Path, pipes: bool
 ) -> None:
     lines, expected = burst(1_000, seed=7)
-    with raw_client(command=MODIFIED_SIDECAR, pipes=pipes, CLAUDE_PATH=hanging(tmp_path)) as client:
+    with raw_client("patient", command=MODIFIED_SIDECAR, pipes=pipes, CLAUDE_PATH=hanging(tmp_path)) as client:
         client.initialize()
         client.send(b"\n".join([*lines, line("system.health", "cut")[:-9]]))
         client.close_stdin()
@@ -120,7 +120,7 @@ def test_the_end_of_stdin_during_a_burst_loses_no_response(
 
 
 def test_large_responses_queued_at_the_end_of_stdin_are_all_written(raw_client: StartRawClient) -> None:
-    with raw_client() as client:
+    with raw_client("patient", command=MODIFIED_SIDECAR) as client:
         client.initialize()
         # 15 MB; the document grows with the contract, while the time to write it at the end does not.
         client.send(b"".join(line("rpc.discover", number) for number in range(64)))

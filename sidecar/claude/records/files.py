@@ -14,6 +14,11 @@ ID: Final = re.compile(r"[0-9a-fA-F-]{1,64}")
 """Ids of conversations are UUIDs; nothing else is looked for in the file system."""
 
 
+def is_id(name: str) -> bool:
+    """Returns whether a name can be the id of a conversation; other files in these folders are not records."""
+    return ID.fullmatch(name) is not None
+
+
 def folder_name(cwd: Path) -> str:
     """Returns the name of the folder for a working directory, unless it is long."""
     return re.sub(r"[^a-zA-Z0-9]", "-", os.path.realpath(cwd))
@@ -27,7 +32,7 @@ class RecordFiles:
 
     def find(self, claude_session_id: str) -> Path | None:
         """Returns the file of a conversation; None if there is none."""
-        if ID.fullmatch(claude_session_id) is None:
+        if not is_id(claude_session_id):
             return None
         return next(self.config_dir.glob(f"projects/*/{claude_session_id}.jsonl"), None)
 

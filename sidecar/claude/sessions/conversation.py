@@ -3,17 +3,20 @@
 The CLI changes the conversation of a process (`/clear`), and deletes its records after `cleanupPeriodDays`.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from pydantic_core import to_json
 from sidecar_protocol.claude.sessions import MessageKind, Session
 from sidecar_protocol.contract import Encoded
 from sidecar_protocol.errors import InvalidParams
 
-from sidecar.claude.sessions.handover import Handover, hand_over
+from sidecar.claude.records.reading import Entry
+from sidecar.claude.sessions.handover import ELSEWHERE, MAX_MESSAGES, Handover, hand_over
 from sidecar.claude.sessions.journal import NOT_STORED, SessionJournal
 from sidecar.claude.sessions.messages import NewMessage
-from sidecar.claude.sessions.session_settings import SessionUpdate
+from sidecar.claude.sessions.session_settings import NewSession, SessionUpdate
 from sidecar.runtime import Runtime
 
 CLEARED: Final = "The conversation was cleared: Claude no longer knows the messages above."
@@ -117,7 +120,7 @@ class ConversationJournal:
     def clear(self, session_id: str, job_id: str, raw: str) -> None:
         """Leaves the conversation for a new one that knows none of the messages so far."""
         with self._database.write_or_log(NOT_STORED):
-            self.begin_anew(session_id)
+            self._leave(session_id, Place(None, None))
             seq = self._sessions.add_message(session_id, job_id, NewMessage(MessageKind.CLEARED, CLEARED, raw=raw))
             if seq is not None:
                 self._record(session_id, seq, Place(None, None))
@@ -125,13 +128,24 @@ class ConversationJournal:
     def begin_anew(self, session_id: str) -> None:
         """Leaves the conversation, for example if the CLI has no record of it: the next process begins a new one."""
         with self._database.write_or_log(NOT_STORED):
-            self._sessions.assign(session_id, "claude_session_id = NULL", "has_process = 1")
-            self._set_fork(session_id, Place(None, None))
+            self._leave(session_id, Place(None, None), "has_process = 1")
 
-    def hand_over(self, session_id: str, job_id: str) -> Handover | None:
-        """Returns the earlier messages for a new conversation; None if Claude has said nothing yet."""
-        after = self._cleared_before(session_id, self._sessions.store.last_position(session_id))
-        return hand_over(*self._sessions.store.said_before(session_id, job_id, after))
+    def branch_off(self, session_id: str, claude_session_id: str, claude_uuid: str) -> None:
+        """Lets the next process begin a copy of a conversation up to a record; messages after it are handed over."""
+        with self._database.write():
+            self._leave(session_id, Place(claude_session_id, claude_uuid))
+
+    def hand_over(self, session_id: str, job_id: str, start: Conversation) -> Handover | None:
+        """Returns the messages before a turn's that its new process will not know; None if Claude said none of them."""
+        store = self._sessions.store
+        if start.resumed is None:
+            after = self._cleared_before(session_id, store.last_position(session_id))
+            return hand_over(*store.said_before(session_id, job_id, after, MAX_MESSAGES))
+        if start.resume_at is None:
+            return None
+        sql = "SELECT max(seq) FROM claude_records WHERE session_id = ? AND claude_uuid = ?"
+        after = self._database.value(sql, (session_id, start.resume_at)) or 0
+        return hand_over(*store.said_before(session_id, job_id, after, MAX_MESSAGES), ELSEWHERE)
 
     def enter_worktree(self, session_id: str, cwd: str) -> None:
         """Stores the folder of the git worktree that the CLI has created."""
@@ -142,6 +156,46 @@ class ConversationJournal:
         """Stores a model that the CLI has changed to."""
         with self._database.write_or_log(NOT_STORED):
             self._sessions.update(session_id, SessionUpdate(model=model))
+
+    def record_position(self, session_id: str) -> tuple[str | None, int]:
+        """Returns the conversation's id, and the size of its record up to which its messages are stored."""
+        sql = "SELECT record_bytes FROM claude_conversations WHERE session_id = ?"
+        size: int | None = self._database.value(sql, (session_id,))
+        return self._sessions.store.process_start(session_id).claude_session_id, size or 0
+
+    def known(self, session_id: str, claude_uuids: Iterable[str]) -> set[str]:
+        """Returns those of these records whose messages are stored."""
+        sql = """
+            SELECT claude_uuid FROM claude_records
+            WHERE session_id = ? AND claude_uuid IN (SELECT value FROM json_each(?))
+            """
+        return set(self._database.values(sql, (session_id, to_json([*claude_uuids]).decode())))
+
+    def last_record(self, session_id: str) -> str | None:
+        """Returns the id of the record of the last message that has one."""
+        return self._place(session_id, self._sessions.store.last_position(session_id)).claude_uuid
+
+    def take_in(self, session_id: str, entries: Iterable[Entry], *, notice: str | None, size: int | None) -> None:
+        """Adds messages from the CLI's record, after a notice; `size` is the size up to which it was read."""
+        with self._database.write():
+            if notice is not None:
+                self._sessions.add_message(session_id, None, NewMessage(MessageKind.NOTICE, notice))
+            for entry in entries:
+                for message in entry.messages:
+                    self.add_message(session_id, None, message, entry.uuid)
+            if size is not None:
+                self._database.execute(
+                    "INSERT INTO claude_conversations (session_id, record_bytes) VALUES (?, ?)"
+                    " ON CONFLICT (session_id) DO UPDATE SET record_bytes = excluded.record_bytes",
+                    (session_id, size),
+                )
+
+    def adopt(self, new: NewSession, claude_session_id: str) -> str:
+        """Creates a session that goes on with a conversation; returns its id."""
+        with self._database.write():
+            session_id = self._sessions.create(new).load().session_id
+            self.follow(session_id, claude_session_id)
+        return session_id
 
     def _position(self, session_id: str, message_id: str | None) -> int:
         """Returns the position of a message, by default of the last one."""
@@ -159,7 +213,7 @@ class ConversationJournal:
             """
             SELECT claude_session_id, claude_uuid FROM claude_records
             WHERE session_id = ? AND seq <= ? AND (claude_session_id IS NOT NULL OR claude_uuid IS NULL)
-            ORDER BY seq DESC LIMIT 1
+            ORDER BY seq DESC, rowid DESC LIMIT 1
             """,
             (session_id, last),
         )
@@ -170,6 +224,11 @@ class ConversationJournal:
         sql = "SELECT max(seq) FROM claude_records WHERE session_id = ? AND seq <= ? AND claude_uuid IS NULL"
         return self._database.value(sql, (session_id, last)) or 0
 
+    def _leave(self, session_id: str, fork: Place, *more: str) -> None:
+        """Leaves the conversation; the next process begins a new one, or a copy of another up to a record."""
+        self._sessions.assign(session_id, "claude_session_id = NULL", *more)
+        self._set_fork(session_id, fork)
+
     def _set_fork(self, session_id: str, place: Place) -> None:
         self._database.execute(
             "INSERT OR REPLACE INTO claude_conversations (session_id, fork_claude_session_id, fork_claude_uuid)"
@@ -179,7 +238,6 @@ class ConversationJournal:
 
     def _record(self, session_id: str, seq: int, place: Place) -> None:
         self._database.execute(
-            "INSERT OR REPLACE INTO claude_records (session_id, seq, claude_session_id, claude_uuid)"
-            " VALUES (?, ?, ?, ?)",
+            "INSERT INTO claude_records (session_id, seq, claude_session_id, claude_uuid) VALUES (?, ?, ?, ?)",
             (session_id, seq, place.claude_session_id, place.claude_uuid),
         )

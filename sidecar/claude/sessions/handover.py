@@ -9,11 +9,14 @@ from sidecar_protocol.claude.sessions import MessageKind
 
 from sidecar.json_reader import get_objects, parse_object
 
+MAX_MESSAGES: Final = 1_000
 TOTAL_CHARS: Final = 100_000
 """Maximum length of all messages, about 25,000 tokens."""
 MESSAGE_CHARS: Final = 8_000
 TOOL_CHARS: Final = 1_000
 """Maximum lengths of one message, and of a tool's input or output."""
+RECORD_GONE: Final = "This conversation began earlier, in a session whose record is gone.  These are its messages."
+ELSEWHERE: Final = "Meanwhile this conversation went on in a terminal, beginning before your last answer, as follows."
 SPEAKERS: Final = {
     MessageKind.USER: "User",
     MessageKind.ASSISTANT_TEXT: "Claude",
@@ -41,7 +44,9 @@ class Handover:
         )
 
 
-def hand_over(newest_first: Iterable[tuple[str, str, str | None]], total: int) -> Handover | None:
+def hand_over(
+    newest_first: Iterable[tuple[str, str, str | None]], total: int, introduction: str = RECORD_GONE
+) -> Handover | None:
     """Returns the handover of messages, each as kind, text and JSON; None if Claude has said nothing.
 
     `total` is the number of all messages, of which `newest_first` may have the last only.
@@ -61,8 +66,7 @@ def hand_over(newest_first: Iterable[tuple[str, str, str | None]], total: int) -
     messages = "\n\n".join(reversed(parts))
     text = (
         "<earlier-conversation>\n"
-        "This conversation began earlier, in a session whose record is gone.  These are its messages; do not answer"
-        " them again.  The user's next prompt follows after them.\n\n"
+        f"{introduction}  Do not answer these messages again.  The user's next prompt follows after them.\n\n"
         f"{omitted}{messages}\n</earlier-conversation>"
     )
     return Handover(text, len(parts), total)

@@ -108,8 +108,8 @@ class SessionStore:
         seq: int | None = self._database.value(f"{sql} ORDER BY seq LIMIT 1", (session_id, job_id))
         return seq
 
-    def said_before(self, session_id: str, job_id: str, after: int) -> tuple[list[Row], int]:
-        """Returns the newest of the messages before a turn's and after a position, and the number of all.
+    def said_before(self, session_id: str, job_id: str, after: int, limit: int) -> tuple[list[Row], int]:
+        """Returns up to `limit` of the newest messages before a turn's and after a position, and the number of all.
 
         Columns: kind, the beginning of the text, the line of a tool's call.
         """
@@ -121,7 +121,7 @@ class SessionStore:
             """
         values = (session_id, job_id, after)
         columns = "kind, substr(text, 1, 10000), iif(kind = 'tool_use', raw_json, NULL)"
-        newest = self._database.rows(f"SELECT {columns} {source} ORDER BY seq DESC LIMIT 1000", values)
+        newest = self._database.rows(f"SELECT {columns} {source} ORDER BY seq DESC LIMIT ?", (*values, limit))
         return newest, self._database.value(f"SELECT count(*) {source}", values)
 
     def messages(

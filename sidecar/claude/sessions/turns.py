@@ -19,6 +19,7 @@ from sidecar.claude.process.pool import ProcessPool
 from sidecar.claude.process.work import LiveTask
 from sidecar.claude.reporting import SILENCE_S, FeedEntry, ProgressReporter, timeout_failure
 from sidecar.claude.sessions.conversation import ConversationJournal
+from sidecar.claude.sessions.elsewhere import Elsewhere
 from sidecar.claude.sessions.following import Follower
 from sidecar.claude.sessions.journal import SessionJournal
 from sidecar.claude.sessions.limit_waits import LimitWaits
@@ -58,11 +59,14 @@ class TurnHandler:
     conversations: ConversationJournal
     limit_waits: LimitWaits
     live: LiveJobs
+    elsewhere: Elsewhere
     times: TurnTimes = NORMAL_TIMES
 
     async def run(self, job: TakeTurn, context: JobContext) -> ClaudeTurnResult:
         """Raises `JobFailed` with the kinds of a run, `session_not_found` and `permission_unanswered`."""
         self.permissions.cancel_all(job.session_id, CONTINUED)
+        if await self.elsewhere.take_in(job.session_id):
+            self.pool.drop(job.session_id)  # the kept process does not know it
         has_prompt = context.snoozed_for_s > 0 or context.attempt > 1
         session = self.sessions.begin_turn(job.session_id, context.job_id, job.prompt, has_prompt=has_prompt)
         if session is None:
@@ -162,10 +166,11 @@ class TurnHandler:
         conversation = self.conversations.current(session.session_id)
         turn.follower.needs_worktree = conversation.worktree is not None
         turn.has_new_conversation = conversation.resumed is None
-        handover = self.conversations.hand_over(session.session_id, job_id) if turn.has_new_conversation else None
-        if handover is not None:
+        if (handover := self.conversations.hand_over(session.session_id, job_id, conversation)) is not None:
             turn.handover = handover.text
-            self.sessions.add_message(session.session_id, job_id, NewMessage(MessageKind.NOTICE, handover.notice))
+            if turn.has_new_conversation:
+                notice = NewMessage(MessageKind.NOTICE, handover.notice)
+                self.sessions.add_message(session.session_id, job_id, notice)
         model = settings.model
         if model is None and conversation.is_model_reset:
             model = await self.launcher.default_model(settings.cwd)

@@ -207,6 +207,14 @@ async def test_a_model_that_was_chosen_by_a_prompt_stays_after_a_restart(talk: T
         assert "haiku" in await talk.model(claude, session_id)
 
 
+async def test_a_worktree_needs_a_repository(talk: Talk, tmp_path: Path) -> None:
+    async with talk.connected() as claude:
+        session = await claude.sessions.create(cwd=str(tmp_path), worktree=True)
+        job = await claude.take_turn(session.session_id, "hi")
+        assert job["error"]["kind"] == "worktree_refused"
+        assert "repository" in job["error"]["hint"]
+
+
 async def test_a_session_in_a_worktree_works_there_from_its_first_turn_on(talk: Talk, tmp_path: Path) -> None:
     repository = tmp_path / "project"
     repository.mkdir()
