@@ -31,10 +31,12 @@ from sidecar.paths import make_private_dir, schema_dir
 from sidecar.randomness import Randomness
 from sidecar.runtime import Runtime
 from sidecar.settings import Settings, process_settings
-from sidecar.storage.database import Database, DatabaseLocked, LockFile, check_sqlite
+from sidecar.storage.database import Database, check_sqlite
 from sidecar.storage.identity import lost_backup
 from sidecar.storage.inspection import DatabaseNewer, DatabaseUnusable, start_problem
-from sidecar.storage.migrations import InstallationDamaged, migration_files, open_database
+from sidecar.storage.lock_file import DatabaseLocked, LockFile
+from sidecar.storage.migrations import InstallationDamaged, check_installation, open_database
+from sidecar.storage.presence import PresenceWatch
 from sidecar.storage.secrets import Vault
 from sidecar.storage.unit_of_work import UnitOfWork
 from sidecar.wire.dispatch import Dispatcher, Responses, Routes
@@ -104,7 +106,8 @@ class App:
         self._wire_out = WireOut(self._connection, self._writer)
         self._responses = Responses(self._connection, self._writer.queue_response, self._database, commit, self._new_id)
         # The one late binding: what is called after a commit needs the database, which requests the commits.
-        self._unit_of_work.connect(self._database, self._responses, self._outbox, self._wire_out, *recording)
+        presence = PresenceWatch(self._database, later, lambda: self.end(exit_codes.IO))
+        self._unit_of_work.connect(self._database, self._responses, self._outbox, self._wire_out, *recording, presence)
         self._jobs = JobsFeature(self._database, self._outbox, self._clock, self._new_id, job_types)
         self._runtime = self._make_runtime()
         self._features = Features(self._runtime, self._jobs, event_log)
@@ -124,7 +127,10 @@ class App:
         lock = LockFile(path.resolve())
         randomness = Randomness(self._settings.seed).bytes_for("facts of a new database")
         connection = open_database(path, schema_dir(), self._clock.now_ms(), randomness)
-        return lock, Database(connection, path.resolve(), self._unit_of_work.request_commit)
+        begin = self._unit_of_work.request_commit
+        log_of_writes = Path(f"{path.resolve()}-wal")
+        watched = [file for file in (path, lock.path, log_of_writes) if file.exists()]
+        return lock, Database(connection, path.resolve(), begin, watched=watched)
 
     def _record(self) -> "Recorder | None":
         if self._settings.record is None:
@@ -321,7 +327,7 @@ def serve(wire: tuple[int, int], parent: int, on_loaded: Callable[[], None], opt
         check_sqlite()
         settings = process_settings(**options)
         data_dir = settings.data_dir
-        migration_files(schema_dir())  # before the data folder is touched
+        check_installation(schema_dir())  # before the data folder is touched
         return _serve(settings, wire, parent, on_loaded)
     except OSError as error:
         problem, code = start_problem(error, data_dir), exit_codes.IO

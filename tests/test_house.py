@@ -57,7 +57,7 @@ LATE_IMPORTS = {
     # Electron always sets APP_DATA_DIR.
     "sidecar.settings": {"platformdirs"},
     # Modules of one platform.
-    "sidecar.storage.database": {"msvcrt", "fcntl"},
+    "sidecar.storage.lock_file": {"msvcrt", "fcntl"},
     "sidecar.wire.descriptors": {"msvcrt"},
     "sidecar.wire.host_watch": {"ctypes"},
     # The extra `bundle`, which an installed sidecar does not have.

@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "4f8475c978b0e6a0";
+export const SCHEMA_HASH = "ba118bc9bb33072c";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -1760,16 +1760,18 @@ export interface OutboxStatus {
   lagged: boolean;
 }
 
-/** Information for a bug report, without secrets. */
+/** Information for a bug report, without secrets.  A part that could not be collected is null. */
 export interface Diagnostics {
   version: string;
   python: string;
   platform: string;
-  status: Status;
+  /** Why parts are missing, one sentence each. */
+  problems: string[];
+  status: Status | null;
   health: Health;
   /** `ok`, or the problems that SQLite's quick check found. */
   integrity: string;
-  claude: ClaudeInstallation;
+  claude: ClaudeInstallation | null;
   settings: Record<string, unknown>;
   /** The last lines of the log, oldest first. */
   log_tail: string[];

@@ -5,6 +5,7 @@ future was set by a wrong clock and counts as the oldest.
 """
 
 import contextlib
+import logging
 import os
 import re
 import sqlite3
@@ -17,6 +18,8 @@ from typing import Final
 from sidecar.clock import iso
 from sidecar.paths import make_private_dir, publish
 from sidecar.storage.identity import Rows, epochs, lost_backup, rows_of, set_mark
+
+log = logging.getLogger(__name__)
 
 FOLDER: Final = "backups"
 BACKUPS_KEPT: Final = 3
@@ -83,7 +86,10 @@ class Backups:
             if one.path != written and one.is_ours and (one.before is None) == (made.before is None)
         ]
         for one in [one for one in older if epochs_of(one.path) & live][keep - 1 :]:
-            one.path.unlink(missing_ok=True)
+            try:
+                one.path.unlink(missing_ok=True)
+            except OSError as error:  # open in another program, on Windows
+                log.warning("the old backup %s could not be deleted: %s", one.path, error)
 
 
 def backup_of(path: Path, stem: str) -> Backup:

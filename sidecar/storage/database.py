@@ -1,11 +1,8 @@
 """The SQLite connection: opens the database, and groups the writes of one event-loop iteration into a transaction."""
 
-import contextlib
-import errno
 import logging
 import os
 import sqlite3
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
@@ -14,9 +11,9 @@ from typing import Any, Final, TypeVar
 
 from pydantic_core import from_json
 from sidecar_protocol.contract import Encoded, Model
-from sidecar_protocol.errors import Storage
 
 from sidecar.paths import make_private_dir
+from sidecar.storage.failures import is_damage
 from sidecar.text import folded
 
 log = logging.getLogger(__name__)
@@ -30,9 +27,6 @@ PAGE_BYTES: Final = 4 * 1024 * 1024
 
 SQLITE_NEEDED: Final = (3, 37)
 """STRICT tables came with it; pyproject.toml and README.md name it too."""
-HELD: Final = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK)
-"""The errors of a lock that another process has: flock with the first two, Windows with the last two."""
-
 M = TypeVar("M", bound=Model)
 Row = Any
 """A tuple of the statement's columns."""
@@ -52,65 +46,10 @@ def check_sqlite() -> None:
         )
 
 
-class DatabaseLocked(Exception):
-    """Another process has the database open; `pid` is its id, None if it is not a sidecar or could not be read."""
+class DatabaseMoved(sqlite3.OperationalError):
+    """The database is no longer at its path, so that what is written could not be found again."""
 
-    def __init__(self, message: str, pid: str | None = None) -> None:
-        super().__init__(message)
-        self.pid = pid
-
-
-class LocksUnsupported(OSError):
-    """The file system has no locks, so that a second process could not be kept out."""
-
-
-class LockFile:
-    """An operating system lock on a separate file, released when the process ends in any way.
-
-    The database file itself must not be locked: closing a descriptor of it would release SQLite's own locks.
-    Raises `DatabaseLocked` if another process has the lock, `LocksUnsupported`, another `OSError` if the file cannot be
-    created.
-    """
-
-    def __init__(self, database: Path) -> None:
-        """`database` is the real path of the database: two links to it must not be two locks."""
-        self.path = database.with_name(database.name + ".lock")
-        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            self._lock()
-        except OSError as error:
-            pid = os.read(self._file, 32).decode("ascii", "replace").strip()
-            os.close(self._file)
-            if error.errno not in HELD:
-                raise LocksUnsupported(
-                    f"the file system of {self.path.parent} has no locks ({error.strerror}), which keep a second "
-                    "sidecar out. Choose a folder on a local disk with APP_DATA_DIR"
-                ) from error
-            message = f"another sidecar (process {pid or 'unknown'}) is using this database"
-            raise DatabaseLocked(message, pid or "unknown") from None
-        with contextlib.suppress(OSError):  # a full disk: the number only helps people
-            os.ftruncate(self._file, 0)
-            os.write(self._file, str(os.getpid()).encode())
-
-    if sys.platform == "win32":
-
-        def _lock(self) -> None:
-            import msvcrt  # noqa: PLC0415 - exists on Windows only, where it has not been tested
-
-            os.lseek(self._file, 1_000, os.SEEK_SET)  # a byte beyond the pid, so that the pid stays readable
-            msvcrt.locking(self._file, msvcrt.LK_NBLCK, 1)
-            os.lseek(self._file, 0, os.SEEK_SET)
-
-    else:
-
-        def _lock(self) -> None:
-            import fcntl  # noqa: PLC0415 - does not exist on Windows
-
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-    def close(self) -> None:
-        """Releases the lock."""
-        os.close(self._file)
+    sqlite_errorname = "SQLITE_READONLY_DBMOVED"
 
 
 def open_connection(path: Path) -> sqlite3.Connection:
@@ -154,14 +93,29 @@ def add_text_functions(connection: sqlite3.Connection) -> None:
     connection.create_function("has_terms", -1, has_terms, deterministic=True)
 
 
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Returns what distinguishes a file from another of the same name; None if there is none."""
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return found.st_dev, found.st_ino
+
+
 class Database:
     """The connection, and the transaction that the writes of a loop iteration share.
 
     `on_begin` is called when such a transaction begins; it must schedule a call of `commit`.
     """
 
-    def __init__(self, connection: sqlite3.Connection, path: Path, on_begin: Callable[[], None]) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, path: Path, on_begin: Callable[[], None], *, watched: Sequence[Path] = ()
+    ) -> None:
+        """`watched` are the files that must stay where they are: commits are refused once one does not."""
         self.path = path
+        self.fault: str | None = None
+        """The first damage that a statement has met; None if there was none."""
+        self._watched = {file: _identity(file) for file in watched}
         self._connection = connection
         self._on_begin = on_begin
         self._depth = 0
@@ -173,12 +127,38 @@ class Database:
     def in_transaction(self) -> bool:
         return self._connection.in_transaction
 
+    def moved(self) -> str | None:
+        """Returns which file of the database is no longer where it was opened; None if all are."""
+        for path, opened in self._watched.items():
+            if _identity(path) != opened:
+                return f"{path} was moved, deleted or replaced while the sidecar was running"
+        return None
+
+    def damage(self) -> str | None:
+        """Returns what is known to be damaged; looks at the beginning of each table."""
+        tables = self.rows("SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage > 0")
+        for (table,) in tables if self.fault is None else ():
+            self.rows(f'SELECT 1 FROM "{table}" NOT INDEXED LIMIT 1')
+        return self.fault
+
+    def _note(self, error: sqlite3.Error) -> None:
+        if self.fault is None and is_damage(error):
+            self.fault = str(error)
+
     def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
-        return self._connection.execute(sql, parameters).fetchall()
+        try:
+            return self._connection.execute(sql, parameters).fetchall()
+        except sqlite3.DatabaseError as error:
+            self._note(error)
+            raise
 
     def row(self, sql: str, parameters: Parameters = ()) -> Row | None:
         """Returns the first row of a query or of a RETURNING clause, or None if there is none."""
-        first: Row | None = self._connection.execute(sql, parameters).fetchone()
+        try:
+            first: Row | None = self._connection.execute(sql, parameters).fetchone()
+        except sqlite3.DatabaseError as error:
+            self._note(error)
+            raise
         return first
 
     def value(self, sql: str, parameters: Parameters = ()) -> Any:
@@ -206,18 +186,26 @@ class Database:
         """
         taken: list[Row] = []
         size = 0
-        cursor = self._connection.execute(sql, parameters)
-        for row in cursor:
-            if len(taken) == limit or (taken and size + len(row[0]) > PAGE_BYTES):
-                cursor.close()
-                return taken, True
-            taken.append(row)
-            size += len(row[0])
+        try:
+            cursor = self._connection.execute(sql, parameters)
+            for row in cursor:
+                if len(taken) == limit or (taken and size + len(row[0]) > PAGE_BYTES):
+                    cursor.close()
+                    return taken, True
+                taken.append(row)
+                size += len(row[0])
+        except sqlite3.DatabaseError as error:
+            self._note(error)
+            raise
         return taken, False
 
     def execute(self, sql: str, parameters: Parameters = ()) -> int:
         """Runs a statement that writes, within a `write` block; returns the rowid of the last inserted row."""
-        return self._connection.execute(sql, parameters).lastrowid or 0
+        try:
+            return self._connection.execute(sql, parameters).lastrowid or 0
+        except sqlite3.DatabaseError as error:
+            self._note(error)
+            raise
 
     def write(self) -> AbstractContextManager[None]:
         """Returns a context manager for writes that are made completely or not at all.
@@ -295,8 +283,11 @@ class Database:
             if error is not None:
                 raise error
             if self._connection.in_transaction:
+                if self._watched and (problem := self.moved()) is not None:
+                    raise DatabaseMoved(problem)
                 self._connection.execute("COMMIT")
-        except sqlite3.Error:
+        except sqlite3.Error as failure:
+            self._note(failure)
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             raise
@@ -327,43 +318,9 @@ class Database:
         self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
     def close(self) -> None:
-        """Closes the connection; SQLite copies the write-ahead log into the file and deletes it."""
-        self._connection.close()
+        """Closes the connection; SQLite copies the write-ahead log into the file and deletes it.
 
-
-RESTORE_HINT: Final = "Run `sidecar restore`, which lists the backups, or call system.backups.restore."
-CORRUPT: Final = "db_corrupt"
-FAILURES: Final = (
-    ("SQLITE_FULL", "disk_full", "Free some disk space. No acknowledged change is lost."),
-    ("SQLITE_IOERR_SHMSIZE", "disk_full", "Free some disk space. No acknowledged change is lost."),
-    ("SQLITE_IOERR", "disk_error", "Check the disk that holds the data folder, its free space and your quota."),
-    ("SQLITE_BUSY", "db_busy", "Another program has locked the database: close that program, or try again."),
-    ("SQLITE_READONLY", "db_readonly", "Make the data folder and the database file writable."),
-    ("SQLITE_CORRUPT", CORRUPT, RESTORE_HINT),
-    ("SQLITE_NOTADB", CORRUPT, RESTORE_HINT),
-    ("ENOSPC", "disk_full", "Free some disk space. No acknowledged change is lost."),
-    ("EDQUOT", "disk_full", "Free some disk space: your quota is used up. No acknowledged change is lost."),
-    ("EIO", "disk_error", "Check the disk that holds the data folder."),
-    ("EROFS", "db_readonly", "Make the data folder writable."),
-    ("EACCES", "db_readonly", "Make the data folder writable."),
-    ("EPERM", "db_readonly", "Make the data folder writable."),
-)
-"""The beginning of an error's name, its reason, and what the user can do."""
-
-
-def is_damage(error: sqlite3.Error) -> bool:
-    """Returns whether an error says that the file is damaged: a part of it may be readable nevertheless."""
-    return (getattr(error, "sqlite_errorname", "") or "").startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
-
-
-def storage_error(error: sqlite3.Error | OSError) -> Storage:
-    """Returns the error for the client: why a file of the data folder could not be read or written."""
-    if isinstance(error, OSError):
-        source, name = "errno", errno.errorcode.get(error.errno or 0, "")
-    else:
-        source, name = "sqlite", getattr(error, "sqlite_errorname", "") or ""
-    for prefix, reason, hint in FAILURES:
-        if name.startswith(prefix):
-            retryable = None if reason != CORRUPT else False
-            return Storage(hint=hint, retryable=retryable, details=[{"reason": reason, source: name}])
-    return Storage(details=[{"reason": "db_error", source: name}])
+        The log stays if the database was moved: SQLite deletes it by its name, which may be another database's now.
+        """
+        if self.moved() is None:
+            self._connection.close()

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Final
 
 from sidecar.storage.backups import backups_of, read_only
-from sidecar.storage.database import DatabaseLocked
 from sidecar.storage.identity import MAGIC, Rows, rows_of
+from sidecar.storage.lock_file import DatabaseLocked
 
 MIGRATION_SET: Final = "sidecar"
 MIGRATIONS_TABLE: Final = "schema_migrations"
@@ -71,6 +71,8 @@ def inspect(path: Path, known: Collection[str], now_ms: int) -> Contents:
     """
     if not path.exists() or path.stat().st_size == 0:
         return Contents(has_tables=False)
+    if not has_magic(path):  # SQLite would take the beginning from a write-ahead log that is left beside the file
+        raise unusable(path, sqlite3.DatabaseError("file is not a database"), now_ms)
     try:
         with contextlib.closing(read_only(path)) as connection:
             contents = read_contents(connection)
@@ -125,7 +127,7 @@ def unusable(path: Path, error: sqlite3.Error, now_ms: int) -> DatabaseUnusable 
     name = getattr(error, "sqlite_errorname", None) or ""
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return DatabaseLocked(f"another program has locked {path}: close it, and start again")
-    if name.startswith(("SQLITE_IOERR_SHMMAP", "SQLITE_IOERR_SHMOPEN", "SQLITE_IOERR_SHMLOCK")):
+    if name.startswith(("SQLITE_IOERR_SHMMAP", "SQLITE_IOERR_SHMLOCK")):
         return DatabaseUnusable(
             f"the file system of {path.parent} cannot share memory between programs, which SQLite needs ({name})",
             "Choose a folder on a local disk with APP_DATA_DIR",
@@ -134,7 +136,7 @@ def unusable(path: Path, error: sqlite3.Error, now_ms: int) -> DatabaseUnusable 
         name.startswith(("SQLITE_IOERR", "SQLITE_CANTOPEN")) and is_full(path.parent)
     ):
         return DatabaseUnusable(disk_full(path.parent))
-    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) or not has_magic(path):
         return DatabaseUnusable(f"{path} {damage(path)} ({error})", advice(path, now_ms))
     if name.startswith("SQLITE_CANTOPEN"):
         return DatabaseUnusable(f"{path} cannot be opened ({error})", "Make the folder and the files in it writable")
@@ -143,12 +145,21 @@ def unusable(path: Path, error: sqlite3.Error, now_ms: int) -> DatabaseUnusable 
     return DatabaseUnusable(f"{path} cannot be opened ({error})")
 
 
+def has_magic(path: Path) -> bool:
+    """Whether a file begins as a SQLite database, as far as it goes."""
+    if not path.is_file():
+        return True
+    with path.open("rb") as file:
+        header = file.read(len(MAGIC))
+    return header == MAGIC[: len(header)]
+
+
 def damage(path: Path) -> str:
     """Returns what is wrong with a file that SQLite cannot read, as it can be read off its beginning and its size."""
     with path.open("rb") as file:
         header = file.read(HEADER_BYTES)
     size = path.stat().st_size
-    if not header.startswith(MAGIC[: len(header)]):
+    if not has_magic(path):
         return "is not a SQLite database: it is a file of another program, or its beginning is damaged"
     if len(header) < HEADER_BYTES:
         return f"is cut: {size} bytes are left"

@@ -41,6 +41,13 @@ def migration_files(directory: Path) -> dict[str, str]:
     return files
 
 
+def check_installation(directory: Path) -> None:
+    """Raises `InstallationDamaged` if files are missing that a start needs."""
+    migration_files(directory)
+    if not (contract := directory / "openrpc.json").is_file():
+        raise InstallationDamaged(f"the program's files are missing: there is no {contract}. {REINSTALL}")
+
+
 def open_database(
     path: Path, directory: Path, now_ms: int, randomness: Callable[[int], bytes] = os.urandom
 ) -> sqlite3.Connection:
@@ -116,6 +123,8 @@ def migrate(connection: sqlite3.Connection, known: dict[str, str], pending: list
     try:
         migrations.apply(Database(connection))
     except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorname", "").startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_BUSY")):
+            raise  # not the migration's fault
         raise DatabaseUnusable(f"migration {pending[0]} failed: {error}") from error
 
 

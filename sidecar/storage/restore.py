@@ -15,9 +15,17 @@ from typing import Any, Final
 from sidecar.clock import iso
 from sidecar.paths import sync_folder
 from sidecar.storage.backups import Backup, back_up, backup_of, read_only, stamp
-from sidecar.storage.database import DatabaseLocked
 from sidecar.storage.identity import has_mark
-from sidecar.storage.inspection import TOO_SLOW, Contents, DatabaseNewer, DatabaseUnusable, inspect, integrity
+from sidecar.storage.inspection import (
+    TOO_SLOW,
+    Contents,
+    DatabaseNewer,
+    DatabaseUnusable,
+    has_magic,
+    inspect,
+    integrity,
+)
+from sidecar.storage.lock_file import DatabaseLocked
 
 log = logging.getLogger(__name__)
 
@@ -106,6 +114,8 @@ def _is_foreign(database: Path, companion: Path) -> bool:
     """
     if not database.exists() or database.stat().st_size == 0 or has_mark(database):
         return True
+    if not has_magic(database):  # it will be refused, and nothing is changed
+        return False
     if companion.name.endswith("-journal") or database.stat().st_ctime_ns <= companion.stat().st_mtime_ns:
         return False
     with_writes = integrity(database, CHECK_LIMIT_S)

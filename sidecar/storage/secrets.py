@@ -21,7 +21,8 @@ from sidecar_protocol.errors import SecretsLocked
 from sidecar_protocol.system.lifecycle import SecretsState
 
 from sidecar.paths import create_file
-from sidecar.storage.database import Database, is_damage, storage_error
+from sidecar.storage.database import Database
+from sidecar.storage.failures import is_damage, storage_error
 
 log = logging.getLogger(__name__)
 

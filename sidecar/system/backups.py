@@ -19,7 +19,7 @@ from sidecar import exit_codes
 from sidecar.paths import schema_dir
 from sidecar.runtime import Runtime
 from sidecar.storage.backups import backups_of, lost_database
-from sidecar.storage.database import storage_error
+from sidecar.storage.failures import storage_error
 from sidecar.storage.identity import lost_backup, take_notice
 from sidecar.storage.migrations import migration_files
 from sidecar.storage.restore import NotRestorable, described, stage

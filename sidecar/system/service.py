@@ -1,6 +1,7 @@
 """The methods `system.*` and `rpc.discover`."""
 
 import asyncio
+import logging
 import os
 import platform
 import shutil
@@ -9,7 +10,7 @@ import sys
 from collections.abc import Awaitable
 from functools import cached_property
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from pydantic_core import from_json, to_json
 from sidecar_protocol.contract import Encoded
@@ -30,11 +31,15 @@ from sidecar import __version__
 from sidecar.logs import Logs
 from sidecar.runtime import Program, Runtime
 from sidecar.storage.backups import lost_database
-from sidecar.storage.inspection import applied_migrations
+from sidecar.storage.failures import RESTORE_HINT
+from sidecar.storage.inspection import TOO_SLOW, applied_migrations
 from sidecar.storage.inspection import integrity as check_integrity
 from sidecar.storage.sync_state import SyncState
 from sidecar.wire.in_flight import report_progress
 from sidecar.wire.outbox import Outbox
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 LOW_DISK_BYTES: Final = 100 * 1024 * 1024
 HEALTH_CACHE_S: Final = 0.25
@@ -114,12 +119,11 @@ class SystemService(System):
         return self._health.as_model()
 
     def _check_health(self) -> Health:
-        free = shutil.disk_usage(self._database.path.parent).free
         work, dropped = self._features.work_problem(), self._logs.dropped
         lost = f"{dropped} log records were dropped because the log file did not accept them"
         problems = {
             "database": self._database_problem(),
-            "disk": f"{free // 2**20} MiB free; work stops when the disk is full" if free < LOW_DISK_BYTES else None,
+            "disk": _disk_problem(self._database.path.parent),
             "worker": f"no jobs are run: {work}" if work else None,
             "secrets": self._features.secrets_problem(),
             "logs": lost if dropped else None,
@@ -150,40 +154,76 @@ class SystemService(System):
         )
 
     async def diagnostics(self) -> Diagnostics:
+        problems: list[str] = []
         report_progress("Looking for the Claude CLI", 0.1)
-        claude = await self._features.claude_program()
+        claude = await _part("the Claude CLI", self._claude(), problems)
         report_progress("Checking the database", 0.4)
         integrity = await asyncio.to_thread(check_integrity, self._database.path, INTEGRITY_S)
+        if integrity not in ("ok", TOO_SLOW):
+            self._database.fault = self._database.fault or integrity
         return Diagnostics(
             version=__version__,
             python=sys.version.split()[0],
             platform=platform.platform(),
-            status=await self.status(),
+            problems=problems,
+            status=await _part("the status", self.status(), problems),
             health=self._check_health(),
             integrity=integrity,
-            claude=ClaudeInstallation(path=claude.path, version=claude.version, problem=claude.problem),
+            claude=claude,
             settings=self._settings.public(),
             log_tail=self._logs.tail(),
         )
 
+    async def _claude(self) -> ClaudeInstallation:
+        found = await self._features.claude_program()
+        return ClaudeInstallation(path=found.path, version=found.version, problem=found.problem)
+
     def _database_problem(self) -> str | None:
+        if (moved := self._database.moved()) is not None:
+            return moved
         try:
-            self._database.row("SELECT 1 FROM sqlite_master LIMIT 1")
+            fault = self._database.damage()
+            lost = lost_database(self._settings.database, self._database.rows)
         except sqlite3.Error as error:
-            return type(error).__name__
-        return lost_database(self._settings.database, self._database.rows)
+            fault, lost = str(error), None
+        return lost if fault is None else f"the database is damaged or cannot be read ({fault}). {RESTORE_HINT}"
 
     def _database_status(self) -> DatabaseStatus:
         path = self._database.path
         wal = path.with_name(path.name + "-wal")
         return DatabaseStatus(
             path=str(path),
-            size_bytes=path.stat().st_size,
-            wal_bytes=wal.stat().st_size if wal.exists() else 0,
+            size_bytes=_size(path),
+            wal_bytes=_size(wal),
             migrations=applied_migrations(self._database.rows),
             sqlite_version=sqlite3.sqlite_version,
             wal_reset_safe=sqlite3.sqlite_version_info >= WAL_RESET_FIXED,
         )
+
+
+async def _part(name: str, collect: Awaitable[T], problems: list[str]) -> T | None:
+    """Returns a part of a report; None if the database or the disk fails, which is added to the problems."""
+    try:
+        return await collect
+    except (sqlite3.Error, OSError) as error:
+        log.warning("%s could not be collected", name, exc_info=error)
+        problems.append(f"{name[0].upper()}{name[1:]} could not be collected: {error}.")
+        return None
+
+
+def _disk_problem(folder: Path) -> str | None:
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        return f"the data folder cannot be read: {error.strerror}"
+    return f"{free // 2**20} MiB free; work stops when the disk is full" if free < LOW_DISK_BYTES else None
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _rss_bytes() -> int:

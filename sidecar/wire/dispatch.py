@@ -14,7 +14,8 @@ from sidecar_protocol.errors import Internal, InvalidParams, MethodNotFound, Res
 from sidecar_protocol.meta import Meta
 
 from sidecar.ids import MakeId
-from sidecar.storage.database import Database, storage_error
+from sidecar.storage.database import Database
+from sidecar.storage.failures import storage_error
 from sidecar.wire.batches import BatchOrder, serving
 from sidecar.wire.in_flight import HandlerOutcome, InFlightRequests
 

@@ -31,7 +31,7 @@ from sidecar_protocol.system.lifecycle import (
 )
 
 from sidecar import __version__
-from sidecar.storage.database import is_damage
+from sidecar.storage.failures import is_damage
 from sidecar.wire.dispatch import Route
 from sidecar.wire.in_flight import MAX_IN_FLIGHT, InFlightRequests
 from sidecar.wire.outbox import Outbox, Wire

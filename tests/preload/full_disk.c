@@ -1,5 +1,5 @@
-// A full disk for some files: those whose path ends in $FULL_DISK_FILE (any path if it is empty) cannot grow beyond
-// $FULL_DISK_BYTES bytes (default 0).  If $FULL_DISK_FLAG is set, only while that file exists.
+// A full disk for some files: those in the folder $FULL_DISK_FOLDER whose path ends in $FULL_DISK_FILE (all if it is empty)
+// cannot grow beyond $FULL_DISK_BYTES bytes.  If $FULL_DISK_FLAG is set, only while that file exists.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -14,6 +14,7 @@
 static size_t room(int fd, size_t size, off_t offset)
 {
     const char *flag = getenv("FULL_DISK_FLAG"), *name = getenv("FULL_DISK_FILE"), *limit = getenv("FULL_DISK_BYTES");
+    const char *folder = getenv("FULL_DISK_FOLDER");
     char link[64], path[4096];
     struct stat file;
     int saved = errno;
@@ -28,6 +29,8 @@ static size_t room(int fd, size_t size, off_t offset)
         return size;
     path[length] = 0;
     size_t wanted = strlen(name);
+    if (folder == NULL || strncmp(path, folder, strlen(folder)) != 0)
+        return size;
     if ((size_t)length < wanted || strcmp(path + length - wanted, name) != 0)
         return size;
     off_t most = limit != NULL ? atol(limit) : 0, at = offset >= 0 ? offset : lseek(fd, 0, SEEK_CUR);
@@ -64,20 +67,6 @@ ssize_t pwrite(int fd, const void *data, size_t size, off_t offset)
 }
 
 ssize_t pwrite64(int fd, const void *data, size_t size, off64_t offset) { return pwrite(fd, data, size, offset); }
-
-int ftruncate(int fd, off_t size)
-{
-    static int (*real)(int, off_t);
-    struct stat file;
-    size_t one = 1;
-    if (real == NULL)
-        real = dlsym(RTLD_NEXT, "ftruncate");
-    if (fstat(fd, &file) == 0 && size > file.st_size && is_full(fd, &one, size - 1))
-        return -1;
-    return real(fd, size);
-}
-
-int ftruncate64(int fd, off64_t size) { return ftruncate(fd, size); }
 
 int posix_fallocate(int fd, off_t offset, off_t length)
 {

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from sidecar.storage.database import PAGE_BYTES, Database, open_connection, storage_error
+from sidecar.storage.database import PAGE_BYTES, Database, open_connection
+from sidecar.storage.failures import storage_error
 from tests.conftest import StartRawClient
 from tests.in_process_app import InProcessApp
 from tests.process.raw_client import MODIFIED_SIDECAR, line

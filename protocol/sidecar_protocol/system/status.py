@@ -87,16 +87,18 @@ class ClaudeInstallation(Model):
 
 
 class Diagnostics(Model):
-    """Information for a bug report, without secrets."""
+    """Information for a bug report, without secrets.  A part that could not be collected is null."""
 
     version: Annotated[str, MEASURED]
     python: Annotated[str, MEASURED]
     platform: Annotated[str, MEASURED]
-    status: Status
+    problems: list[str]
+    """Why parts are missing, one sentence each."""
+    status: Status | None
     health: Health
     integrity: str
     """`ok`, or the problems that SQLite's quick check found."""
-    claude: Annotated[ClaudeInstallation, MEASURED]
+    claude: Annotated[ClaudeInstallation, MEASURED] | None
     settings: Annotated[dict[str, Any], MEASURED]
     log_tail: Annotated[list[str], MEASURED]
     """The last lines of the log, oldest first."""

@@ -35,14 +35,7 @@ from sidecar.commandline.output import compact
 from sidecar.paths import schema_dir
 from sidecar.settings import process_settings
 from sidecar.storage.backups import lost_database, read_only
-from sidecar.storage.database import (
-    DatabaseLocked,
-    LockFile,
-    LocksUnsupported,
-    SqliteTooOld,
-    check_sqlite,
-    open_connection,
-)
+from sidecar.storage.database import SqliteTooOld, check_sqlite, open_connection
 from sidecar.storage.identity import rows_of
 from sidecar.storage.inspection import (
     DatabaseNewer,
@@ -53,6 +46,7 @@ from sidecar.storage.inspection import (
     start_problem,
     unusable,
 )
+from sidecar.storage.lock_file import DatabaseLocked, LockFile, LocksUnsupported
 from sidecar.storage.migrations import InstallationDamaged, migration_files
 from sidecar.system.service import LOW_DISK_BYTES, WAL_RESET_FIXED
 

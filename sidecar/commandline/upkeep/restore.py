@@ -19,8 +19,8 @@ from sidecar.commandline.output import JsonOutput, Output
 from sidecar.paths import make_private_dir, schema_dir
 from sidecar.settings import process_settings
 from sidecar.storage.backups import backups_of
-from sidecar.storage.database import DatabaseLocked, LockFile
 from sidecar.storage.inspection import start_problem
+from sidecar.storage.lock_file import DatabaseLocked, LockFile
 from sidecar.storage.migrations import migration_files
 from sidecar.storage.restore import NotRestorable, described, replaced_files, settle, stage
 
