@@ -177,6 +177,15 @@ def test_a_reported_state_ends_the_work_only_after_the_prompt_has_begun() -> Non
     assert states(idle, running, INIT, RESULT, idle) == [R, R, R, M, O]
 
 
+def test_a_turn_without_the_model_that_reports_lost_tasks_is_not_the_answer() -> None:
+    running, idle = (system("session_state_changed", state=state) for state in ("running", "idle"))
+    lost = system("task_notification", task_id="a", status="stopped")
+    empty = {"type": "result", "is_error": False, "result": "", "num_turns": 0}
+    answer = {"type": "result", "result": "back", "num_turns": 1}
+    assert states(lost, running, INIT, empty, idle, running, INIT, answer, idle) == [R, R, R, M, M, R, R, M, O]
+    assert states(INIT, empty | {"is_error": True}) == [R, O]
+
+
 def test_tasks_in_the_foreground_and_ambient_ones_are_not_waited_for() -> None:
     shown = system("task_started", **AGENT, is_backgrounded=False)
     ambient = system("background_tasks_changed", tasks=[AGENT | {"ambient": True}])

@@ -165,7 +165,7 @@ class ClaudeProcess(asyncio.SubprocessProtocol):
         """
         if not self.exited.is_set():
             self.prompt_done = anyio.Event()
-            self.work.begin()
+            self.work.begin(is_command=prompt.lstrip().startswith("/"))
             self.lines.dropped = 0
             texts = [{"type": "text", "text": text} for text in (before, prompt)]
             message = {"role": "user", "content": prompt if before is None else texts}

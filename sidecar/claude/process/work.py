@@ -64,6 +64,7 @@ class Work:
         self._has_states = False
         self._is_idle = True
         self._may_follow = False
+        self._is_command = self._is_empty = False
 
     @property
     def tasks(self) -> list[LiveTask]:
@@ -82,9 +83,10 @@ class Work:
         is_over = self._is_idle or not (self._has_states or self._may_follow)
         return WorkState.OVER if is_over else WorkState.MAY_CONTINUE
 
-    def begin(self) -> None:
-        """Begins the work of a prompt that is sent now."""
+    def begin(self, *, is_command: bool = False) -> None:
+        """Begins the work of a prompt that is sent now; `is_command` if it is one of the CLI's own, such as /clear."""
         self._turn_runs, self._has_begun = True, False
+        self._is_command, self._is_empty = is_command, False
         self._is_idle = self._may_follow = False
 
     def interrupt_lines(self) -> Iterator[Mapping[str, Any]]:
@@ -96,7 +98,11 @@ class Work:
         """Reads a line of the CLI."""
         match line.get("type"):
             case "result":
+                # After a restart the CLI first reports lost tasks in a turn of its own, without the model.
+                is_empty = line.get("is_error") is False and not line.get("result") and line.get("num_turns") == 0
+                self._is_empty = is_empty and not self._is_command
                 self._turn_ended()
+                self._may_follow = self._may_follow or self._is_empty
             case "system":
                 self._system(line)
 
@@ -111,7 +117,7 @@ class Work:
                     self._turn_began()
                 elif line.get("state") == "idle" and self._has_begun:
                     self._turn_ended()
-                    self._is_idle, self._may_follow = True, False
+                    self._is_idle, self._may_follow = not self._is_empty, self._is_empty
             case "task_started" if not is_ambient(line):
                 self._tasks[task_id] = _task(line)
             case "task_updated" if get(line, "patch", "is_backgrounded") is True and task_id in self._tasks:

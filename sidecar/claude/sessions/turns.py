@@ -65,7 +65,9 @@ class TurnHandler:
     async def run(self, job: TakeTurn, context: JobContext) -> ClaudeTurnResult:
         """Raises `JobFailed` with the kinds of a run, `session_not_found` and `permission_unanswered`."""
         self.permissions.cancel_all(job.session_id, CONTINUED)
-        if await self.elsewhere.take_in(job.session_id):
+        with anyio.CancelScope(shield=True):  # an interrupt at once must not lose the prompt, which is stored below
+            is_elsewhere = await self.elsewhere.take_in(job.session_id)
+        if is_elsewhere:
             self.pool.drop(job.session_id)  # the kept process does not know it
         has_prompt = context.snoozed_for_s > 0 or context.attempt > 1
         session = self.sessions.begin_turn(job.session_id, context.job_id, job.prompt, has_prompt=has_prompt)
