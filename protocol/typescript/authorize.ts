@@ -11,8 +11,8 @@ export type Authorize = (
 const MAX_DEPTH = 20;
 
 /**
- * The default: a page may not switch off Claude's permission prompts, choose where files are written, replace a stored
- * credential or import tokens.  Exports of pages go to the folder `exports` in the data folder.
+ * The default: a page may not switch off Claude's permission prompts, choose where files are written, or import tokens
+ * of a sign-in that it did not make.  Exports of pages go to the folder `exports` in the data folder.
  */
 export const authorizePage: Authorize = (_frame, method, params) => {
   if (setsMode(params, "bypassPermissions", MAX_DEPTH)) return "A page may not switch off Claude's permission prompts.";
@@ -20,9 +20,7 @@ export const authorizePage: Authorize = (_frame, method, params) => {
   if (method === "jobs.create" && isRecord(payload) && (payload["path"] ?? null) !== null)
     return "A page may not choose where a file is written: leave out `path` to write it to the exports folder.";
   const { credentials } = params as { credentials?: unknown };
-  if (!isRecord(credentials)) return true;
-  if (method.endsWith(".accounts.update")) return "A page may not replace the credentials of an account.";
-  if ("refresh_token" in credentials || "access_token" in credentials)
+  if (isRecord(credentials) && ("refresh_token" in credentials || "access_token" in credentials))
     return "A page may not import tokens: use signIn.";
   return true;
 };

@@ -158,7 +158,7 @@ test("a frame inside an own page may not use the bridge, nor one that was destro
   assert.match((await failure(page.state())).message, /not_allowed/);
 });
 
-test("a page may not switch off permission prompts, choose files or handle stored credentials", async (t) => {
+test("a page may not switch off permission prompts, choose files or import tokens", async (t) => {
   const { page } = app(t).open();
   const bypass = { permission_mode: "bypassPermissions" } as const;
   const suggestion = { type: "setMode", mode: "bypassPermissions", destination: "session" };
@@ -168,7 +168,6 @@ test("a page may not switch off permission prompts, choose files or handle store
     ["jobs.create", { type: "claude.run", payload: { prompt: "x", ...bypass } }],
     ["claude.permissions.respond", { request_id: "x", decision: "allow", updated_permissions: [suggestion] }],
     ["jobs.create", { type: "activity.export", payload: { path: "/home/me/.bashrc", overwrite: true } }],
-    ["calendar.accounts.update", { account_id: "x", credentials: { address: "https://example.com/a.ics" } }],
     ["calendar.accounts.create", { provider: "google", email: "a@b.c", credentials: { refresh_token: "x" } }],
   ] as const) {
     const error = await failure(page.call(method as "jobs.list", params as never));
