@@ -88,6 +88,7 @@ class ActivityService(Activity, Feed):
         if container_id is None:
             with self.database.write():
                 self.issue_states.remove(origin.account_id)
+            await self.committed()
         return removed
 
     def _notify_change(self, origin: Origin, written: list[WrittenRow], removed: list[str]) -> FeedChange:

@@ -147,7 +147,6 @@ class FullTextIndex:
         self.is_available = False
         """Whether it can be searched: it exists, and the whole table is indexed."""
         self._is_disabled = False
-        self._is_created = False
         self._database = database
         self._definitions = _definitions(name, table, key, columns)
         self._last_key_sql = (
@@ -210,7 +209,7 @@ class FullTextIndex:
             yield
 
     def plan(self, terms: Sequence[str]) -> SearchPlan:
-        if not self.is_available or self._has_changes():
+        if not self.is_available or not self._exists() or self._has_changes():
             return SearchPlan(None, tuple(terms))
         match = match_expression([term for term in terms if len(term) >= TRIGRAM])
         return SearchPlan(match, tuple(term for term in terms if len(term) < TRIGRAM))
@@ -218,9 +217,10 @@ class FullTextIndex:
     def search(self, terms: Sequence[str], run: Callable[[SearchPlan], Result]) -> Result:
         """Returns the result of `run` for the terms' plan; runs it again without the index if that is corrupt."""
         try:
-            with contextlib.suppress(
-                sqlite3.OperationalError
-            ):  # locked by another program, or no space: read the table
+            if not self._is_disabled and not self._exists():
+                self.prepare()
+            # Locked by another program, or no space: the table is read instead.
+            with contextlib.suppress(sqlite3.OperationalError):
                 self.update(STEP_ROWS)
             return run(self.plan(terms))
         except sqlite3.DatabaseError as error:
@@ -285,9 +285,8 @@ class FullTextIndex:
         log.info("created the search index %s", self.name)
 
     def _exists(self) -> bool:
-        if not self._is_created:
-            self._is_created = self._has(f"{self.name}_changes")
-        return self._is_created
+        """Returns whether the index exists: it does not if the transaction that created it was rolled back."""
+        return self._has(f"{self.name}_changes")
 
     def _has(self, table: str) -> bool:
         return self._database.row("SELECT 1 FROM sqlite_schema WHERE name = ?", (table,)) is not None

@@ -24,6 +24,8 @@ from tests.transcripts.recording import TRANSCRIPTS, lines_of
 
 UNRECORDED = {
     "claude.stall": "needs a minute without output; see tests/claude",
+    "claude.conversations.list": "needs records of a terminal; see tests/claude/sessions/test_conversations.py",
+    "claude.conversations.take": "needs records of a terminal; see tests/claude/sessions/test_conversations.py",
     "system.database_lost": "needs backups of a database that was lost; see tests/storage/test_backups.py",
     "events.lag": "needs a client that leaves 8 MiB unread; see tests/process/test_backpressure.py",
 }

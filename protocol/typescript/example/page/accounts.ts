@@ -137,7 +137,10 @@ function accountRow(
   const below = h(
     "div",
     { class: "account-below" },
-    status === "needs_reauth" ? reconnect(sidecar, account) : isCalendar(account) && calendarChoice(sidecar, accountId),
+    // A refused account heals by itself, but a user who knows the reason need not wait for that.
+    status === "needs_reauth" || status === "retrying"
+      ? reconnect(sidecar, account)
+      : isCalendar(account) && calendarChoice(sidecar, accountId),
   );
   const element = h(
     "li",
