@@ -286,7 +286,13 @@ class FullTextIndex:
 
     def _exists(self) -> bool:
         """Returns whether the index exists: it does not if the transaction that created it was rolled back."""
-        return self._has(f"{self.name}_changes")
+        try:
+            self._database.rows(f"SELECT key FROM {self.name}_changes WHERE key = 0")
+        except sqlite3.OperationalError as error:
+            if "no such table" in str(error):
+                return False
+            raise
+        return True
 
     def _has(self, table: str) -> bool:
         return self._database.row("SELECT 1 FROM sqlite_schema WHERE name = ?", (table,)) is not None
