@@ -30,6 +30,9 @@ from sidecar.claude.sessions.journal import SessionJournal, SessionStore
 from sidecar.claude.sessions.limit_waits import LimitWaits
 from sidecar.claude.sessions.search import SearchService
 from sidecar.claude.sessions.turns import TurnHandler
+from sidecar.claude.trust.gate import Gate
+from sidecar.claude.trust.service import TrustService
+from sidecar.claude.trust.store import TrustStore
 from sidecar.claude.usage import UsageService, UsageStore
 from sidecar.files import UserFiles
 from sidecar.job_handler import Registration
@@ -45,7 +48,8 @@ def make(runtime: Runtime) -> Feature:
     pool = ProcessPool(on_ended=sessions.process_ended, is_draining=runtime.is_draining)
     environment = os.environ | {DATABASE_ENV: (database_name := str(settings.database.resolve()))}
     discovery = Discovery(settings.claude_path, environment, Path.home(), LoginShell(environment))
-    launcher = Launcher(discovery, Path.home(), table)
+    gate = Gate(environment, Path.home(), TrustStore(database, runtime.clock))
+    launcher = Launcher(discovery, Path.home(), table, gate)
     doctor = DoctorService(discovery, this_user())
     live, elsewhere = LiveJobs(), Elsewhere(conversations, launcher.records)
     limit_waits = LimitWaits(sessions, runtime.clock, runtime.queue.is_lock_kept)
@@ -57,9 +61,10 @@ def make(runtime: Runtime) -> Feature:
     exports = ExportHandler(store, UserFiles(settings.data_dir, settings.log_dir), runtime.clock)
     return Feature(
         services=(
-            ClaudeService(runtime.queue),
+            ClaudeService(runtime.queue, gate),
             doctor,
-            SessionsService(runtime, sessions, conversations, permissions, pool),
+            SessionsService(runtime, sessions, conversations, permissions, pool, gate),
+            TrustService(gate, pool),
             PermissionsService(permissions),
             ConversationsService(launcher.records, store, conversations, elsewhere, pool),
             TasksService(live),

@@ -86,6 +86,7 @@ class ClaudeRunHandler:
             permission_mode=job.permission_mode,
             max_turns=job.max_turns,
             system_prompt=job.system_prompt,
+            settings=job.settings,
         )
 
         known, reader = begun, reporter.reader

@@ -11,6 +11,7 @@ from sidecar_protocol.claude.permissions import (
 )
 from sidecar_protocol.claude.runs import (
     Claude,
+    ClaudeSettings,
     ModelName,
     PermissionMode,
     RunClaude,
@@ -36,16 +37,19 @@ from sidecar.claude.process.pool import ProcessPool
 from sidecar.claude.sessions.conversation import ConversationJournal
 from sidecar.claude.sessions.journal import SessionJournal
 from sidecar.claude.sessions.session_settings import NewSession, SessionUpdate
+from sidecar.claude.trust.gate import Gate
 from sidecar.runtime import Queue, Runtime
 
 
 class ClaudeService(Claude):
     """Implements `Claude`."""
 
-    def __init__(self, queue: Queue) -> None:
+    def __init__(self, queue: Queue, gate: Gate) -> None:
         self._queue = queue
+        self._gate = gate
 
-    async def spawn(self, run: RunClaude, *, priority: Priority = 0) -> Job:
+    async def spawn(self, run: RunClaude, *, priority: Priority = 0, trust: bool = False) -> Job:
+        await self._gate.admit_at(run.cwd, run.settings, is_trusted=trust)
         return self._queue.enqueue(run, priority=priority).as_model()
 
 
@@ -59,12 +63,14 @@ class SessionsService(Sessions):
         conversations: ConversationJournal,
         permissions: PermissionJournal,
         pool: ProcessPool,
+        gate: Gate,
     ) -> None:
         self._queue = runtime.queue
         self._sessions = sessions
         self._conversations = conversations
         self._permissions = permissions
         self._pool = pool
+        self._gate = gate
 
     async def create(
         self,
@@ -76,8 +82,11 @@ class SessionsService(Sessions):
         allowed_tools: ToolRules = [],  # noqa: B006 - as declared; only read
         system_prompt: SystemPrompt | None = None,
         worktree: bool = False,
+        settings: ClaudeSettings = ClaudeSettings.ALL,
+        trust: bool = False,
         wait_for_limit: bool = True,
     ) -> Session:
+        await self._gate.admit_at(cwd, settings, has_worktree=worktree, is_trusted=trust)
         new = NewSession(
             title=title,
             cwd=cwd,
@@ -86,6 +95,7 @@ class SessionsService(Sessions):
             allowed_tools=allowed_tools,
             system_prompt=system_prompt,
             worktree=worktree,
+            settings=settings,
             wait_for_limit=wait_for_limit,
         )
         return self._sessions.create(new).as_model()
@@ -106,14 +116,21 @@ class SessionsService(Sessions):
         model: ModelName | None = UNCHANGED,
         permission_mode: PermissionMode | None = UNCHANGED,
         allowed_tools: ToolRules | None = None,
+        settings: ClaudeSettings | None = None,
+        trust: bool = False,
         wait_for_limit: bool | None = None,
     ) -> Session:
+        current = _existing(self._sessions.store.get(session_id)).load()
+        if trust or settings is not None or cwd is not UNCHANGED:
+            folder = current.cwd if cwd is UNCHANGED else cwd
+            await self._gate.admit_at(folder, settings or current.settings, is_trusted=trust)
         update = SessionUpdate(
             title=title,
             cwd=cwd,
             model=model,
             permission_mode=permission_mode,
             allowed_tools=UNCHANGED if allowed_tools is None else allowed_tools,
+            settings=UNCHANGED if settings is None else settings,
             wait_for_limit=UNCHANGED if wait_for_limit is None else wait_for_limit,
         )
         session = _existing(self._sessions.update(session_id, update))

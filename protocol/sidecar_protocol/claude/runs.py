@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Protocol
 
 from pydantic import Field, Strict, StringConstraints
 
+from sidecar_protocol.claude.trust import WorkspaceUntrusted
 from sidecar_protocol.contract import Ephemeral, JobPolicy, JobSpec, Model, Recovery, RpcError, method
 from sidecar_protocol.entities import Job
 from sidecar_protocol.errors import PayloadTooLarge
@@ -81,6 +82,16 @@ class PermissionMode(StrEnum):
     """May do everything.  The CLI refuses this mode to root."""
 
 
+class ClaudeSettings(StrEnum):
+    """The settings that Claude Code reads for its work in a folder."""
+
+    ALL = "all"
+    """The user's and the folder's own: its hooks, MCP servers, skills and CLAUDE.md.  If the folder brings any of those
+    that run something, it must be trusted (`claude.trust`)."""
+    USER = "user"
+    """Only the user's: nothing that the folder brings runs or is read, its CLAUDE.md included."""
+
+
 def session_lock(session_id: str) -> str:
     """Returns the lock that the runs and turns of a session share."""
     return f"claude:session:{session_id}"
@@ -143,6 +154,8 @@ class RunClaude(JobSpec):
     timeout_s: Seconds = TIMEOUT_S
     system_prompt: SystemPrompt | None = None
     """Appended to Claude Code's own system prompt; a resumed session keeps its first one."""
+    settings: ClaudeSettings = ClaudeSettings.ALL
+    """With `all`, a run fails with `workspace_untrusted` if its folder is not trusted and brings hooks or the like."""
     wait_for_limit: Flag = True
     """Whether a run that reaches Claude's usage limit goes on by itself when the limit resets; otherwise it fails."""
 
@@ -194,7 +207,10 @@ class Runs(Protocol):
 class Claude(Protocol):
     """Runs of Claude Code with the user's own installation and account."""
 
-    @method("claude.spawn", raises=(PayloadTooLarge,), rest="POST /claude/spawn")
-    async def spawn(self, run: RunClaude, *, priority: Priority = 0) -> Job:
-        """Queues a run as a job of type `claude.run`; the job's result is a `ClaudeRunResult`."""
+    @method("claude.spawn", raises=(PayloadTooLarge, WorkspaceUntrusted), rest="POST /claude/spawn", waits=True)
+    async def spawn(self, run: RunClaude, *, priority: Priority = 0, trust: Flag = False) -> Job:
+        """Queues a run as a job of type `claude.run`; the job's result is a `ClaudeRunResult`.
+
+        `trust` trusts the folder from now on; ask the user first.
+        """
         ...
