@@ -43,7 +43,7 @@ class Recorder:
         self._received: list[tuple[bytes, Refused | None]] = []
         """Lines received since the last write, each with its refusal."""
         self._received_at = 0.0
-        self._sent_at = 0.0
+        self._sent_at = 0.0  # or the time of the end of stdin
         self._file = open(path, "ab+", buffering=0, opener=open_private)  # noqa: SIM115 - closed by `close`
         self._size = self._file.seek(0, os.SEEK_END)
         self._file.seek(max(0, self._size - 1))
@@ -66,7 +66,9 @@ class Recorder:
         self._write([*received, *(start + line + END for line in redacted)])
 
     def on_eof(self) -> None:
-        self._write([*self._take_received(), event_line(self._now(), TO_SIDECAR, eof=True)])
+        received = self._take_received()
+        self._sent_at = self._now()
+        self._write([*received, event_line(self._sent_at, TO_SIDECAR, eof=True)])
 
     def on_commit(self, failure: Exception | None) -> None:
         """Writes the lines received since the last commit, unless a response was written with them."""

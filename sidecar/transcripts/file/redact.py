@@ -206,9 +206,9 @@ class Redactor:
         rule = self._schemas.coalescing(method)
         name: str = (rule["appends"] if rule else None) or ""
         piece = params.get(name)
-        if rule is None or type(piece) is not str:
+        if type(piece) is not str:
             return {}
-        key = to_json([method, *(params.get(one) for one in rule["key"])])
+        key = to_json([method, *(params.get(one) for one in self._schemas.key(method))])
         before = self._tails.pop(key, "")
         text = before + piece
         spans = self._finder.spans(text, is_cut=True)

@@ -120,7 +120,7 @@ SHAPES: Final = (
     _shape(" ".join(NAMES), rf"{_NAMED}(?:=\\?[\"']?|\\?[\"']\s{{0,4}}[:=]\s{{0,4}}\\?[\"'])", _VALUE, 6),
     _shape(" ".join(NAMES), rf"{_NAMED}\s{{0,4}}[:=]\s{{0,4}}", _VALUE, 8, accept=_has_digit),
     _shape("key= code= sig= signature=", r"[?&#](?:[\w-]*-)?(?:key|code|sig|signature)=", _VALUE, 8),
-    # Addresses of calendars, which whoever has them can read: Google's, Outlook's and iCloud's, and any .ics file.
+    # Addresses of calendars, which need no other password: Google's, Outlook's and iCloud's, and any .ics file.
     _shape(
         ".ics /published/ /private-",
         r"(?:https?|webcals?)://[^\s/?#\"'<>]+",
@@ -143,7 +143,7 @@ class InvalidPattern(ValueError):
 
 
 class SecretFinder:
-    """Finds secrets; remembers those that it has been told."""
+    """Finds secrets by their form, and those that it has learned."""
 
     def __init__(self, patterns: Iterable[str] = ()) -> None:
         """`patterns`: further expressions; a text that one of them matches is secret as a whole."""
@@ -214,7 +214,7 @@ def compiled(pattern: str) -> SchemaValidator:
 
 
 def decoded_base64(text: str) -> str | None:
-    """Returns the text that is encoded in base64, in either alphabet, or None if it is none."""
+    """Returns the text that is encoded in base64, in either alphabet, or None if it is not text."""
     plain = text.rstrip("=").replace("-", "+").replace("_", "/")
     try:
         decoded = b64decode(plain + "=" * (-len(plain) % 4)).decode()
