@@ -4,8 +4,6 @@ from dataclasses import fields
 from typing import Any, Final, NamedTuple
 
 from pydantic_core import to_json
-from sidecar_protocol.activity.feed import ActivityEvent
-from sidecar_protocol.contract import Encoded
 from sidecar_protocol.scalars import canonical_time
 
 from sidecar.activity.keys import MAX_KEYS, find_keys
@@ -68,14 +66,6 @@ class WrittenRow(NamedTuple):
 
     feed_key: int
     is_new: bool
-
-
-class FoundEvent(NamedTuple):
-    """An event, and its texts for the snippet of a search."""
-
-    event: Encoded[ActivityEvent]
-    title: str
-    description: str
 
 
 def to_row(origin: Origin, event: FeedEvent) -> dict[str, Any]:
