@@ -4,6 +4,8 @@ from dataclasses import fields
 from typing import Any, Final, NamedTuple
 
 from pydantic_core import to_json
+from sidecar_protocol.activity.feed import ActivityEvent
+from sidecar_protocol.contract import Encoded
 from sidecar_protocol.scalars import canonical_time
 
 from sidecar.activity.keys import MAX_KEYS, find_keys
@@ -66,6 +68,10 @@ class WrittenRow(NamedTuple):
 
     feed_key: int
     is_new: bool
+
+
+EventPage = tuple[list[Encoded[ActivityEvent]], str | None]
+"""Encoded events, newest first, and the cursor of the next page."""
 
 
 def to_row(origin: Origin, event: FeedEvent) -> dict[str, Any]:

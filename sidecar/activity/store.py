@@ -15,7 +15,7 @@ from sidecar_protocol.activity.feed import ActivityEvent
 from sidecar_protocol.contract import Encoded
 
 from sidecar.activity.filters import KEYS_PER_MS, ActivityFilter, Kind, Selection, first_key
-from sidecar.activity.rows import COLUMNS, Issue, ReportRow, WrittenRow
+from sidecar.activity.rows import COLUMNS, EventPage, Issue, ReportRow, WrittenRow
 from sidecar.feed import Origin
 from sidecar.storage.database import Database, Row
 from sidecar.storage.fulltext import FullTextIndex, SearchPlan, term_conditions
@@ -72,9 +72,6 @@ _REPORTED: Final = {
 _REPORT_COLUMNS: Final = ", ".join(_REPORTED.get(name, name) for name in ReportRow._fields)
 
 _PAGE_COLUMNS: Final = f"CAST({EVENT_JSON} AS BLOB), feed_key"  # as text, Python would decode and encode it
-
-EventPage = tuple[list[Encoded[ActivityEvent]], str | None]
-"""Events, newest first, and the cursor of the next page."""
 
 
 class ActivityStore:
