@@ -15,7 +15,8 @@ const sources = join(dist, "src");
 
 function compile(config) {
   const tsc = join(here, "node_modules", "typescript", "bin", "tsc");
-  execFileSync(process.execPath, [tsc, "-p", join(here, config)], { stdio: "inherit" });
+  const maps = ["--sourceMap", "--declarationMap"];
+  execFileSync(process.execPath, [tsc, "-p", join(here, config), ...maps], { stdio: "inherit" });
 }
 
 /** Makes the maps of a folder point to the copies of the sources that are in the package. */
