@@ -199,6 +199,7 @@ class ClaudeMessageAdded(Notification):
     """A message was added to a session."""
 
     name: ClassVar[str] = "claude.message_added"
+    key: ClassVar[tuple[str, ...]] = ("session_id",)
     session_id: Uuid
     job_id: Uuid | None
     message: ClaudeMessage
@@ -208,6 +209,7 @@ class ClaudeSessionUpdated(Notification):
     """A session was created or updated."""
 
     name: ClassVar[str] = "claude.session_updated"
+    key: ClassVar[tuple[str, ...]] = ("session.session_id",)
     session: Session
 
 
@@ -215,6 +217,7 @@ class ClaudeSessionDeleted(Notification):
     """A session was deleted with its messages."""
 
     name: ClassVar[str] = "claude.session_deleted"
+    key: ClassVar[tuple[str, ...]] = ("session_id",)
     session_id: Uuid
 
 
