@@ -368,7 +368,7 @@ CREATE INDEX idx_claude_sessions_claude ON claude_sessions(claude_session_id) WH
 CREATE INDEX idx_claude_sessions_page ON claude_sessions(update_number, session_id);
 
 -- Folders whose own hooks, MCP servers and settings may run, as the user has said through the sidecar.  Folders of
--- sessions that are older are not among them: nobody was asked.
+-- sessions that are older are not among them: the user was not asked.
 CREATE TABLE claude_trusted_folders (
   -- The real path: the root of a git repository, or a folder outside of one.
   folder TEXT PRIMARY KEY NOT NULL,

@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "c19cfc12504f63e7";
+export const SCHEMA_HASH = "d1315c5def465ca5";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -1356,7 +1356,7 @@ export interface ClaudeTaskList {
 export interface FolderTrust {
   /** The folder, without symbolic links. */
   cwd: string;
-  /** What is trusted: the root of the git repository (of a worktree, that of the main one), or the folder itself. */
+  /** The folder that trust is about: `cwd`, or the root of its git repository (of a worktree, that of the main one). */
   folder: string;
   state: TrustState;
   contents: FolderContents;
@@ -1365,13 +1365,13 @@ export interface FolderTrust {
 /**
  * Whether Claude may work in a folder with the folder's own settings.
  *
- * - `claude`: Trusted in Claude Code: somebody has said so in a terminal.
+ * - `claude`: Trusted in Claude Code: the user has said so in a terminal.
  * - `sidecar`: Trusted by `trust`.
  * - `nothing`: Not trusted, but the folder brings nothing to be asked about.
  * - `untrusted`: Refused, unless `settings` is `user`.
  */
 export const TrustState = {
-  /** Trusted in Claude Code: somebody has said so in a terminal. */
+  /** Trusted in Claude Code: the user has said so in a terminal. */
   CLAUDE: "claude",
   /** Trusted by `trust`. */
   SIDECAR: "sidecar",
@@ -1383,7 +1383,7 @@ export const TrustState = {
 /**
  * Whether Claude may work in a folder with the folder's own settings.
  *
- * - `claude`: Trusted in Claude Code: somebody has said so in a terminal.
+ * - `claude`: Trusted in Claude Code: the user has said so in a terminal.
  * - `sidecar`: Trusted by `trust`.
  * - `nothing`: Not trusted, but the folder brings nothing to be asked about.
  * - `untrusted`: Refused, unless `settings` is `user`.
@@ -1391,7 +1391,7 @@ export const TrustState = {
 export type TrustState = "claude" | "sidecar" | "nothing" | "untrusted";
 
 /**
- * What a folder would make Claude Code run or obey: names only, at most 50 of a kind.
+ * The parts of a folder that Claude Code would run or obey: names only, at most 50 of a kind.
  *
  * Looked for in the folder itself; MCP servers and extensions also in the folders above it, as Claude Code does.
  * CLAUDE.md and other mere texts are not listed: Claude reads them in every folder.
@@ -4496,6 +4496,31 @@ export const DURABLE_NOTIFICATIONS = [
   "system.database_lost",
 ] as const satisfies readonly (keyof Notifications)[];
 
+/** The params that identify what a notification is about, by path.  Those about one thing come in order. */
+export const NOTIFICATION_KEYS = {
+  "accounts.updated": ["account_id"],
+  "activity.changed": ["source", "account_id"],
+  "calendar.changed": ["account_id", "calendar_id"],
+  "claude.stall": ["job_id"],
+  "claude.api_retry": ["job_id"],
+  "claude.permission_requested": ["request.request_id"],
+  "claude.permission_resolved": ["request.request_id"],
+  "claude.delta": ["job_id", "message_id"],
+  "claude.message_added": ["session_id"],
+  "claude.session_updated": ["session.session_id"],
+  "claude.session_deleted": ["session_id"],
+  "events.lag": [],
+  "events.resync": [],
+  "jobs.queue_updated": [],
+  "jobs.schedule_updated": ["schedule.schedule_id"],
+  "jobs.updated": ["job.job_id"],
+  "jobs.log_added": ["line.job_id"],
+  "jobs.progress": ["job_id"],
+  "system.database_lost": [],
+  "system.state": [],
+  "$/progress": ["token"],
+} as const satisfies Record<keyof Notifications, readonly string[]>;
+
 export const JOB_TYPE_NAMES = [
   "activity.export",
   "calendar.sync",
@@ -4614,7 +4639,7 @@ export const ERROR_CODES = {
   session_not_found: 4045,
   /** The job has no live task with this id. */
   task_not_found: 4050,
-  /** The folder brings hooks, MCP servers or settings of its own, and nobody has said that they may run. */
+  /** The folder brings hooks, MCP servers or settings of its own, and the user has not said that they may run. */
   workspace_untrusted: 4035,
   /** The line is not JSON. */
   parse_error: -32700,

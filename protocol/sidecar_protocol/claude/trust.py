@@ -13,13 +13,13 @@ from sidecar_protocol.scalars import Flag, FolderPath, UtcTime
 
 
 class WorkspaceUntrusted(RpcError):
-    """The folder brings hooks, MCP servers or settings of its own, and nobody has said that they may run."""
+    """The folder brings hooks, MCP servers or settings of its own, and the user has not said that they may run."""
 
     code = 4035
 
 
 class FolderContents(Model):
-    """What a folder would make Claude Code run or obey: names only, at most 50 of a kind.
+    """The parts of a folder that Claude Code would run or obey: names only, at most 50 of a kind.
 
     Looked for in the folder itself; MCP servers and extensions also in the folders above it, as Claude Code does.
     CLAUDE.md and other mere texts are not listed: Claude reads them in every folder.
@@ -45,7 +45,7 @@ class TrustState(StrEnum):
     """Whether Claude may work in a folder with the folder's own settings."""
 
     CLAUDE = "claude"
-    """Trusted in Claude Code: somebody has said so in a terminal."""
+    """Trusted in Claude Code: the user has said so in a terminal."""
     SIDECAR = "sidecar"
     """Trusted by `trust`."""
     NOTHING = "nothing"
@@ -60,7 +60,7 @@ class FolderTrust(Model):
     cwd: str
     """The folder, without symbolic links."""
     folder: str
-    """What is trusted: the root of the git repository (of a worktree, that of the main one), or the folder itself."""
+    """The folder that trust is about: `cwd`, or the root of its git repository (of a worktree, that of the main one)."""
     state: TrustState
     contents: FolderContents
 

@@ -33,7 +33,7 @@ HARMLESS_SETTINGS: Final = frozenset(
 HARMLESS_FILES: Final = frozenset({".gitignore", "CLAUDE.md", "output-styles", "rules", "worktrees", *SETTINGS})
 """Texts for Claude, and the folder of our own worktrees."""
 EXTENSIONS: Final = frozenset({"agents", "commands", "plugins", "skills", "workflows"})
-"""What is loaded from the folders above as well."""
+"""Extensions that are loaded from the folders above as well."""
 COMMAND_NAMES: Final = re.compile(r".*(Helper|Refresh|Export|Command)")
 
 Names = dict[str, dict[str, None]]

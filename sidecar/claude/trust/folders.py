@@ -1,4 +1,4 @@
-"""Which folder trust is about, and whether Claude Code itself trusts it.
+"""Finds which folder trust is about, and whether Claude Code itself trusts it.
 
 Measured with 2.1.332 and 2.1.197.  The answers to the question whether a folder is trusted are in `projects` of
 Claude Code's .claude.json, by real path.  One for a folder is valid for all below it, but 2.1.332 does not look above
@@ -32,7 +32,7 @@ class Folder:
     git_dir: Path | None
     """The folder with the repository's `config`."""
     main_root: Path | None
-    """For a worktree, the root of the main repository; otherwise as `git_root`."""
+    """The root of the main repository for a worktree; otherwise as `git_root`."""
 
     @classmethod
     def at(cls, cwd: Path) -> "Folder":

@@ -1,4 +1,4 @@
-"""What a git repository brings that runs programs, and how git is kept from running them.
+"""Settings and hooks of a git repository that run programs, and how git is kept from running them.
 
 A clone has none of it, but an unpacked archive may.  Claude Code 2.1.197 runs `git status` in each folder at its start,
 and creates worktrees, with all of that (measured); 2.1.332 does neither, but lets Claude run `git status` unasked.

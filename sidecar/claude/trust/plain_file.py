@@ -1,4 +1,4 @@
-"""Reads files of a folder that nobody trusts yet: only plain ones, since a pipe or a device could block forever."""
+"""Reads files of a folder that are not trusted yet: only plain ones, since a pipe or a device could block forever."""
 
 import os
 import stat

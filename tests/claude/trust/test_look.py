@@ -1,4 +1,4 @@
-"""What the look at a folder finds, without a process: whose folder it is, and what it brings."""
+"""Tests of what the look at a folder finds, without a process: whose folder it is, and what it brings."""
 
 import json
 import os

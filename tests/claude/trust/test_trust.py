@@ -20,7 +20,7 @@ def foreign(tmp_path: Path) -> ForeignFolder:
 
 
 async def run(claude: ClaudeClient, cwd: Path, **fields: Any) -> dict[str, Any]:
-    """Queues a run as a host does that asks nobody; returns its finished job."""
+    """Queues a run as a host does that asks no user; returns its finished job."""
     payload = {"prompt": "hi", "cwd": str(cwd), **fields}
     created = await claude.client.call("jobs.create", {"type": "claude.run", "payload": payload})
     return await claude.until_job(created["job"]["job_id"], *FINAL)
@@ -35,7 +35,7 @@ async def refusal(call: Callable[[], Awaitable[object]]) -> RemoteError:
 
 
 @every_claude
-async def test_nothing_of_a_foreign_folder_runs_before_somebody_was_asked(
+async def test_nothing_of_a_foreign_folder_runs_before_the_user_was_asked(
     talk: Talk, foreign: ForeignFolder, tmp_path: Path
 ) -> None:
     async with talk.connected() as claude:
