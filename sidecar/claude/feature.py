@@ -20,6 +20,8 @@ from sidecar.claude.process.launch import Launcher
 from sidecar.claude.process.login_shell import LoginShell
 from sidecar.claude.process.orphans import ProcessTable
 from sidecar.claude.process.pool import ProcessPool
+from sidecar.claude.prompts.attachments import Attachments
+from sidecar.claude.prompts.queueing import PromptQueue
 from sidecar.claude.records.service import ConversationsService
 from sidecar.claude.runs import RunsService, RunStore
 from sidecar.claude.service import ClaudeService, PermissionsService, SessionsService
@@ -49,17 +51,26 @@ def make(runtime: Runtime) -> Feature:
     doctor = DoctorService(discovery, this_user())
     live, elsewhere = LiveJobs(), Elsewhere(conversations, launcher.records)
     limit_waits = LimitWaits(sessions, runtime.clock, runtime.queue.is_lock_kept)
+
+    async def prepare() -> None:
+        await recovery.recover()
+        await attachments.tidy()
+
     recovery = CrashRecovery(database_name, table, sessions, permissions, limit_waits)
     run_store = RunStore(database, runtime.clock)
-    runs = ClaudeRunHandler(runtime, launcher, store, usage, run_store, live)
-    turns = TurnHandler(runtime, launcher, pool, sessions, permissions, conversations, limit_waits, live, elsewhere)
+    attachments = Attachments(runtime)
+    prompts = PromptQueue(runtime.queue, store, attachments)
+    runs = ClaudeRunHandler(runtime, launcher, store, usage, run_store, live, attachments)
+    turns = TurnHandler(
+        runtime, launcher, pool, sessions, permissions, conversations, limit_waits, live, elsewhere, attachments
+    )
     in_pool = partial(Registration, concurrency=settings.claude_concurrency, pool="claude")
     exports = ExportHandler(store, UserFiles(settings.data_dir, settings.log_dir), runtime.clock)
     return Feature(
         services=(
-            ClaudeService(runtime.queue),
+            ClaudeService(prompts),
             doctor,
-            SessionsService(runtime, sessions, conversations, permissions, pool),
+            SessionsService(runtime, sessions, conversations, permissions, pool, prompts),
             PermissionsService(permissions),
             ConversationsService(launcher.records, store, conversations, elsewhere, pool),
             TasksService(live),
@@ -75,7 +86,7 @@ def make(runtime: Runtime) -> Feature:
         ),
         indexes=(store.index,),
         program=doctor.program,
-        prepare=recovery.recover,
+        prepare=prepare,
         run=pool.run,
         stop=pool.stop,
         kill_orphans=recovery.kill_orphans,
