@@ -10,6 +10,7 @@ from anyio.to_thread import run_sync
 
 from sidecar.claude.permissions.journal import PermissionJournal
 from sidecar.claude.process.orphans import ProcessTable, kill_orphans, still_running
+from sidecar.claude.prompts.attachments import Attachments
 from sidecar.claude.sessions.journal import SessionJournal
 from sidecar.claude.sessions.limit_waits import LimitWaits
 
@@ -28,6 +29,7 @@ class CrashRecovery:
     sessions: SessionJournal
     permissions: PermissionJournal
     limit_waits: LimitWaits
+    attachments: Attachments
 
     async def kill_orphans(self, job_ids: Collection[str]) -> int:
         """Kills the processes of jobs of an earlier sidecar.  Returns their number."""
@@ -46,5 +48,6 @@ class CrashRecovery:
                 self.process_table.discard(one.pid for one in stored)
                 self.sessions.recover(self.permissions.recover())
             self.limit_waits.recover()
+            await self.attachments.tidy()
         except sqlite3.Error:  # the next turn of each session repairs it
             log.exception("the sessions of an earlier process could not be repaired")

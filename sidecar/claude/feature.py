@@ -41,31 +41,23 @@ from sidecar.runtime import Feature, Runtime
 def make(runtime: Runtime) -> Feature:
     database, settings = runtime.database, runtime.settings
     store, usage, table = SessionStore(database), UsageStore(database, runtime.clock), ProcessTable(database)
+    run_store = RunStore(database, runtime.clock)
     store.index.prepare()
     sessions = SessionJournal(runtime, store, usage)
     conversations, permissions = ConversationJournal(runtime, sessions), PermissionJournal(runtime, sessions)
     pool = ProcessPool(on_ended=sessions.process_ended, is_draining=runtime.is_draining)
     environment = os.environ | {DATABASE_ENV: (database_name := str(settings.database.resolve()))}
     discovery = Discovery(settings.claude_path, environment, Path.home(), LoginShell(environment))
-    launcher = Launcher(discovery, Path.home(), table)
-    doctor = DoctorService(discovery, this_user())
-    live, elsewhere = LiveJobs(), Elsewhere(conversations, launcher.records)
-    limit_waits = LimitWaits(sessions, runtime.clock, runtime.queue.is_lock_kept)
-
-    async def prepare() -> None:
-        await recovery.recover()
-        await attachments.tidy()
-
-    recovery = CrashRecovery(database_name, table, sessions, permissions, limit_waits)
-    run_store = RunStore(database, runtime.clock)
-    attachments = Attachments(runtime)
+    launcher, doctor = Launcher(discovery, Path.home(), table), DoctorService(discovery, this_user())
+    live, elsewhere, attachments = LiveJobs(), Elsewhere(conversations, launcher.records), Attachments(runtime)
     prompts = PromptQueue(runtime.queue, store, attachments)
+    limit_waits = LimitWaits(sessions, runtime.clock, runtime.queue.is_lock_kept)
+    recovery = CrashRecovery(database_name, table, sessions, permissions, limit_waits, attachments)
     runs = ClaudeRunHandler(runtime, launcher, store, usage, run_store, live, attachments)
     turns = TurnHandler(
         runtime, launcher, pool, sessions, permissions, conversations, limit_waits, live, elsewhere, attachments
     )
     in_pool = partial(Registration, concurrency=settings.claude_concurrency, pool="claude")
-    exports = ExportHandler(store, UserFiles(settings.data_dir, settings.log_dir), runtime.clock)
     return Feature(
         services=(
             ClaudeService(prompts),
@@ -82,11 +74,13 @@ def make(runtime: Runtime) -> Feature:
         registrations=(
             in_pool(RunClaude, runs),
             in_pool(TakeTurn, turns, withdrawn=limit_waits.turn_withdrawn),
-            Registration(ExportSession, exports),
+            Registration(
+                ExportSession, ExportHandler(store, UserFiles(settings.data_dir, settings.log_dir), runtime.clock)
+            ),
         ),
         indexes=(store.index,),
         program=doctor.program,
-        prepare=prepare,
+        prepare=recovery.recover,
         run=pool.run,
         stop=pool.stop,
         kill_orphans=recovery.kill_orphans,

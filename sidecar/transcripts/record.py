@@ -121,8 +121,13 @@ class Recorder:
         self._file.close()
 
 
-def open_recorder(path: Path, openrpc: bytes, clock: Clock, fixed: dict[str, object]) -> Recorder:
-    """Returns a recorder that has begun a run of this sidecar.  Raises OSError if the file cannot be written."""
+def open_recorder(
+    path: Path, openrpc: bytes, clock: Clock, fixed: dict[str, object], *, keeps_files: bool = False
+) -> Recorder:
+    """Returns a recorder that has begun a run of this sidecar; it `keeps_files` that clients send.
+
+    Raises OSError if the file cannot be written.
+    """
     schemas = ContractSchemas(openrpc)
     facts = {
         "protocol_version": int(schemas.version),
@@ -131,4 +136,4 @@ def open_recorder(path: Path, openrpc: bytes, clock: Clock, fixed: dict[str, obj
         "started_at": iso_now(clock),
         **({"fixed": fixed} if fixed else {}),
     }
-    return Recorder(path, facts, Redactor(schemas), clock.monotonic)
+    return Recorder(path, facts, Redactor(schemas, keeps_files=keeps_files), clock.monotonic)

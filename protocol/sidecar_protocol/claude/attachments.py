@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from sidecar_protocol.contract import Input, Model, RpcError, Secret
-from sidecar_protocol.scalars import Count, FilePath, LongText, OpaqueId
+from sidecar_protocol.scalars import MEASURED, Count, FilePath, LongText, OpaqueId
 
 MAX_PARTS = 50
 MAX_ATTACHMENTS = 20
@@ -94,6 +94,6 @@ class Attachment(Model):
     attachment_id: OpaqueId
     name: str
     media_type: str
-    """By content: `image/png`, `image/jpeg`, `image/gif`, `image/webp`, `application/pdf` or `text/plain`."""
-    size: Count
+    """Type of the content: `image/png`, `image/jpeg`, `image/gif`, `image/webp`, `application/pdf` or `text/plain`."""
+    size: Annotated[Count, MEASURED]
     """Bytes."""

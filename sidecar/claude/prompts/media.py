@@ -16,9 +16,9 @@ SUFFIXES: Final = {PNG: ".png", JPEG: ".jpg", GIF: ".gif", WEBP: ".webp", PDF: "
 MAX_SIDE: Final = 65_000
 """Pixels.  The API takes 8,000; the CLI reduces what has more than 2,000 (measured with 9,000 and 20,000)."""
 MAX_PIXELS: Final = 200_000_000
-"""Of an image: the CLI unpacks it, into four bytes a pixel."""
+"""Maximum of an image: the CLI unpacks it, into four bytes a pixel."""
 MAX_PAGES: Final = 600
-"""Of a PDF document, by the API's documentation; models with a smaller context window take 100."""
+"""Maximum of a PDF document, by the API's documentation; models with a smaller context window take 100."""
 TAIL_BYTES: Final = 2_048
 """Where the end of a PDF document is looked for."""
 PAGE: Final = re.compile(rb"/Type\s*/Page(?![A-Za-z])")

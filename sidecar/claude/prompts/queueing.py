@@ -26,7 +26,7 @@ class PromptQueue:
         self._queue = queue
         self._sessions = sessions
         self._sending: dict[str, tuple[anyio.Lock, int]] = {}
-        """By session: the lock of its next prompt, and the number of prompts that have or await it."""
+        """Locks of the next prompt, by session, each with the number of prompts that have or await it."""
 
     async def enqueue(self, prompt: RunClaude | TakeTurn, parts: Sequence[PromptPart], *, priority: int) -> Job:
         """Copies the files of a prompt and queues it.  Raises the errors of `Attachments.copy`, `SessionNotFound`."""

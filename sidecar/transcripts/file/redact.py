@@ -1,7 +1,8 @@
 """Removes secrets from messages: the members that the contract declares secret, not text that looks like one.
 
 A secret becomes {"$secret": n}, with the same n for the same value, so that a replay stays consistent.
-Each value inside a secret object is replaced separately.  An address also gets a placeholder URL (`addresses.py`).
+Each value inside a secret object is replaced separately.  An address also gets a placeholder URL (`addresses.py`), and
+the content of a file is described instead of numbered (`contents.py`).
 """
 
 import re
@@ -12,6 +13,7 @@ from typing import Any, Final
 from pydantic_core import from_json, to_json
 
 from sidecar.transcripts.file.addresses import is_web_address, placeholder_url
+from sidecar.transcripts.file.contents import described, example, is_file
 from sidecar.transcripts.file.schemas import SECRET, UNDECLARED, ContractSchemas, Schema
 
 SECRET_KEY: Final = "$secret"  # noqa: S105 - the name of a member
@@ -25,8 +27,9 @@ _BOM: Final = b"\xef\xbb\xbf"
 class Redactor:
     """Redacts the lines of one run and remembers its secrets as digests."""
 
-    def __init__(self, schemas: ContractSchemas) -> None:
+    def __init__(self, schemas: ContractSchemas, *, keeps_files: bool = False) -> None:
         self._schemas = schemas
+        self._keeps_files = keeps_files
         self._sent, self._received = schemas.secret_names()
         self._numbers: dict[bytes, int] = {}
         self._sent_pattern = _any_of(self._sent)
@@ -77,7 +80,11 @@ class Redactor:
 
     def _member(self, key: str, value: Any, schema: Schema, names: frozenset[str]) -> Any:
         is_secret = schema.get(SECRET) or (schema is UNDECLARED and key in names)
-        return self._walk(value, schema, names) if not is_secret or value is None else self._replace(value)
+        if not is_secret or value is None:
+            return self._walk(value, schema, names)
+        if type(value) is str and any(map(is_file, self._schemas.choices(schema))):
+            return value if self._keeps_files else {SECRET_KEY: described(value), LIKE: example(value)}
+        return self._replace(value)
 
     def _replace(self, value: Any) -> Any:
         """Replaces each leaf of an object, so that the replayed value keeps its shape."""
