@@ -36,28 +36,32 @@ from sidecar.claude.usage import UsageService, UsageStore
 from sidecar.files import UserFiles
 from sidecar.job_handler import Registration
 from sidecar.runtime import Feature, Runtime
+from sidecar.settings import Settings
 
 
 def make(runtime: Runtime) -> Feature:
-    database, settings = runtime.database, runtime.settings
-    store, usage, table = SessionStore(database), UsageStore(database, runtime.clock), ProcessTable(database)
-    run_store = RunStore(database, runtime.clock)
+    database, settings, launcher = runtime.database, runtime.settings, make_launcher(runtime)
+    store, usage, run_store = (
+        SessionStore(database),
+        UsageStore(database, runtime.clock),
+        RunStore(database, runtime.clock),
+    )
     store.index.prepare()
     sessions = SessionJournal(runtime, store, usage)
     conversations, permissions = ConversationJournal(runtime, sessions), PermissionJournal(runtime, sessions)
     pool = ProcessPool(on_ended=sessions.process_ended, is_draining=runtime.is_draining)
-    environment = os.environ | {DATABASE_ENV: (database_name := str(settings.database.resolve()))}
-    discovery = Discovery(settings.claude_path, environment, Path.home(), LoginShell(environment))
-    launcher, doctor = Launcher(discovery, Path.home(), table), DoctorService(discovery, this_user())
+    doctor = DoctorService(launcher.discovery, this_user())
     live, elsewhere, attachments = LiveJobs(), Elsewhere(conversations, launcher.records), Attachments(runtime)
     prompts = PromptQueue(runtime.queue, store, attachments)
     limit_waits = LimitWaits(sessions, runtime.clock, runtime.queue.is_lock_kept)
-    recovery = CrashRecovery(database_name, table, sessions, permissions, limit_waits, attachments)
+    table = launcher.process_table
+    recovery = CrashRecovery(database_name(settings), table, sessions, permissions, limit_waits, attachments)
     runs = ClaudeRunHandler(runtime, launcher, store, usage, run_store, live, attachments)
     turns = TurnHandler(
         runtime, launcher, pool, sessions, permissions, conversations, limit_waits, live, elsewhere, attachments
     )
     in_pool = partial(Registration, concurrency=settings.claude_concurrency, pool="claude")
+    exports = ExportHandler(store, UserFiles(settings.data_dir, settings.log_dir), runtime.clock)
     return Feature(
         services=(
             ClaudeService(prompts),
@@ -85,3 +89,14 @@ def make(runtime: Runtime) -> Feature:
         stop=pool.stop,
         kill_orphans=recovery.kill_orphans,
     )
+
+
+def make_launcher(runtime: Runtime) -> Launcher:
+    environment = os.environ | {DATABASE_ENV: database_name(runtime.settings)}
+    discovery = Discovery(runtime.settings.claude_path, environment, Path.home(), LoginShell(environment))
+    return Launcher(discovery, Path.home(), ProcessTable(runtime.database))
+
+
+def database_name(settings: Settings) -> str:
+    """Returns the value of DATABASE_ENV in the processes of this sidecar."""
+    return str(settings.database.resolve())
