@@ -36,16 +36,12 @@ from sidecar.claude.usage import UsageService, UsageStore
 from sidecar.files import UserFiles
 from sidecar.job_handler import Registration
 from sidecar.runtime import Feature, Runtime
-from sidecar.settings import Settings
 
 
 def make(runtime: Runtime) -> Feature:
     database, settings, launcher = runtime.database, runtime.settings, make_launcher(runtime)
-    store, usage, run_store = (
-        SessionStore(database),
-        UsageStore(database, runtime.clock),
-        RunStore(database, runtime.clock),
-    )
+    clock, store = runtime.clock, SessionStore(database)
+    usage, run_store = UsageStore(database, clock), RunStore(database, clock)
     store.index.prepare()
     sessions = SessionJournal(runtime, store, usage)
     conversations, permissions = ConversationJournal(runtime, sessions), PermissionJournal(runtime, sessions)
@@ -53,15 +49,14 @@ def make(runtime: Runtime) -> Feature:
     doctor = DoctorService(launcher.discovery, this_user())
     live, elsewhere, attachments = LiveJobs(), Elsewhere(conversations, launcher.records), Attachments(runtime)
     prompts = PromptQueue(runtime.queue, store, attachments)
-    limit_waits = LimitWaits(sessions, runtime.clock, runtime.queue.is_lock_kept)
-    table = launcher.process_table
-    recovery = CrashRecovery(database_name(settings), table, sessions, permissions, limit_waits, attachments)
+    limit_waits = LimitWaits(sessions, clock, runtime.queue.is_lock_kept)
+    recovery = CrashRecovery(launcher, sessions, permissions, limit_waits, attachments)
     runs = ClaudeRunHandler(runtime, launcher, store, usage, run_store, live, attachments)
     turns = TurnHandler(
         runtime, launcher, pool, sessions, permissions, conversations, limit_waits, live, elsewhere, attachments
     )
     in_pool = partial(Registration, concurrency=settings.claude_concurrency, pool="claude")
-    exports = ExportHandler(store, UserFiles(settings.data_dir, settings.log_dir), runtime.clock)
+    exports = ExportHandler(store, UserFiles(settings.data_dir, settings.log_dir), clock)
     return Feature(
         services=(
             ClaudeService(prompts),
@@ -78,9 +73,7 @@ def make(runtime: Runtime) -> Feature:
         registrations=(
             in_pool(RunClaude, runs),
             in_pool(TakeTurn, turns, withdrawn=limit_waits.turn_withdrawn),
-            Registration(
-                ExportSession, ExportHandler(store, UserFiles(settings.data_dir, settings.log_dir), runtime.clock)
-            ),
+            Registration(ExportSession, exports),
         ),
         indexes=(store.index,),
         program=doctor.program,
@@ -92,11 +85,6 @@ def make(runtime: Runtime) -> Feature:
 
 
 def make_launcher(runtime: Runtime) -> Launcher:
-    environment = os.environ | {DATABASE_ENV: database_name(runtime.settings)}
+    environment = os.environ | {DATABASE_ENV: str(runtime.settings.database.resolve())}
     discovery = Discovery(runtime.settings.claude_path, environment, Path.home(), LoginShell(environment))
     return Launcher(discovery, Path.home(), ProcessTable(runtime.database))
-
-
-def database_name(settings: Settings) -> str:
-    """Returns the value of DATABASE_ENV in the processes of this sidecar."""
-    return str(settings.database.resolve())
