@@ -104,9 +104,7 @@ class ClaudeRunHandler:
                 known = state
                 self.runs.record(context.job_id, state)
 
-        content = None
-        if not begun.has_acted and self.attachments.of_job(context.job_id):
-            content = await content_blocks(self.attachments, context.job_id, prompt)
+        content = None if begun.has_acted else await content_blocks(self.attachments, context.job_id, prompt)
         process = await self.launcher.start(JOB_ENV, context.job_id, options, job.cwd, on_line)
         reporter.work = process.work
         try:

@@ -14,12 +14,16 @@ from sidecar.claude.prompts.reading import JOINT
 
 async def content_blocks(
     attachments: Attachments, job_id: str, prompt: str, before: str | None = None
-) -> list[Mapping[str, Any]]:
+) -> list[Mapping[str, Any]] | None:
     """Returns the blocks of a prompt, in the order in which its parts were sent, after the text `before`.
+
+    Returns None if there is only the prompt's text.
 
     Raises `JobFailed` of kind `attachment_missing`.
     """
     stored = attachments.of_job(job_id)
+    if not stored and before is None:
+        return None
     files = await run_sync(lambda: [file_block(one.attachment, attachments.read(one.attachment)) for one in stored])
     return [*_texts(before), *_interleaved(prompt, stored, files)]
 

@@ -169,7 +169,7 @@ class TurnHandler:
     async def _content(self, job: TakeTurn, turn: "_Turn") -> Sequence[Mapping[str, Any]] | None:
         """Returns the blocks of the prompt; None if it is only a text."""
         job_id, before = turn.context.job_id, turn.handover
-        if turn.prompt == job.prompt and self.attachments.of_job(job_id):
+        if turn.prompt == job.prompt:
             return await content_blocks(self.attachments, job_id, turn.prompt, before)
         return None if before is None else [text_block(before), text_block(turn.prompt)]
 
