@@ -179,7 +179,7 @@ class SnapshotList<Item> implements LiveList<Item> {
       this.#touched = new Set();
       try {
         const loaded = await this.#options.load();
-        if (starts !== this.#starts) continue; // it may be older than a change that nobody listened to
+        if (starts !== this.#starts) continue; // it may be older than a change that was missed in between
         this.#replace(loaded, this.#touched);
         this.#isOutdated &&= done !== this.#reloads;
         this.#isLoaded = true;

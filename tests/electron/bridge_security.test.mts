@@ -251,7 +251,7 @@ test("nothing that a page sends ends the main process or fills its log", async (
   assert.equal((await open().page.system.health()).status, "ok");
 });
 
-test("a filter that is none does not let everything through", async (t) => {
+test("an invalid filter does not let everything through", async (t) => {
   const { open, ipc, sidecar, faults } = app(t);
   const { bridge, page, window } = open();
   await page.system.health();

@@ -210,13 +210,13 @@ test("a list starts at its first watcher, closes with the last and starts again"
   const list = create();
   await tick();
   assert.deepEqual([loads.length, listeners.size], [0, 0], "nothing happens before the first watcher");
-  const told: string[] = [];
-  const [one, other] = [list.watch(() => told.push("one")), list.watch(() => told.push("other"))];
+  const notified: string[] = [];
+  const [one, other] = [list.watch(() => notified.push("one")), list.watch(() => notified.push("other"))];
   assert.equal(loads.length, 1, "watchers share the list");
   loads[0]?.resolve([thing("a", 1), thing("b", 1)]);
   await tick();
   assert.deepEqual(
-    [told.splice(0), shown(list)],
+    [notified.splice(0), shown(list)],
     [
       ["one", "other"],
       ["a1", "b1"],
@@ -225,17 +225,17 @@ test("a list starts at its first watcher, closes with the last and starts again"
   one();
   put("b", 2);
   await tick();
-  assert.deepEqual([told.splice(0), shown(list)], [["other"], ["a1", "b2"]]);
+  assert.deepEqual([notified.splice(0), shown(list)], [["other"], ["a1", "b2"]]);
   other();
   other();
   assert.deepEqual([listeners.size, shown(list)], [0, ["a1", "b2"]], "the items stay for the next view");
-  list.watch(() => told.push("third"));
+  list.watch(() => notified.push("third"));
   put("c", 1);
   await tick();
-  assert.deepEqual([told.splice(0), shown(list)], [["third"], ["a1", "b2", "c1"]]);
+  assert.deepEqual([notified.splice(0), shown(list)], [["third"], ["a1", "b2", "c1"]]);
   loads[1]?.resolve([thing("b", 3), thing("c", 1)]);
   await tick();
-  assert.deepEqual([told, shown(list)], [["third"], ["b3", "c1"]], "what was deleted meanwhile is gone");
+  assert.deepEqual([notified, shown(list)], [["third"], ["b3", "c1"]], "what was deleted meanwhile is gone");
 });
 
 test("under StrictMode, which watches twice, no change is lost and no item doubled", async () => {
@@ -278,18 +278,18 @@ test("an error of a load that a second watcher has made obsolete does not end th
 test("an error reaches every watcher, also that of a notification which the page may not listen to", async () => {
   const { create, loads, listeners } = source();
   const list = create();
-  const told: string[] = [];
-  list.watch(() => told.push(`one ${String(list.snapshot().error)}`));
-  list.watch(() => told.push(`other ${String(list.snapshot().error)}`));
+  const notified: string[] = [];
+  list.watch(() => notified.push(`one ${String(list.snapshot().error)}`));
+  list.watch(() => notified.push(`other ${String(list.snapshot().error)}`));
   loads[0]?.reject(new Error("too many"));
   await tick();
-  assert.deepEqual(told, ["one Error: too many", "other Error: too many"]);
+  assert.deepEqual(notified, ["one Error: too many", "other Error: too many"]);
   list.close();
   listeners.set("jobs.updated", () => undefined); // now the source refuses to listen to it
-  list.watch(() => told.push("third"));
+  list.watch(() => notified.push("third"));
   await tick();
   assert.match(String(list.error), /jobs.updated has two listeners/);
-  assert.deepEqual([told.at(-1), listeners.size, loads.length], ["third", 1, 1]);
+  assert.deepEqual([notified.at(-1), listeners.size, loads.length], ["third", 1, 1]);
 });
 
 test("items of a replaced database yield to the new ones, although their versions are lower", async () => {
