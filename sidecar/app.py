@@ -133,14 +133,12 @@ class App:
         return lock, Database(connection, path.resolve(), begin, watched=watched)
 
     def _record(self) -> "Recorder | None":
-        settings = self._settings
-        if settings.record is None:
+        if self._settings.record is None:
             return None
         from sidecar.transcripts.record import open_recorder  # noqa: PLC0415 - most runs are not recorded
 
         openrpc = (schema_dir() / "openrpc.json").read_bytes()
-        keeps_files = settings.record_files
-        return open_recorder(settings.record, openrpc, self._clock, fixed=settings.fixed(), keeps_files=keeps_files)
+        return open_recorder(self._settings, openrpc, self._clock)
 
     def _make_runtime(self) -> Runtime:
         return Runtime(

@@ -13,6 +13,7 @@ from sidecar_protocol.claude.permissions import (
 )
 from sidecar_protocol.claude.runs import (
     Claude,
+    Effort,
     ModelName,
     PermissionMode,
     RunClaude,
@@ -80,6 +81,7 @@ class SessionsService(Sessions):
         title: str | None = None,
         cwd: FolderPath | None = None,
         model: ModelName | None = None,
+        effort: Effort | None = None,
         permission_mode: PermissionMode | None = None,
         allowed_tools: ToolRules = [],  # noqa: B006 - as declared; only read
         system_prompt: SystemPrompt | None = None,
@@ -90,6 +92,7 @@ class SessionsService(Sessions):
             title=title,
             cwd=cwd,
             model=model,
+            effort=effort,
             permission_mode=permission_mode,
             allowed_tools=allowed_tools,
             system_prompt=system_prompt,
@@ -112,6 +115,7 @@ class SessionsService(Sessions):
         title: str | None = UNCHANGED,
         cwd: FolderPath | None = UNCHANGED,
         model: ModelName | None = UNCHANGED,
+        effort: Effort | None = UNCHANGED,
         permission_mode: PermissionMode | None = UNCHANGED,
         allowed_tools: ToolRules | None = None,
         wait_for_limit: bool | None = None,
@@ -120,6 +124,7 @@ class SessionsService(Sessions):
             title=title,
             cwd=cwd,
             model=model,
+            effort=effort,
             permission_mode=permission_mode,
             allowed_tools=UNCHANGED if allowed_tools is None else allowed_tools,
             wait_for_limit=UNCHANGED if wait_for_limit is None else wait_for_limit,

@@ -39,6 +39,11 @@ ModelName = Annotated[
     StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@\[\]-]*$", max_length=200),
     Field(description="An alias (opus, sonnet) or the full name of a model."),
 ]
+Effort = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z]{2,20}$"),
+    Field(description="How much Claude thinks: a level of the model, as `claude.status` lists them (low, high, max)."),
+]
 ToolRule = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z][^\x00-\x1f]*$", max_length=500),
@@ -143,6 +148,8 @@ class RunClaude(JobSpec):
     """Claude's working directory; null for the home folder."""
     model: ModelName | None = None
     """Null for the model in the user's Claude settings."""
+    effort: Effort | None = None
+    """Null for the effort in the user's Claude settings.  A level that the model is known not to have is refused."""
     session_id: ResumedSession | None = None
     allowed_tools: ToolRules = []
     permission_mode: PermissionMode | None = None
