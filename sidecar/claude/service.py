@@ -1,7 +1,9 @@
 """The methods of runs, sessions and permission requests.  Runs and turns are jobs, which these methods queue."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from sidecar_protocol.claude.attachments import PromptPart
 from sidecar_protocol.claude.permissions import (
     PermissionDecision,
     PermissionPage,
@@ -12,6 +14,7 @@ from sidecar_protocol.claude.permissions import (
 from sidecar_protocol.claude.runs import (
     Claude,
     ClaudeSettings,
+    Effort,
     ModelName,
     PermissionMode,
     RunClaude,
@@ -34,23 +37,28 @@ from sidecar_protocol.scalars import DEFAULT_LIMIT, DEFAULT_LINES_LIMIT, FolderP
 
 from sidecar.claude.permissions.journal import PermissionJournal
 from sidecar.claude.process.pool import ProcessPool
+from sidecar.claude.prompts.queueing import PromptQueue
+from sidecar.claude.prompts.reading import check_parts
 from sidecar.claude.sessions.conversation import ConversationJournal
 from sidecar.claude.sessions.journal import SessionJournal
 from sidecar.claude.sessions.session_settings import NewSession, SessionUpdate
 from sidecar.claude.trust.gate import Gate
-from sidecar.runtime import Queue, Runtime
 
 
 class ClaudeService(Claude):
     """Implements `Claude`."""
 
-    def __init__(self, queue: Queue, gate: Gate) -> None:
-        self._queue = queue
+    def __init__(self, prompts: PromptQueue, gate: Gate) -> None:
+        self._prompts = prompts
         self._gate = gate
 
-    async def spawn(self, run: RunClaude, *, priority: Priority = 0, trust: bool = False) -> Job:
+    async def spawn(
+        self, run: RunClaude, *, content: Sequence[PromptPart] = (), priority: Priority = 0, trust: bool = False
+    ) -> Job:
+        prompt = check_parts(run.prompt or None, content)
         await self._gate.admit_at(run.cwd, run.settings, is_trusted=trust)
-        return self._queue.enqueue(run, priority=priority).as_model()
+        run = run.model_copy(update={"prompt": prompt})
+        return await self._prompts.enqueue(run, content, priority=priority)
 
 
 class SessionsService(Sessions):
@@ -58,14 +66,15 @@ class SessionsService(Sessions):
 
     def __init__(
         self,
-        runtime: Runtime,
         sessions: SessionJournal,
         conversations: ConversationJournal,
         permissions: PermissionJournal,
         pool: ProcessPool,
+        prompts: PromptQueue,
         gate: Gate,
     ) -> None:
-        self._queue = runtime.queue
+        self._queue = prompts.queue
+        self._prompts = prompts
         self._sessions = sessions
         self._conversations = conversations
         self._permissions = permissions
@@ -78,6 +87,7 @@ class SessionsService(Sessions):
         title: str | None = None,
         cwd: FolderPath | None = None,
         model: ModelName | None = None,
+        effort: Effort | None = None,
         permission_mode: PermissionMode | None = None,
         allowed_tools: ToolRules = [],  # noqa: B006 - as declared; only read
         system_prompt: SystemPrompt | None = None,
@@ -91,6 +101,7 @@ class SessionsService(Sessions):
             title=title,
             cwd=cwd,
             model=model,
+            effort=effort,
             permission_mode=permission_mode,
             allowed_tools=allowed_tools,
             system_prompt=system_prompt,
@@ -114,6 +125,7 @@ class SessionsService(Sessions):
         title: str | None = UNCHANGED,
         cwd: FolderPath | None = UNCHANGED,
         model: ModelName | None = UNCHANGED,
+        effort: Effort | None = UNCHANGED,
         permission_mode: PermissionMode | None = UNCHANGED,
         allowed_tools: ToolRules | None = None,
         settings: ClaudeSettings | None = None,
@@ -128,6 +140,7 @@ class SessionsService(Sessions):
             title=title,
             cwd=cwd,
             model=model,
+            effort=effort,
             permission_mode=permission_mode,
             allowed_tools=UNCHANGED if allowed_tools is None else allowed_tools,
             settings=UNCHANGED if settings is None else settings,
@@ -139,6 +152,7 @@ class SessionsService(Sessions):
 
     async def delete(self, *, session_id: str) -> SessionDeleted:
         self._permissions.cancel_all(session_id, "The session was deleted.")
+        self._prompts.attachments.delete_of_session(session_id)
         if not self._sessions.delete(session_id):
             raise SessionNotFound
         self._queue.cancel_by_lock_key(session_lock(session_id), JobStatus.QUEUED, JobStatus.RUNNING)
@@ -149,14 +163,15 @@ class SessionsService(Sessions):
         self,
         *,
         session_id: str,
-        prompt: LongText,
+        prompt: LongText | None = None,
+        content: Sequence[PromptPart] = (),
         priority: Priority = 0,
         timeout_s: Seconds | None = None,
         wait_for_limit: bool | None = None,
     ) -> Job:
-        _existing(self._sessions.store.get(session_id))
-        turn = TakeTurn(session_id=session_id, prompt=prompt, timeout_s=timeout_s, wait_for_limit=wait_for_limit)
-        return self._queue.enqueue(turn, priority=priority).as_model()
+        text = check_parts(prompt, content)
+        turn = TakeTurn(session_id=session_id, prompt=text, timeout_s=timeout_s, wait_for_limit=wait_for_limit)
+        return await self._prompts.enqueue(turn, content, priority=priority)
 
     async def interrupt(self, *, session_id: str) -> Session:
         _existing(self._sessions.store.get(session_id))
@@ -164,7 +179,9 @@ class SessionsService(Sessions):
         return _existing(self._sessions.store.get(session_id)).as_model()
 
     async def fork(self, *, session_id: str, title: str | None = None, message_id: str | None = None) -> Session:
-        return _existing(self._conversations.fork(session_id, title, message_id)).as_model()
+        forked = _existing(self._conversations.fork(session_id, title, message_id))
+        self._prompts.attachments.copy_rows(session_id, forked.load().session_id)
+        return forked.as_model()
 
     async def list_messages(
         self, *, session_id: str, limit: int = DEFAULT_LINES_LIMIT, cursor: str | None = None

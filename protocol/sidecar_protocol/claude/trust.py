@@ -60,7 +60,7 @@ class FolderTrust(Model):
     cwd: str
     """The folder, without symbolic links."""
     folder: str
-    """The folder that trust is about: `cwd`, or the root of its git repository (of a worktree, that of the main one)."""
+    """The folder that trust is about: `cwd`, or the root of its git repository (for a worktree, of the main one)."""
     state: TrustState
     contents: FolderContents
 

@@ -1,10 +1,11 @@
 """Decides, before each start of the CLI and each turn, whether it may work in a folder."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+import anyio
 from anyio.to_thread import run_sync
 from sidecar_protocol.claude.runs import ClaudeSettings
 from sidecar_protocol.claude.trust import FolderContents, FolderTrust, TrustState, WorkspaceUntrusted
@@ -34,6 +35,8 @@ class Gate:
     environment: Mapping[str, str]
     home: Path
     store: TrustStore
+    _in_order: anyio.Lock = field(default_factory=anyio.Lock)
+    """Keeps requests in the order in which they were received."""
 
     async def admit(
         self, cwd: Path, settings: ClaudeSettings, *, has_worktree: bool = False, is_trusted: bool = False
@@ -59,7 +62,8 @@ class Gate:
         """Does what `admit` does, for the folder of a request; null for the home folder."""
         folder = self.home if cwd is None else Path(cwd)
         if folder.is_absolute():  # otherwise the job fails with `cwd_missing`
-            await self.admit(folder, settings, has_worktree=has_worktree, is_trusted=is_trusted)
+            async with self._in_order:
+                await self.admit(folder, settings, has_worktree=has_worktree, is_trusted=is_trusted)
 
     async def require(self, cwd: Path, settings: ClaudeSettings, *, has_worktree: bool = False) -> Mapping[str, str]:
         """Returns what `admit` does, for a job.  Raises `JobFailed` (`workspace_untrusted`)."""
