@@ -15,9 +15,10 @@ INTERRUPTED: Final = 130
 MODULES: Final = {
     "bundle": "packaging.bundle",
     "call": "commandline.call",
-    "console": "commandline.console",
+    "console": "commandline.console.command",
     "demo": "commandline.demo",
     "doctor": "commandline.upkeep.doctor",
+    "fuzz": "commandline.fuzz",
     "inspect": "commandline.inspect",
     "methods": "commandline.call",
     "restore": "commandline.upkeep.restore",

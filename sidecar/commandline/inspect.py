@@ -14,6 +14,7 @@ from rich.text import Text
 from sidecar.commandline.client import Received, RemoteError
 from sidecar.commandline.formatting import duration, one_line
 from sidecar.commandline.options import EXISTING_FILE, JSON, NEW_FILE
+from sidecar.commandline.summaries import summary
 from sidecar.commandline.timeline import TimelineOutput
 from sidecar.transcripts.file.format import Entry, Header, NotATranscript, read
 from sidecar.transcripts.inspect.summary import RunSummary, summarize
@@ -35,7 +36,7 @@ def inspect(file: Path, *, as_json: bool, page_path: Path | None, show_all: bool
     """
     try:
         if page_path is not None:
-            page_path.write_text(page(file), "utf-8")
+            page_path.write_text(page(file, lambda method, value: str(summary(method, value))), "utf-8")
         elif as_json:
             json.dump({"file": str(file), "runs": [run.as_json() for run in summarize(read(file))]}, sys.stdout)
             sys.stdout.write("\n")
