@@ -3,12 +3,13 @@
 import signal
 import sys
 from importlib import import_module
-from io import TextIOWrapper
+from io import StringIO, TextIOWrapper
 from typing import Final, NoReturn, cast
 
 import click
 
 from sidecar import __version__
+from sidecar.commandline.terminal import printable
 
 INTERRUPTED: Final = 130
 """The exit code that shells expect after Ctrl-C."""
@@ -43,7 +44,9 @@ def main() -> NoReturn:
     try:
         sys.exit(commands.main(prog_name="sidecar", standalone_mode=False))
     except click.ClickException as error:
-        error.show()
+        shown = StringIO()
+        error.show(shown)
+        click.echo(printable(shown.getvalue()), err=True, nl=False)  # it may quote a file
         sys.exit(error.exit_code)
     except click.Abort:
         sys.exit(INTERRUPTED)

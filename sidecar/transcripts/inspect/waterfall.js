@@ -154,19 +154,21 @@ function axis() {
   const stops = stripes.flatMap(([a, b]) => [`transparent ${a}%`, `var(--fold) ${a}%`, `var(--fold) ${b}%`, `transparent ${b}%`]);
   document.documentElement.style.setProperty("--folds", stops.length ? `linear-gradient(to right, ${stops.join(",")})` : "none");
   track.replaceChildren();
-  let free = 0;
-  const put = (x, text, className, half) => {
-    const left = x / 100 * width - (half ? text.length * 3.2 : 0);
-    if (left < free || left + text.length * 6.4 + 6 > width) return;
-    const mark = element("b", text, className); mark.style.left = x + "%"; track.append(mark); free = left + text.length * 6.4 + 14;
+  const taken = [];
+  const put = (x, text, isFold) => {
+    const size = text.length * 6.4 + 8, middle = x / 100 * width;
+    const left = Math.min(Math.max(isFold ? middle - size / 2 : middle, 0), Math.max(width - size, 0));
+    if ((!isFold && left < middle - 1) || taken.some(([a, b]) => left < b && left + size > a)) return;
+    const mark = element("b", text, isFold ? "fold" : ""); mark.style.left = left + "px"; track.append(mark); taken.push([left, left + size]);
   };
+  // The longest idle times are named first, then as many moments as there is room for.
+  for (const [a, b, part] of stripes.sort((one, other) => other[2].t1 - other[2].t0 - one[2].t1 + one[2].t0)) put((a + b) / 2, "⋯ " + ms(part.t1 - part.t0), true);
   for (const part of scale.parts) {
     const a = Math.max(part.t0, from), b = Math.min(part.t1, to);
-    if (b <= a) continue;
-    if (part.isFold) { put((place(a) + place(b)) / 2, "⋯ " + ms(part.t1 - part.t0), "fold", true); continue; }
+    if (b <= a || part.isFold) continue;
     const pixels = Math.max((place(b) - place(a)) / 100 * width, 1), least = (b - a) / pixels * 80, power = 10 ** Math.floor(Math.log10(least));
     const step = [1, 2, 5, 10].map((n) => n * power).find((one) => one >= least);
-    for (let t = Math.ceil(a / step) * step, n = 0; t <= b && n < 100; t += step, n++) put(place(t), ms(t).replace(/\.?0+ /, " "), "");
+    for (let t = Math.ceil(a / step) * step, n = 0; t <= b && n < 100; t += step, n++) put(place(t), ms(t).replace(/(\.\d*?)0+ /, "$1 ").replace(". ", " "), false);
   }
 }
 function overview() {

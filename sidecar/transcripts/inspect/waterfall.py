@@ -19,6 +19,7 @@ FOLDER: Final = Path(__file__).parent
 MAX_PAGE_CHARS: Final = 40_000_000
 """Texts of messages in the page; it says how many of further ones it lacks."""
 MAX_SAY_CHARS: Final = 300
+MAX_REQUEST_CHARS: Final = 80
 
 Say = Callable[[str, Any], str]
 """Returns what a notification, or a result, says to people: its method, and its params or the result."""
@@ -56,7 +57,7 @@ class _Run:
     def _add_sent(self, entry: Entry, message: dict[str, Any], text: str | None) -> None:
         method, params, request_id = str(message.get("method")), message.get("params"), message.get("id")
         if entry.from_client and "id" in message:
-            row = self._add_row(entry, "call", method, None, request=text, say=_short(params))
+            row = self._add_row(entry, "call", method, None, request=text, say=_short(params, MAX_REQUEST_CHARS))
             if type(request_id) in (int, str):
                 self._open[request_id] = row
             return
@@ -127,5 +128,6 @@ def _kind(error: Any) -> str:
     return str(kind or (error.get("code") if type(error) is dict else error))
 
 
-def _short(value: Any) -> str:
-    return "" if value in (None, {}) else to_json(value).decode()[:MAX_SAY_CHARS]
+def _short(value: Any, limit: int = MAX_SAY_CHARS) -> str:
+    text = "" if value in (None, {}) else to_json(value).decode()
+    return text if len(text) <= limit else text[: limit - 1] + "…"
