@@ -106,7 +106,7 @@ def test_another_file_is_refused_with_an_explanation(cli: CliHarness, tmp_path: 
 
 
 def test_the_page_shows_and_finds_everything_and_runs_nothing(cli: CliHarness, tmp_path: Path) -> None:
-    """In Chromium: light and dark, 1,440 and 390 pixels wide, by mouse and by keyboard."""
+    """Opens it in Chromium: light and dark, 1,440 and 390 pixels wide, by mouse and by keyboard."""
     if (absent := missing()) is not None or (browser := chromium()) is None:
         pytest.skip(absent or "no chromium to open the page with")
     hostile = "</script><img src=x onerror=document.title='hit'><!--<script>\u202e\x1b[31m"

@@ -43,10 +43,14 @@ def _renumbered(message: Any, request_id: str) -> Any:
 
 
 def _is_left_out(message: Any) -> bool:
-    if type(message) is not dict:
-        return False
-    params = message.get("params")
-    return message.get("method") in ENDS or (type(params) is dict and "path" in params)
+    return type(message) is dict and (message.get("method") in ENDS or _names_file(message.get("params")))
+
+
+def _names_file(params: Any) -> bool:
+    """Returns whether a `path` is among the params, also in a job's payload: a file to write."""
+    if type(params) is dict:
+        return "path" in params or any(map(_names_file, params.values()))
+    return type(params) is list and any(map(_names_file, params))
 
 
 def conversation(sources: Sequence[Sequence[bytes]], chance: random.Random) -> list[bytes]:

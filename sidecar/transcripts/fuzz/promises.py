@@ -1,4 +1,4 @@
-"""What a sidecar owes to any client, however damaged its lines are: answers, their number and their order.
+"""Checks what a sidecar owes to any client, however damaged its lines are: answers, their number and their order.
 
 The guarantees have the numbers of `protocol/README.md`.
 """
