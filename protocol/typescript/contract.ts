@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "ba118bc9bb33072c";
+export const SCHEMA_HASH = "8640ebbadfaab37b";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {

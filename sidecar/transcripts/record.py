@@ -15,6 +15,7 @@ from sidecar_protocol.connection import MESSAGE_TOO_LARGE, PARSE_ERROR, Refused
 
 from sidecar import __version__
 from sidecar.clock import Clock, iso_now
+from sidecar.days import computer_zone_name
 from sidecar.paths import open_private
 from sidecar.transcripts.file.format import TO_CLIENT, TO_SIDECAR, event_line, header_line, message_prefix, raw_line
 from sidecar.transcripts.file.redact import Redactor
@@ -129,6 +130,6 @@ def open_recorder(path: Path, openrpc: bytes, clock: Clock, fixed: dict[str, obj
         "schema_hash": sha256(openrpc).hexdigest()[:16],
         "server": f"sidecar {__version__}",
         "started_at": iso_now(clock),
-        **({"fixed": fixed} if fixed else {}),
+        **({"fixed": fixed} if fixed else {"time_zone": computer_zone_name()}),
     }
     return Recorder(path, facts, Redactor(schemas), clock.monotonic)
