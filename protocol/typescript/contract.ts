@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "8640ebbadfaab37b";
+export const SCHEMA_HASH = "8b7c8fd1b3287d14";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -839,6 +839,8 @@ export interface Session {
   worktree: string | null;
   /** Null for the model in the user's Claude settings.  `/model` in a prompt changes it. */
   model: string | null;
+  /** Null for the effort in the user's Claude settings. */
+  effort: string | null;
   /** Null for the mode in the user's Claude settings. */
   permission_mode: PermissionMode | null;
   allowed_tools: string[];
@@ -2210,6 +2212,8 @@ export interface RunClaude {
   cwd?: string | null;
   /** Null for the model in the user's Claude settings. */
   model?: string | null;
+  /** Null for the effort in the user's Claude settings.  A level that the model is known not to have is refused. */
+  effort?: string | null;
   /** The session to continue (UUID): `session_id` of an earlier run's result. */
   session_id?: string | null;
   /** @default [] */
@@ -2639,6 +2643,8 @@ export interface ClaudeSpawnParams {
   cwd?: string | null;
   /** Null for the model in the user's Claude settings. */
   model?: string | null;
+  /** Null for the effort in the user's Claude settings.  A level that the model is known not to have is refused. */
+  effort?: string | null;
   /** The session to continue (UUID): `session_id` of an earlier run's result. */
   session_id?: string | null;
   /** @default [] */
@@ -2696,6 +2702,8 @@ export interface ClaudeSessionsCreateParams {
   cwd?: string | null;
   /** An alias (opus, sonnet) or the full name of a model. */
   model?: string | null;
+  /** How much Claude thinks: a level of the model, as `claude.status` lists them (low, high, max). */
+  effort?: string | null;
   permission_mode?: PermissionMode | null;
   /** @default [] */
   allowed_tools?: string[];
@@ -2734,6 +2742,8 @@ export interface ClaudeSessionsUpdateParams {
   cwd?: string | null;
   /** An alias (opus, sonnet) or the full name of a model. */
   model?: string | null;
+  /** How much Claude thinks: a level of the model, as `claude.status` lists them (low, high, max). */
+  effort?: string | null;
   permission_mode?: PermissionMode | null;
   allowed_tools?: string[] | null;
   wait_for_limit?: boolean | null;
@@ -3295,10 +3305,10 @@ export interface Methods {
    */
   "claude.sessions.get": { params: ClaudeSessionsGetParams; result: Session };
   /**
-   * Changes the given settings; null resets title, cwd, model and mode to what a new session has.
+   * Changes the given settings; null resets title, cwd, model, effort and mode to what a new session has.
    *
-   * A running turn adopts a new model and mode; the rest, and what is reset, applies from the next turn on.  A new
-   * `cwd` is for a project that was moved: the conversation goes on there.
+   * A running turn adopts a new model, effort and mode; the rest, and what is reset, applies from the next turn on.
+   * A new `cwd` is for a project that was moved: the conversation goes on there.
    *
    * Errors: session_not_found.
    */
@@ -3768,10 +3778,10 @@ export interface NestedMethods<Options> {
        */
       readonly get: ((params: ClaudeSessionsGetParams, options?: Options) => Promise<Session>);
       /**
-       * Changes the given settings; null resets title, cwd, model and mode to what a new session has.
+       * Changes the given settings; null resets title, cwd, model, effort and mode to what a new session has.
        *
-       * A running turn adopts a new model and mode; the rest, and what is reset, applies from the next turn on.  A new
-       * `cwd` is for a project that was moved: the conversation goes on there.
+       * A running turn adopts a new model, effort and mode; the rest, and what is reset, applies from the next turn on.
+       * A new `cwd` is for a project that was moved: the conversation goes on there.
        *
        * Errors: session_not_found.
        */
@@ -4307,6 +4317,31 @@ export const DURABLE_NOTIFICATIONS = [
   "jobs.log_added",
   "system.database_lost",
 ] as const satisfies readonly (keyof Notifications)[];
+
+/** The params that identify what a notification is about, by path.  Those about one thing come in order. */
+export const NOTIFICATION_KEYS = {
+  "accounts.updated": ["account_id"],
+  "activity.changed": ["source", "account_id"],
+  "calendar.changed": ["account_id", "calendar_id"],
+  "claude.stall": ["job_id"],
+  "claude.api_retry": ["job_id"],
+  "claude.permission_requested": ["request.request_id"],
+  "claude.permission_resolved": ["request.request_id"],
+  "claude.delta": ["job_id", "message_id"],
+  "claude.message_added": ["session_id"],
+  "claude.session_updated": ["session.session_id"],
+  "claude.session_deleted": ["session_id"],
+  "events.lag": [],
+  "events.resync": [],
+  "jobs.queue_updated": [],
+  "jobs.schedule_updated": ["schedule.schedule_id"],
+  "jobs.updated": ["job.job_id"],
+  "jobs.log_added": ["line.job_id"],
+  "jobs.progress": ["job_id"],
+  "system.database_lost": [],
+  "system.state": [],
+  "$/progress": ["token"],
+} as const satisfies Record<keyof Notifications, readonly string[]>;
 
 export const JOB_TYPE_NAMES = [
   "activity.export",

@@ -1,7 +1,7 @@
-"""Exports what the contract declares about values, for the replay in TypeScript: the OpenRPC document without its prose.
+"""Exports what the contract declares about values, for the replay in TypeScript.
 
-Kept are the structure, and the keywords that `sidecar/transcripts/README.md` names.  A member without any has the schema
-`{}`; one that is missing is not declared.
+Kept are the structure of the OpenRPC document, and the keywords that `sidecar/transcripts/README.md` names.  A member
+without any has the schema `{}`; one that is missing is not declared.
 """
 
 import json
