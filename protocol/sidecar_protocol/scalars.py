@@ -108,7 +108,7 @@ Seq = Annotated[int, Strict(), Field(ge=0, le=2**53 - 1, json_schema_extra={"for
 MEASURED: Final = Field(json_schema_extra={"format": "measured"})
 """Marks values that depend on the machine or the time.  Transcripts compare only their types."""
 GENERATED: Final = Field(json_schema_extra={"format": "generated"})
-"""Marks values of params that a client makes anew for each request.  A replay does not compare them."""
+"""Marks values of params that a client generates for each request.  A replay does not compare them."""
 PAYLOAD_OF_TYPE: Final = Field(json_schema_extra={"x-described-by": ["x-job-types", "type", "payload"]})
 """Marks the payload of a job, which the job type in the member `type` beside it describes."""
 RESULT_OF_TYPE: Final = Field(json_schema_extra={"x-described-by": ["x-job-types", "type", "result"]})

@@ -41,7 +41,7 @@ export class Matcher {
     return ANY_PARAMS.has(method) ? "" : JSON.stringify(this.#root(method, params, precision));
   }
 
-  /** Returns whether recorded params contain patterns; placeholders of declared secrets are none. */
+  /** Returns whether recorded params contain patterns; declared secrets do not count. */
   hasPatterns(method: string, params: JsonObject): boolean {
     return !ANY_PARAMS.has(method) && containsPattern(this.#root(method, params, "exact"));
   }
@@ -189,7 +189,7 @@ class MethodIndex {
     return loose?.unused() ?? loose?.requests.at(-1);
   }
 
-  /** Returns the requests that are the same but for their times. */
+  /** Returns the requests that are the same except for their times. */
   different(): Queue[] {
     return [...this.#byKey.loose.values(), ...this.#withPatterns.values()];
   }

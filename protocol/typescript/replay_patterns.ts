@@ -33,7 +33,7 @@ const EXAMPLES: JsonObject = {
   anything: null,
 };
 
-/** Returns the kind of a pattern, `$any` for example; null if the value is none. */
+/** Returns the kind of a pattern, `$any` for example; null if the value is not a pattern. */
 export function patternOf(value: unknown): string | null {
   if (!isObject(value)) return null;
   const names = Object.keys(value);

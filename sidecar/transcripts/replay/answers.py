@@ -1,4 +1,4 @@
-"""What is sent for a recorded response or notification: its patterns, ids and times in the client's terms."""
+"""Responses and notifications as they are sent: their patterns, ids and times in the client's terms."""
 
 from typing import Any, Final
 

@@ -1,4 +1,4 @@
-"""What the contract declares about a value in a message, as the replay needs it; each fact is looked up once."""
+"""Facts that the contract declares about a value in a message; each is looked up once."""
 
 from typing import Any, Final
 

@@ -1,4 +1,4 @@
-"""Which recorded request answers one of the client's.  README.md states the rules; `replay_matching.ts` has the same.
+"""Finding the recorded request that answers one of the client's.  README.md states the rules; `replay_matching.ts` has the same.
 
 Each request has keys, so that many calls on a long recording stay fast: requests with the same key are the same.
 """
@@ -40,7 +40,7 @@ class Precision(IntEnum):
 
 @dataclass(slots=True)
 class Comparison:
-    """What a comparison of two requests found."""
+    """The result of comparing two requests."""
 
     differences: list[tuple[str, Any]] = field(default_factory=list)
     """Paths, and the recorded values, that make them two requests."""
@@ -67,7 +67,7 @@ class Matcher:
         return to_json(self._members(_without_meta(params), self._facts.params(method), method, precision))
 
     def has_patterns(self, method: str, params: dict[str, Any]) -> bool:
-        """Returns whether a person has put patterns into recorded params; placeholders of declared secrets are none."""
+        """Returns whether a person has put patterns into recorded params; declared secrets do not count."""
         known = self._members(_without_meta(params), self._facts.params(method), method, Precision.EXACT)
         return method not in ANY_PARAMS and _contains_pattern(known)
 
@@ -206,7 +206,7 @@ class _MethodIndex:
         return _Queue()
 
     def different(self) -> Iterator[_Queue]:
-        """Yields the requests that are the same but for their times."""
+        """Yields the requests that are the same except for their times."""
         yield from (queue for (precision, _), queue in self.by_key.items() if precision is Precision.LOOSE)
         yield from self.with_patterns.values()
 

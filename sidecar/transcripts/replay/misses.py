@@ -1,4 +1,4 @@
-"""What was not as recorded: requests without a recording, and recorded requests that were never made."""
+"""Differences from the recording: requests without a recording, and recorded requests that were never made."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence

@@ -23,7 +23,7 @@ MAX_VALUE_CHARS: Final = 200
 
 @dataclass(frozen=True)
 class ReplayRules:
-    """What the command line says about all recordings."""
+    """Options for all recordings of a replay."""
 
     run: int = 1
     """Which run of a file is replayed; 1 is the first."""
@@ -59,9 +59,7 @@ class ReplayedRun:
         recorded = self.index.match(request.method, params)
         if recorded is None:
             return False
-        # Equal params contain no patterns and no other ids.
-        is_equal = recorded.params == params
-        bound = [] if is_equal else self.index.matcher.compare(request.method, recorded.params, params).bound
+        bound = self.index.matcher.compare(request.method, recorded.params, params).bound
         self.player.serve(request, recorded, self._answers.bind(recorded, request.params, bound))
         return True
 
