@@ -1,4 +1,4 @@
-"""Finding the recorded request that answers one of the client's.  README.md states the rules; `replay_matching.ts` has the same.
+"""Finding the recorded request that answers one of the client's.  README.md has the rules, as `replay_matching.ts`.
 
 Each request has keys, so that many calls on a long recording stay fast: requests with the same key are the same.
 """
