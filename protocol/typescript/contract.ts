@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "c9d115473dbdb457";
+export const SCHEMA_HASH = "dd26e358f7571fe7";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
