@@ -117,7 +117,10 @@ class MarkdownSession:
 
 def _attached(message: Mapping[str, Any]) -> str:
     """Renders the names of a prompt's images and files."""
-    names = (f"- {_one_line(one['name'])} ({one['media_type']}, {one['size']} bytes)" for one in message["attachments"])
+    names = (
+        f"- {_one_line(one['name'])} ({one['media_type']}, {one['size']} bytes)"
+        for one in message.get("attachments", [])
+    )
     lines = "\n".join(names)
     return f"\nAttached:\n\n{lines}\n" if lines else ""
 
