@@ -36,7 +36,7 @@ test("a live list follows the recorded notifications, and the page's requests ar
   bridge.close();
 });
 
-test("a page that was reloaded receives what it missed, or is told to load again after another recording", async () => {
+test("a page that was reloaded receives what it missed, or a resync after another recording", async () => {
   const bridge = replayBridge(BACKUP);
   const sidecar = connectSidecar(bridge);
   const start = await sidecar.position();
