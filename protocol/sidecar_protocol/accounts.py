@@ -105,6 +105,7 @@ class AccountUpdated(Notification):
     """An account was connected or deleted, was refused by its service, or works again."""
 
     name: ClassVar[str] = "accounts.updated"
+    key: ClassVar[tuple[str, ...]] = ("account_id",)
     service: AccountService
     account_id: str
     status: AccountStatus

@@ -163,6 +163,7 @@ class JobQueueUpdated(Notification):
     """The queue was paused or resumed."""
 
     name: ClassVar[str] = "jobs.queue_updated"
+    key: ClassVar[tuple[str, ...]] = ()
     queue: JobQueue
 
 
@@ -170,6 +171,7 @@ class ScheduleUpdated(Notification):
     """A schedule was changed, or has created a job."""
 
     name: ClassVar[str] = "jobs.schedule_updated"
+    key: ClassVar[tuple[str, ...]] = ("schedule.schedule_id",)
     schedule: Schedule
 
 
@@ -180,6 +182,7 @@ class JobUpdated(Notification):
     """
 
     name: ClassVar[str] = "jobs.updated"
+    key: ClassVar[tuple[str, ...]] = ("job.job_id",)
     job: Job
 
 
@@ -187,6 +190,7 @@ class JobLogAdded(Notification):
     """A line was added to a job's log."""
 
     name: ClassVar[str] = "jobs.log_added"
+    key: ClassVar[tuple[str, ...]] = ("line.job_id",)
     line: JobLogLine
 
 

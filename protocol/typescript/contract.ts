@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "ba118bc9bb33072c";
+export const SCHEMA_HASH = "0078090ccc37235c";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -4307,6 +4307,31 @@ export const DURABLE_NOTIFICATIONS = [
   "jobs.log_added",
   "system.database_lost",
 ] as const satisfies readonly (keyof Notifications)[];
+
+/** The params that identify what a notification is about, by path.  Those about one thing come in order. */
+export const NOTIFICATION_KEYS = {
+  "accounts.updated": ["account_id"],
+  "activity.changed": ["source", "account_id"],
+  "calendar.changed": ["account_id", "calendar_id"],
+  "claude.stall": ["job_id"],
+  "claude.api_retry": ["job_id"],
+  "claude.permission_requested": ["request.request_id"],
+  "claude.permission_resolved": ["request.request_id"],
+  "claude.delta": ["job_id", "message_id"],
+  "claude.message_added": ["session_id"],
+  "claude.session_updated": ["session.session_id"],
+  "claude.session_deleted": ["session_id"],
+  "events.lag": [],
+  "events.resync": [],
+  "jobs.queue_updated": [],
+  "jobs.schedule_updated": ["schedule.schedule_id"],
+  "jobs.updated": ["job.job_id"],
+  "jobs.log_added": ["line.job_id"],
+  "jobs.progress": ["job_id"],
+  "system.database_lost": [],
+  "system.state": [],
+  "$/progress": ["token"],
+} as const satisfies Record<keyof Notifications, readonly string[]>;
 
 export const JOB_TYPE_NAMES = [
   "activity.export",

@@ -47,6 +47,7 @@ class JamMade(Notification):
     """A glass was filled."""
 
     name: ClassVar[str] = "jam.made"
+    key: ClassVar[tuple[str, ...]] = ("jam.flavour",)
     jam: Jam
 
 
@@ -249,20 +250,34 @@ def test_an_error_is_exported_with_its_kind_and_retryable() -> None:
     }
 
 
+def test_every_notification_says_what_it_is_about() -> None:
+    schemas = document()["components"]["schemas"]
+    for one in document()["x-notifications"]:
+        told = next(told for told in catalog.NOTIFICATIONS if told.name == one["name"])
+        assert "key" in vars(told), f"{told.name} declares no key"
+        for path in one["key"]:
+            schema = one["params"]
+            for name in path.split("."):
+                schema = schemas[schema["$ref"].rpartition("/")[2]]["properties"][name]
+            assert schema.get("type") == "string" or told.name == "$/progress", path
+
+
 def test_durable_notifications_have_seq_and_at_and_ephemeral_ones_describe_their_merging() -> None:
     assert small()["x-notifications"] == [
         {
             "name": "jam.made",
             "summary": "A glass was filled.",
             "durable": True,
+            "key": ["jam.flavour"],
             "params": {"$ref": "#/components/schemas/JamMade"},
         },
         {
             "name": "jam.stirred",
             "summary": "The pot was stirred.",
             "durable": False,
+            "key": ["pot"],
             "params": {"$ref": "#/components/schemas/JamStirred"},
-            "coalescing": {"key": ["pot"], "appends": "sound", "max_per_s": 4},
+            "coalescing": {"appends": "sound", "max_per_s": 4},
         },
     ]
     found = small()["components"]["schemas"]

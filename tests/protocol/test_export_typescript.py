@@ -118,6 +118,7 @@ SMALL = export.ExportedContract(
         "  pot: number | string;\n",
         'export const NOTIFICATION_NAMES = [\n  "jam.made",\n  "jam.stirred",\n] as const',
         'export const DURABLE_NOTIFICATIONS = [\n  "jam.made",\n] as const',
+        'export const NOTIFICATION_KEYS = {\n  "jam.made": [],\n  "jam.stirred": [],\n} as const',
         "  /** The database could not be read or written. */\n  storage: 5070,\n",
         '  | "job_not_found";\n',
     ],

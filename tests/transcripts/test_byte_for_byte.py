@@ -43,7 +43,7 @@ def comparable(path: Path) -> tuple[list[bytes], dict[str, str]]:
         if rule is None:
             lines.append(steady(line))
         elif rule["appends"]:
-            key = str([message["method"], *(message["params"][name] for name in rule["key"])])
+            key = str([message["method"], *(message["params"][name] for name in CONTRACT.key(message["method"]))])
             texts[key] = texts.get(key, "") + message["params"][rule["appends"]]
     return lines, texts
 

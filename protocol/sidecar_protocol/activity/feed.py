@@ -159,6 +159,7 @@ class ActivityChanged(Notification):
     """The feed changed: the number of events of one account, and the newest added or updated ones (at most 50)."""
 
     name: ClassVar[str] = "activity.changed"
+    key: ClassVar[tuple[str, ...]] = ("source", "account_id")
     source: str
     account_id: str
     added: Count

@@ -147,6 +147,7 @@ class CalendarChanged(Notification):
     """Events of a calendar were added, updated or removed, or the calendar itself was (then all counts are 0)."""
 
     name: ClassVar[str] = "calendar.changed"
+    key: ClassVar[tuple[str, ...]] = ("account_id", "calendar_id")
     account_id: str
     calendar_id: str
     added: Count

@@ -123,6 +123,7 @@ class ClaudePermissionRequested(Notification):
     """Claude requests permission and waits.  Sent again when the turn ends and the request stays open."""
 
     name: ClassVar[str] = "claude.permission_requested"
+    key: ClassVar[tuple[str, ...]] = ("request.request_id",)
     request: PermissionRequest
 
 
@@ -130,6 +131,7 @@ class ClaudePermissionResolved(Notification):
     """A permission request was answered or cancelled: close its dialog."""
 
     name: ClassVar[str] = "claude.permission_resolved"
+    key: ClassVar[tuple[str, ...]] = ("request.request_id",)
     request: PermissionRequest
 
 

@@ -196,6 +196,7 @@ class ClaudeMessageAdded(Notification):
     """A message was added to a session."""
 
     name: ClassVar[str] = "claude.message_added"
+    key: ClassVar[tuple[str, ...]] = ("session_id",)
     session_id: Uuid
     job_id: Uuid | None
     message: ClaudeMessage
@@ -205,6 +206,7 @@ class ClaudeSessionUpdated(Notification):
     """A session was created or updated."""
 
     name: ClassVar[str] = "claude.session_updated"
+    key: ClassVar[tuple[str, ...]] = ("session.session_id",)
     session: Session
 
 
@@ -212,6 +214,7 @@ class ClaudeSessionDeleted(Notification):
     """A session was deleted with its messages."""
 
     name: ClassVar[str] = "claude.session_deleted"
+    key: ClassVar[tuple[str, ...]] = ("session_id",)
     session_id: Uuid
 
 

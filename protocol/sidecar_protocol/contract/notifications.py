@@ -18,6 +18,13 @@ class Notification:
     """
 
     name: ClassVar[str]
+    key: ClassVar[tuple[str, ...]] = ()
+    """The members that identify what it is about, by path: `job.job_id`.
+
+    The last names of the paths and their values are the entity: `jobs.updated` and `jobs.progress` are about the same
+    job.  Notifications about one entity come in the same order in every run; those about different entities interleave
+    as their work happens to.  Empty if its name says it all: there is one queue.
+    """
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]  # set below
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -44,10 +51,11 @@ class Notification:
 
 
 class Ephemeral(Notification):
-    """A notification that matters only now: it has no `seq`, is never stored, and may be merged with a later one."""
+    """A notification that matters only now: it has no `seq`, is never stored, and may be merged with a later one.
 
-    key: ClassVar[tuple[str, ...]]
-    """The fields that identify the subject; notifications that are equal in them may be merged."""
+    Those of the same name and `key`, which has no nested paths, may be merged.
+    """
+
     appends: ClassVar[str | None] = None
     """The text field that is concatenated when merging.  If None, the later notification replaces the earlier one."""
     max_per_s: ClassVar[int]

@@ -25,10 +25,11 @@ request may fail with: {common}.
 _NOTIFICATIONS = """\
 ## Notifications
 A durable notification carries `seq` and `at`, is stored in the event log and can be replayed with `events.replay`. The
-others are only sent to a client that reads fast enough.
+others are only sent to a client that reads fast enough. Notifications about the same thing, whose id is in the params
+named under "about", come in order; those about different things interleave freely.
 
-| notification | durable | params | |
-|---|---|---|---|
+| notification | durable | about | params | |
+|---|---|---|---|---|
 """
 _JOB_TYPES = """\
 ## Job types
@@ -78,7 +79,7 @@ def reference_text(document: Json) -> str:
     for domain, methods in domains.items():
         parts += [f"### {domain or 'Connection'}\n", *methods]
     notifications = (
-        _row(one["name"], _yes_no(one["durable"]), _type(one["params"]), _cell(one["summary"]))
+        _row(one["name"], _yes_no(one["durable"]), _about(one["key"]), _type(one["params"]), _cell(one["summary"]))
         for one in document["x-notifications"]
     )
     job_types = (
@@ -143,6 +144,10 @@ def _type(schema: Json) -> str:
 
 def _yes_no(value: object) -> str:
     return "yes" if value else "no"
+
+
+def _about(key: list[str]) -> str:
+    return ", ".join(f"`{path}`" for path in key)
 
 
 def _cell(text: str) -> str:

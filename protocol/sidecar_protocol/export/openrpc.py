@@ -147,14 +147,11 @@ def _notification(notification: type[Notification]) -> Json:
         "name": notification.name,
         **_doc(notification),
         "durable": not issubclass(notification, Ephemeral),
+        "key": list(notification.key),
         "params": reference(notification),
     }
     if issubclass(notification, Ephemeral):
-        entry["coalescing"] = {
-            "key": list(notification.key),
-            "appends": notification.appends,
-            "max_per_s": notification.max_per_s,
-        }
+        entry["coalescing"] = {"appends": notification.appends, "max_per_s": notification.max_per_s}
     return entry
 
 

@@ -59,6 +59,7 @@ def typescript(document: Json, schema_hash: str) -> str:
         _names("CLIENT_NOTIFICATION_NAMES", "keyof ClientNotifications", client_notifications),
         _names("NOTIFICATION_NAMES", "keyof Notifications", notifications),
         _names("DURABLE_NOTIFICATIONS", "keyof Notifications", durable, "Notifications with `seq` and `at`."),
+        _keys(notifications),
         _names("JOB_TYPE_NAMES", "keyof JobTypes", job_types),
         _errors(document["components"]["errors"]),
     ]
@@ -162,6 +163,13 @@ def _table(name: str, doc: str, rows: Iterable[tuple[str, str, str]]) -> str:
 def _names(name: str, keys: str, entries: Iterable[Json], doc: str = "") -> str:
     lines = "".join(f"  {json.dumps(entry['name'])},\n" for entry in entries)
     return f"{_jsdoc(doc)}export const {name} = [\n{lines}] as const satisfies readonly ({keys})[];\n"
+
+
+def _keys(notifications: Iterable[Json]) -> str:
+    doc = "The params that identify what a notification is about, by path.  Those about one thing come in order."
+    lines = "".join(f"  {json.dumps(one['name'])}: {json.dumps(one['key'])},\n" for one in notifications)
+    kind = "Record<keyof Notifications, readonly string[]>"
+    return f"{_jsdoc(doc)}export const NOTIFICATION_KEYS = {{\n{lines}}} as const satisfies {kind};\n"
 
 
 def _errors(errors: Json) -> str:

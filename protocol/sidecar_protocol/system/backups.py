@@ -57,6 +57,7 @@ class DatabaseLost(Notification):
     """
 
     name: ClassVar[str] = "system.database_lost"
+    key: ClassVar[tuple[str, ...]] = ()
     backup: str
     """The name of the newest backup."""
     hint: str

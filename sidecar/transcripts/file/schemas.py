@@ -45,6 +45,10 @@ class ContractSchemas:
         """Returns how notifications of this name may be merged, or None if each one is sent."""
         return _named(self._notifications, name).get("coalescing")
 
+    def key(self, name: Any) -> list[str]:
+        """Returns the paths of the params that identify what a notification is about."""
+        return cast("list[str]", _named(self._notifications, name).get("key", []))
+
     def job(self, job_type: Any, part: str) -> Schema:
         return cast("Schema", _named(self._jobs, job_type).get(part, UNDECLARED))
 

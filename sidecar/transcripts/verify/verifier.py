@@ -210,10 +210,10 @@ class RunVerifier:
         Joins appended text, however it was cut.
         """
         rule = self._schemas.coalescing(message["method"]) or {}
-        appends = rule["appends"]
-        if rule["key"] and not appends:
+        appends, names = rule["appends"], self._schemas.key(message["method"])
+        if names and not appends:
             return  # only the newest matters, and which ones are sent depends on time
-        key = (message["method"], *(message["params"].get(name) for name in rule["key"]))
+        key = (message["method"], *(message["params"].get(name) for name in names))
         first, first_line = streams.setdefault(key, (message, line))
         if appends and first is not message:
             text = first["params"][appends] + message["params"][appends]
