@@ -80,8 +80,8 @@ READERS: Final[dict[str, Callable[[str], object]]] = {
 }
 PIECES: Final = (
     " ", "\n", "a", "A", "0", "-", '"', "<", "(", "[", "\\", "/", ",", ";", ":", "=", "T", " ;", "; ", ";a",
-    ';a="', "(/", "<a", "<>;", "A-", "A-1", "- ", "\\u", "\\ud8", '\\"', "ㅏ", "\u1100\u1161", "not todo ", "未", "resets at ",
-    "token ", "<command-name>", "\nBEGIN:VEVENT", "=\n", "DTSTART",
+    ';a="', "(/", "<a", "<>;", "A-", "A-1", "- ", "\\u", "\\ud8", '\\"', "ㅏ", "\u1100\u1161", "not todo ", "未",
+    "resets at ", "token ", "<command-name>", "\nBEGIN:VEVENT", "=\n", "DTSTART",
 )  # fmt: skip
 """What the texts repeat."""
 
