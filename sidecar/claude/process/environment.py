@@ -136,4 +136,4 @@ def _without(folders: list[str], value: str) -> str:
 
 def _entries(path: str) -> list[str]:
     """Returns the folders of a PATH without relative ones, in which the project itself would choose the programs."""
-    return [entry for entry in path.split(os.pathsep) if os.path.isabs(entry)]
+    return [entry for entry in path.split(os.pathsep) if Path(entry).is_absolute()]
