@@ -74,7 +74,7 @@ _CAMEL_CASE: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _CLAUSES: Final = re.compile(r"[/,;:()\[\]{}|&+–—→>。、·]| - ")
 _BLANKS: Final = re.compile(r"[\s_.!?'’\"-]+")
 MAX_NAME_CHARS: Final = 200
-"""What is read of a name, since its meaning is looked for in quadratic time; Jira's names have up to 60 characters."""
+"""Part of a name that is read, since finding its meaning takes quadratic time; Jira allows 60 characters."""
 
 
 class StatusKinds:

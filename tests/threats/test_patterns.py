@@ -83,7 +83,7 @@ PIECES: Final = (
     ';a="', "(/", "<a", "<>;", "A-", "A-1", "- ", "\\u", "\\ud8", '\\"', "ㅏ", "\u1100\u1161", "not todo ", "未",
     "resets at ", "token ", "<command-name>", "\nBEGIN:VEVENT", "=\n", "DTSTART",
 )  # fmt: skip
-"""What the texts repeat."""
+"""Parts that the texts repeat."""
 
 
 @pytest.mark.parametrize("name", READERS)
