@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "37a6fbc5aa4b187d";
+export const SCHEMA_HASH = "18f68f61dfe1d7f8";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -1183,7 +1183,7 @@ export interface PermissionRequest {
   decision_reason: string | null;
   /** Claude Code's word for the reason: workingDir, hook, rule, subcommandResults. */
   decision_reason_type: string | null;
-  /** For a request of a subagent, the id of the call that started it, as in `ClaudeMessage`. */
+  /** The id of the call that started the subagent which requests it, as in `ClaudeMessage`; null for Claude itself. */
   parent: string | null;
   /** The type of that subagent. */
   agent: string | null;
@@ -1247,7 +1247,7 @@ export type PermissionKind = "tool" | "question" | "plan";
 export interface PermissionSuggestion {
   /** Claude Code's word: addRules, addDirectories, setMode; others in later releases. */
   type: string;
-  /** For rules: allow, deny or ask. */
+  /** The effect of the rules: allow, deny or ask. */
   behavior: string | null;
   rules: string[];
   /** Folders to which Claude gets access. */
@@ -1411,7 +1411,7 @@ export interface ClaudeMessage {
   /** At most 2 MiB of UTF-8; empty for thinking that the API has redacted. */
   text: string;
   /**
-   * For a message of a subagent, the id of the call that started it: the block's `id` in a message of kind
+   * The id of the call that started the subagent which the message is from: the block's `id` in a message of kind
    * `tool_use`.  Null for the user and Claude itself.
    */
   parent: string | null;

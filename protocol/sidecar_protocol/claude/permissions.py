@@ -83,7 +83,7 @@ class PermissionSuggestion(Model):
     type: str
     """Claude Code's word: addRules, addDirectories, setMode; others in later releases."""
     behavior: str | None = None
-    """For rules: allow, deny or ask."""
+    """The effect of the rules: allow, deny or ask."""
     rules: list[str] = []
     directories: list[str] = []
     """Folders to which Claude gets access."""
@@ -115,7 +115,7 @@ class PermissionRequest(Model):
     decision_reason_type: str | None = None
     """Claude Code's word for the reason: workingDir, hook, rule, subcommandResults."""
     parent: str | None = None
-    """For a request of a subagent, the id of the call that started it, as in `ClaudeMessage`."""
+    """The id of the call that started the subagent which requests it, as in `ClaudeMessage`; null for Claude itself."""
     agent: str | None = None
     """The type of that subagent."""
     suggestions: list[PermissionSuggestion] = []

@@ -197,7 +197,7 @@ class ClaudeMessage(Model):
     text: str
     """At most 2 MiB of UTF-8; empty for thinking that the API has redacted."""
     parent: str | None = None
-    """For a message of a subagent, the id of the call that started it: the block's `id` in a message of kind
+    """The id of the call that started the subagent which the message is from: the block's `id` in a message of kind
     `tool_use`.  Null for the user and Claude itself."""
     agent: str | None = None
     """The type of that subagent, for example `general-purpose`; null if the CLI has not named it."""

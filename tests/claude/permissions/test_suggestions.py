@@ -1,4 +1,4 @@
-"""What a permission request says besides its input, and the suggestions that an answer applies."""
+"""Tests of what a permission request says besides its input, and the suggestions that an answer applies."""
 
 from pathlib import Path
 
