@@ -41,7 +41,7 @@ async def test_a_request_says_why_and_every_suggestion_of_it_can_be_chosen(
         done = await claude.permissions.respond(request_id=request.request_id, decision=ALLOW, suggestions=[1, 0])
         assert (done.applied, done.remembered) == ([1, 0], [])
         await claude.until_job(job.job_id, "succeeded")
-        if release != SCRIPTED:  # which asks whenever it is told to
+        if release != SCRIPTED:  # which asks at each directive
             assert (elsewhere / "one").read_text() == "x"
             await claude.answer_text(session.session_id, write("two"))
             assert (elsewhere / "two").read_text() == "x"
