@@ -12,7 +12,8 @@ from rich.text import Text
 from sidecar.commandline.formatting import printable
 from sidecar.commandline.options import EXISTING_FILE, NOW, SEED, environment_option
 from sidecar.transcripts.file.format import NotATranscript
-from sidecar.transcripts.verify.check import VerifyOptions, explain, verified
+from sidecar.transcripts.verify.check import VerifyOptions, verified
+from sidecar.transcripts.verify.findings import explain_all
 from sidecar.transcripts.verify.sidecar_process import TIMEOUT_S
 from sidecar.transcripts.verify.update import EndedEarly
 
@@ -50,17 +51,18 @@ def verify(files: tuple[Path, ...], *, update: bool, command: str, patience: flo
 def _verify(console: Console, path: Path, options: VerifyOptions, *, update: bool) -> bool:
     """Verifies one file and prints the result; returns whether it matches."""
     try:
-        mismatches, updated = verified(path, options, can_update=update)
+        report, updated = verified(path, options, can_update=update)
     except EndedEarly as error:
         raise click.ClickException(f"{path}: {error}") from None
     except (NotATranscript, OSError) as error:
         raise click.ClickException(str(error)) from None
-    if mismatches:
+    if report.mismatches:
         word = ("updated, and differs again  " if updated else "differs  ", "red")
     else:
         word = ("updated  ", "yellow") if updated else ("as recorded  ", "green")
     console.print(Text.assemble(word, str(path)), soft_wrap=True)
-    for mismatch in mismatches:
-        for line in explain(path, mismatch).splitlines():
-            console.print(Text(printable(line), style=STYLES.get(line[:3], "")), soft_wrap=True)
-    return not mismatches
+    notes = [f"  accepted: {updated}"] if updated else []
+    notes += [] if report.mismatches else [f"  {note}" for note in report.notes]
+    for line in [*notes, *explain_all(path, report).splitlines()]:
+        console.print(Text(printable(line), style=STYLES.get(line[:3], "")), soft_wrap=True)
+    return not report.mismatches
