@@ -143,10 +143,11 @@ class Comparison:
 
     def trial(self, compare: Callable[[], list[Difference]]) -> list[Difference]:
         """Runs a comparison and returns its differences; rolls back its bindings if there are any."""
-        savepoint = self.bindings.savepoint()
+        savepoint, added = self.bindings.savepoint(), self.added.copy()
         differences = compare()
         if differences:
             self.bindings.roll_back(savepoint)
+            self.added = added
         return differences
 
     def _message(self, expected: Any, actual: Any, schemas: Schema) -> tuple[Any, list[Difference]]:

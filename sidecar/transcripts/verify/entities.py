@@ -4,8 +4,10 @@ The contract says what each notification is about (its `key`).  Within an entity
 so is the number; independent entities interleave freely.
 """
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from typing import Any, Final
+
+from pydantic_core import to_json
 
 from sidecar.transcripts.file.format import Entry
 from sidecar.transcripts.verify.compare import Comparison
@@ -38,6 +40,9 @@ class Entity:
         self.key = key
         self.expected: list[Expected] = []
         self.has_begun = False
+        self.received = 0
+        self.unmatched: list[tuple[Any, int, str]] = []
+        """(notification, line after which it came, kind) of those that equal no recorded one."""
 
     @property
     def is_any(self) -> bool:
@@ -73,46 +78,65 @@ class Entities:
         return tuple((name, value if type(value) is str else None) for name, value in found)
 
     def take(self, actual: Any, line: int) -> Expected | None:
-        """Assigns a received notification; `line` is that of the last line that was sent or received before."""
+        """Assigns a received notification; `line` is that of the last line that was sent or received before.
+
+        Returns the recorded one that it equals, or None.
+        """
         entity = self._entity_of(actual)
         if entity is None:
-            self._add(entity, actual, line, ADDITIONAL)
+            self._add(actual, line)
             return None
         entity.has_begun = True
-        done = [index for index, one in enumerate(entity.expected) if one.actual is not None]
-        position = done[-1] + 1 if done else 0
-        open_ = [one for one in entity.expected if one.actual is None or one.mismatch is not None]
-        found = next((one for one in open_[:LOOK_AHEAD] if self._fits(one, actual)), None)
+        entity.received += 1
+        expected = entity.expected
+        position = max((index for index, one in enumerate(expected) if one.actual is not None), default=-1) + 1
+        open_ = [index for index, one in enumerate(expected) if one.actual is None][:LOOK_AHEAD]
+        found = next((index for index in open_ if self._fits(expected[index], actual)), None)
+        for one in expected[: entity.received if found is None else max(found, entity.received)]:
+            one.is_done = True  # as many have come, or its successor has: it can only come in the wrong order
         if found is None:
-            return self._take_other(entity, position, actual, line)
-        if found.mismatch is not None and found.actual is not None:  # another one was taken for it
-            other, found.mismatch = found.actual, None
-            self._settle(found, actual)
-            self._add(entity, other, line, ADDITIONAL)
-            return found
-        index = entity.expected.index(found)
-        self._settle(found, actual)
-        if index < position:
-            later = entity.expected[position - 1].entry.method
-            what = f"{self._what(found)} came after {later}, which was recorded later"
-            found.mismatch = Mismatch(found.entry.line, what, kind=SWAPPED)
-        for one in entity.expected[:index]:
-            one.is_done = True  # its successor has come: it can only come in the wrong order
-        return found
+            before = (one for one in reversed(expected[:position]) if one.actual is not None)
+            kind = DOUBLED if any(self._fits(one, actual) for one in before) else ADDITIONAL
+            following = [expected[index].entry.line - 1 for index in open_ if index >= position]
+            entity.unmatched.append((actual, min([line, *following]), kind))
+            return None
+        self._settle(expected[found], actual)
+        if found < position:
+            later = expected[position - 1].entry.method
+            what = f"{self._what(expected[found])} came after {later}, which was recorded later"
+            expected[found].mismatch = Mismatch(expected[found].entry.line, what, kind=SWAPPED)
+        return expected[found]
 
-    def _take_other(self, entity: Entity, position: int, actual: Any, line: int) -> Expected | None:
-        """Takes one that equals none of those that are missing."""
-        before = (one for one in reversed(entity.expected[:position]) if one.actual is not None)
-        if any(self._fits(one, actual) for one in before):
-            self._add(entity, actual, line, DOUBLED)
+    def made_by(self, actual: Any, recorded: Iterable[Expected]) -> Expected | None:
+        """Returns the answer that must come first, since it creates the subject of a notification (G2)."""
+        ids = [value for _, value in self._key(actual) if value is not None]
+        if str(self._key(actual)) in self._by_actual or not ids:
             return None
-        is_same = (one for one in entity.expected[position:] if one.entry.method == actual["method"])
-        found = next(is_same, None)
-        if found is None:
-            self._add(entity, actual, line, ADDITIONAL)
+        entity = self._entity_of(actual)
+        if entity is None:
             return None
-        self._settle(found, actual)
-        return found
+        first = entity.expected[0].entry.line
+        names = [to_json(value) for _, value in entity.key if value is not None]
+        for one in recorded:
+            if (
+                one.entry.is_response
+                and one.entry.line < first
+                and any(name in to_json(one.entry.message) for name in names)
+            ):
+                return one if one.actual is None and not one.is_done else None
+        return None
+
+    def settle_rest(self) -> None:
+        """Compares what equals nothing with the missing ones of its method, at the end of the run."""
+        for entity in self._by_key.values():
+            for actual, line, kind in entity.unmatched:
+                missing = (one for one in entity.expected if one.actual is None)
+                same = next((one for one in missing if one.entry.method == actual["method"]), None)
+                if kind == DOUBLED or same is None:
+                    self._add(actual, line, kind)
+                else:
+                    self._settle(same, actual)
+            entity.unmatched = []
 
     def _settle(self, expected: Expected, actual: Any) -> None:
         """Compares and binds a pair."""
@@ -128,14 +152,11 @@ class Entities:
         self._comparison.times.at(expected.entry.t)
         return self._comparison.fits(expected.entry.message, actual)
 
-    def _add(self, entity: Entity | None, actual: Any, line: int, kind: str) -> None:
+    def _add(self, actual: Any, line: int, kind: str = ADDITIONAL) -> None:
         text = "came twice" if kind == DOUBLED else "was received but not recorded"
-        following = [] if entity is None else [one.entry.line for one in entity.expected if one.actual is None]
-        line = min([line, *(one - 1 for one in following)])
         recorded = self._comparison.to_recorded(actual)
-        about = ", ".join(f"{name} {value}" for name, value in self._key(recorded) if value is not None)
-        what = f"{actual['method']}{' of ' if about else ''}{about} {text}"
-        self.additional.append((line, recorded, Mismatch(line, what, None, recorded, kind=kind)))
+        mismatch = Mismatch(line, f"{self._name(recorded)} {text}", None, recorded, kind=kind)
+        self.additional.append((line, recorded, mismatch))
 
     def _entity_of(self, actual: Any) -> Entity | None:
         key = self._key(actual)
@@ -160,21 +181,25 @@ class Entities:
                 return one
         bound = self._comparison.bindings.actual
         new = (one for one in same if not any(value in bound for _, value in one.key))
-        return next((one for one in new if one.expected[0].entry.method == actual["method"]), None)
+        found = next((one for one in new if one.expected[0].entry.method == actual["method"]), None)
+        for (_, value), (_, other) in zip(found.key if found else (), self._key(actual), strict=False):
+            self._comparison.bindings.bind(value, other)
+        return found
 
     def _what(self, expected: Expected) -> str:
-        key = self._key(expected.entry.message)
-        about = ", ".join(f"{name} {value}" for name, value in key if value is not None)
-        return f"{expected.entry.method}{' of ' if about else ''}{about}"
+        return self._name(expected.entry.message)
 
-    def give_up(self, is_due: Callable[[Expected], bool], reason: str) -> list[Expected]:
-        """Reports those that are due and have not come as lost."""
-        lost = [one for one in self.expected.values() if one.actual is None and one.mismatch is None and is_due(one)]
-        for one in lost:
-            one.is_done = True
-            what = f"{self._what(one)} was lost: {reason}"
-            one.mismatch = Mismatch(one.entry.line, what, one.entry.message, None, kind=LOST)
-        return lost
+    def _name(self, message: Any) -> str:
+        about = ", ".join(f"{name} {value}" for name, value in self._key(message) if value is not None)
+        return f"{message['method']}{' of ' if about else ''}{about}"
+
+    def give_up(self, due: int, reason: str, *, is_end: bool) -> None:
+        """Reports those up to a line as lost that have not come; before the end, only those that may still come."""
+        for one in self.expected.values():
+            if one.actual is None and one.mismatch is None and one.entry.line <= due and (is_end or not one.is_done):
+                one.is_done = True
+                what = f"{self._what(one)} was lost: {reason}"
+                one.mismatch = Mismatch(one.entry.line, what, one.entry.message, None, kind=LOST)
 
     def found(self, *, with_additional: bool) -> list[Mismatch]:
         """Returns all mismatches; additional ones at the end of an incomplete recording may be those it lacks."""

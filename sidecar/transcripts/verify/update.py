@@ -1,7 +1,6 @@
 """Re-records a transcript: every recorded value that still fits is retained, so it changes where the sidecar did."""
 
 from collections.abc import Iterable
-from typing import Any
 
 from pydantic_core import from_json, to_json
 
@@ -44,37 +43,10 @@ def _merged(entries: list[Entry], verifier: RunVerifier, redactor: Redactor) -> 
 
 
 def _renumber(lines: list[Header | Entry]) -> None:
-    """Numbers the durable notifications in the order of the file, and changes whatever names one of them."""
-    seqs: dict[int, int] = {}
+    """Numbers the durable notifications in the order of the file."""
     last: int | None = None
-    entries = [line for line in lines if isinstance(line, Entry)]
-    for entry in entries:
-        params = entry.message.get("params") if entry.is_notification else None
-        if type(params) is not dict or type(seq := params.get("seq")) is not int:
-            continue
-        last = seq if last is None else last + 1
-        if entry.line:
-            seqs[seq] = last
-        params["seq"] = last if not entry.line else seq
-    for entry in entries:
-        if entry.message is not None:
-            entry.facts["msg"] = _renamed(entry.message, seqs, is_new=not entry.line)
-
-
-def _renamed(value: Any, seqs: dict[int, int], *, is_new: bool) -> Any:
-    if type(value) is list:
-        return [_renamed(one, seqs, is_new=is_new) for one in value]
-    if type(value) is not dict:
-        return value
-    return {
-        name: seqs.get(one, one + _shift(one, seqs))
-        if type(one) is int and not is_new and (name == "seq" or name.endswith("_seq"))
-        else _renamed(one, seqs, is_new=is_new)
-        for name, one in value.items()
-    }
-
-
-def _shift(seq: int, seqs: dict[int, int]) -> int:
-    """Returns by how much the nearest earlier number has moved."""
-    before = max((one for one in seqs if one < seq), default=None)
-    return 0 if before is None else seqs[before] - before
+    for line in lines:
+        params = line.message.get("params") if isinstance(line, Entry) and line.is_notification else None
+        if isinstance(line, Entry) and type(params) is dict and type(params.get("seq")) is int:
+            last = params["seq"] if last is None else last + 1
+            line.facts["msg"] = {**line.message, "params": {**params, "seq": last}}

@@ -18,14 +18,14 @@ from sidecar.transcripts.file.format import Entry, Header, Run
 from sidecar.transcripts.verify.checks import Checks
 from sidecar.transcripts.verify.compare import NOT_THERE, Comparison, Difference
 from sidecar.transcripts.verify.entities import TOTAL, Entities, Expected
-from sidecar.transcripts.verify.findings import ADDITIONAL, LOST, Mismatch
+from sidecar.transcripts.verify.findings import ADDITIONAL, DOUBLED, LOST, SWAPPED, WRONG, Mismatch
 from sidecar.transcripts.verify.reads import Reads, is_read
 from sidecar.transcripts.verify.sidecar_process import SidecarProcess, SidecarTimeout
 from sidecar.transcripts.verify.streams import Streams
 
 NOT_JSON: Final = b"?"
 """Sent in place of a line that was not JSON and was recorded without its content."""
-AFTER_DIFFERENCE_S: Final = 3.0
+AFTER_DIFFERENCE_S: Final = 5.0
 """Time limit once something differed: what depends on it cannot come."""
 AFTER_LOSS_S: Final = 0.5
 """Time limit once something has not come."""
@@ -106,6 +106,8 @@ class RunVerifier:
         except EOFError:
             self._ended_early()
             return
+        self.entities.settle_rest()
+        self.entities.give_up(due, "it did not arrive", is_end=True)
         if self.has_ended:
             self.checks.search(self.process.stderr_text(), "stderr", self._line)
         self._compare_streams(is_partial=entries is not None)
@@ -142,9 +144,11 @@ class RunVerifier:
                 self._patience = AFTER_LOSS_S
 
     def _give_up(self, due: int, reason: str) -> None:
-        self.entities.give_up(lambda one: one.entry.line <= due, reason)
+        self.entities.give_up(due, reason, is_end=False)
         for one in self.expected.values():
-            if one.entry.is_response and one.entry.line <= due and not one.is_done:
+            if one.actual is not None:
+                one.is_done = True  # its read was repeated in vain
+            elif one.entry.is_response and one.entry.line <= due and not one.is_done:
                 one.is_done = True
                 what = f"{self._response_to(one.entry.message)} was lost: {reason}"
                 one.mismatch = Mismatch(one.entry.line, what, one.entry.message, kind=LOST)
@@ -174,9 +178,11 @@ class RunVerifier:
         if self._patience is None and any(one.mismatch for one in self.expected.values() if one.is_done):
             self._patience = AFTER_DIFFERENCE_S
         try:
-            message = self.process.receive(self._patience and min(self._patience, self.process.timeout_s))
+            patience = AFTER_DIFFERENCE_S if self._again else self._patience
+            message = self.process.receive(patience and min(patience, self.process.timeout_s))
         except ValueError as error:
-            raise SidecarTimeout(f"a line is not a message: {error}") from None
+            self._other.append(Mismatch(self._line, f"a line is not a message: {error}", kind=WRONG))
+            return True
         if message is None:
             return False
         self.checks.see(message, self.process.last_line, self._line)
@@ -191,6 +197,12 @@ class RunVerifier:
         return True
 
     def _take_notification(self, message: Any) -> None:
+        made_by = self.entities.made_by(message, self.expected.values())
+        if made_by is not None:
+            what = (
+                f"{message['method']} came before {self._response_to(made_by.entry.message)}, which creates its subject"
+            )
+            self._other.append(Mismatch(made_by.entry.line, what, kind=SWAPPED))
         found = self.entities.take(message, self._line)
         if found is not None:
             self._line = max(self._line, found.entry.line)
@@ -200,6 +212,7 @@ class RunVerifier:
         tries = 0
         if key in self._again:
             expected, key, tries = self._again.pop(key)
+            actual = {**actual, "id": expected.entry.message.get("id")}
         elif self._answers[key]:
             expected = self._answers[key].popleft()
         else:
@@ -211,15 +224,14 @@ class RunVerifier:
         merged, differences = self._compare_response(expected, actual, request)
         if not tries:
             self.checks.answered(request, expected.entry.t - sent.t, (time.monotonic() - at) * 1000)
-        if differences and self._ask_again(expected, request, key, tries):
-            return
         self._answered.add(key)
-        expected.actual, expected.merged, expected.is_done = actual, merged, True
+        expected.actual, expected.merged = actual, merged
+        expected.is_done = not (differences and self._ask_again(expected, request, key, tries))
         self._line = max(self._line, expected.entry.line)
         self.checks.response(expected.entry, actual, request.get("method"))
-        if differences:
-            what = self._response_to(actual)
-            expected.mismatch = Mismatch(expected.entry.line, what, expected.entry.message, merged, tuple(differences))
+        what = self._response_to(expected.entry.message)
+        found = Mismatch(expected.entry.line, what, expected.entry.message, merged, tuple(differences))
+        expected.mismatch = found if differences else None
 
     def _compare_response(self, expected: Expected, actual: Any, request: Any) -> tuple[Any, list[Difference]]:
         entry, method = expected.entry, request.get("method")
@@ -269,8 +281,10 @@ class RunVerifier:
 
     def _add(self, actual: Any) -> None:
         recorded = self._comparison.to_recorded(actual)
-        what = f"{self._response_to(actual)} was received but not recorded"
-        self.additional.append((self._line, recorded, Mismatch(self._line, what, None, recorded, kind=ADDITIONAL)))
+        is_second = type(actual) is dict and _key(actual) in self._answered
+        kind, text = (DOUBLED, "came twice") if is_second else (ADDITIONAL, "was received but not recorded")
+        what = f"{self._response_to(actual)} {text}"
+        self.additional.append((self._line, recorded, Mismatch(self._line, what, None, recorded, kind=kind)))
 
     def _compare_streams(self, *, is_partial: bool) -> None:
         recorded = [entry for entry in self._entries if entry.line <= self._line or not is_partial]
