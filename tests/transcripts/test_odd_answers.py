@@ -80,7 +80,7 @@ def test_a_run_without_an_exit_code_was_killed_and_is_killed_again(tmp_path: Pat
     assert "did not arrive" in verified(
         write_lines(tmp_path / "two.jsonl", [*run, HEADER, s2c(1, notification("calendar.changed", seq=1))]),
         [answer(1)],
-        timeout_s=0.3,
+        timeout_s=3.0,
     )
     ended.unlink()
     runs = write_lines(tmp_path / "wrong.jsonl", [*run, *run[:2], s2c(2, answer(1, jobs=[]))])
