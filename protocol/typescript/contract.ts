@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "b58bbe0cb5c2b746";
+export const SCHEMA_HASH = "acfb4d2bab719259";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {

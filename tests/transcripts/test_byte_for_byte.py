@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from sidecar.transcripts.verify.check import VerifyOptions, check, contract_schemas, explain_all
+from sidecar.transcripts.verify.check import VerifyOptions, check, contract_schemas
+from sidecar.transcripts.verify.findings import explain_all
 from tests.fakes.ics import PRIVATE
 from tests.process.raw_client import RawClient
 from tests.strict_json import parse

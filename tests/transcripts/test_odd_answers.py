@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from sidecar.transcripts.verify.check import VerifyOptions, check, explain_all
+from sidecar.transcripts.verify.check import VerifyOptions, check
+from sidecar.transcripts.verify.findings import explain_all
 from tests.transcripts.conftest import Verify
 from tests.transcripts.recording import HEADER, answer, c2s, notification, request, s2c, write, write_lines
 

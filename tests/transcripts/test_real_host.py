@@ -79,7 +79,7 @@ def test_a_recording_of_a_calendar_on_this_computer_is_verified_if_its_path_is_h
         host.initialize()
         host.call("calendar.accounts.create", provider="ics", email="a@example.com", credentials={"address": str(file)})
         host.until("activity.changed")
-        host.call("calendar.accounts.list")
+        host.call("calendar.providers.list")
         host.process.kill()
     assert str(file) not in path.read_text("utf-8")
     assert explain_all(path, check(path, VerifyOptions(secrets={1: str(file)}))) == ""
@@ -88,12 +88,13 @@ def test_a_recording_of_a_calendar_on_this_computer_is_verified_if_its_path_is_h
 
 def test_a_recording_that_hands_over_a_redirect_continues_the_sign_in_of_the_new_run(tmp_path: Path) -> None:
     path = tmp_path / "redirect.jsonl"
-    env = {"GOOGLE_CLIENT_ID": "a", "GOOGLE_CLIENT_SECRET": "b"}
-    with RawClient(tmp_path / "data", "--record", str(path), **env) as host:
+    with RawClient(tmp_path / "data", "--record", str(path), GOOGLE_CLIENT_ID="a", GOOGLE_CLIENT_SECRET="b") as host:
         host.initialize()
         for end, status in (("code=4/abc", "authorized"), ("error=access_denied", "refused")):
             begun = host.call("calendar.oauth.google.start", redirect_uri="http://127.0.0.1:8000/")
             url = f"http://127.0.0.1:8000/?state={begun['state']}&{end}"
             assert host.call("calendar.oauth.google.callback", url=url)["status"] == status
         host.process.kill()
-    assert explain_all(path, check(path, VerifyOptions(env=env))) == ""
+    assert (
+        explain_all(path, check(path, VerifyOptions(env={"GOOGLE_CLIENT_ID": "a", "GOOGLE_CLIENT_SECRET": "b"}))) == ""
+    )

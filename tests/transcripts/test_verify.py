@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from sidecar.paths import command
-from sidecar.transcripts.verify.check import VerifyOptions, check, explain_all
+from sidecar.transcripts.verify.check import VerifyOptions, check
+from sidecar.transcripts.verify.findings import explain_all
 from tests.transcripts.conftest import Verify
 from tests.transcripts.recording import (
     BACKUP,

@@ -20,7 +20,7 @@ from sidecar.transcripts.file.format import Header, read_runs, write
 from sidecar.transcripts.file.redact import Redactor
 from sidecar.transcripts.file.schemas import ContractSchemas
 from sidecar.transcripts.verify.compare import Comparison
-from sidecar.transcripts.verify.findings import Mismatch, Report, accepted, explain_all
+from sidecar.transcripts.verify.findings import WRONG, Mismatch, Report, accepted, explain_all
 from sidecar.transcripts.verify.sidecar_process import TIMEOUT_S, SidecarProcess
 from sidecar.transcripts.verify.update import rerecorded
 from sidecar.transcripts.verify.verifier import RunVerifier, Start, running, verify
@@ -107,14 +107,14 @@ def _comparison(options: VerifyOptions) -> Comparison:
 def _report(verifiers: list[RunVerifier], comparison: Comparison, options: VerifyOptions) -> Report:
     report = Report([mismatch for one in verifiers for mismatch in one.mismatches])
     recorded, now = verifiers[0].schema_hashes()
-    if now is not None and recorded != now:
-        report.notes.append(f"recorded with the contract {recorded}; this sidecar has {now}")
     for name, count in comparison.added.items():
         text = f"{name} is new: the recording lacks it in {count} places"
         if options.strict:
-            report.mismatches.append(Mismatch(1, text))
+            report.mismatches.append(Mismatch(1, text, kind=WRONG))
         else:
             report.notes.append(text)
+    if now is not None and recorded != now and (report.mismatches or report.notes):
+        report.notes.insert(0, f"recorded with the contract {recorded}; this sidecar has {now}")
     if options.slower_than is not None:
         report.mismatches += [one for run in verifiers for one in run.checks.slower_than(options.slower_than)]
     return report

@@ -7,7 +7,7 @@ work interleaves and are not compared; the verifier counts them.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice, takewhile, zip_longest
@@ -34,14 +34,6 @@ _SHAPE: Final = re.compile("|".join(f"(?P<{name.replace('-', '_')}>{shape})" for
 _PATH: Final = re.compile(r"(?:/|[A-Za-z]:[\\/]).*[/\\]")
 NOT_THERE: Final = "(nothing)"
 """Shown in a difference in place of a missing member."""
-
-
-States = Callable[[Schema, dict[str, Any]], Iterable[Any]]
-"""Returns the later states of the entity that an object of a schema shows."""
-
-
-def _no_states(_schema: Schema, _value: dict[str, Any]) -> Iterable[Any]:
-    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,23 +103,13 @@ class Comparison:
         self._secrets = secrets or {}
         self.is_exact = exact
         self._found: list[Difference] = []
-        self._later: States = _no_states
 
-    def response(
-        self, expected: Any, actual: Any, method: str | None, later: States | None = None
-    ) -> tuple[Any, list[Difference]]:
-        """Returns (merged, differences) for two responses.  Messages and hints of errors are not compared.
-
-        `later` returns the states that an entity had later in the recording: a read may already see one of them.
-        """
+    def response(self, expected: Any, actual: Any, method: str | None) -> tuple[Any, list[Difference]]:
+        """Returns (merged, differences) for two responses.  Messages and hints of errors are not compared."""
         one, other = expected.get("error"), actual.get("error")
         if isinstance(one, dict) and isinstance(other, dict):
             expected = {**expected, "error": _with_texts_of(one, other)}
-        self._later = later or _no_states
-        try:
-            return self._message(expected, actual, {"result": self.schemas.result(method)})
-        finally:
-            self._later = _no_states
+        return self._message(expected, actual, {"result": self.schemas.result(method)})
 
     def notification(self, expected: Any, actual: Any) -> tuple[Any, list[Difference]]:
         return self._message(expected, actual, {"params": self.schemas.notification(expected.get("method"))})
@@ -209,19 +191,6 @@ class Comparison:
         return sorted(events, key=key)
 
     def _object(self, expected: dict[str, Any], actual: dict[str, Any], schema: Schema, path: str) -> dict[str, Any]:
-        later = list(self._later(schema, expected)) if path else []
-        if not later:
-            return self._members(expected, actual, schema, path)
-        savepoint = self.bindings.savepoint()
-        merged: dict[str, Any]
-        merged, found = self._collect(lambda: self._members(expected, actual, schema, path))
-        if found and any(self._is_same((state, actual), schema) for state in later):
-            self.bindings.roll_back(savepoint)
-            return expected
-        self._found += found
-        return merged
-
-    def _members(self, expected: dict[str, Any], actual: dict[str, Any], schema: Schema, path: str) -> dict[str, Any]:
         merged: dict[str, Any] = {}
         for name in {**expected, **actual}:
             inner = f"{path}.{name}" if path else name

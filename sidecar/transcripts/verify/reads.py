@@ -1,91 +1,68 @@
 """Reads see whatever has happened when they are served, which depends on time.
 
-An answer fits if each entity in it is in the recorded state or in one that was recorded later.  One that is behind is
-asked for again for a while.  Of a poll, which is the same read repeated, only the end counts.
+Of an answer that may show unfinished work, only the form is compared, and of a poll, which is the same read repeated,
+only the end.  Any other answer that differs is asked for again for a while: it may be behind the recorded one.
 """
 
-from collections import defaultdict
-from collections.abc import Iterator
 from typing import Any, Final
 
 from pydantic_core import to_json
 
 from sidecar.transcripts.file.format import Entry
-from sidecar.transcripts.file.schemas import ContractSchemas, Schema
+from sidecar.transcripts.file.schemas import ContractSchemas
+from sidecar.transcripts.verify.compare import NOT_THERE, Difference
 
 VERBS: Final = frozenset(
     {"list", "get", "search", "summary", "heatmap", "health", "status", "diagnostics", "export", "replay"}
 )
-"""The last names of methods that change nothing (see the names in ARCHITECTURE.md)."""
-ENTITY_ID: Final = "_id"
-"""The leading members with this ending identify an entity among those of its type."""
+"""The last names of methods that change nothing."""
 
 
 def is_read(method: Any) -> bool:
     return type(method) is str and method.rpartition(".")[2] in VERBS
 
 
+def of_form(differences: list[Difference]) -> list[Difference]:
+    """Returns the differences that are not between values: a member that is missing or new, but no item of a list."""
+    return [one for one in differences if NOT_THERE in (one.expected, one.actual) and not one.path.endswith("]")]
+
+
 class Reads:
-    """The reads of one run, and the states in which its entities were recorded."""
+    """The answers to reads in one run of which only the form counts."""
 
     def __init__(self, entries: list[Entry], schemas: ContractSchemas) -> None:
-        self._schemas = schemas
-        self._states: dict[Any, list[tuple[int, Any]]] = defaultdict(list)
-        self._followed: set[int] = set()
-        """Lines of the answers to reads that the client repeated."""
-        asked: dict[bytes, Any] = {}
-        polls: dict[bytes, Entry] = {}
+        self._lines: set[int] = set()
+        spans: dict[str, tuple[str, int, int]] = {}
         for entry in entries:
-            for message in entry.messages:
-                if type(message) is not dict:
-                    continue
-                key = to_json(message.get("id"))
-                if entry.from_client:
-                    asked[key] = message
-                    if not is_read(message.get("method")):
-                        polls.clear()
-                elif entry.is_notification:
-                    self._collect(message.get("params"), schemas.notification(message.get("method")), entry.line)
-                elif key in asked:
-                    request = asked[key]
-                    self._collect(message.get("result"), schemas.result(request.get("method")), entry.line)
-                    if is_read(request.get("method")) and type(entry.message) is dict:
-                        question = _question(request)
-                        if question in polls:
-                            self._followed.add(polls[question].line)
-                        polls[question] = entry
-                        self._states[question].append((entry.line, message.get("result")))
+            if entry.is_notification and schemas.coalescing(entry.method) is None:
+                ids = schemas.entity(entry.method, entry.message.get("params"))
+                text = to_json(ids[0][1]).decode()
+                _, first, _ = spans.get(str(ids), (text, entry.line, 0))
+                spans[str(ids)] = text, first, entry.line
+        asked: dict[bytes, Any] = {}
+        polls: dict[str, int] = {}
+        for entry in entries:
+            message = entry.message
+            if type(message) is not dict or entry.is_notification:
+                continue
+            key = to_json(message.get("id"))
+            if entry.from_client:
+                asked[key] = message
+                if not is_read(message.get("method")):
+                    polls.clear()
+            elif is_read(asked.get(key, {}).get("method")):
+                question = to_json([asked[key]["method"], asked[key].get("params")]).decode()
+                self._lines |= {polls[question]} if question in polls else set()
+                polls[question] = entry.line
+                if _is_racing(entry.line, question, list(spans.values())):
+                    self._lines.add(entry.line)
 
-    def is_repeated(self, entry: Entry) -> bool:
-        """Returns whether it answers a read that the client repeats before it sends anything else."""
-        return entry.line in self._followed
-
-    def later(self, entry: Entry, request: Any, schema: Schema, value: Any) -> Iterator[Any]:
-        """Yields the states in which an entity, or this answer, was recorded after an answer."""
-        key = self._identity(value, schema)
-        for one in (key, _question(request) if key is None else None):
-            yield from (state for line, state in self._states.get(one, ()) if line > entry.line)
-
-    def _collect(self, value: Any, schema: Schema, line: int) -> None:
-        if type(value) is dict:
-            if (key := self._identity(value, schema)) is not None:
-                self._states[key].append((line, value))
-            for name, one in value.items():
-                self._collect(one, self._schemas.member(schema, value, name), line)
-        elif type(value) is list:
-            item = self._schemas.item(schema)
-            for one in value:
-                self._collect(one, item, line)
-
-    def _identity(self, value: dict[str, Any], schema: Schema) -> Any:
-        ids = []
-        for name, one in value.items():
-            if not name.endswith(ENTITY_ID) or type(one) is not str:
-                break
-            ids.append(one)
-        choice = next((one for one in self._schemas.choices(schema) if "title" in one), None)
-        return (choice["title"], *ids) if ids and choice is not None else None
+    def is_passing(self, entry: Entry) -> bool:
+        """Returns whether an answer shows a state on the way to another."""
+        return entry.line in self._lines
 
 
-def _question(request: Any) -> bytes:
-    return to_json([request.get("method"), request.get("params")])
+def _is_racing(line: int, question: str, spans: list[tuple[str, int, int]]) -> bool:
+    """Returns whether something was under way: what the question names, or anything if it names nothing."""
+    named = [one for one in spans if one[0] != "null" and one[0] in question]
+    return any(first < line < last for _, first, last in named or spans)

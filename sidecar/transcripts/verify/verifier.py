@@ -21,7 +21,7 @@ from sidecar.transcripts.verify.checks import Checks
 from sidecar.transcripts.verify.compare import NOT_THERE, Comparison, Difference
 from sidecar.transcripts.verify.entities import TOTAL, Entities, Expected
 from sidecar.transcripts.verify.findings import ADDITIONAL, DOUBLED, LOST, SWAPPED, WRONG, Mismatch
-from sidecar.transcripts.verify.reads import Reads, is_read
+from sidecar.transcripts.verify.reads import Reads, is_read, of_form
 from sidecar.transcripts.verify.sidecar_process import SidecarProcess, SidecarTimeout
 from sidecar.transcripts.verify.streams import Streams
 
@@ -239,16 +239,12 @@ class RunVerifier:
         expected.mismatch = found if differences else None
 
     def _compare_response(self, expected: Expected, actual: Any, request: Any) -> tuple[Any, list[Difference]]:
-        entry, method = expected.entry, request.get("method")
-        if not is_read(method) or self._comparison.is_exact:
-            return self._comparison.response(entry.message, actual, method)
-        later = lambda schema, value: self._reads.later(entry, request, schema, value)  # noqa: E731
-        merged, differences = self._comparison.response(entry.message, actual, method, later)
-        if self._reads.is_repeated(entry) and "error" not in actual:
-            # On the way to the end of a poll, only the form counts.
-            missing = (one for one in differences if NOT_THERE in (one.expected, one.actual))
-            differences = [one for one in missing if not one.path.endswith("]")]
-        return merged, differences
+        recorded = expected.entry.message
+        merged, differences = self._comparison.response(recorded, actual, request.get("method"))
+        if not differences or self._comparison.is_exact or not self._reads.is_passing(expected.entry):
+            return merged, differences
+        differences = of_form(differences)
+        return merged if differences else recorded, differences
 
     def _ask_again(self, expected: Expected, request: Any, key: bytes, tries: int) -> bool:
         """Repeats a read whose answer is behind the recorded one; returns False if that is in vain."""
