@@ -40,16 +40,24 @@ export interface RpcErrorObject {
   data?: RpcErrorData;
 }
 
+/** Marks the errors of this class in every copy of this module: an app may load it as an ES and as a CommonJS module. */
+const MARK = Symbol.for("sidecar-electron.RpcError");
+
 /** The error of a failed call.  Branch on `kind`; show `message` and, if present, `data.hint`. */
 export class RpcError extends Error {
   readonly code: number;
   readonly data: RpcErrorData;
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return typeof value === "object" && value !== null && MARK in value;
+  }
 
   constructor({ code, message, data }: RpcErrorObject) {
     super(message);
     this.name = "RpcError";
     this.code = code;
     this.data = data ?? { kind: "unknown" };
+    Object.defineProperty(this, MARK, { value: true });
   }
 
   get kind(): RpcErrorData["kind"] {

@@ -1,8 +1,9 @@
-"""Compiles protocol/typescript together with its tests and its benchmark, so that Node can run them."""
+"""Compiles protocol/typescript together with its tests and its benchmark, so that Node can run them, and packs it."""
 
 import fcntl
 import shutil
 import subprocess
+import tarfile
 from pathlib import Path
 from typing import Final
 
@@ -39,3 +40,26 @@ def compile_once(out: Path) -> str:
             out.mkdir()
             errors.write_text(compile_into(out), encoding="utf-8")
     return errors.read_text(encoding="utf-8")
+
+
+def pack_once(folder: Path) -> Path:
+    """Packs the package into `folder`, unless another process has done so; returns the archive."""
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # npm pack builds in place
+        if not folder.exists():
+            folder.mkdir()
+            command = ["npm", "pack", "--json", "--loglevel=error", "--pack-destination", str(folder)]
+            done = subprocess.run(command, cwd=PACKAGE, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+    return next(folder.glob("*.tgz"))
+
+
+def install(archive: Path, app: Path) -> None:
+    """Unpacks the archive into the `node_modules` of an app, beside the types of Electron and Node."""
+    installed = app / "node_modules"
+    installed.mkdir()
+    with tarfile.open(archive) as files:
+        files.extractall(installed, filter="data")
+    (installed / "package").rename(installed / "sidecar-electron")
+    for name in ("electron", "@types"):
+        (installed / name).symlink_to(MODULES / name, target_is_directory=True)

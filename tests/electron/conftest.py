@@ -14,7 +14,7 @@ from typing import Final
 import pytest
 
 from sidecar.paths import isolated_environment
-from tests.electron.compiling import MODULES, ROOT, compile_once, missing
+from tests.electron.compiling import MODULES, ROOT, compile_once, install, missing, pack_once
 
 CHROMIUM: Final = "SIDECAR_TEST_CHROMIUM"
 FILE_TIMEOUT_MS: Final = 240_000
@@ -32,14 +32,33 @@ def node_modules() -> Path:
 
 
 @pytest.fixture(scope="session")
-def compiled(node_modules: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package and its tests as JavaScript, compiled once for all workers of pytest-xdist."""
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of pytest-xdist share."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def compiled(node_modules: Path, shared: Path) -> Path:
+    """The package and its tests as JavaScript, compiled once for all workers."""
     out = shared / "typescript"
     assert compile_once(out) == ""
     return out
+
+
+@pytest.fixture(scope="session")
+def archive(node_modules: Path, shared: Path) -> Path:
+    """The archive of `npm pack`, made once for all workers."""
+    return pack_once(shared / "packed")
+
+
+@pytest.fixture(scope="session")
+def packed(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the package, Electron's types and Node's types in its `node_modules`."""
+    app = tmp_path_factory.mktemp("app")
+    (app / "package.json").write_text('{"type": "module"}', encoding="utf-8")
+    install(archive, app)
+    return app
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import json
 import re
 import subprocess
-import tarfile
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,8 @@ import pytest
 
 from tests.electron.compiling import PACKAGE, ROOT
 
-MODULES = {"client", "contract", "main", "preload", "renderer", "replay", "vscode_jsonrpc"}
+PRELOAD_SCRIPT = "./dist/preload.cjs"
 
-pytestmark = pytest.mark.xdist_group("packing")  # npm pack builds in place, so that only one worker may do it
 TYPE_ERRORS = """
 import { connectSidecar, JobStatus, RpcError } from "sidecar-electron/renderer";
 import type { Job } from "sidecar-electron/renderer";
@@ -39,29 +37,6 @@ void [SCHEMA_HASH, Client, LineMessageReader, RpcError];
 """
 
 
-@pytest.fixture(scope="module")
-def packed(node_modules: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the package, Electron's types and Node's types in its `node_modules`."""
-    folder = tmp_path_factory.mktemp("app")
-    done = subprocess.run(
-        ["npm", "pack", "--json", "--loglevel=error", "--pack-destination", folder],
-        cwd=PACKAGE,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    installed = folder / "node_modules" / "sidecar-electron"
-    with tarfile.open(next(folder.glob("*.tgz"))) as archive:
-        archive.extractall(folder, filter="data")
-    installed.parent.mkdir()
-    (folder / "package").rename(installed)
-    for name in ("electron", "@types"):
-        (installed.parent / name).symlink_to(node_modules / name, target_is_directory=True)
-    (folder / "package.json").write_text('{"type": "module"}', encoding="utf-8")
-    return folder
-
-
 def manifest(packed: Path) -> Any:
     return json.loads((packed / "node_modules/sidecar-electron/package.json").read_text("utf-8"))
 
@@ -69,11 +44,51 @@ def manifest(packed: Path) -> Any:
 def test_the_archive_contains_the_modules_their_types_and_the_preload_script(packed: Path) -> None:
     installed = packed / "node_modules" / "sidecar-electron"
     files = {path.relative_to(installed).as_posix() for path in installed.rglob("*") if path.is_file()}
-    sources = {path.stem for path in PACKAGE.glob("*.ts")}
-    expected = {f"dist/{name}{end}" for name in sources for end in (".js", ".d.ts")}
-    assert files == expected | {"dist/preload.cjs", "package.json", "README.md", "LICENSE"}
-    assert {Path(path).stem for path in manifest(packed)["exports"].values()} == MODULES
+    sources = {path.name for path in PACKAGE.glob("*.ts*") if path.suffix in {".ts", ".tsx"}}
+    expected = {f"dist/src/{name}" for name in sources}
+    for name in sources:
+        for end in (".js", ".js.map", ".d.ts", ".d.ts.map"):
+            expected |= {f"dist/{Path(name).stem}{end}", f"dist/cjs/{Path(name).stem}{end}"}
+    expected |= {f"dist/preload.{end}" for end in ("cjs", "cjs.map", "d.cts")}
+    assert files == expected | {"dist/cjs/package.json", "package.json", "README.md", "LICENSE"}
     assert (installed / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
+
+
+def test_each_entry_point_is_an_es_module_and_a_commonjs_module_with_types_for_every_resolution(packed: Path) -> None:
+    found = manifest(packed)
+    entries = found["exports"]
+    assert (entries.pop("./package.json"), entries.pop("./preload-script")) == ("./package.json", PRELOAD_SCRIPT)
+    modules = {name: Path(paths["import"]).stem for name, paths in entries.items()}
+    assert entries == {
+        name: {"import": f"./dist/{module}.js", "require": f"./dist/cjs/{module}.js"}
+        for name, module in modules.items()
+    }
+    old_resolution = {name.removeprefix("./"): [f"./dist/cjs/{module}.d.ts"] for name, module in modules.items()}
+    assert [found["types"]] == old_resolution.pop(".")
+    assert found["typesVersions"] == {"*": {**old_resolution, "preload-script": ["./dist/preload.d.cts"]}}
+
+
+def test_maps_lead_to_sources_that_are_in_the_package(packed: Path) -> None:
+    maps = sorted((packed / "node_modules" / "sidecar-electron" / "dist").rglob("*.map"))
+    assert len(maps) > 100
+    for file in maps:
+        found = json.loads(file.read_text("utf-8"))
+        sources = [(file.parent / source).resolve() for source in found["sources"]]
+        assert sources, file
+        assert [source for source in sources if not source.is_file()] == []
+
+
+@pytest.mark.parametrize(
+    ("command", "verdict"),
+    [(["publint", "run", "--strict"], "All good!"), (["attw", "--no-color", "--no-emoji"], "No problems found")],
+)
+def test_checkers_of_packages_find_nothing(archive: Path, node_modules: Path, command: list[str], verdict: str) -> None:
+    program = node_modules / ".bin" / command[0]
+    if not program.exists():
+        pytest.skip(f"{command[0]} is not installed: `npm install --ignore-scripts` in protocol/typescript")
+    done = subprocess.run([program, *command[1:], archive], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert verdict in done.stdout
 
 
 def test_the_package_has_no_dependencies_and_pins_its_development_dependencies(packed: Path) -> None:

@@ -8,9 +8,19 @@ from typing import Annotated, Any, ClassVar, Protocol
 
 from pydantic import Field, StringConstraints
 
+from sidecar_protocol.claude.attachments import (
+    Attachment,
+    AttachmentsFull,
+    AttachmentTooLarge,
+    AttachmentUnreadable,
+    AttachmentUnsupported,
+    PromptParts,
+    PromptText,
+)
 from sidecar_protocol.claude.runs import (
     ClaudeAnswer,
     ClaudeUsage,
+    Effort,
     ModelName,
     PermissionMode,
     SystemPrompt,
@@ -20,7 +30,7 @@ from sidecar_protocol.claude.runs import (
 from sidecar_protocol.claude.tasks import ClaudeTask
 from sidecar_protocol.contract import UNCHANGED, JobPolicy, JobSpec, Model, Notification, Recovery, RpcError, method
 from sidecar_protocol.entities import Job
-from sidecar_protocol.errors import InvalidCursor, PayloadTooLarge
+from sidecar_protocol.errors import InvalidCursor, InvalidParams, PayloadTooLarge
 from sidecar_protocol.scalars import (
     DEFAULT_LIMIT,
     DEFAULT_LINES_LIMIT,
@@ -66,7 +76,8 @@ class TakeTurn(JobSpec):
     policy: ClassVar = JobPolicy(recovery=Recovery.INTERRUPT, concurrency=2)
 
     session_id: SessionId
-    prompt: LongText
+    prompt: PromptText
+    """Without the images and files that were sent with it."""
     timeout_s: Seconds | None = None
     """Null for one hour.  The time during which a permission request is open does not count."""
     wait_for_limit: Flag | None = None
@@ -109,6 +120,8 @@ class Session(Model):
     """The name of the git worktree that Claude works in, or null; `cwd` is its folder after the first turn."""
     model: str | None
     """Null for the model in the user's Claude settings.  `/model` in a prompt changes it."""
+    effort: str | None
+    """Null for the effort in the user's Claude settings."""
     permission_mode: PermissionMode | None
     """Null for the mode in the user's Claude settings."""
     allowed_tools: list[str]
@@ -181,6 +194,8 @@ class ClaudeMessage(Model):
     """At most 2 MiB of UTF-8."""
     raw: Any = None
     """The CLI's line; null if the message is not from the CLI; {truncated, bytes} if the line has over 64 KiB."""
+    attachments: list[Attachment] = []
+    """The images and files of a prompt."""
     created_at: UtcTime
 
 
@@ -221,13 +236,14 @@ class ClaudeSessionDeleted(Notification):
 class Sessions(Protocol):
     """Conversations with Claude that are stored and continue after a restart."""
 
-    @method("claude.sessions.create", rest="POST /claude/session")
+    @method("claude.sessions.create", raises=(InvalidParams,), rest="POST /claude/session")
     async def create(
         self,
         *,
         title: ShortText | None = None,
         cwd: FolderPath | None = None,
         model: ModelName | None = None,
+        effort: Effort | None = None,
         permission_mode: PermissionMode | None = None,
         allowed_tools: ToolRules = [],  # noqa: B006 - a declaration: the default is only ever read
         system_prompt: SystemPrompt | None = None,
@@ -251,7 +267,7 @@ class Sessions(Protocol):
         """Returns a session."""
         ...
 
-    @method("claude.sessions.update", raises=(SessionNotFound,))
+    @method("claude.sessions.update", raises=(SessionNotFound, InvalidParams))
     async def update(
         self,
         *,
@@ -259,14 +275,15 @@ class Sessions(Protocol):
         title: ShortText | None = UNCHANGED,
         cwd: FolderPath | None = UNCHANGED,
         model: ModelName | None = UNCHANGED,
+        effort: Effort | None = UNCHANGED,
         permission_mode: PermissionMode | None = UNCHANGED,
         allowed_tools: ToolRules | None = None,
         wait_for_limit: Flag | None = None,
     ) -> Session:
-        """Changes the given settings; null resets title, cwd, model and mode to what a new session has.
+        """Changes the given settings; null resets title, cwd, model, effort and mode to what a new session has.
 
-        A running turn adopts a new model and mode; the rest, and what is reset, applies from the next turn on.  A new
-        `cwd` is for a project that was moved: the conversation goes on there.
+        A running turn adopts a new model, effort and mode; the rest, and what is reset, applies from the next turn on.
+        A new `cwd` is for a project that was moved: the conversation goes on there.
         """
         ...
 
@@ -275,17 +292,32 @@ class Sessions(Protocol):
         """Deletes a session with its messages and cancels its turns.  The CLI's own transcript is not deleted."""
         ...
 
-    @method("claude.sessions.send", raises=(SessionNotFound, PayloadTooLarge))
+    @method(
+        "claude.sessions.send",
+        raises=(
+            SessionNotFound,
+            PayloadTooLarge,
+            InvalidParams,
+            AttachmentUnreadable,
+            AttachmentUnsupported,
+            AttachmentTooLarge,
+            AttachmentsFull,
+        ),
+        waits=True,
+    )
     async def send(
         self,
         *,
         session_id: SessionId,
-        prompt: LongText,
+        prompt: LongText | None = None,
+        content: PromptParts = [],  # noqa: B006 - a declaration: the default is only ever read
         priority: Priority = 0,
         timeout_s: Seconds | None = None,
         wait_for_limit: Flag | None = None,
     ) -> Job:
         """Queues a turn as a job of type `claude.turn`; the job's result is a `ClaudeTurnResult`.
+
+        The prompt is the text `prompt`, or `content`: texts, images and files in order, whose files are copied now.
 
         The turn goes on until the tasks that Claude runs in the background have ended, at most for `timeout_s` (null
         for one hour).
