@@ -83,7 +83,7 @@ def test_a_recording_of_a_calendar_on_this_computer_is_verified_if_its_path_is_h
         host.process.kill()
     assert str(file) not in path.read_text("utf-8")
     assert explain_all(path, check(path, VerifyOptions(secrets={1: str(file)}))) == ""
-    assert "--secret 1=" in explain_all(path, check(path, VerifyOptions(timeout_s=3.0)))
+    assert "--secret 1=" in explain_all(path, check(path, VerifyOptions(timeout_s=20.0)))
 
 
 def test_a_recording_that_hands_over_a_redirect_continues_the_sign_in_of_the_new_run(tmp_path: Path) -> None:

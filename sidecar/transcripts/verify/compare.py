@@ -14,6 +14,8 @@ from itertools import islice, takewhile, zip_longest
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from pydantic_core import to_json
+
 from sidecar.transcripts.file.patterns import (
     SHAPES,
     UNORDERED,
@@ -30,7 +32,11 @@ from sidecar.transcripts.verify.times import Times
 BOUND: Final = frozenset({"uuid", "id", "cursor"})
 COUNTED: Final = "seq"
 REDIRECT: Final = "redirect"
-_SHAPE: Final = re.compile("|".join(f"(?P<{name.replace('-', '_')}>{shape})" for name, shape in SHAPES.items()))
+_MEASURED: Final = {"size": r"\d[\d,]* bytes"}
+"""Measured values inside texts, such as the size of a backup."""
+_SHAPE: Final = re.compile(
+    "|".join(f"(?P<{name.replace('-', '_')}>{shape})" for name, shape in {**SHAPES, **_MEASURED}.items())
+)
 _PATH: Final = re.compile(r"(?:/|[A-Za-z]:[\\/]).*[/\\]")
 NOT_THERE: Final = "(nothing)"
 """Shown in a difference in place of a missing member."""
@@ -43,7 +49,8 @@ class Difference:
     path: str
     expected: Any
     actual: Any
-    why: str = ""
+    is_form: bool = False
+    """Whether a member is missing or new; a key of a mapping is no member."""
 
 
 @dataclass
@@ -100,6 +107,7 @@ class Comparison:
         self.sent_secrets: set[str] = set()
         self.redirect: dict[str, Any] = {}
         """The query of the next redirect that a request hands over, without its code."""
+        self._sign_ins: dict[bytes, Any] = {}
         self._secrets = secrets or {}
         self.is_exact = exact
         self._found: list[Difference] = []
@@ -192,13 +200,15 @@ class Comparison:
 
     def _object(self, expected: dict[str, Any], actual: dict[str, Any], schema: Schema, path: str) -> dict[str, Any]:
         merged: dict[str, Any] = {}
+        choices = self.schemas.choices(schema)
+        is_mapping = any(isinstance(one.get("additionalProperties"), dict) for one in choices)
         for name in {**expected, **actual}:
             inner = f"{path}.{name}" if path else name
             if name not in actual:
-                self._found.append(Difference(inner, expected[name], NOT_THERE))
+                self._found.append(Difference(inner, expected[name], NOT_THERE, is_form=not is_mapping))
             elif name not in expected:
                 if not path or not self.schemas.has_member(schema, name):
-                    self._found.append(Difference(inner, NOT_THERE, actual[name]))
+                    self._found.append(Difference(inner, NOT_THERE, actual[name], is_form=not is_mapping))
                 else:
                     self.added[f"{self.schemas.resolved(schema).get('title', '')}.{name}"] += 1
                 merged[name] = self.to_recorded(actual[name])
@@ -235,6 +245,8 @@ class Comparison:
             return expected[0] == actual[0]
         if expected.lastgroup == "uuid":
             return self.bindings.bind(expected[0], actual[0])
+        if expected.lastgroup in _MEASURED:
+            return True
         self.bindings.bind_time(expected[0], actual[0])
         return self.times.are_both_of_their_run(expected[0], actual[0])
 
@@ -297,10 +309,16 @@ class Comparison:
             return value + self.bindings.seq_offset if value else value
         return self.bindings.actual.get(value, value) if form in BOUND else value
 
+    def note_sign_in(self, recorded: Any, actual: Any) -> None:
+        """Notes the answer that begins a sign-in, for the redirect that ends it."""
+        if type(actual) is dict and type(recorded) is dict and "authorization_url" in actual:
+            self._sign_ins[to_json(recorded.get("state"))] = actual.get("state")
+
     def expect_redirect(self, answer: Any) -> None:
         """Prepares a request from the recorded answer to it, if that is one to a redirect."""
         if type(answer) is dict and {"state", "status"} == answer.keys():
-            state = self.bindings.actual.get(answer["state"], answer["state"])
+            last = list(self._sign_ins.values())[-1:]
+            state = self._sign_ins.get(to_json(answer["state"]), last[0] if last else "")
             self.redirect = {"state": state} | ({"error": "access_denied"} if answer["status"] == "refused" else {})
 
     def _secret_to_send(self, value: dict[str, Any], form: str | None) -> str:

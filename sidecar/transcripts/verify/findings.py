@@ -86,7 +86,6 @@ def _explain(path: Path, same: list[Mismatch]) -> str:
         lines[0] += " differs" if first.kind == DIFFERS else ""
         places = [one.path for one in first.differences if one.path]
         lines += [f"  at {_some(places)}"] if places else []
-        lines += sorted({f"  {one.why}" for one in first.differences if one.why})
     if first.expected is not None or first.actual is not None:
         lines += _diff(first.expected, first.actual)
     if more:

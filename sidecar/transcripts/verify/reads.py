@@ -10,7 +10,6 @@ from pydantic_core import to_json
 
 from sidecar.transcripts.file.format import Entry
 from sidecar.transcripts.file.schemas import ContractSchemas
-from sidecar.transcripts.verify.compare import NOT_THERE, Difference
 
 VERBS: Final = frozenset(
     {"list", "get", "search", "summary", "heatmap", "health", "status", "diagnostics", "export", "replay"}
@@ -22,22 +21,20 @@ def is_read(method: Any) -> bool:
     return type(method) is str and method.rpartition(".")[2] in VERBS
 
 
-def of_form(differences: list[Difference]) -> list[Difference]:
-    """Returns the differences that are not between values: a member that is missing or new, but no item of a list."""
-    return [one for one in differences if NOT_THERE in (one.expected, one.actual) and not one.path.endswith("]")]
-
-
 class Reads:
     """The answers to reads in one run of which only the form counts."""
 
     def __init__(self, entries: list[Entry], schemas: ContractSchemas) -> None:
         self._lines: set[int] = set()
         spans: dict[str, tuple[str, int, int]] = {}
+        begun = 0  # by the last request that is no read: an answer can overtake the first notification
         for entry in entries:
-            if entry.is_notification and schemas.coalescing(entry.method) is None:
+            if entry.from_client and not is_read(entry.method):
+                begun = entry.line
+            elif entry.is_notification and schemas.coalescing(entry.method) is None:
                 ids = schemas.entity(entry.method, entry.message.get("params"))
                 text = to_json(ids[0][1]).decode()
-                _, first, _ = spans.get(str(ids), (text, entry.line, 0))
+                _, first, _ = spans.get(str(ids), (text, begun, 0))
                 spans[str(ids)] = text, first, entry.line
         asked: dict[bytes, Any] = {}
         polls: dict[str, int] = {}

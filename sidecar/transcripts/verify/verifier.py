@@ -21,7 +21,7 @@ from sidecar.transcripts.verify.checks import Checks
 from sidecar.transcripts.verify.compare import NOT_THERE, Comparison, Difference
 from sidecar.transcripts.verify.entities import TOTAL, Entities, Expected
 from sidecar.transcripts.verify.findings import ADDITIONAL, DOUBLED, LOST, SWAPPED, WRONG, Mismatch
-from sidecar.transcripts.verify.reads import Reads, is_read, of_form
+from sidecar.transcripts.verify.reads import Reads, is_read
 from sidecar.transcripts.verify.sidecar_process import SidecarProcess, SidecarTimeout
 from sidecar.transcripts.verify.streams import Streams
 
@@ -222,6 +222,7 @@ class RunVerifier:
                 self._add(actual)
             return
         self._comparison.times.at(expected.entry.t)
+        self._comparison.note_sign_in(expected.entry.message.get("result"), actual.get("result"))
         sent, request, at = self._requests.get(key, (expected.entry, {}, 0.0))
         merged, differences = self._compare_response(expected, actual, request)
         if not tries:
@@ -243,7 +244,7 @@ class RunVerifier:
         merged, differences = self._comparison.response(recorded, actual, request.get("method"))
         if not differences or self._comparison.is_exact or not self._reads.is_passing(expected.entry):
             return merged, differences
-        differences = of_form(differences)
+        differences = [one for one in differences if one.is_form]
         return merged if differences else recorded, differences
 
     def _ask_again(self, expected: Expected, request: Any, key: bytes, tries: int) -> bool:
