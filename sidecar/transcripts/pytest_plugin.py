@@ -40,7 +40,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> "Transcrip
 
 
 class Updated(AssertionError):
-    """The transcript was updated; fails once, so that nobody misses it."""
+    """The transcript was updated; fails once, so that it is noticed."""
 
 
 class TranscriptFile(pytest.File):

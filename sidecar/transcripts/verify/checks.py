@@ -110,7 +110,7 @@ class Checks:
         job_id, status = value.get("job_id"), value.get("status")
         if type(job_id) is not str or "progress" not in value or type(status) is not str:
             return
-        if what == "jobs.updated" and status == "queued":  # another attempt begins anew
+        if what == "jobs.updated" and status == "queued":  # another attempt begins at 0
             self._progress.pop(("jobs.progress", str((("job_id", job_id),))), None)
         if status == "succeeded" and value["progress"] not in (1, 1.0):
             self._tell(line, (job_id, "end"), f"{what} has a job that succeeded with the progress {value['progress']}")

@@ -325,7 +325,7 @@ class Comparison:
         number = value[SECRET_KEY]
         secret = self._secrets.get(number) or secret_to_send(value)
         if form == REDIRECT and number not in self._secrets:
-            # The recording has no part of it, but its answer tells which sign-in it was, and how it ended.
+            # The recording has no part of it, but its answer names the sign-in and how it ended.
             secret = f"{secret_to_send(value)}?{urlencode({**self.redirect, 'code': f'recorded-code-{number}'})}"
         self.sent_secrets.add(secret)
         return secret

@@ -60,7 +60,7 @@ class Entities:
         self._by_key: dict[Any, Entity] = {}
         self._by_actual: dict[Any, Entity] = {}
         self.expected: dict[int, Expected] = {}
-        """By line."""
+        """Those of the run by line."""
         self.mismatches: list[Mismatch] = []
         self.additional: list[tuple[int, Any, Mismatch]] = []
         """(line after which it came, the notification as if recorded, the mismatch) of those that were not recorded."""

@@ -1,4 +1,4 @@
-"""What a verification found, and how it is told: one cause is told once, with the number of places."""
+"""Findings of a verification as text: one cause is one finding, with the number of places."""
 
 import difflib
 import json
@@ -23,7 +23,7 @@ DOUBLED: Final = "doubled"
 SWAPPED: Final = "swapped"
 ADDITIONAL: Final = "not recorded"
 WRONG: Final = "wrong"
-"""Whatever was recorded: a secret that came back, progress that falls.  An update does not accept it."""
+"""Wrong whatever was recorded: a secret that came back, progress that falls.  An update does not accept it."""
 
 
 @dataclass(frozen=True, slots=True)

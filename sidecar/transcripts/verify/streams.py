@@ -8,7 +8,7 @@ from sidecar.transcripts.verify.compare import Comparison
 from sidecar.transcripts.verify.findings import Mismatch
 
 Pieces = dict[Any, tuple[Any, list[int]]]
-"""By entity: the first notification, with the text of all, and the lines of all."""
+"""Maps an entity to the first notification, with the text of all, and the lines of all."""
 
 
 class Streams:

@@ -18,7 +18,7 @@ class Times:
         self._fixed: datetime | None = None
 
     def start(self, started_at: Any, fixed: Any) -> None:
-        """Begins a run with the time of its header, and that at which this sidecar's clock stands, or None."""
+        """Begins a run with the time of its header, and the fixed time of this sidecar's clock or None."""
         self._header = self._recorded_end = _time(started_at)
         self._recorded_start = self._recorded_start or self._header
         self._fixed = _time(fixed)

@@ -49,9 +49,9 @@ class RunVerifier:
         self._patience: float | None = None
         self._line = self._header.line
         self._requests: dict[bytes, tuple[Entry, dict[str, Any], float]] = {}
-        """By id: the line, the request, and when it was sent."""
+        """Maps an id to the line, the request, and when it was sent."""
         self._again: dict[bytes, tuple[Expected, bytes, int]] = {}
-        """By id of a repeated read: the answer that it is for, the id recorded there, and the number of tries."""
+        """Maps the id of a repeated read to the answer that it is for, the id recorded there, and the number of tries."""
         self._answers: dict[bytes, deque[Expected]] = defaultdict(deque)
         self._batches: list[Expected] = []
         self._reads = Reads(self._entries, self._schemas)
@@ -59,7 +59,7 @@ class RunVerifier:
         self.streams = Streams(comparison)
         self.checks = Checks(comparison, self._entries)
         self.expected: dict[int, Expected] = dict(self.entities.expected)
-        """By line, what has been recorded and what has come for it."""
+        """Maps a line to what has been recorded and what has come for it."""
         self.additional = self.entities.additional
         """(line after which it came, the message as if recorded, the mismatch) of what was not recorded."""
         self.ended_early: Mismatch | None = None
@@ -303,7 +303,7 @@ class RunVerifier:
         return self._header.facts.get("schema_hash"), self.handshake().get("schema_hash")
 
     def handshake(self) -> dict[str, Any]:
-        """Returns the members of the header that the response to `initialize` says anew."""
+        """Returns the members of the header that the response to `initialize` also has."""
         for one in self.expected.values():
             result = one.actual.get("result") if type(one.actual) is dict else None
             if type(result) is dict and "server_info" in result:
