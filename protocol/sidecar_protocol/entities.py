@@ -4,7 +4,7 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 from sidecar_protocol.contract import Model
-from sidecar_protocol.scalars import MEASURED, Count, Flag, Fraction, Integer, UtcTime, Uuid
+from sidecar_protocol.scalars import JOB_ERRORS, JOB_TYPES, MEASURED, Count, Flag, Fraction, Integer, UtcTime, Uuid
 
 
 class JobStatus(StrEnum):
@@ -44,8 +44,8 @@ class WaitingFor(StrEnum):
 class JobError(Model):
     """Why a job did not succeed."""
 
-    kind: str
-    """A stable identifier: `executable_missing`, `timeout`, `shutdown`, `crash`, `internal`, and others."""
+    kind: Annotated[str, JOB_ERRORS]
+    """A stable identifier; each job type has a closed list of them."""
     message: str
     hint: str | None = None
     """Suggested action for the user."""
@@ -57,7 +57,7 @@ class Job(Model):
     """A job in the durable queue."""
 
     job_id: Uuid
-    type: str
+    type: Annotated[str, JOB_TYPES]
     status: JobStatus
     created_at: UtcTime
     updated_at: UtcTime

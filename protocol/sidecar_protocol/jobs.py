@@ -11,6 +11,8 @@ from sidecar_protocol.errors import InvalidCursor, InvalidParams, PayloadTooLarg
 from sidecar_protocol.scalars import (
     DEFAULT_LIMIT,
     DEFAULT_LINES_LIMIT,
+    JOB_STATUSES,
+    JOB_TYPES,
     WHOLE,
     Count,
     Cursor,
@@ -44,6 +46,7 @@ Attempts = Annotated[
 Period = Annotated[
     int, Field(strict=True, ge=60, le=366 * 24 * 3600, description="Seconds between two runs, at least 60."), WHOLE
 ]
+JobTypeName = Annotated[ShortText, JOB_TYPES]
 ScheduleId = Annotated[str, Field(min_length=1, max_length=256, description="A schedule's id.")]
 
 
@@ -130,7 +133,7 @@ class JobQueue(Model):
     """While the queue is paused, no job is started; running jobs continue."""
     paused_at: UtcTime | None = None
     """When the queue was paused.  Null if it is not."""
-    counts: dict[str, int]
+    counts: Annotated[dict[str, int], JOB_STATUSES]
     """The number of stored jobs by status.  A status without jobs is absent."""
 
 
@@ -138,7 +141,7 @@ class Schedule(Model):
     """Creates jobs of one type periodically."""
 
     schedule_id: str
-    type: str
+    type: Annotated[str, JOB_TYPES]
     """The type of its jobs."""
     payload: Any = None
     """The payload of its jobs."""
@@ -216,7 +219,7 @@ class Jobs(Protocol):
     async def create(
         self,
         *,
-        type: ShortText,
+        type: JobTypeName,
         payload: JsonObject | None = None,
         priority: Priority = 0,
         run_at: When | None = None,
@@ -235,7 +238,7 @@ class Jobs(Protocol):
         self,
         *,
         status: JobStatus | None = None,
-        type: ShortText | None = None,
+        type: JobTypeName | None = None,
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor | None = None,
     ) -> JobPage:

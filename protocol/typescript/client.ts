@@ -12,7 +12,7 @@ import type {
   Result,
   NotificationSource,
 } from "./calls.ts";
-import { localError, RpcError } from "./errors.ts";
+import { callError, localError, RpcError } from "./errors.ts";
 import type { RpcErrorObject } from "./errors.ts";
 import { LineSplitter } from "./framing.ts";
 import { Listeners, toConsole } from "./listeners.ts";
@@ -21,8 +21,10 @@ import type { AnyListener, OnFault } from "./listeners.ts";
 export * from "./contract.ts";
 export * from "./calls.ts";
 export { LineSplitter, MAX_LINE_BYTES } from "./framing.ts";
-export { localError, RpcError } from "./errors.ts";
-export type { LocalErrorKind, RpcErrorData, RpcErrorObject } from "./errors.ts";
+export { toolInput, unknownJob } from "./jobs.ts";
+export type { ToolInputs } from "./jobs.ts";
+export { isSidecarError, localError, RpcError } from "./errors.ts";
+export type { ErrorDetail, LocalErrorKind, RpcErrorData, RpcErrorObject, SidecarErrorKind } from "./errors.ts";
 export type { AnyListener, OnFault } from "./listeners.ts";
 
 /** The default timeout of a call.  Most requests take milliseconds; long work is a job. */
@@ -97,7 +99,7 @@ export class Client implements Caller, NotificationSource {
 
   /** Sends any request by its name.  The compiler checks neither name nor params. */
   request(name: string, params?: object, options: CallOptions = {}): Promise<unknown> {
-    return new Promise((resolve, reject) => {
+    const response = new Promise((resolve, reject) => {
       if (options.signal?.aborted) throw options.signal.reason;
       if (this.#ended !== null) throw this.#ended;
       checkTimeout(options.timeoutMs);
@@ -108,6 +110,9 @@ export class Client implements Caller, NotificationSource {
       this.#waiting.set(id, pending);
       pending.stopWaiting = this.#watchForCancellation(id, pending);
       this.#sendWaiting();
+    });
+    return response.catch((reason: unknown) => {
+      throw callError(reason, name, options.signal);
     });
   }
 
@@ -237,7 +242,7 @@ export class Client implements Caller, NotificationSource {
 
   #onResponse({ id, result, error }: IncomingMessage): void {
     // The response to a line that could not be parsed has no id, but the id that the sidecar could still read in it.
-    const requestId = Number(id ?? error?.data?.["recovered_id"] ?? NaN);
+    const requestId = Number(id ?? error?.data?.recovered_id ?? NaN);
     const pending = this.#inFlight.get(requestId);
     if (pending === undefined) {
       this.#onFault(error === undefined ? new Error("a response matches no request") : new RpcError(error));
@@ -253,5 +258,5 @@ export class Client implements Caller, NotificationSource {
 
 function checkTimeout(timeoutMs: number | undefined): void {
   if (timeoutMs === undefined || (Number.isInteger(timeoutMs) && timeoutMs >= 1 && timeoutMs <= MAX_TIMEOUT_MS)) return;
-  throw new RangeError(`timeoutMs must be an integer from 1 to ${MAX_TIMEOUT_MS}, not ${timeoutMs}`);
+  throw localError("invalid_arguments", `timeoutMs must be an integer from 1 to ${MAX_TIMEOUT_MS}, not ${timeoutMs}`);
 }

@@ -27,8 +27,10 @@ import type { ElectronIpcMain, WindowContext, WindowOptions } from "./windows.ts
 
 export { authorizePage } from "./authorize.ts";
 export type { Authorize } from "./authorize.ts";
-export { RpcError } from "./errors.ts";
-export type { LocalErrorKind, RpcErrorData, RpcErrorObject } from "./errors.ts";
+export { toolInput, unknownJob } from "./jobs.ts";
+export type { ToolInputs } from "./jobs.ts";
+export { isSidecarError, RpcError } from "./errors.ts";
+export type { ErrorDetail, LocalErrorKind, RpcErrorData, RpcErrorObject, SidecarErrorKind } from "./errors.ts";
 export type { Api, CallOptions, EventName, RequestName } from "./calls.ts";
 export type { EventPosition } from "./events.ts";
 export { claimSingleInstance } from "./lifecycle.ts";

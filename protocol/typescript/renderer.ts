@@ -3,7 +3,7 @@ import { nested } from "./calls.ts";
 import type { Api, CallArguments, Caller, EventName, RequestName, Result, NotificationSource } from "./calls.ts";
 import type { BridgeResponse, SidecarBridge, SignIn } from "./channels.ts";
 import type { CalendarAccount, Notifications } from "./contract.ts";
-import { RpcError } from "./errors.ts";
+import { callError, localError, RpcError } from "./errors.ts";
 import type { EventPosition } from "./events.ts";
 import { Listeners, toConsole } from "./listeners.ts";
 import type { OnFault } from "./listeners.ts";
@@ -12,8 +12,10 @@ import type { SidecarState } from "./state.ts";
 export * from "./contract.ts";
 export { liveList } from "./live_list.ts";
 export type { LiveList, LiveListOptions } from "./live_list.ts";
-export { RpcError } from "./errors.ts";
-export type { LocalErrorKind, RpcErrorData, RpcErrorObject } from "./errors.ts";
+export { toolInput, unknownJob } from "./jobs.ts";
+export type { ToolInputs } from "./jobs.ts";
+export { isSidecarError, RpcError } from "./errors.ts";
+export type { ErrorDetail, LocalErrorKind, RpcErrorData, RpcErrorObject, SidecarErrorKind } from "./errors.ts";
 export type { Api, CallOptions, EventName, RequestName } from "./calls.ts";
 export type { SidecarBridge, SignInParams } from "./channels.ts";
 export type { EventPosition } from "./events.ts";
@@ -55,13 +57,13 @@ export function connectSidecar(
     onSince: (after, listeners) => page.onSince(after, listeners),
     // A copy, because Electron's bridge freezes objects and the page updates its position.
     position: async () => {
-      const position = await bridge.position();
+      const position = await bridge.position().catch(rejectAs("position"));
       return position && { ...position };
     },
-    state: () => bridge.state(),
+    state: () => bridge.state().catch(rejectAs("state")),
     onState: (listener) => bridge.onState(listener),
     signIn: (provider, params, { signal } = {}) =>
-      page.cancellable(signal, (call) => bridge.signIn(call, provider, params)) as Promise<CalendarAccount>,
+      page.cancellable("signIn", signal, (call) => bridge.signIn(call, provider, params)) as Promise<CalendarAccount>,
   };
   return Object.freeze(Object.assign(controls, nested(page)));
 }
@@ -85,7 +87,7 @@ class Page implements Caller, NotificationSource {
 
   call<Name extends RequestName>(name: Name, ...[params, options]: CallArguments<Name>): Result<Name> {
     const { signal, ...rest } = options ?? {};
-    return this.cancellable(signal, (call) => this.#bridge.call(call, name, params, rest)) as Result<Name>;
+    return this.cancellable(name, signal, (call) => this.#bridge.call(call, name, params, rest)) as Result<Name>;
   }
 
   on<Name extends EventName>(name: Name, listener: (params: Notifications[Name]) => void): () => void {
@@ -110,12 +112,13 @@ class Page implements Caller, NotificationSource {
     return this.#bridge.subscribe(Object.keys(listeners), after, (name, params) => own.emit(name, params));
   }
 
-  /** Rejects with the signal's reason as soon as it is aborted. */
+  /** Rejects with `aborted` as soon as the signal is. */
   async cancellable(
+    method: string,
     signal: AbortSignal | undefined,
     start: (call: number) => Promise<BridgeResponse>,
   ): Promise<unknown> {
-    signal?.throwIfAborted();
+    if (signal?.aborted) throw callError(signal.reason, method, signal);
     const call = (lastCall += 1);
     const response = await new Promise<BridgeResponse>((resolve, reject) => {
       const aborted = (): void => {
@@ -126,12 +129,14 @@ class Page implements Caller, NotificationSource {
       start(call)
         .then(resolve, reject)
         .finally(() => signal?.removeEventListener("abort", aborted));
-    });
+    }).catch(rejectAs(method, signal));
     if (response.ok) return response.value;
-    throw new RpcError(response.error);
+    throw new RpcError(response.error, method);
   }
 
   #subscribe(name: EventName): { count: number; end: () => void } {
+    if (!this.#bridge.notifications.includes(name))
+      throw localError("not_allowed", `This page may not listen to ${name}.`);
     const end = this.#bridge.subscribe([name], null, (...notification) => this.#listeners.emit(...notification));
     const subscription = { count: 0, end };
     this.#subscriptions.set(name, subscription);
@@ -139,7 +144,18 @@ class Page implements Caller, NotificationSource {
   }
 }
 
+/** Returns a handler that throws the error of a call whose bridge has failed: Electron passes on only its message. */
+function rejectAs(method: string, signal?: AbortSignal): (reason: unknown) => never {
+  return (reason) => {
+    const error = callError(reason, method, signal);
+    if (error.kind !== "unknown") throw error;
+    const kind = error.message.includes("not_allowed") ? "not_allowed" : "bridge_failed";
+    throw callError(localError(kind, error.message, {}, reason), method);
+  };
+}
+
 function bridgeOf(page: { sidecar?: SidecarBridge }): SidecarBridge {
   if (page.sidecar !== undefined) return page.sidecar;
-  throw new Error("window.sidecar is missing: set webPreferences.preload to the package's preload script.");
+  const advice = "set webPreferences.preload to the package's preload script.";
+  throw localError("bridge_missing", `window.sidecar is missing: ${advice}`);
 }

@@ -11,6 +11,7 @@ from pydantic import Field, Strict, StringConstraints
 from sidecar_protocol.contract import Ephemeral, JobPolicy, JobSpec, Model, Recovery, RpcError, method
 from sidecar_protocol.entities import Job
 from sidecar_protocol.errors import PayloadTooLarge
+from sidecar_protocol.job_errors import ClaudeErrorKind, RunErrorKind
 from sidecar_protocol.scalars import (
     MEASURED,
     WHOLE,
@@ -129,6 +130,7 @@ class RunClaude(JobSpec):
     result: ClassVar = ClaudeRunResult
     # INTERRUPT: a run may have changed files and accounts.  The concurrency is a setting.
     policy: ClassVar = JobPolicy(recovery=Recovery.INTERRUPT, concurrency=2)
+    errors: ClassVar = (ClaudeErrorKind, RunErrorKind)
 
     prompt: LongText
     cwd: FolderPath | None = None
@@ -194,7 +196,7 @@ class Runs(Protocol):
 class Claude(Protocol):
     """Runs of Claude Code with the user's own installation and account."""
 
-    @method("claude.spawn", raises=(PayloadTooLarge,), rest="POST /claude/spawn")
+    @method("claude.spawn", raises=(PayloadTooLarge,), rest="POST /claude/spawn", job=RunClaude.type)
     async def spawn(self, run: RunClaude, *, priority: Priority = 0) -> Job:
         """Queues a run as a job of type `claude.run`; the job's result is a `ClaudeRunResult`."""
         ...

@@ -21,6 +21,7 @@ from sidecar_protocol.claude.tasks import ClaudeTask
 from sidecar_protocol.contract import UNCHANGED, JobPolicy, JobSpec, Model, Notification, Recovery, RpcError, method
 from sidecar_protocol.entities import Job
 from sidecar_protocol.errors import InvalidCursor, PayloadTooLarge
+from sidecar_protocol.job_errors import ClaudeErrorKind, SessionErrorKind, TurnErrorKind
 from sidecar_protocol.scalars import (
     DEFAULT_LIMIT,
     DEFAULT_LINES_LIMIT,
@@ -64,6 +65,7 @@ class TakeTurn(JobSpec):
     result: ClassVar = ClaudeTurnResult
     # As RunClaude, with which it shares one limit.
     policy: ClassVar = JobPolicy(recovery=Recovery.INTERRUPT, concurrency=2)
+    errors: ClassVar = (ClaudeErrorKind, SessionErrorKind, TurnErrorKind)
 
     session_id: SessionId
     prompt: LongText
@@ -275,7 +277,7 @@ class Sessions(Protocol):
         """Deletes a session with its messages and cancels its turns.  The CLI's own transcript is not deleted."""
         ...
 
-    @method("claude.sessions.send", raises=(SessionNotFound, PayloadTooLarge))
+    @method("claude.sessions.send", raises=(SessionNotFound, PayloadTooLarge), job=TakeTurn.type)
     async def send(
         self,
         *,
