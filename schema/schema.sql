@@ -360,7 +360,9 @@ CREATE TABLE claude_sessions (
   is_model_reset INTEGER NOT NULL DEFAULT 0,
   -- The name of the session's git worktree, and whether the CLI has still to create it.
   worktree TEXT,
-  needs_worktree INTEGER NOT NULL DEFAULT 0
+  needs_worktree INTEGER NOT NULL DEFAULT 0,
+  -- The effort with which Claude works in a session; NULL for that of the user's Claude settings.
+  effort TEXT
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX idx_claude_sessions_claude ON claude_sessions(claude_session_id) WHERE claude_session_id IS NOT NULL;
 CREATE INDEX idx_claude_sessions_page ON claude_sessions(update_number, session_id);

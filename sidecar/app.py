@@ -138,7 +138,7 @@ class App:
         from sidecar.transcripts.record import open_recorder  # noqa: PLC0415 - most runs are not recorded
 
         openrpc = (schema_dir() / "openrpc.json").read_bytes()
-        return open_recorder(self._settings.record, openrpc, self._clock, fixed=self._settings.fixed())
+        return open_recorder(self._settings, openrpc, self._clock)
 
     def _make_runtime(self) -> Runtime:
         return Runtime(

@@ -33,6 +33,12 @@ def arguments(argv: list[str]) -> dict[str, Any]:
         "--db", dest="database", metavar="PATH", help="the database (default: sidecar.db in APP_DATA_DIR)"
     )
     parser.add_argument("--record", metavar="FILE", type=Path, help="append all messages to a transcript")
+    parser.add_argument(
+        "--record-anew", metavar="FILE", type=Path, nargs="?", const=True, help="as --record, but replace the file"
+    )
+    parser.add_argument(
+        "--redact", metavar="REGEX", action="append", default=[], help="also leave out of it each text that matches"
+    )
     clouds = parser.add_mutually_exclusive_group()
     clouds.add_argument(
         "--upstream-record", metavar="FILE", type=Path, help="record the responses of the vendors' clouds"
@@ -43,7 +49,11 @@ def arguments(argv: list[str]) -> dict[str, Any]:
     now_help = "stop the clock at this time: 2026-11-23T08:00:00Z"
     parser.add_argument("--now", dest="now_ms", metavar="TIME", type=_moment, help=now_help)
     parser.add_argument("--seed", metavar="NUMBER", type=int, help=SEED_HELP)
-    return vars(parser.parse_args(argv))
+    options = vars(parser.parse_args(argv))
+    options["redact"] = tuple(options["redact"])
+    options["record_anew"] = (anew := options["record_anew"]) is not None
+    options["record"] = anew if isinstance(anew, Path) else options["record"]
+    return options
 
 
 def _moment(text: str) -> int:

@@ -37,6 +37,10 @@ class Settings:
     """Claude processes at once; each needs about 200 MB and half a core (measured)."""
     record: Path | None = None
     """The transcript that this run is appended to (`--record`)."""
+    record_anew: bool = False
+    """Replace the transcript instead of appending to it (`--record-anew`)."""
+    redact: tuple[str, ...] = ()
+    """Expressions of texts that a transcript must not contain (`--redact`)."""
     now_ms: int | None = None
     """Fixed time in milliseconds since 1970 (`--now`), or None for the system clock."""
     seed: int | None = None

@@ -98,6 +98,7 @@ ENVIRONMENT_READERS = {
     "sidecar.__main__": "completion by the shell",
     "sidecar.packaging.bundle": "an almost empty one, for the program that was just built",
     "sidecar.transcripts.pytest_plugin": "UPDATE=1",
+    "sidecar.transcripts.record": "the secrets in it, which are not recorded",
 }
 """Modules that read the environment, apart from the command line's."""
 NOT_YET: set[str] = set()

@@ -22,7 +22,7 @@ FIRST_WORDS: Final = "Of|To|In|By|For|As|From|So|What|Whatever|Whoever|See"
 
 BANNED: Final = {
     "so many, for so long": r"\b(so many|so much|for so long|so long as|so often)\b",
-    "anew": r"\banew\b",
+    "anew": r"(?<!record[-_])\banew\b",  # but in the name of an option
     "whoever, somebody, nobody": r"\b(whoever|whosoever|somebody|nobody)\b",
     "is none": r"(?<!there )\b(is|are|was|were|be) (?-i:none)\b",
     "where there is none": r"\bwhere there (is|are) (none|no)\b",

@@ -5,6 +5,7 @@ to send.  Input from the peer never raises: a line that needs a response becomes
 must answer, or a `Refused`, which contains the response.  Misuse by the caller raises `LocalProtocolError`.
 """
 
+import re
 from collections import deque
 from collections.abc import Callable
 from itertools import count
@@ -31,6 +32,7 @@ _KINDS: Final = {
     MESSAGE_TOO_LARGE: "message_too_large",
 }
 
+_LINE_SEPARATOR: Final = re.compile(b"\xe2\x80[\xa8\xa9]")
 _BAD_ID: Final = "An id must be an integer within 2^53 or a string of at most 128 characters, without lone surrogates."
 
 
@@ -321,6 +323,6 @@ class Connection:
 
 def _javascript_safe(message: bytes) -> bytes:
     """Escapes U+2028 and U+2029, at which Node's readline (version 24 and later) splits lines."""
-    if b"\xe2" in message and b"\xe2\x80" in message:  # searching one byte is forty times faster than two
+    if b"\xe2" in message and _LINE_SEPARATOR.search(message):
         return message.replace(b"\xe2\x80\xa8", b"\\u2028").replace(b"\xe2\x80\xa9", b"\\u2029")
     return message

@@ -2,6 +2,7 @@
 //
 // Every message carries the id of one load of a page, so that a message meant for the page before a reload is dropped.
 import type { CallOptions } from "./calls.ts";
+import type { EventFilter } from "./event_filter.ts";
 import type { EventPosition } from "./events.ts";
 import type { RpcErrorObject } from "./errors.ts";
 import type { SidecarState } from "./state.ts";
@@ -61,13 +62,14 @@ export interface SidecarBridge {
   call(call: number, method: string, params?: unknown, options?: BridgeCallOptions): Promise<BridgeResponse>;
   cancel(call: number): void;
   /**
-   * Listens to notifications with these names.  If `after` is not null, the missed ones come first.  Returns a function
-   * that ends the subscription.
+   * Listens to notifications with these names that pass the filter.  If `after` is not null, the missed ones come first.
+   * Returns a function that ends the subscription.
    */
   subscribe(
     names: readonly string[],
     after: EventPosition | null,
     listener: (name: string, params: unknown) => void,
+    filter?: EventFilter | null,
   ): () => void;
   state(): Promise<SidecarState>;
   position(): Promise<EventPosition | null>;

@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "b3bce605358d4145";
+export const SCHEMA_HASH = "5e75c4c319d30d02";
 
 /** Any JSON value: data whose form the contract does not know. */
 export type JsonValue = string | number | boolean | null | JsonValue[] | JsonObject;
@@ -859,6 +859,8 @@ export interface Session {
   worktree: string | null;
   /** Null for the model in the user's Claude settings.  `/model` in a prompt changes it. */
   model: string | null;
+  /** Null for the effort in the user's Claude settings. */
+  effort: string | null;
   /** Null for the mode in the user's Claude settings. */
   permission_mode: PermissionMode | null;
   allowed_tools: string[];
@@ -1742,7 +1744,7 @@ export interface Status {
   pid: number;
   uptime_s: number;
   /** Number of jobs by status. */
-  queue: Record<string, number>;
+  queue: { [Key in JobStatus]?: number };
   /** Number of accounts by service. */
   accounts: Record<string, number>;
   syncs: SyncStatus[];
@@ -2229,6 +2231,8 @@ export interface RunClaude {
   cwd?: string | null;
   /** Null for the model in the user's Claude settings. */
   model?: string | null;
+  /** Null for the effort in the user's Claude settings.  A level that the model is known not to have is refused. */
+  effort?: string | null;
   /** The session to continue (UUID): `session_id` of an earlier run's result. */
   session_id?: string | null;
   /** @default [] */
@@ -2658,6 +2662,8 @@ export interface ClaudeSpawnParams {
   cwd?: string | null;
   /** Null for the model in the user's Claude settings. */
   model?: string | null;
+  /** Null for the effort in the user's Claude settings.  A level that the model is known not to have is refused. */
+  effort?: string | null;
   /** The session to continue (UUID): `session_id` of an earlier run's result. */
   session_id?: string | null;
   /** @default [] */
@@ -2715,6 +2721,8 @@ export interface ClaudeSessionsCreateParams {
   cwd?: string | null;
   /** An alias (opus, sonnet) or the full name of a model. */
   model?: string | null;
+  /** How much Claude thinks: a level of the model, as `claude.status` lists them (low, high, max). */
+  effort?: string | null;
   permission_mode?: PermissionMode | null;
   /** @default [] */
   allowed_tools?: string[];
@@ -2753,6 +2761,8 @@ export interface ClaudeSessionsUpdateParams {
   cwd?: string | null;
   /** An alias (opus, sonnet) or the full name of a model. */
   model?: string | null;
+  /** How much Claude thinks: a level of the model, as `claude.status` lists them (low, high, max). */
+  effort?: string | null;
   permission_mode?: PermissionMode | null;
   allowed_tools?: string[] | null;
   wait_for_limit?: boolean | null;
@@ -3316,10 +3326,10 @@ export interface Methods {
    */
   "claude.sessions.get": { params: ClaudeSessionsGetParams; result: Session; errors: "session_not_found" };
   /**
-   * Changes the given settings; null resets title, cwd, model and mode to what a new session has.
+   * Changes the given settings; null resets title, cwd, model, effort and mode to what a new session has.
    *
-   * A running turn adopts a new model and mode; the rest, and what is reset, applies from the next turn on.  A new
-   * `cwd` is for a project that was moved: the conversation goes on there.
+   * A running turn adopts a new model, effort and mode; the rest, and what is reset, applies from the next turn on.
+   * A new `cwd` is for a project that was moved: the conversation goes on there.
    *
    * Errors: session_not_found.
    */
@@ -3789,10 +3799,10 @@ export interface NestedMethods<Options> {
        */
       readonly get: ((params: ClaudeSessionsGetParams, options?: Options) => Promise<Session>);
       /**
-       * Changes the given settings; null resets title, cwd, model and mode to what a new session has.
+       * Changes the given settings; null resets title, cwd, model, effort and mode to what a new session has.
        *
-       * A running turn adopts a new model and mode; the rest, and what is reset, applies from the next turn on.  A new
-       * `cwd` is for a project that was moved: the conversation goes on there.
+       * A running turn adopts a new model, effort and mode; the rest, and what is reset, applies from the next turn on.
+       * A new `cwd` is for a project that was moved: the conversation goes on there.
        *
        * Errors: session_not_found.
        */

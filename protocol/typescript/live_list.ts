@@ -3,6 +3,7 @@
 // Responses may overtake notifications, so of two states of an item the one with the higher `version` wins.
 import type { EventName, NotificationSource } from "./calls.ts";
 import type { Notifications } from "./contract.ts";
+import type { EventFilter } from "./event_filter.ts";
 import type { SidecarState } from "./state.ts";
 
 /** A new state of an item, the key of a deleted item, or null for no change. */
@@ -16,6 +17,8 @@ export interface LiveListOptions<Item> {
   version?: (item: Item) => number;
   /** Returns the change that a notification means for the list, or null if it does not concern the list. */
   changes: { readonly [Name in EventName]?: (params: Notifications[Name]) => Change<Item> };
+  /** Restricts the notifications that a window receives for this list; `changes` must still tell others apart. */
+  filter?: EventFilter;
   /** The order of the items; by default that of the snapshot, with new items last. */
   compare?: (one: Item, other: Item) => number;
   /** Returns whether the list contains an item; an item is removed once this returns false. */
@@ -24,13 +27,27 @@ export interface LiveListOptions<Item> {
   limit?: number;
 }
 
-/** A list for a view.  It is a Svelte store; in React use `useSyncExternalStore(list.watch, list.items)`. */
+/** What a list shows.  The object stays the same until something changes. */
+export interface LiveListSnapshot<Item> {
+  items: readonly Item[];
+  /** Whether a snapshot was loaded. */
+  isLoaded: boolean;
+  /** The error of the last load, or null if it succeeded.  A failed load is retried once the sidecar is ready. */
+  error: unknown;
+}
+
+/**
+ * A list for a view.  It is a Svelte store; in React use `useLiveList`, or `useSyncExternalStore` with `watch` and
+ * `items`.
+ *
+ * It listens and loads while it has watchers: from the first one until the last one leaves.  Its items stay, so that a
+ * view which is shown again begins with them, and a new snapshot is loaded.
+ */
 export interface LiveList<Item> {
   /** Returns the items; the array is the same until something changes. */
   items(): readonly Item[];
-  /** Whether a snapshot was loaded. */
+  snapshot(): LiveListSnapshot<Item>;
   readonly isLoaded: boolean;
-  /** The error of the last load, or null if it succeeded.  A failed load is retried once the sidecar is ready. */
   readonly error: unknown;
   /** Calls the listener after changes, at most once per tick of the event loop.  Returns a function that removes it. */
   watch(listener: () => void): () => void;
@@ -38,65 +55,73 @@ export interface LiveList<Item> {
   subscribe(listener: (items: readonly Item[]) => void): () => void;
   /** Loads a snapshot; resolves once that has succeeded or failed. */
   reload(): Promise<void>;
+  /** Removes all watchers.  A later one starts the list again. */
   close(): void;
 }
 
-type StatefulSource = NotificationSource & { onState(listener: (state: SidecarState) => void): () => void };
+/** A source of notifications, with the sidecar's state.  Only pages apply the filter. */
+export interface LiveSource extends NotificationSource {
+  on<Name extends EventName>(
+    name: Name,
+    listener: (params: Notifications[Name]) => void,
+    filter?: EventFilter,
+  ): () => void;
+  onState(listener: (state: SidecarState) => void): () => void;
+}
 
-/** Creates a list, which starts to listen and to load. */
-export function liveList<Item>(source: StatefulSource, options: LiveListOptions<Item>): LiveList<Item> {
+/** Creates a list, which starts at its first watcher. */
+export function liveList<Item>(source: LiveSource, options: LiveListOptions<Item>): LiveList<Item> {
   return new SnapshotList(source, options);
 }
 
 class SnapshotList<Item> implements LiveList<Item> {
+  readonly #source: LiveSource;
   readonly #options: LiveListOptions<Item>;
   readonly #items = new Map<string, Item>();
   /** The keys of items that changed while a snapshot is being loaded; they are newer than the snapshot. */
   #touched: Set<string> | null = null;
-  #shown: readonly Item[] = [];
+  /** Whether the versions of items may be those of a database that was replaced, so that they do not count. */
+  #isOutdated = false;
+  #shown: LiveListSnapshot<Item> = Object.freeze({ items: Object.freeze([]), isLoaded: false, error: null });
   #isLoaded = false;
   #error: unknown = null;
   #loading: Promise<void> | null = null;
   #reloads = 0;
+  /** How many times the list has started to listen. */
+  #starts = 0;
   #isNotifying = false;
-  #isClosed = false;
   readonly #watchers = new Set<() => void>();
   readonly #unsubscribes: Array<() => void> = [];
 
-  constructor(source: StatefulSource, options: LiveListOptions<Item>) {
+  constructor(source: LiveSource, options: LiveListOptions<Item>) {
+    this.#source = source;
     this.#options = options;
-    // Listen before loading, so that no change in between is missed.
-    for (const [name, change] of Object.entries(options.changes)) {
-      this.#unsubscribes.push(
-        source.on(name as EventName, (params) => this.#apply((change as (params: unknown) => Change<Item>)(params))),
-      );
-    }
-    this.#unsubscribes.push(source.on("events.resync", () => void this.reload()));
-    this.#unsubscribes.push(
-      source.onState(({ status }) => void (status === "ready" && this.#error !== null && this.reload())),
-    );
-    void this.reload();
   }
 
-  readonly items = (): readonly Item[] => this.#shown;
+  readonly items = (): readonly Item[] => this.#shown.items;
+
+  readonly snapshot = (): LiveListSnapshot<Item> => this.#shown;
 
   get isLoaded(): boolean {
-    return this.#isLoaded;
+    return this.#shown.isLoaded;
   }
 
   get error(): unknown {
-    return this.#error;
+    return this.#shown.error;
   }
 
   readonly watch = (listener: () => void): (() => void) => {
     const own = (): void => void (this.#watchers.has(own) && listener());
     this.#watchers.add(own);
-    return () => void this.#watchers.delete(own);
+    if (this.#watchers.size === 1) this.#start();
+    return () => {
+      if (this.#watchers.delete(own) && this.#watchers.size === 0) this.#stop();
+    };
   };
 
   readonly subscribe = (listener: (items: readonly Item[]) => void): (() => void) => {
-    listener(this.#shown);
-    return this.watch(() => listener(this.#shown));
+    listener(this.items());
+    return this.watch(() => listener(this.items()));
   };
 
   /** A call during a load causes another load after it, since the current one may have read an older state. */
@@ -107,27 +132,65 @@ class SnapshotList<Item> implements LiveList<Item> {
   };
 
   readonly close = (): void => {
-    this.#isClosed = true;
-    this.#unsubscribes.splice(0).forEach((unsubscribe) => unsubscribe());
     this.#watchers.clear();
+    this.#stop();
   };
 
-  async #load(): Promise<void> {
+  #start(): void {
+    // What happened since the last watcher left is unknown.
+    this.#starts += 1;
+    this.#isOutdated = true;
     try {
-      for (let done = 0; done !== this.#reloads && !this.#isClosed;) {
-        done = this.#reloads;
-        this.#touched = new Set();
-        this.#replace(await this.#options.load(), this.#touched);
+      // Listen before loading, so that no change in between is missed.
+      for (const [name, change] of Object.entries(this.#options.changes))
+        this.#listen(name as EventName, (params) => this.#apply((change as (params: unknown) => Change<Item>)(params)));
+      this.#listen("events.resync", () => {
+        this.#isOutdated = true;
+        void this.reload();
+      });
+      const retry = ({ status }: SidecarState): void => {
+        if (status === "ready" && this.#error !== null) void this.reload();
+      };
+      this.#unsubscribes.push(this.#source.onState(retry));
+    } catch (error) {
+      this.#stop(); // the page may not listen to one of the notifications
+      this.#error = error;
+      this.#changed();
+      return;
+    }
+    void this.reload();
+  }
+
+  #stop(): void {
+    this.#unsubscribes.splice(0).forEach((unsubscribe) => unsubscribe());
+  }
+
+  #listen(name: EventName, listener: (params: unknown) => void): void {
+    const { filter } = this.#options;
+    this.#unsubscribes.push(
+      filter === undefined ? this.#source.on(name, listener) : this.#source.on(name, listener, filter),
+    );
+  }
+
+  async #load(): Promise<void> {
+    for (let done = 0; done !== this.#reloads;) {
+      done = this.#reloads;
+      const starts = this.#starts;
+      this.#touched = new Set();
+      try {
+        const loaded = await this.#options.load();
+        if (starts !== this.#starts) continue; // it may be older than a change that was missed in between
+        this.#replace(loaded, this.#touched);
+        this.#isOutdated &&= done !== this.#reloads;
         this.#isLoaded = true;
         this.#error = null;
+      } catch (error) {
+        this.#error = error;
       }
-    } catch (error) {
-      this.#error = error;
-    } finally {
-      this.#touched = null;
-      this.#loading = null;
-      this.#changed();
     }
+    this.#touched = null;
+    this.#loading = null;
+    this.#changed();
   }
 
   #replace(loaded: readonly Item[], touched: ReadonlySet<string>): void {
@@ -153,7 +216,8 @@ class SnapshotList<Item> implements LiveList<Item> {
   /** Returns whether the known state is newer than the snapshot's. */
   #wins(known: Item, loaded: Item, isTouched: boolean): boolean {
     const { version } = this.#options;
-    return version === undefined ? isTouched : version(known) > version(loaded);
+    if (version === undefined) return isTouched;
+    return (isTouched || !this.#isOutdated) && version(known) > version(loaded);
   }
 
   #apply(change: Change<Item>): void {
@@ -166,7 +230,8 @@ class SnapshotList<Item> implements LiveList<Item> {
     }
     const item = change.put;
     const known = this.#items.get(key(item));
-    if (known !== undefined && version !== undefined && version(item) <= version(known)) return;
+    const counts = !this.#isOutdated || this.#touched?.has(key(item)) === true;
+    if (known !== undefined && counts && version !== undefined && version(item) <= version(known)) return;
     this.#touched?.add(key(item));
     if (keep?.(item) ?? true) this.#items.set(key(item), item);
     else if (!this.#items.delete(key(item))) return;
@@ -174,7 +239,7 @@ class SnapshotList<Item> implements LiveList<Item> {
   }
 
   #changed(): void {
-    if (this.#isNotifying || this.#isClosed) return;
+    if (this.#isNotifying) return;
     this.#isNotifying = true;
     queueMicrotask(() => {
       this.#isNotifying = false;
@@ -188,7 +253,8 @@ class SnapshotList<Item> implements LiveList<Item> {
     const { compare, limit = Infinity } = this.#options;
     const all = [...this.#items.values()];
     if (compare !== undefined) all.sort(compare);
-    this.#shown = Object.freeze(all.slice(0, limit));
+    const items = Object.freeze(all.slice(0, limit));
+    this.#shown = Object.freeze({ items, isLoaded: this.#isLoaded, error: this.#error });
     // Items beyond the limit receive no changes and would be outdated if they were shown later.
     if (all.length > limit) {
       for (const item of all.slice(limit)) this.#items.delete(this.#options.key(item));

@@ -9,6 +9,7 @@ import type { EventName, RequestName } from "./calls.ts";
 import * as channel from "./channels.ts";
 import type { BridgeCallOptions, BridgeResponse, SidecarBridge } from "./channels.ts";
 import { localError } from "./errors.ts";
+import { parseFilter } from "./event_filter.ts";
 import { withResync } from "./events.ts";
 import type { EventPosition } from "./events.ts";
 import type { SidecarState } from "./state.ts";
@@ -71,12 +72,14 @@ function createBridge(options: PreloadOptions): SidecarBridge {
       }
     },
     cancel: (call) => ipcRenderer.send(channel.CANCEL, page, call),
-    subscribe(names, after: EventPosition | null, listener) {
+    subscribe(names, after: EventPosition | null, listener, ownFilter) {
       const refused = names.filter((name) => !notifications.includes(name));
       if (refused.length > 0) throw new Error(`not_allowed: this page may not listen to ${refused.join(", ")}`);
+      const filter = parseFilter(ownFilter);
+      if (filter === undefined) throw new Error("invalid_params: a filter has the members session_id and job_id");
       const id = (lastSubscription += 1);
       listeners.set(id, listener);
-      ipcRenderer.send(channel.SUBSCRIBE, page, id, names, after);
+      ipcRenderer.send(channel.SUBSCRIBE, page, id, names, after, filter);
       return () => {
         if (listeners.delete(id)) ipcRenderer.send(channel.UNSUBSCRIBE, page, id);
       };

@@ -4,6 +4,7 @@ import type { Api, CallArguments, Caller, EventName, RequestName, Result, Notifi
 import type { BridgeResponse, SidecarBridge, SignIn } from "./channels.ts";
 import type { CalendarAccount, Notifications } from "./contract.ts";
 import { callError, localError, RpcError } from "./errors.ts";
+import type { EventFilter } from "./event_filter.ts";
 import type { EventPosition } from "./events.ts";
 import { Listeners, toConsole } from "./listeners.ts";
 import type { OnFault } from "./listeners.ts";
@@ -18,6 +19,7 @@ export { isSidecarError, RpcError } from "./errors.ts";
 export type { ErrorDetail, LocalErrorKind, RpcErrorData, RpcErrorObject, SidecarErrorKind } from "./errors.ts";
 export type { Api, CallOptions, EventName, RequestName } from "./calls.ts";
 export type { SidecarBridge, SignInParams } from "./channels.ts";
+export type { EventFilter } from "./event_filter.ts";
 export type { EventPosition } from "./events.ts";
 export type { Failure, SidecarState } from "./state.ts";
 
@@ -26,11 +28,17 @@ export type EventListeners = { readonly [Name in EventName]?: (params: Notificat
 
 /** The members of a page's sidecar besides the contract's methods. */
 export interface PageControls extends Caller, NotificationSource {
+  /** Returns a function that removes the listener.  With a filter, the window only receives what passes it. */
+  on<Name extends EventName>(
+    name: Name,
+    listener: (params: Notifications[Name]) => void,
+    filter?: EventFilter,
+  ): () => void;
   /**
    * Adds listeners, which first receive the notifications after a position that was stored before a reload.  If the log
    * no longer has them, they receive `events.resync` and must load snapshots.  Returns a function that removes them.
    */
-  onSince(after: EventPosition, listeners: EventListeners): () => void;
+  onSince(after: EventPosition, listeners: EventListeners, filter?: EventFilter): () => void;
   /** Returns the current position in the event log, or null if the sidecar is not running. */
   position(): Promise<EventPosition | null>;
   state(): Promise<SidecarState>;
@@ -53,8 +61,8 @@ export function connectSidecar(
   const page = new Page(bridge, onFault);
   const controls: PageControls = {
     call: (...args) => page.call(...args),
-    on: (name, listener) => page.on(name, listener),
-    onSince: (after, listeners) => page.onSince(after, listeners),
+    on: (name, listener, filter) => page.on(name, listener, filter),
+    onSince: (after, listeners, filter) => page.onSince(after, listeners, filter),
     // A copy, because Electron's bridge freezes objects and the page updates its position.
     position: async () => {
       const position = await bridge.position().catch(rejectAs("position"));
@@ -76,8 +84,8 @@ class Page implements Caller, NotificationSource {
   readonly #bridge: SidecarBridge;
   readonly #listeners: Listeners;
   readonly #onFault: OnFault;
-  /** The bridge's subscriptions: one for each name, with the number of listeners. */
-  readonly #subscriptions = new Map<EventName, { count: number; end: () => void }>();
+  /** The bridge's subscriptions: one for each name and filter, with the number of listeners. */
+  readonly #subscriptions = new Map<string, { count: number; end: () => void }>();
 
   constructor(bridge: SidecarBridge, onFault: OnFault) {
     this.#bridge = bridge;
@@ -90,10 +98,15 @@ class Page implements Caller, NotificationSource {
     return this.cancellable(name, signal, (call) => this.#bridge.call(call, name, params, rest)) as Result<Name>;
   }
 
-  on<Name extends EventName>(name: Name, listener: (params: Notifications[Name]) => void): () => void {
-    const subscription = this.#subscriptions.get(name) ?? this.#subscribe(name);
+  on<Name extends EventName>(
+    name: Name,
+    listener: (params: Notifications[Name]) => void,
+    filter?: EventFilter,
+  ): () => void {
+    const key = JSON.stringify([name, filter?.session_id, filter?.job_id]);
+    const subscription = this.#subscriptions.get(key) ?? this.#subscribe(key, name, filter);
     subscription.count += 1;
-    const remove = this.#listeners.on(name, listener);
+    const remove = this.#listeners.on(key, listener);
     let isActive = true;
     return () => {
       if (!isActive) return;
@@ -102,14 +115,14 @@ class Page implements Caller, NotificationSource {
       subscription.count -= 1;
       if (subscription.count > 0) return;
       subscription.end();
-      this.#subscriptions.delete(name);
+      this.#subscriptions.delete(key);
     };
   }
 
-  onSince(after: EventPosition, listeners: EventListeners): () => void {
+  onSince(after: EventPosition, listeners: EventListeners, filter?: EventFilter): () => void {
     const own = new Listeners(this.#onFault);
     for (const [name, listener] of Object.entries(listeners)) own.on(name, listener);
-    return this.#bridge.subscribe(Object.keys(listeners), after, (name, params) => own.emit(name, params));
+    return this.#bridge.subscribe(Object.keys(listeners), after, (name, params) => own.emit(name, params), filter);
   }
 
   /** Rejects with `aborted` as soon as the signal is. */
@@ -134,12 +147,12 @@ class Page implements Caller, NotificationSource {
     throw new RpcError(response.error, method);
   }
 
-  #subscribe(name: EventName): { count: number; end: () => void } {
+  #subscribe(key: string, name: EventName, filter: EventFilter | undefined): { count: number; end: () => void } {
     if (!this.#bridge.notifications.includes(name))
       throw localError("not_allowed", `This page may not listen to ${name}.`);
-    const end = this.#bridge.subscribe([name], null, (...notification) => this.#listeners.emit(...notification));
+    const end = this.#bridge.subscribe([name], null, (_name, params) => this.#listeners.emit(key, params), filter);
     const subscription = { count: 0, end };
-    this.#subscriptions.set(name, subscription);
+    this.#subscriptions.set(key, subscription);
     return subscription;
   }
 }

@@ -12,6 +12,8 @@ import type { BridgeResponse, SignIn } from "./channels.ts";
 import type { EventPage } from "./contract.ts";
 import { callError, localError } from "./errors.ts";
 import type { RpcError } from "./errors.ts";
+import { parseFilter, passes } from "./event_filter.ts";
+import type { EventFilter } from "./event_filter.ts";
 import { replay, RESYNC, seqOf, withResync } from "./events.ts";
 import type { EventPosition } from "./events.ts";
 import type { AnyListener, OnFault } from "./listeners.ts";
@@ -56,6 +58,7 @@ export interface WindowContext {
 
 interface Subscription {
   names: ReadonlySet<string>;
+  filter: EventFilter | null;
   /** Durable notifications up to this position were delivered by a replay. */
   replayedTo: EventPosition | null;
   /** Whether a replay is running, which also delivers the durable notifications that arrive meanwhile. */
@@ -191,9 +194,15 @@ class Windows {
       ?.calls.get(call as number)
       ?.abort();
 
-  readonly subscribe = (event: Sender, id: unknown, subscription: unknown, names: unknown, after: unknown): void => {
+  readonly subscribe = (event: Sender, id: unknown, ...message: readonly unknown[]): void => {
+    const [subscription, names, after, ownFilter] = message;
     const page = this.#page(event, id);
     if (page === null || !Number.isSafeInteger(subscription) || !Array.isArray(names)) return;
+    const filter = parseFilter(ownFilter);
+    if (filter === undefined) {
+      this.#onFault(new Error("a page's filter of notifications is not valid; the subscription is ignored"));
+      return;
+    }
     if (page.subscriptions.size >= MAX_SUBSCRIPTIONS) {
       this.#onFault(new Error(`a page has more than ${MAX_SUBSCRIPTIONS} subscriptions; the latest is ignored`));
       return;
@@ -204,7 +213,7 @@ class Windows {
     if (refusedNames.length > 0)
       this.#onFault(new Error(`a page may not listen to ${refusedNames.slice(0, 3).map(shown).join(", ")}`));
     const allowed = wanted.filter((name): name is string => this.#notifications.has(name));
-    const added: Subscription = { names: new Set(allowed), replayedTo: null, isReplaying: false };
+    const added: Subscription = { names: new Set(allowed), filter, replayedTo: null, isReplaying: false };
     page.subscriptions.set(subscription as number, added);
     if (isPosition(after))
       page.limit.run(() => this.#replay(page, subscription as number, added, after)).catch(this.#onFault);
@@ -217,8 +226,8 @@ class Windows {
     const [seq, epoch] = [seqOf(params), this.#sidecar.position?.epoch];
     for (const page of this.#pages.values()) {
       const due: number[] = [];
-      for (const [id, { names, isReplaying, replayedTo }] of page.subscriptions) {
-        if (!names.has(name)) continue;
+      for (const [id, { names, filter, isReplaying, replayedTo }] of page.subscriptions) {
+        if (!names.has(name) || !passes(filter, name, params)) continue;
         const isReplayed = replayedTo?.epoch === epoch && (seq ?? 0) <= (replayedTo?.seq ?? 0);
         if (seq === null || !(isReplaying || isReplayed)) due.push(id);
       }
@@ -233,8 +242,9 @@ class Windows {
   /** Delivers the notifications after a position to one subscription. */
   async #replay(page: Page, id: number, subscription: Subscription, after: EventPosition): Promise<void> {
     const deliver = (name: string, params: unknown): void => {
-      const isSubscribed = page.subscriptions.get(id) === subscription && subscription.names.has(name);
-      if (isSubscribed) this.#send(page, channel.NOTIFICATION, [id], name, params);
+      const { names, filter } = subscription;
+      const isSubscribed = page.subscriptions.get(id) === subscription && names.has(name);
+      if (isSubscribed && passes(filter, name, params)) this.#send(page, channel.NOTIFICATION, [id], name, params);
     };
     const latest = (): number => this.#sidecar.position?.seq ?? 0;
     const fetch = (seq: number): Promise<EventPage> =>

@@ -98,10 +98,10 @@ class ExportHandler:
         while True:
             found, cursor = self._store.page(wanted, PAGE_ROWS, cursor)
             if cursor is None:
-                yield [item.event.json for item in found], 1.0
+                yield [event.json for event in found], 1.0
                 return
             done = (newest - self._store.key_in(cursor)) / max(1, newest - oldest)
-            yield [item.event.json for item in found], min(0.99, max(0.0, done))
+            yield [event.json for event in found], min(0.99, max(0.0, done))
             await anyio.lowlevel.checkpoint()
 
 

@@ -70,12 +70,8 @@ class WrittenRow(NamedTuple):
     is_new: bool
 
 
-class FoundEvent(NamedTuple):
-    """An event, and its texts for the snippet of a search."""
-
-    event: Encoded[ActivityEvent]
-    title: str
-    description: str
+EventPage = tuple[list[Encoded[ActivityEvent]], str | None]
+"""Encoded events, newest first, and the cursor of the next page."""
 
 
 def to_row(origin: Origin, event: FeedEvent) -> dict[str, Any]:

@@ -6,7 +6,15 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
-from sidecar_protocol.activity.feed import Activity, ActivityChanged, ActivityHit, ActivityHits, ActivityPage
+from pydantic_core import from_json
+from sidecar_protocol.activity.feed import (
+    Activity,
+    ActivityChanged,
+    ActivityEvent,
+    ActivityHit,
+    ActivityHits,
+    ActivityPage,
+)
 from sidecar_protocol.contract import Encoded, Model, Notification, as_models, encode
 from sidecar_protocol.entities import Highlight
 from sidecar_protocol.scalars import DEFAULT_LIMIT
@@ -14,7 +22,7 @@ from sidecar_protocol.scalars import DEFAULT_LIMIT
 from sidecar.activity.filters import MAX_FEED_KEY, ActivityFilter, first_key
 from sidecar.activity.issue_states import IssueStateStore
 from sidecar.activity.keys import parse_key
-from sidecar.activity.rows import FoundEvent, WrittenRow, to_row
+from sidecar.activity.rows import WrittenRow, to_row
 from sidecar.activity.store import ActivityStore
 from sidecar.clock import Clock, iso_now
 from sidecar.feed import Feed, FeedChange, FeedEvent, Origin
@@ -133,8 +141,7 @@ class ActivityService(Activity, Feed):
             event_type=event_type,
         )
         found, next_cursor = self.store.page(wanted, limit, cursor)
-        events = as_models(item.event for item in found)
-        return encode(ActivityPage, events=events, next_cursor=next_cursor).as_model()
+        return encode(ActivityPage, events=as_models(found), next_cursor=next_cursor).as_model()
 
     async def search(
         self,
@@ -172,9 +179,10 @@ def _first_within(values: list[Encoded[M]], limit: int) -> list[Encoded[M]]:
     return values
 
 
-def _hit(found: FoundEvent, terms: Sequence[str]) -> Encoded[ActivityHit]:
-    excerpt = snippet(found.description, terms)
+def _hit(event: Encoded[ActivityEvent], terms: Sequence[str]) -> Encoded[ActivityHit]:
+    texts = from_json(event.json)
+    excerpt = snippet(texts["description"] or "", terms)
     if not excerpt.highlights:
-        excerpt = snippet(found.title, terms)
+        excerpt = snippet(texts["title"] or "", terms)
     highlights = [Highlight(start=start, end=end) for start, end in excerpt.highlights]
-    return found.event.extended(ActivityHit, snippet=excerpt.text, highlights=highlights)
+    return event.extended(ActivityHit, snippet=excerpt.text, highlights=highlights)

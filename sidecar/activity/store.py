@@ -15,7 +15,7 @@ from sidecar_protocol.activity.feed import ActivityEvent
 from sidecar_protocol.contract import Encoded
 
 from sidecar.activity.filters import KEYS_PER_MS, ActivityFilter, Kind, Selection, first_key
-from sidecar.activity.rows import COLUMNS, FoundEvent, Issue, ReportRow, WrittenRow
+from sidecar.activity.rows import COLUMNS, EventPage, Issue, ReportRow, WrittenRow
 from sidecar.feed import Origin
 from sidecar.storage.database import Database, Row
 from sidecar.storage.fulltext import FullTextIndex, SearchPlan, term_conditions
@@ -71,7 +71,7 @@ _REPORTED: Final = {
 }
 _REPORT_COLUMNS: Final = ", ".join(_REPORTED.get(name, name) for name in ReportRow._fields)
 
-_FOUND_COLUMNS: Final = f"{EVENT_JSON}, feed_key, title, description"
+_PAGE_COLUMNS: Final = f"CAST({EVENT_JSON} AS BLOB), feed_key"  # as text, Python would decode and encode it
 
 
 class ActivityStore:
@@ -157,9 +157,9 @@ class ActivityStore:
 
     def events_at(self, feed_keys: Sequence[int]) -> list[Encoded[ActivityEvent]]:
         """Returns the events with these keys, newest first."""
-        return [Encoded(ActivityEvent, row[0].encode()) for row in self._rows_at(feed_keys, len(feed_keys))[0]]
+        return _events(self._rows_at(feed_keys, len(feed_keys))[0])
 
-    def page(self, wanted: ActivityFilter, limit: int, cursor: str | None) -> tuple[list[FoundEvent], str | None]:
+    def page(self, wanted: ActivityFilter, limit: int, cursor: str | None) -> EventPage:
         """Returns events, newest first, and the cursor of the next page.
 
         A page with a cursor may be short or even empty: the remaining rows were not examined.  Raises `InvalidCursor`.
@@ -188,7 +188,7 @@ class ActivityStore:
         )
         return (0, 0) if row is None or row[0] is None else row
 
-    def _page(self, wanted: ActivityFilter, plan: SearchPlan, limit: int) -> tuple[list[FoundEvent], str | None]:
+    def _page(self, wanted: ActivityFilter, plan: SearchPlan, limit: int) -> EventPage:
         selection = self._select(wanted, plan)
         scanned_to: int | None = None
         if selection.conditions:
@@ -196,14 +196,10 @@ class ActivityStore:
             rows, more = self._rows_at(feed_keys, limit)
         else:
             listed = f"FROM activity_events WHERE feed_key IN ({selection.candidates}) ORDER BY feed_key DESC"
-            sql = f"SELECT {_FOUND_COLUMNS} {selection.from_clause or listed}"
+            sql = f"SELECT {_PAGE_COLUMNS} {selection.from_clause or listed}"
             rows, more = self._database.page(sql, {**selection.parameters, "limit": limit + 1}, limit)
         last = rows[-1][1] if more else scanned_to
-        found = [
-            FoundEvent(Encoded(ActivityEvent, event.encode()), title or "", text or "")
-            for event, _, title, text in rows
-        ]
-        return found, None if last is None else encode_cursor(last)
+        return _events(rows), None if last is None else encode_cursor(last)
 
     def _scan(self, selection: Selection, limit: int) -> tuple[list[int], int | None]:
         """Returns the first matching keys, and the key up to which rows were examined; None if all were."""
@@ -253,7 +249,7 @@ class ActivityStore:
     def _rows_at(self, feed_keys: Sequence[int], limit: int) -> tuple[list[Row], bool]:
         return self._database.page(
             f"""
-            SELECT {_FOUND_COLUMNS} FROM activity_events
+            SELECT {_PAGE_COLUMNS} FROM activity_events
             WHERE feed_key IN (SELECT value FROM json_each(?)) ORDER BY feed_key DESC
             """,
             (to_json(feed_keys).decode(),),
@@ -360,6 +356,10 @@ class ActivityStore:
 
     def has_project_of(self, issue_key: str) -> bool:
         return bool(self._database.value(f"SELECT {_IS_OF_KNOWN_PROJECT.format(key=':key')}", {"key": issue_key}))
+
+
+def _events(rows: Sequence[Row]) -> list[Encoded[ActivityEvent]]:
+    return [Encoded(ActivityEvent, row[0]) for row in rows]
 
 
 _RANGE: Final = "feed_key < :before AND feed_key >= :start"

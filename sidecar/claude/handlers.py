@@ -81,6 +81,7 @@ class ClaudeRunHandler:
             context.log("Claude goes on with what it has begun", meta={"prompt": GO_ON})
         options = RunOptions(
             model=job.model,
+            effort=job.effort,
             session_id=session_id,
             allowed_tools=job.allowed_tools,
             permission_mode=job.permission_mode,

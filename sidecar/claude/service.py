@@ -11,6 +11,7 @@ from sidecar_protocol.claude.permissions import (
 )
 from sidecar_protocol.claude.runs import (
     Claude,
+    Effort,
     ModelName,
     PermissionMode,
     RunClaude,
@@ -72,6 +73,7 @@ class SessionsService(Sessions):
         title: str | None = None,
         cwd: FolderPath | None = None,
         model: ModelName | None = None,
+        effort: Effort | None = None,
         permission_mode: PermissionMode | None = None,
         allowed_tools: ToolRules = [],  # noqa: B006 - as declared; only read
         system_prompt: SystemPrompt | None = None,
@@ -82,6 +84,7 @@ class SessionsService(Sessions):
             title=title,
             cwd=cwd,
             model=model,
+            effort=effort,
             permission_mode=permission_mode,
             allowed_tools=allowed_tools,
             system_prompt=system_prompt,
@@ -104,6 +107,7 @@ class SessionsService(Sessions):
         title: str | None = UNCHANGED,
         cwd: FolderPath | None = UNCHANGED,
         model: ModelName | None = UNCHANGED,
+        effort: Effort | None = UNCHANGED,
         permission_mode: PermissionMode | None = UNCHANGED,
         allowed_tools: ToolRules | None = None,
         wait_for_limit: bool | None = None,
@@ -112,6 +116,7 @@ class SessionsService(Sessions):
             title=title,
             cwd=cwd,
             model=model,
+            effort=effort,
             permission_mode=permission_mode,
             allowed_tools=UNCHANGED if allowed_tools is None else allowed_tools,
             wait_for_limit=UNCHANGED if wait_for_limit is None else wait_for_limit,

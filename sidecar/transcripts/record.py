@@ -1,9 +1,10 @@
 """Records a session at the edge of the pipe: one line for each line received or sent.
 
-Received lines are written together with the responses, in one write just before those are sent.  A line is parsed only
-if the name of a secret member occurs in the data.
+Received lines are written together with the responses, in one write just before those are sent.  Each line is
+parsed and redacted.
 """
 
+import errno
 import logging
 import os
 from collections.abc import Callable
@@ -16,12 +17,15 @@ from sidecar_protocol.connection import MESSAGE_TOO_LARGE, PARSE_ERROR, Refused
 from sidecar import __version__
 from sidecar.clock import Clock, iso_now
 from sidecar.paths import open_private
+from sidecar.settings import Settings
 from sidecar.transcripts.file.format import TO_CLIENT, TO_SIDECAR, event_line, header_line, message_prefix, raw_line
 from sidecar.transcripts.file.redact import Redactor
 from sidecar.transcripts.file.schemas import ContractSchemas
 
 MAX_BYTES: Final = 4 * 1024 * 1024 * 1024
 """The recording stops at this size, so that a forgotten one does not fill the disk."""
+HEADER_BYTES: Final = 4_096
+"""How much of an existing file is read to see whether it is a transcript."""
 END: Final = b"}\n"
 """Completes the line of a message."""
 
@@ -39,7 +43,7 @@ class Recorder:
         self._received: list[tuple[bytes, Refused | None]] = []
         """Lines received since the last write, each with its refusal."""
         self._received_at = 0.0
-        self._sent_at = 0.0
+        self._sent_at = 0.0  # or the time of the end of stdin
         self._file = open(path, "ab+", buffering=0, opener=open_private)  # noqa: SIM115 - closed by `close`
         self._size = self._file.seek(0, os.SEEK_END)
         self._file.seek(max(0, self._size - 1))
@@ -54,18 +58,17 @@ class Recorder:
     def on_line(self, line: bytes, refusal: Refused | None) -> None:
         self._received.append((line, refusal))
 
-    def on_send(self, lines: list[bytes], data: bytes) -> None:
+    def on_send(self, lines: list[bytes]) -> None:
         received = self._take_received()
         self._sent_at = self._now()
         start = message_prefix(self._sent_at, TO_CLIENT)
-        if self._redactor.may_contain_secret(data, from_client=False):
-            redacted = (self._redactor.redacted(line[:-1], from_client=False) or b"null" for line in lines)
-            self._write([*received, *(start + line + END for line in redacted)])
-        else:
-            self._write([*received, start, data[:-1].replace(b"\n", END + start), END])
+        redacted = (self._redactor.redacted(line[:-1], from_client=False) or b"null" for line in lines)
+        self._write([*received, *(start + line + END for line in redacted)])
 
     def on_eof(self) -> None:
-        self._write([*self._take_received(), event_line(self._now(), TO_SIDECAR, eof=True)])
+        received = self._take_received()
+        self._sent_at = self._now()
+        self._write([*received, event_line(self._sent_at, TO_SIDECAR, eof=True)])
 
     def on_commit(self, failure: Exception | None) -> None:
         """Writes the lines received since the last commit, unless a response was written with them."""
@@ -85,10 +88,6 @@ class Recorder:
         # Lines that waited were received before responses that are in the file; times in it must not decrease.
         self._received_at = max(self._received_at, self._sent_at)
         start = message_prefix(self._received_at, TO_SIDECAR)
-        lines = [line for line, _ in received]
-        is_valid = not any(refusal for _, refusal in received)
-        if is_valid and not self._redactor.may_contain_secret(b"\n".join(lines), from_client=True):
-            return [start + line + END for line in lines]
         return [self._entry(start, line, refusal.code if refusal else 0) for line, refusal in received]
 
     def _entry(self, start: bytes, line: bytes, code: int) -> bytes:
@@ -98,7 +97,7 @@ class Recorder:
             return start + redacted + END
         # Not JSON, or accepted only by our leniency (half a surrogate pair).
         more: dict[str, Any] = {"oversize": True} if code == MESSAGE_TOO_LARGE else {}
-        if self._redactor.may_contain_secret_raw(line):
+        if self._redactor.may_show_secret(line):
             line, more = b"", {"redacted": len(line), **more}
         return raw_line(self._received_at, line, **more)
 
@@ -121,9 +120,14 @@ class Recorder:
         self._file.close()
 
 
-def open_recorder(path: Path, openrpc: bytes, clock: Clock, fixed: dict[str, object]) -> Recorder:
-    """Returns a recorder that has begun a run of this sidecar.  Raises OSError if the file cannot be written."""
+def open_recorder(settings: Settings, openrpc: bytes, clock: Clock) -> Recorder:
+    """Returns a recorder that has begun a run of this sidecar.
+
+    Raises OSError if the file cannot be written or is no transcript, and ValueError if a pattern is wrong.
+    """
+    assert settings.record is not None
     schemas = ContractSchemas(openrpc)
+    fixed = settings.fixed()
     facts = {
         "protocol_version": int(schemas.version),
         "schema_hash": sha256(openrpc).hexdigest()[:16],
@@ -131,4 +135,20 @@ def open_recorder(path: Path, openrpc: bytes, clock: Clock, fixed: dict[str, obj
         "started_at": iso_now(clock),
         **({"fixed": fixed} if fixed else {}),
     }
-    return Recorder(path, facts, Redactor(schemas), clock.monotonic)
+    redactor = Redactor(schemas, settings.redact)
+    redactor.learn(os.environ)
+    _prepare(settings.record, is_anew=settings.record_anew)
+    return Recorder(settings.record, facts, redactor, clock.monotonic)
+
+
+def _prepare(path: Path, *, is_anew: bool) -> None:
+    """Empties an existing file if that is wanted, else says that this run is appended."""
+    if not path.is_file() or not path.stat().st_size:
+        return
+    with path.open("rb") as file:
+        if b'"transcript"' not in file.readline(HEADER_BYTES):
+            raise FileExistsError(errno.EEXIST, "The file is no transcript, so nothing is recorded into it", str(path))
+    if is_anew:
+        os.truncate(path, 0)
+    else:
+        log.warning("%s exists: this run is appended to it; --record-anew starts over", path)

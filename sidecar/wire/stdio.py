@@ -39,7 +39,7 @@ class Writer:
     """Queues outgoing lines and writes them without blocking; responses overtake notifications.
 
     `on_broken` is called with an exit code when the client has stopped reading, `on_written` after bytes were written,
-    and `on_send` before lines are written, in their order on the wire: with the lines, and with all of them joined.
+    and `on_send` before lines are written, in their order on the wire.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Writer:
         descriptor: int,
         on_broken: Callable[[int], None],
         on_written: Callable[[], None] = lambda: None,
-        on_send: Callable[[list[bytes], bytes], None] | None = None,
+        on_send: Callable[[list[bytes]], None] | None = None,
     ) -> None:
         self.descriptor = descriptor
         self.chunk = memoryview(b"")
@@ -116,7 +116,7 @@ class Writer:
                     size += len(taken[-1])
                 data = b"".join(taken) if len(taken) > 1 else taken[0]
                 if self._on_send is not None:
-                    self._on_send(taken, data)
+                    self._on_send(taken)
                 self.chunk = memoryview(data)
                 return True
         return False

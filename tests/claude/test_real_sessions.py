@@ -33,6 +33,22 @@ async def test_claude_remembers_the_turns_before(real_client: ClaudeClient, api:
 
 
 @both_releases
+async def test_each_prompt_is_answered_with_the_effort_of_its_session(
+    real_client: ClaudeClient, api: FakeAnthropic
+) -> None:
+    session = await real_client.sessions.create(effort="low")
+    await real_client.answer_text(session.session_id, "one")
+    (process,) = processes_of(session.session_id)
+    for effort in ("max", None):
+        await real_client.sessions.update(session_id=session.session_id, effort=effort)
+        await real_client.answer_text(session.session_id, f"{effort}")
+    assert process in processes_of(session.session_id)
+    low, high, reset = (request.body["output_config"]["effort"] for request in api.messages())
+    assert (low, high) == ("low", "max")
+    assert reset not in ("low", "max")
+
+
+@both_releases
 async def test_a_conversation_continues_after_a_restart(
     sidecar: StartSidecar, real_environment: dict[str, str], api: FakeAnthropic
 ) -> None:

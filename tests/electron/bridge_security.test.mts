@@ -245,9 +245,49 @@ test("nothing that a page sends ends the main process or fills its log", async (
     ipc.emit("sidecar:cancel", event, "me", wrong);
     ipc.emit("sidecar:unsubscribe", event, "me", wrong);
     ipc.emit("sidecar:subscribe", event, "me", wrong, ["jobs.updated"], wrong);
+    ipc.emit("sidecar:subscribe", event, "me", 4, ["jobs.updated"], null, wrong);
   }
   assert.ok(faults.every((fault) => String(fault).length < 500));
   assert.equal((await open().page.system.health()).status, "ok");
+});
+
+test("an invalid filter does not let everything through", async (t) => {
+  const { open, ipc, sidecar, faults } = app(t);
+  const { bridge, page, window } = open();
+  await page.system.health();
+  const wrong: unknown[] = [
+    "s1",
+    ["s1"],
+    { session_id: 1 },
+    { session_id: { toString: 1 } },
+    { job_id: "x".repeat(1_000_000) },
+    { session_id: "s1", other: "x" },
+  ];
+  for (const filter of wrong) {
+    const subscribe = () => bridge.subscribe(["jobs.updated"], null, () => assert.fail(), filter as never);
+    assert.throws(subscribe, /invalid_params: a filter/);
+  }
+  let crossings = 0;
+  const send = window.contents.send.bind(window.contents);
+  window.contents.send = (channel, ...args) => {
+    if (args[2] === "jobs.updated") crossings += 1;
+    if (channel !== "sidecar:notification") send(channel, ...args);
+  };
+  // A compromised page also reaches the main process past the preload script's checks.
+  let [id] = [""];
+  ipc.once("sidecar:subscribe", (_event: unknown, page: string) => (id = page));
+  bridge.subscribe(["jobs.log_added"], null, () => undefined);
+  await page.system.health();
+  const event = { sender: window.contents, senderFrame: window.frame };
+  wrong.forEach((filter, number) =>
+    ipc.emit("sidecar:subscribe", event, id, 100 + number, ["jobs.updated"], null, filter),
+  );
+  ipc.emit("sidecar:subscribe", event, id, 200, ["jobs.updated"], null, { job_id: "another" });
+  await sidecar.jobs.create({ ...backUp, run_at: "2999-01-01T00:00:00Z" });
+  await page.system.health();
+  assert.equal(crossings, 0);
+  assert.equal(faults.length, wrong.length);
+  assert.ok(faults.every((fault) => String(fault).length < 200));
 });
 
 test("a page that only listens to the state learns of changes", async (t) => {

@@ -1,8 +1,11 @@
 // Windows that share a sidecar: from a page through preload script and main process to the real sidecar and back.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { FILTERED_NAMES } from "../../protocol/typescript/event_filter.ts";
 import { RpcError } from "../../protocol/typescript/renderer.ts";
-import { failure, scriptedSidecar, until } from "./sidecar_harness.mts";
+import { failure, ROOT, scriptedSidecar, until } from "./sidecar_harness.mts";
 import { app, backUp, load } from "./window_harness.mts";
 
 test("a page calls methods and listens like the main process", async (t) => {
@@ -65,6 +68,110 @@ test("each window receives the notifications it listens to, once per listener, a
     [sent.filter((what) => what.startsWith("one")).length, received.filter((who) => who !== "other").length],
     [1, 2],
   );
+});
+
+/** A sidecar that emits the notifications of a call of `jobs.create`, whose type has their names and params. */
+const EMITTER = `(message, send) => {
+  if (message.method === "system.health") send({ id: message.id, result: {} });
+  if (message.method !== "jobs.create") return false;
+  for (const [method, params] of JSON.parse(message.params.type)) send({ method, params });
+  send({ id: message.id, result: {} });
+  return true;
+}`;
+
+test("with a filter a window only receives what it watches, once for all its subscriptions", async (t) => {
+  const { open, sidecar, faults } = app(t, {}, scriptedSidecar(EMITTER));
+  const [one, other] = [open(), open()];
+  let { page } = one;
+  const sent = new Map([one, other].map(({ window }) => [window, [] as string[]]));
+  for (const [window, list] of sent) {
+    const send = window.contents.send.bind(window.contents);
+    window.contents.send = (channel, ...args) => {
+      if (channel === "sidecar:notification") list.push(`${(args[1] as number[]).length} ${String(args[2])}`);
+      send(channel, ...args);
+    };
+  }
+  const received: string[] = [];
+  const note = (who: string) => (params: unknown) => void received.push(`${who} ${JSON.stringify(params)}`);
+  const emit = async (...notifications: Array<[name: string, params: object]>): Promise<string[]> => {
+    await sidecar.jobs.create({ type: JSON.stringify(notifications) } as never);
+    await Promise.all([page.system.health(), other.page.system.health()]);
+    const all = received.splice(0);
+    const isOther = (line: string): boolean => line.startsWith("all"); // the two windows have no common order
+    return [...all.filter((line) => !isOther(line)), ...all.filter(isOther)];
+  };
+  const inSession = { session_id: "s1" };
+  one.page.on("claude.delta", note("a"), inSession);
+  one.page.on("claude.delta", note("b"), { ...inSession });
+  const stop = one.page.on("claude.delta", note("job"), { job_id: "j2" });
+  one.page.on("jobs.updated", note("turns"), inSession);
+  one.page.on("events.resync", note("resync"), inSession);
+  one.page.on("activity.changed", note("activity"), inSession);
+  other.page.on("claude.delta", note("all"));
+  await Promise.all([one.page.system.health(), other.page.system.health()]);
+
+  assert.deepEqual(
+    await emit(
+      ["claude.delta", { session_id: "s1", job_id: "j1" }],
+      ["claude.delta", { session_id: "s2", job_id: "j9" }],
+      ["claude.delta", { session_id: "s1", job_id: "j2" }],
+    ),
+    [
+      'a {"session_id":"s1","job_id":"j1"}',
+      'b {"session_id":"s1","job_id":"j1"}',
+      'a {"session_id":"s1","job_id":"j2"}',
+      'b {"session_id":"s1","job_id":"j2"}',
+      'job {"session_id":"s1","job_id":"j2"}',
+      'all {"session_id":"s1","job_id":"j1"}',
+      'all {"session_id":"s2","job_id":"j9"}',
+      'all {"session_id":"s1","job_id":"j2"}',
+    ],
+  );
+  assert.deepEqual(
+    [sent.get(one.window)?.splice(0), sent.get(other.window)?.length],
+    [["1 claude.delta", "2 claude.delta"], 3],
+  );
+
+  const turn = (session_id: string) => ({ job: { job_id: "j", type: "claude.turn", payload: { session_id } } });
+  assert.deepEqual(
+    await emit(
+      ["jobs.updated", turn("s1")],
+      ["jobs.updated", turn("s2")],
+      ["jobs.updated", { job: { job_id: "k", type: "maintenance.backup", payload: null } }],
+      ["events.resync", { reason: "lost" }],
+      ["activity.changed", { source: "jira" }],
+    ),
+    [`turns ${JSON.stringify(turn("s1"))}`, 'resync {"reason":"lost"}', 'activity {"source":"jira"}'],
+  );
+  stop();
+  await one.page.system.health();
+  assert.deepEqual(await emit(["claude.delta", { session_id: "s2", job_id: "j2" }]), [
+    'all {"session_id":"s2","job_id":"j2"}',
+  ]);
+
+  ({ page } = load(one.window)); // a reload drops the filters with the page
+  sent.get(one.window)?.splice(0);
+  page.on("claude.delta", note("reloaded"));
+  await page.system.health();
+  assert.deepEqual((await emit(["claude.delta", { session_id: "s2", job_id: "j2" }])).sort(), [
+    'all {"session_id":"s2","job_id":"j2"}',
+    'reloaded {"session_id":"s2","job_id":"j2"}',
+  ]);
+  assert.deepEqual([sent.get(one.window), faults], [["1 claude.delta"], []]);
+});
+
+test("every notification that belongs to a session or a job can be filtered", () => {
+  const contract = readFileSync(join(ROOT, "schema", "openrpc.json"), "utf-8");
+  const { "x-notifications": notifications, components } = JSON.parse(contract) as any;
+  const resolve = (schema: any): any =>
+    schema.$ref === undefined ? schema : components.schemas[schema.$ref.split("/").at(-1)];
+  const hasId = (schema: any): boolean =>
+    ["session_id", "job_id"].some((id) => resolve(schema).properties?.[id] !== undefined);
+  const belonging = notifications
+    .filter(({ params }: any) => hasId(params) || Object.values(resolve(params).properties).some(hasId))
+    .map(({ name }: any) => name);
+  assert.ok(belonging.length > 5);
+  assert.deepEqual([...FILTERED_NAMES].sort(), belonging.sort());
 });
 
 test("listeners do not accumulate when a window crashes repeatedly", async (t) => {

@@ -10,7 +10,7 @@ from pydantic import Field, Strict, StringConstraints
 
 from sidecar_protocol.contract import Ephemeral, JobPolicy, JobSpec, Model, Recovery, RpcError, method
 from sidecar_protocol.entities import Job
-from sidecar_protocol.errors import PayloadTooLarge
+from sidecar_protocol.errors import InvalidParams, PayloadTooLarge
 from sidecar_protocol.job_errors import ClaudeErrorKind, RunErrorKind
 from sidecar_protocol.scalars import (
     MEASURED,
@@ -32,6 +32,11 @@ ModelName = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@\[\]-]*$", max_length=200),
     Field(description="An alias (opus, sonnet) or the full name of a model."),
+]
+Effort = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z]{2,20}$"),
+    Field(description="How much Claude thinks: a level of the model, as `claude.status` lists them (low, high, max)."),
 ]
 ToolRule = Annotated[
     str,
@@ -137,6 +142,8 @@ class RunClaude(JobSpec):
     """Claude's working directory; null for the home folder."""
     model: ModelName | None = None
     """Null for the model in the user's Claude settings."""
+    effort: Effort | None = None
+    """Null for the effort in the user's Claude settings.  A level that the model is known not to have is refused."""
     session_id: ResumedSession | None = None
     allowed_tools: ToolRules = []
     permission_mode: PermissionMode | None = None
@@ -196,7 +203,12 @@ class Runs(Protocol):
 class Claude(Protocol):
     """Runs of Claude Code with the user's own installation and account."""
 
-    @method("claude.spawn", raises=(PayloadTooLarge,), rest="POST /claude/spawn", job=RunClaude.type)
+    @method(
+        "claude.spawn",
+        raises=(InvalidParams, PayloadTooLarge),
+        rest="POST /claude/spawn",
+        job=RunClaude.type,
+    )
     async def spawn(self, run: RunClaude, *, priority: Priority = 0) -> Job:
         """Queues a run as a job of type `claude.run`; the job's result is a `ClaudeRunResult`."""
         ...

@@ -11,6 +11,7 @@ from pydantic import Field, StringConstraints
 from sidecar_protocol.claude.runs import (
     ClaudeAnswer,
     ClaudeUsage,
+    Effort,
     ModelName,
     PermissionMode,
     SystemPrompt,
@@ -20,7 +21,7 @@ from sidecar_protocol.claude.runs import (
 from sidecar_protocol.claude.tasks import ClaudeTask
 from sidecar_protocol.contract import UNCHANGED, JobPolicy, JobSpec, Model, Notification, Recovery, RpcError, method
 from sidecar_protocol.entities import Job
-from sidecar_protocol.errors import InvalidCursor, PayloadTooLarge
+from sidecar_protocol.errors import InvalidCursor, InvalidParams, PayloadTooLarge
 from sidecar_protocol.job_errors import ClaudeErrorKind, SessionErrorKind, TurnErrorKind
 from sidecar_protocol.scalars import (
     DEFAULT_LIMIT,
@@ -111,6 +112,8 @@ class Session(Model):
     """The name of the git worktree that Claude works in, or null; `cwd` is its folder after the first turn."""
     model: str | None
     """Null for the model in the user's Claude settings.  `/model` in a prompt changes it."""
+    effort: str | None
+    """Null for the effort in the user's Claude settings."""
     permission_mode: PermissionMode | None
     """Null for the mode in the user's Claude settings."""
     allowed_tools: list[str]
@@ -223,13 +226,14 @@ class ClaudeSessionDeleted(Notification):
 class Sessions(Protocol):
     """Conversations with Claude that are stored and continue after a restart."""
 
-    @method("claude.sessions.create", rest="POST /claude/session")
+    @method("claude.sessions.create", raises=(InvalidParams,), rest="POST /claude/session")
     async def create(
         self,
         *,
         title: ShortText | None = None,
         cwd: FolderPath | None = None,
         model: ModelName | None = None,
+        effort: Effort | None = None,
         permission_mode: PermissionMode | None = None,
         allowed_tools: ToolRules = [],  # noqa: B006 - a declaration: the default is only ever read
         system_prompt: SystemPrompt | None = None,
@@ -253,7 +257,7 @@ class Sessions(Protocol):
         """Returns a session."""
         ...
 
-    @method("claude.sessions.update", raises=(SessionNotFound,))
+    @method("claude.sessions.update", raises=(SessionNotFound, InvalidParams))
     async def update(
         self,
         *,
@@ -261,14 +265,15 @@ class Sessions(Protocol):
         title: ShortText | None = UNCHANGED,
         cwd: FolderPath | None = UNCHANGED,
         model: ModelName | None = UNCHANGED,
+        effort: Effort | None = UNCHANGED,
         permission_mode: PermissionMode | None = UNCHANGED,
         allowed_tools: ToolRules | None = None,
         wait_for_limit: Flag | None = None,
     ) -> Session:
-        """Changes the given settings; null resets title, cwd, model and mode to what a new session has.
+        """Changes the given settings; null resets title, cwd, model, effort and mode to what a new session has.
 
-        A running turn adopts a new model and mode; the rest, and what is reset, applies from the next turn on.  A new
-        `cwd` is for a project that was moved: the conversation goes on there.
+        A running turn adopts a new model, effort and mode; the rest, and what is reset, applies from the next turn on.
+        A new `cwd` is for a project that was moved: the conversation goes on there.
         """
         ...
 

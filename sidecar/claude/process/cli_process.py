@@ -49,6 +49,7 @@ class RunOptions:
     """
 
     model: str | None = None
+    effort: str | None = None
     session_id: str | None = None
     fork: bool = False
     resume_at: str | None = None
@@ -68,6 +69,7 @@ def cli_arguments(options: RunOptions) -> list[str]:
     """
     values = {
         "--model": options.model,
+        "--effort": options.effort,
         "--resume": options.session_id,
         "--resume-session-at": options.resume_at,
         "--worktree": options.worktree,

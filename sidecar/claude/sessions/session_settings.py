@@ -24,10 +24,11 @@ class SessionSettings:
     permission_mode: str | None
     allowed_tools: tuple[str, ...]
     cwd: str | None = None
+    effort: str | None = None
 
     @classmethod
     def of(cls, session: Session) -> Self:
-        return cls(session.model, session.permission_mode, tuple(session.allowed_tools), session.cwd)
+        return cls(session.model, session.permission_mode, tuple(session.allowed_tools), session.cwd, session.effort)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +38,7 @@ class SessionUpdate:
     title: str | None = UNCHANGED
     cwd: str | None = UNCHANGED
     model: str | None = UNCHANGED
+    effort: str | None = UNCHANGED
     permission_mode: str | None = UNCHANGED
     allowed_tools: Sequence[str] = UNCHANGED
     wait_for_limit: bool = UNCHANGED
@@ -49,6 +51,7 @@ class NewSession:
     title: str | None = None
     cwd: str | None = None
     model: str | None = None
+    effort: str | None = None
     permission_mode: str | None = None
     allowed_tools: Sequence[str] = ()
     system_prompt: str | None = None
@@ -67,10 +70,14 @@ def change_requests(current: SessionSettings, wanted: SessionSettings) -> list[M
         ("set_model", "model", wanted.model, current.model),
         ("set_permission_mode", "mode", wanted.permission_mode, current.permission_mode),
     )
+    requests: list[Mapping[str, Any]] = [
+        {"subtype": subtype, name: value} for subtype, name, value, before in changes if value not in (None, before)
+    ]
+    if wanted.effort != current.effort:  # both releases: null gives the effort of the user's settings, or the model's
+        requests.append({"subtype": "apply_flag_settings", "settings": {"effortLevel": wanted.effort}})
     return [
-        {"type": "control_request", "request_id": PREFIX + subtype, "request": {"subtype": subtype, name: value}}
-        for subtype, name, value, before in changes
-        if value not in (None, before)
+        {"type": "control_request", "request_id": f"{PREFIX}{request['subtype']}", "request": request}
+        for request in requests
     ]
 
 

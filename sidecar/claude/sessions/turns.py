@@ -179,6 +179,7 @@ class TurnHandler:
         resumed = conversation.resumed
         options = RunOptions(
             model=model,
+            effort=settings.effort,
             session_id=None if resumed is None else await self.launcher.resume_name(resumed, settings.cwd),
             fork=conversation.is_fork,
             resume_at=conversation.resume_at,

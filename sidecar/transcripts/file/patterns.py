@@ -9,10 +9,9 @@
 import re
 from typing import Any, Final
 
-from sidecar.transcripts.file.redact import LIKE, SECRET_KEY, placeholder
+from sidecar.transcripts.file.redact import LIKE, RE, SECRET_KEY, placeholder
 
 ANY: Final = "$any"
-RE: Final = "$re"
 UNORDERED: Final = "$unordered"
 KINDS: Final = frozenset({ANY, RE, UNORDERED, SECRET_KEY})
 SHAPES: Final = {

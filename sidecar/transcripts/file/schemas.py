@@ -73,6 +73,8 @@ class ContractSchemas:
             yield from self.choices(choice)
 
     def member(self, schema: Schema, value: Mapping[str, Any], name: str) -> Schema:
+        if schema is UNDECLARED:
+            return UNDECLARED
         for choice in self.choices(schema):
             if name in choice.get("properties", ()):
                 if choice.get("title") == "Job" and name in ("payload", "result"):
@@ -89,17 +91,21 @@ class ContractSchemas:
         return any(name in choice.get("properties", ()) for choice in self.choices(schema))
 
     def item(self, schema: Schema) -> Schema:
+        if schema is UNDECLARED:
+            return UNDECLARED
         found = (choice["items"] for choice in self.choices(schema) if isinstance(choice.get("items"), dict))
         return next(found, UNDECLARED)
 
     def format(self, schema: Schema) -> str | None:
         return next((str(choice["format"]) for choice in self.choices(schema) if "format" in choice), None)
 
-    def secret_names(self) -> tuple[frozenset[str], frozenset[str]]:
-        """Returns the names of secret members: (in requests, in results and notifications)."""
-        sent = frozenset(name for schema in self._params.values() for name in self._secrets(schema, set()))
-        received = [*self._results.values(), *(one["params"] for one in self._notifications.values())]
-        return sent, frozenset(name for schema in received for name in self._secrets(schema, set()))
+    def secret_names(self) -> frozenset[str]:
+        """Returns the names of the secret members of requests; results and notifications have none."""
+        return frozenset(name for schema in self._params.values() for name in self.secrets(schema))
+
+    def secrets(self, schema: Schema) -> Iterator[str]:
+        """Yields the names of the secret members in a schema."""
+        return self._secrets(schema, set())
 
     def _secrets(self, schema: Schema, seen: set[str]) -> Iterator[str]:
         if "$ref" in schema:

@@ -11,7 +11,16 @@ from functools import partial
 from itertools import islice, takewhile, zip_longest
 from typing import Any, Final
 
-from sidecar.transcripts.file.patterns import SHAPES, UNORDERED, fits, is_secret, pattern_of, secret_to_send
+from sidecar.transcripts.file.patterns import (
+    SHAPES,
+    UNORDERED,
+    example,
+    fits,
+    is_secret,
+    pattern_of,
+    secret_to_send,
+)
+from sidecar.transcripts.file.redact import RE
 from sidecar.transcripts.file.schemas import ContractSchemas, Schema
 from sidecar.transcripts.verify.matching import match_unordered
 
@@ -246,6 +255,8 @@ class Comparison:
         if type(value) is dict:
             if is_secret(value):
                 return secret_to_send(value)
+            if pattern_of(value) == RE:
+                return example(value)
             return {
                 name: self._value_to_actual(one, self.schemas.member(schema, value, name))
                 for name, one in value.items()

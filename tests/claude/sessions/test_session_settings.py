@@ -50,6 +50,21 @@ async def test_a_live_process_adopts_a_model_and_a_mode(claude: ClaudeClient) ->
     assert await claude.answer_text(session.session_id, "[[pid]]") == pid
 
 
+async def test_a_live_process_adopts_an_effort_and_its_reset(claude: ClaudeClient) -> None:
+    session = await claude.sessions.create(effort="high")
+    process = await about(claude, session.session_id)
+    pid = await claude.answer_text(session.session_id, "[[pid]]")
+    efforts = [process["settings"]["effort"]]
+    for effort in ("low", None):
+        changed = await claude.sessions.update(session_id=session.session_id, effort=effort)
+        assert changed.effort == effort
+        efforts.append((await about(claude, session.session_id))["settings"]["effort"])
+    assert ("--effort=high" in process["argv"], efforts) == (True, ["high", "low", "medium"])
+    assert await claude.answer_text(session.session_id, "[[pid]]") == pid
+    fork = await claude.sessions.update(session_id=session.session_id, effort="max")
+    assert (await claude.sessions.fork(session_id=fork.session_id)).effort == "max"
+
+
 async def test_a_running_turn_adopts_a_mode_at_once(claude: ClaudeClient) -> None:
     session = await claude.sessions.create()
     job = await claude.sessions.send(session_id=session.session_id, prompt='[[ask:Bash:{"command":"ls"}]]')

@@ -1,0 +1,224 @@
+"""Redaction: no secret gets into a transcript, whatever form it takes, and what stays can be replayed and verified."""
+
+import json
+from base64 import b64encode
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from sidecar.transcripts.file.patterns import example, fits
+from sidecar.transcripts.file.redact import RE, Redactor
+from sidecar.transcripts.verify.check import VerifyOptions, check, contract_schemas, explain_all
+from tests.conftest import StartRawClient
+from tests.process.raw_client import CLIENT, line
+from tests.transcripts.recording import lines_of, notification, request, sent_by_client
+
+SECRET = "Q7rTzW4mK9xB2nLpV6sYdF8h"  # noqa: S105 - an invented one
+"""The secret part of every value below."""
+LOGIN = b64encode(f"ada@example.com:{SECRET}".encode()).decode()
+SHAPED = [
+    f"ATATT3xFfGF0{SECRET}=1A2B3C4D",
+    f"use sk-ant-api03-{SECRET}-AA for this",
+    f"ya29.a0{SECRET}",
+    f"1//0g{SECRET}",
+    f"GOCSPX-{SECRET}",
+    f"ghp_{SECRET}12345678",
+    f"Authorization: Bearer {SECRET}",
+    f"BEARER {SECRET}",
+    f"Authorization: Basic {LOGIN}",
+    f"basic {LOGIN}",
+    LOGIN,
+    f"eyJhbGciOiJIUzI1NiJ9.{SECRET}.{SECRET}",
+    f"https://ada:{SECRET}@example.com/path",
+    f"https://ada:p@{SECRET}@example.com/path",
+    f"postgres://{SECRET}@db.example.com/",
+    f"https://calendar.google.com/calendar/ical/ada%40example.com/private-{SECRET}/basic.ics",
+    f"see webcal://p12-caldav.icloud.com/published/2/{SECRET} today",
+    f"https://example.com/feed?x=1&api_key={SECRET}&y=2",
+    f"API_TOKEN={SECRET}",
+    f'{{"clientSecret": "{SECRET}"}}',
+    f"password: {SECRET}",
+    f"-----BEGIN RSA PRIVATE KEY-----\n{SECRET}\n{SECRET}\n-----END RSA PRIVATE KEY-----",
+    quote(f"token=sk-ant-api03-{SECRET}", safe="").replace("-", "%2D"),
+    f"sk\\u002dant\\u002dapi03\\u002d{SECRET}",
+    f"ATATT3xFfGF0ABCDEFGH\n    {SECRET}\n",
+    b64encode(f"https://x/?access_token={SECRET}".encode()).decode(),
+]
+HARMLESS = [
+    "01a00000-0000-7000-8000-000000000000",
+    "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
+    "3f786850e387550fdab836ed7e6dc881de23001b",
+    "callFunctionCheckIfDataAlreadyExistsPerpetualSubinventory",
+    "basic information about bearer authentication",
+    "max_tokens: 4096, next page token = none",
+    "http://localhost:8080/path?key=a&limit=5",
+    "git@github.com:example/repository.git",
+    "mailto:ada@example.com",
+    "/home/ada/secrets/password_reset.py",
+    "risk-analysis-of-the-quarter-1234567890",
+    "The password must be changed by Friday.",
+    "2026-11-23T08:00:00.000Z",
+]
+
+
+def redacted(*messages: Any, from_client: bool = True, patterns: tuple[str, ...] = ()) -> list[Any]:
+    """Returns the messages as one recording contains them."""
+    redactor = Redactor(contract_schemas(), patterns)
+    lines = [redactor.redacted(json.dumps(one).encode(), from_client=from_client) for one in messages]
+    return [json.loads(one) for one in lines if one is not None]
+
+
+@pytest.mark.parametrize("text", SHAPED)
+def test_a_text_with_the_form_of_a_secret_is_replaced_by_a_pattern_that_it_matches(text: str) -> None:
+    raw: list[Any] = [
+        request(1, "claude.spawn", prompt=text),
+        request(2, "jobs.create", type="x", payload={"a": [{"b": text}]}),
+    ]
+    answers: list[Any] = [
+        {"jsonrpc": "2.0", "id": 1, "error": {"code": 5000, "message": text, "data": {"details": [text]}}},
+        notification("claude.message_added", message={"content": [{"type": "text", "text": text}]}),
+        {"jsonrpc": "2.0", "id": 1, "result": {text: 1}},
+    ]
+    found = [*redacted(*raw), *redacted(*answers, from_client=False)]
+    assert SECRET not in json.dumps(found)
+    assert LOGIN not in json.dumps(found)
+    prompt = found[0]["params"]["prompt"]
+    if RE in prompt:
+        assert fits(RE, prompt[RE], text)
+        assert fits(RE, prompt[RE], example(prompt))
+        assert len(example(prompt)) == len(text)  # offsets into a text stay right
+    else:
+        assert prompt.keys() <= {"$secret", "$like"}
+
+
+@pytest.mark.parametrize("text", HARMLESS)
+def test_other_texts_are_recorded_as_they_are(text: str) -> None:
+    message = request(1, "claude.spawn", prompt=text, _meta={"progress_token": "how-far-12345678"})
+    assert redacted(message) == [message]
+    usage = notification("claude.message_added", message={"usage": {"input_tokens": 12_345_678}, "text": text})
+    assert redacted(usage, from_client=False) == [usage]
+
+
+@pytest.mark.parametrize("name", ["apiToken", "api-token", "API_TOKEN", "api_tokne", "tokn", "Credentials", "passwrod"])
+def test_a_secret_under_a_misspelt_name_is_replaced(name: str) -> None:
+    [found] = redacted(request(1, "jira.accounts.create", org="Example", **{name: "weak-one"}))
+    assert found["params"][name] == {"$secret": 1}
+    assert found["params"]["org"] == "Example"
+
+
+def test_secrets_without_a_name_are_replaced() -> None:
+    positional = {**request(1, "jira.accounts.create"), "params": ["Example", "https://x", "ada@example.com", SECRET]}
+    unknown = {**request(2, "jira.account.create"), "params": [SECRET]}
+    header = request(3, "jobs.create", payload={"headers": [{"name": "X-Api-Key", "value": SECRET}]})
+    options = request(4, "jobs.create", payload={"args": ["--token", SECRET, "--verbose", "yes"]})
+    found = redacted(positional, unknown, header, options)
+    assert SECRET not in json.dumps(found)
+    assert found[3]["params"]["payload"]["args"][2:] == ["--verbose", "yes"]
+
+
+def test_a_secret_that_was_sent_is_found_in_every_later_message() -> None:
+    redactor = Redactor(contract_schemas())
+    redactor.redacted(json.dumps(request(1, "initialize", token=SECRET)).encode(), from_client=True)
+    half = len(SECRET) // 2
+    echoes = [
+        f"the token {SECRET} was refused",
+        f"…{quote(SECRET)}…",
+        f"{SECRET[:half]}\n  {SECRET[half:]}",
+        b64encode(f"someone:{SECRET}:12".encode()).decode(),
+        [SECRET[:half], SECRET[half:]],
+    ]
+    for echo in echoes:
+        found = redactor.redacted(json.dumps({"id": 1, "result": {"text": echo}}).encode(), from_client=False)
+        assert found is not None
+        assert SECRET[:half].encode() not in found
+        assert SECRET[half:].encode() not in found
+
+
+@pytest.mark.parametrize("size", [1, 3, 7, 20])
+def test_a_secret_does_not_survive_in_the_pieces_of_a_text(size: int) -> None:
+    text = f"Here is your key: sk-ant-api03-{SECRET}-{SECRET}-AA. Keep it, and the password=“{SECRET}” too."
+    pieces = [text[at : at + size] for at in range(0, len(text), size)]
+    ids = {"session_id": "s", "job_id": "j", "message_id": "m"}
+    deltas = [notification("claude.delta", **ids, offset=at * size, text=piece) for at, piece in enumerate(pieces)]
+    found = [example(one["params"]["text"]) for one in redacted(*deltas, from_client=False)]
+    joined = "".join(found)
+    assert list(map(len, found)) == list(map(len, pieces))
+    assert joined.startswith("Here is your key: ")
+    assert SECRET not in joined
+    assert not any(SECRET[at : at + 8] in joined for at in range(len(SECRET) - 8))
+
+
+def test_an_expression_of_the_user_hides_texts_and_takes_no_time_that_grows_with_them(
+    raw_client: StartRawClient, tmp_path: Path
+) -> None:
+    record = tmp_path / "talk.jsonl"
+    with raw_client("--record", str(record), "--redact", "(a+)+$", "--redact", r"ACME-\d+") as wire:
+        wire.send(line("initialize", 1, **CLIENT))
+        wire.send(line("jobs.create", 2, type="ACME-123", payload={"a": "a" * 50_000 + "b"}))
+        wire.close_stdin()
+        wire.remaining()
+        assert wire.exit_code() == 0
+    assert "ACME" not in record.read_text("utf-8")
+    assert sent_by_client(record)[1]["params"]["payload"]["a"] == "a" * 50_000 + "b"
+    with raw_client("--record", str(record), "--redact", "(?=a)") as wire:
+        assert wire.exit_code() == 2
+        assert "'(?=a)' is not a regular expression" in wire.errors.read_text("utf-8")
+
+
+def test_secrets_of_lines_that_are_not_json_are_not_recorded(raw_client: StartRawClient, tmp_path: Path) -> None:
+    record = tmp_path / "talk.jsonl"
+    cut = line("initialize", 1, token=f"sesame\n{SECRET}")[:-1].replace(b"\\n", b"\n")
+    with raw_client("--record", str(record)) as wire:
+        wire.send(cut + b"\n" + line("initialize", 2, **CLIENT))
+        wire.send(f"no JSON, but sk-ant-api03-{SECRET}\n".encode())
+        wire.send(line("system.health", 3))
+        wire.send(f"{{apiToken: {SECRET}".encode("utf-16-le") + b"\n" + line("system.health", 4) + b"as it is\n")
+        wire.close_stdin()
+        wire.remaining()
+        assert wire.exit_code() == 0
+    raw = [entry for entry in lines_of(record) if "raw" in entry]
+    assert [("redacted" in entry) for entry in raw] == [True, True, True, True, False]
+
+
+def test_a_secret_of_the_environment_is_not_recorded(raw_client: StartRawClient, tmp_path: Path) -> None:
+    record = tmp_path / "talk.jsonl"
+    with raw_client("--record", str(record), ANTHROPIC_API_KEY="correct-horse-battery") as wire:
+        wire.send(line("jobs.create", 2, type="correct-horse-battery"))
+        wire.close_stdin()
+        wire.remaining()
+    assert "horse" not in record.read_text("utf-8")
+
+
+def test_recording_into_an_existing_file_says_that_it_appends_and_can_start_over(
+    raw_client: StartRawClient, tmp_path: Path
+) -> None:
+    record = tmp_path / "talk.jsonl"
+    for option, runs in (("--record", 1), ("--record", 2), ("--record-anew", 1)):
+        with raw_client(option, str(record)) as wire:
+            wire.close_stdin()
+            wire.remaining()
+            assert wire.exit_code() == 0
+            assert ("--record-anew starts over" in wire.errors.read_text("utf-8")) == (runs == 2)
+        assert record.read_bytes().count(b'{"transcript":1') == runs
+    other = tmp_path / "letter.txt"
+    other.write_text("Dear Ada,\n")
+    for option in ("--record", "--record-anew"):
+        with raw_client(option, str(other)) as wire:
+            assert wire.exit_code() == 74
+            assert "no transcript" in wire.errors.read_text("utf-8")
+    assert other.read_text() == "Dear Ada,\n"
+
+
+def test_a_recording_with_redacted_texts_verifies(raw_client: StartRawClient, tmp_path: Path) -> None:
+    record = tmp_path / "talk.jsonl"
+    with raw_client("--record", str(record)) as wire:
+        wire.initialize()
+        for query in (f"sk-ant-api03-{SECRET}", f"find sk-ant-api03-{SECRET} (all) please"):
+            assert "next_cursor" in wire.call("activity.search", query=query)
+        wire.close_stdin()
+        wire.remaining()
+    queries = [one["params"]["query"] for one in sent_by_client(record)[1:]]
+    assert [sorted(one) for one in queries] == [["$secret"], ["$like", "$re"]]
+    assert explain_all(record, check(record, VerifyOptions())) == ""
