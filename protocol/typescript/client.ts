@@ -14,6 +14,8 @@ import type {
 } from "./calls.ts";
 import { callError, localError, RpcError } from "./errors.ts";
 import type { RpcErrorObject } from "./errors.ts";
+import { consumerOf } from "./event_iterator.ts";
+import type { EventConsumer } from "./event_iterator.ts";
 import { LineSplitter } from "./framing.ts";
 import { Listeners, toConsole } from "./listeners.ts";
 import type { AnyListener, OnFault } from "./listeners.ts";
@@ -21,6 +23,8 @@ import type { AnyListener, OnFault } from "./listeners.ts";
 export * from "./contract.ts";
 export * from "./calls.ts";
 export { LineSplitter, MAX_LINE_BYTES } from "./framing.ts";
+export { MAX_WAITING_EVENTS } from "./event_iterator.ts";
+export type { EventConsumer, EventsOptions, OnceOptions } from "./event_iterator.ts";
 export { toolInput, unknownJob } from "./jobs.ts";
 export type { ToolInputs } from "./jobs.ts";
 export { isSidecarError, localError, RpcError } from "./errors.ts";
@@ -63,7 +67,9 @@ interface IncomingMessage {
 }
 
 /** Sends requests and emits notifications. */
-export class Client implements Caller, NotificationSource {
+export class Client implements Caller, NotificationSource, EventConsumer {
+  readonly events: EventConsumer["events"];
+  readonly once: EventConsumer["once"];
   readonly #send: (line: string) => void;
   readonly #onFault: OnFault;
   readonly #listeners: Listeners;
@@ -73,6 +79,7 @@ export class Client implements Caller, NotificationSource {
   /** Requests that were not sent yet, by id, in the order of the calls. */
   readonly #waiting = new Map<number, Pending>();
   #lastId = 0;
+  readonly #endListeners = new Set<() => void>();
   #ended: RpcError | null = null;
 
   constructor({ send, onFault = toConsole }: ClientOptions) {
@@ -81,6 +88,13 @@ export class Client implements Caller, NotificationSource {
     this.#listeners = new Listeners(onFault);
     const drop = (bytes: number): void => onFault(new Error(`a line of ${bytes} bytes was dropped`));
     this.#lines = new LineSplitter((line) => this.#onLine(line), drop);
+    const { events, once } = consumerOf(this, (listener) => {
+      if (this.#ended !== null) listener();
+      this.#endListeners.add(listener);
+      return () => void this.#endListeners.delete(listener);
+    });
+    this.events = events;
+    this.once = once;
   }
 
   call<Name extends RequestName>(name: Name, ...[params, options]: CallArguments<Name>): Result<Name> {
@@ -149,6 +163,7 @@ export class Client implements Caller, NotificationSource {
       pending.stopWaiting?.();
       pending.reject(reason);
     }
+    for (const listener of [...this.#endListeners]) listener();
   }
 
   /** The number of requests without a response. */

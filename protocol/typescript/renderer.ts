@@ -5,6 +5,8 @@ import type { BridgeResponse, SidecarBridge, SignIn } from "./channels.ts";
 import type { CalendarAccount, Notifications } from "./contract.ts";
 import { callError, localError, RpcError } from "./errors.ts";
 import type { EventFilter } from "./event_filter.ts";
+import { consumerOf, withMethods } from "./event_iterator.ts";
+import type { EventConsumer } from "./event_iterator.ts";
 import type { EventPosition } from "./events.ts";
 import { Listeners, toConsole } from "./listeners.ts";
 import type { OnFault } from "./listeners.ts";
@@ -13,6 +15,8 @@ import type { SidecarState } from "./state.ts";
 export * from "./contract.ts";
 export { liveList } from "./live_list.ts";
 export type { LiveList, LiveListOptions } from "./live_list.ts";
+export { MAX_WAITING_EVENTS } from "./event_iterator.ts";
+export type { EventConsumer, EventsOptions, OnceOptions } from "./event_iterator.ts";
 export { toolInput, unknownJob } from "./jobs.ts";
 export type { ToolInputs } from "./jobs.ts";
 export { isSidecarError, RpcError } from "./errors.ts";
@@ -27,7 +31,7 @@ export type { Failure, SidecarState } from "./state.ts";
 export type EventListeners = { readonly [Name in EventName]?: (params: Notifications[Name]) => void };
 
 /** The members of a page's sidecar besides the contract's methods. */
-export interface PageControls extends Caller, NotificationSource {
+export interface PageControls extends Caller, EventConsumer, NotificationSource {
   /** Returns a function that removes the listener.  With a filter, the window only receives what passes it. */
   on<Name extends EventName>(
     name: Name,
@@ -60,6 +64,7 @@ export function connectSidecar(
 ): PageSidecar {
   const page = new Page(bridge, onFault);
   const controls: PageControls = {
+    ...consumerOf(page),
     call: (...args) => page.call(...args),
     on: (name, listener, filter) => page.on(name, listener, filter),
     onSince: (after, listeners, filter) => page.onSince(after, listeners, filter),
@@ -73,7 +78,7 @@ export function connectSidecar(
     signIn: (provider, params, { signal } = {}) =>
       page.cancellable("signIn", signal, (call) => bridge.signIn(call, provider, params)) as Promise<CalendarAccount>,
   };
-  return Object.freeze(Object.assign(controls, nested(page)));
+  return withMethods(controls, nested(page));
 }
 
 // Shared by all clients of a page, because the bridge identifies calls by this number.  A page that was bundled with two
