@@ -14,7 +14,10 @@ import type { SidecarState } from "./state.ts";
 
 export * from "./contract.ts";
 export { liveList } from "./live_list.ts";
-export type { LiveList, LiveListOptions } from "./live_list.ts";
+export type { LiveList, LiveListOptions, LiveListSnapshot } from "./live_list.ts";
+export { conversation } from "./conversation.ts";
+export type { Conversation, ConversationSnapshot, SendParams } from "./conversation.ts";
+export type { Draft } from "./drafts.ts";
 export { MAX_WAITING_EVENTS } from "./event_iterator.ts";
 export type { EventConsumer, EventsOptions, OnceOptions } from "./event_iterator.ts";
 export { toolInput, unknownJob } from "./jobs.ts";

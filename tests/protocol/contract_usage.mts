@@ -62,7 +62,7 @@ export async function requests(): Promise<string> {
   // @ts-expect-error the payload is that of another job type
   await call("jobs.create", { type: "claude.run", payload: { account_id: "a" } });
   // @ts-expect-error the payload is missing
-  await call("jobs.create", { type: "claude.run" });
+  await call("jobs.create", { type: "claude.turn" });
   await call("jobs.create", { type: "maintenance.vacuum" });
   // @ts-expect-error the provider is unknown
   await call("calendar.accounts.create", { provider: "icss", email: "a@b.c", credentials: {} });

@@ -18,6 +18,7 @@ from sidecar_protocol.export.docs import member_docs
 from sidecar_protocol.export.markdown import migrating_text, reference_text
 from sidecar_protocol.export.schemas import PREFIX, params_of, reference, schemas_of
 from sidecar_protocol.export.typescript import typescript
+from sidecar_protocol.export.value_schemas import value_schemas_text
 from sidecar_protocol.job_errors import CommonJobErrorKind
 from sidecar_protocol.meta import PROTOCOL_VERSION, Meta
 
@@ -69,6 +70,7 @@ def generated_files() -> dict[str, str]:
     return {
         "schema/openrpc.json": openrpc_text(),
         "protocol/typescript/contract.ts": typescript_text(),
+        "protocol/typescript/value_schemas.ts": value_schemas_text(document),
         "protocol/REFERENCE.md": reference_text(document),
         "protocol/MIGRATING.md": migrating_text(document),
     }

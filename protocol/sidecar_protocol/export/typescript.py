@@ -253,7 +253,7 @@ def type_text(schema: Json, anything: str = RECEIVED) -> str:
             return _object_text(schema, anything)
         case {"type": str(name)} if name in _PRIMITIVES:
             return _PRIMITIVES[name]
-        case _ if not schema.keys() - {"default", "description", "title"}:
+        case _ if not schema.keys() - {"default", "description", "title", "x-described-by"}:
             return "JsonValue"
     raise UnsupportedSchema(f"no TypeScript type for {json.dumps(schema)}")
 
