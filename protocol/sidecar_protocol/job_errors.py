@@ -141,6 +141,8 @@ class ClaudeErrorKind(StrEnum):
     """The working directory does not exist or cannot be opened."""
     NO_RESOURCES = "no_resources"
     """The computer cannot start another program at the moment."""
+    ATTACHMENT_MISSING = "attachment_missing"
+    """An image or a file of the prompt is no longer stored."""
     ARGUMENTS_TOO_LONG = "arguments_too_long"
     """The settings are too long for a command line."""
 

@@ -143,7 +143,7 @@ class CalendarEvent(Model):
     organizer: Person | None = None
     """Who organises it, in Google's form, which other providers' events have too."""
     attendees: list[Person] | None = None
-    """At most 300 people who are invited, in the same form.  Null if nobody is."""
+    """At most 300 people who are invited, in the same form.  Null if it has no attendees."""
     html_link: str | None = None
     time_zone: str | None = None
     """IANA name; null for the calendar's time zone."""
