@@ -27,6 +27,8 @@ import { serveWindows } from "./windows.ts";
 import type { SignIn } from "./channels.ts";
 import type { ElectronIpcMain, WindowContext, WindowOptions } from "./windows.ts";
 
+export { authorizePage, trustsFolder } from "./authorize.ts";
+export type { Authorize, Verdict } from "./authorize.ts";
 export { authorizePage } from "./authorize.ts";
 export type { Authorize } from "./authorize.ts";
 export { MAX_WAITING_EVENTS } from "./event_iterator.ts";
