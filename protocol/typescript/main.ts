@@ -29,8 +29,6 @@ import type { ElectronIpcMain, WindowContext, WindowOptions } from "./windows.ts
 
 export { authorizePage, trustsFolder } from "./authorize.ts";
 export type { Authorize, Verdict } from "./authorize.ts";
-export { authorizePage } from "./authorize.ts";
-export type { Authorize } from "./authorize.ts";
 export { MAX_WAITING_EVENTS } from "./event_iterator.ts";
 export type { EventConsumer, EventsOptions, OnceOptions } from "./event_iterator.ts";
 export { toolInput, unknownJob } from "./jobs.ts";
