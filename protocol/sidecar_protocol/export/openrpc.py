@@ -15,6 +15,7 @@ from typing import Any
 from sidecar_protocol import catalog, connection, errors
 from sidecar_protocol.contract import Ephemeral, JobSpec, Method, Model, Notification, RpcError
 from sidecar_protocol.export.docs import member_docs
+from sidecar_protocol.export.json_schemas import json_schemas_text
 from sidecar_protocol.export.markdown import migrating_text, reference_text
 from sidecar_protocol.export.schemas import PREFIX, params_of, reference, schemas_of
 from sidecar_protocol.export.typescript import typescript
@@ -70,6 +71,7 @@ def generated_files() -> dict[str, str]:
     return {
         "schema/openrpc.json": openrpc_text(),
         "protocol/typescript/contract.ts": typescript_text(),
+        "protocol/typescript/schemas.ts": json_schemas_text(document),
         "protocol/typescript/value_schemas.ts": value_schemas_text(document),
         "protocol/REFERENCE.md": reference_text(document),
         "protocol/MIGRATING.md": migrating_text(document),
