@@ -54,6 +54,8 @@ class SyncErrorKind(StrEnum):
     """The address is not valid."""
     BAD_RESPONSE = "bad_response"
     """The response breaks the service's protocol."""
+    NOT_RECORDED = "not_recorded"
+    """With `--upstream`, the recording does not have the request."""
 
 
 class CalendarErrorKind(StrEnum):
