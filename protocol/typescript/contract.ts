@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "c155b3000a68af7b";
+export const SCHEMA_HASH = "f6da16b73a6476da";
 
 /** Any JSON value: data whose form the contract does not know. */
 export type JsonValue = string | number | boolean | null | JsonValue[] | JsonObject;
@@ -4537,9 +4537,11 @@ export const SyncErrorKind = {
   BAD_ADDRESS: "bad_address",
   /** The response breaks the service's protocol. */
   BAD_RESPONSE: "bad_response",
+  /** With `--upstream`, the recording does not have the request. */
+  NOT_RECORDED: "not_recorded",
 } as const;
 /** The kinds of errors of a sync that are due to its service or to the connection. */
-export type SyncErrorKind = "tls_untrusted" | "bad_address" | "bad_response";
+export type SyncErrorKind = "tls_untrusted" | "bad_address" | "bad_response" | "not_recorded";
 
 /** The kinds of errors of a calendar's sync that are due to its provider. */
 export const CalendarErrorKind = {
