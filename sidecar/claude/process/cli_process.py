@@ -83,6 +83,7 @@ def cli_arguments(options: RunOptions) -> list[str]:
         "--output-format=stream-json",
         "--verbose",  # required for stream-json output
         "--include-partial-messages",
+        "--replay-user-messages",  # says when a prompt is read that was sent during a turn
         *(f"{flag}={value}" for flag, value in values.items() if value is not None),
         *(["--fork-session"] if options.fork else []),
         *(["--permission-prompt-tool=stdio"] if options.can_request_permission else []),
