@@ -15,8 +15,12 @@ PERMISSIONS, REAL_PERMISSIONS = "permissions/test_turn_requests.py", "test_real_
 LIMITS = "test_limit_waits.py"
 
 SITUATIONS: Final = {
-    "a run whose subagent works in the background": (REAL_BACKGROUND, "a_run_waits_for_its_subagent_and_is_billed_for_it"),
-    "a command that runs on while the conversation goes on": (REAL_BACKGROUND, "a_conversation_goes_on_while_a_command_runs"),
+    "a run whose subagent works in the background": (
+        REAL_BACKGROUND, "a_run_waits_for_its_subagent_and_is_billed_for_it"
+    ),
+    "a command that runs on while the conversation goes on": (
+        REAL_BACKGROUND, "a_conversation_goes_on_while_a_command_runs"
+    ),
     "a subagent that asks after the first result": (REAL_BACKGROUND, "the_question_of_a_subagent_reaches_the_person"),
     "a task that a person stops": (REAL_BACKGROUND, "a_person_stops_a_task_and_the_session_goes_on"),
     "an interrupt while tasks run": (
