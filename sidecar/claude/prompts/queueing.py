@@ -32,7 +32,7 @@ class PromptQueue:
         self.attachments = Attachments(runtime)
         self.steering = Steering(runtime, conversations, records)
         self._new_id = runtime.new_id
-        self._queue = runtime.queue
+        self.queue = runtime.queue
         self._sessions = sessions
         self._sending: dict[str, tuple[anyio.Lock, int]] = {}
         """Locks of the next prompt, by session, each with the number of prompts that have or await it."""
@@ -54,7 +54,7 @@ class PromptQueue:
                 turn = self._target(prompt) if is_for_now else None
                 if turn is not None:
                     prompt = prompt.model_copy(update={"steer": self._new_id()})
-                job = self._queue.enqueue(prompt, priority=priority)
+                job = self.queue.enqueue(prompt, priority=priority)
                 job_id = job.load().job_id
                 self.attachments.store(session_id, job_id, copied)
                 if turn is not None and isinstance(prompt, TakeTurn):
@@ -70,7 +70,7 @@ class PromptQueue:
         """Returns the turn that a prompt can be offered to; the CLI runs its own commands between two turns only."""
         if not isinstance(prompt, TakeTurn) or prompt.prompt.lstrip().startswith("/"):
             return None
-        return self.steering.target(prompt.session_id, self._queue.count_queued(session_lock(prompt.session_id)))
+        return self.steering.target(prompt.session_id, self.queue.count_queued(session_lock(prompt.session_id)))
 
     def _require(self, session_id: str | None) -> None:
         if session_id is not None and self._sessions.get(session_id) is None:

@@ -78,7 +78,7 @@ class TurnHandler:
             is_elsewhere = await self.elsewhere.take_in(job.session_id)
         if is_elsewhere:
             self.pool.drop(job.session_id)  # the kept process does not know it
-        has_prompt = context.snoozed_for_s > 0 or context.attempt > 1
+        has_prompt = self.sessions.store.prompt_position(job.session_id, context.job_id) is not None
         session = self.sessions.begin_turn(job.session_id, context.job_id, prompt, has_prompt=has_prompt)
         if session is None:
             raise JobFailed("The session was deleted.", kind="session_not_found", hint="Start a new session.")
@@ -124,7 +124,11 @@ class TurnHandler:
         return _Turn(session, context, self.conversations, requests, reporter, follower, self.prompts.steering)
 
     async def _answer(self, job: TakeTurn, turn: "_Turn") -> ClaudeRunResult:
-        await self.launcher.working_directory(turn.session.cwd)  # a live process would not notice a missing folder
+        try:
+            await self.launcher.require_trust(turn.session.cwd, turn.session.settings)
+        except JobFailed:
+            self.pool.drop(job.session_id)
+            raise
         try:
             return await self._attempt(job, turn)
         except JobFailed as failure:
@@ -215,6 +219,7 @@ class TurnHandler:
             permission_mode=settings.permission_mode,
             system_prompt=session.system_prompt,
             can_request_permission=True,
+            settings=settings.settings,
         )
         return await self.launcher.start(SESSION_ENV, session.session_id, options, settings.cwd, on_line)
 
