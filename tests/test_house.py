@@ -64,7 +64,7 @@ LATE_IMPORTS = {
     "sidecar.packaging.bundle": {"PyInstaller.__main__"},
     "sidecar.packaging.contents": {"packaging.requirements", "packaging.utils"},
     # prompt_toolkit, which scripts do not need.
-    "sidecar.commandline.console": {"sidecar.commandline.console_prompt"},
+    "sidecar.commandline.console.command": {"sidecar.commandline.console.prompt"},
     # pytest loads the plugin in every test run, also in those that verify no transcript.
     "sidecar.transcripts.pytest_plugin": {
         "sidecar.paths",
@@ -107,7 +107,7 @@ NOT_YET: set[str] = set()
 # Features that serve domains of other names.
 DOMAINS = {"atlassian": {"jira", "confluence"}}
 # `atlassian`: what Jira's and Confluence's domains share, which are one feature.
-SHARED_CONTRACT = {"contract", "scalars", "errors", "entities", "meta", "accounts", "atlassian"}
+SHARED_CONTRACT = {"contract", "scalars", "errors", "entities", "meta", "accounts", "atlassian", "job_errors"}
 JSON_RPC = {"connection", "json_line"}
 # The pieces of infrastructure that implement a domain of the contract themselves.
 INFRASTRUCTURE_DOMAINS = {"wire": {"events", "system"}, "storage": {"system"}}

@@ -8,6 +8,8 @@ import { nested } from "./calls.ts";
 import type { Api, Caller, NotificationSource } from "./calls.ts";
 import type { Diagnostics } from "./contract.ts";
 import { localError } from "./errors.ts";
+import { consumerOf, withMethods } from "./event_iterator.ts";
+import type { EventConsumer } from "./event_iterator.ts";
 import type { EventPosition } from "./events.ts";
 import { KEY_FILE, loadKey } from "./keys.ts";
 import type { ElectronSafeStorage } from "./keys.ts";
@@ -25,10 +27,14 @@ import { serveWindows } from "./windows.ts";
 import type { SignIn } from "./channels.ts";
 import type { ElectronIpcMain, WindowContext, WindowOptions } from "./windows.ts";
 
-export { authorizePage } from "./authorize.ts";
-export type { Authorize } from "./authorize.ts";
-export { RpcError } from "./errors.ts";
-export type { LocalErrorKind, RpcErrorData, RpcErrorObject } from "./errors.ts";
+export { authorizePage, trustsFolder } from "./authorize.ts";
+export type { Authorize, Verdict } from "./authorize.ts";
+export { MAX_WAITING_EVENTS } from "./event_iterator.ts";
+export type { EventConsumer, EventsOptions, OnceOptions } from "./event_iterator.ts";
+export { toolInput, unknownJob } from "./jobs.ts";
+export type { ToolInputs } from "./jobs.ts";
+export { isSidecarError, RpcError } from "./errors.ts";
+export type { ErrorDetail, LocalErrorKind, RpcErrorData, RpcErrorObject, SidecarErrorKind } from "./errors.ts";
 export type { Api, CallOptions, EventName, RequestName } from "./calls.ts";
 export type { EventPosition } from "./events.ts";
 export { claimSingleInstance } from "./lifecycle.ts";
@@ -75,6 +81,11 @@ export interface SidecarOptions {
   /** What to do if the sidecar has another contract than this package: `warn` by default, `refuse` in packaged apps. */
   schemaMismatch?: "warn" | "refuse";
   restarts?: Partial<RestartPolicy>;
+  /**
+   * A file to which everything that is said is appended, one run after another, for `sidecar inspect` and
+   * `sidecar replay`.  Secrets are left out; prompts, file contents and titles are not.
+   */
+  record?: string;
   /** Receives each line of the sidecar's log, which is JSON. */
   onLog?: (line: string) => void;
   /** Receives errors that belong to no call; by default they are logged to the console. */
@@ -91,7 +102,7 @@ export interface BugReport {
 }
 
 /** The members of a supervised sidecar besides the contract's methods. */
-export interface SidecarControls extends Caller, NotificationSource {
+export interface SidecarControls extends Caller, NotificationSource, EventConsumer {
   readonly state: SidecarState;
   /** The position of the last durable notification that listeners have received; null before the first handshake. */
   readonly position: EventPosition | null;
@@ -122,7 +133,7 @@ export function startSidecar(options: SidecarOptions): Sidecar {
   const log = new LogTail(options.onLog);
   const supervisor = new Supervisor({
     command: {
-      command: options.command,
+      command: options.record === undefined ? options.command : [...options.command, "--record", options.record],
       cwd: options.cwd,
       env: { ...isolated(process.env), ...options.env, APP_DATA_DIR: options.dataDir },
     },
@@ -136,7 +147,7 @@ export function startSidecar(options: SidecarOptions): Sidecar {
   const signIn = signInWith(api, electron.shell);
   const detach = attach(supervisor, electron, { ...windows, signIn, onFault, app: electron.app });
   void supervisor.start();
-  return Object.freeze(Object.assign(controls(supervisor, log, signIn, detach), api));
+  return withMethods(controls(supervisor, log, signIn, detach), api);
 }
 
 /** Returns the command that starts what `sidecar bundle` has put into `<resources>/sidecar`. */
@@ -194,7 +205,12 @@ function signInWith({ calendar }: Api, shell: ElectronParts["shell"]): SignIn {
 }
 
 function controls(supervisor: Supervisor, log: LogTail, signIn: SignIn, detach: Array<() => void>): SidecarControls {
+  const ends = new Set<() => void>();
   return {
+    ...consumerOf(supervisor, (listener) => {
+      ends.add(listener);
+      return () => void ends.delete(listener);
+    }),
     get state() {
       return supervisor.state;
     },
@@ -220,6 +236,7 @@ function controls(supervisor: Supervisor, log: LogTail, signIn: SignIn, detach: 
     },
     async dispose() {
       detach.splice(0).forEach((step) => step());
+      [...ends].forEach((end) => end());
       await supervisor.stop();
     },
   };

@@ -21,13 +21,15 @@ from sidecar.claude.process.launch import Launcher
 from sidecar.claude.process.login_shell import LoginShell
 from sidecar.claude.process.orphans import ProcessTable
 from sidecar.claude.process.pool import ProcessPool
-from sidecar.claude.prompts.attachments import Attachments
+from sidecar.claude.prompts.queueing import PromptQueue
 from sidecar.claude.sessions.conversation import ConversationJournal
 from sidecar.claude.sessions.elsewhere import Elsewhere
 from sidecar.claude.sessions.journal import SessionJournal, SessionStore
 from sidecar.claude.sessions.limit_waits import LimitWaits
 from sidecar.claude.sessions.session_settings import NewSession
 from sidecar.claude.sessions.turns import TurnHandler, TurnTimes
+from sidecar.claude.trust.gate import Gate
+from sidecar.claude.trust.store import TrustStore
 from sidecar.claude.usage import UsageStore
 from sidecar.clock import iso
 from sidecar.ids import Uuid7
@@ -94,6 +96,7 @@ class TurnHarness:
             discovery=Discovery(str(executable), environment, home, LoginShell(environment)),
             home=home,
             process_table=ProcessTable(self.database),
+            gate=Gate(environment, home, TrustStore(self.database, clock)),
         )
         conversations = ConversationJournal(runtime, self.sessions)
         self.live = LiveJobs()
@@ -108,7 +111,7 @@ class TurnHarness:
             limit_waits,
             self.live,
             Elsewhere(conversations, launcher.records),
-            Attachments(runtime),
+            PromptQueue(runtime, self.store, conversations, launcher.records),
             TurnTimes(**times),
         )
 

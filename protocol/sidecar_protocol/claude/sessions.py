@@ -19,6 +19,7 @@ from sidecar_protocol.claude.attachments import (
 )
 from sidecar_protocol.claude.runs import (
     ClaudeAnswer,
+    ClaudeSettings,
     ClaudeUsage,
     Effort,
     ModelName,
@@ -28,9 +29,11 @@ from sidecar_protocol.claude.runs import (
     session_lock,
 )
 from sidecar_protocol.claude.tasks import ClaudeTask
+from sidecar_protocol.claude.trust import WorkspaceUntrusted
 from sidecar_protocol.contract import UNCHANGED, JobPolicy, JobSpec, Model, Notification, Recovery, RpcError, method
 from sidecar_protocol.entities import Job
 from sidecar_protocol.errors import InvalidCursor, InvalidParams, PayloadTooLarge
+from sidecar_protocol.job_errors import ClaudeErrorKind, SessionErrorKind, TurnErrorKind
 from sidecar_protocol.scalars import (
     DEFAULT_LIMIT,
     DEFAULT_LINES_LIMIT,
@@ -50,6 +53,7 @@ from sidecar_protocol.scalars import (
     Uuid,
 )
 
+SteerId = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 MessageId = Annotated[
     str, StringConstraints(min_length=1, max_length=200), Field(description="The `message_id` of a message.")
 ]
@@ -65,6 +69,8 @@ class ClaudeTurnResult(ClaudeAnswer):
     """The result of a turn.  Usage and cost are those of this turn."""
 
     session_id: Uuid
+    answered_by: Uuid | None = None
+    """The turn that has read the prompt while it was running and given this answer; it has the usage and the cost."""
 
 
 class TakeTurn(JobSpec):
@@ -74,6 +80,7 @@ class TakeTurn(JobSpec):
     result: ClassVar = ClaudeTurnResult
     # As RunClaude, with which it shares one limit.
     policy: ClassVar = JobPolicy(recovery=Recovery.INTERRUPT, concurrency=2)
+    errors: ClassVar = (ClaudeErrorKind, SessionErrorKind, TurnErrorKind)
 
     session_id: SessionId
     prompt: PromptText
@@ -82,10 +89,26 @@ class TakeTurn(JobSpec):
     """Null for one hour.  The time during which a permission request is open does not count."""
     wait_for_limit: Flag | None = None
     """Null for the setting of the session."""
+    steer: SteerId | None = None
+    """Set by `claude.sessions.send` if the prompt was offered to the running turn."""
 
     def lock_key(self) -> str:
         """Returns the session's lock."""
         return session_lock(self.session_id)
+
+
+class SendWhen(StrEnum):
+    """When Claude is to read a prompt."""
+
+    NEXT = "next"
+    """Claude reads it in a turn of its own, after the turns of the session that are running or queued."""
+    NOW = "now"
+    """Claude reads it in the running turn, after its next use of a tool.
+
+    If no turn is running, if other prompts are queued, or for a command such as `/clear`, as `next`: `steer` in the
+    returned job's payload is then null.  Otherwise `claude.message_added` says when Claude has read it, and the job
+    succeeds with the turn's answer.  If the turn ends before Claude has read the prompt, it is the next turn.
+    """
 
 
 class SessionStatus(StrEnum):
@@ -126,6 +149,7 @@ class Session(Model):
     """Null for the mode in the user's Claude settings."""
     allowed_tools: list[str]
     system_prompt: str | None
+    settings: ClaudeSettings
     wait_for_limit: Flag
     """Whether a turn that reaches Claude's usage limit goes on by itself when the limit resets; otherwise it fails."""
     status: SessionStatus
@@ -236,7 +260,9 @@ class ClaudeSessionDeleted(Notification):
 class Sessions(Protocol):
     """Conversations with Claude that are stored and continue after a restart."""
 
-    @method("claude.sessions.create", raises=(InvalidParams,), rest="POST /claude/session")
+    @method(
+        "claude.sessions.create", raises=(InvalidParams, WorkspaceUntrusted), rest="POST /claude/session", waits=True
+    )
     async def create(
         self,
         *,
@@ -248,9 +274,13 @@ class Sessions(Protocol):
         allowed_tools: ToolRules = [],  # noqa: B006 - a declaration: the default is only ever read
         system_prompt: SystemPrompt | None = None,
         worktree: Flag = False,
+        settings: ClaudeSettings = ClaudeSettings.ALL,
+        trust: Flag = False,
         wait_for_limit: Flag = True,
     ) -> Session:
         """Creates a session.  No process is started before its first turn.
+
+        `trust` trusts the folder from now on; ask the user first.
 
         With `worktree`, the first turn creates a git worktree of the repository at `cwd`, where Claude then works, on a
         branch of its own.  It remains when the session is deleted.
@@ -267,7 +297,7 @@ class Sessions(Protocol):
         """Returns a session."""
         ...
 
-    @method("claude.sessions.update", raises=(SessionNotFound, InvalidParams))
+    @method("claude.sessions.update", raises=(SessionNotFound, InvalidParams, WorkspaceUntrusted), waits=True)
     async def update(
         self,
         *,
@@ -278,12 +308,14 @@ class Sessions(Protocol):
         effort: Effort | None = UNCHANGED,
         permission_mode: PermissionMode | None = UNCHANGED,
         allowed_tools: ToolRules | None = None,
+        settings: ClaudeSettings | None = None,
+        trust: Flag = False,
         wait_for_limit: Flag | None = None,
     ) -> Session:
         """Changes the given settings; null resets title, cwd, model, effort and mode to what a new session has.
 
         A running turn adopts a new model, effort and mode; the rest, and what is reset, applies from the next turn on.
-        A new `cwd` is for a project that was moved: the conversation goes on there.
+        A new `cwd` is for a project that was moved: the conversation goes on there.  `trust` trusts the folder.
         """
         ...
 
@@ -304,6 +336,7 @@ class Sessions(Protocol):
             AttachmentsFull,
         ),
         waits=True,
+        job=TakeTurn.type,
     )
     async def send(
         self,
@@ -311,6 +344,7 @@ class Sessions(Protocol):
         session_id: SessionId,
         prompt: LongText | None = None,
         content: PromptParts = [],  # noqa: B006 - a declaration: the default is only ever read
+        when: SendWhen = SendWhen.NEXT,
         priority: Priority = 0,
         timeout_s: Seconds | None = None,
         wait_for_limit: Flag | None = None,
