@@ -51,7 +51,7 @@ class RunVerifier:
         self._requests: dict[bytes, tuple[Entry, dict[str, Any], float]] = {}
         """Maps an id to the line, the request, and when it was sent."""
         self._again: dict[bytes, tuple[Expected, bytes, int]] = {}
-        """Maps the id of a repeated read to the answer that it is for, the id recorded there, and the number of tries."""
+        """Maps the id of a repeated read to the answer that it is for, its id there, and the tries so far."""
         self._answers: dict[bytes, deque[Expected]] = defaultdict(deque)
         self._batches: list[Expected] = []
         self._reads = Reads(self._entries, self._schemas)
