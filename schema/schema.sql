@@ -236,6 +236,17 @@ CREATE TABLE calendar_sign_ins (
   error TEXT
 ) STRICT, WITHOUT ROWID;
 
+-- How full the context of a session is, and what is wrong with its MCP servers and plugins, as the user was told.
+CREATE TABLE claude_contexts (
+  session_id TEXT PRIMARY KEY NOT NULL REFERENCES claude_sessions(session_id) ON DELETE CASCADE,
+  model TEXT,
+  -- NULL after the conversation was cleared.
+  used_tokens INTEGER,
+  window_tokens INTEGER,
+  learnt_at TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX idx_claude_contexts_learnt ON claude_contexts(learnt_at);
+
 -- The CLI's conversation behind a session, as far as it is not the one that its messages are recorded in.
 CREATE TABLE claude_conversations (
   session_id TEXT PRIMARY KEY NOT NULL REFERENCES claude_sessions(session_id) ON DELETE CASCADE,
@@ -244,6 +255,17 @@ CREATE TABLE claude_conversations (
   fork_claude_uuid TEXT,
   -- Size of the CLI's file up to which its messages are stored here.  NULL if unknown.
   record_bytes INTEGER
+) STRICT, WITHOUT ROWID;
+
+-- What Claude Code has said about itself, as JSON of the contract's models: `installation`, `limits`, and a `workspace` per
+-- folder.
+CREATE TABLE claude_facts (
+  topic TEXT NOT NULL,
+  -- The folder of a workspace, otherwise empty.
+  subject TEXT NOT NULL DEFAULT '',
+  facts_json TEXT NOT NULL,
+  learnt_at TEXT NOT NULL,
+  PRIMARY KEY (topic, subject)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE claude_messages (
@@ -366,6 +388,11 @@ CREATE TABLE claude_sessions (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX idx_claude_sessions_claude ON claude_sessions(claude_session_id) WHERE claude_session_id IS NOT NULL;
 CREATE INDEX idx_claude_sessions_page ON claude_sessions(update_number, session_id);
+
+CREATE TABLE claude_told_problems (
+  session_id TEXT PRIMARY KEY NOT NULL REFERENCES claude_sessions(session_id) ON DELETE CASCADE,
+  problems_json TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
 
 -- Tokens used, one row per API message.  The CLI reports a message several times; the largest counts are stored.
 CREATE TABLE claude_usage (

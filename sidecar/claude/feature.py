@@ -30,6 +30,10 @@ from sidecar.claude.sessions.journal import SessionJournal, SessionStore
 from sidecar.claude.sessions.limit_waits import LimitWaits
 from sidecar.claude.sessions.search import SearchService
 from sidecar.claude.sessions.turns import TurnHandler
+from sidecar.claude.status.findings import load_findings
+from sidecar.claude.status.journal import StatusJournal
+from sidecar.claude.status.probe import Probe
+from sidecar.claude.status.service import StatusService
 from sidecar.claude.usage import UsageService, UsageStore
 from sidecar.files import UserFiles
 from sidecar.job_handler import Registration
@@ -40,13 +44,15 @@ def make(runtime: Runtime) -> Feature:
     database, settings = runtime.database, runtime.settings
     store, usage, table = SessionStore(database), UsageStore(database, runtime.clock), ProcessTable(database)
     store.index.prepare()
-    sessions = SessionJournal(runtime, store, usage)
+    status = StatusJournal(runtime)
+    sessions = SessionJournal(runtime, store, usage, status)
     conversations, permissions = ConversationJournal(runtime, sessions), PermissionJournal(runtime, sessions)
     pool = ProcessPool(on_ended=sessions.process_ended, is_draining=runtime.is_draining)
     environment = os.environ | {DATABASE_ENV: (database_name := str(settings.database.resolve()))}
     discovery = Discovery(settings.claude_path, environment, Path.home(), LoginShell(environment))
-    launcher = Launcher(discovery, Path.home(), table)
-    doctor = DoctorService(discovery, this_user())
+    launcher = Launcher(discovery, Path.home(), table, status)
+    probe = Probe(runtime, launcher)
+    doctor = DoctorService(discovery, this_user(), partial(load_findings, status, probe))
     live, elsewhere = LiveJobs(), Elsewhere(conversations, launcher.records)
     limit_waits = LimitWaits(sessions, runtime.clock, runtime.queue.is_lock_kept)
     recovery = CrashRecovery(database_name, table, sessions, permissions, limit_waits)
@@ -57,7 +63,8 @@ def make(runtime: Runtime) -> Feature:
     exports = ExportHandler(store, UserFiles(settings.data_dir, settings.log_dir), runtime.clock)
     return Feature(
         services=(
-            ClaudeService(runtime.queue),
+            ClaudeService(runtime.queue, status),
+            StatusService(status, store, probe),
             doctor,
             SessionsService(runtime, sessions, conversations, permissions, pool),
             PermissionsService(permissions),

@@ -16,6 +16,7 @@ from sidecar.claude.process.stopping import CANCEL, SHUTDOWN, stop, wait_for_exi
 from sidecar.claude.reporting import SILENCE_S, FeedEntry, ProgressReporter, timeout_failure
 from sidecar.claude.runs import RunState, RunStore
 from sidecar.claude.sessions.journal import SessionStore
+from sidecar.claude.status.telling import Problems
 from sidecar.claude.usage import UsageStore
 from sidecar.job_handler import JobContext, JobFailed
 from sidecar.json_reader import get_text
@@ -90,10 +91,13 @@ class ClaudeRunHandler:
         )
 
         known, reader = begun, reporter.reader
+        problems = Problems({}, lambda text: context.log(text, level="warning"), effort=lambda: job.effort)
 
         def on_line(_: bytes, line: Mapping[str, Any] | None) -> None:
             nonlocal known
             reporter.on_line(line)
+            if line is not None:
+                problems.on_line(line)
             has_record = get_text(line, "type") in RECORDED_AFTER
             claude_session_id = reader.session_id if has_record else known.claude_session_id
             state = RunState(claude_session_id, begun.has_acted or reader.has_acted)
@@ -114,6 +118,7 @@ class ClaudeRunHandler:
         finally:
             with anyio.CancelScope(shield=True):
                 await stop(process, context.job_id, SHUTDOWN if self.runtime.is_draining() else CANCEL)
+        problems.finish()
         if failure is not None:
             raise failure
         return reporter.outcome(process)

@@ -37,16 +37,19 @@ from sidecar.claude.process.pool import ProcessPool
 from sidecar.claude.sessions.conversation import ConversationJournal
 from sidecar.claude.sessions.journal import SessionJournal
 from sidecar.claude.sessions.session_settings import NewSession, SessionUpdate
+from sidecar.claude.status.journal import StatusJournal
 from sidecar.runtime import Queue, Runtime
 
 
 class ClaudeService(Claude):
     """Implements `Claude`."""
 
-    def __init__(self, queue: Queue) -> None:
+    def __init__(self, queue: Queue, status: StatusJournal) -> None:
         self._queue = queue
+        self._status = status
 
     async def spawn(self, run: RunClaude, *, priority: Priority = 0) -> Job:
+        self._status.check_effort(run.effort, run.model)
         return self._queue.enqueue(run, priority=priority).as_model()
 
 

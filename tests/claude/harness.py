@@ -22,6 +22,7 @@ from sidecar.claude.process.login_shell import LoginShell
 from sidecar.claude.process.orphans import ProcessTable
 from sidecar.claude.runs import RunStore
 from sidecar.claude.sessions.journal import SessionStore
+from sidecar.claude.status.journal import StatusJournal
 from sidecar.claude.usage import UsageStore
 from sidecar.clock import SystemClock
 from sidecar.feed import FeedEvent, Origin
@@ -101,6 +102,7 @@ class RunHarness:
             discovery=Discovery(str(executable), environment, home, LoginShell(environment)),
             home=home,
             process_table=ProcessTable(database),
+            status=StatusJournal(runtime),
         )
         self.handler = ClaudeRunHandler(
             runtime,

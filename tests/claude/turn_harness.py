@@ -27,6 +27,7 @@ from sidecar.claude.sessions.journal import SessionJournal, SessionStore
 from sidecar.claude.sessions.limit_waits import LimitWaits
 from sidecar.claude.sessions.session_settings import NewSession
 from sidecar.claude.sessions.turns import TurnHandler, TurnTimes
+from sidecar.claude.status.journal import StatusJournal
 from sidecar.claude.usage import UsageStore
 from sidecar.clock import iso
 from sidecar.ids import Uuid7
@@ -82,7 +83,8 @@ class TurnHarness:
             feed=lambda: feed,
         )
         self.store = SessionStore(self.database)
-        self.sessions = SessionJournal(runtime, self.store, UsageStore(self.database, clock))
+        status = StatusJournal(runtime)
+        self.sessions = SessionJournal(runtime, self.store, UsageStore(self.database, clock), status)
         self.permissions = PermissionJournal(runtime, self.sessions)
         self.pool = ProcessPool(on_ended=self.sessions.process_ended, is_draining=lambda: self.is_draining)
         environment = {"PATH": os.environ.get("PATH", os.defpath), "CLAUDE_CONFIG_DIR": str(home / ".claude")}
@@ -90,6 +92,7 @@ class TurnHarness:
             discovery=Discovery(str(executable), environment, home, LoginShell(environment)),
             home=home,
             process_table=ProcessTable(self.database),
+            status=status,
         )
         conversations = ConversationJournal(runtime, self.sessions)
         self.live = LiveJobs()

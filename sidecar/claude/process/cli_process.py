@@ -35,6 +35,7 @@ LINE_LIMIT: Final = 64 * 1024 * 1024
 """Maximum length of a line in bytes: the CLI writes a whole answer, or an image that a tool read, as one line."""
 STDERR_LIMIT: Final = 8 * 1024
 PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
+PROBE_ARGUMENTS: Final = ("--setting-sources=user", '--settings={"disableAllHooks":true}')
 FOLLOW_UP_S: Final = 3.0
 """Seconds from the end of a background task to the turn that may follow, which needs 10 to 100 ms (measured)."""
 
@@ -45,7 +46,8 @@ class RunOptions:
 
     `session_id` is the session to resume, and `fork` resumes a copy of it, up to the record `resume_at` if it is given.
     `worktree` names a git worktree that the CLI creates and works in.  With `can_request_permission` the CLI sends
-    control requests for tools that need permission, and waits for the responses.
+    control requests for tools that need permission, and waits for the responses.  A probe gets no prompt:
+    it reads only the user's own settings, so that nothing of the folder runs, and runs no hooks.
     """
 
     model: str | None = None
@@ -59,6 +61,7 @@ class RunOptions:
     max_turns: int | None = None
     system_prompt: str | None = None
     can_request_permission: bool = False
+    is_probe: bool = False
 
 
 def cli_arguments(options: RunOptions) -> list[str]:
@@ -85,6 +88,7 @@ def cli_arguments(options: RunOptions) -> list[str]:
         "--include-partial-messages",
         *(f"{flag}={value}" for flag, value in values.items() if value is not None),
         *(["--fork-session"] if options.fork else []),
+        *(PROBE_ARGUMENTS if options.is_probe else []),
         *(["--permission-prompt-tool=stdio"] if options.can_request_permission else []),
         *(f"--allowedTools={rule}" for rule in options.allowed_tools),
     ]
@@ -127,6 +131,7 @@ class ClaudeProcess(asyncio.SubprocessProtocol):
     `prompt_done` is set while no prompt is unfinished: after the end of its `work`, or after the exit.  `exited` is
     set when the process has exited; a tool may then still hold its pipes.  `closed` is set when the pipes are closed
     as well.
+    `observe` receives every parsed line, also while no prompt is answered.
     `database` is the database that its environment names as its owner's.
     """
 
@@ -138,6 +143,7 @@ class ClaudeProcess(asyncio.SubprocessProtocol):
         self.prompt_done.set()
         self.exited = anyio.Event()
         self.closed = anyio.Event()
+        self.observe: Callable[[Mapping[str, Any]], None] = lambda _: None
         self.lines = LineSplitter()
         self.work = Work()
         self._follow_up: asyncio.TimerHandle | None = None
@@ -220,6 +226,7 @@ class ClaudeProcess(asyncio.SubprocessProtocol):
         parsed = parse_object(line)
         if parsed is not None:
             self.work.read(parsed)
+            self.observe(parsed)
         self.on_line(line, parsed)
         state = self.work.state
         if state is WorkState.OVER:

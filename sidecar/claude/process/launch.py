@@ -15,6 +15,9 @@ from sidecar.claude.process.orphans import ProcessTable, StoredProcess, start_ti
 from sidecar.claude.process.user_settings import config_dir, default_model
 from sidecar.claude.process.work import STATE_EVENTS_ENV
 from sidecar.claude.records.files import RecordFiles
+from sidecar.claude.status.journal import StatusJournal
+from sidecar.claude.status.observing import Observer
+from sidecar.claude.status.telling import EFFORT_REQUEST
 from sidecar.job_handler import JobFailed
 
 NO_RESOURCES: Final = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
@@ -29,6 +32,7 @@ class Launcher:
     discovery: Discovery
     home: Path
     process_table: ProcessTable
+    status: StatusJournal
 
     async def working_directory(self, cwd: str | None) -> Path:
         """Returns the working directory for `cwd`.  Raises `JobFailed` (`cwd_missing`)."""
@@ -71,6 +75,13 @@ class Launcher:
             raise not_started(executable.path, executable.source, folder, error) from error
         if (started_ts := start_time(process.pid)) is not None:
             self.process_table.add(StoredProcess(process.pid, started_ts, owner_id))
+        observer = Observer(
+            self.status, str(executable.path), str(folder), process.send, has_project=not options.is_probe
+        )
+        process.observe = observer.on_line
+        observer.begin()
+        if options.effort is not None:
+            process.send(EFFORT_REQUEST)
         return process
 
 

@@ -1,0 +1,1 @@
+"""What Claude Code says about itself, kept and told."""
