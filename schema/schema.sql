@@ -236,6 +236,27 @@ CREATE TABLE calendar_sign_ins (
   error TEXT
 ) STRICT, WITHOUT ROWID;
 
+-- The images and files of prompts.  Each is a file in the folder `attachments`, named by its id.  A fork has rows of its
+-- own with the same ids.
+CREATE TABLE claude_attachments (
+  id INTEGER PRIMARY KEY,
+  attachment_id TEXT NOT NULL,
+  -- NULL for a run.
+  session_id TEXT REFERENCES claude_sessions(session_id) ON DELETE CASCADE,
+  job_id TEXT NOT NULL,
+  -- Number of the prompt's characters before it.
+  position INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  media_type TEXT NOT NULL,
+  size INTEGER NOT NULL,
+  -- Whether the job may still send the file to Claude.
+  is_pending INTEGER NOT NULL DEFAULT 1,
+  created_at TEXT NOT NULL
+) STRICT;
+CREATE INDEX idx_claude_attachments_attachment ON claude_attachments(attachment_id);
+CREATE INDEX idx_claude_attachments_session ON claude_attachments(session_id);
+CREATE INDEX idx_claude_attachments_job ON claude_attachments(job_id);
+
 -- How full the context of a session is, and what is wrong with its MCP servers and plugins, as the user was told.
 CREATE TABLE claude_contexts (
   session_id TEXT PRIMARY KEY NOT NULL REFERENCES claude_sessions(session_id) ON DELETE CASCADE,
@@ -283,6 +304,8 @@ CREATE TABLE claude_messages (
   searchable_text TEXT NOT NULL GENERATED ALWAYS AS (substr(
     iif(kind = 'tool_use' AND json_valid(raw_json),
       text || ' ' || coalesce(json_extract(raw_json, '$.message.content[0].input'), ''), text), 1, 32768)) VIRTUAL,
+  -- The attachments of a prompt, as they are listed; the file of one may be gone.
+  attachments_json TEXT NOT NULL DEFAULT '[]',
   UNIQUE (session_id, seq)
 ) STRICT;
 

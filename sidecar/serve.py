@@ -33,6 +33,8 @@ def arguments(argv: list[str]) -> dict[str, Any]:
         "--db", dest="database", metavar="PATH", help="the database (default: sidecar.db in APP_DATA_DIR)"
     )
     parser.add_argument("--record", metavar="FILE", type=Path, help="append all messages to a transcript")
+    files_help = "with --record: keep the images and files of prompts in it"
+    parser.add_argument("--record-files", action="store_true", help=files_help)
     parser.add_argument(
         "--record-anew", metavar="FILE", type=Path, nargs="?", const=True, help="as --record, but replace the file"
     )

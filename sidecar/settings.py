@@ -37,6 +37,8 @@ class Settings:
     """Claude processes at once; each needs about 200 MB and half a core (measured)."""
     record: Path | None = None
     """The transcript that this run is appended to (`--record`)."""
+    record_files: bool = False
+    """Whether the transcript has the images and files of prompts (`--record-files`)."""
     record_anew: bool = False
     """Replace the transcript instead of appending to it (`--record-anew`)."""
     redact: tuple[str, ...] = ()

@@ -11,14 +11,18 @@ export type Authorize = (
 const MAX_DEPTH = 20;
 
 /**
- * The default: a page may not switch off Claude's permission prompts, choose where files are written, or import tokens
- * of a sign-in that it did not make.  Exports of pages go to the folder `exports` in the data folder.
+ * The default: a page may not switch off Claude's permission prompts, choose where files are written, send Claude files
+ * by their paths, or import tokens of a sign-in that it did not make.  Exports of pages go to the folder `exports` in the
+ * data folder.
  */
 export const authorizePage: Authorize = (_frame, method, params) => {
   if (setsMode(params, "bypassPermissions", MAX_DEPTH)) return "A page may not switch off Claude's permission prompts.";
   const { payload } = params as { payload?: unknown };
   if (method === "jobs.create" && isRecord(payload) && (payload["path"] ?? null) !== null)
     return "A page may not choose where a file is written: leave out `path` to write it to the exports folder.";
+  const { content } = params as { content?: unknown };
+  if (Array.isArray(content) && content.some((part) => isRecord(part) && (part["path"] ?? null) !== null))
+    return "A page may not choose a file to read: send its content as `data`, or let the main process send the path.";
   const { credentials } = params as { credentials?: unknown };
   if (isRecord(credentials) && ("refresh_token" in credentials || "access_token" in credentials))
     return "A page may not import tokens: use signIn.";

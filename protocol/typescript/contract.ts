@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "349ee9d534ba9a9d";
+export const SCHEMA_HASH = "353b84a3a9e3ed90";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -1220,6 +1220,42 @@ export interface ClaudeRun {
   started_at: string;
 }
 
+/** A part of a prompt.  An image or a file has either `path` or `data`. */
+export interface PromptPart {
+  type: PartType;
+  text?: string | null;
+  /** The absolute path of a file that the sidecar reads.  By default a page may not name one, but send `data`. */
+  path?: string | null;
+  /** The content in base64. */
+  data?: string | null;
+  /** Null for the name in `path`, or a name by the type of the content. */
+  name?: string | null;
+}
+
+/**
+ * The type of a part of a prompt.
+ *
+ * - `text`: `text`.
+ * - `image`: An image in `path` or `data`; anything else there is refused.
+ * - `file`: An image, a PDF document or a text file in `path` or `data`.
+ */
+export const PartType = {
+  /** `text`. */
+  TEXT: "text",
+  /** An image in `path` or `data`; anything else there is refused. */
+  IMAGE: "image",
+  /** An image, a PDF document or a text file in `path` or `data`. */
+  FILE: "file",
+} as const;
+/**
+ * The type of a part of a prompt.
+ *
+ * - `text`: `text`.
+ * - `image`: An image in `path` or `data`; anything else there is refused.
+ * - `file`: An image, a PDF document or a text file in `path` or `data`.
+ */
+export type PartType = "text" | "image" | "file";
+
 /**
  * The kind of a message.
  *
@@ -1317,8 +1353,20 @@ export interface ClaudeMessage {
   text: string;
   /** The CLI's line; null if the message is not from the CLI; {truncated, bytes} if the line has over 64 KiB. */
   raw: unknown;
+  /** The images and files of a prompt. */
+  attachments: Attachment[];
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   created_at: string;
+}
+
+/** An image or a file of a prompt, as it was sent. */
+export interface Attachment {
+  attachment_id: string;
+  name: string;
+  /** Type of the content: `image/png`, `image/jpeg`, `image/gif`, `image/webp`, `application/pdf` or `text/plain`. */
+  media_type: string;
+  /** Bytes. */
+  size: number;
 }
 
 /** What is known about the user's Claude Code.  Null: nothing yet. */
@@ -2411,7 +2459,13 @@ export interface ExportResult {
 
 /** Runs a prompt in the user's own `claude`; the result is its answer. */
 export interface RunClaude {
-  prompt: string;
+  /**
+   * Without the images and files that were sent with it.  The prompt.  It may be empty only if the prompt has
+   * attachments.
+   *
+   * @default ""
+   */
+  prompt?: string;
   /** Claude's working directory; null for the home folder. */
   cwd?: string | null;
   /** Null for the model in the user's Claude settings. */
@@ -2467,6 +2521,10 @@ export interface ClaudeRunResult {
 export interface TakeTurn {
   /** A Claude session's id. */
   session_id: string;
+  /**
+   * Without the images and files that were sent with it.  The prompt.  It may be empty only if the prompt has
+   * attachments.
+   */
   prompt: string;
   /** Null for one hour.  The time during which a permission request is open does not count. */
   timeout_s?: number | null;
@@ -2842,7 +2900,13 @@ export interface ClaudeRunsGetParams {
 
 /** Params of `claude.spawn`. */
 export interface ClaudeSpawnParams {
-  prompt: string;
+  /**
+   * Without the images and files that were sent with it.  The prompt.  It may be empty only if the prompt has
+   * attachments.
+   *
+   * @default ""
+   */
+  prompt?: string;
   /** Claude's working directory; null for the home folder. */
   cwd?: string | null;
   /** Null for the model in the user's Claude settings. */
@@ -2871,6 +2935,8 @@ export interface ClaudeSpawnParams {
    * @default true
    */
   wait_for_limit?: boolean;
+  /** @default [] */
+  content?: PromptPart[];
   /**
    * Jobs of higher priority start first; 0 is normal.
    *
@@ -2963,7 +3029,9 @@ export interface ClaudeSessionsDeleteParams {
 export interface ClaudeSessionsSendParams {
   /** A Claude session's id. */
   session_id: string;
-  prompt: string;
+  prompt?: string | null;
+  /** @default [] */
+  content?: PromptPart[];
   /**
    * Jobs of higher priority start first; 0 is normal.
    *
@@ -3451,7 +3519,7 @@ export interface Methods {
   /**
    * Check everything that can keep Claude from working, without a request to its API.
    *
-   * Takes about a second, or as long as the profile of the user's login shell and the user's MCP servers; at most a
+   * Takes two seconds, or as long as the profile of the user's login shell and the user's MCP servers; at most a
    * minute.
    */
   "claude.doctor": { params: ClaudeDoctorParams; result: ClaudeReport };
@@ -3486,7 +3554,10 @@ export interface Methods {
   /**
    * Queues a run as a job of type `claude.run`; the job's result is a `ClaudeRunResult`.
    *
-   * Errors: payload_too_large.  Replaces POST /claude/spawn.
+   * The prompt is the text `prompt`, or `content`: texts, images and files in order, whose files are copied now.
+   *
+   * Errors: payload_too_large, attachment_unreadable, attachment_unsupported, attachment_too_large, attachments_full.
+   * Replaces POST /claude/spawn.
    */
   "claude.spawn": { params: ClaudeSpawnParams; result: Job };
   /**
@@ -3537,10 +3608,13 @@ export interface Methods {
   /**
    * Queues a turn as a job of type `claude.turn`; the job's result is a `ClaudeTurnResult`.
    *
+   * The prompt is the text `prompt`, or `content`: texts, images and files in order, whose files are copied now.
+   *
    * The turn goes on until the tasks that Claude runs in the background have ended, at most for `timeout_s` (null
    * for one hour).
    *
-   * Errors: session_not_found, payload_too_large.
+   * Errors: session_not_found, payload_too_large, attachment_unreadable, attachment_unsupported, attachment_too_large,
+   * attachments_full.
    */
   "claude.sessions.send": { params: ClaudeSessionsSendParams; result: Job };
   /**
@@ -3969,7 +4043,7 @@ export interface NestedMethods<Options> {
     /**
      * Check everything that can keep Claude from working, without a request to its API.
      *
-     * Takes about a second, or as long as the profile of the user's login shell and the user's MCP servers; at most a
+     * Takes two seconds, or as long as the profile of the user's login shell and the user's MCP servers; at most a
      * minute.
      */
     readonly doctor: ((params?: ClaudeDoctorParams, options?: Options) => Promise<ClaudeReport>);
@@ -4020,10 +4094,13 @@ export interface NestedMethods<Options> {
       /**
        * Queues a turn as a job of type `claude.turn`; the job's result is a `ClaudeTurnResult`.
        *
+       * The prompt is the text `prompt`, or `content`: texts, images and files in order, whose files are copied now.
+       *
        * The turn goes on until the tasks that Claude runs in the background have ended, at most for `timeout_s` (null
        * for one hour).
        *
-       * Errors: session_not_found, payload_too_large.
+       * Errors: session_not_found, payload_too_large, attachment_unreadable, attachment_unsupported,
+       * attachment_too_large, attachments_full.
        */
       readonly send: ((params: ClaudeSessionsSendParams, options?: Options) => Promise<Job>);
       /**
@@ -4072,9 +4149,12 @@ export interface NestedMethods<Options> {
     /**
      * Queues a run as a job of type `claude.run`; the job's result is a `ClaudeRunResult`.
      *
-     * Errors: payload_too_large.  Replaces POST /claude/spawn.
+     * The prompt is the text `prompt`, or `content`: texts, images and files in order, whose files are copied now.
+     *
+     * Errors: payload_too_large, attachment_unreadable, attachment_unsupported, attachment_too_large, attachments_full.
+     * Replaces POST /claude/spawn.
      */
-    readonly spawn: ((params: ClaudeSpawnParams, options?: Options) => Promise<Job>);
+    readonly spawn: ((params?: ClaudeSpawnParams, options?: Options) => Promise<Job>);
     readonly messages: {
       /**
        * Finds messages that contain all words of `query`, newest first.
@@ -4622,6 +4702,10 @@ export type ErrorKind =
   | "sign_in_scope_missing"
   | "sign_in_account_mismatch"
   | "sign_in_failed"
+  | "attachment_unreadable"
+  | "attachment_unsupported"
+  | "attachment_too_large"
+  | "attachments_full"
   | "conversation_not_found"
   | "permission_not_found"
   | "permission_already_resolved"
@@ -4693,6 +4777,14 @@ export const ERROR_CODES = {
   sign_in_account_mismatch: 4097,
   /** Google rejected the sign-in. */
   sign_in_failed: 5025,
+  /** A file of the prompt cannot be read; see details. */
+  attachment_unreadable: 4226,
+  /** A file of the prompt is damaged, or of a type that Claude cannot read; see details. */
+  attachment_unsupported: 4227,
+  /** The files of the prompt are too large; see details. */
+  attachment_too_large: 4133,
+  /** The files of prompts that wait take all of the space for attachments; send the prompt when some are answered. */
+  attachments_full: 4228,
   /** Claude Code has no record of this conversation. */
   conversation_not_found: 4101,
   /** No permission request has this id. */

@@ -69,6 +69,13 @@ export interface LiveSource extends NotificationSource {
   onState(listener: (state: SidecarState) => void): () => void;
 }
 
+/** The snapshot of a list that has loaded nothing yet. */
+export const NOTHING_LOADED: LiveListSnapshot<never> = Object.freeze({
+  items: Object.freeze([]),
+  isLoaded: false,
+  error: null,
+});
+
 /** Creates a list, which starts at its first watcher. */
 export function liveList<Item>(source: LiveSource, options: LiveListOptions<Item>): LiveList<Item> {
   return new SnapshotList(source, options);
@@ -82,7 +89,7 @@ class SnapshotList<Item> implements LiveList<Item> {
   #touched: Set<string> | null = null;
   /** Whether the versions of items may be those of a database that was replaced, so that they do not count. */
   #isOutdated = false;
-  #shown: LiveListSnapshot<Item> = Object.freeze({ items: Object.freeze([]), isLoaded: false, error: null });
+  #shown: LiveListSnapshot<Item> = NOTHING_LOADED;
   #isLoaded = false;
   #error: unknown = null;
   #loading: Promise<void> | null = null;

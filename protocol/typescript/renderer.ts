@@ -12,7 +12,10 @@ import type { SidecarState } from "./state.ts";
 
 export * from "./contract.ts";
 export { liveList } from "./live_list.ts";
-export type { LiveList, LiveListOptions } from "./live_list.ts";
+export type { LiveList, LiveListOptions, LiveListSnapshot } from "./live_list.ts";
+export { conversation } from "./conversation.ts";
+export type { Conversation, ConversationSnapshot, SendParams } from "./conversation.ts";
+export type { Draft } from "./drafts.ts";
 export { RpcError } from "./errors.ts";
 export type { LocalErrorKind, RpcErrorData, RpcErrorObject } from "./errors.ts";
 export type { Api, CallOptions, EventName, RequestName } from "./calls.ts";

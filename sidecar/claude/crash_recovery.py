@@ -9,7 +9,10 @@ from typing import Final
 from anyio.to_thread import run_sync
 
 from sidecar.claude.permissions.journal import PermissionJournal
-from sidecar.claude.process.orphans import ProcessTable, kill_orphans, still_running
+from sidecar.claude.process.environment import DATABASE_ENV
+from sidecar.claude.process.launch import Launcher
+from sidecar.claude.process.orphans import kill_orphans, still_running
+from sidecar.claude.prompts.attachments import Attachments
 from sidecar.claude.sessions.journal import SessionJournal
 from sidecar.claude.sessions.limit_waits import LimitWaits
 
@@ -21,30 +24,35 @@ KILL_TIMEOUT_S: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class CrashRecovery:
-    """Kills orphaned processes; `database` is the value of DATABASE_ENV in their environment."""
+    """Kills orphaned processes of the launcher."""
 
-    database: str
-    process_table: ProcessTable
+    launcher: Launcher
     sessions: SessionJournal
     permissions: PermissionJournal
     limit_waits: LimitWaits
+    attachments: Attachments
+
+    @property
+    def _database(self) -> str:
+        return self.launcher.discovery.environment[DATABASE_ENV]
 
     async def kill_orphans(self, job_ids: Collection[str]) -> int:
         """Kills the processes of jobs of an earlier sidecar.  Returns their number."""
-        return await kill_orphans(job_ids, self.database, timeout_s=KILL_TIMEOUT_S)
+        return await kill_orphans(job_ids, self._database, timeout_s=KILL_TIMEOUT_S)
 
     async def recover(self) -> None:
         """Kills all orphans.  Afterwards no session is running; permission requests stay open."""
         try:
             session_ids = self.sessions.store.unfinished()
-            stored = self.process_table.processes()
+            stored = self.launcher.process_table.processes()
             if session_ids or stored:
                 owners = {*session_ids, *(one.owner_id for one in stored)}
                 known = await run_sync(still_running, stored)
-                killed = await kill_orphans(owners, self.database, known=known, timeout_s=KILL_TIMEOUT_S)
+                killed = await kill_orphans(owners, self._database, known=known, timeout_s=KILL_TIMEOUT_S)
                 log.warning("an earlier process left %d sessions open; killed %d processes", len(session_ids), killed)
-                self.process_table.discard(one.pid for one in stored)
+                self.launcher.process_table.discard(one.pid for one in stored)
                 self.sessions.recover(self.permissions.recover())
             self.limit_waits.recover()
+            await self.attachments.tidy()
         except sqlite3.Error:  # the next turn of each session repairs it
             log.exception("the sessions of an earlier process could not be repaired")

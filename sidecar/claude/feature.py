@@ -20,6 +20,8 @@ from sidecar.claude.process.launch import Launcher
 from sidecar.claude.process.login_shell import LoginShell
 from sidecar.claude.process.orphans import ProcessTable
 from sidecar.claude.process.pool import ProcessPool
+from sidecar.claude.prompts.attachments import Attachments
+from sidecar.claude.prompts.queueing import PromptQueue
 from sidecar.claude.records.service import ConversationsService
 from sidecar.claude.runs import RunsService, RunStore
 from sidecar.claude.service import ClaudeService, PermissionsService, SessionsService
@@ -41,32 +43,31 @@ from sidecar.runtime import Feature, Runtime
 
 
 def make(runtime: Runtime) -> Feature:
-    database, settings = runtime.database, runtime.settings
-    store, usage, table = SessionStore(database), UsageStore(database, runtime.clock), ProcessTable(database)
+    database, settings, launcher = runtime.database, runtime.settings, make_launcher(runtime)
+    clock, store = runtime.clock, SessionStore(database)
+    usage, run_store = UsageStore(database, clock), RunStore(database, clock)
     store.index.prepare()
-    status = StatusJournal(runtime)
-    sessions = SessionJournal(runtime, store, usage, status)
+    sessions = SessionJournal(runtime, store, usage, status := launcher.status)
     conversations, permissions = ConversationJournal(runtime, sessions), PermissionJournal(runtime, sessions)
     pool = ProcessPool(on_ended=sessions.process_ended, is_draining=runtime.is_draining)
-    environment = os.environ | {DATABASE_ENV: (database_name := str(settings.database.resolve()))}
-    discovery = Discovery(settings.claude_path, environment, Path.home(), LoginShell(environment))
-    launcher = Launcher(discovery, Path.home(), table, status)
     probe = Probe(runtime, launcher)
-    doctor = DoctorService(discovery, this_user(), partial(load_findings, status, probe))
-    live, elsewhere = LiveJobs(), Elsewhere(conversations, launcher.records)
-    limit_waits = LimitWaits(sessions, runtime.clock, runtime.queue.is_lock_kept)
-    recovery = CrashRecovery(database_name, table, sessions, permissions, limit_waits)
-    run_store = RunStore(database, runtime.clock)
-    runs = ClaudeRunHandler(runtime, launcher, store, usage, run_store, live)
-    turns = TurnHandler(runtime, launcher, pool, sessions, permissions, conversations, limit_waits, live, elsewhere)
+    doctor = DoctorService(launcher.discovery, this_user(), partial(load_findings, status, probe))
+    live, elsewhere, attachments = LiveJobs(), Elsewhere(conversations, launcher.records), Attachments(runtime)
+    prompts = PromptQueue(runtime.queue, store, attachments)
+    limit_waits = LimitWaits(sessions, clock, runtime.queue.is_lock_kept)
+    recovery = CrashRecovery(launcher, sessions, permissions, limit_waits, attachments)
+    runs = ClaudeRunHandler(runtime, launcher, store, usage, run_store, live, attachments)
+    turns = TurnHandler(
+        runtime, launcher, pool, sessions, permissions, conversations, limit_waits, live, elsewhere, attachments
+    )
     in_pool = partial(Registration, concurrency=settings.claude_concurrency, pool="claude")
-    exports = ExportHandler(store, UserFiles(settings.data_dir, settings.log_dir), runtime.clock)
+    exports = ExportHandler(store, UserFiles(settings.data_dir, settings.log_dir), clock)
     return Feature(
         services=(
-            ClaudeService(runtime.queue, status),
+            ClaudeService(prompts, status),
             StatusService(status, store, probe),
             doctor,
-            SessionsService(runtime, sessions, conversations, permissions, pool),
+            SessionsService(runtime, sessions, conversations, permissions, pool, prompts),
             PermissionsService(permissions),
             ConversationsService(launcher.records, store, conversations, elsewhere, pool),
             TasksService(live),
@@ -87,3 +88,9 @@ def make(runtime: Runtime) -> Feature:
         stop=pool.stop,
         kill_orphans=recovery.kill_orphans,
     )
+
+
+def make_launcher(runtime: Runtime) -> Launcher:
+    environment = os.environ | {DATABASE_ENV: str(runtime.settings.database.resolve())}
+    discovery = Discovery(runtime.settings.claude_path, environment, Path.home(), LoginShell(environment))
+    return Launcher(discovery, Path.home(), ProcessTable(runtime.database), StatusJournal(runtime))

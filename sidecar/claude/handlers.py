@@ -13,6 +13,8 @@ from sidecar.claude.process.cli_process import RunOptions
 from sidecar.claude.process.environment import JOB_ENV
 from sidecar.claude.process.launch import Launcher
 from sidecar.claude.process.stopping import CANCEL, SHUTDOWN, stop, wait_for_exit
+from sidecar.claude.prompts.attachments import Attachments
+from sidecar.claude.prompts.blocks import content_blocks
 from sidecar.claude.reporting import SILENCE_S, FeedEntry, ProgressReporter, timeout_failure
 from sidecar.claude.runs import RunState, RunStore
 from sidecar.claude.sessions.journal import SessionStore
@@ -36,6 +38,7 @@ class ClaudeRunHandler:
     usage: UsageStore
     runs: RunStore
     live: LiveJobs
+    attachments: Attachments
     silence_s: float = SILENCE_S
 
     async def run(self, job: RunClaude, context: JobContext) -> ClaudeRunResult:
@@ -54,6 +57,7 @@ class ClaudeRunHandler:
         finally:
             with self.runtime.database.write_or_log("the usage of a Claude run could not be stored"):
                 self.usage.add(context.job_id, None, reader.usage)
+        self.attachments.answered(context.job_id)
         entry.completed(result)
         return result
 
@@ -105,10 +109,11 @@ class ClaudeRunHandler:
                 known = state
                 self.runs.record(context.job_id, state)
 
+        content = None if begun.has_acted else await content_blocks(self.attachments, context.job_id, prompt)
         process = await self.launcher.start(JOB_ENV, context.job_id, options, job.cwd, on_line)
         reporter.work = process.work
         try:
-            process.send_prompt(prompt)
+            process.send_prompt(prompt, content=content)
             with anyio.move_on_after(job.timeout_s), self.live.running(context.job_id, None, process):
                 await reporter.wait_for_result(process, self.silence_s)
             in_time = process.prompt_done.is_set()

@@ -1,7 +1,9 @@
 """The methods of runs, sessions and permission requests.  Runs and turns are jobs, which these methods queue."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from sidecar_protocol.claude.attachments import PromptPart
 from sidecar_protocol.claude.permissions import (
     PermissionDecision,
     PermissionPage,
@@ -34,23 +36,27 @@ from sidecar_protocol.scalars import DEFAULT_LIMIT, DEFAULT_LINES_LIMIT, FolderP
 
 from sidecar.claude.permissions.journal import PermissionJournal
 from sidecar.claude.process.pool import ProcessPool
+from sidecar.claude.prompts.queueing import PromptQueue
+from sidecar.claude.prompts.reading import check_parts
 from sidecar.claude.sessions.conversation import ConversationJournal
 from sidecar.claude.sessions.journal import SessionJournal
 from sidecar.claude.sessions.session_settings import NewSession, SessionUpdate
 from sidecar.claude.status.journal import StatusJournal
-from sidecar.runtime import Queue, Runtime
+from sidecar.runtime import Runtime
 
 
 class ClaudeService(Claude):
     """Implements `Claude`."""
 
-    def __init__(self, queue: Queue, status: StatusJournal) -> None:
-        self._queue = queue
+    def __init__(self, prompts: PromptQueue, status: StatusJournal) -> None:
+        self._prompts = prompts
         self._status = status
 
-    async def spawn(self, run: RunClaude, *, priority: Priority = 0) -> Job:
+    async def spawn(self, run: RunClaude, *, content: Sequence[PromptPart] = (), priority: Priority = 0) -> Job:
         self._status.check_effort(run.effort, run.model)
-        return self._queue.enqueue(run, priority=priority).as_model()
+        prompt = check_parts(run.prompt or None, content)
+        run = run.model_copy(update={"prompt": prompt})
+        return await self._prompts.enqueue(run, content, priority=priority)
 
 
 class SessionsService(Sessions):
@@ -63,8 +69,10 @@ class SessionsService(Sessions):
         conversations: ConversationJournal,
         permissions: PermissionJournal,
         pool: ProcessPool,
+        prompts: PromptQueue,
     ) -> None:
         self._queue = runtime.queue
+        self._prompts = prompts
         self._sessions = sessions
         self._conversations = conversations
         self._permissions = permissions
@@ -130,6 +138,7 @@ class SessionsService(Sessions):
 
     async def delete(self, *, session_id: str) -> SessionDeleted:
         self._permissions.cancel_all(session_id, "The session was deleted.")
+        self._prompts.attachments.delete_of_session(session_id)
         if not self._sessions.delete(session_id):
             raise SessionNotFound
         self._queue.cancel_by_lock_key(session_lock(session_id), JobStatus.QUEUED, JobStatus.RUNNING)
@@ -140,14 +149,15 @@ class SessionsService(Sessions):
         self,
         *,
         session_id: str,
-        prompt: LongText,
+        prompt: LongText | None = None,
+        content: Sequence[PromptPart] = (),
         priority: Priority = 0,
         timeout_s: Seconds | None = None,
         wait_for_limit: bool | None = None,
     ) -> Job:
-        _existing(self._sessions.store.get(session_id))
-        turn = TakeTurn(session_id=session_id, prompt=prompt, timeout_s=timeout_s, wait_for_limit=wait_for_limit)
-        return self._queue.enqueue(turn, priority=priority).as_model()
+        text = check_parts(prompt, content)
+        turn = TakeTurn(session_id=session_id, prompt=text, timeout_s=timeout_s, wait_for_limit=wait_for_limit)
+        return await self._prompts.enqueue(turn, content, priority=priority)
 
     async def interrupt(self, *, session_id: str) -> Session:
         _existing(self._sessions.store.get(session_id))
@@ -155,7 +165,9 @@ class SessionsService(Sessions):
         return _existing(self._sessions.store.get(session_id)).as_model()
 
     async def fork(self, *, session_id: str, title: str | None = None, message_id: str | None = None) -> Session:
-        return _existing(self._conversations.fork(session_id, title, message_id)).as_model()
+        forked = _existing(self._conversations.fork(session_id, title, message_id))
+        self._prompts.attachments.copy_rows(session_id, forked.load().session_id)
+        return forked.as_model()
 
     async def list_messages(
         self, *, session_id: str, limit: int = DEFAULT_LINES_LIMIT, cursor: str | None = None

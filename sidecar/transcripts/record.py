@@ -135,7 +135,7 @@ def open_recorder(settings: Settings, openrpc: bytes, clock: Clock) -> Recorder:
         "started_at": iso_now(clock),
         **({"fixed": fixed} if fixed else {}),
     }
-    redactor = Redactor(schemas, settings.redact)
+    redactor = Redactor(schemas, settings.redact, keeps_files=settings.record_files)
     redactor.learn(os.environ)
     _prepare(settings.record, is_anew=settings.record_anew)
     return Recorder(settings.record, facts, redactor, clock.monotonic)

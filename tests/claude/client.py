@@ -26,6 +26,7 @@ NEWEST, OLDEST = "2.1.332", "2.1.197"
 SCRIPTED = "scripted"
 every_claude = pytest.mark.parametrize("release", [SCRIPTED, NEWEST, OLDEST], indirect=True)
 """Runs a test with the scripted `claude` and with both releases of the real one."""
+scripted = pytest.mark.parametrize("release", [SCRIPTED], indirect=True)
 both_releases = pytest.mark.parametrize("release", [NEWEST, OLDEST], indirect=True)
 
 TERMINAL = ("--print", "--input-format=stream-json", "--output-format=stream-json", "--verbose")

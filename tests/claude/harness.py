@@ -20,6 +20,7 @@ from sidecar.claude.process.discovery import Discovery
 from sidecar.claude.process.launch import Launcher
 from sidecar.claude.process.login_shell import LoginShell
 from sidecar.claude.process.orphans import ProcessTable
+from sidecar.claude.prompts.attachments import Attachments
 from sidecar.claude.runs import RunStore
 from sidecar.claude.sessions.journal import SessionStore
 from sidecar.claude.status.journal import StatusJournal
@@ -28,6 +29,7 @@ from sidecar.clock import SystemClock
 from sidecar.feed import FeedEvent, Origin
 from sidecar.paths import schema_dir
 from sidecar.runtime import Runtime
+from sidecar.settings import Settings
 from sidecar.storage.database import Database
 
 _numbers = itertools.count(psutil.Process().pid * 1_000_000)
@@ -97,6 +99,7 @@ class RunHarness:
             notify=self._notify,
             is_draining=lambda: self.is_draining,
             feed=lambda: feed,
+            settings=Settings(home / "none.db", home),
         )
         launcher = Launcher(
             discovery=Discovery(str(executable), environment, home, LoginShell(environment)),
@@ -111,6 +114,7 @@ class RunHarness:
             UsageStore(database, clock),
             RunStore(database, clock),
             LiveJobs(),
+            Attachments(runtime),
             silence_s=0.5,
         )
 

@@ -21,6 +21,7 @@ from sidecar.claude.process.launch import Launcher
 from sidecar.claude.process.login_shell import LoginShell
 from sidecar.claude.process.orphans import ProcessTable
 from sidecar.claude.process.pool import ProcessPool
+from sidecar.claude.prompts.attachments import Attachments
 from sidecar.claude.sessions.conversation import ConversationJournal
 from sidecar.claude.sessions.elsewhere import Elsewhere
 from sidecar.claude.sessions.journal import SessionJournal, SessionStore
@@ -32,6 +33,7 @@ from sidecar.claude.usage import UsageStore
 from sidecar.clock import iso
 from sidecar.ids import Uuid7
 from sidecar.paths import schema_dir
+from sidecar.settings import Settings
 from sidecar.storage.database import Database
 from sidecar.storage.migrations import open_database
 from sidecar.storage.unit_of_work import UnitOfWork
@@ -81,7 +83,9 @@ class TurnHarness:
             is_draining=lambda: self.is_draining,
             queue=queue,
             feed=lambda: feed,
+            settings=Settings(home / "sidecar.db", home),
         )
+        self.runtime = runtime
         self.store = SessionStore(self.database)
         status = StatusJournal(runtime)
         self.sessions = SessionJournal(runtime, self.store, UsageStore(self.database, clock), status)
@@ -107,6 +111,7 @@ class TurnHarness:
             limit_waits,
             self.live,
             Elsewhere(conversations, launcher.records),
+            Attachments(runtime),
             TurnTimes(**times),
         )
 

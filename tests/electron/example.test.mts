@@ -1,7 +1,6 @@
 // The example app: jobs, the feed, the heatmap, the stand-up, errors.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Drafts } from "../../protocol/typescript/example/page/drafts.ts";
 import { refusePermissions, windowOptions } from "../../protocol/typescript/example/window.ts";
 import { guardNavigation } from "../../protocol/typescript/trust.ts";
 import { openExample } from "./example_harness.mts";
@@ -210,22 +209,4 @@ test("a page may write to the clipboard and has no other permission", () => {
     request(null, permission, (is) => assert.equal(is, isWanted, permission));
     assert.equal(check(null, permission), isWanted, permission);
   }
-});
-
-test("a draft is shown until its text has arrived as items, also if its beginning was missed", () => {
-  const drafts = new Drafts();
-  const delta = (offset: number, text: string) =>
-    drafts.add({ session_id: "s", job_id: "j", message_id: "m", offset, text });
-  const item = (text: string) =>
-    drafts.finish({ message_id: text, api_message_id: "m", kind: "assistant_text", text } as never);
-  delta(0, "One. ");
-  delta(5, "Two.");
-  assert.deepEqual(drafts.texts(), [{ id: "m", text: "One. Two.", isCut: false }]);
-  item("One. ");
-  assert.deepEqual(drafts.texts(), [{ id: "m", text: "Two.", isCut: false }]);
-  item("Two.");
-  item("Two."); // both from a notification and from a snapshot
-  assert.deepEqual(drafts.texts(), []);
-  delta(20, "end");
-  assert.deepEqual(drafts.texts(), [{ id: "m", text: "end", isCut: true }]);
 });

@@ -61,12 +61,14 @@ class Request:
 
         The CLI joins prompts without an answer into one message with several texts.
         """
-        return next((block["text"] for block in reversed(self.user_blocks) if block.get("type") == "text"), "")
+        texts = [block["text"] for block in self.user_blocks if block.get("type") == "text"]
+        return str((texts or [""])[-1]).removesuffix("\n")
 
     @property
     def user_blocks(self) -> list[dict[str, Any]]:
         """The content blocks of the last user message, without the reminders of the CLI."""
-        return [block for block in self.blocks if not block.get("text", "").lstrip().startswith("<system-reminder>")]
+        written = ("<system-reminder>", "[Image: ")
+        return [block for block in self.blocks if not block.get("text", "").lstrip().startswith(written)]
 
     @property
     def blocks(self) -> list[dict[str, Any]]:
@@ -175,6 +177,10 @@ class _Handler(FakeHandler["FakeAnthropic"]):
     def _message(self, request: Request, times: int) -> None:
         directives = request.directives
         status, _, limit = directives.get("error", "").partition(":")
+        messages = json.dumps(request.body["messages"])
+        if "[[refuseimages]]" in messages and '"type": "image"' in messages:
+            self.send_json(400, _error(400, "Could not process image"))
+            return
         if status and (not limit or times <= int(limit)):
             headers = {"Retry-After": "0"} if status == "429" else {}
             error = _error(int(status), f"fake {ERROR_TYPES.get(int(status), 'api_error')}")

@@ -1,11 +1,16 @@
 """Recording: the file has the whole conversation without its secrets, however the process ends."""
 
 import json
+from base64 import b64decode
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
+from sidecar.claude.prompts.media import media_type
 from sidecar.transcripts.file.addresses import placeholder_url
+from sidecar.transcripts.file.contents import example
+from tests.claude.prompts.files import GIF, JPEG, WEBP, base64, pdf, png
 from tests.conftest import StartRawClient
 from tests.process.raw_client import CLIENT, line
 from tests.transcripts.recording import lines_of, sent_by_client, sent_by_sidecar
@@ -71,6 +76,33 @@ def test_secrets_are_not_recorded_in_any_place(raw_client: StartRawClient, recor
     assert second["params"] == first["params"]  # the same value has the same number
     assert {"raw", "redacted"} <= next(entry for entry in lines_of(record) if "raw" in entry).keys()
     assert lines_of(record)  # each line is JSON
+
+
+@pytest.mark.parametrize("keeps_files", [False, True])
+def test_the_content_of_a_file_is_recorded_only_if_wanted(
+    raw_client: StartRawClient, record: Path, *, keeps_files: bool
+) -> None:
+    data = base64(pdf())
+    with raw_client("--record", str(record), *(["--record-files"] if keeps_files else [])) as wire:
+        wire.initialize()
+        content = [{"type": "file", "data": data, "name": "secret plans.pdf"}]
+        wire.send(line("claude.spawn", 1, content=content))
+        wire.close_stdin()
+        wire.remaining()
+    sent = next(one for one in sent_by_client(record) if one["method"] == "claude.spawn")["params"]["content"][0]
+    assert sent["name"] == "secret plans.pdf"
+    if keeps_files:
+        assert sent["data"] == data
+    else:
+        described = f"{len(data)} characters of base64, sha256 {sha256(data.encode()).hexdigest()}"
+        assert sent["data"]["$secret"] == described
+        assert media_type(b64decode(sent["data"]["$like"])) == "application/pdf"
+        assert data.encode() not in record.read_bytes()
+
+
+@pytest.mark.parametrize("content", [png(), JPEG, GIF, WEBP, pdf(), b"text"])
+def test_a_replay_sends_a_small_file_of_the_same_type(content: bytes) -> None:
+    assert media_type(b64decode(example(base64(content)))) == media_type(content)
 
 
 def test_a_secret_address_is_recorded_with_a_placeholder_to_send(raw_client: StartRawClient, record: Path) -> None:

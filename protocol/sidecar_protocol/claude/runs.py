@@ -8,6 +8,14 @@ from typing import Annotated, ClassVar, Protocol
 
 from pydantic import Field, Strict, StringConstraints
 
+from sidecar_protocol.claude.attachments import (
+    AttachmentsFull,
+    AttachmentTooLarge,
+    AttachmentUnreadable,
+    AttachmentUnsupported,
+    PromptParts,
+    PromptText,
+)
 from sidecar_protocol.contract import Ephemeral, JobPolicy, JobSpec, Model, Recovery, RpcError, method
 from sidecar_protocol.entities import Job
 from sidecar_protocol.errors import InvalidParams, PayloadTooLarge
@@ -18,7 +26,6 @@ from sidecar_protocol.scalars import (
     Flag,
     FolderPath,
     JobId,
-    LongText,
     OpaqueId,
     Priority,
     Seconds,
@@ -135,7 +142,8 @@ class RunClaude(JobSpec):
     # INTERRUPT: a run may have changed files and accounts.  The concurrency is a setting.
     policy: ClassVar = JobPolicy(recovery=Recovery.INTERRUPT, concurrency=2)
 
-    prompt: LongText
+    prompt: PromptText = ""
+    """Without the images and files that were sent with it."""
     cwd: FolderPath | None = None
     """Claude's working directory; null for the home folder."""
     model: ModelName | None = None
@@ -201,7 +209,28 @@ class Runs(Protocol):
 class Claude(Protocol):
     """Runs of Claude Code with the user's own installation and account."""
 
-    @method("claude.spawn", raises=(InvalidParams, PayloadTooLarge), rest="POST /claude/spawn")
-    async def spawn(self, run: RunClaude, *, priority: Priority = 0) -> Job:
-        """Queues a run as a job of type `claude.run`; the job's result is a `ClaudeRunResult`."""
+    @method(
+        "claude.spawn",
+        raises=(
+            PayloadTooLarge,
+            InvalidParams,
+            AttachmentUnreadable,
+            AttachmentUnsupported,
+            AttachmentTooLarge,
+            AttachmentsFull,
+        ),
+        rest="POST /claude/spawn",
+        waits=True,
+    )
+    async def spawn(
+        self,
+        run: RunClaude,
+        *,
+        content: PromptParts = [],  # noqa: B006 - a declaration: the default is only ever read
+        priority: Priority = 0,
+    ) -> Job:
+        """Queues a run as a job of type `claude.run`; the job's result is a `ClaudeRunResult`.
+
+        The prompt is the text `prompt`, or `content`: texts, images and files in order, whose files are copied now.
+        """
         ...

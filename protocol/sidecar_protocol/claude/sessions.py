@@ -8,6 +8,15 @@ from typing import Annotated, Any, ClassVar, Protocol
 
 from pydantic import Field, StringConstraints
 
+from sidecar_protocol.claude.attachments import (
+    Attachment,
+    AttachmentsFull,
+    AttachmentTooLarge,
+    AttachmentUnreadable,
+    AttachmentUnsupported,
+    PromptParts,
+    PromptText,
+)
 from sidecar_protocol.claude.runs import (
     ClaudeAnswer,
     ClaudeUsage,
@@ -67,7 +76,8 @@ class TakeTurn(JobSpec):
     policy: ClassVar = JobPolicy(recovery=Recovery.INTERRUPT, concurrency=2)
 
     session_id: SessionId
-    prompt: LongText
+    prompt: PromptText
+    """Without the images and files that were sent with it."""
     timeout_s: Seconds | None = None
     """Null for one hour.  The time during which a permission request is open does not count."""
     wait_for_limit: Flag | None = None
@@ -184,6 +194,8 @@ class ClaudeMessage(Model):
     """At most 2 MiB of UTF-8."""
     raw: Any = None
     """The CLI's line; null if the message is not from the CLI; {truncated, bytes} if the line has over 64 KiB."""
+    attachments: list[Attachment] = []
+    """The images and files of a prompt."""
     created_at: UtcTime
 
 
@@ -280,17 +292,32 @@ class Sessions(Protocol):
         """Deletes a session with its messages and cancels its turns.  The CLI's own transcript is not deleted."""
         ...
 
-    @method("claude.sessions.send", raises=(SessionNotFound, PayloadTooLarge))
+    @method(
+        "claude.sessions.send",
+        raises=(
+            SessionNotFound,
+            PayloadTooLarge,
+            InvalidParams,
+            AttachmentUnreadable,
+            AttachmentUnsupported,
+            AttachmentTooLarge,
+            AttachmentsFull,
+        ),
+        waits=True,
+    )
     async def send(
         self,
         *,
         session_id: SessionId,
-        prompt: LongText,
+        prompt: LongText | None = None,
+        content: PromptParts = [],  # noqa: B006 - a declaration: the default is only ever read
         priority: Priority = 0,
         timeout_s: Seconds | None = None,
         wait_for_limit: Flag | None = None,
     ) -> Job:
         """Queues a turn as a job of type `claude.turn`; the job's result is a `ClaudeTurnResult`.
+
+        The prompt is the text `prompt`, or `content`: texts, images and files in order, whose files are copied now.
 
         The turn goes on until the tasks that Claude runs in the background have ended, at most for `timeout_s` (null
         for one hour).

@@ -165,20 +165,19 @@ class ClaudeProcess(asyncio.SubprocessProtocol):
     def stderr_tail(self) -> str:
         return self._stderr.decode(errors="replace")
 
-    def send_prompt(self, prompt: str, *, uuid: str | None = None, before: str | None = None) -> None:
+    def send_prompt(
+        self, prompt: str, *, uuid: str | None = None, content: Sequence[Mapping[str, Any]] | None = None
+    ) -> None:
         """Sends a prompt and clears `prompt_done`, which must be set.  Does nothing if the process has exited.
 
-        The CLI records the prompt under `uuid`, and ignores one that it has recorded already.  The text `before` is
-        read by Claude before the prompt.
+        The CLI records the prompt under `uuid`, and ignores one that it has recorded already.  `content` are the blocks
+        of the prompt, if it has more than its text.
         """
         if not self.exited.is_set():
             self.prompt_done = anyio.Event()
             self.work.begin(is_command=prompt.lstrip().startswith("/"))
             self.lines.dropped = 0
-            texts = [{"type": "text", "text": text} for text in (before, prompt)]
-            message = {"role": "user", "content": prompt if before is None else texts}
-            own_id = {} if uuid is None else {"uuid": uuid}
-            self.send({"type": "user", "message": message, "parent_tool_use_id": None, **own_id})
+            self.send(user_line(prompt if content is None else content, uuid))
 
     def send(self, message: Mapping[str, Any]) -> None:
         """Writes a JSON line to stdin.  Does nothing if stdin is closed."""
@@ -245,6 +244,12 @@ class ClaudeProcess(asyncio.SubprocessProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         del exc
         self.closed.set()
+
+
+def user_line(content: str | Sequence[Mapping[str, Any]], uuid: str | None) -> Mapping[str, Any]:
+    """Returns the line of a prompt."""
+    own_id = {} if uuid is None else {"uuid": uuid}
+    return {"type": "user", "message": {"role": "user", "content": content}, "parent_tool_use_id": None, **own_id}
 
 
 async def start(

@@ -11,7 +11,6 @@ from sidecar_protocol.claude.sessions import (
     ClaudeMessageAdded,
     ClaudeSessionDeleted,
     ClaudeSessionUpdated,
-    MessageKind,
     Session,
     SessionStatus,
 )
@@ -21,7 +20,7 @@ from sidecar_protocol.errors import InvalidParams
 
 from sidecar.claude.billing import RunUsage
 from sidecar.claude.sessions.messages import NewMessage, storable, title_of
-from sidecar.claude.sessions.session_settings import NewSession, SessionUpdate
+from sidecar.claude.sessions.session_settings import NewSession, SessionUpdate, worktree_name
 from sidecar.claude.status.journal import StatusJournal
 from sidecar.claude.usage import UsageStore
 from sidecar.clock import iso_now
@@ -33,7 +32,16 @@ from sidecar.storage.paging import PagedList, row_json
 SESSION_JSON: Final = row_json(
     Session, allowed_tools="json(allowed_tools_json)", tasks="json(tasks_json)", usage=row_json(ClaudeUsage)
 )
-MESSAGE_JSON: Final = row_json(ClaudeMessage, message_id="session_id || ':' || seq", raw="json(raw_json)")
+MESSAGE_JSON: Final = row_json(
+    ClaudeMessage,
+    message_id="session_id || ':' || seq",
+    raw="json(raw_json)",
+    attachments="json(attachments_json)",
+)
+ATTACHED: Final = """
+    (SELECT group_concat(' [Attached: ' || json_extract(value, '$.name') || ']', '')
+    FROM json_each(attachments_json))
+    """
 NOT_STORED: Final = "a change of a Claude session could not be stored"
 SEARCH: Final = "claude_messages_search"
 
@@ -121,7 +129,7 @@ class SessionStore:
                 AND (raw_json IS NULL OR json_extract(raw_json, '$.parent_tool_use_id') IS NULL)
             """
         values = (session_id, job_id, after)
-        columns = "kind, substr(text, 1, 10000), iif(kind = 'tool_use', raw_json, NULL)"
+        columns = f"kind, substr(text, 1, 10000) || coalesce({ATTACHED}, ''), iif(kind = 'tool_use', raw_json, NULL)"
         newest = self._database.rows(f"SELECT {columns} {source} ORDER BY seq DESC LIMIT ?", (*values, limit))
         return newest, self._database.value(f"SELECT count(*) {source}", values)
 
@@ -188,7 +196,6 @@ class SessionJournal:
         self._status = status
 
     def create(self, new: NewSession) -> Encoded[Session]:
-        """Raises `InvalidParams` if the model has no such effort."""
         self._status.check_effort(new.effort, new.model)
         session_id = self._runtime.new_id()
         (session,) = self.change(
@@ -225,8 +232,9 @@ class SessionJournal:
             )
             self._database.execute(
                 """
-                INSERT INTO claude_messages (session_id, seq, job_id, api_message_id, kind, text, raw_json, created_at)
-                SELECT :session_id, seq, job_id, api_message_id, kind, text, raw_json, created_at
+                INSERT INTO claude_messages
+                    (session_id, seq, job_id, api_message_id, kind, text, raw_json, created_at, attachments_json)
+                SELECT :session_id, seq, job_id, api_message_id, kind, text, raw_json, created_at, attachments_json
                 FROM claude_messages WHERE session_id = :parent_id AND seq <= :last
                 """,
                 values,
@@ -238,10 +246,8 @@ class SessionJournal:
         changes = {name: value for name, value in asdict(update).items() if not isinstance(value, Unchanged)}
         if "title" in changes and changes["title"] is None and (prompt := self.store.first_prompt(session_id)):
             changes["title"] = title_of(prompt)
-        if changes.get("effort") is not None:
-            known = self.store.get(session_id)
-            model = changes["model"] if "model" in changes or known is None else known.load().model
-            self._status.check_effort(changes["effort"], model)
+        if changes.get("effort") is not None and (known := self.store.get(session_id)) is not None:
+            self._status.check_effort(changes["effort"], {"model": known.load().model, **changes}["model"])
         if "model" in changes:
             changes["is_model_reset"] = changes["model"] is None
         if "cwd" in changes:
@@ -270,13 +276,15 @@ class SessionJournal:
     def set_status(self, session_id: str, status: SessionStatus) -> Encoded[Session] | None:
         return self.assign(session_id, "status = :status", "resumes_at = NULL", status=status)
 
-    def begin_turn(self, session_id: str, job_id: str, prompt: str, *, has_prompt: bool) -> Encoded[Session] | None:
+    def begin_turn(
+        self, session_id: str, job_id: str, prompt: NewMessage, *, has_prompt: bool
+    ) -> Encoded[Session] | None:
         """Begins a turn; `has_prompt` if an earlier attempt has stored the prompt.  A process may exist from now on."""
         with self._database.write():
             sql = _update_sql("status = 'running', resumes_at = NULL, has_process = 1, title = coalesce(title, :title)")
-            for session in self._execute(sql, session_id=session_id, title=title_of(prompt)):
+            for session in self._execute(sql, session_id=session_id, title=prompt.title):
                 if not has_prompt:  # its notification precedes the session's
-                    self._add_message(session_id, job_id, NewMessage(MessageKind.USER, prompt))
+                    self._add_message(session_id, job_id, prompt)
                 self._notify(session)
                 return session
             return None
@@ -349,14 +357,15 @@ class SessionJournal:
         added = self._database.encoded(
             ClaudeMessage,
             f"""
-            INSERT INTO claude_messages (session_id, seq, job_id, api_message_id, kind, text, raw_json, created_at)
+            INSERT INTO claude_messages
+                (session_id, seq, job_id, api_message_id, kind, text, raw_json, created_at, attachments_json)
             SELECT session_id,
                 coalesce((SELECT max(seq) FROM claude_messages WHERE session_id = claude_sessions.session_id), 0) + 1,
-                ?, ?, ?, ?, ?, ?
+                ?, ?, ?, ?, ?, ?, ?
             FROM claude_sessions WHERE session_id = ?
             RETURNING {MESSAGE_JSON}
             """,
-            (job_id, new.api_message_id, new.kind, storable(new.text), new.raw, now, session_id),
+            (job_id, new.api_message_id, new.kind, storable(new.text), new.raw, now, new.attachments_json, session_id),
         )
         if added is None:
             return None
@@ -380,11 +389,6 @@ class SessionJournal:
 def _update_sql(*assignments: str) -> str:
     changes = ", ".join([*assignments, "updated_at = :now", "update_number = :update_number", "version = version + 1"])
     return f"UPDATE claude_sessions SET {changes} WHERE session_id = :session_id"
-
-
-def worktree_name(session_id: str) -> str:
-    """Returns the name of a session's git worktree; the CLI names its branch `worktree-` and this name."""
-    return f"sidecar-{session_id[-12:]}"
 
 
 def _columns(settings: dict[str, object]) -> dict[str, object]:

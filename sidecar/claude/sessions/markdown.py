@@ -43,7 +43,7 @@ class MarkdownSession:
         match kind:
             case MessageKind.USER | MessageKind.ASSISTANT_TEXT:
                 speaker = "You" if kind is MessageKind.USER else "Claude"
-                return self._speaker_heading(speaker, message) + f"\n{text.strip()}\n"
+                return self._speaker_heading(speaker, message) + f"\n{text.strip()}\n" + _attached(message)
             case MessageKind.THINKING:
                 thought = f"\n{_quoted(text)}\n" if self._thinking and text.strip() else ""
                 return self._speaker_heading("Claude", message) + thought if thought else ""
@@ -88,6 +88,13 @@ class MarkdownSession:
             return None
         tool_input = calls[self._calls_in_line].get("input")
         return tool_input if isinstance(tool_input, dict) else {"input": tool_input}
+
+
+def _attached(message: Mapping[str, Any]) -> str:
+    """Renders the names of a prompt's images and files."""
+    names = (f"- {_one_line(one['name'])} ({one['media_type']}, {one['size']} bytes)" for one in message["attachments"])
+    lines = "\n".join(names)
+    return f"\nAttached:\n\n{lines}\n" if lines else ""
 
 
 def fenced(text: str, language: str = "") -> str:

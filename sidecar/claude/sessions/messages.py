@@ -4,11 +4,12 @@ Line types without content for the user are listed here; lines of other unknown 
 The result line is left out because it repeats the last text, or an error that the end of the turn reports.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from pydantic_core import to_json
+from sidecar_protocol.claude.attachments import Attachment
 from sidecar_protocol.claude.sessions import MessageKind
 
 from sidecar.json_reader import get, get_text
@@ -60,6 +61,17 @@ class NewMessage:
     """The CLI's line as JSON."""
     created_at: str | None = None
     """When it was written; None for now."""
+    attachments: Sequence[Attachment] = ()
+    """The images and files of a prompt."""
+
+    @property
+    def title(self) -> str:
+        """The title of a session that begins with this prompt."""
+        return title_of(self.text or ", ".join(one.name for one in self.attachments))
+
+    @property
+    def attachments_json(self) -> str:
+        return to_json(self.attachments).decode()
 
 
 def messages_in(line: Mapping[str, Any]) -> Iterator[NewMessage]:

@@ -60,6 +60,11 @@ class NewSession:
     wait_for_limit: bool = True
 
 
+def worktree_name(session_id: str) -> str:
+    """Returns the name of a session's git worktree; the CLI names its branch `worktree-` and this name."""
+    return f"sidecar-{session_id[-12:]}"
+
+
 def change_requests(current: SessionSettings, wanted: SessionSettings) -> list[Mapping[str, Any]] | None:
     """Returns the control requests that change the settings, or None if that takes a new process."""
     bypass = PermissionMode.BYPASS_PERMISSIONS

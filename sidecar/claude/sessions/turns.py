@@ -18,6 +18,8 @@ from sidecar.claude.process.environment import SESSION_ENV
 from sidecar.claude.process.launch import Launcher
 from sidecar.claude.process.pool import ProcessPool
 from sidecar.claude.process.work import LiveTask
+from sidecar.claude.prompts.attachments import Attachments
+from sidecar.claude.prompts.blocks import content_blocks, text_block
 from sidecar.claude.reporting import SILENCE_S, FeedEntry, ProgressReporter, timeout_failure
 from sidecar.claude.sessions.conversation import ConversationJournal
 from sidecar.claude.sessions.elsewhere import Elsewhere
@@ -63,6 +65,7 @@ class TurnHandler:
     limit_waits: LimitWaits
     live: LiveJobs
     elsewhere: Elsewhere
+    attachments: Attachments
     times: TurnTimes = NORMAL_TIMES
 
     async def run(self, job: TakeTurn, context: JobContext) -> ClaudeTurnResult:
@@ -73,7 +76,9 @@ class TurnHandler:
         if is_elsewhere:
             self.pool.drop(job.session_id)  # the kept process does not know it
         has_prompt = context.snoozed_for_s > 0 or context.attempt > 1
-        session = self.sessions.begin_turn(job.session_id, context.job_id, job.prompt, has_prompt=has_prompt)
+        attached = [one.attachment for one in self.attachments.of_job(context.job_id)]
+        prompt = NewMessage(MessageKind.USER, job.prompt, attachments=attached)
+        session = self.sessions.begin_turn(job.session_id, context.job_id, prompt, has_prompt=has_prompt)
         if session is None:
             raise JobFailed("The session was deleted.", kind="session_not_found", hint="Start a new session.")
         turn = self._turn(session.load(), context)
@@ -96,6 +101,7 @@ class TurnHandler:
         finally:
             usage = turn.reporter.reader.usage
             self.sessions.end_turn(job.session_id, context.job_id, turn.status, usage, turn.resumes_at)
+        self.attachments.answered(context.job_id)
         result = ClaudeTurnResult(**answer.model_dump() | {"session_id": job.session_id})
         entry.completed(result)
         return result
@@ -153,9 +159,10 @@ class TurnHandler:
         timeout = anyio.CancelScope(deadline=anyio.current_time() + timeout_s)
         requests.begin(live, timeout)
         try:
+            content = await self._content(job, turn)
             uuid = self.runtime.new_id()  # a new one for each attempt: the CLI ignores a prompt that it knows
             self.conversations.send_prompt(job.session_id, turn.context.job_id, uuid)
-            process.send_prompt(turn.prompt, uuid=uuid, before=turn.handover)
+            process.send_prompt(turn.prompt, uuid=uuid, content=content)
             with timeout, self.live.running(turn.context.job_id, job.session_id, process):
                 await reporter.wait_for_result(process, self.times.silence_s, is_waiting=lambda: requests.is_waiting)
             if job.prompt.lstrip().startswith("/model"):
@@ -177,6 +184,13 @@ class TurnHandler:
         if failure is not None:
             raise failure
         return reporter.outcome(process)
+
+    async def _content(self, job: TakeTurn, turn: "_Turn") -> Sequence[Mapping[str, Any]] | None:
+        """Returns the blocks of the prompt; None if it is only a text."""
+        job_id, before = turn.context.job_id, turn.handover
+        if turn.prompt == job.prompt:
+            return await content_blocks(self.attachments, job_id, turn.prompt, before)
+        return None if before is None else [text_block(before), text_block(turn.prompt)]
 
     def _settings(self, session: Session) -> SessionSettings:
         latest = self.sessions.store.get(session.session_id)

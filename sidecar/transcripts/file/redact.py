@@ -5,7 +5,8 @@ names, and text that is a secret by its form or because it was sent as one (`sha
 prompts, names, e-mail addresses and paths.
 
 A secret becomes {"$secret": n}, with the same n for the same value, so that a replay stays consistent.
-Each value inside a secret object is replaced separately.  An address also gets a placeholder URL (`addresses.py`).
+Each value inside a secret object is replaced separately.  An address also gets a placeholder URL (`addresses.py`), and
+the content of a file is described instead of numbered (`contents.py`).
 A text that contains a secret becomes {"$re": …, "$like": …}: any secret matches there, and a replay sends a placeholder
 of the same length, so that offsets into the text stay right.
 """
@@ -23,6 +24,7 @@ from urllib.parse import urlsplit
 from pydantic_core import from_json, to_json
 
 from sidecar.transcripts.file.addresses import is_web_address, placeholder_url
+from sidecar.transcripts.file.contents import described, example, is_file
 from sidecar.transcripts.file.schemas import SECRET, UNDECLARED, ContractSchemas, Schema
 from sidecar.transcripts.file.shapes import SecretFinder, Span, is_calendar
 
@@ -66,9 +68,10 @@ _NOT_PLAIN: Final = re.compile(r"[\\^$.|?*+()\[\]{}/]")
 class Redactor:
     """Redacts the lines of one run and remembers its secrets."""
 
-    def __init__(self, schemas: ContractSchemas, patterns: Iterable[str] = ()) -> None:
+    def __init__(self, schemas: ContractSchemas, patterns: Iterable[str] = (), *, keeps_files: bool = False) -> None:
         """`patterns`: of `--redact`, see `SecretFinder`.  Raises InvalidPattern."""
         self._schemas = schemas
+        self._keeps_files = keeps_files
         self._finder = SecretFinder(patterns)
         self._declared = frozenset(map(_bare, schemas.secret_names()))
         self._names: dict[str, tuple[bool, bool]] = {}
@@ -147,6 +150,9 @@ class Redactor:
         redacted = {}
         for key, inner in value.items():
             member = self._schemas.member(schema, value, key)
+            if type(inner) is str and member.get(SECRET) and any(map(is_file, self._schemas.choices(member))):
+                redacted[key] = inner if self._keeps_files else {SECRET_KEY: described(inner), LIKE: example(inner)}
+                continue
             is_secret = bool(member.get(SECRET))
             if not is_secret and member is UNDECLARED and type(inner) is not bool:
                 name = named if key == "value" and type(named) is str else key

@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from sidecar_protocol.claude.sessions import MessageKind
 from sidecar_protocol.claude.status import ClaudeStatus, LimitStatus, McpState, Status
 
 from sidecar.commandline.client import RemoteError
-from tests.claude.client import ClaudeClient, Talk, every_claude
+from tests.claude.client import ClaudeClient, Talk, connected, every_claude
 
 DOCUMENTED = ["low", "medium", "high", "xhigh", "max"]
 
@@ -38,10 +39,14 @@ def project(tmp_path: Path) -> Path:
     return folder
 
 
+def at(home: Path, talk: Talk, **more: str) -> AbstractAsyncContextManager[ClaudeClient]:
+    """A client of a sidecar with that home."""
+    return connected(talk.sidecar, **{**talk.environment, "HOME": str(home), **more})
+
+
 @pytest.fixture
 async def claude(talk: Talk, home: Path) -> AsyncIterator[ClaudeClient]:
-    talk.environment["HOME"] = str(home)
-    async with talk.connected() as claude:
+    async with at(home, talk) as claude:
         yield claude
 
 
@@ -121,14 +126,13 @@ async def test_a_refresh_asks_claude_without_running_what_the_folder_brings(
 
 @every_claude
 async def test_a_limit_that_is_nearly_reached_is_known_after_a_restart(talk: Talk, home: Path) -> None:
-    talk.environment |= {"HOME": str(home), "CLAUDE_CODE_OAUTH_TOKEN": "sk-ant-oat01-fake"}
-    talk.environment.pop("ANTHROPIC_API_KEY", None)
+    subscription = {"CLAUDE_CODE_OAUTH_TOKEN": "sk-ant-oat01-fake", "ANTHROPIC_API_KEY": ""}
     resets_at = int(time.time()) + 3_600
-    async with talk.connected() as claude:
+    async with at(home, talk, **subscription) as claude:
         session = await claude.sessions.create()
         await claude.answer_text(session.session_id, f"[[near:{resets_at}]]")
         await claude.until(lambda one: one.method == "claude.limits_updated")
-    async with talk.connected() as claude:
+    async with at(home, talk) as claude:
         limits = (await status_of(claude).status()).limits
     assert limits is not None
     assert (limits.status, limits.limiting) == (LimitStatus.WARNING, "five_hour")
@@ -150,8 +154,7 @@ async def test_a_probe_that_says_nothing_is_ended(talk: Talk, tmp_path: Path) ->
     mute = tmp_path / "claude"
     mute.write_text(f"#!{sys.executable}\nimport sys\nsys.exit('no claude today')\n")
     mute.chmod(0o755)
-    talk.environment["CLAUDE_PATH"] = str(mute)
-    async with talk.connected() as claude:
+    async with at(tmp_path, talk, CLAUDE_PATH=str(mute)) as claude:
         learnt = await status_of(claude).status(refresh=True)
     assert learnt.installation is None
     assert "no claude today" in (learnt.problem or "")

@@ -37,7 +37,6 @@ export function claudePanel(sidecar: PageSidecar, requests: LiveList<PermissionR
 class ConversationsPanel implements ClaudePanel {
   readonly #sidecar: PageSidecar;
   readonly #sessions: LiveList<Session>;
-  readonly #requests: LiveList<PermissionRequest>;
   readonly #panel: Panel;
   readonly #facts = h("p", { class: "session-facts" });
   readonly #stage = h("div", { class: "stage" });
@@ -52,7 +51,6 @@ class ConversationsPanel implements ClaudePanel {
   constructor(sidecar: PageSidecar, sessions: LiveList<Session>, requests: LiveList<PermissionRequest>) {
     this.#sidecar = sidecar;
     this.#sessions = sessions;
-    this.#requests = requests;
     const menu = sessionMenu(sessions, requests, {
       open: (id) => this.open(id),
       remove: (id) =>
@@ -69,9 +67,6 @@ class ConversationsPanel implements ClaudePanel {
     this.#panel.title.after(this.#facts);
     this.#panel.body.append(this.#stage, this.#composer.element, menu.element);
     sessions.watch(() => this.#show());
-    sidecar.on("jobs.updated", ({ job }) => {
-      if (job.finished_at !== null) this.#view?.removePrompt(job.job_id);
-    });
     this.#show();
   }
 
@@ -104,8 +99,8 @@ class ConversationsPanel implements ClaudePanel {
         fill(this.#stage, this.#openId === null ? this.#start.element : null);
       return;
     }
-    if (this.#view !== null) return this.#view.update(session);
-    this.#view = new ConversationView(this.#sidecar, session, this.#requests);
+    if (this.#view !== null) return;
+    this.#view = new ConversationView(this.#sidecar, session);
     fill(this.#stage, this.#view.element);
   }
 
@@ -115,7 +110,7 @@ class ConversationsPanel implements ClaudePanel {
       const sessionId = this.#openId ?? (await this.#create());
       return claude.sessions.send({ session_id: sessionId, prompt });
     });
-    if (job !== undefined) this.#view?.addPrompt(job.job_id, prompt);
+    this.#view?.showEnd();
     return job !== undefined;
   }
 
