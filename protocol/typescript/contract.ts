@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "353b84a3a9e3ed90";
+export const SCHEMA_HASH = "a771a2593e97b348";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -1421,8 +1421,6 @@ export interface ClaudeWorkspace {
   output_style: string | null;
   output_styles: string[] | null;
   mcp_servers: McpServer[] | null;
-  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
-  mcp_learnt_at: string | null;
   problems: LoadProblem[] | null;
   /** False if only the user's own settings were read, and not what the folder brings. */
   has_project: boolean;
@@ -1457,6 +1455,8 @@ export interface McpServer {
   source: string | null;
   /** What the user can do; null if nothing is wrong. */
   advice: string | null;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  learnt_at: string;
 }
 
 /**

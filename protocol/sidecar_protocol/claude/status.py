@@ -93,6 +93,7 @@ class McpServer(Model):
     """Where it is configured: `user`, `project`, `local`, `plugin`, `claudeai`."""
     advice: str | None
     """What the user can do; null if nothing is wrong."""
+    learnt_at: UtcTime
 
 
 class LoadProblem(Model):
@@ -113,7 +114,6 @@ class ClaudeWorkspace(Model):
     output_style: str | None = None
     output_styles: list[str] | None = None
     mcp_servers: list[McpServer] | None = None
-    mcp_learnt_at: UtcTime | None = None
     problems: list[LoadProblem] | None = None
     has_project: Flag
     """False if only the user's own settings were read, and not what the folder brings."""

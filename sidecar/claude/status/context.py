@@ -1,6 +1,7 @@
 """Follows how full the context of a session is."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from sidecar.claude.status.journal import StatusJournal
@@ -31,6 +32,7 @@ class ContextFollower:
         elif kind == "conversation_reset":
             self._clear()
         elif kind == "result" and (use := self._reader.use) is not None:
+            use = replace(use, model=use.model or self._model)
             self._journal.set_context(self._session_id, use, window_of(line, self._model, use.model))
 
     def _clear(self) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from sidecar_protocol.claude.doctor import Finding
 from sidecar_protocol.claude.status import ClaudeWorkspace, McpServer, McpState
 
-from sidecar.claude.status.journal import StatusJournal
+from sidecar.claude.status.journal import FOLDER_SOURCES, StatusJournal
 from sidecar.claude.status.probe import Probe
 from sidecar.claude.status.telling import WRONG, problem_of
 
@@ -19,12 +19,18 @@ async def load_findings(journal: StatusJournal, probe: Probe) -> list[Finding]:
         return [Finding.warning("mcp", problem, "Run `claude` in a terminal, and see what it says.")]
     servers = dict(_newest(journal.workspaces()))
     findings = [
-        Finding.warning(f"mcp:{server.name}", f"{problem_of(server)}  {_where(workspace)}", server.advice)
+        Finding.warning(
+            f"mcp:{server.name}", f"{problem_of(server)}  {_where(workspace, server.learnt_at)}", server.advice
+        )
         for server, workspace in servers.values()
         if server.state in WRONG
     ]
     findings += [
-        Finding.warning(f"load:{one.name}", f"{one.type}: {one.message}  {_where(workspace)}", _advice(one.name))
+        Finding.warning(
+            f"load:{one.name}",
+            f"{one.type}: {one.message}  {_where(workspace, workspace.learnt_at)}",
+            _advice(one.name),
+        )
         for workspace in journal.workspaces()
         for one in workspace.problems or []
     ]
@@ -36,14 +42,14 @@ async def load_findings(journal: StatusJournal, probe: Probe) -> list[Finding]:
 
 def _newest(workspaces: list[ClaudeWorkspace]) -> Iterator[tuple[object, tuple[McpServer, ClaudeWorkspace]]]:
     """Yields the servers, the last learnt last; one that a folder brings is another one in each folder."""
-    for workspace in sorted(workspaces, key=lambda one: one.mcp_learnt_at or ""):
-        for server in workspace.mcp_servers or []:
-            is_own = server.source in ("project", "local")
-            yield (server.name, workspace.cwd if is_own else None), (server, workspace)
+    found = [(server, workspace) for workspace in workspaces for server in workspace.mcp_servers or []]
+    for server, workspace in sorted(found, key=lambda one: one[0].learnt_at):
+        is_own = server.source in FOLDER_SOURCES
+        yield (server.name, workspace.cwd if is_own else None), (server, workspace)
 
 
-def _where(workspace: ClaudeWorkspace) -> str:
-    return f"(in {workspace.cwd}, {workspace.mcp_learnt_at or workspace.learnt_at})"
+def _where(workspace: ClaudeWorkspace, learnt_at: str) -> str:
+    return f"(in {workspace.cwd}, {learnt_at})"
 
 
 def _advice(name: str) -> str:

@@ -12,6 +12,7 @@ from sidecar_protocol.claude.status import (
     ClaudeLimitsUpdated,
     ClaudeWorkspace,
     InstalledClaude,
+    McpServer,
 )
 from sidecar_protocol.contract import Model
 from sidecar_protocol.errors import InvalidParams
@@ -23,6 +24,8 @@ from sidecar.runtime import Runtime
 M = TypeVar("M", bound=Model)
 
 NOT_STORED: Final = "what Claude Code says about itself could not be stored"
+FOLDER_SOURCES: Final = ("project", "local")
+"""Where a server is configured that only one folder has."""
 MAX_WORKSPACES: Final = 200
 MAX_CONTEXTS: Final = 50
 DOCUMENTED_EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")
@@ -78,7 +81,8 @@ class StatusJournal:
         """Changes what is known about a folder.  What only the user's settings say does not replace what all said."""
         known = self.workspace(cwd)
         if known is not None and known.has_project and not has_project:
-            return
+            has_project = True
+            changes = {"mcp_servers": _with_users(known.mcp_servers or [], changes.get("mcp_servers"))}
         base: Mapping[str, Any] = {} if known is None else known.model_dump()
         now = self.now
         facts = ClaudeWorkspace.model_validate(
@@ -165,6 +169,18 @@ class StatusJournal:
             "INSERT OR REPLACE INTO claude_facts (topic, subject, facts_json, learnt_at) VALUES (?, ?, ?, ?)",
             (topic, subject, facts.json_bytes().decode(), now),
         )
+
+
+def _with_users(known: list[McpServer], users: list[McpServer] | None) -> list[McpServer]:
+    """Returns the servers that a folder brings, as they are known, with the user's own as they are now."""
+    return (
+        known
+        if users is None
+        else [
+            *users,
+            *(one for one in known if one.source in FOLDER_SOURCES and one.name not in {own.name for own in users}),
+        ]
+    )
 
 
 def unknown_installation(path: str, now: str) -> InstalledClaude:

@@ -79,7 +79,7 @@ class Observer:
                 self._ask_for_servers()
 
     def _init(self, line: Mapping[str, Any]) -> None:
-        servers = read_servers(line, "mcp_servers")
+        servers = read_servers(line, "mcp_servers", self._journal.now)
         wrong = {(one.name, one.state) for one in servers if one.state is not McpState.CONNECTED}
         known = self._journal.workspace(self._cwd)
         changes: dict[str, Any] = {"problems": read_problems(line)}
@@ -88,7 +88,7 @@ class Observer:
         if (skills := texts(line, "skills")) is not None and known is not None and known.commands is not None:
             changes["commands"] = [{**one.model_dump(), "is_skill": one.name in set(skills)} for one in known.commands]
         if "mcp_servers" in line and not wrong:
-            changes |= {"mcp_servers": servers, "mcp_learnt_at": self._journal.now}
+            changes["mcp_servers"] = servers
         self._update(**changes)
         if (version := get_text(line, "claude_code_version")) is not None:
             installation = self._journal.installation()
@@ -118,8 +118,8 @@ class Observer:
                 version = before.version
             self._journal.set_installation(installation.model_copy(update={"version": version}))
         elif response := response_to(line, MCP_STATUS):
-            servers = read_servers(response, "mcpServers")
-            self._update(mcp_servers=servers, mcp_learnt_at=self._journal.now)
+            servers = read_servers(response, "mcpServers", self._journal.now)
+            self._update(mcp_servers=servers)
             self._is_pending = any(one.state is McpState.PENDING for one in servers)
         elif response := response_to(line, USAGE):
             self._usage(response)

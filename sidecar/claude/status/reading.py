@@ -101,7 +101,7 @@ def read_agents(response: Mapping[str, Any]) -> list[ClaudeAgent]:
     ]
 
 
-def read_servers(holder: Mapping[str, Any], member: str) -> list[McpServer]:
+def read_servers(holder: Mapping[str, Any], member: str, now: str) -> list[McpServer]:
     """Returns the MCP servers in an `init` line (without errors) or in the response to `mcp_status`.
 
     Their configuration, with environments and headers, is left out.
@@ -112,18 +112,19 @@ def read_servers(holder: Mapping[str, Any], member: str) -> list[McpServer]:
             MCP_STATES.get(get_text(one, "status") or "", McpState.OTHER),
             without_secrets(get_text(one, "error")),
             _text(one, "scope") or _text(one, "source"),
+            now,
         )
         for one in get_objects(holder, member)[:MAX_ITEMS]
         if get_text(one, "name")
     ]
 
 
-def mcp_server(name: str, state: McpState, error: str | None, source: str | None) -> McpServer:
+def mcp_server(name: str, state: McpState, error: str | None, source: str | None, now: str) -> McpServer:
     advice = {
         McpState.FAILED: "Check its command or address with `claude mcp list`, then start the conversation again.",
         McpState.NEEDS_AUTH: "Start `claude` in a terminal, type /mcp, and sign in to it.",
     }.get(state)
-    return McpServer(name=name, state=state, error=error, source=source, advice=advice)
+    return McpServer(name=name, state=state, error=error, source=source, advice=advice, learnt_at=now)
 
 
 def read_problems(line: Mapping[str, Any]) -> list[LoadProblem]:

@@ -11,6 +11,8 @@ from sidecar.json_reader import get_text
 
 EFFORT: Final = "applied_effort"
 EFFORT_REQUEST: Final = {"type": "control_request", "request_id": EFFORT, "request": {"subtype": "get_settings"}}
+NO_TIME: Final = "1970-01-01T00:00:00.000Z"
+"""The time of servers that are not kept."""
 WRONG: Final = (McpState.FAILED, McpState.NEEDS_AUTH)
 
 
@@ -47,7 +49,7 @@ class Problems:
         elif (response := response_to(line, MCP_STATUS)) is not None:
             if "mcpServers" in response:
                 self._unanswered = []
-                self._compare_servers(read_servers(response, "mcpServers"))
+                self._compare_servers(read_servers(response, "mcpServers", NO_TIME))
             else:  # the request was refused
                 self.finish()
         elif (response := response_to(line, EFFORT)) and (wanted := self._effort()) is not None:
@@ -62,7 +64,7 @@ class Problems:
 
     def _init(self, line: Mapping[str, Any]) -> None:
         if "mcp_servers" in line:
-            servers = read_servers(line, "mcp_servers")
+            servers = read_servers(line, "mcp_servers", NO_TIME)
             if any(one.state is not McpState.CONNECTED for one in servers):
                 self._unanswered = servers  # the observer of the process asks for the errors
             else:

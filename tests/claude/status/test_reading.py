@@ -1,6 +1,7 @@
 """What is read from the lines in which the CLI says something about itself, as far as no process is needed."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -125,7 +126,7 @@ def test_the_error_of_a_server_loses_its_secrets_and_its_length(error: str, show
 def test_a_server_is_read_without_its_configuration_and_a_new_state_is_no_error() -> None:
     config = {"env": {"TOKEN": "hunter2"}}
     response = {"mcpServers": [{"name": "a", "status": "asleep", "config": config}, {"status": "failed"}, "odd"]}
-    [server] = read_servers(response, "mcpServers")
+    [server] = read_servers(response, "mcpServers", NOW)
     assert (server.name, server.state, server.advice) == ("a", McpState.OTHER, None)
     assert "hunter2" not in server.model_dump_json()
 
@@ -142,8 +143,13 @@ def answer(*states: tuple[str, str, str]) -> dict[str, object]:
 
 
 def test_what_does_not_work_is_told_once_for_each_change_also_by_later_turns() -> None:
-    known: dict[str, str] = {}
+    known: Mapping[str, str] = {}
     told: list[str] = []
+
+    def store(now: Mapping[str, str]) -> None:
+        nonlocal known
+        known = now
+
     for turn in (
         [init(("db", "pending")), answer(("db", "pending", "")), answer(("db", "failed", "port 4711"))],
         [init(("db", "failed")), answer(("db", "failed", "port 4712"))],
@@ -152,7 +158,7 @@ def test_what_does_not_work_is_told_once_for_each_change_also_by_later_turns() -
         [init(("db", "connected"))],
         [init(("db", "connected"))],
     ):
-        problems = Problems(dict(known), told.append, lambda now: (known.clear(), known.update(now), None)[-1])
+        problems = Problems(known, told.append, store)
         for line in turn:
             problems.on_line(line)
     assert [text.partition(".")[0] for text in told] == [
