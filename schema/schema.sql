@@ -257,7 +257,7 @@ CREATE INDEX idx_claude_attachments_attachment ON claude_attachments(attachment_
 CREATE INDEX idx_claude_attachments_session ON claude_attachments(session_id);
 CREATE INDEX idx_claude_attachments_job ON claude_attachments(job_id);
 
--- How full the context of a session is, and what is wrong with its MCP servers and plugins, as the user was told.
+-- How full the context of a session is, and the problems with MCP servers and plugins that it already has a message about.
 CREATE TABLE claude_contexts (
   session_id TEXT PRIMARY KEY NOT NULL REFERENCES claude_sessions(session_id) ON DELETE CASCADE,
   model TEXT,

@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "a771a2593e97b348";
+export const SCHEMA_HASH = "11f8361782e141cf";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -1369,12 +1369,12 @@ export interface Attachment {
   size: number;
 }
 
-/** What is known about the user's Claude Code.  Null: nothing yet. */
+/** The reports of the user's Claude Code.  Null if there is none yet. */
 export interface ClaudeStatus {
   installation: InstalledClaude | null;
   workspace: ClaudeWorkspace | null;
   limits: ClaudeLimits | null;
-  /** Of the session that was asked for, or of the 50 that changed last, newest first. */
+  /** The context of the requested session, or the 50 that changed last, newest first. */
   contexts: ClaudeContext[];
   /** Why a `refresh` could not ask Claude Code, and what to do. */
   problem: string | null;
@@ -1392,9 +1392,9 @@ export interface InstalledClaude {
 
 /** The kind of the account, without its name or secrets.  Claude Code's own words, null if it has said none. */
 export interface ClaudeAccount {
-  /** For example `pro` or `max`; null for an API key, too. */
+  /** Such as `pro` or `max`; null for an API key, too. */
   subscription: string | null;
-  /** For example `ANTHROPIC_API_KEY`. */
+  /** Such as `ANTHROPIC_API_KEY`. */
   api_key_source: string | null;
   token_source: string | null;
   /** `firstParty`, `bedrock` or `vertex`. */
@@ -1413,7 +1413,7 @@ export interface ClaudeModel {
   efforts: string[];
 }
 
-/** What Claude Code offers in a folder.  A part that was not reported yet is null. */
+/** The offer of Claude Code in a folder.  A part that was not reported yet is null. */
 export interface ClaudeWorkspace {
   cwd: string;
   commands: ClaudeCommand[] | null;
@@ -1434,7 +1434,7 @@ export interface ClaudeCommand {
   name: string;
   description: string | null;
   argument_hint: string | null;
-  /** Null if it is not known yet: a first turn tells. */
+  /** Null until a first turn. */
   is_skill: boolean | null;
 }
 
@@ -1453,7 +1453,7 @@ export interface McpServer {
   error: string | null;
   /** Where it is configured: `user`, `project`, `local`, `plugin`, `claudeai`. */
   source: string | null;
-  /** What the user can do; null if nothing is wrong. */
+  /** Advice for the user; null if nothing is wrong. */
   advice: string | null;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   learnt_at: string;
@@ -1486,7 +1486,9 @@ export const McpState = {
  */
 export type McpState = "connected" | "failed" | "needs_auth" | "pending" | "disabled" | "other";
 
-/** What Claude Code could not load: a plugin, a part of one such as its hooks, or the entry of an MCP server. */
+/**
+ * A thing that Claude Code could not load: a plugin, a part of one such as its hooks, or the entry of an MCP server.
+ */
 export interface LoadProblem {
   name: string;
   /** Claude Code's own word, for example `hook-load-failed`. */

@@ -9,7 +9,7 @@ CREATE TABLE claude_facts (
   PRIMARY KEY (topic, subject)
 ) STRICT, WITHOUT ROWID;
 
--- How full the context of a session is, and what is wrong with its MCP servers and plugins, as the user was told.
+-- How full the context of a session is, and the problems with MCP servers and plugins that it already has a message about.
 CREATE TABLE claude_contexts (
   session_id TEXT PRIMARY KEY NOT NULL REFERENCES claude_sessions(session_id) ON DELETE CASCADE,
   model TEXT,

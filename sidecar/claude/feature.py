@@ -44,13 +44,12 @@ from sidecar.runtime import Feature, Runtime
 
 def make(runtime: Runtime) -> Feature:
     database, settings, launcher = runtime.database, runtime.settings, make_launcher(runtime)
-    clock, store = runtime.clock, SessionStore(database)
+    clock, store, probe = runtime.clock, SessionStore(database), Probe(runtime, launcher)
     usage, run_store = UsageStore(database, clock), RunStore(database, clock)
     store.index.prepare()
     sessions = SessionJournal(runtime, store, usage, status := launcher.status)
     conversations, permissions = ConversationJournal(runtime, sessions), PermissionJournal(runtime, sessions)
     pool = ProcessPool(on_ended=sessions.process_ended, is_draining=runtime.is_draining)
-    probe = Probe(runtime, launcher)
     doctor = DoctorService(launcher.discovery, this_user(), partial(load_findings, status, probe))
     live, elsewhere, attachments = LiveJobs(), Elsewhere(conversations, launcher.records), Attachments(runtime)
     prompts = PromptQueue(runtime.queue, store, attachments)

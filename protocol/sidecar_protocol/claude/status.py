@@ -1,4 +1,4 @@
-"""What Claude Code says about itself: models, commands, MCP servers, plan limits, and how full a context is.
+"""Reports of Claude Code about itself: models, commands, MCP servers, plan limits, and how full a context is.
 
 Claude Code reports it whenever it runs, and the sidecar keeps the last report.  Each part says when it was learnt; what
 was not reported is null or left out.
@@ -31,9 +31,9 @@ class ClaudeAccount(Model):
     """The kind of the account, without its name or secrets.  Claude Code's own words, null if it has said none."""
 
     subscription: str | None = None
-    """For example `pro` or `max`; null for an API key, too."""
+    """Such as `pro` or `max`; null for an API key, too."""
     api_key_source: str | None = None
-    """For example `ANTHROPIC_API_KEY`."""
+    """Such as `ANTHROPIC_API_KEY`."""
     token_source: str | None = None
     provider: str | None = None
     """`firstParty`, `bedrock` or `vertex`."""
@@ -57,7 +57,7 @@ class ClaudeCommand(Model):
     description: str | None
     argument_hint: str | None
     is_skill: Flag | None
-    """Null if it is not known yet: a first turn tells."""
+    """Null until a first turn."""
 
 
 class ClaudeAgent(Model):
@@ -92,12 +92,12 @@ class McpServer(Model):
     source: str | None
     """Where it is configured: `user`, `project`, `local`, `plugin`, `claudeai`."""
     advice: str | None
-    """What the user can do; null if nothing is wrong."""
+    """Advice for the user; null if nothing is wrong."""
     learnt_at: UtcTime
 
 
 class LoadProblem(Model):
-    """What Claude Code could not load: a plugin, a part of one such as its hooks, or the entry of an MCP server."""
+    """A thing that Claude Code could not load: a plugin, a part of one such as its hooks, or an MCP server."""
 
     name: str
     type: str
@@ -106,7 +106,7 @@ class LoadProblem(Model):
 
 
 class ClaudeWorkspace(Model):
-    """What Claude Code offers in a folder.  A part that was not reported yet is null."""
+    """The offer of Claude Code in a folder.  A part that was not reported yet is null."""
 
     cwd: str
     commands: list[ClaudeCommand] | None = None
@@ -170,13 +170,13 @@ class ClaudeContext(Model):
 
 
 class ClaudeStatus(Model):
-    """What is known about the user's Claude Code.  Null: nothing yet."""
+    """The reports of the user's Claude Code.  Null if there is none yet."""
 
     installation: InstalledClaude | None
     workspace: ClaudeWorkspace | None
     limits: ClaudeLimits | None
     contexts: list[ClaudeContext]
-    """Of the session that was asked for, or of the 50 that changed last, newest first."""
+    """The context of the requested session, or the 50 that changed last, newest first."""
     problem: str | None
     """Why a `refresh` could not ask Claude Code, and what to do."""
 
@@ -197,7 +197,7 @@ class ClaudeLimitsUpdated(Notification):
 
 
 class Status(Protocol):
-    """What Claude Code says about itself."""
+    """Reports of Claude Code about itself."""
 
     @method("claude.status", raises=(SessionNotFound,), waits=True)
     async def status(

@@ -1,1 +1,1 @@
-"""What Claude Code says about itself, kept and told."""
+"""Reports of Claude Code about itself: what it offers, what does not work, and what is left."""

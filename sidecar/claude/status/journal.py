@@ -1,6 +1,8 @@
-"""The tables of what Claude Code has said about itself.  A change and its notification are one transaction."""
+"""The tables of what Claude Code reports about itself.  A change and its notification are one transaction."""
 
+import sqlite3
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 from pydantic_core import from_json, to_json
@@ -36,7 +38,7 @@ WORKSPACE: Final = "workspace"
 
 
 class StatusJournal:
-    """What is reported is logged and lost if it cannot be stored, since the work that reports it is worth more."""
+    """Stores what is reported.  If that fails, it is logged and lost, since the work that reports it is worth more."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
@@ -132,31 +134,25 @@ class StatusJournal:
         context = _context(session_id, model, use.used_tokens if use is not None else None, window, self.now)
         if known is not None and known == context.model_copy(update={"learnt_at": known.learnt_at}):
             return
-        with self._database.write_or_log(NOT_STORED):
-            row = self._database.row(
-                """
-                INSERT OR REPLACE INTO claude_contexts (session_id, model, used_tokens, window_tokens, learnt_at)
-                SELECT session_id, :model, :used_tokens, :window_tokens, :learnt_at FROM claude_sessions
-                WHERE session_id = :session_id
-                RETURNING 1
-                """,
+        with self._database.write_or_log(NOT_STORED), suppress(sqlite3.IntegrityError):  # it was deleted meanwhile
+            self._database.execute(
+                "INSERT OR REPLACE INTO claude_contexts (session_id, model, used_tokens, window_tokens, learnt_at)"
+                " VALUES (:session_id, :model, :used_tokens, :window_tokens, :learnt_at)",
                 context.model_dump(exclude={"used_percentage"}),
             )
-            if row is not None:  # the session was not deleted meanwhile
-                self._runtime.notify(ClaudeContextUpdated(context=context))
+            self._runtime.notify(ClaudeContextUpdated(context=context))
 
     def told_problems(self, session_id: str) -> dict[str, str]:
-        """Returns what a session's user was told is wrong, by its subject."""
+        """Returns the problems that are already in a session, by subject: the state of each."""
         sql = "SELECT problems_json FROM claude_told_problems WHERE session_id = ?"
         found = self._database.value(sql, (session_id,))
         return {} if found is None else dict(from_json(found))
 
     def set_told_problems(self, session_id: str, problems: Mapping[str, str]) -> None:
-        with self._database.write_or_log(NOT_STORED):
+        with self._database.write_or_log(NOT_STORED), suppress(sqlite3.IntegrityError):  # as above
             self._database.execute(
-                "INSERT OR REPLACE INTO claude_told_problems (session_id, problems_json)"
-                " SELECT session_id, ? FROM claude_sessions WHERE session_id = ?",
-                (to_json(problems).decode(), session_id),
+                "INSERT OR REPLACE INTO claude_told_problems (session_id, problems_json) VALUES (?, ?)",
+                (session_id, to_json(problems).decode()),
             )
 
     def _facts(self, model: type[M], topic: str, subject: str) -> M | None:

@@ -1,4 +1,4 @@
-"""Tells the user what does not work in a run or a session, once for each change: MCP servers, plugins, the effort."""
+"""Reports what does not work in a run or a session, once for each change: MCP servers, plugins, the effort."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
@@ -17,7 +17,7 @@ WRONG: Final = (McpState.FAILED, McpState.NEEDS_AUTH)
 
 
 class Problem(NamedTuple):
-    """What is wrong: a state that is told again if it changes, and the sentence that tells it."""
+    """A problem: its state, whose change is reported again, and the sentence that reports it."""
 
     state: str
     text: str
@@ -26,8 +26,8 @@ class Problem(NamedTuple):
 class Problems:
     """Reads the lines of a run or a turn.
 
-    `known` has the states that the user was told before, by their subject.  `tell` gets a sentence, `store` the states
-    that were told.  An error in other words is not told again, since some contain a number that changes.
+    `known` has the states that were reported before, by subject.  `tell` gets a sentence, `store` the states that were
+    reported.  An error in other words is not reported again, since some contain a number that changes.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Problems:
             self._compare("effort:", {} if applied == wanted else {"effort:": _effort(wanted, applied)})
 
     def finish(self) -> None:
-        """Tells what the last `init` line said, if the CLI has not answered why."""
+        """Reports what the last `init` line said, if the CLI has not answered why."""
         unanswered, self._unanswered = self._unanswered, []
         if unanswered:
             self._compare_servers(unanswered)
@@ -77,7 +77,7 @@ class Problems:
         self._compare("mcp:", unchanged | {f"mcp:{one.name}": _server(one) for one in servers if one.state in WRONG})
 
     def _compare(self, prefix: str, problems: Mapping[str, Problem]) -> None:
-        """Tells the differences between what was wrong before and what is wrong now."""
+        """Reports the differences between what was wrong before and what is wrong now."""
         before = {key: state for key, state in self._known.items() if key.startswith(prefix)}
         now = {key: problem.state for key, problem in problems.items()}
         if before == now:

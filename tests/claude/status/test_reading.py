@@ -1,4 +1,4 @@
-"""What is read from the lines in which the CLI says something about itself, as far as no process is needed."""
+"""Reads the lines in which the CLI says something about itself, without a process."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What the scripted `claude` says about itself has the shape of what both releases of the real one say."""
+"""The scripted `claude` reports about itself in the shape of both releases of the real one."""
 
 import json
 import os

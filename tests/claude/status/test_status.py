@@ -1,4 +1,4 @@
-"""`claude.status` and what tells a client of it, with the scripted `claude` and both releases of the real one."""
+"""`claude.status` and its notifications, with the scripted `claude` and both releases of the real one."""
 
 import json
 import sys
