@@ -64,7 +64,7 @@ LATE_IMPORTS = {
     "sidecar.packaging.bundle": {"PyInstaller.__main__"},
     "sidecar.packaging.contents": {"packaging.requirements", "packaging.utils"},
     # prompt_toolkit, which scripts do not need.
-    "sidecar.commandline.console": {"sidecar.commandline.console_prompt"},
+    "sidecar.commandline.console.command": {"sidecar.commandline.console.prompt"},
     # pytest loads the plugin in every test run, also in those that verify no transcript.
     "sidecar.transcripts.pytest_plugin": {
         "sidecar.paths",

@@ -4,7 +4,17 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 from sidecar_protocol.contract import Model
-from sidecar_protocol.scalars import MEASURED, Count, Flag, Fraction, Integer, UtcTime, Uuid
+from sidecar_protocol.scalars import (
+    MEASURED,
+    PAYLOAD_OF_TYPE,
+    RESULT_OF_TYPE,
+    Count,
+    Flag,
+    Fraction,
+    Integer,
+    UtcTime,
+    Uuid,
+)
 
 
 class JobStatus(StrEnum):
@@ -80,8 +90,8 @@ class Job(Model):
     message: str | None = None
     """A short description of what it is doing, or of how it ended."""
     cancel_requested: Flag = False
-    payload: Any = None
-    result: Any = None
+    payload: Annotated[Any, PAYLOAD_OF_TYPE] = None
+    result: Annotated[Any, RESULT_OF_TYPE] = None
     error: JobError | None = None
     version: Annotated[Count, MEASURED] = 1
     """Incremented with every change: of two snapshots, the one with the higher version is newer."""

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Protocol
 from pydantic import Field, Strict
 
 from sidecar_protocol.contract import Ephemeral, Model, method
-from sidecar_protocol.scalars import WHOLE, Count, Flag, OpaqueId, Seq
+from sidecar_protocol.scalars import PARAMS_OF_METHOD, WHOLE, Count, Flag, OpaqueId, Seq
 
 ReplayLimit = Annotated[int, Strict(), Field(ge=1, le=1_000, description="Events per page, 1 to 1,000."), WHOLE]
 
@@ -14,7 +14,7 @@ class LoggedEvent(Model):
     """A durable notification as it was sent; `params` includes its `seq` and `at`."""
 
     method: str
-    params: Any
+    params: Annotated[Any, PARAMS_OF_METHOD]
 
 
 class EventPage(Model):

@@ -11,6 +11,8 @@ from sidecar_protocol.errors import InvalidCursor, InvalidParams, PayloadTooLarg
 from sidecar_protocol.scalars import (
     DEFAULT_LIMIT,
     DEFAULT_LINES_LIMIT,
+    GENERATED,
+    PAYLOAD_OF_TYPE,
     WHOLE,
     Count,
     Cursor,
@@ -30,6 +32,7 @@ from sidecar_protocol.scalars import (
 IdempotencyKey = Annotated[
     str,
     StringConstraints(min_length=1, max_length=200),
+    GENERATED,
     Field(
         description="If a job was created with this key before, that job is returned and none is created."
         "  It must have the same type and payload."
@@ -140,7 +143,7 @@ class Schedule(Model):
     schedule_id: str
     type: str
     """The type of its jobs."""
-    payload: Any = None
+    payload: Annotated[Any, PAYLOAD_OF_TYPE] = None
     """The payload of its jobs."""
     period_s: Count
     """Seconds between two runs.  Runs lie on a grid of the wall clock, which restarts do not move."""
@@ -217,7 +220,7 @@ class Jobs(Protocol):
         self,
         *,
         type: ShortText,
-        payload: JsonObject | None = None,
+        payload: Annotated[JsonObject, PAYLOAD_OF_TYPE] | None = None,
         priority: Priority = 0,
         run_at: When | None = None,
         idempotency_key: IdempotencyKey | None = None,

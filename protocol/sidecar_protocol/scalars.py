@@ -95,6 +95,10 @@ Cursor = Annotated[
     Field(description="The `next_cursor` of the previous page; opaque.", json_schema_extra={"format": "cursor"}),
 ]
 NextCursor = Annotated[str, Field(json_schema_extra={"format": "cursor"})]
+TIME: Final = Field(json_schema_extra={"x-time": True})
+"""Marks what is a point in time without being a `UtcTime`: a date, a provider's time, or seconds since 1970."""
+LocalDate = Annotated[str, TIME]
+"""A date without a time: 2026-11-23."""
 Uuid = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
 """An id created by the sidecar (UUIDv7)."""
 OpaqueId = Annotated[str, Field(json_schema_extra={"format": "id"})]
@@ -103,6 +107,14 @@ Seq = Annotated[int, Strict(), Field(ge=0, le=2**53 - 1, json_schema_extra={"for
 """A position in the event log."""
 MEASURED: Final = Field(json_schema_extra={"format": "measured"})
 """Marks values that depend on the machine or the time.  Transcripts compare only their types."""
+GENERATED: Final = Field(json_schema_extra={"format": "generated"})
+"""Marks values of params that a client generates for each request.  A replay does not compare them."""
+PAYLOAD_OF_TYPE: Final = Field(json_schema_extra={"x-described-by": ["x-job-types", "type", "payload"]})
+"""Marks the payload of a job, which the job type in the member `type` beside it describes."""
+RESULT_OF_TYPE: Final = Field(json_schema_extra={"x-described-by": ["x-job-types", "type", "result"]})
+"""Marks the result of a job in the same way."""
+PARAMS_OF_METHOD: Final = Field(json_schema_extra={"x-described-by": ["x-notifications", "method", "params"]})
+"""Marks the params of a notification, which the member `method` beside it names."""
 JsonObject = Annotated[dict[str, Any], Field(description="A JSON object.")]
 
 Token = Annotated[str, Secret, StringConstraints(min_length=1, max_length=4_096)]

@@ -36,6 +36,9 @@ from sidecar.claude.status.findings import load_findings
 from sidecar.claude.status.journal import StatusJournal
 from sidecar.claude.status.probe import Probe
 from sidecar.claude.status.service import StatusService
+from sidecar.claude.trust.gate import Gate
+from sidecar.claude.trust.service import TrustService
+from sidecar.claude.trust.store import TrustStore
 from sidecar.claude.usage import UsageService, UsageStore
 from sidecar.files import UserFiles
 from sidecar.job_handler import Registration
@@ -43,14 +46,14 @@ from sidecar.runtime import Feature, Runtime
 
 
 def make(runtime: Runtime) -> Feature:
-    database, settings, launcher = runtime.database, runtime.settings, make_launcher(runtime)
-    clock, store, probe = runtime.clock, SessionStore(database), Probe(runtime, launcher)
+    database, settings, clock = runtime.database, runtime.settings, runtime.clock
+    launcher, store = make_launcher(runtime), SessionStore(database)
     usage, run_store = UsageStore(database, clock), RunStore(database, clock)
     store.index.prepare()
-    sessions = SessionJournal(runtime, store, usage, status := launcher.status)
+    sessions = SessionJournal(runtime, store, usage, launcher.status)
     conversations, permissions = ConversationJournal(runtime, sessions), PermissionJournal(runtime, sessions)
     pool = ProcessPool(on_ended=sessions.process_ended, is_draining=runtime.is_draining)
-    doctor = DoctorService(launcher.discovery, this_user(), partial(load_findings, status, probe))
+    doctor = DoctorService(launcher.discovery, this_user(), partial(load_findings, probe := Probe(runtime, launcher)))
     live, elsewhere, attachments = LiveJobs(), Elsewhere(conversations, launcher.records), Attachments(runtime)
     prompts = PromptQueue(runtime.queue, store, attachments)
     limit_waits = LimitWaits(sessions, clock, runtime.queue.is_lock_kept)
@@ -63,10 +66,11 @@ def make(runtime: Runtime) -> Feature:
     exports = ExportHandler(store, UserFiles(settings.data_dir, settings.log_dir), clock)
     return Feature(
         services=(
-            ClaudeService(prompts, status),
-            StatusService(status, store, probe),
+            ClaudeService(prompts, launcher),
+            StatusService(store, probe),
             doctor,
-            SessionsService(runtime, sessions, conversations, permissions, pool, prompts),
+            SessionsService(sessions, conversations, permissions, pool, prompts, launcher.gate),
+            TrustService(launcher.gate, pool),
             PermissionsService(permissions),
             ConversationsService(launcher.records, store, conversations, elsewhere, pool),
             TasksService(live),
@@ -92,4 +96,5 @@ def make(runtime: Runtime) -> Feature:
 def make_launcher(runtime: Runtime) -> Launcher:
     environment = os.environ | {DATABASE_ENV: str(runtime.settings.database.resolve())}
     discovery = Discovery(runtime.settings.claude_path, environment, Path.home(), LoginShell(environment))
-    return Launcher(discovery, Path.home(), ProcessTable(runtime.database), StatusJournal(runtime))
+    gate = Gate(environment, Path.home(), TrustStore(runtime.database, runtime.clock))
+    return Launcher(discovery, Path.home(), ProcessTable(runtime.database), gate, StatusJournal(runtime))

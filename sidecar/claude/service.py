@@ -13,6 +13,7 @@ from sidecar_protocol.claude.permissions import (
 )
 from sidecar_protocol.claude.runs import (
     Claude,
+    ClaudeSettings,
     Effort,
     ModelName,
     PermissionMode,
@@ -35,26 +36,30 @@ from sidecar_protocol.entities import Job, JobStatus
 from sidecar_protocol.scalars import DEFAULT_LIMIT, DEFAULT_LINES_LIMIT, FolderPath, LongText, Priority, Seconds
 
 from sidecar.claude.permissions.journal import PermissionJournal
+from sidecar.claude.process.launch import Launcher
 from sidecar.claude.process.pool import ProcessPool
 from sidecar.claude.prompts.queueing import PromptQueue
 from sidecar.claude.prompts.reading import check_parts
 from sidecar.claude.sessions.conversation import ConversationJournal
 from sidecar.claude.sessions.journal import SessionJournal
 from sidecar.claude.sessions.session_settings import NewSession, SessionUpdate
-from sidecar.claude.status.journal import StatusJournal
-from sidecar.runtime import Runtime
+from sidecar.claude.trust.gate import Gate
 
 
 class ClaudeService(Claude):
     """Implements `Claude`."""
 
-    def __init__(self, prompts: PromptQueue, status: StatusJournal) -> None:
+    def __init__(self, prompts: PromptQueue, launcher: Launcher) -> None:
         self._prompts = prompts
-        self._status = status
+        self._gate = launcher.gate
+        self._status = launcher.status
 
-    async def spawn(self, run: RunClaude, *, content: Sequence[PromptPart] = (), priority: Priority = 0) -> Job:
+    async def spawn(
+        self, run: RunClaude, *, content: Sequence[PromptPart] = (), priority: Priority = 0, trust: bool = False
+    ) -> Job:
         self._status.check_effort(run.effort, run.model)
         prompt = check_parts(run.prompt or None, content)
+        await self._gate.admit_at(run.cwd, run.settings, is_trusted=trust)
         run = run.model_copy(update={"prompt": prompt})
         return await self._prompts.enqueue(run, content, priority=priority)
 
@@ -64,19 +69,20 @@ class SessionsService(Sessions):
 
     def __init__(
         self,
-        runtime: Runtime,
         sessions: SessionJournal,
         conversations: ConversationJournal,
         permissions: PermissionJournal,
         pool: ProcessPool,
         prompts: PromptQueue,
+        gate: Gate,
     ) -> None:
-        self._queue = runtime.queue
+        self._queue = prompts.queue
         self._prompts = prompts
         self._sessions = sessions
         self._conversations = conversations
         self._permissions = permissions
         self._pool = pool
+        self._gate = gate
 
     async def create(
         self,
@@ -89,8 +95,11 @@ class SessionsService(Sessions):
         allowed_tools: ToolRules = [],  # noqa: B006 - as declared; only read
         system_prompt: SystemPrompt | None = None,
         worktree: bool = False,
+        settings: ClaudeSettings = ClaudeSettings.ALL,
+        trust: bool = False,
         wait_for_limit: bool = True,
     ) -> Session:
+        await self._gate.admit_at(cwd, settings, has_worktree=worktree, is_trusted=trust)
         new = NewSession(
             title=title,
             cwd=cwd,
@@ -100,6 +109,7 @@ class SessionsService(Sessions):
             allowed_tools=allowed_tools,
             system_prompt=system_prompt,
             worktree=worktree,
+            settings=settings,
             wait_for_limit=wait_for_limit,
         )
         return self._sessions.create(new).as_model()
@@ -121,8 +131,14 @@ class SessionsService(Sessions):
         effort: Effort | None = UNCHANGED,
         permission_mode: PermissionMode | None = UNCHANGED,
         allowed_tools: ToolRules | None = None,
+        settings: ClaudeSettings | None = None,
+        trust: bool = False,
         wait_for_limit: bool | None = None,
     ) -> Session:
+        current = _existing(self._sessions.store.get(session_id)).load()
+        if trust or settings is not None or cwd is not UNCHANGED:
+            folder = current.cwd if cwd is UNCHANGED else cwd
+            await self._gate.admit_at(folder, settings or current.settings, is_trusted=trust)
         update = SessionUpdate(
             title=title,
             cwd=cwd,
@@ -130,6 +146,7 @@ class SessionsService(Sessions):
             effort=effort,
             permission_mode=permission_mode,
             allowed_tools=UNCHANGED if allowed_tools is None else allowed_tools,
+            settings=UNCHANGED if settings is None else settings,
             wait_for_limit=UNCHANGED if wait_for_limit is None else wait_for_limit,
         )
         session = _existing(self._sessions.update(session_id, update))

@@ -3,21 +3,23 @@
 import signal
 import sys
 from importlib import import_module
-from io import TextIOWrapper
+from io import StringIO, TextIOWrapper
 from typing import Final, NoReturn, cast
 
 import click
 
 from sidecar import __version__
+from sidecar.commandline.terminal import printable
 
 INTERRUPTED: Final = 130
 """The exit code that shells expect after Ctrl-C."""
 MODULES: Final = {
     "bundle": "packaging.bundle",
     "call": "commandline.call",
-    "console": "commandline.console",
+    "console": "commandline.console.command",
     "demo": "commandline.demo",
     "doctor": "commandline.upkeep.doctor",
+    "fuzz": "commandline.fuzz",
     "inspect": "commandline.inspect",
     "methods": "commandline.call",
     "restore": "commandline.upkeep.restore",
@@ -42,7 +44,9 @@ def main() -> NoReturn:
     try:
         sys.exit(commands.main(prog_name="sidecar", standalone_mode=False))
     except click.ClickException as error:
-        error.show()
+        shown = StringIO()
+        error.show(shown)
+        click.echo(printable(shown.getvalue()), err=True, nl=False)  # it may quote a file
         sys.exit(error.exit_code)
     except click.Abort:
         sys.exit(INTERRUPTED)

@@ -15,7 +15,7 @@ import click
 
 from sidecar import __version__
 from sidecar.commandline.commands import INTERRUPTED
-from sidecar.commandline.console import converse
+from sidecar.commandline.console.command import converse
 from sidecar.commandline.formatting import duration
 from sidecar.commandline.options import DATABASE
 from sidecar.commandline.timeline import TimelineOutput

@@ -9,16 +9,18 @@ from typing import Any, Final
 from rich.console import Console
 from rich.text import Text
 
-# Escape sequences in a job's message or in Claude's answer must not reach the terminal.
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+from sidecar.commandline.terminal import CONTROLS
+from sidecar.commandline.terminal import printable as printable  # noqa: PLC0414 - the formats below use it, too
+
 _TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d))?")
 _UNITS: Final = (("day", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 _DATE_AFTER_S: Final = 7 * 86_400
 
 
-def printable(text: str) -> str:
-    """Returns the text without control characters, except line breaks and tabs."""
-    return _CONTROLS.sub("", text)
+def safe(text: Text) -> Text:
+    """Returns styled text in which control characters are replaced; their number, and so the styles, stay right."""
+    text.plain = CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text.plain)
+    return text
 
 
 def one_line(value: Any) -> str:

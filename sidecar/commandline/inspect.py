@@ -12,8 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from sidecar.commandline.client import Received, RemoteError
-from sidecar.commandline.formatting import duration, one_line
+from sidecar.commandline.formatting import duration, one_line, safe
 from sidecar.commandline.options import EXISTING_FILE, JSON, NEW_FILE
+from sidecar.commandline.summaries import summary
 from sidecar.commandline.timeline import TimelineOutput
 from sidecar.transcripts.file.format import Entry, Header, NotATranscript, read
 from sidecar.transcripts.inspect.summary import RunSummary, summarize
@@ -35,7 +36,7 @@ def inspect(file: Path, *, as_json: bool, page_path: Path | None, show_all: bool
     """
     try:
         if page_path is not None:
-            page_path.write_text(page(file), "utf-8")
+            page_path.write_text(page(file, lambda method, value: str(summary(method, value))), "utf-8")
         elif as_json:
             json.dump({"file": str(file), "runs": [run.as_json() for run in summarize(read(file))]}, sys.stdout)
             sys.stdout.write("\n")
@@ -67,7 +68,7 @@ def _print_timeline(console: Console, path: Path, limit: int, name_width: int) -
         if isinstance(line, Header):
             timeline.flush()
             server, at = line.facts.get("server", "a sidecar"), line.facts.get("started_at", "some time")
-            console.print(Text(f"{server}, {at}", style="bold"))
+            console.print(safe(Text(f"{server}, {at}", style="bold")))
             requests, seconds = {}, 0.0
             continue
         if count > limit:
@@ -120,14 +121,15 @@ def _print_statistics(console: Console, run: RunSummary, which: str) -> None:
     for method, one in run.methods().items():
         times = [_ms(one.p50_ms), _ms(one.p95_ms), _ms(one.max_ms)]
         errors = Text(str(one.errors + one.unanswered or ""), style="red")
-        table.add_row(Text(method), f"{one.calls:,}", errors, *times, file_size(one.bytes))
+        table.add_row(safe(Text(method)), f"{one.calls:,}", errors, *times, file_size(one.bytes))
     console.print(table)
     counts = [f"{name} ×{count:,}" for name, count in run.notification_counts().items()]
     if counts:
-        console.print(Text("notifications: " + ", ".join(counts)), soft_wrap=True)
+        console.print(safe(Text("notifications: " + ", ".join(counts))), soft_wrap=True)
     for call in run.calls:
         if call.error or call.latency_ms is None:
-            console.print(Text(f"line {call.line}: {call.method}: {call.error or 'no response'}", style="red"))
+            problem = f"line {call.line}: {call.method}: {call.error or 'no response'}"
+            console.print(safe(Text(problem, style="red")))
     for gap in run.longest_gaps():
         console.print(Text(f"line {gap.line}: pause of {duration(gap.ms / 1000)}", style="yellow"))
 

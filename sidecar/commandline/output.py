@@ -12,7 +12,7 @@ from rich.highlighter import JSONHighlighter
 from rich.text import Text
 
 from sidecar.commandline.client import Received, RemoteError
-from sidecar.commandline.formatting import local_time, members, one_line, printable
+from sidecar.commandline.formatting import local_time, members, one_line, printable, safe
 from sidecar.commandline.summaries import summary
 from sidecar.commandline.tables import list_member, print_table
 
@@ -48,12 +48,14 @@ class Output:
         method, params = received.method, received.params
         number = f"#{params['seq']}" if "seq" in params else ""
         line = Text.assemble(("⟵ ", "magenta"), f"{method:<20} ", (f"{number:<6} ", "dim"), summary(method, params))
-        self.out.print(line, soft_wrap=True)
+        self.out.print(safe(line), soft_wrap=True)
 
     def error(self, error: RemoteError) -> None:
         """Prints the error of a request."""
         self.flush()
-        self._err.print(Text.assemble((error.kind, "bold red"), ": ", printable(error.message)), soft_wrap=True)
+        self._err.print(
+            Text.assemble((printable(error.kind), "bold red"), ": ", printable(error.message)), soft_wrap=True
+        )
         for detail in error.data.get("details") or ():
             path, rest = detail.get("path"), detail.get("message")
             text = f"{path}: {rest}" if path and rest else one_line(detail)
@@ -70,7 +72,7 @@ class Output:
         """Prints a heading of a script."""
         self.flush()
         self.out.print()
-        self.out.print(Text(text, style="bold"))
+        self.out.print(Text(printable(text), style="bold"))
 
     def rows(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Prints objects as a table; a time is shown in local time."""
@@ -84,6 +86,7 @@ class Output:
 
     def print_line(self, line: Text) -> None:
         """Prints text on one line, cut to the width of the terminal."""
+        line = safe(line)
         line.rstrip()
         line.truncate(self.out.width, overflow="ellipsis")
         self.out.print(line)
@@ -124,7 +127,7 @@ class JsonOutput(Output):
         click.echo(compact({"code": error.code, "message": error.message, "data": error.data}), err=True)
 
     def problem(self, sentence: str) -> None:
-        click.echo(sentence, err=True)
+        click.echo(printable(sentence), err=True)
 
     def heading(self, text: str) -> None:
         """Prints nothing."""

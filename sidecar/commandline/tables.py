@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from sidecar_protocol.contract import Method
 
-from sidecar.commandline.formatting import ago, one_line
+from sidecar.commandline.formatting import ago, one_line, printable
 
 GAP: Final = 2
 FLEXIBLE_MIN: Final = 14
@@ -43,7 +43,7 @@ def print_table(console: Console, rows: list[dict[str, Any]], now: datetime) -> 
     for name in names:
         flexible = name in TEXTS
         table.add_column(
-            name,
+            printable(name),
             no_wrap=True,
             overflow="ellipsis",
             ratio=1 if flexible else None,

@@ -10,7 +10,7 @@ from rich.text import Text
 from sidecar_protocol.entities import JobStatus
 
 from sidecar.commandline.client import Received, RemoteError
-from sidecar.commandline.formatting import duration, hanging, members, one_line
+from sidecar.commandline.formatting import duration, hanging, members, one_line, safe
 from sidecar.commandline.job_view import facts
 from sidecar.commandline.output import Output
 from sidecar.commandline.summaries import summary
@@ -64,7 +64,7 @@ class TimelineOutput(Output):
     def job_ended(self, job: Mapping[str, Any]) -> None:
         self.flush()
         symbol, style = ("✗", "red") if job["status"] in (JobStatus.FAILED, JobStatus.INTERRUPTED) else ("✓", "green")
-        self.out.print(Text.assemble((f"  {symbol} ", style), _outcome(job)))
+        self.out.print(safe(Text.assemble((f"  {symbol} ", style), _outcome(job))))
         for name, value in facts(job):
             self.out.print(hanging(self.out, Text(f"    {name:<8} ", "dim"), value))
 

@@ -106,6 +106,10 @@ class BadResponse(HttpError):
     """The response breaks the server's protocol: HTML instead of JSON, a truncated or oversized body."""
 
 
+class NotRecorded(HttpError):
+    """The recording that replaces the servers (`--upstream`) does not have this request."""
+
+
 class InvalidUrl(HttpError):
     """The URL is malformed."""
 
@@ -131,6 +135,8 @@ def job_exception(error: HttpError) -> JobSnoozed | JobFailed:
             return JobFailed(message, kind="tls_untrusted", hint=hint)
         case InvalidUrl():
             return JobFailed(message, kind="bad_address")
+        case NotRecorded():
+            return JobFailed(message, kind="not_recorded", hint="Record it with --upstream-record FILE.")
         case _:
             return JobFailed(message, kind="bad_response", retryable=True)
 

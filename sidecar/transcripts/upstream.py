@@ -18,7 +18,7 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 from pydantic_core import from_json, to_json
 
 from sidecar.http import client as http
-from sidecar.http.client import HttpError, HttpRequest, HttpResponse
+from sidecar.http.client import HttpError, HttpRequest, HttpResponse, NotRecorded
 from sidecar.transcripts.file.addresses import INVALID_URL, address_digest, placeholder_url
 
 TOKENS: Final = frozenset({"access_token", "refresh_token", "id_token"})
@@ -31,10 +31,6 @@ CONDITIONS: Final = ("if-modified-since", "if-none-match")
 """Request headers that are part of the key: 304 must not answer a request without a condition."""
 
 Send = Callable[[HttpRequest], Awaitable[HttpResponse]]
-
-
-class UpstreamNotRecorded(Exception):
-    """The recording has no such request; the message does not show the address."""
 
 
 class UpstreamRecorder:
@@ -78,11 +74,11 @@ class UpstreamPlayer:
                 raise ValueError(f"{path}:{number}: not a recorded response") from None
 
     async def exchange(self, request: HttpRequest, send: Send) -> HttpResponse:
-        """Returns the recorded response.  Raises UpstreamNotRecorded or the recorded HttpError."""
+        """Returns the recorded response.  Raises NotRecorded, or the recorded HttpError."""
         del send
         recorded = self._responses.get(digest(request))
         if not recorded:
-            raise UpstreamNotRecorded(f"{request.what}: this {request.method} request was not recorded")
+            raise NotRecorded(f"this {request.method} request was not recorded", request.what)
         facts = recorded.popleft() if len(recorded) > 1 else recorded[0]
         if "error" in facts:
             error: HttpError = getattr(http, facts["error"])(facts["reason"], request.what)

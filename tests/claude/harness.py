@@ -24,6 +24,8 @@ from sidecar.claude.prompts.attachments import Attachments
 from sidecar.claude.runs import RunStore
 from sidecar.claude.sessions.journal import SessionStore
 from sidecar.claude.status.journal import StatusJournal
+from sidecar.claude.trust.gate import Gate
+from sidecar.claude.trust.store import TrustStore
 from sidecar.claude.usage import UsageStore
 from sidecar.clock import SystemClock
 from sidecar.feed import FeedEvent, Origin
@@ -106,6 +108,7 @@ class RunHarness:
             home=home,
             process_table=ProcessTable(database),
             status=StatusJournal(runtime),
+            gate=Gate(environment, home, TrustStore(database, clock)),
         )
         self.handler = ClaudeRunHandler(
             runtime,

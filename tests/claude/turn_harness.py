@@ -29,6 +29,8 @@ from sidecar.claude.sessions.limit_waits import LimitWaits
 from sidecar.claude.sessions.session_settings import NewSession
 from sidecar.claude.sessions.turns import TurnHandler, TurnTimes
 from sidecar.claude.status.journal import StatusJournal
+from sidecar.claude.trust.gate import Gate
+from sidecar.claude.trust.store import TrustStore
 from sidecar.claude.usage import UsageStore
 from sidecar.clock import iso
 from sidecar.ids import Uuid7
@@ -97,6 +99,7 @@ class TurnHarness:
             home=home,
             process_table=ProcessTable(self.database),
             status=status,
+            gate=Gate(environment, home, TrustStore(self.database, clock)),
         )
         conversations = ConversationJournal(runtime, self.sessions)
         self.live = LiveJobs()

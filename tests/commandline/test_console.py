@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.commandline.console_syntax import split_words
+from sidecar.commandline.console.syntax import split_words
 from tests.commandline.harness import LIMIT_S, MODULE, ROOT, CliHarness
 from tests.transcripts.recording import lines_of, sent_by_client
 

@@ -1,15 +1,30 @@
 """`sidecar inspect`: the timeline, the statistics, the JSON and the HTML page of a transcript."""
 
 import json
+import os
 import re
-import shutil
 import subprocess
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
 
+from sidecar.transcripts.inspect import waterfall
 from tests.commandline.harness import CliHarness
-from tests.transcripts.recording import BACKUP, CORPUS, answer, c2s, notification, request, s2c, write
+from tests.electron.compiling import MODULES, missing
+from tests.electron.conftest import chromium
+from tests.transcripts.recording import (
+    BACKUP,
+    CORPUS,
+    HEADER,
+    answer,
+    c2s,
+    notification,
+    request,
+    s2c,
+    write,
+    write_lines,
+)
 
 MISTAKES = CORPUS / "invalid_requests_get_errors_and_lose_nothing.jsonl"
 RESTARTS = CORPUS / "a_reconnecting_client_replays_the_events_it_missed.jsonl"
@@ -90,24 +105,66 @@ def test_another_file_is_refused_with_an_explanation(cli: CliHarness, tmp_path: 
     assert "a transcript begins with a line" in ended.err
 
 
-def test_the_page_is_one_file_and_shows_the_calls_in_a_browser(cli: CliHarness, tmp_path: Path) -> None:
-    page = tmp_path / "page.html"
-    hostile = write(
-        tmp_path / "hostile.jsonl",
-        c2s(1, request(1, "jobs.get", job_id="</script><img src=x onerror=document.title='hit'>")),
-        s2c(2, answer(1, job_id="a")),
+def test_the_page_shows_and_finds_everything_and_runs_nothing(cli: CliHarness, tmp_path: Path) -> None:
+    """Opens it in Chromium: light and dark, 1,440 and 390 pixels wide, by mouse and by keyboard."""
+    if (absent := missing()) is not None or (browser := chromium()) is None:
+        pytest.skip(absent or "no chromium to open the page with")
+    hostile = "</script><img src=x onerror=document.title='hit'><!--<script>\u202e\x1b[31m"
+    job = {"job_id": "a" * 36, "type": "calendar.sync", "status": "succeeded", "message": "done"}
+    error = {"code": 5000, "message": "why it failed", "data": {"kind": "upstream_error"}}
+    talk = write(
+        tmp_path / "talk.jsonl",
+        c2s(1, request(1, "jobs.get", job_id=hostile)),
+        s2c(2, answer(1, job_id="a", big=12345678901234567890, log=["x" * 90_000, "at the very end"])),
+        s2c(3, notification("jobs.updated", seq=7, job=job)),
+        c2s(340_003, request(2, "jira.accounts.sync")),
+        s2c(340_010, {"jsonrpc": "2.0", "id": 2, "error": error}),
+        *(c2s(340_020 + n, request(100 + n, "system.health")) for n in range(3)),
+        {"t": 340_100, "dir": "c2s", "raw": b64encode("a needle in the hay \u202e".encode()).decode()},
+        {"t": 340_101, "dir": "c2s", "eof": True},
+        {"t": 340_102, "dir": "s2c", "exit": 0},
     )
-    assert cli.run("inspect", "--html", str(page), str(hostile)).code == 0
-    text = page.read_text("utf-8")
-    assert re.search(r"(?:src|href)=[\"']?https?:", text) is None
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("no chromium to open the page with")
-    options = ["--headless", "--no-sandbox", f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom"]
-    command = [chromium, *options, page.as_uri()]
-    dom = subprocess.run(command, capture_output=True, text=True, timeout=150, check=True).stdout
-    assert '<span class="name" title="jobs.get">jobs.get</span>' in dom
-    assert "<title>hostile.jsonl</title>" in dom
+    page = tmp_path / "page.html"
+    assert cli.run("inspect", "--html", str(page), str(talk)).code == 0
+    assert re.search(r"(?:src|href)=[\"']?https?:", page.read_text("utf-8")) is None
+    script = Path(__file__).with_name("inspect_in_chromium.mjs")
+    screenshots = os.environ.get("SCREENSHOTS", "")
+    command = ["node", str(script), str(page), browser, str(MODULES), screenshots]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_texts_that_are_not_in_the_page_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waterfall, "MAX_PAGE_CHARS", 500)
+    path = write(tmp_path / "talk.jsonl", *(c2s(n, request(n, "jobs.get", text="x" * 100)) for n in range(10)))
+    data = waterfall.page(path, lambda method, _: method).split('type="application/json">')[1].split("</script>")[0]
+    [run] = json.loads(data)["runs"]
+    assert (len(run["rows"]), run["missing"]) == (10, 8)
+    assert [row["line"] for row in run["rows"] if row["request"] is None] == list(range(4, 12))
+
+
+def test_escape_sequences_of_a_recording_do_not_reach_the_terminal(cli: CliHarness, tmp_path: Path) -> None:
+    bad = "\x1b]0;title\x07\x1b[31m\x9b\u202e"
+    header = {**HEADER, "server": bad, "started_at": bad}
+    error = {"code": 1, "message": bad, "data": {"kind": bad}}
+    lines = [
+        header,
+        c2s(1, request(1, bad, **{bad: bad})),
+        s2c(2, {"jsonrpc": "2.0", "id": 1, "error": error}),
+        s2c(3, notification(bad, seq=bad, **{bad: bad})),
+        s2c(3, notification("jobs.updated", job={"job_id": bad, "status": bad, "type": bad})),
+        c2s(4, request(2, bad)),
+        {"t": 5, "dir": "c2s", "raw": b64encode(bad.encode()).decode()},
+    ]
+    path = write_lines(tmp_path / "bad.jsonl", lines)
+    for options in ([], ["--json"]):
+        ended = cli.run("inspect", *options, str(path))
+        assert ended.code == 0, ended.err
+        assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(ended.out + ended.err)
+    write_lines(path, [{"transcript": bad}])
+    ended = cli.run("inspect", str(path))
+    assert ended.code == 1
+    assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(ended.out + ended.err)
 
 
 def test_each_run_has_its_own_statistics(cli: CliHarness) -> None:

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from hypothesis import strategies as st
-from sidecar_protocol.connection import MAX_BATCH, Answered, Connection, Event, Notified, Refused, Request
+from sidecar_protocol.connection import Answered, Connection, Event, Notified, Refused, Request
 
+from sidecar.transcripts.fuzz.promises import responses_due
 from tests.strict_json import parse
 
 MAX: Final = 300
@@ -83,23 +84,6 @@ def handle_events(connection: Connection, sent: list[bytes], open_requests: list
             open_requests.append(event)
         elif isinstance(event, Refused):
             sent.append(event.reply)
-
-
-def responses_due(value: Any) -> int:
-    """Returns the number of responses that the specification requires for a line with this JSON."""
-    if isinstance(value, list):
-        return int(not 0 < len(value) <= MAX_BATCH or any(map(_needs_response, value)))
-    return int(_needs_response(value))
-
-
-def _needs_response(value: Any) -> bool:
-    if not isinstance(value, dict) or value.get("jsonrpc") != "2.0":
-        return True
-    if value.get("method") is None:
-        return "result" not in value and "error" not in value
-    if not isinstance(value.get("params", {}), dict | list | None):
-        return True
-    return "id" in value or not isinstance(value["method"], str)
 
 
 json_values: Final = st.recursive(

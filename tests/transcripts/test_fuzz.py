@@ -1,18 +1,14 @@
-"""Damaged conversations (lines dropped, doubled, swapped, cut, garbled) do not break the wire's guarantees."""
+"""Damaged conversations (lines dropped, doubled, swapped, cut, garbled) do not break what the sidecar promises."""
 
-import json
 import random
-from collections import Counter
 from typing import Any
 
 import pytest
 
-from tests.conftest import StartRawClient
-from tests.process.raw_client import Message
-from tests.process.test_guarantees import created, everything, job_id_of, seqs
-from tests.protocol.connection_harness import responses_due
-from tests.strict_json import parse
-from tests.transcripts.recording import CORPUS, sent_by_client
+from sidecar.transcripts.fuzz.damage import conversation, sent_lines
+from sidecar.transcripts.fuzz.fuzz import FuzzOptions, run
+from sidecar.transcripts.fuzz.promises import broken
+from tests.transcripts.recording import BACKUP, CONNECT, CORPUS, TRANSCRIPTS, answer, notification
 
 SOURCES = [
     "a_backup_runs_and_its_log_is_read",
@@ -21,102 +17,51 @@ SOURCES = [
     "invalid_requests_get_errors_and_lose_nothing",
     "schedules_are_listed_updated_and_triggered",
 ]
-ENDS = ("shutdown", "exit")
-"""After these methods nothing more has to be answered."""
-
-
-def conversation(chance: random.Random) -> list[bytes]:
-    """Returns the client's lines of some transcripts, concatenated, with distinct ids."""
-    lines = []
-    for name in chance.sample(SOURCES, 3):
-        for number, message in enumerate(sent_by_client(CORPUS / f"{name}.jsonl")):
-            if isinstance(message, dict) and message.get("method") not in ENDS:
-                renumbered = {**message, "id": f"{name}-{number}"} if "id" in message else message
-                lines.append(json.dumps(renumbered).encode())
-    return lines
-
-
-def damaged(lines: list[bytes], chance: random.Random) -> list[bytes]:
-    """Returns the lines with random damage."""
-    lines = list(lines)
-    for _ in range(chance.randint(3, 25)):
-        at = chance.randrange(len(lines))
-        match chance.choice(["drop", "double", "swap", "cut", "garble", "join", "insert"]):
-            case "drop" if len(lines) > 1:
-                del lines[at]
-            case "double":
-                lines.insert(at, lines[at])
-            case "swap":
-                other = chance.randrange(len(lines))
-                lines[at], lines[other] = lines[other], lines[at]
-            case "cut":
-                lines[at] = lines[at][: chance.randrange(len(lines[at]) + 1)]
-            case "garble" if lines[at]:
-                place = chance.randrange(len(lines[at]))
-                lines[at] = lines[at][:place] + chance.randbytes(1).replace(b"\n", b"?") + lines[at][place + 1 :]
-            case "join":
-                lines[at : at + 2] = [b"".join(lines[at : at + 2])]
-            case "insert":
-                lines.insert(at, chance.randbytes(chance.randint(1, 200)).replace(b"\n", b"?"))
-    return lines
-
-
-def answers_owed(lines: list[bytes]) -> int:
-    """Returns how many answers the lines must get."""
-    return sum(_owed(line.removeprefix(b"\xef\xbb\xbf")) for line in lines)
-
-
-def _owed(line: bytes) -> int:
-    try:
-        return responses_due(parse(line))
-    except (ValueError, AssertionError):
-        return int(bool(line.strip(b" \t\r\x0b\x0c")))
+JOB: dict[str, Any] = {"job_id": "a", "version": 2}
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_a_damaged_conversation_breaks_no_guarantee(raw_client: StartRawClient, seed: int) -> None:
-    chance = random.Random(seed)
-    lines = damaged(conversation(chance), chance)
-    with raw_client() as wire:
-        wire.initialize()
-        wire.send(b"\n".join(lines) + b"\n")
-        messages = everything(wire)
-        assert wire.exit_code() == 0
-    received = seqs([message for message in messages if isinstance(message, dict)])
-    assert received == sorted(set(received)), "G1, G4"
-    known: set[str] = set()
-    for message in messages:
-        known.update(created(message))
-        job_id = None if isinstance(message, list) else job_id_of(message)
-        assert job_id is None or job_id in known or _is_scheduled(message), "G2"
-    answers = [message for message in messages if isinstance(message, list) or "method" not in message]
-    assert len(answers) == answers_owed(lines), "G5"
-    assert _versions_rise(answers), "G3"
-    asked = Counter(_id(line) for line in lines)
-    answered = Counter(str(one["id"]) for one in answers if isinstance(one, dict) and one["id"] is not None)
-    assert all(answered[request_id] <= asked[request_id] for request_id in answered), "G5"
+def test_a_damaged_conversation_breaks_no_promise(seed: int) -> None:
+    sources = [sent_lines(CORPUS / f"{name}.jsonl") for name in SOURCES]
+    assert run(conversation(sources, random.Random(seed)), FuzzOptions()) == []
 
 
-def _is_scheduled(message: Message) -> bool:
-    """Returns whether the notification is about a job that a schedule created."""
-    params: dict[str, Any] = message["params"]
-    return params.get("job", {}).get("schedule_id") is not None or "line" in params
+def test_requests_for_accounts_fail_without_the_network_and_not_with_an_internal_error() -> None:
+    sources = [sent_lines(path) for path in TRANSCRIPTS if "connects" in path.name and path != CONNECT]
+    assert run(conversation(sources, random.Random(1)), FuzzOptions(timeout_s=90)) == []
 
 
-def _versions_rise(answers: list[Message]) -> bool:
-    last: dict[str, int] = {}
-    for one in answers:
-        result = one.get("result") if isinstance(one, dict) else None
-        if isinstance(result, dict) and {"job_id", "version"} <= result.keys():
-            if result["version"] < last.get(result["job_id"], 0):
-                return False
-            last[result["job_id"]] = result["version"]
-    return True
+@pytest.mark.parametrize(
+    ("reason", "messages"),
+    [
+        ("more answers than requests: 2 instead of 1 (G5)", [answer(1), answer(1)]),
+        ("an id was answered more often than it was sent (G5)", [answer(2)]),
+        ("`seq` does not rise (G1, G4)", [answer(1), notification("a", seq=2), notification("a", seq=2)]),
+        (
+            "a notification names a job before the response that created it (G2)",
+            [notification("jobs.updated", job=JOB), answer(1, job=JOB, deduplicated=False)],
+        ),
+        (
+            "internal error: in a job of type x: why",
+            [
+                answer(1),
+                notification("jobs.updated", job={"type": "x", "error": {"kind": "internal", "message": "why"}}),
+            ],
+        ),
+    ],
+)
+def test_a_broken_promise_is_named(reason: str, messages: list[Any]) -> None:
+    assert list(broken([b'{"jsonrpc":"2.0","id":1,"method":"jobs.list"}'], messages)) == [reason]
 
 
-def _id(line: bytes) -> str:
-    try:
-        value = parse(line)
-    except (ValueError, AssertionError):
-        return ""
-    return str(value.get("id")) if isinstance(value, dict) else ""
+def test_versions_of_a_job_that_fall_are_a_broken_promise() -> None:
+    lines = [b'{"jsonrpc":"2.0","id":%d,"method":"jobs.get"}' % number for number in (1, 2)]
+    messages = [answer(1, **JOB), answer(2, **{**JOB, "version": 1})]
+    assert list(broken(lines, messages)) == ["the versions of a job do not rise (G3)"]
+    assert list(broken(lines, messages[::-1])) == []
+
+
+def test_what_would_end_a_conversation_or_write_a_file_is_not_sent() -> None:
+    methods = b"".join(line for path in (BACKUP, *TRANSCRIPTS) for line in sent_lines(path))
+    assert b'"shutdown"' not in methods
+    assert b'"path": "/' not in methods

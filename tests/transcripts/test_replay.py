@@ -311,3 +311,46 @@ def test_damage_in_the_middle_ends_the_replay_with_a_reason(replay: Any, recordi
         wire.send(line(JOBS, 2, limit=5))
         assert wire.exit_code() == 2
         assert "recording.jsonl:5: not JSON" in wire.errors.read_text("utf-8")
+
+
+def test_what_was_not_as_recorded_is_reported_and_fails_with_strict(replay: Any, recording: Path) -> None:
+    for options, code in (([], 0), (["--strict"], 1)):
+        with replay(recording, *options) as wire:
+            wire.initialize()
+            for _ in range(2):
+                wire.call(JOBS, limit=6)
+            wire.close_stdin()
+            assert wire.exit_code() == code
+            reported = wire.errors.read_text("utf-8").splitlines()
+        assert reported[0].endswith(
+            "The nearest request is recording.jsonl, line 5.  params.limit: recorded: 5 (2 times)"
+        )
+        assert reported[1:] == [
+            "sidecar replay: recording.jsonl:5: jobs.list was recorded and never requested",
+            "sidecar replay: recording.jsonl:12: calendar.events.list was recorded and never requested",
+        ]
+
+
+def test_a_replay_as_recorded_reports_nothing(replay: Any, recording: Path) -> None:
+    with replay(recording, "--strict") as wire:
+        wire.initialize()
+        wire.call(JOBS, limit=5)
+        wire.call("calendar.events.list", start="2027-11-23T00:00:00Z", end="2027-11-24T00:00:00Z")
+        wire.close_stdin()
+        assert wire.exit_code() == 0
+        assert wire.errors.read_text("utf-8") == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (("--ignore", "jobs.lst.limit"), "--ignore jobs.lst.limit: there is no such method; jobs.list"),
+        (("--shift-dates", "--now", "2026-11-23T08:00"), "has no offset"),
+    ],
+)
+def test_a_wrong_option_is_refused_with_a_reason(
+    replay: Any, recording: Path, options: tuple[str, ...], reason: str
+) -> None:
+    with replay(recording, *options) as wire:
+        assert wire.exit_code() == 2
+        assert reason in wire.errors.read_text("utf-8")

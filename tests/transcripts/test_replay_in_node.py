@@ -20,6 +20,7 @@ from tests.transcripts.recording import (
     sent_by_sidecar,
     write,
 )
+from tests.transcripts.vectors import VECTORS, plain
 
 pytestmark = pytest.mark.xdist_group("replay_in_node")  # compiled once
 
@@ -63,6 +64,26 @@ def played(module: Path, path: Path, pace: str = "fast") -> list[Any]:
     return received
 
 
+@pytest.fixture(scope="module")
+def vectors(module: Path) -> dict[str, Any]:
+    """Returns what `ReplayTransport` sends at each step of each vector, or why it refuses the transcript."""
+    script = Path(__file__).with_name("vectors_in_node.mjs")
+    command = ["node", str(script), module.as_uri(), *map(str, VECTORS)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    received: dict[str, Any] = json.loads(done.stdout)
+    return received
+
+
+@pytest.mark.parametrize("path", VECTORS, ids=lambda path: path.stem)
+def test_replay_transport_follows_the_rules(path: Path, vectors: dict[str, Any]) -> None:
+    vector, found = json.loads(path.read_text("utf-8")), vectors[str(path)]
+    if "refused" in vector:
+        assert found.startswith(f"line {vector['refused']}: ")
+    else:
+        assert [plain(step) for step in found] == [step["receive"] for step in vector["steps"]]
+
+
 ONE_RUN = [path for path in TRANSCRIPTS if path.read_bytes().count(b'{"transcript":1') == 1]
 """A replay plays one run."""
 
@@ -73,10 +94,10 @@ ONE_RUN = [path for path in TRANSCRIPTS if path.read_bytes().count(b'{"transcrip
     ids=lambda value: value.stem if isinstance(value, Path) else value,
 )
 def test_a_transcript_is_replayed_in_node_as_recorded(module: Path, path: Path, pace: str) -> None:
-    if path.stem.startswith("invalid_requests"):
-        pytest.skip("ReplayTransport does not check requests; `sidecar replay` does")
-    recorded = _known(example(sent_by_sidecar(path)))
-    received = _known(played(module, path, pace))
+    # Refused lines have the same kind of error in both, with another text.
+    shown = plain if path.stem.startswith("invalid_requests") else lambda messages: messages
+    recorded = shown(_known(example(sent_by_sidecar(path))))
+    received = shown(_known(played(module, path, pace)))
     assert sorted(map(str, received)) == sorted(map(str, recorded))
     assert [one for one in received if "method" in one] == [one for one in recorded if "method" in one]
 

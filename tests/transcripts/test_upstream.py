@@ -10,9 +10,9 @@ from urllib.parse import urljoin
 
 import pytest
 
-from sidecar.http.client import Http, HttpRequest, HttpResponse, ServerUnreachable
+from sidecar.http.client import Http, HttpRequest, HttpResponse, NotRecorded, ServerUnreachable
 from sidecar.transcripts.file.addresses import address_digest, placeholder_url
-from sidecar.transcripts.upstream import UpstreamNotRecorded, UpstreamPlayer, UpstreamRecorder
+from sidecar.transcripts.upstream import UpstreamPlayer, UpstreamRecorder
 from tests.in_process_app import ManualClock
 from tests.test_http import OK, Server, refusal
 
@@ -89,7 +89,7 @@ async def test_requests_that_differ_only_in_secrets_are_the_same_and_others_are_
     )
     again = HttpRequest("POST", server.url, "Tokens", form={"code": "two", "redirect_uri": "x"})
     assert (await _send(UpstreamPlayer(recording), again, again))[1].json() == {}
-    with pytest.raises(UpstreamNotRecorded, match="Tokens: this POST request was not recorded"):
+    with pytest.raises(NotRecorded, match="Tokens: this POST request was not recorded"):
         await _send(UpstreamPlayer(recording), HttpRequest("POST", server.url, "Tokens", form={"redirect_uri": "y"}))
 
 

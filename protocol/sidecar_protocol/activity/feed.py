@@ -11,12 +11,14 @@ from sidecar_protocol.errors import InvalidCursor
 from sidecar_protocol.scalars import (
     DEFAULT_LIMIT,
     MEASURED,
+    TIME,
     AccountId,
     Count,
     Cursor,
     FilePath,
     Flag,
     Limit,
+    LocalDate,
     NextCursor,
     SearchText,
     ShortText,
@@ -44,13 +46,13 @@ class ActivityEvent(Model):
     url: str | None = None
     actor: str | None = None
     event_time: UtcTime | None = None
-    event_ts: Annotated[int, MEASURED] | None = None
+    event_ts: Annotated[int, MEASURED, TIME] | None = None
     """The same time in seconds since 1970."""
     ended_at: UtcTime | None = None
     """When it ended or will end, if it has a duration, such as a meeting or logged work."""
-    local_date: str | None = None
+    local_date: LocalDate | None = None
     """The first day of an all-day event, for example `2026-11-25`, in every time zone; null for other events."""
-    local_end_date: str | None = None
+    local_end_date: LocalDate | None = None
     """The day after an all-day event's last day; null if it has one day."""
     by_me: bool
     """Whether the account's owner did it."""

@@ -1,11 +1,11 @@
 """Reports over the activity feed, by day in the user's time zone."""
 
 from enum import StrEnum
-from typing import Protocol
+from typing import Annotated, Protocol
 
 from sidecar_protocol.contract import Model, method
 from sidecar_protocol.errors import InvalidParams, ResultTooLarge, TimeZoneUnknown
-from sidecar_protocol.scalars import Count, Flag, ShortText, TimeZoneName, UtcTime, When
+from sidecar_protocol.scalars import TIME, Count, Flag, LocalDate, ShortText, TimeZoneName, UtcTime, When
 
 
 class SummaryFormat(StrEnum):
@@ -29,7 +29,7 @@ class SummaryMeeting(Model):
     """A meeting that was neither cancelled nor declined."""
 
     title: str
-    date: str
+    date: LocalDate
     starts: str
     """Local time in the time zone, for example 09:30."""
     ends: str | None = None
@@ -46,8 +46,8 @@ class SummaryAllDay(Model):
     """An all-day event."""
 
     title: str
-    first_date: str
-    last_date: str
+    first_date: LocalDate
+    last_date: LocalDate
     """Equal to `first_date` if it has one day."""
     calendar: str | None = None
 
@@ -117,7 +117,7 @@ class SummaryTotals(Model):
 class SummaryPart(Model):
     """One day or one project."""
 
-    name: str
+    name: Annotated[str, TIME]
     """The date, for example `2026-11-25`, or the project's name; empty for events without a project."""
     totals: SummaryTotals
     all_day: list[SummaryAllDay]
@@ -133,9 +133,9 @@ class ActivitySummary(Model):
     start: UtcTime
     end: UtcTime
     time_zone: str
-    first_date: str
+    first_date: LocalDate
     """The local date of `start`."""
-    last_date: str
+    last_date: LocalDate
     """The local date of the last moment before `end`."""
     group: SummaryGroup
     totals: SummaryTotals
@@ -153,7 +153,7 @@ class ActivitySummary(Model):
 class HeatmapDay(Model):
     """The number of events of one local day."""
 
-    date: str
+    date: LocalDate
     count: Count
 
 

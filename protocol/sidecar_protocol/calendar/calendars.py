@@ -8,7 +8,18 @@ from pydantic import Field, StringConstraints
 from sidecar_protocol.accounts import AccountNotFound, AccountState
 from sidecar_protocol.contract import Model, Notification, RpcError, method
 from sidecar_protocol.errors import InvalidCursor, InvalidParams
-from sidecar_protocol.scalars import DEFAULT_LIMIT, AccountId, Count, Flag, Integer, Limit, NextCursor, UtcTime, When
+from sidecar_protocol.scalars import (
+    DEFAULT_LIMIT,
+    TIME,
+    AccountId,
+    Count,
+    Flag,
+    Integer,
+    Limit,
+    NextCursor,
+    UtcTime,
+    When,
+)
 
 CalendarId = Annotated[str, Field(min_length=1, max_length=1_024, description="The id of a calendar.")]
 # The cursor contains three ids; Google allows 1,024 characters for one of them.
@@ -44,6 +55,10 @@ class CalendarSyncError(StrEnum):
     """It was deleted, or is no longer shared with the account."""
     FORBIDDEN = "forbidden"
     """The account may not read it."""
+
+
+ProviderTime = Annotated[str, TIME]
+"""ISO 8601 as a provider writes it: with an offset, or a date without a time."""
 
 
 class Calendar(Model):
@@ -88,12 +103,12 @@ class CalendarEvent(Model):
     title: str | None = None
     description: str | None = None
     """May be HTML."""
-    start_time: str | None = None
+    start_time: ProviderTime | None = None
     """The provider's value, ISO 8601; a date without a time if the event lasts all day."""
-    end_time: str | None = None
-    start_ts: Integer
+    end_time: ProviderTime | None = None
+    start_ts: Annotated[Integer, TIME]
     """The start in seconds since 1970."""
-    end_ts: Integer
+    end_ts: Annotated[Integer, TIME]
     all_day: Flag = False
     location: str | None = None
     conference_url: str | None = None
@@ -117,7 +132,7 @@ class CalendarEvent(Model):
     """Shared by the copies of an event in several calendars, and by all occurrences of a recurring event."""
     recurring_event_id: str | None = None
     """The recurring event that it is an occurrence of."""
-    original_start_time: str | None = None
+    original_start_time: ProviderTime | None = None
     """The start that the recurrence rule gives this occurrence, even if it was moved."""
     created_at: UtcTime
     updated_at: UtcTime

@@ -206,6 +206,6 @@ class Status(Protocol):
         """Returns what Claude Code has said last, about a folder, a session, or the folder in which it ran last.
 
         Starts no process, unless `refresh` asks for it: then Claude Code is started for at most half a minute, without
-        a prompt.  Of a folder, nothing runs then: neither its hooks nor its MCP servers; those of the user are started.
+        a prompt and without hooks.  MCP servers are started, those of the folder only if it is trusted.
         """
         ...

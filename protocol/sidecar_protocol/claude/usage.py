@@ -6,7 +6,7 @@ from typing import Protocol
 from sidecar_protocol.claude.runs import ClaudeUsage
 from sidecar_protocol.contract import Model, method
 from sidecar_protocol.errors import InvalidParams, TimeZoneUnknown
-from sidecar_protocol.scalars import Count, TimeZoneName, UtcTime, When
+from sidecar_protocol.scalars import Count, LocalDate, TimeZoneName, UtcTime, When
 
 LONGEST_DAYS = 400
 """Maximum length of a range: a year and some weeks."""
@@ -27,7 +27,7 @@ class UsageGroup(StrEnum):
 class UsageEntry(Model):
     """The usage of a day, session, model or job; the fields of the other groupings are null."""
 
-    day: str | None = None
+    day: LocalDate | None = None
     """YYYY-MM-DD in the requested time zone."""
     session_id: str | None = None
     """Remains after the session is deleted.  For a job, the session of the turn."""

@@ -16,6 +16,7 @@ from sidecar_protocol.contract import Ephemeral, JobSpec, Method, Model, Notific
 from sidecar_protocol.export.markdown import migrating_text, reference_text
 from sidecar_protocol.export.schemas import PREFIX, params_of, reference, schemas_of
 from sidecar_protocol.export.typescript import typescript
+from sidecar_protocol.export.value_schemas import value_schemas_text
 from sidecar_protocol.meta import PROTOCOL_VERSION, Meta
 
 Json = dict[str, Any]
@@ -64,6 +65,7 @@ def generated_files() -> dict[str, str]:
     return {
         "schema/openrpc.json": openrpc_text(),
         "protocol/typescript/contract.ts": typescript_text(),
+        "protocol/typescript/value_schemas.ts": value_schemas_text(document),
         "protocol/REFERENCE.md": reference_text(document),
         "protocol/MIGRATING.md": migrating_text(document),
     }

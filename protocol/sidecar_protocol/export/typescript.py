@@ -200,7 +200,7 @@ def type_text(schema: Json, anything: Anything = "unknown") -> str:
             return f"Record<string, {anything if values is True else type_text(values, anything)}>"
         case {"type": str(name)} if name in _PRIMITIVES:
             return _PRIMITIVES[name]
-        case _ if not schema.keys() - {"default", "description", "title"}:
+        case _ if not schema.keys() - {"default", "description", "title", "x-described-by"}:
             return "unknown"
     raise UnsupportedSchema(f"no TypeScript type for {json.dumps(schema)}")
 

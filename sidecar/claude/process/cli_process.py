@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 import anyio
+from sidecar_protocol.claude.runs import ClaudeSettings
 
 from sidecar.claude.process.environment import DATABASE_ENV
 from sidecar.claude.process.windows_job import JobObject
@@ -35,7 +36,6 @@ LINE_LIMIT: Final = 64 * 1024 * 1024
 """Maximum length of a line in bytes: the CLI writes a whole answer, or an image that a tool read, as one line."""
 STDERR_LIMIT: Final = 8 * 1024
 PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
-PROBE_ARGUMENTS: Final = ("--setting-sources=user", '--settings={"disableAllHooks":true}')
 FOLLOW_UP_S: Final = 3.0
 """Seconds from the end of a background task to the turn that may follow, which needs 10 to 100 ms (measured)."""
 
@@ -46,8 +46,8 @@ class RunOptions:
 
     `session_id` is the session to resume, and `fork` resumes a copy of it, up to the record `resume_at` if it is given.
     `worktree` names a git worktree that the CLI creates and works in.  With `can_request_permission` the CLI sends
-    control requests for tools that need permission, and waits for the responses.  A probe gets no prompt:
-    it reads only the user's own settings, so that nothing of the folder runs, and runs no hooks.
+    control requests for tools that need permission, and waits for the responses.  A probe gets no prompt
+    and runs no hooks.
     """
 
     model: str | None = None
@@ -61,6 +61,7 @@ class RunOptions:
     max_turns: int | None = None
     system_prompt: str | None = None
     can_request_permission: bool = False
+    settings: ClaudeSettings = ClaudeSettings.ALL
     is_probe: bool = False
 
 
@@ -87,8 +88,10 @@ def cli_arguments(options: RunOptions) -> list[str]:
         "--verbose",  # required for stream-json output
         "--include-partial-messages",
         *(f"{flag}={value}" for flag, value in values.items() if value is not None),
+        # Without `project` and `local`, nothing of the folder runs or is read: hooks, MCP servers, skills, CLAUDE.md.
+        *(["--setting-sources=user"] if options.settings is ClaudeSettings.USER else []),
         *(["--fork-session"] if options.fork else []),
-        *(PROBE_ARGUMENTS if options.is_probe else []),
+        *(['--settings={"disableAllHooks":true}'] if options.is_probe else []),
         *(["--permission-prompt-tool=stdio"] if options.can_request_permission else []),
         *(f"--allowedTools={rule}" for rule in options.allowed_tools),
     ]

@@ -8,6 +8,7 @@ from typing import Final
 
 import anyio
 from anyio.to_thread import run_sync
+from sidecar_protocol.claude.runs import ClaudeSettings
 
 from sidecar.claude.process.cli_process import ClaudeProcess, OnLine, RunOptions, start
 from sidecar.claude.process.discovery import REINSTALL_HINT, Discovery
@@ -18,6 +19,7 @@ from sidecar.claude.records.files import RecordFiles
 from sidecar.claude.status.journal import StatusJournal
 from sidecar.claude.status.observing import Observer
 from sidecar.claude.status.telling import EFFORT_REQUEST
+from sidecar.claude.trust.gate import Gate
 from sidecar.job_handler import JobFailed
 
 NO_RESOURCES: Final = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
@@ -32,6 +34,7 @@ class Launcher:
     discovery: Discovery
     home: Path
     process_table: ProcessTable
+    gate: Gate
     status: StatusJournal
 
     async def working_directory(self, cwd: str | None) -> Path:
@@ -41,6 +44,14 @@ class Launcher:
             hint = "If it was moved, name its new place: claude.sessions.update with cwd, or cwd of the next run."
             raise JobFailed(f"The folder {folder} does not exist.", kind="cwd_missing", hint=hint)
         return folder
+
+    async def require_trust(self, cwd: str | None, settings: ClaudeSettings) -> None:
+        """Checks that a process may go on working in a folder.
+
+        Raises `JobFailed` (`cwd_missing`, `workspace_untrusted`).  A live process would not notice that its folder is
+        missing, and would run hooks that the folder has since got.
+        """
+        await self.gate.require(await self.working_directory(cwd), settings)
 
     @property
     def records(self) -> RecordFiles:
@@ -58,9 +69,13 @@ class Launcher:
     async def start(
         self, owner_env: str, owner_id: str, options: RunOptions, cwd: str | None, on_line: OnLine
     ) -> ClaudeProcess:
-        """Starts a CLI whose `owner_env`, JOB_ENV or SESSION_ENV, names its owner.  Raises `JobFailed`."""
+        """Starts a CLI whose `owner_env`, JOB_ENV or SESSION_ENV, names its owner.
+
+        Raises `JobFailed`, with the kind `workspace_untrusted` if the folder must be trusted first.
+        """
         folder, executable = await self.working_directory(cwd), await self.discovery.find()
         own = {owner_env: owner_id, STATE_EVENTS_ENV: "1"}
+        own |= await self.gate.require(folder, options.settings, has_worktree=options.worktree is not None)
         environment = await self.discovery.cli_environment(executable.path) | own
         try:
             process = await start(
@@ -76,7 +91,11 @@ class Launcher:
         if (started_ts := start_time(process.pid)) is not None:
             self.process_table.add(StoredProcess(process.pid, started_ts, owner_id))
         observer = Observer(
-            self.status, str(executable.path), str(folder), process.send, has_project=not options.is_probe
+            self.status,
+            str(executable.path),
+            str(folder),
+            process.send,
+            has_project=options.settings is ClaudeSettings.ALL,
         )
         process.observe = observer.on_line
         observer.begin()

@@ -5,16 +5,16 @@ from collections.abc import Iterator
 from sidecar_protocol.claude.doctor import Finding
 from sidecar_protocol.claude.status import ClaudeWorkspace, McpServer, McpState
 
-from sidecar.claude.status.journal import FOLDER_SOURCES, StatusJournal
+from sidecar.claude.status.journal import FOLDER_SOURCES
 from sidecar.claude.status.probe import Probe
 from sidecar.claude.status.telling import WRONG, problem_of
 
 MAX_FINDINGS = 50
 
 
-async def load_findings(journal: StatusJournal, probe: Probe) -> list[Finding]:
+async def load_findings(probe: Probe) -> list[Finding]:
     """Asks Claude Code for the user's own servers; those of folders are known from runs and sessions there."""
-    problem = await probe.ask(None)
+    journal, problem = probe.launcher.status, await probe.ask(None)
     if problem is not None:
         return [Finding.warning("mcp", problem, "Run `claude` in a terminal, and see what it says.")]
     servers = dict(_newest(journal.workspaces()))

@@ -1,13 +1,15 @@
 """Starts Claude Code without a prompt, only to ask it about itself.
 
-Nothing of the folder runs then, nor any hook; the user's own MCP servers are started, since their state is asked for.
+No hook runs then, and nothing of a folder that is not trusted.  MCP servers are started, since their state is asked.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 import anyio
+from sidecar_protocol.claude.runs import ClaudeSettings
 
 from sidecar.claude.process.cli_process import ClaudeProcess, RunOptions
 from sidecar.claude.process.environment import JOB_ENV
@@ -46,8 +48,7 @@ class Probe:
     async def _ask(self, cwd: str | None) -> str | None:
         answers = _Answers()
         owner_id = self.runtime.new_id()
-        options = RunOptions(is_probe=True)
-        process = await self.launcher.start(JOB_ENV, owner_id, options, cwd, lambda _, line: answers.on_line(line))
+        process = await self._start(owner_id, cwd, answers)
         try:
             with anyio.move_on_after(TIMEOUT_S) as timeout:
                 await answers.wait_for(INITIALIZE, process)
@@ -62,6 +63,15 @@ class Probe:
             said = process.stderr_tail.strip()[-300:]
             return f"Claude Code did not say anything about itself. {said}".strip()
         return None
+
+    async def _start(self, owner_id: str, cwd: str | None, answers: "_Answers") -> ClaudeProcess:
+        start = partial(self.launcher.start, JOB_ENV, owner_id, cwd=cwd, on_line=lambda _, line: answers.on_line(line))
+        try:
+            return await start(RunOptions(is_probe=True))
+        except JobFailed as failure:
+            if failure.kind != "workspace_untrusted":
+                raise
+        return await start(RunOptions(is_probe=True, settings=ClaudeSettings.USER))
 
     async def _servers(self, process: ClaudeProcess, answers: "_Answers") -> None:
         """Asks for the MCP servers until none is starting any more."""

@@ -4,7 +4,6 @@ from sidecar_protocol.claude.sessions import SessionNotFound
 from sidecar_protocol.claude.status import ClaudeStatus, Status
 
 from sidecar.claude.sessions.journal import SessionStore
-from sidecar.claude.status.journal import StatusJournal
 from sidecar.claude.status.probe import Probe
 from sidecar.claude.status.reading import without_past
 
@@ -12,8 +11,8 @@ from sidecar.claude.status.reading import without_past
 class StatusService(Status):
     """Implements `Status`."""
 
-    def __init__(self, journal: StatusJournal, sessions: SessionStore, probe: Probe) -> None:
-        self._journal = journal
+    def __init__(self, sessions: SessionStore, probe: Probe) -> None:
+        self._journal = probe.launcher.status
         self._sessions = sessions
         self._probe = probe
 

@@ -2,7 +2,7 @@
 
 Each start of the sidecar appends a header, so a file recorded over restarts has several runs.
 
-    {"transcript":1,"protocol_version":1,"schema_hash":…,"server":…,"started_at":…}
+    {"transcript":1,"protocol_version":1,"schema_hash":…,"server":…,"started_at":…,"time_zone":…}
     {"t":12.345,"dir":"c2s","msg":{…}}         a message; t in milliseconds since the header; c2s: client to sidecar
     {"t":12.5,"dir":"c2s","raw":"<base64>"}    a line that is not JSON
     {"t":90.1,"dir":"c2s","eof":true}          stdin ended

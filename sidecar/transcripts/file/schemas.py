@@ -12,6 +12,8 @@ Schema = Mapping[str, Any]
 UNDECLARED: Final[Schema] = {}
 """The schema of a value that the contract does not describe; compare it by identity."""
 SECRET: Final = "x-secret"  # noqa: S105 - the name of a keyword
+DESCRIBED_BY: Final = "x-described-by"
+"""[a list of the document, the sibling that names an entry of it, the entry's member that describes the value]."""
 _REFERENCE: Final = "#/components/"
 
 
@@ -26,6 +28,7 @@ class ContractSchemas:
         self._results = {one["name"]: one["result"]["schema"] for one in document["methods"] if "result" in one}
         self._notifications = {one["name"]: one for one in document["x-notifications"]}
         self._jobs = {one["name"]: one for one in document["x-job-types"]}
+        self._lists = {"x-job-types": self._jobs, "x-notifications": self._notifications}
 
     @property
     def methods(self) -> list[str]:
@@ -73,14 +76,24 @@ class ContractSchemas:
             yield from self.choices(choice)
 
     def member(self, schema: Schema, value: Mapping[str, Any], name: str) -> Schema:
+        """Returns the schema of a member; that of a job's payload, for example, depends on the job type beside it."""
+        declared = self.declared(schema, name)
+        for choice in self.choices(declared):
+            if DESCRIBED_BY in choice:
+                return self.described(choice[DESCRIBED_BY], value.get(choice[DESCRIBED_BY][1]))
+        return declared
+
+    def described(self, described_by: tuple[str, str, str], name: Any) -> Schema:
+        """Returns the schema of a value that the entry `name` of a list in the document describes."""
+        listed, _, part = described_by
+        return cast("Schema", _named(self._lists[listed], name).get(part, UNDECLARED))
+
+    def declared(self, schema: Schema, name: str) -> Schema:
+        """Returns the schema of a member as its parent declares it, with its default."""
         if schema is UNDECLARED:
             return UNDECLARED
         for choice in self.choices(schema):
             if name in choice.get("properties", ()):
-                if choice.get("title") == "Job" and name in ("payload", "result"):
-                    return self.job(value.get("type"), name)
-                if choice.get("title") == "LoggedEvent" and name == "params":
-                    return self.notification(value.get("method"))
                 return cast("Schema", choice["properties"][name])
             if isinstance(choice.get("additionalProperties"), dict):
                 return cast("Schema", choice["additionalProperties"])

@@ -11,7 +11,8 @@ import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
+from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -21,11 +22,11 @@ from sidecar_protocol.connection import Connection, Event, Notified, Refused, Re
 from sidecar import exit_codes
 from sidecar.paths import schema_dir
 from sidecar.storage.unit_of_work import UnitOfWork
-from sidecar.transcripts.file.format import Entry, Header, NotATranscript, read
+from sidecar.transcripts.file.format import NotATranscript
 from sidecar.transcripts.file.schemas import ContractSchemas
 from sidecar.transcripts.replay.faults import HELP, Fault, parse_fault
-from sidecar.transcripts.replay.player import Player
-from sidecar.transcripts.replay.recording import Recording, not_recorded
+from sidecar.transcripts.replay.misses import Misses
+from sidecar.transcripts.replay.run import ReplayedRun, ReplayRules
 from sidecar.wire.descriptors import StdoutClosed, claim_stdio
 from sidecar.wire.host_watch import watch_parent
 from sidecar.wire.stdio import PlatformWriter, Reader, WireOut
@@ -38,13 +39,22 @@ WAIT_FOR: Final = (
     "send no notifications on its own before the client has called METHOD, such as the first call of a window; "
     "until then they are sent only along with responses recorded after them"
 )
+IGNORE: Final = "a param that may differ from the recorded one; can be repeated: --ignore jobs.create.priority"
+STRICT: Final = "exit with 1 if a request was not recorded, or a recorded one was never made"
+SHIFT_DATES: Final = (
+    "move all times by the whole days since the recording, so that an app that shows today shows something"
+)
+NOW: Final = "with --shift-dates, the moment that is today (default: now)"
 GARBAGE: Final = b"Fatal: this line is not JSON {\n"
+MAX_REPORTED: Final = 20
+"""Lines on stderr about what was not as recorded."""
+NOT_AS_RECORDED: Final = 1
 SHUTDOWN: Final = b'{"drained":true,"cancelled_requests":0,"interrupted_jobs":0}'
 """The response to `shutdown` if none was recorded: any client may send it."""
 
 
 class NoSuchMethod(Exception):
-    """The method of `--wait-for` is not in the contract."""
+    """The method of `--wait-for` or `--ignore` is not in the contract."""
 
 
 def arguments(argv: list[str]) -> argparse.Namespace:
@@ -56,10 +66,21 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--pace", choices=("fast", "recorded"), default="fast", help=PACE)
     parser.add_argument("--run", type=int, default=1, metavar="N", help="replay the Nth run in the file (default: 1)")
     parser.add_argument("--wait-for", metavar="METHOD", help=WAIT_FOR)
+    parser.add_argument("--ignore", action="append", default=[], metavar="METHOD.PARAM", help=IGNORE)
+    parser.add_argument("--shift-dates", action="store_true", help=SHIFT_DATES)
+    parser.add_argument("--now", type=_moment, metavar="TIME", help=NOW)
+    parser.add_argument("--strict", action="store_true", help=STRICT)
     parser.add_argument("--fault", action="append", default=[], type=parse_fault, metavar="FAULT", help=HELP)
-    for option in ("--db", "--now", "--seed", "--upstream"):  # accepted and ignored: clients may always pass them
+    for option in ("--db", "--seed", "--upstream"):  # accepted and ignored: clients may always pass them
         parser.add_argument(option, help=argparse.SUPPRESS)
     return parser.parse_args(argv)
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise argparse.ArgumentTypeError(f"{text!r} has no offset, such as Z or +09:00")
+    return moment
 
 
 def main(argv: list[str]) -> NoReturn:
@@ -77,31 +98,27 @@ def main(argv: list[str]) -> NoReturn:
 
 async def _serve(options: argparse.Namespace, wire: tuple[int, int], parent: int) -> int:
     schemas = ContractSchemas((schema_dir() / "openrpc.json").read_bytes())
-    if options.wait_for not in {None, *schemas.methods}:
-        similar = " or ".join(get_close_matches(options.wait_for, schemas.methods, n=2))
-        hint = f"; {similar}?" if similar else ""
-        raise NoSuchMethod(f"--wait-for {options.wait_for}: there is no such method{hint}")
-    recordings = [Recording(path.name, lines_of_run(path, options.run), schemas) for path in options.files]
-    return await ReplayServer(recordings, options, wire, parent).run()
+    if options.wait_for is not None:
+        _check_method("--wait-for", options.wait_for, options.wait_for, schemas)
+    for param in options.ignore:
+        names = [name for name in schemas.methods if param.startswith(f"{name}.")]
+        _check_method("--ignore", param, names[-1] if names else param.rpartition(".")[0], schemas)
+    return await ReplayServer(schemas, options, wire, parent).run()
 
 
-def lines_of_run(path: Path, number: int) -> Iterator[Header | Entry]:
-    """Returns the lines after the header of one run.  Raises OSError or NotATranscript."""
-    lines = read(path)
-    seen = 0
-    for line in lines:
-        seen += isinstance(line, Header)
-        if seen == number:
-            return lines
-    raise NotATranscript(f"{path}: there is no run {number}; the file has {seen}")
+def _check_method(option: str, value: str, method: str, schemas: ContractSchemas) -> None:
+    if method not in schemas.methods:
+        similar = " or ".join(get_close_matches(method, schemas.methods, n=2))
+        raise NoSuchMethod(f"{option} {value}: there is no such method{f'; {similar}?' if similar else ''}")
 
 
 class ReplayServer:
     """Serves one client on stdin and stdout."""
 
     def __init__(
-        self, recordings: Sequence[Recording], options: argparse.Namespace, wire: tuple[int, int], parent: int
+        self, schemas: ContractSchemas, options: argparse.Namespace, wire: tuple[int, int], parent: int
     ) -> None:
+        """Raises OSError or NotATranscript if a file cannot be read."""
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[int] = self._loop.create_future()
         self._faults: list[Fault] = options.fault
@@ -113,10 +130,17 @@ class ReplayServer:
         self._connection = Connection()
         self._writer = PlatformWriter(wire[1], self._end)
         self._unit_of_work.connect(None, WireOut(self._connection, self._writer))
-        self._recordings = recordings
         self._waits_for: str | None = options.wait_for
-        is_fast, is_held = options.pace == "fast", self._waits_for is not None
-        self._players = [Player(one, self, is_fast=is_fast, is_held=is_held) for one in recordings]
+        self._is_strict: bool = options.strict
+        rules = ReplayRules(
+            run=options.run,
+            ignored=frozenset(options.ignore),
+            is_fast=options.pace == "fast",
+            is_held=self._waits_for is not None,
+            today=(options.now or datetime.now(UTC)) if options.shift_dates else None,
+        )
+        self._runs = [ReplayedRun(path, schemas, rules, self) for path in options.files]
+        self._misses = Misses(self._runs)
         self._reader = Reader(wire[0], self._connection, self._unit_of_work, handle=self._handle, on_eof=self._on_eof)
 
     async def run(self) -> int:
@@ -127,59 +151,52 @@ class ReplayServer:
         watch_parent(self._parent, self._loop, lambda: self._end(exit_codes.HOST_DIED))
         self._reader.start()
         try:
-            return await self._ended
+            code = await self._ended
         finally:
             self._writer.finish(LAST_WRITE_S)
+        return code if (found := self._report()) is None else found
 
     def _crash(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Ends the process: a client must not wait for a response that an error of ours prevented."""
-        error = context.get("exception")
-        if isinstance(error, NotATranscript):  # met while reading ahead
-            self._fail(error)
-        else:
-            loop.default_exception_handler(context)
-            self._end(exit_codes.CRASHED)
-
-    def _fail(self, error: NotATranscript) -> None:
-        if not self._ended.done():
-            self._ended.set_exception(error)
+        loop.default_exception_handler(context)
+        self._end(exit_codes.CRASHED)
 
     def _end(self, code: int) -> None:
         if not self._ended.done():
             self._ended.set_result(code)
 
     def _on_eof(self) -> None:
-        try:
-            for player in self._players:
-                player.finish()
-        except NotATranscript as error:
-            self._fail(error)
-        self._end(self._recordings[0].exit_code)
+        for run in self._runs:
+            run.player.finish()
+        self._end(self._runs[0].recording.exit_code)
+
+    def _report(self) -> int | None:
+        """Prints what was not as recorded; returns the exit code for it if there is one."""
+        lines = list(self._misses.report())
+        for line in lines[:MAX_REPORTED]:
+            print(f"sidecar replay: {line}", file=sys.stderr)  # noqa: T201 - stderr, as `serve` does
+        if len(lines) > MAX_REPORTED:
+            print(f"sidecar replay: and {len(lines) - MAX_REPORTED} more", file=sys.stderr)  # noqa: T201
+        return NOT_AS_RECORDED if lines and self._is_strict else None
 
     def _handle(self, event: Event) -> None:
         if type(event) is Request:
-            try:
-                self._serve(event)
-                if event.method == self._waits_for:
-                    for player in self._players:
-                        player.release()
-            except NotATranscript as error:
-                self._fail(error)
+            self._serve(event)
+            if event.method == self._waits_for:
+                for run in self._runs:
+                    run.player.release()
         elif type(event) is Refused and event.reply:
             self._writer.queue_response(event.reply)
         elif type(event) is Notified and event.method == "exit":
             self._on_eof()
 
     def _serve(self, request: Request) -> None:
-        for player in self._players:
-            recorded = player.recording.match(request.method, request.params)
-            if recorded is not None:
-                player.serve(request, recorded)
-                return
+        if any(run.serve(request) for run in self._runs):
+            return
         if request.method == "shutdown":
             self.respond(request, SHUTDOWN, is_error=False)
             return
-        error = not_recorded(self._recordings, request.method, request.params)
+        error = self._misses.add(request)
         self._writer.queue_response(self._connection.reply_error(request, error.json_bytes()))
         self._unit_of_work.request_commit()
 

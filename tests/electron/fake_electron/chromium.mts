@@ -29,6 +29,8 @@ export async function launch(t: TestContext): Promise<Browser> {
       "--disable-background-networking",
       "--disable-component-update",
       "--disable-sync",
+      // As in Electron: a module script of a page that is a file.
+      "--allow-file-access-from-files",
     ],
   });
   t.after(() => browser.close());
@@ -51,9 +53,15 @@ export async function serve(t: TestContext): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-/** Opens a window with the package's own preload script in a new browser context. */
-export async function openWindow(browser: Browser, ipc: FakeIpcMain, url: string) {
-  const contents = new FakeWebContents();
+interface WindowParts {
+  contents?: FakeWebContents;
+  /** The text of the preload script, the package's own by default. */
+  preload?: string;
+}
+
+/** Opens a window in a new browser context. */
+export async function openWindow(browser: Browser, ipc: FakeIpcMain, url: string, parts: WindowParts = {}) {
+  const { contents = new FakeWebContents(), preload = ownPreload() } = parts;
   const page = await browser.newPage();
   page.setDefaultTimeout(TIMEOUT_MS);
   await page.exposeBinding("__toMain", ({ frame }, message: ToMain) => {
@@ -64,7 +72,7 @@ export async function openWindow(browser: Browser, ipc: FakeIpcMain, url: string
     page.evaluate((data) => (globalThis as any).__fromMain(data), message).catch(() => undefined);
   });
   page.on("close", () => contents.destroy());
-  await page.addInitScript({ content: preloadScript() });
+  await page.addInitScript({ content: preloadScript(preload) });
   await page.goto(url);
   return { page, contents };
 }
@@ -74,10 +82,11 @@ function frameOf(frame: BrowserFrame): Frame {
   return { url: frame.url(), parent: parent && frameOf(parent) };
 }
 
-/** The preload script inside a function that provides a fake `electron`, so that the page sees nothing of it. */
-function preloadScript(): string {
+const ownPreload = (): string => bundled("protocol/typescript/preload_script.js", "cjs");
+
+/** A preload script inside a function that provides a fake `electron`, so that the page sees nothing of it. */
+function preloadScript(preload: string): string {
   const electron = bundled("tests/electron/fake_electron/renderer_process.mjs", "iife");
-  const preload = bundled("protocol/typescript/preload_script.js", "cjs");
   return `(() => {
     const toMain = globalThis.__toMain;
     delete globalThis.__toMain;
@@ -86,7 +95,8 @@ function preloadScript(): string {
     Object.defineProperty(globalThis, "__fromMain", { value: receive });
     const electron = { ipcRenderer, contextBridge: fakeElectron.createContextBridge(globalThis) };
     const require = (name) => { if (name === "electron") return electron; throw new Error("a sandboxed preload cannot load " + name); };
-    ${preload}
+    ((require, module, exports) => {${preload}
+    })(require, { exports: {} }, {});
   })();`;
 }
 

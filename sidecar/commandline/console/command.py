@@ -22,7 +22,7 @@ from sidecar_protocol.entities import JobStatus
 from sidecar.commandline.assignments import find_method, params_of
 from sidecar.commandline.client import Received, RemoteError, SidecarClient, SidecarEnded
 from sidecar.commandline.connect import SidecarStopped, connect, handshake_params
-from sidecar.commandline.console_syntax import HELP, References, matches, parse_call, split_words
+from sidecar.commandline.console.syntax import HELP, References, matches, parse_call, split_words
 from sidecar.commandline.job_view import JobView
 from sidecar.commandline.options import (
     DATABASE,
@@ -294,7 +294,7 @@ class _Console:
 
 async def _lines(script: str | None, *, is_typed: bool) -> AsyncIterator[str]:
     if is_typed:
-        from sidecar.commandline.console_prompt import prompt  # noqa: PLC0415 - scripts need no prompt_toolkit, which is slow to import
+        from sidecar.commandline.console.prompt import prompt  # noqa: PLC0415 - scripts need no prompt_toolkit, which is slow to import
 
         async for line in prompt():
             yield line

@@ -1,0 +1,1 @@
+"""The console: calls typed by a person, or read from a script."""

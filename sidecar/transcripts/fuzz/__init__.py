@@ -1,0 +1,1 @@
+"""Damaged conversations, and what a sidecar owes to a client even then."""

@@ -1,0 +1,122 @@
+"""Checks what a sidecar owes to any client, however damaged its lines are: answers, their number and their order.
+
+The guarantees have the numbers of `protocol/README.md`.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from sidecar_protocol.connection import MAX_BATCH
+
+INTERNAL: Final = "internal"
+"""The `kind` of an error that is our own fault."""
+_BLANK: Final = b" \t\r\x0b\x0c"
+_BOM: Final = b"\xef\xbb\xbf"
+
+
+def broken(lines: Sequence[bytes], messages: Sequence[Any]) -> Iterator[str]:
+    """Yields which guarantees the messages break that a sidecar sent in response to lines."""
+    answers = [one for one in messages if type(one) is list or "method" not in one]
+    owed = sum(map(answers_owed, lines))
+    if len(answers) < owed:
+        yield f"lost answers: {len(answers)} of {owed} arrived (G5)"
+    elif len(answers) > owed:
+        yield f"more answers than requests: {len(answers)} instead of {owed} (G5)"
+    elif any(count > _asked(lines)[request_id] for request_id, count in _answered(answers).items()):
+        yield "an id was answered more often than it was sent (G5)"
+    received = [one["params"]["seq"] for one in messages if type(one) is dict and "seq" in (one.get("params") or {})]
+    if received != sorted(set(received)):
+        yield "`seq` does not rise (G1, G4)"
+    if _is_named_too_early(messages):
+        yield "a notification names a job before the response that created it (G2)"
+    if not _versions_rise(answers):
+        yield "the versions of a job do not rise (G3)"
+    yield from sorted({f"internal error: {text}" for text in _internal_errors(messages)})
+
+
+def answers_owed(line: bytes) -> int:
+    """Returns the number of answers that a line must get: 0 or 1."""
+    line = line.removeprefix(_BOM)
+    try:
+        return responses_due(json.loads(line.decode(), parse_constant=_refuse))
+    except (ValueError, RecursionError):
+        return int(bool(line.strip(_BLANK)))
+
+
+def responses_due(value: Any) -> int:
+    """Returns the number of responses that the specification requires for a line with this JSON."""
+    if isinstance(value, list):
+        return int(not 0 < len(value) <= MAX_BATCH or any(map(_needs_response, value)))
+    return int(_needs_response(value))
+
+
+def _needs_response(value: Any) -> bool:
+    if not isinstance(value, dict) or value.get("jsonrpc") != "2.0":
+        return True
+    if value.get("method") is None:
+        return "result" not in value and "error" not in value
+    if not isinstance(value.get("params", {}), dict | list | None):
+        return True
+    return "id" in value or not isinstance(value["method"], str)
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _asked(lines: Sequence[bytes]) -> Counter[str]:
+    asked: Counter[str] = Counter()
+    for line in lines:
+        try:
+            value = json.loads(line.removeprefix(_BOM))
+        except (ValueError, RecursionError):
+            continue
+        asked.update(_ids(value if type(value) is list else [value]))
+    return asked
+
+
+def _answered(answers: Sequence[Any]) -> Counter[str]:
+    return Counter(_ids([one for answer in answers for one in (answer if type(answer) is list else [answer])]))
+
+
+def _ids(messages: Sequence[Any]) -> list[str]:
+    return [str(one["id"]) for one in messages if type(one) is dict and one.get("id") is not None]
+
+
+def _is_named_too_early(messages: Sequence[Any]) -> bool:
+    named: set[Any] = set()
+    for message in messages:
+        for one in message if type(message) is list else [message]:
+            if "method" in one:
+                named.add(((one.get("params") or {}).get("job") or {}).get("job_id"))
+            elif (result := one.get("result")) and result.get("deduplicated") is False and _job_id(result) in named:
+                return True
+    return False
+
+
+def _job_id(result: dict[str, Any]) -> Any:
+    return result["job"]["job_id"]
+
+
+def _versions_rise(answers: Sequence[Any]) -> bool:
+    last: dict[str, int] = {}
+    for one in answers:
+        result = one.get("result") if type(one) is dict else None
+        if type(result) is dict and {"job_id", "version"} <= result.keys():
+            if result["version"] < last.get(result["job_id"], 0):
+                return False
+            last[result["job_id"]] = result["version"]
+    return True
+
+
+def _internal_errors(messages: Sequence[Any]) -> Iterator[str]:
+    for message in messages:
+        for one in message if type(message) is list else [message]:
+            error = one.get("error")
+            if type(error) is dict and (error.get("data") or {}).get("kind") == INTERNAL:
+                yield f"in the response to {one.get('id')}: {error.get('message')}"
+            job = (one.get("params") or {}).get("job") or {}
+            if (job.get("error") or {}).get("kind") == INTERNAL:
+                yield f"in a job of type {job.get('type')}: {job['error'].get('message')}"

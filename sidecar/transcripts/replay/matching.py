@@ -1,0 +1,292 @@
+"""Finding the recorded request that answers one of the client's.  README.md has the rules, as `replay_matching.ts`.
+
+Each request has keys, so that many calls on a long recording stay fast: requests with the same key are the same.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from enum import IntEnum
+from itertools import islice
+from typing import Any, Final
+
+from pydantic_core import to_json
+
+from sidecar.transcripts.file.patterns import UNORDERED, fits, pattern_of
+from sidecar.transcripts.file.redact import SECRET_KEY
+from sidecar.transcripts.file.schemas import UNDECLARED, ContractSchemas
+from sidecar.transcripts.replay.facts import ContractFacts, Facts, normal, normal_json
+from sidecar.transcripts.replay.recording import RecordedRequest
+from sidecar.transcripts.replay.times import HOUR_MS, instant_ms
+
+ANY_PARAMS: Final = frozenset({"initialize"})
+"""Methods matched by name only: the handshake contains the client's own version and process id."""
+MAX_COMPARED: Final = 1_000
+"""Recorded requests of a method among which the nearest one is searched."""
+META: Final = "_meta"
+_LEFT_OUT: Final = object()
+_ABSENT: Final = object()
+
+
+class Precision(IntEnum):
+    """How exactly two requests must be the same."""
+
+    EXACT = 0
+    HOUR = 1
+    """Times are in the same hour, as those of a poll."""
+    LOOSE = 2
+    """Times are any times, and generated ids any ids."""
+
+
+@dataclass(slots=True)
+class Comparison:
+    """The result of comparing two requests."""
+
+    differences: list[tuple[str, Any]] = field(default_factory=list)
+    """Paths, and the recorded values, that make them two requests."""
+    other_times: int = 0
+    bound: list[tuple[Any, Any]] = field(default_factory=list)
+    """Recorded patterns and generated ids, each with the client's value."""
+
+    def distance(self) -> tuple[int, int]:
+        return len(self.differences), self.other_times
+
+
+class Matcher:
+    """Compares params by what the contract declares about them."""
+
+    def __init__(self, schemas: ContractSchemas, ignored: Iterable[str] = ()) -> None:
+        """`ignored` are params that may differ: METHOD.param, or METHOD.param.member."""
+        self._facts = ContractFacts(schemas)
+        self._undeclared = Facts(schemas, UNDECLARED)
+        self._ignored = frozenset(ignored)
+
+    def key(self, method: str, params: dict[str, Any], precision: Precision) -> bytes:
+        if method in ANY_PARAMS:
+            return b""
+        return to_json(self._members(_without_meta(params), self._facts.params(method), method, precision))
+
+    def has_patterns(self, method: str, params: dict[str, Any]) -> bool:
+        """Returns whether a person has put patterns into recorded params; declared secrets do not count."""
+        known = self._members(_without_meta(params), self._facts.params(method), method, Precision.EXACT)
+        return method not in ANY_PARAMS and _contains_pattern(known)
+
+    def _canonical(self, value: Any, facts: Facts, path: str, precision: Precision) -> Any:
+        kind = self._kind(facts, path)
+        if kind in {"ignored", "measured"} or (kind == "generated" and precision is Precision.LOOSE):
+            return _LEFT_OUT
+        if kind == "secret":
+            return value is not None
+        if kind == "date-time" and type(value) is str:
+            return _time_key(value, precision)
+        if type(value) is dict:
+            return self._members(value, facts, path, precision)
+        if type(value) is list:
+            return [_or_null(self._canonical(one, facts.item(), path, precision)) for one in value]
+        return normal(value)
+
+    def _members(self, value: dict[str, Any], facts: Facts, path: str, precision: Precision) -> dict[str, Any]:
+        kept = {}
+        for name in sorted(value):
+            declared = facts.declared_member(name)
+            if _is_default(value[name], declared):
+                continue
+            member = self._canonical(value[name], facts.member(value, name), f"{path}.{name}", precision)
+            if member is not _LEFT_OUT and not (member == {} and declared.described_by is not None):
+                kept[name] = member
+        return kept
+
+    def _kind(self, facts: Facts, path: str) -> str | None:
+        return "ignored" if path in self._ignored else facts.kind
+
+    def compare(self, method: str, recorded: dict[str, Any], actual: dict[str, Any]) -> Comparison:
+        """Compares params that may contain patterns on the recorded side."""
+        found = Comparison()
+        if method not in ANY_PARAMS:
+            params = _without_meta(recorded), _without_meta(actual)
+            self._compare_members(*params, self._facts.params(method), method, found)
+        return found
+
+    def _compare(self, recorded: Any, actual: Any, facts: Facts, path: str, found: Comparison) -> None:
+        if (pattern := pattern_of(recorded)) is not None:
+            self._compare_pattern(pattern, recorded, actual, path, found)
+            return
+        kind = self._kind(facts, path)
+        if kind in {"ignored", "measured", "generated"}:
+            if kind == "generated" and type(recorded) is type(actual) is str:
+                found.bound.append((recorded, actual))
+        elif kind == "secret" and recorded is not _ABSENT and actual is not _ABSENT:
+            return
+        elif kind == "date-time" and type(recorded) is type(actual) is str:
+            found.other_times += _time_key(recorded, Precision.EXACT) != _time_key(actual, Precision.EXACT)
+        elif type(recorded) is dict and type(actual) is dict:
+            self._compare_members(recorded, actual, facts, path, found)
+        elif type(recorded) is list and type(actual) is list and len(recorded) == len(actual):
+            for number, (one, other) in enumerate(zip(recorded, actual, strict=True)):
+                self._compare(one, other, facts.item(), f"{path}.{number}", found)
+        elif recorded is _ABSENT or actual is _ABSENT or normal_json(recorded) != normal_json(actual):
+            found.differences.append((path, None if recorded is _ABSENT else recorded))
+
+    def _compare_members(
+        self, recorded: dict[str, Any], actual: dict[str, Any], facts: Facts, path: str, found: Comparison
+    ) -> None:
+        for name in {**recorded, **actual}:
+            declared = facts.declared_member(name)
+            nothing = {} if declared.described_by is not None else _ABSENT
+            one, other = (
+                nothing if name not in side or _is_default(side[name], declared) else side[name]
+                for side in (recorded, actual)
+            )
+            if one is not nothing or other is not nothing:
+                member = facts.member(actual if name in actual else recorded, name)
+                self._compare(one, other, member, f"{path}.{name}", found)
+
+    def _compare_pattern(self, kind: str, recorded: Any, actual: Any, path: str, found: Comparison) -> None:
+        wanted = recorded[kind]
+        if kind == UNORDERED:
+            left = list(actual) if type(actual) is list else []
+            is_same = type(actual) is list and len(actual) == len(wanted)
+            for one in wanted:
+                fitting = (number for number, other in enumerate(left) if self._is_item(one, other))
+                if (number := next(fitting, None)) is None:
+                    is_same = False
+                    break
+                del left[number]
+        else:
+            is_same = actual is not _ABSENT and fits(kind, wanted, actual)
+        if not is_same:
+            found.differences.append((path, recorded))
+        elif kind != SECRET_KEY:
+            found.bound.append((recorded, actual))
+
+    def _is_item(self, recorded: Any, actual: Any) -> bool:
+        found = Comparison()
+        self._compare(recorded, actual, self._undeclared, "", found)
+        return not found.differences
+
+
+class _Queue:
+    """Requests that are the same, in the recorded order."""
+
+    def __init__(self) -> None:
+        self.requests: list[RecordedRequest] = []
+        self._next = 0
+
+    def unused(self) -> list[RecordedRequest]:
+        """Returns the first one that has answered no request, or nothing."""
+        while self._next < len(self.requests) and self.requests[self._next].is_used:
+            self._next += 1
+        return self.requests[self._next : self._next + 1]
+
+
+class _MethodIndex:
+    """The recorded requests of one method, by their keys."""
+
+    def __init__(self, method: str, requests: list[RecordedRequest], matcher: Matcher) -> None:
+        self._method = method
+        self._matcher = matcher
+        self.by_key: dict[tuple[Precision, bytes], _Queue] = {}
+        self.with_patterns: dict[bytes, _Queue] = {}
+        """Requests that a person has put patterns into, by their params as they are written."""
+        for request in requests:
+            if matcher.has_patterns(method, request.params):
+                self.with_patterns.setdefault(to_json(request.params), _Queue()).requests.append(request)
+                continue
+            for precision in Precision:
+                place = precision, matcher.key(method, request.params, precision)
+                self.by_key.setdefault(place, _Queue()).requests.append(request)
+
+    def queue(self, params: dict[str, Any], precision: Precision) -> _Queue:
+        return self.by_key.get((precision, self._matcher.key(self._method, params, precision))) or _Queue()
+
+    def fitting_pattern(self, params: dict[str, Any]) -> _Queue:
+        for queue in self.with_patterns.values():
+            if not self._matcher.compare(self._method, queue.requests[0].params, params).differences:
+                return queue
+        return _Queue()
+
+    def different(self) -> Iterator[_Queue]:
+        """Yields the requests that are the same except for their times."""
+        yield from (queue for (precision, _), queue in self.by_key.items() if precision is Precision.LOOSE)
+        yield from self.with_patterns.values()
+
+
+class RequestIndex:
+    """The requests of one recording."""
+
+    def __init__(self, requests: Iterable[RecordedRequest], matcher: Matcher) -> None:
+        self.matcher = matcher
+        self._requests: dict[str, list[RecordedRequest]] = {}
+        self._methods: dict[str, _MethodIndex] = {}
+        for request in requests:
+            self._requests.setdefault(request.method, []).append(request)
+
+    def match(self, method: str, params: dict[str, Any]) -> RecordedRequest | None:
+        """Returns the recorded request that answers this one, and marks it as used."""
+        if method not in self._requests:
+            return None
+        found = next(self._candidates(self._index(method), params), None)
+        if found is not None:
+            found.is_used = True
+        return found
+
+    def _index(self, method: str) -> _MethodIndex:
+        if method not in self._methods:
+            self._methods[method] = _MethodIndex(method, self._requests[method], self.matcher)
+        return self._methods[method]
+
+    def _candidates(self, index: _MethodIndex, params: dict[str, Any]) -> Iterator[RecordedRequest]:
+        """Yields the recorded requests that may answer, the best one first."""
+        exact = index.queue(params, Precision.EXACT)
+        yield from exact.unused()
+        near, patterned = index.queue(params, Precision.HOUR), index.fitting_pattern(params)
+        yield from (*near.unused(), *patterned.unused())
+        yield from (*near.requests[-1:], *patterned.requests[-1:])
+        loose = index.queue(params, Precision.LOOSE)
+        yield from (*loose.unused(), *loose.requests[-1:])
+
+    def nearest(self, method: str, params: dict[str, Any]) -> tuple[RecordedRequest, Comparison] | None:
+        """Returns the request of this method whose params differ least, and how."""
+        if method not in self._requests:
+            return None
+        several = (queue.requests[0] for queue in islice(self._index(method).different(), MAX_COMPARED))
+        compared = [(one, self.matcher.compare(method, one.params, params)) for one in several]
+        return min(compared, key=lambda one: one[1].distance())
+
+    def similar_methods(self, method: str) -> list[str]:
+        return get_close_matches(method, list(self._requests), n=3, cutoff=0.5)
+
+    def never_made(self) -> Iterator[RecordedRequest]:
+        """Yields one recorded request of each kind that the client has not made."""
+        for method in self._requests:
+            for queue in self._index(method).different():
+                if not any(request.is_used for request in queue.requests):
+                    yield queue.requests[0]
+
+
+def _without_meta(params: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in params.items() if name != META}
+
+
+def _contains_pattern(value: Any) -> bool:
+    if pattern_of(value) is not None:
+        return True
+    inner = value.values() if type(value) is dict else value if type(value) is list else ()
+    return any(map(_contains_pattern, inner))
+
+
+def _time_key(text: str, precision: Precision) -> Any:
+    if precision is Precision.LOOSE:
+        return True
+    instant = instant_ms(text)
+    if instant is None:
+        return text
+    return instant if precision is Precision.EXACT else instant // HOUR_MS
+
+
+def _is_default(value: Any, declared: Facts) -> bool:
+    return declared.default is not None and declared.default == normal_json(value)
+
+
+def _or_null(value: Any) -> Any:
+    return None if value is _LEFT_OUT else value
