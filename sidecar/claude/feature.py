@@ -47,8 +47,7 @@ from sidecar.runtime import Feature, Runtime
 
 def make(runtime: Runtime) -> Feature:
     database, settings, clock = runtime.database, runtime.settings, runtime.clock
-    launcher, store = make_launcher(runtime), SessionStore(database)
-    usage, run_store = UsageStore(database, clock), RunStore(database, clock)
+    launcher, store, usage = make_launcher(runtime), SessionStore(database), UsageStore(database, clock)
     store.index.prepare()
     sessions = SessionJournal(runtime, store, usage, launcher.status)
     conversations, permissions = ConversationJournal(runtime, sessions), PermissionJournal(runtime, sessions)
@@ -58,7 +57,7 @@ def make(runtime: Runtime) -> Feature:
     prompts = PromptQueue(runtime.queue, store, attachments)
     limit_waits = LimitWaits(sessions, clock, runtime.queue.is_lock_kept)
     recovery = CrashRecovery(launcher, sessions, permissions, limit_waits, attachments)
-    runs = ClaudeRunHandler(runtime, launcher, store, usage, run_store, live, attachments)
+    runs = ClaudeRunHandler(runtime, launcher, store, usage, run_store := RunStore(database, clock), live, attachments)
     turns = TurnHandler(
         runtime, launcher, pool, sessions, permissions, conversations, limit_waits, live, elsewhere, attachments
     )
