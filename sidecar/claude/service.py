@@ -24,6 +24,7 @@ from sidecar_protocol.claude.runs import (
 )
 from sidecar_protocol.claude.sessions import (
     ClaudeMessagePage,
+    SendWhen,
     Session,
     SessionDeleted,
     SessionNotFound,
@@ -36,6 +37,7 @@ from sidecar_protocol.entities import Job, JobStatus
 from sidecar_protocol.scalars import DEFAULT_LIMIT, DEFAULT_LINES_LIMIT, FolderPath, LongText, Priority, Seconds
 
 from sidecar.claude.permissions.journal import PermissionJournal
+from sidecar.claude.process.launch import Launcher
 from sidecar.claude.process.pool import ProcessPool
 from sidecar.claude.prompts.queueing import PromptQueue
 from sidecar.claude.prompts.reading import check_parts
@@ -48,13 +50,15 @@ from sidecar.claude.trust.gate import Gate
 class ClaudeService(Claude):
     """Implements `Claude`."""
 
-    def __init__(self, prompts: PromptQueue, gate: Gate) -> None:
+    def __init__(self, prompts: PromptQueue, launcher: Launcher) -> None:
         self._prompts = prompts
-        self._gate = gate
+        self._gate = launcher.gate
+        self._status = launcher.status
 
     async def spawn(
         self, run: RunClaude, *, content: Sequence[PromptPart] = (), priority: Priority = 0, trust: bool = False
     ) -> Job:
+        self._status.check_effort(run.effort, run.model)
         prompt = check_parts(run.prompt or None, content)
         await self._gate.admit_at(run.cwd, run.settings, is_trusted=trust)
         run = run.model_copy(update={"prompt": prompt})
@@ -165,13 +169,14 @@ class SessionsService(Sessions):
         session_id: str,
         prompt: LongText | None = None,
         content: Sequence[PromptPart] = (),
+        when: SendWhen = SendWhen.NEXT,
         priority: Priority = 0,
         timeout_s: Seconds | None = None,
         wait_for_limit: bool | None = None,
     ) -> Job:
         text = check_parts(prompt, content)
         turn = TakeTurn(session_id=session_id, prompt=text, timeout_s=timeout_s, wait_for_limit=wait_for_limit)
-        return await self._prompts.enqueue(turn, content, priority=priority)
+        return await self._prompts.enqueue(turn, content, priority=priority, is_for_now=when is SendWhen.NOW)
 
     async def interrupt(self, *, session_id: str) -> Session:
         _existing(self._sessions.store.get(session_id))
