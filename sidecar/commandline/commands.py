@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from argparse import SUPPRESS, ArgumentParser
 from importlib import import_module
 from io import StringIO, TextIOWrapper
 from typing import Final, NoReturn, cast
@@ -21,17 +22,14 @@ MODULES: Final = {
     "doctor": "commandline.upkeep.doctor",
     "fuzz": "commandline.fuzz",
     "inspect": "commandline.inspect",
-    "methods": "commandline.call",
+    "methods": "commandline.methods",
     "restore": "commandline.upkeep.restore",
     "schema": "commandline.schema",
     "verify": "commandline.verify",
 }
 """The module of each command; the command is the attribute of the same name."""
-SERVERS: Final = {
-    "replay": "Imitate a sidecar with recorded transcripts.",
-    "serve": "Serve JSON-RPC on stdin and stdout until stdin ends.",
-}
-"""Help of the commands that a host starts; `cli` runs them without click."""
+SERVERS: Final = {"replay": "transcripts.replay.server", "serve": "serve"}
+"""Modules of the commands that a host starts; `__main__` runs them, and this only shows their help."""
 
 
 def main() -> NoReturn:
@@ -62,10 +60,26 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         del ctx
         if cmd_name in SERVERS:
-            return click.Command(cmd_name, help=SERVERS[cmd_name])  # for the list of commands; `cli` runs it
+            return _described(cmd_name, import_module(f"sidecar.{SERVERS[cmd_name]}").parser())
         if cmd_name not in MODULES:
             return None
         return cast("click.Command", getattr(import_module(f"sidecar.{MODULES[cmd_name]}"), cmd_name))
+
+
+def _described(name: str, parser: ArgumentParser) -> click.Command:
+    """Returns a command with the options of a parser, for its help."""
+    params: list[click.Parameter] = []
+    for action in parser._actions:  # noqa: SLF001 - the only list of them; its form has not changed since Python 2
+        text = f"{action.help[0].upper()}{action.help[1:]}." if action.help and action.help != SUPPRESS else ""
+        metavar = action.metavar if isinstance(action.metavar, str) else None
+        if action.option_strings and text and "--help" not in action.option_strings:
+            kind = click.Choice(list(action.choices)) if action.choices else None
+            params.append(
+                click.Option(list(action.option_strings), metavar=metavar, type=kind, help=text.replace("%%", "%"))
+            )
+        elif not action.option_strings:
+            params.append(click.Argument([action.dest], metavar=f"{metavar}...", nargs=-1))
+    return click.Command(name, params=params, help=parser.description)
 
 
 @click.group(

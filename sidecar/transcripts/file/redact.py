@@ -102,10 +102,14 @@ class Redactor:
         That is one with a secret or the name of one, and those after it: it may have been cut by a line break.
         """
         text = line.replace(b"\0", b"").decode("utf-8", "replace")  # without NULs: it may be UTF-16
+        self._is_in_raw = self._is_in_raw or "\\u" in text or self.shows_secret(text)
+        return self._is_in_raw
+
+    def shows_secret(self, text: str) -> bool:
+        """Returns whether a text contains a secret or the name of one."""
         names = {_bare(word) for word in re.findall(r"[\w-]+", text)}
         is_named = any(name in self._declared or name.endswith(SECRET_WORDS) for name in names)
-        self._is_in_raw = self._is_in_raw or is_named or "\\u" in text or bool(self._finder.spans(text, is_cut=True))
-        return self._is_in_raw
+        return is_named or bool(self._finder.spans(text, is_cut=True))
 
     def _message(self, message: Any, *, from_client: bool) -> Any:
         if type(message) is not dict:

@@ -57,7 +57,8 @@ class NoSuchMethod(Exception):
     """The method of `--wait-for` or `--ignore` is not in the contract."""
 
 
-def arguments(argv: list[str]) -> argparse.Namespace:
+def parser() -> argparse.ArgumentParser:
+    """Returns the parser of the options of `replay`."""
     parser = argparse.ArgumentParser(
         prog="sidecar replay",
         description="Stand in for the sidecar on stdin and stdout, with responses and notifications from transcripts.",
@@ -73,7 +74,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--fault", action="append", default=[], type=parse_fault, metavar="FAULT", help=HELP)
     for option in ("--db", "--seed", "--upstream"):  # accepted and ignored: clients may always pass them
         parser.add_argument(option, help=argparse.SUPPRESS)
-    return parser.parse_args(argv)
+    return parser
 
 
 def _moment(text: str) -> datetime:
@@ -87,7 +88,7 @@ def main(argv: list[str]) -> NoReturn:
     """Serves until stdin ends, then exits without cleaning up."""
     parent = os.getppid()
     gc.disable()  # recordings contain no cycles, and looking for some costs a third of the speed
-    options = arguments(argv)
+    options = parser().parse_args(argv)
     try:
         code = asyncio.Runner().run(_serve(options, claim_stdio(), parent))
     except (OSError, StdoutClosed, NotATranscript, NoSuchMethod) as error:
