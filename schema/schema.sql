@@ -385,10 +385,20 @@ CREATE TABLE claude_sessions (
   worktree TEXT,
   needs_worktree INTEGER NOT NULL DEFAULT 0,
   -- The effort with which Claude works in a session; NULL for that of the user's Claude settings.
-  effort TEXT
+  effort TEXT,
+  -- Which settings the session's processes read: `all`, or `user` without those of the folder.
+  settings TEXT NOT NULL DEFAULT 'all'
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX idx_claude_sessions_claude ON claude_sessions(claude_session_id) WHERE claude_session_id IS NOT NULL;
 CREATE INDEX idx_claude_sessions_page ON claude_sessions(update_number, session_id);
+
+-- Folders whose own hooks, MCP servers and settings may run, as the user has said through the sidecar.  Folders of
+-- sessions that are older are not among them: the user was not asked.
+CREATE TABLE claude_trusted_folders (
+  -- The real path: the root of a git repository, or a folder outside of one.
+  folder TEXT PRIMARY KEY NOT NULL,
+  trusted_at TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
 
 -- Tokens used, one row per API message.  The CLI reports a message several times; the largest counts are stored.
 CREATE TABLE claude_usage (

@@ -197,6 +197,17 @@ async def test_the_size_of_a_body_is_limited(server: Server, http: Http, monkeyp
         await http.send(request_to(server))
 
 
+async def test_a_body_that_is_compressed_twice_is_refused_before_it_is_unpacked(server: Server, http: Http) -> None:
+    bomb = gzip.compress(gzip.compress(bytes(64 * 2**20)))  # 64 MiB in 300 bytes; three times would be 64 GiB
+    server.responses = [refusal(200, "Content-Encoding: gzip, gzip\r\n", bomb)] * module.MAX_TRIES
+    with pytest.raises(BadResponse, match="compressed more than once"):
+        await http.send(request_to(server))
+    twice = "Content-Encoding: gzip\r\nContent-Encoding: gzip\r\n"
+    server.responses = [refusal(200, twice, bomb)] * module.MAX_TRIES
+    with pytest.raises(BadResponse, match="compressed more than once"):
+        await http.send(request_to(server))
+
+
 async def test_without_a_server_the_job_waits_for_the_network(http: Http) -> None:
     port = closed_port()
     with pytest.raises(ServerUnreachable) as caught:

@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "ec80b45e08477044";
+export const SCHEMA_HASH = "dd26e358f7571fe7";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -845,6 +845,7 @@ export interface Session {
   permission_mode: PermissionMode | null;
   allowed_tools: string[];
   system_prompt: string | null;
+  settings: ClaudeSettings;
   /** Whether a turn that reaches Claude's usage limit goes on by itself when the limit resets; otherwise it fails. */
   wait_for_limit: boolean;
   status: SessionStatus;
@@ -905,6 +906,33 @@ export const PermissionMode = {
  * - `bypassPermissions`: May do everything.  The CLI refuses this mode to root.
  */
 export type PermissionMode = "default" | "acceptEdits" | "plan" | "dontAsk" | "auto" | "bypassPermissions";
+
+/**
+ * The settings that Claude Code reads for its work in a folder.
+ *
+ * - `all`: The user's and the folder's own: its hooks, MCP servers, skills and CLAUDE.md.  If the folder brings any of
+ * those
+ * that run something, it must be trusted (`claude.trust`).
+ * - `user`: Only the user's: nothing that the folder brings runs or is read, its CLAUDE.md included.
+ */
+export const ClaudeSettings = {
+  /**
+   * The user's and the folder's own: its hooks, MCP servers, skills and CLAUDE.md.  If the folder brings any of those
+   * that run something, it must be trusted (`claude.trust`).
+   */
+  ALL: "all",
+  /** Only the user's: nothing that the folder brings runs or is read, its CLAUDE.md included. */
+  USER: "user",
+} as const;
+/**
+ * The settings that Claude Code reads for its work in a folder.
+ *
+ * - `all`: The user's and the folder's own: its hooks, MCP servers, skills and CLAUDE.md.  If the folder brings any of
+ * those
+ * that run something, it must be trusted (`claude.trust`).
+ * - `user`: Only the user's: nothing that the folder brings runs or is read, its CLAUDE.md included.
+ */
+export type ClaudeSettings = "all" | "user";
 
 /**
  * The status of a session.
@@ -1372,6 +1400,86 @@ export interface Attachment {
 /** Live tasks, oldest first: of each job at most 100. */
 export interface ClaudeTaskList {
   tasks: ClaudeTask[];
+}
+
+/** The trust in a folder. */
+export interface FolderTrust {
+  /** The folder, without symbolic links. */
+  cwd: string;
+  /** The folder that trust is about: `cwd`, or the root of its git repository (for a worktree, of the main one). */
+  folder: string;
+  state: TrustState;
+  contents: FolderContents;
+}
+
+/**
+ * Whether Claude may work in a folder with the folder's own settings.
+ *
+ * - `claude`: Trusted in Claude Code: the user has said so in a terminal.
+ * - `sidecar`: Trusted by `trust`.
+ * - `nothing`: Not trusted, but the folder brings nothing to be asked about.
+ * - `untrusted`: Refused, unless `settings` is `user`.
+ */
+export const TrustState = {
+  /** Trusted in Claude Code: the user has said so in a terminal. */
+  CLAUDE: "claude",
+  /** Trusted by `trust`. */
+  SIDECAR: "sidecar",
+  /** Not trusted, but the folder brings nothing to be asked about. */
+  NOTHING: "nothing",
+  /** Refused, unless `settings` is `user`. */
+  UNTRUSTED: "untrusted",
+} as const;
+/**
+ * Whether Claude may work in a folder with the folder's own settings.
+ *
+ * - `claude`: Trusted in Claude Code: the user has said so in a terminal.
+ * - `sidecar`: Trusted by `trust`.
+ * - `nothing`: Not trusted, but the folder brings nothing to be asked about.
+ * - `untrusted`: Refused, unless `settings` is `user`.
+ */
+export type TrustState = "claude" | "sidecar" | "nothing" | "untrusted";
+
+/**
+ * The parts of a folder that Claude Code would run or obey: names only, at most 50 of a kind.
+ *
+ * Looked for in the folder itself; MCP servers and extensions also in the folders above it, as Claude Code does.
+ * CLAUDE.md and other mere texts are not listed: Claude reads them in every folder.
+ */
+export interface FolderContents {
+  /** Events with commands that run at them: SessionStart, PreToolUse. */
+  hooks: string[];
+  /** Servers of .mcp.json, which are started. */
+  mcp_servers: string[];
+  /** Settings with a command that Claude Code runs: apiKeyHelper, statusLine. */
+  commands: string[];
+  /** Environment variables that the settings set. */
+  environment: string[];
+  /** Other settings, such as `permissions.allow`; the name of a file if that cannot be read. */
+  settings: string[];
+  /** Skills, subagents, slash commands and other parts of .claude: skills/deploy. */
+  extensions: string[];
+  /** Settings and hooks of the git repository that run programs: core.fsmonitor. */
+  git: string[];
+}
+
+/** All folders that are trusted in the sidecar, at most 1,000, newest first. */
+export interface TrustedFolders {
+  folders: TrustedFolder[];
+}
+
+/** A folder that is trusted in the sidecar, with all below it that is not a git repository of its own. */
+export interface TrustedFolder {
+  folder: string;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  trusted_at: string;
+}
+
+/** A folder that is no longer trusted in the sidecar. */
+export interface TrustRemoved {
+  folder: string;
+  /** False if it was not. */
+  removed: boolean;
 }
 
 /**
@@ -2285,6 +2393,12 @@ export interface RunClaude {
   /** Appended to Claude Code's own system prompt; a resumed session keeps its first one. */
   system_prompt?: string | null;
   /**
+   * With `all`, a run fails with `workspace_untrusted` if its folder is not trusted and brings hooks or the like.
+   *
+   * @default "all"
+   */
+  settings?: ClaudeSettings;
+  /**
    * Whether a run that reaches Claude's usage limit goes on by itself when the limit resets; otherwise it fails.
    *
    * @default true
@@ -2726,6 +2840,12 @@ export interface ClaudeSpawnParams {
   /** Appended to Claude Code's own system prompt; a resumed session keeps its first one. */
   system_prompt?: string | null;
   /**
+   * With `all`, a run fails with `workspace_untrusted` if its folder is not trusted and brings hooks or the like.
+   *
+   * @default "all"
+   */
+  settings?: ClaudeSettings;
+  /**
    * Whether a run that reaches Claude's usage limit goes on by itself when the limit resets; otherwise it fails.
    *
    * @default true
@@ -2739,6 +2859,8 @@ export interface ClaudeSpawnParams {
    * @default 0
    */
   priority?: number;
+  /** @default false */
+  trust?: boolean;
 }
 
 /** Params of `claude.messages.search`. */
@@ -2777,6 +2899,10 @@ export interface ClaudeSessionsCreateParams {
   system_prompt?: string | null;
   /** @default false */
   worktree?: boolean;
+  /** @default "all" */
+  settings?: ClaudeSettings;
+  /** @default false */
+  trust?: boolean;
   /** @default true */
   wait_for_limit?: boolean;
 }
@@ -2812,6 +2938,9 @@ export interface ClaudeSessionsUpdateParams {
   effort?: string | null;
   permission_mode?: PermissionMode | null;
   allowed_tools?: string[] | null;
+  settings?: ClaudeSettings | null;
+  /** @default false */
+  trust?: boolean;
   wait_for_limit?: boolean | null;
 }
 
@@ -2879,6 +3008,27 @@ export interface ClaudeTasksStopParams {
   /** A job's id (UUIDv7). */
   job_id: string;
   task_id?: string | null;
+}
+
+/** Params of `claude.trust.check`. */
+export interface ClaudeTrustCheckParams {
+  /** An absolute path. */
+  cwd?: string | null;
+}
+
+/** Params of `claude.trust.add`. */
+export interface ClaudeTrustAddParams {
+  /** An absolute path. */
+  cwd: string;
+}
+
+/** Params of `claude.trust.list`. */
+export type ClaudeTrustListParams = Record<string, never>;
+
+/** Params of `claude.trust.remove`. */
+export interface ClaudeTrustRemoveParams {
+  /** An absolute path. */
+  folder: string;
 }
 
 /** Params of `claude.usage.list`. */
@@ -3340,9 +3490,10 @@ export interface Methods {
    * Queues a run as a job of type `claude.run`; the job's result is a `ClaudeRunResult`.
    *
    * The prompt is the text `prompt`, or `content`: texts, images and files in order, whose files are copied now.
+   * `trust` trusts the folder from now on; ask the user first.
    *
-   * Errors: payload_too_large, attachment_unreadable, attachment_unsupported, attachment_too_large, attachments_full.
-   * Replaces POST /claude/spawn.
+   * Errors: payload_too_large, attachment_unreadable, attachment_unsupported, attachment_too_large, attachments_full,
+   * workspace_untrusted.  Replaces POST /claude/spawn.
    */
   "claude.spawn": { params: ClaudeSpawnParams; result: Job };
   /**
@@ -3357,10 +3508,12 @@ export interface Methods {
   /**
    * Creates a session.  No process is started before its first turn.
    *
+   * `trust` trusts the folder from now on; ask the user first.
+   *
    * With `worktree`, the first turn creates a git worktree of the repository at `cwd`, where Claude then works, on a
    * branch of its own.  It remains when the session is deleted.
    *
-   * Replaces POST /claude/session.
+   * Errors: workspace_untrusted.  Replaces POST /claude/session.
    */
   "claude.sessions.create": { params: ClaudeSessionsCreateParams; result: Session };
   /**
@@ -3379,9 +3532,9 @@ export interface Methods {
    * Changes the given settings; null resets title, cwd, model, effort and mode to what a new session has.
    *
    * A running turn adopts a new model, effort and mode; the rest, and what is reset, applies from the next turn on.
-   * A new `cwd` is for a project that was moved: the conversation goes on there.
+   * A new `cwd` is for a project that was moved: the conversation goes on there.  `trust` trusts the folder.
    *
-   * Errors: session_not_found.
+   * Errors: session_not_found, workspace_untrusted.
    */
   "claude.sessions.update": { params: ClaudeSessionsUpdateParams; result: Session };
   /**
@@ -3434,6 +3587,18 @@ export interface Methods {
    * Errors: task_not_found.
    */
   "claude.tasks.stop": { params: ClaudeTasksStopParams; result: ClaudeTaskList };
+  /** Returns whether Claude may work in a folder, by default the home folder, and what the folder brings along. */
+  "claude.trust.check": { params: ClaudeTrustCheckParams; result: FolderTrust };
+  /** Trusts a folder from now on, as `trust` does.  Ask the user first, and name what `contents` names. */
+  "claude.trust.add": { params: ClaudeTrustAddParams; result: FolderTrust };
+  /** Returns the folders that are trusted in the sidecar.  Those of Claude Code are in its own settings. */
+  "claude.trust.list": { params: ClaudeTrustListParams; result: TrustedFolders };
+  /**
+   * Withdraws the trust in a `folder` of `claude.trust.list`.
+   *
+   * Idle processes end at once, those of running turns and runs with them.
+   */
+  "claude.trust.remove": { params: ClaudeTrustRemoveParams; result: TrustRemoved };
   /**
    * Returns the usage recorded in start <= time < end.  A run or turn is recorded when it ends.
    *
@@ -3832,11 +3997,13 @@ export interface NestedMethods<Options> {
       /**
        * Creates a session.  No process is started before its first turn.
        *
+       * `trust` trusts the folder from now on; ask the user first.
+       *
        * With `worktree`, the first turn creates a git worktree of the repository at `cwd`, where Claude then works, on
        * a
        * branch of its own.  It remains when the session is deleted.
        *
-       * Replaces POST /claude/session.
+       * Errors: workspace_untrusted.  Replaces POST /claude/session.
        */
       readonly create: ((params?: ClaudeSessionsCreateParams, options?: Options) => Promise<Session>);
       /**
@@ -3855,9 +4022,9 @@ export interface NestedMethods<Options> {
        * Changes the given settings; null resets title, cwd, model, effort and mode to what a new session has.
        *
        * A running turn adopts a new model, effort and mode; the rest, and what is reset, applies from the next turn on.
-       * A new `cwd` is for a project that was moved: the conversation goes on there.
+       * A new `cwd` is for a project that was moved: the conversation goes on there.  `trust` trusts the folder.
        *
-       * Errors: session_not_found.
+       * Errors: session_not_found, workspace_untrusted.
        */
       readonly update: ((params: ClaudeSessionsUpdateParams, options?: Options) => Promise<Session>);
       /**
@@ -3925,9 +4092,10 @@ export interface NestedMethods<Options> {
      * Queues a run as a job of type `claude.run`; the job's result is a `ClaudeRunResult`.
      *
      * The prompt is the text `prompt`, or `content`: texts, images and files in order, whose files are copied now.
+     * `trust` trusts the folder from now on; ask the user first.
      *
-     * Errors: payload_too_large, attachment_unreadable, attachment_unsupported, attachment_too_large, attachments_full.
-     * Replaces POST /claude/spawn.
+     * Errors: payload_too_large, attachment_unreadable, attachment_unsupported, attachment_too_large, attachments_full,
+     * workspace_untrusted.  Replaces POST /claude/spawn.
      */
     readonly spawn: ((params?: ClaudeSpawnParams, options?: Options) => Promise<Job>);
     readonly messages: {
@@ -3958,6 +4126,20 @@ export interface NestedMethods<Options> {
        * Errors: task_not_found.
        */
       readonly stop: ((params: ClaudeTasksStopParams, options?: Options) => Promise<ClaudeTaskList>);
+    };
+    readonly trust: {
+      /** Returns whether Claude may work in a folder, by default the home folder, and what the folder brings along. */
+      readonly check: ((params?: ClaudeTrustCheckParams, options?: Options) => Promise<FolderTrust>);
+      /** Trusts a folder from now on, as `trust` does.  Ask the user first, and name what `contents` names. */
+      readonly add: ((params: ClaudeTrustAddParams, options?: Options) => Promise<FolderTrust>);
+      /** Returns the folders that are trusted in the sidecar.  Those of Claude Code are in its own settings. */
+      readonly list: ((params?: ClaudeTrustListParams, options?: Options) => Promise<TrustedFolders>);
+      /**
+       * Withdraws the trust in a `folder` of `claude.trust.list`.
+       *
+       * Idle processes end at once, those of running turns and runs with them.
+       */
+      readonly remove: ((params: ClaudeTrustRemoveParams, options?: Options) => Promise<TrustRemoved>);
     };
     readonly usage: {
       /**
@@ -4316,6 +4498,10 @@ export const METHOD_NAMES = [
   "claude.messages.list",
   "claude.tasks.list",
   "claude.tasks.stop",
+  "claude.trust.check",
+  "claude.trust.add",
+  "claude.trust.list",
+  "claude.trust.remove",
   "claude.usage.list",
   "confluence.accounts.list",
   "confluence.accounts.create",
@@ -4467,6 +4653,7 @@ export type ErrorKind =
   | "run_not_found"
   | "session_not_found"
   | "task_not_found"
+  | "workspace_untrusted"
   | "parse_error"
   | "invalid_request"
   | "method_not_found"
@@ -4552,6 +4739,8 @@ export const ERROR_CODES = {
   session_not_found: 4045,
   /** The job has no live task with this id. */
   task_not_found: 4050,
+  /** The folder brings hooks, MCP servers or settings of its own, and the user has not said that they may run. */
+  workspace_untrusted: 4035,
   /** The line is not JSON. */
   parse_error: -32700,
   /** The line is not a JSON-RPC 2.0 request. */

@@ -25,8 +25,8 @@ import { serveWindows } from "./windows.ts";
 import type { SignIn } from "./channels.ts";
 import type { ElectronIpcMain, WindowContext, WindowOptions } from "./windows.ts";
 
-export { authorizePage } from "./authorize.ts";
-export type { Authorize } from "./authorize.ts";
+export { authorizePage, trustsFolder } from "./authorize.ts";
+export type { Authorize, Verdict } from "./authorize.ts";
 export { RpcError } from "./errors.ts";
 export type { LocalErrorKind, RpcErrorData, RpcErrorObject } from "./errors.ts";
 export type { Api, CallOptions, EventName, RequestName } from "./calls.ts";

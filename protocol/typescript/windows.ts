@@ -3,7 +3,7 @@
 // A page may be compromised, so every message is checked here: its sender, the names in it and its shape.
 import type { IpcMain, IpcMainEvent, WebContents, WebFrameMain } from "electron";
 import { authorizePage } from "./authorize.ts";
-import type { Authorize } from "./authorize.ts";
+import type { Authorize, Verdict } from "./authorize.ts";
 import { CallLimit } from "./call_limit.ts";
 import { EVENT_NAMES, REQUEST_NAMES } from "./calls.ts";
 import type { CallOptions, EventName, RequestName } from "./calls.ts";
@@ -166,10 +166,22 @@ class Windows {
     if (typeof checked === "string") return refused(checked);
     const { frame, method, params } = checked;
     if (!this.#methods.has(method)) return refused(`This page may not call ${shown(method)}.`);
-    const answer = this.#authorize(frame, method, params);
+    const verdict = this.#authorize(frame, method, params);
+    const answer = typeof verdict === "object" ? await this.#asked(verdict) : verdict;
     if (answer !== true) return refused(answer || `This page may not call ${method} with these params.`);
+    // While the user was asked, the window may have loaded another page.
+    if (typeof verdict === "object" && typeof this.#check(event, message) === "string")
+      return refused("The page was closed meanwhile.");
     return this.#respond(checked, (options) => this.#sidecar.request(method, params, options));
   };
+
+  /** Returns a verdict that is awaited; false if it fails. */
+  #asked(verdict: Promise<Verdict>): Promise<Verdict> {
+    return verdict.catch((error: unknown) => {
+      this.#onFault(error);
+      return false;
+    });
+  }
 
   readonly signIn = async (event: Sender, message: unknown): Promise<BridgeResponse> => {
     const checked = this.#check(event, message);

@@ -28,7 +28,7 @@ INLINE_OBJECTS: Final = ("mediaInline", "inlineCard", "mention", "status", "date
 """Nodes that are shown as boxes, so that two of them are apart without a space."""
 
 _SCHEME: Final = re.compile(r"^(?:https?://|mailto:|tel:)", re.IGNORECASE)
-_TAG: Final = re.compile(r"<[^>]*>")
+_TAG: Final = re.compile(r"<[^<>]*>")
 _BREAKS: Final = re.compile(rf"(^|\n)?{BREAK}+")
 
 

@@ -73,6 +73,8 @@ _NEGATING_WORD: Final = re.compile(f"(?<!{_LETTER})(?:{_NEGATING_WORDS})(?!{_LET
 _CAMEL_CASE: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _CLAUSES: Final = re.compile(r"[/,;:()\[\]{}|&+–—→>。、·]| - ")
 _BLANKS: Final = re.compile(r"[\s_.!?'’\"-]+")
+MAX_NAME_CHARS: Final = 200
+"""Part of a name that is read, since finding its meaning takes quadratic time; Jira allows 60 characters."""
 
 
 class StatusKinds:
@@ -100,7 +102,8 @@ def kind_of(category: str | None, name: str | None) -> str | None:
     kind = CATEGORIES.get(category or "")
     if kind == "done":
         return kind
-    clauses = [_BLANKS.sub(" ", one).strip() for one in _CLAUSES.split(folded(_CAMEL_CASE.sub(" ", name or "")))]
+    words = folded(_CAMEL_CASE.sub(" ", (name or "")[:MAX_NAME_CHARS]))
+    clauses = [_BLANKS.sub(" ", one).strip() for one in _CLAUSES.split(words)]
     candidates = _WORDS if kind is None else ("blocked",)
     return next((one for one in candidates if any(_says(clause, one) for clause in clauses)), kind)
 

@@ -32,6 +32,9 @@ from sidecar.claude.sessions.journal import SessionJournal, SessionStore
 from sidecar.claude.sessions.limit_waits import LimitWaits
 from sidecar.claude.sessions.search import SearchService
 from sidecar.claude.sessions.turns import TurnHandler
+from sidecar.claude.trust.gate import Gate
+from sidecar.claude.trust.service import TrustService
+from sidecar.claude.trust.store import TrustStore
 from sidecar.claude.usage import UsageService, UsageStore
 from sidecar.files import UserFiles
 from sidecar.job_handler import Registration
@@ -59,9 +62,10 @@ def make(runtime: Runtime) -> Feature:
     exports = ExportHandler(store, UserFiles(settings.data_dir, settings.log_dir), clock)
     return Feature(
         services=(
-            ClaudeService(prompts),
+            ClaudeService(prompts, launcher.gate),
             doctor,
-            SessionsService(runtime, sessions, conversations, permissions, pool, prompts),
+            SessionsService(sessions, conversations, permissions, pool, prompts, launcher.gate),
+            TrustService(launcher.gate, pool),
             PermissionsService(permissions),
             ConversationsService(launcher.records, store, conversations, elsewhere, pool),
             TasksService(live),
@@ -87,4 +91,5 @@ def make(runtime: Runtime) -> Feature:
 def make_launcher(runtime: Runtime) -> Launcher:
     environment = os.environ | {DATABASE_ENV: str(runtime.settings.database.resolve())}
     discovery = Discovery(runtime.settings.claude_path, environment, Path.home(), LoginShell(environment))
-    return Launcher(discovery, Path.home(), ProcessTable(runtime.database))
+    gate = Gate(environment, Path.home(), TrustStore(runtime.database, runtime.clock))
+    return Launcher(discovery, Path.home(), ProcessTable(runtime.database), gate)

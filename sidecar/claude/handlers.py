@@ -1,7 +1,7 @@
 """Runs jobs of type `claude.run`: one prompt in a CLI process of its own, whose text is sent while it is written."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import anyio
@@ -83,16 +83,7 @@ class ClaudeRunHandler:
         if begun.has_acted:
             prompt, session_id = GO_ON, begun.claude_session_id
             context.log("Claude goes on with what it has begun", meta={"prompt": GO_ON})
-        options = RunOptions(
-            model=job.model,
-            effort=job.effort,
-            session_id=session_id,
-            allowed_tools=job.allowed_tools,
-            permission_mode=job.permission_mode,
-            max_turns=job.max_turns,
-            system_prompt=job.system_prompt,
-        )
-
+        options = replace(_options(job), session_id=session_id)
         known, reader = begun, reporter.reader
 
         def on_line(_: bytes, line: Mapping[str, Any] | None) -> None:
@@ -122,6 +113,18 @@ class ClaudeRunHandler:
         if failure is not None:
             raise failure
         return reporter.outcome(process)
+
+
+def _options(job: RunClaude) -> RunOptions:
+    return RunOptions(
+        model=job.model,
+        effort=job.effort,
+        allowed_tools=job.allowed_tools,
+        permission_mode=job.permission_mode,
+        max_turns=job.max_turns,
+        system_prompt=job.system_prompt,
+        settings=job.settings,
+    )
 
 
 def not_continued(failure: JobFailed | None) -> JobFailed:

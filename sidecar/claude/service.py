@@ -13,6 +13,7 @@ from sidecar_protocol.claude.permissions import (
 )
 from sidecar_protocol.claude.runs import (
     Claude,
+    ClaudeSettings,
     Effort,
     ModelName,
     PermissionMode,
@@ -41,17 +42,21 @@ from sidecar.claude.prompts.reading import check_parts
 from sidecar.claude.sessions.conversation import ConversationJournal
 from sidecar.claude.sessions.journal import SessionJournal
 from sidecar.claude.sessions.session_settings import NewSession, SessionUpdate
-from sidecar.runtime import Runtime
+from sidecar.claude.trust.gate import Gate
 
 
 class ClaudeService(Claude):
     """Implements `Claude`."""
 
-    def __init__(self, prompts: PromptQueue) -> None:
+    def __init__(self, prompts: PromptQueue, gate: Gate) -> None:
         self._prompts = prompts
+        self._gate = gate
 
-    async def spawn(self, run: RunClaude, *, content: Sequence[PromptPart] = (), priority: Priority = 0) -> Job:
+    async def spawn(
+        self, run: RunClaude, *, content: Sequence[PromptPart] = (), priority: Priority = 0, trust: bool = False
+    ) -> Job:
         prompt = check_parts(run.prompt or None, content)
+        await self._gate.admit_at(run.cwd, run.settings, is_trusted=trust)
         run = run.model_copy(update={"prompt": prompt})
         return await self._prompts.enqueue(run, content, priority=priority)
 
@@ -61,19 +66,20 @@ class SessionsService(Sessions):
 
     def __init__(
         self,
-        runtime: Runtime,
         sessions: SessionJournal,
         conversations: ConversationJournal,
         permissions: PermissionJournal,
         pool: ProcessPool,
         prompts: PromptQueue,
+        gate: Gate,
     ) -> None:
-        self._queue = runtime.queue
+        self._queue = prompts.queue
         self._prompts = prompts
         self._sessions = sessions
         self._conversations = conversations
         self._permissions = permissions
         self._pool = pool
+        self._gate = gate
 
     async def create(
         self,
@@ -86,8 +92,11 @@ class SessionsService(Sessions):
         allowed_tools: ToolRules = [],  # noqa: B006 - as declared; only read
         system_prompt: SystemPrompt | None = None,
         worktree: bool = False,
+        settings: ClaudeSettings = ClaudeSettings.ALL,
+        trust: bool = False,
         wait_for_limit: bool = True,
     ) -> Session:
+        await self._gate.admit_at(cwd, settings, has_worktree=worktree, is_trusted=trust)
         new = NewSession(
             title=title,
             cwd=cwd,
@@ -97,6 +106,7 @@ class SessionsService(Sessions):
             allowed_tools=allowed_tools,
             system_prompt=system_prompt,
             worktree=worktree,
+            settings=settings,
             wait_for_limit=wait_for_limit,
         )
         return self._sessions.create(new).as_model()
@@ -118,8 +128,14 @@ class SessionsService(Sessions):
         effort: Effort | None = UNCHANGED,
         permission_mode: PermissionMode | None = UNCHANGED,
         allowed_tools: ToolRules | None = None,
+        settings: ClaudeSettings | None = None,
+        trust: bool = False,
         wait_for_limit: bool | None = None,
     ) -> Session:
+        current = _existing(self._sessions.store.get(session_id)).load()
+        if trust or settings is not None or cwd is not UNCHANGED:
+            folder = current.cwd if cwd is UNCHANGED else cwd
+            await self._gate.admit_at(folder, settings or current.settings, is_trusted=trust)
         update = SessionUpdate(
             title=title,
             cwd=cwd,
@@ -127,6 +143,7 @@ class SessionsService(Sessions):
             effort=effort,
             permission_mode=permission_mode,
             allowed_tools=UNCHANGED if allowed_tools is None else allowed_tools,
+            settings=UNCHANGED if settings is None else settings,
             wait_for_limit=UNCHANGED if wait_for_limit is None else wait_for_limit,
         )
         session = _existing(self._sessions.update(session_id, update))

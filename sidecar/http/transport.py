@@ -95,6 +95,9 @@ class HttpxTransport:
             data=request.form,
             auth=request.auth,
         ) as response:
+            if "," in response.headers.get("content-encoding", ""):
+                # httpx would undo each, so that a few kilobytes could fill the memory before their size is known.
+                raise BadResponse("the response is compressed more than once", request.what)
             body = bytearray()
             async for chunk in response.aiter_bytes():
                 body += chunk

@@ -28,6 +28,8 @@ from sidecar.claude.sessions.journal import SessionJournal, SessionStore
 from sidecar.claude.sessions.limit_waits import LimitWaits
 from sidecar.claude.sessions.session_settings import NewSession
 from sidecar.claude.sessions.turns import TurnHandler, TurnTimes
+from sidecar.claude.trust.gate import Gate
+from sidecar.claude.trust.store import TrustStore
 from sidecar.claude.usage import UsageStore
 from sidecar.clock import iso
 from sidecar.ids import Uuid7
@@ -94,6 +96,7 @@ class TurnHarness:
             discovery=Discovery(str(executable), environment, home, LoginShell(environment)),
             home=home,
             process_table=ProcessTable(self.database),
+            gate=Gate(environment, home, TrustStore(self.database, clock)),
         )
         conversations = ConversationJournal(runtime, self.sessions)
         self.live = LiveJobs()

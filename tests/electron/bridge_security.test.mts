@@ -165,6 +165,10 @@ test("a page may not switch off permission prompts, choose files or import token
   for (const [method, params] of [
     ["claude.spawn", { prompt: "x", ...bypass }],
     ["claude.sessions.create", bypass],
+    ["claude.sessions.create", { cwd: "/tmp", trust: true }],
+    ["claude.sessions.update", { session_id: "x", trust: true }],
+    ["claude.spawn", { prompt: "x", trust: true }],
+    ["claude.trust.add", { cwd: "/tmp" }],
     ["jobs.create", { type: "claude.run", payload: { prompt: "x", ...bypass } }],
     ["claude.permissions.respond", { request_id: "x", decision: "allow", updated_permissions: [suggestion] }],
     ["jobs.create", { type: "activity.export", payload: { path: "/home/me/.bashrc", overwrite: true } }],
@@ -188,6 +192,31 @@ test("the app may decide what a page may do", async (t) => {
   assert.deepEqual([refusal.kind, refusal.message], ["not_allowed", "Ask somebody else."]);
   assert.equal((await failure(page.jobs.create(backUp))).kind, "not_allowed");
   assert.deepEqual(seen[1], ["file:///app/index.html", "jobs.list", { limit: 3 }]);
+});
+
+test("the app may ask the user before it decides what a page may do", async (t) => {
+  const answers: Array<(verdict: boolean | Error) => void> = [];
+  const authorize: Authorize = (_frame, method) =>
+    method === "system.health"
+      ? true
+      : new Promise((resolve, reject) => answers.push((one) => (one instanceof Error ? reject(one) : resolve(one))));
+  const { open, faults } = app(t, { authorize });
+  const { page } = open();
+  await page.system.health();
+  const answered = async (verdict: boolean | Error): Promise<unknown> => {
+    const response = page.jobs.list().then(
+      ({ jobs }) => jobs,
+      (error: { kind: string }) => error.kind,
+    );
+    while (answers.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    answers.shift()?.(verdict);
+    return response;
+  };
+  assert.deepEqual(await answered(true), []);
+  assert.equal(await answered(false), "not_allowed");
+  assert.equal(faults.length, 0);
+  assert.equal(await answered(new Error("no dialog")), "not_allowed");
+  assert.match(String(faults), /no dialog/);
 });
 
 /** Answers `jobs.list` at once and nothing else after the handshake. */

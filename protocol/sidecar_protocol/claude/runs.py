@@ -16,6 +16,7 @@ from sidecar_protocol.claude.attachments import (
     PromptParts,
     PromptText,
 )
+from sidecar_protocol.claude.trust import WorkspaceUntrusted
 from sidecar_protocol.contract import Ephemeral, JobPolicy, JobSpec, Model, Recovery, RpcError, method
 from sidecar_protocol.entities import Job
 from sidecar_protocol.errors import InvalidParams, PayloadTooLarge
@@ -93,6 +94,16 @@ class PermissionMode(StrEnum):
     """May do everything.  The CLI refuses this mode to root."""
 
 
+class ClaudeSettings(StrEnum):
+    """The settings that Claude Code reads for its work in a folder."""
+
+    ALL = "all"
+    """The user's and the folder's own: its hooks, MCP servers, skills and CLAUDE.md.  If the folder brings any of those
+    that run something, it must be trusted (`claude.trust`)."""
+    USER = "user"
+    """Only the user's: nothing that the folder brings runs or is read, its CLAUDE.md included."""
+
+
 def session_lock(session_id: str) -> str:
     """Returns the lock that the runs and turns of a session share."""
     return f"claude:session:{session_id}"
@@ -158,6 +169,8 @@ class RunClaude(JobSpec):
     timeout_s: Seconds = TIMEOUT_S
     system_prompt: SystemPrompt | None = None
     """Appended to Claude Code's own system prompt; a resumed session keeps its first one."""
+    settings: ClaudeSettings = ClaudeSettings.ALL
+    """With `all`, a run fails with `workspace_untrusted` if its folder is not trusted and brings hooks or the like."""
     wait_for_limit: Flag = True
     """Whether a run that reaches Claude's usage limit goes on by itself when the limit resets; otherwise it fails."""
 
@@ -218,6 +231,7 @@ class Claude(Protocol):
             AttachmentUnsupported,
             AttachmentTooLarge,
             AttachmentsFull,
+            WorkspaceUntrusted,
         ),
         rest="POST /claude/spawn",
         waits=True,
@@ -228,9 +242,11 @@ class Claude(Protocol):
         *,
         content: PromptParts = [],  # noqa: B006 - a declaration: the default is only ever read
         priority: Priority = 0,
+        trust: Flag = False,
     ) -> Job:
         """Queues a run as a job of type `claude.run`; the job's result is a `ClaudeRunResult`.
 
         The prompt is the text `prompt`, or `content`: texts, images and files in order, whose files are copied now.
+        `trust` trusts the folder from now on; ask the user first.
         """
         ...

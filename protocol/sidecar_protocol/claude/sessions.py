@@ -19,6 +19,7 @@ from sidecar_protocol.claude.attachments import (
 )
 from sidecar_protocol.claude.runs import (
     ClaudeAnswer,
+    ClaudeSettings,
     ClaudeUsage,
     Effort,
     ModelName,
@@ -28,6 +29,7 @@ from sidecar_protocol.claude.runs import (
     session_lock,
 )
 from sidecar_protocol.claude.tasks import ClaudeTask
+from sidecar_protocol.claude.trust import WorkspaceUntrusted
 from sidecar_protocol.contract import UNCHANGED, JobPolicy, JobSpec, Model, Notification, Recovery, RpcError, method
 from sidecar_protocol.entities import Job
 from sidecar_protocol.errors import InvalidCursor, InvalidParams, PayloadTooLarge
@@ -126,6 +128,7 @@ class Session(Model):
     """Null for the mode in the user's Claude settings."""
     allowed_tools: list[str]
     system_prompt: str | None
+    settings: ClaudeSettings
     wait_for_limit: Flag
     """Whether a turn that reaches Claude's usage limit goes on by itself when the limit resets; otherwise it fails."""
     status: SessionStatus
@@ -236,7 +239,9 @@ class ClaudeSessionDeleted(Notification):
 class Sessions(Protocol):
     """Conversations with Claude that are stored and continue after a restart."""
 
-    @method("claude.sessions.create", raises=(InvalidParams,), rest="POST /claude/session")
+    @method(
+        "claude.sessions.create", raises=(InvalidParams, WorkspaceUntrusted), rest="POST /claude/session", waits=True
+    )
     async def create(
         self,
         *,
@@ -248,9 +253,13 @@ class Sessions(Protocol):
         allowed_tools: ToolRules = [],  # noqa: B006 - a declaration: the default is only ever read
         system_prompt: SystemPrompt | None = None,
         worktree: Flag = False,
+        settings: ClaudeSettings = ClaudeSettings.ALL,
+        trust: Flag = False,
         wait_for_limit: Flag = True,
     ) -> Session:
         """Creates a session.  No process is started before its first turn.
+
+        `trust` trusts the folder from now on; ask the user first.
 
         With `worktree`, the first turn creates a git worktree of the repository at `cwd`, where Claude then works, on a
         branch of its own.  It remains when the session is deleted.
@@ -267,7 +276,7 @@ class Sessions(Protocol):
         """Returns a session."""
         ...
 
-    @method("claude.sessions.update", raises=(SessionNotFound, InvalidParams))
+    @method("claude.sessions.update", raises=(SessionNotFound, InvalidParams, WorkspaceUntrusted), waits=True)
     async def update(
         self,
         *,
@@ -278,12 +287,14 @@ class Sessions(Protocol):
         effort: Effort | None = UNCHANGED,
         permission_mode: PermissionMode | None = UNCHANGED,
         allowed_tools: ToolRules | None = None,
+        settings: ClaudeSettings | None = None,
+        trust: Flag = False,
         wait_for_limit: Flag | None = None,
     ) -> Session:
         """Changes the given settings; null resets title, cwd, model, effort and mode to what a new session has.
 
         A running turn adopts a new model, effort and mode; the rest, and what is reset, applies from the next turn on.
-        A new `cwd` is for a project that was moved: the conversation goes on there.
+        A new `cwd` is for a project that was moved: the conversation goes on there.  `trust` trusts the folder.
         """
         ...
 

@@ -1,5 +1,8 @@
 """Addresses of calendar files: URLs and paths."""
 
+import ipaddress
+import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote, unquote_to_bytes, urlsplit
@@ -45,6 +48,26 @@ def is_allowed(address: str) -> bool:
     except ValueError:
         return False
     return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host)))
+
+
+def may_redirect(address: str, target: str) -> bool:
+    """Whether a server may redirect from one URL to another: to a valid one, and not into the network behind it.
+
+    A calendar's owner may choose an address of this computer or the local network, a server on the internet may not.
+    A name that leads there is not noticed: what is sent is a GET without credentials, what is kept only a calendar.
+    """
+    return is_allowed(target) and (_is_local(address) or not _is_local(target))
+
+
+def _is_local(url: str) -> bool:
+    """Whether a URL's host is this computer or an IP address that is not one of the internet."""
+    host = (urlsplit(url).hostname or "").rstrip(".")
+    with suppress(OSError):
+        host = socket.inet_ntoa(socket.inet_aton(host))  # also reads 2130706433, 0x7f.1 and 127.1, as connecting does
+    try:
+        return not ipaddress.ip_address(host.partition("%")[0]).is_global
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def is_url(address: str) -> bool:

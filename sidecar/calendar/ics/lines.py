@@ -8,9 +8,7 @@ _LINE: Final = re.compile(r'\s*([A-Za-z0-9-]+)\s*((?:;(?:"[^"]*"|[^":])*)?):(.*)
 # The value begins at the colon before a date, since Outlook and others do not quote a TZID with colons, such as
 # "tzone://Microsoft/Utc" or "(UTC+01:00) Berlin"; some write a colon before the parameters.
 _TIME_LINE: Final = re.compile(r"\s*([A-Za-z-]+)\s*((?:[;:].*?)?)\s*:\s*(\d{4}-?\d\d-?\d\d.*)", re.DOTALL)
-_MALFORMED_LINE: Final = re.compile(
-    r"\s*([A-Za-z0-9-]+)\s*()[;\s][^:]*:(.*)", re.DOTALL
-)  # an unclosed quote, for example
+_MALFORMED_LINE: Final = re.compile(r"\s*([A-Za-z0-9-]+)()[;\s][^:]*:(.*)", re.DOTALL)  # an unclosed quote, for example
 _PARAMETER: Final = re.compile(r'[;:]\s*([A-Za-z0-9-]+)\s*=\s*("[^"]*"|(?:(?![;:]\s*[A-Za-z0-9-]+\s*=).)*)')
 
 

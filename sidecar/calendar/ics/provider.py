@@ -22,7 +22,7 @@ from sidecar_protocol.accounts import AccountReason, AccountService, Credentials
 from sidecar_protocol.calendar.accounts import CalendarAuth, CalendarProvider
 
 from sidecar.accounts.account import AccountRefused, connect_error
-from sidecar.calendar.ics.address import canonical_url, invalid_address, is_allowed, is_url, normalize
+from sidecar.calendar.ics.address import canonical_url, invalid_address, is_url, may_redirect, normalize
 from sidecar.calendar.ics.split import LimitExceeded, NotACalendar
 from sidecar.calendar.provider import (
     AccountReader,
@@ -189,12 +189,14 @@ class IcsReader(AccountReader):
             if response.status not in REDIRECT_STATUSES:
                 return _checked(response)
             try:
-                address = urljoin(address, response.headers.get("location", ""))
+                target = urljoin(address, response.headers.get("location", ""))
             except ValueError:  # malformed
                 break
-            if not is_allowed(address):
+            if not may_redirect(address, target):
                 break
-        raise JobFailed(f"{ADDRESS} redirects too often, or to an address that is not https.", kind="bad_response")
+            address = target
+        message = f"{ADDRESS} redirects too often, to an address that is not https, or into the local network."
+        raise JobFailed(message, kind="bad_response")
 
 
 async def _run_in_thread(work: Callable[[], T]) -> T:

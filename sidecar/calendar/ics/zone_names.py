@@ -31,12 +31,18 @@ _OFFSET: Final = re.compile(r"\(?\s*(?:UTC|GMT)?\s*([+-])\s*(\d{1,2})(?:[:.]?(\d
 _OFFSET_AND_PLACE: Final = re.compile(
     r"\(\s*(?:UTC|GMT)\s*(?:([+-])\s*(\d{1,2})(?:[:.]?(\d\d))?)?\s*\)\s*(.+)", re.IGNORECASE
 )
+MAX_NAME_CHARS: Final = 200
+"""Longer names name no zone; the patterns would take very long to find that out."""
 
 
-@lru_cache(maxsize=256)
 def find_zone(name: str) -> tzinfo | None:
     """Returns the time zone with this name, in any case and with a vendor's prefix, or None if it is unknown."""
     name = name.strip().strip("\"'").strip()
+    return _find_zone(name) if len(name) <= MAX_NAME_CHARS else None
+
+
+@lru_cache(maxsize=256)
+def _find_zone(name: str) -> tzinfo | None:
     folded = name.casefold()
     if folded in _UTC_NAMES or folded.endswith("/utc"):
         return ZULU

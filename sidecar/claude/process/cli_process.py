@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 import anyio
+from sidecar_protocol.claude.runs import ClaudeSettings
 
 from sidecar.claude.process.environment import DATABASE_ENV
 from sidecar.claude.process.windows_job import JobObject
@@ -59,6 +60,7 @@ class RunOptions:
     max_turns: int | None = None
     system_prompt: str | None = None
     can_request_permission: bool = False
+    settings: ClaudeSettings = ClaudeSettings.ALL
 
 
 def cli_arguments(options: RunOptions) -> list[str]:
@@ -84,6 +86,8 @@ def cli_arguments(options: RunOptions) -> list[str]:
         "--verbose",  # required for stream-json output
         "--include-partial-messages",
         *(f"{flag}={value}" for flag, value in values.items() if value is not None),
+        # Without `project` and `local`, nothing of the folder runs or is read: hooks, MCP servers, skills, CLAUDE.md.
+        *(["--setting-sources=user"] if options.settings is ClaudeSettings.USER else []),
         *(["--fork-session"] if options.fork else []),
         *(["--permission-prompt-tool=stdio"] if options.can_request_permission else []),
         *(f"--allowedTools={rule}" for rule in options.allowed_tools),

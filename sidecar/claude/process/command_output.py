@@ -19,9 +19,10 @@ TERMINATE_GRACE_S: Final = 0.5
 async def command_output(command: list[str], environment: Mapping[str, str], timeout_s: float) -> str:
     """Returns what a command prints, at most `OUTPUT_LIMIT` bytes, or an empty string if it cannot be started."""
     try:
-        # In a session of its own: the programs that a profile starts must not get our terminal or our signals.
+        # In a session of its own: the programs that a profile starts must not get our terminal or our signals.  In the
+        # root folder: some profiles load what the working directory brings along (direnv, mise, nvm).
         process = await anyio.open_process(
-            command, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL, env=environment, start_new_session=True
+            command, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL, env=environment, start_new_session=True, cwd=os.sep
         )
     except OSError:
         return ""

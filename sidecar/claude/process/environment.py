@@ -135,4 +135,5 @@ def _without(folders: list[str], value: str) -> str:
 
 
 def _entries(path: str) -> list[str]:
-    return [entry for entry in path.split(os.pathsep) if entry]
+    """Returns the folders of a PATH without relative ones, in which the project itself would choose the programs."""
+    return [entry for entry in path.split(os.pathsep) if Path(entry).is_absolute()]

@@ -8,6 +8,7 @@ from typing import Final
 
 import anyio
 from anyio.to_thread import run_sync
+from sidecar_protocol.claude.runs import ClaudeSettings
 
 from sidecar.claude.process.cli_process import ClaudeProcess, OnLine, RunOptions, start
 from sidecar.claude.process.discovery import REINSTALL_HINT, Discovery
@@ -15,6 +16,7 @@ from sidecar.claude.process.orphans import ProcessTable, StoredProcess, start_ti
 from sidecar.claude.process.user_settings import config_dir, default_model
 from sidecar.claude.process.work import STATE_EVENTS_ENV
 from sidecar.claude.records.files import RecordFiles
+from sidecar.claude.trust.gate import Gate
 from sidecar.job_handler import JobFailed
 
 NO_RESOURCES: Final = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
@@ -29,6 +31,7 @@ class Launcher:
     discovery: Discovery
     home: Path
     process_table: ProcessTable
+    gate: Gate
 
     async def working_directory(self, cwd: str | None) -> Path:
         """Returns the working directory for `cwd`.  Raises `JobFailed` (`cwd_missing`)."""
@@ -37,6 +40,14 @@ class Launcher:
             hint = "If it was moved, name its new place: claude.sessions.update with cwd, or cwd of the next run."
             raise JobFailed(f"The folder {folder} does not exist.", kind="cwd_missing", hint=hint)
         return folder
+
+    async def require_trust(self, cwd: str | None, settings: ClaudeSettings) -> None:
+        """Checks that a process may go on working in a folder.
+
+        Raises `JobFailed` (`cwd_missing`, `workspace_untrusted`).  A live process would not notice that its folder is
+        missing, and would run hooks that the folder has since got.
+        """
+        await self.gate.require(await self.working_directory(cwd), settings)
 
     @property
     def records(self) -> RecordFiles:
@@ -54,9 +65,13 @@ class Launcher:
     async def start(
         self, owner_env: str, owner_id: str, options: RunOptions, cwd: str | None, on_line: OnLine
     ) -> ClaudeProcess:
-        """Starts a CLI whose `owner_env`, JOB_ENV or SESSION_ENV, names its owner.  Raises `JobFailed`."""
+        """Starts a CLI whose `owner_env`, JOB_ENV or SESSION_ENV, names its owner.
+
+        Raises `JobFailed`, with the kind `workspace_untrusted` if the folder must be trusted first.
+        """
         folder, executable = await self.working_directory(cwd), await self.discovery.find()
         own = {owner_env: owner_id, STATE_EVENTS_ENV: "1"}
+        own |= await self.gate.require(folder, options.settings, has_worktree=options.worktree is not None)
         environment = await self.discovery.cli_environment(executable.path) | own
         try:
             process = await start(

@@ -151,6 +151,11 @@ class ProcessPool:
             else:
                 dropped.end_idle(State.LEAVING)
 
+    def drop_all(self) -> None:
+        """Ends the processes of all sessions, after their turns."""
+        for session_id in list(self._processes):
+            self.drop(session_id)
+
     async def _keep_idle(self, kept: SessionProcess) -> None:
         """Waits until the process is taken, or its time is over, and ends it in the second case."""
         try:

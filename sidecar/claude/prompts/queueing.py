@@ -23,7 +23,7 @@ class PromptQueue:
 
     def __init__(self, queue: Queue, sessions: SessionStore, attachments: Attachments) -> None:
         self.attachments = attachments
-        self._queue = queue
+        self.queue = queue
         self._sessions = sessions
         self._sending: dict[str, tuple[anyio.Lock, int]] = {}
         """Locks of the next prompt, by session, each with the number of prompts that have or await it."""
@@ -36,7 +36,7 @@ class PromptQueue:
             copied = await self.attachments.copy(parts) if any(part.text is None for part in parts) else []
             try:
                 self._require(session_id)  # it may have been deleted meanwhile
-                job = self._queue.enqueue(prompt, priority=priority)
+                job = self.queue.enqueue(prompt, priority=priority)
                 self.attachments.store(session_id, job.load().job_id, copied)
             except BaseException:
                 self.attachments.discard(copied)

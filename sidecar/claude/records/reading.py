@@ -19,7 +19,7 @@ from sidecar.json_reader import get, get_objects, get_text, parse_object
 
 READ_BYTES: Final = 64 * 1024 * 1024
 """Maximum size of what is read of a file; of a larger one, the end is read."""
-COMMAND: Final = re.compile(r"<command-(name|args)>(.*?)</command-\1>", re.DOTALL)
+COMMAND_TAGS: Final = ("name", "args")
 OWN_TEXT: Final = re.compile(r"\s*(<[a-z]+(-[a-z]+)+>|\[Request interrupted)")
 """The beginning of texts that the CLI writes in the user's name: notifications, and outputs of commands."""
 
@@ -141,8 +141,10 @@ def moment_of(line: Mapping[str, Any]) -> str | None:
 
 def _command(text: str) -> str | None:
     """Returns a slash command as it was typed, from the tags in which the CLI records it."""
-    tags = dict(COMMAND.findall(text)) if text.lstrip().startswith("<command-") else {}
-    return " ".join(filter(None, (tags.get("name"), tags.get("args")))) or None
+    if not text.lstrip().startswith("<command-"):
+        return None
+    parts = (text.partition(f"<command-{tag}>")[2].partition(f"</command-{tag}>")[0] for tag in COMMAND_TAGS)
+    return " ".join(filter(None, parts)) or None
 
 
 def _messages(line: Mapping[str, Any], command: str | None) -> Iterator[NewMessage]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
-from sidecar_protocol.claude.runs import PermissionMode
+from sidecar_protocol.claude.runs import ClaudeSettings, PermissionMode
 from sidecar_protocol.claude.sessions import Session
 from sidecar_protocol.contract import UNCHANGED
 
@@ -25,10 +25,18 @@ class SessionSettings:
     allowed_tools: tuple[str, ...]
     cwd: str | None = None
     effort: str | None = None
+    settings: ClaudeSettings = ClaudeSettings.ALL
 
     @classmethod
     def of(cls, session: Session) -> Self:
-        return cls(session.model, session.permission_mode, tuple(session.allowed_tools), session.cwd, session.effort)
+        return cls(
+            session.model,
+            session.permission_mode,
+            tuple(session.allowed_tools),
+            session.cwd,
+            session.effort,
+            session.settings,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +49,7 @@ class SessionUpdate:
     effort: str | None = UNCHANGED
     permission_mode: str | None = UNCHANGED
     allowed_tools: Sequence[str] = UNCHANGED
+    settings: ClaudeSettings = UNCHANGED
     wait_for_limit: bool = UNCHANGED
 
 
@@ -56,6 +65,7 @@ class NewSession:
     allowed_tools: Sequence[str] = ()
     system_prompt: str | None = None
     worktree: bool = False
+    settings: ClaudeSettings = ClaudeSettings.ALL
     wait_for_limit: bool = True
 
 
@@ -69,7 +79,8 @@ def change_requests(current: SessionSettings, wanted: SessionSettings) -> list[M
     bypass = PermissionMode.BYPASS_PERMISSIONS
     enters_bypass = wanted.permission_mode == bypass != current.permission_mode
     is_reset = (wanted.model is None != current.model) or (wanted.permission_mode is None != current.permission_mode)
-    if {*current.allowed_tools} != {*wanted.allowed_tools} or wanted.cwd != current.cwd or enters_bypass or is_reset:
+    is_elsewhere = (wanted.cwd, wanted.settings) != (current.cwd, current.settings)
+    if {*current.allowed_tools} != {*wanted.allowed_tools} or is_elsewhere or enters_bypass or is_reset:
         return None
     changes = (
         ("set_model", "model", wanted.model, current.model),

@@ -72,7 +72,7 @@ class TurnHandler:
             is_elsewhere = await self.elsewhere.take_in(job.session_id)
         if is_elsewhere:
             self.pool.drop(job.session_id)  # the kept process does not know it
-        has_prompt = context.snoozed_for_s > 0 or context.attempt > 1
+        has_prompt = self.sessions.store.prompt_position(job.session_id, context.job_id) is not None
         attached = [one.attachment for one in self.attachments.of_job(context.job_id)]
         prompt = NewMessage(MessageKind.USER, job.prompt, attachments=attached)
         session = self.sessions.begin_turn(job.session_id, context.job_id, prompt, has_prompt=has_prompt)
@@ -114,7 +114,11 @@ class TurnHandler:
         return _Turn(session, context, self.conversations, requests, reporter, follower)
 
     async def _answer(self, job: TakeTurn, turn: "_Turn") -> ClaudeRunResult:
-        await self.launcher.working_directory(turn.session.cwd)  # a live process would not notice a missing folder
+        try:
+            await self.launcher.require_trust(turn.session.cwd, turn.session.settings)
+        except JobFailed:
+            self.pool.drop(job.session_id)
+            raise
         try:
             return await self._attempt(job, turn)
         except JobFailed as failure:
@@ -202,6 +206,7 @@ class TurnHandler:
             permission_mode=settings.permission_mode,
             system_prompt=session.system_prompt,
             can_request_permission=True,
+            settings=settings.settings,
         )
         return await self.launcher.start(SESSION_ENV, session.session_id, options, settings.cwd, on_line)
 

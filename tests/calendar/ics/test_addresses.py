@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.calendar.ics.address import canonical_url, normalize
+from sidecar.calendar.ics.address import canonical_url, may_redirect, normalize
 from sidecar.commandline.client import RemoteError
 from tests.calendar.google.harness import CalendarHarness
 from tests.calendar.ics.harness import OWNER, day, vcalendar, vevent
@@ -147,3 +147,25 @@ async def test_an_account_keeps_its_own_address(harness: CalendarHarness, server
     account_id = await connect(harness, server.address)
     again = await harness.accounts.update(account_id=account_id, credentials={"address": server.address})
     assert again.account_id == account_id
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "localhost", "localhost.", "mine.localhost", "127.0.0.1", "127.1", "2130706433", "0x7f.0.0.1", "0.0.0.0",  # noqa: S104 - a host in a URL
+        "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1",
+        "[::1]", "[::]", "[::ffff:127.0.0.1]", "[fe80::1]", "[fd00::1]",
+    ],
+)  # fmt: skip
+def test_a_server_of_the_internet_redirects_nobody_into_the_local_network(host: str) -> None:
+    public = "https://calendar.example.com/a.ics"
+    assert not may_redirect(public, f"https://{host}/a.ics")
+    assert may_redirect(f"https://{host}/a.ics", f"https://{host}/b.ics"), "the owner chose this network"
+    assert may_redirect(f"https://{host}/a.ics", public)
+
+
+@pytest.mark.parametrize(
+    "target", ["https://8.8.8.8/", "https://[2606:4700:4700::1111]/", "https://files.example.org/"]
+)
+def test_a_server_of_the_internet_redirects_to_another(target: str) -> None:
+    assert may_redirect("https://calendar.example.com/a.ics", target)

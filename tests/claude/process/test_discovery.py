@@ -57,6 +57,16 @@ async def test_the_login_shell_is_used_if_the_path_has_no_claude(tmp_path: Path)
     assert await find(tmp_path, SHELL=str(shell), PATH="") == Executable(hidden, ExecutableSource.LOGIN_SHELL)
 
 
+async def test_the_login_shell_does_not_start_in_a_project_that_could_bring_its_own_profile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hidden = program(tmp_path / "hidden" / "claude")
+    shell = program(tmp_path / "shell", f"[ -e .envrc ] || echo {hidden}")  # as direnv does, which reads this file
+    (tmp_path / ".envrc").touch()
+    monkeypatch.chdir(tmp_path)
+    assert (await find(tmp_path, SHELL=str(shell), PATH="")).path == hidden
+
+
 async def test_a_daemon_that_a_profile_starts_does_not_block_the_search(tmp_path: Path) -> None:
     hidden = program(tmp_path / "hidden" / "claude")
     shell = program(tmp_path / "shell", f"sleep 60 &\necho {hidden}")

@@ -73,6 +73,11 @@ def test_an_empty_path_is_not_the_current_folder() -> None:
     assert cli_environment({}, Path("/nvm/bin/claude"))["PATH"] == "/nvm/bin"
 
 
+def test_relative_folders_of_a_path_are_left_out_since_a_project_would_choose_the_programs_there() -> None:
+    path = os.pathsep.join([".", "/usr/bin", "", "node_modules/.bin", "../bin"])
+    assert cli_environment({"PATH": path}, Path("/nvm/bin/claude"), path)["PATH"] == f"/nvm/bin{os.pathsep}/usr/bin"
+
+
 def test_the_login_shells_path_comes_before_the_apps() -> None:
     environment = cli_environment({"PATH": "/usr/bin:/app"}, Path("/opt/bin/claude"), "/opt/bin:/usr/bin")
     assert environment == {"PATH": "/opt/bin:/usr/bin:/app"}
