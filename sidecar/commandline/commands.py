@@ -2,9 +2,10 @@
 
 import signal
 import sys
-from argparse import SUPPRESS, ArgumentParser
+from argparse import ArgumentParser
 from importlib import import_module
 from io import StringIO, TextIOWrapper
+from textwrap import indent
 from typing import Final, NoReturn, cast
 
 import click
@@ -60,26 +61,24 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         del ctx
         if cmd_name in SERVERS:
-            return _described(cmd_name, import_module(f"sidecar.{SERVERS[cmd_name]}").parser())
+            return ServerCommand(cmd_name, import_module(f"sidecar.{SERVERS[cmd_name]}").parser())
         if cmd_name not in MODULES:
             return None
         return cast("click.Command", getattr(import_module(f"sidecar.{MODULES[cmd_name]}"), cmd_name))
 
 
-def _described(name: str, parser: ArgumentParser) -> click.Command:
-    """Returns a command with the options of a parser, for its help."""
-    params: list[click.Parameter] = []
-    for action in parser._actions:  # noqa: SLF001 - the only list of them; its form has not changed since Python 2
-        text = f"{action.help[0].upper()}{action.help[1:]}." if action.help and action.help != SUPPRESS else ""
-        metavar = action.metavar if isinstance(action.metavar, str) else None
-        if action.option_strings and text and "--help" not in action.option_strings:
-            kind = click.Choice(list(action.choices)) if action.choices else None
-            params.append(
-                click.Option(list(action.option_strings), metavar=metavar, type=kind, help=text.replace("%%", "%"))
-            )
-        elif not action.option_strings:
-            params.append(click.Argument([action.dest], metavar=f"{metavar}...", nargs=-1))
-    return click.Command(name, params=params, help=parser.description)
+class ServerCommand(click.Command):
+    """Shows the help of a command that a host starts, in the form of the other commands."""
+
+    def __init__(self, name: str, parser: ArgumentParser) -> None:
+        super().__init__(name, help=parser.description)
+        self._parser = parser
+
+    def get_help(self, ctx: click.Context) -> str:
+        usage, description, *rest = self._parser.format_help().rstrip().split("\n\n")
+        arguments = " FILE..." if "FILE ..." in usage else ""
+        text = "\n\n".join([f"Usage: {ctx.command_path} [OPTIONS]{arguments}", indent(description, "  "), *rest])
+        return text.replace("\npositional arguments:\n", "\nArguments:\n").replace("\noptions:\n", "\nOptions:\n")
 
 
 @click.group(

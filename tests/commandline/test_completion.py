@@ -1,4 +1,4 @@
-"""What the console completes, and what it remembers."""
+"""The console completes lines and remembers them."""
 
 from pathlib import Path
 

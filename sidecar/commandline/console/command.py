@@ -42,7 +42,7 @@ from sidecar.paths import options_of, relative_to
 from sidecar.transcripts.file.format import Header, read, write
 
 LINE: Final = "line"
-"""Stands for a script without a name, whose lines are named by their numbers only."""
+"""The name of a script that has none; its lines are named by their numbers only."""
 UNTIL_TIMEOUT_S: Final = 60.0
 CLOSE_TIMEOUT_S: Final = 10.0
 RECORDED_VARIABLES: Final = frozenset(
