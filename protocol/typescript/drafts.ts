@@ -80,6 +80,7 @@ export class Drafts {
   }
 }
 
-function kindOf(_delta: object): DraftKind {
-  return "text";
+/** Deltas of thoughts say so; a sidecar that sends no thoughts says nothing. */
+function kindOf(delta: object): DraftKind {
+  return "kind" in delta && delta.kind === "thinking" ? "thinking" : "text";
 }

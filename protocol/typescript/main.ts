@@ -75,6 +75,11 @@ export interface SidecarOptions {
   /** What to do if the sidecar has another contract than this package: `warn` by default, `refuse` in packaged apps. */
   schemaMismatch?: "warn" | "refuse";
   restarts?: Partial<RestartPolicy>;
+  /**
+   * A file to which everything that is said is appended, one run after another, for `sidecar inspect` and
+   * `sidecar replay`.  Secrets are left out; prompts, file contents and titles are not.
+   */
+  record?: string;
   /** Receives each line of the sidecar's log, which is JSON. */
   onLog?: (line: string) => void;
   /** Receives errors that belong to no call; by default they are logged to the console. */
@@ -122,7 +127,7 @@ export function startSidecar(options: SidecarOptions): Sidecar {
   const log = new LogTail(options.onLog);
   const supervisor = new Supervisor({
     command: {
-      command: options.command,
+      command: options.record === undefined ? options.command : [...options.command, "--record", options.record],
       cwd: options.cwd,
       env: { ...isolated(process.env), ...options.env, APP_DATA_DIR: options.dataDir },
     },

@@ -113,7 +113,7 @@ def _event(entry: Entry) -> str:
 def _print_statistics(console: Console, run: RunSummary, which: str) -> None:
     facts = [f"{run.messages:,} messages", f"{file_size(run.bytes)} in {duration(run.duration_ms / 1000)}"]
     facts += [f"{run.unreadable} lines that are not JSON"] if run.unreadable else []
-    facts += [] if run.exit_code is None else [f"exit code {run.exit_code}"]
+    facts += ["killed or still running" if run.exit_code is None else f"exit code {run.exit_code}"]
     console.print(Text(which + ", ".join(facts), style="bold"))
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("method", "calls", "errors", "p50", "p95", "longest", "bytes"):

@@ -22,6 +22,8 @@ export interface ExampleOptions {
   command?: readonly string[];
   env?: Readonly<Record<string, string | undefined>>;
   electron?: ElectronParts;
+  /** The transcript that is recorded. */
+  record?: string;
   /** Whether the database contains half a year of feed events. */
   withFeed?: boolean;
   /** The user's locale and time zone; `en-GB` and `Europe/Berlin` by default. */
@@ -43,6 +45,7 @@ export async function openExample(
     command = COMMAND,
     env = {},
     electron = {},
+    record,
     withFeed = false,
     locale = "en-GB",
     timeZone = "Europe/Berlin",
@@ -61,6 +64,8 @@ export async function openExample(
     env,
     electron: { ...electron, ipcMain: ipc.typed },
     windows: { folders: [built] },
+    restarts: { firstDelayMs: 1 },
+    ...(record === undefined ? {} : { record }),
   });
   const { page } = await openWindow(await browser, ipc, "about:blank");
   t.after(() => page.close());

@@ -8,7 +8,7 @@ from tests.electron.conftest import RunNode
 
 HERE = Path(__file__).parent
 FILES = sorted(path.name.removesuffix(".test.mts") for path in HERE.glob("*.test.mts"))
-ELSEWHERE = ("bridge_in_chromium", "example", "real_electron", "recipes")
+ELSEWHERE = ("bridge_in_chromium", "example", "hooks", "real_electron", "recipes")
 IN_NODE = [name for name in FILES if not name.startswith(ELSEWHERE)]
 
 

@@ -159,6 +159,7 @@ def _add_response(run: RunSummary, entry: Entry, message: dict[str, Any], call: 
 
 
 def _totals(calls: list[Call]) -> Totals:
+    """Returns the totals of a method's calls.  Percentiles are nearest ranks: of few calls, the 95th is the longest."""
     taken = sorted(call.latency_ms for call in calls if call.latency_ms is not None)
     last = len(taken) - 1
     return Totals(
@@ -166,7 +167,7 @@ def _totals(calls: list[Call]) -> Totals:
         errors=sum(call.error is not None for call in calls),
         unanswered=len(calls) - len(taken),
         p50_ms=taken[last // 2] if taken else None,
-        p95_ms=taken[last * 95 // 100] if taken else None,
+        p95_ms=taken[(len(taken) * 95 - 1) // 100] if taken else None,
         max_ms=taken[-1] if taken else None,
         bytes=sum(call.response_bytes + call.sent_bytes for call in calls),
     )
