@@ -78,6 +78,8 @@ class Redactor:
         self._numbers: dict[bytes, int] = {}
         self._tails: OrderedDict[bytes, str] = OrderedDict()
         self._is_in_raw = False
+        streams = (name for name in schemas.notifications if (schemas.coalescing(name) or {}).get("appends"))
+        self._kept_names = [f'"{name}"'.encode() for name in streams]
 
     def learn(self, environment: Mapping[str, str]) -> None:
         """Remembers the secrets among environment variables, which a tool of Claude can print."""
@@ -87,6 +89,8 @@ class Redactor:
 
     def redacted(self, line: bytes, *, from_client: bool) -> bytes | None:
         """Returns the line with its secrets replaced and without a line break, or None if it is not strict JSON."""
+        if not from_client and not self._must_parse(line):
+            return line
         try:
             value = from_json(line.removeprefix(_BOM))
         except ValueError:
@@ -95,6 +99,10 @@ class Redactor:
         messages = value if type(value) is list else [value]
         redacted = [self._message(message, from_client=from_client) for message in messages]
         return to_json(redacted if type(value) is list else redacted[0])
+
+    def _must_parse(self, line: bytes) -> bool:
+        """Returns whether one of our own lines can contain a secret.  What a client sends can have misspelt names."""
+        return self._finder.may_find(line) or any(name in line for name in self._kept_names)
 
     def may_show_secret(self, line: bytes) -> bool:
         """Returns whether a line that is not JSON must not be recorded.

@@ -23,7 +23,7 @@ from sidecar import exit_codes
 from sidecar.paths import schema_dir
 from sidecar.storage.unit_of_work import UnitOfWork
 from sidecar.transcripts.file.format import NotATranscript
-from sidecar.transcripts.file.schemas import ContractSchemas
+from sidecar.transcripts.file.schemas import UNDECLARED, ContractSchemas
 from sidecar.transcripts.replay.faults import HELP, Fault, parse_fault
 from sidecar.transcripts.replay.misses import Misses
 from sidecar.transcripts.replay.run import ReplayedRun, ReplayRules
@@ -104,6 +104,9 @@ async def _serve(options: argparse.Namespace, wire: tuple[int, int], parent: int
     for param in options.ignore:
         names = [name for name in schemas.methods if param.startswith(f"{name}.")]
         _check_method("--ignore", param, names[-1] if names else param.rpartition(".")[0], schemas)
+    for fault in options.fault:
+        if schemas.notification(fault.name) is UNDECLARED:
+            _check_method("--fault", fault.name, fault.name, schemas)
     return await ReplayServer(schemas, options, wire, parent).run()
 
 
