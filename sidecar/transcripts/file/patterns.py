@@ -40,7 +40,7 @@ MARKS: Final = tuple(f'"{name}"'.encode() for name in KINDS)
 
 
 def has_patterns(line: bytes) -> bool:
-    """Returns whether a line can contain a pattern; `{"$ref": …}` of a JSON Schema, for example, is none."""
+    """Returns whether a line can contain a pattern; `{"$ref": …}` of a JSON Schema, for example, is not one."""
     return b'"$' in line and any(mark in line for mark in MARKS)
 
 
