@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 from sidecar_protocol.contract import Model
 from sidecar_protocol.scalars import (
+    JOB_ERRORS,
+    JOB_TYPES,
     MEASURED,
     PAYLOAD_OF_TYPE,
     RESULT_OF_TYPE,
@@ -54,8 +56,8 @@ class WaitingFor(StrEnum):
 class JobError(Model):
     """Why a job did not succeed."""
 
-    kind: str
-    """A stable identifier: `executable_missing`, `timeout`, `shutdown`, `crash`, `internal`, and others."""
+    kind: Annotated[str, JOB_ERRORS]
+    """A stable identifier; each job type has a closed list of them."""
     message: str
     hint: str | None = None
     """Suggested action for the user."""
@@ -67,7 +69,7 @@ class Job(Model):
     """A job in the durable queue."""
 
     job_id: Uuid
-    type: str
+    type: Annotated[str, JOB_TYPES]
     status: JobStatus
     created_at: UtcTime
     updated_at: UtcTime

@@ -400,7 +400,7 @@ test("a frame inside a page does not replace the page", async (t) => {
 
 test("params that cannot be cloned are refused in the page", async (t) => {
   const { page } = app(t).open();
-  const error = await failure(page.jobs.create({ type: "maintenance.backup", payload: { run: () => 1 } }));
+  const error = await failure(page.jobs.create({ type: "maintenance.backup", payload: { run: () => 1 } as object }));
   assert.match(error.message, /could not be cloned/);
 });
 
