@@ -70,6 +70,7 @@ LATE_IMPORTS = {
         "sidecar.paths",
         "sidecar.transcripts.file.format",
         "sidecar.transcripts.verify.check",
+        "sidecar.transcripts.verify.findings",
         "sidecar.transcripts.verify.sidecar_process",
         "sidecar.transcripts.verify.update",
     },

@@ -88,8 +88,8 @@ class Job(Model):
     """Why it is waiting.  Null if it waits only for a free slot or for `run_at`, or does not wait."""
     schedule_id: str | None = None
     """The schedule that created it."""
-    progress: Fraction | None = None
-    message: str | None = None
+    progress: Annotated[Fraction | None, MEASURED] = None
+    message: Annotated[str | None, MEASURED] = None
     """A short description of what it is doing, or of how it ended."""
     cancel_requested: Flag = False
     payload: Annotated[Any, PAYLOAD_OF_TYPE] = None

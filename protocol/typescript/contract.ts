@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "dc430fa4ed3f06d8";
+export const SCHEMA_HASH = "dc50a6721da7d61c";
 
 /** Any JSON value: data whose form the contract does not know. */
 export type JsonValue = string | number | boolean | null | JsonValue[] | JsonObject;
@@ -1113,8 +1113,8 @@ export type LoginState = "logged_in" | "logged_out" | "unknown";
 export interface Finding {
   /**
    * The name of the check.  `claude.doctor` checks `executable`, `version`, `node` (only if `claude` is a script for
-   * Node), `login`, `path`, `root` (only if the user is root) and `files` (the folder of Claude's settings and
-   * sessions).
+   * Node), `login`, `path`, `root` (only if the user is root), `files` (the folder of Claude's settings and
+   * sessions), `mcp` and `mcp:NAME` (MCP servers) and `load:NAME` (plugins that could not be loaded).
    */
   name: string;
   state: FindingState;
@@ -1449,6 +1449,192 @@ export interface Attachment {
   media_type: string;
   /** Bytes. */
   size: number;
+}
+
+/** The reports of the user's Claude Code.  Null if there is none yet. */
+export interface ClaudeStatus {
+  installation: InstalledClaude | null;
+  workspace: ClaudeWorkspace | null;
+  limits: ClaudeLimits | null;
+  /** The context of the requested session, or the 50 that changed last, newest first. */
+  contexts: ClaudeContext[];
+  /** Why a `refresh` could not ask Claude Code, and what to do. */
+  problem: string | null;
+}
+
+/** The `claude` that ran last, and what it offers. */
+export interface InstalledClaude {
+  path: string;
+  version: string | null;
+  account: ClaudeAccount;
+  models: ClaudeModel[];
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  learnt_at: string;
+}
+
+/** The kind of the account, without its name or secrets.  Claude Code's own words, null if it has said none. */
+export interface ClaudeAccount {
+  /** Such as `pro` or `max`; null for an API key, too. */
+  subscription: string | null;
+  /** Such as `ANTHROPIC_API_KEY`. */
+  api_key_source: string | null;
+  token_source: string | null;
+  /** `firstParty`, `bedrock` or `vertex`. */
+  provider: string | null;
+}
+
+/** A model that Claude Code offers to its account. */
+export interface ClaudeModel {
+  /** The value of `model` for sessions and runs, for example `opus`. */
+  model: string;
+  /** The model that it is at present, for example `claude-opus-5-5`. */
+  resolved_model: string | null;
+  name: string;
+  description: string | null;
+  /** The values of `effort`; empty if the model has no levels of effort. */
+  efforts: string[];
+}
+
+/** The offer of Claude Code in a folder.  A part that was not reported yet is null. */
+export interface ClaudeWorkspace {
+  cwd: string;
+  commands: ClaudeCommand[] | null;
+  agents: ClaudeAgent[] | null;
+  output_style: string | null;
+  output_styles: string[] | null;
+  mcp_servers: McpServer[] | null;
+  problems: LoadProblem[] | null;
+  /** False if only the user's own settings were read, and not what the folder brings. */
+  has_project: boolean;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  learnt_at: string;
+}
+
+/** A slash command or a skill. */
+export interface ClaudeCommand {
+  /** Without the slash. */
+  name: string;
+  description: string | null;
+  argument_hint: string | null;
+  /** Null until a first turn. */
+  is_skill: boolean | null;
+}
+
+/** A kind of subagent. */
+export interface ClaudeAgent {
+  name: string;
+  description: string | null;
+  model: string | null;
+}
+
+/** An MCP server of a folder or of the user, without its configuration, which may contain secrets. */
+export interface McpServer {
+  name: string;
+  state: McpState;
+  /** Why it failed, at most 300 characters. */
+  error: string | null;
+  /** Where it is configured: `user`, `project`, `local`, `plugin`, `claudeai`. */
+  source: string | null;
+  /** Advice for the user; null if nothing is wrong. */
+  advice: string | null;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  learnt_at: string;
+}
+
+/**
+ * The state of an MCP server.
+ *
+ * - `needs_auth`: The user has to sign in to it.
+ * - `pending`: It was still starting when it was looked at.
+ * - `other`: A state of a newer release of Claude Code.
+ */
+export const McpState = {
+  CONNECTED: "connected",
+  FAILED: "failed",
+  /** The user has to sign in to it. */
+  NEEDS_AUTH: "needs_auth",
+  /** It was still starting when it was looked at. */
+  PENDING: "pending",
+  DISABLED: "disabled",
+  /** A state of a newer release of Claude Code. */
+  OTHER: "other",
+} as const;
+/**
+ * The state of an MCP server.
+ *
+ * - `needs_auth`: The user has to sign in to it.
+ * - `pending`: It was still starting when it was looked at.
+ * - `other`: A state of a newer release of Claude Code.
+ */
+export type McpState = "connected" | "failed" | "needs_auth" | "pending" | "disabled" | "other";
+
+/** A thing that Claude Code could not load: a plugin, a part of one such as its hooks, or an MCP server. */
+export interface LoadProblem {
+  name: string;
+  /** Claude Code's own word, for example `hook-load-failed`. */
+  type: string;
+  message: string;
+}
+
+/** The usage limits of the user's plan.  Claude Code reports none for an API key. */
+export interface ClaudeLimits {
+  /** Whether requests are accepted, by all limits together; null if unknown, or after the reset that ends it. */
+  status: LimitStatus | null;
+  /** The kind of the limit that decides. */
+  limiting: string | null;
+  /** Whether requests are paid on top of the plan. */
+  is_using_overage: boolean | null;
+  limits: ClaudeLimit[];
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  learnt_at: string;
+}
+
+/**
+ * The status of a usage limit.
+ *
+ * - `warning`: Most of it is used.
+ * - `rejected`: It is reached.
+ */
+export const LimitStatus = {
+  ALLOWED: "allowed",
+  /** Most of it is used. */
+  WARNING: "warning",
+  /** It is reached. */
+  REJECTED: "rejected",
+} as const;
+/**
+ * The status of a usage limit.
+ *
+ * - `warning`: Most of it is used.
+ * - `rejected`: It is reached.
+ */
+export type LimitStatus = "allowed" | "warning" | "rejected";
+
+/** A usage limit of the user's plan.  It is left out once it has reset, until it is reported again. */
+export interface ClaudeLimit {
+  /** `five_hour`, `seven_day`, `seven_day_opus`, `seven_day_sonnet`, `overage`, or another one of a newer release. */
+  kind: string;
+  status: LimitStatus | null;
+  /** The fraction that is used: 0.25 is a quarter, and values above 1 occur. */
+  utilization: number | null;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  resets_at: string | null;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  learnt_at: string;
+}
+
+/** How full the context of a session is. */
+export interface ClaudeContext {
+  session_id: string;
+  model: string | null;
+  /** The tokens of the last request and its answer, without subagents; null after `/clear`. */
+  used_tokens: number | null;
+  /** The size of the model's context window; null if Claude Code has not said it. */
+  window_tokens: number | null;
+  /** Null if one of the two is unknown.  Claude Code compacts a conversation before 100. */
+  used_percentage: number | null;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  learnt_at: string;
 }
 
 /** Live tasks, oldest first: of each job at most 100. */
@@ -2139,6 +2325,24 @@ export interface ClaudeSessionDeleted {
   /** When it was logged.  UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   at: string;
   session_id: string;
+}
+
+/** The context of a session was filled by an answer, compacted or cleared. */
+export interface ClaudeContextUpdated {
+  /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
+  seq: number;
+  /** When it was logged.  UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  at: string;
+  context: ClaudeContext;
+}
+
+/** A usage limit changed: its status, its reset, or the percentage that is used. */
+export interface ClaudeLimitsUpdated {
+  /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
+  seq: number;
+  /** When it was logged.  UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  at: string;
+  limits: ClaudeLimits;
 }
 
 /** Events were not sent because the client reads too slowly; get them with `events.replay`. */
@@ -3056,6 +3260,16 @@ export interface ClaudeMessagesListParams {
   cursor?: string | null;
 }
 
+/** Params of `claude.status`. */
+export interface ClaudeStatusParams {
+  /** An absolute path. */
+  cwd?: string | null;
+  /** A Claude session's id. */
+  session_id?: string | null;
+  /** @default false */
+  refresh?: boolean;
+}
+
 /** Params of `claude.tasks.list`. */
 export interface ClaudeTasksListParams {
   /** A Claude session's id. */
@@ -3516,7 +3730,8 @@ export interface Methods {
   /**
    * Check everything that can keep Claude from working, without a request to its API.
    *
-   * Takes about a second, or as long as the profile of the user's login shell; at most half a minute.
+   * Takes two seconds, or as long as the profile of the user's login shell and the user's MCP servers; at most a
+   * minute.
    */
   "claude.doctor": { params: ClaudeDoctorParams; result: ClaudeReport; errors: never };
   /**
@@ -3638,6 +3853,15 @@ export interface Methods {
    * Errors: session_not_found, invalid_cursor.
    */
   "claude.messages.list": { params: ClaudeMessagesListParams; result: ClaudeMessagePage; errors: "session_not_found" | "invalid_cursor" };
+  /**
+   * Returns what Claude Code has said last, about a folder, a session, or the folder in which it ran last.
+   *
+   * Starts no process, unless `refresh` asks for it: then Claude Code is started for at most half a minute, without
+   * a prompt and without hooks.  MCP servers are started, those of the folder only if it is trusted.
+   *
+   * Errors: session_not_found.
+   */
+  "claude.status": { params: ClaudeStatusParams; result: ClaudeStatus; errors: "session_not_found" };
   /** Returns the live tasks of a session, or of all runs and turns. */
   "claude.tasks.list": { params: ClaudeTasksListParams; result: ClaudeTaskList; errors: never };
   /**
@@ -4045,7 +4269,8 @@ export interface NestedMethods<Options> {
     /**
      * Check everything that can keep Claude from working, without a request to its API.
      *
-     * Takes about a second, or as long as the profile of the user's login shell; at most half a minute.
+     * Takes two seconds, or as long as the profile of the user's login shell and the user's MCP servers; at most a
+     * minute.
      */
     readonly doctor: ((params?: ClaudeDoctorParams, options?: Options) => Promise<ClaudeReport>);
     readonly sessions: {
@@ -4176,6 +4401,15 @@ export interface NestedMethods<Options> {
        */
       readonly list: ((params: ClaudeMessagesListParams, options?: Options) => Promise<ClaudeMessagePage>);
     };
+    /**
+     * Returns what Claude Code has said last, about a folder, a session, or the folder in which it ran last.
+     *
+     * Starts no process, unless `refresh` asks for it: then Claude Code is started for at most half a minute, without
+     * a prompt and without hooks.  MCP servers are started, those of the folder only if it is trusted.
+     *
+     * Errors: session_not_found.
+     */
+    readonly status: ((params?: ClaudeStatusParams, options?: Options) => Promise<ClaudeStatus>);
     readonly tasks: {
       /** Returns the live tasks of a session, or of all runs and turns. */
       readonly list: ((params?: ClaudeTasksListParams, options?: Options) => Promise<ClaudeTaskList>);
@@ -4467,6 +4701,10 @@ export interface Notifications {
   "claude.session_updated": ClaudeSessionUpdated;
   /** A session was deleted with its messages. */
   "claude.session_deleted": ClaudeSessionDeleted;
+  /** The context of a session was filled by an answer, compacted or cleared. */
+  "claude.context_updated": ClaudeContextUpdated;
+  /** A usage limit changed: its status, its reset, or the percentage that is used. */
+  "claude.limits_updated": ClaudeLimitsUpdated;
   /** Events were not sent because the client reads too slowly; get them with `events.replay`. */
   "events.lag": EventsLag;
   /** The events since the client's last one are no longer available: load the lists again. */
@@ -4784,6 +5022,7 @@ export const METHOD_NAMES = [
   "claude.sessions.interrupt",
   "claude.sessions.fork",
   "claude.messages.list",
+  "claude.status",
   "claude.tasks.list",
   "claude.tasks.stop",
   "claude.trust.check",
@@ -4843,6 +5082,8 @@ export const NOTIFICATION_NAMES = [
   "claude.message_added",
   "claude.session_updated",
   "claude.session_deleted",
+  "claude.context_updated",
+  "claude.limits_updated",
   "events.lag",
   "events.resync",
   "jobs.queue_updated",
@@ -4865,6 +5106,8 @@ export const DURABLE_NOTIFICATIONS = [
   "claude.message_added",
   "claude.session_updated",
   "claude.session_deleted",
+  "claude.context_updated",
+  "claude.limits_updated",
   "jobs.queue_updated",
   "jobs.schedule_updated",
   "jobs.updated",
@@ -4885,6 +5128,8 @@ export const NOTIFICATION_KEYS = {
   "claude.message_added": ["session_id"],
   "claude.session_updated": ["session.session_id"],
   "claude.session_deleted": ["session_id"],
+  "claude.context_updated": ["context.session_id"],
+  "claude.limits_updated": [],
   "events.lag": [],
   "events.resync": [],
   "jobs.queue_updated": [],

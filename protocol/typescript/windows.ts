@@ -355,7 +355,7 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 
 function isPosition(value: unknown): value is EventPosition {
   const { epoch, seq } = (value ?? {}) as Partial<EventPosition>;
-  return isId(epoch) && Number.isSafeInteger(seq);
+  return isId(epoch) && Number.isSafeInteger(seq) && (seq as number) >= 0;
 }
 
 function refused(message: string): BridgeResponse {

@@ -74,7 +74,7 @@ class Status(Model):
     database: DatabaseStatus
     outbox: OutboxStatus
     rss_bytes: Annotated[Count, MEASURED]
-    requests: Count
+    requests: Annotated[Count, MEASURED]
     """Number of requests since the start."""
 
 
