@@ -20,6 +20,8 @@ from typing import Any, Final
 
 from pydantic_core import from_json, to_json
 
+from sidecar.transcripts.file.patterns import check, has_patterns
+
 VERSION: Final = 1
 TO_SIDECAR: Final = "c2s"
 TO_CLIENT: Final = "s2c"
@@ -129,13 +131,22 @@ def read(path: Path) -> Iterator[Header | Entry]:
                 raise NotATranscript(f'{where}: a transcript begins with a line {{"transcript":{VERSION},…}}')
             if incomplete:
                 raise NotATranscript(incomplete)
-            try:
-                entry = Entry(number, facts, len(data), b'"$' in data)
-            except (KeyError, TypeError, ValueError):
-                raise NotATranscript(f"{where}: neither a header nor an entry with `t` and `dir`") from None
-            yield entry
+            yield _entry(where, number, facts, data)
     if not has_header:
         raise NotATranscript(incomplete or f"{path}: the file is empty")
+
+
+def _entry(where: str, number: int, facts: Any, data: bytes) -> Entry:
+    try:
+        entry = Entry(number, facts, len(data), has_patterns(data))
+    except (KeyError, TypeError, ValueError):
+        raise NotATranscript(f"{where}: neither a header nor an entry with `t` and `dir`") from None
+    if entry.has_patterns:
+        try:
+            check(entry.message)
+        except ValueError as error:
+            raise NotATranscript(f"{where}: {error}") from None
+    return entry
 
 
 def read_runs(path: Path) -> list[Run]:
