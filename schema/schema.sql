@@ -304,6 +304,15 @@ CREATE TABLE claude_messages (
   searchable_text TEXT NOT NULL GENERATED ALWAYS AS (substr(
     iif(kind = 'tool_use' AND json_valid(raw_json),
       text || ' ' || coalesce(json_extract(raw_json, '$.message.content[0].input'), ''), text), 1, 32768)) VIRTUAL,
+  -- Which subagent a message is from: the call that started it, and its type.  Read off the CLI's line, so that older
+  -- messages have both as well.
+  parent TEXT GENERATED ALWAYS AS (
+  iif(json_valid(raw_json) AND json_type(raw_json, '$.parent_tool_use_id') = 'text',
+    json_extract(raw_json, '$.parent_tool_use_id'), NULL)) VIRTUAL,
+  agent TEXT GENERATED ALWAYS AS (
+  iif(json_valid(raw_json) AND json_type(raw_json, '$.parent_tool_use_id') = 'text'
+      AND json_type(raw_json, '$.subagent_type') = 'text',
+    json_extract(raw_json, '$.subagent_type'), NULL)) VIRTUAL,
   -- The attachments of a prompt, as they are listed; the file of one may be gone.
   attachments_json TEXT NOT NULL DEFAULT '[]',
   UNIQUE (session_id, seq)
@@ -333,7 +342,14 @@ CREATE TABLE claude_permissions (
   version INTEGER NOT NULL DEFAULT 1,
   -- Last, since they can be a megabyte long: SQLite reads through them to reach a column behind them.
   input_json TEXT NOT NULL,
-  updated_input_json TEXT
+  updated_input_json TEXT,
+  -- Why the CLI requests permission, for which subagent, and all that it suggests to allow from then on.
+  decision_reason TEXT,
+  decision_reason_type TEXT,
+  parent TEXT,
+  agent TEXT,
+  suggestions_json TEXT NOT NULL DEFAULT '[]',
+  applied_json TEXT NOT NULL DEFAULT '[]'
 ) STRICT;
 CREATE INDEX idx_claude_permissions_open ON claude_permissions(session_id) WHERE status = 'open';
 CREATE INDEX idx_claude_permissions_granted ON claude_permissions(resumed_by) WHERE has_unused_grant = 1;

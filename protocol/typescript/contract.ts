@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "dc50a6721da7d61c";
+export const SCHEMA_HASH = "780dbe483d78e6cc";
 
 /** Any JSON value: data whose form the contract does not know. */
 export type JsonValue = string | number | boolean | null | JsonValue[] | JsonObject;
@@ -1199,6 +1199,16 @@ export interface PermissionRequest {
   blocked_path: string | null;
   /** The rules that `remember` adds to the session's `allowed_tools`; empty if `remember` is not possible. */
   rules: string[];
+  /** Claude Code's reason why it needs permission: a path outside of the folder, a hook's words. */
+  decision_reason: string | null;
+  /** Claude Code's word for the reason: workingDir, hook, rule, subcommandResults. */
+  decision_reason_type: string | null;
+  /** The id of the call that started the subagent which requests it, as in `ClaudeMessage`; null for Claude itself. */
+  parent: string | null;
+  /** The type of that subagent. */
+  agent: string | null;
+  /** All that Claude Code suggests to allow, at most 20; but never the mode bypassPermissions. */
+  suggestions: PermissionSuggestion[];
   /** A mode that would allow the call: `claude.sessions.update` sets it, even during the turn. */
   suggested_mode: PermissionMode | null;
   status: PermissionStatus;
@@ -1210,6 +1220,8 @@ export interface PermissionRequest {
   updated_input: JsonObject | null;
   /** The rules that the response added to the session. */
   remembered: string[];
+  /** The positions of the suggestions that the response applied. */
+  applied: number[];
   /** The job id of the turn that continues with the response. */
   resumed_by: string | null;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
@@ -1250,6 +1262,18 @@ export const PermissionKind = {
  * - `plan`: Approval of a plan: `input.plan`, in Markdown.  Allowing it ends the permission mode `plan`.
  */
 export type PermissionKind = "tool" | "question" | "plan";
+
+/** A change that Claude Code suggests with a request, so that it need not request the same again. */
+export interface PermissionSuggestion {
+  /** Claude Code's word: addRules, addDirectories, setMode; others in later releases. */
+  type: string;
+  /** The effect of the rules: allow, deny or ask. */
+  behavior: string | null;
+  rules: string[];
+  /** Folders to which Claude gets access. */
+  directories: string[];
+  mode: PermissionMode | null;
+}
 
 /** The decision about a permission request. */
 export const PermissionDecision = {
@@ -1311,8 +1335,10 @@ export type PartType = "text" | "image" | "file";
  * - `tool_use`: Claude calls a tool; `text` is the tool's name, and `raw` contains its input.
  * - `error`: The reason why a turn failed.
  * - `cleared`: The conversation was cleared, as by `/clear`: Claude no longer knows the messages before.
- * - `notice`: Something that happened to the session: a background task ended, or it goes on in a new conversation.
- * - `raw`: Other output of the CLI, such as types of a newer release.
+ * - `notice`: Something that happened to the session: a background task ended, a hook failed, the conversation was
+ * compacted,
+ * or it goes on in a new one.
+ * - `raw`: Other output of the CLI, such as types of a newer release.  Lines that only report its state are left out.
  */
 export const MessageKind = {
   /** A prompt. */
@@ -1326,9 +1352,12 @@ export const MessageKind = {
   ERROR: "error",
   /** The conversation was cleared, as by `/clear`: Claude no longer knows the messages before. */
   CLEARED: "cleared",
-  /** Something that happened to the session: a background task ended, or it goes on in a new conversation. */
+  /**
+   * Something that happened to the session: a background task ended, a hook failed, the conversation was compacted,
+   * or it goes on in a new one.
+   */
   NOTICE: "notice",
-  /** Other output of the CLI, such as types of a newer release. */
+  /** Other output of the CLI, such as types of a newer release.  Lines that only report its state are left out. */
   RAW: "raw",
 } as const;
 /**
@@ -1338,8 +1367,10 @@ export const MessageKind = {
  * - `tool_use`: Claude calls a tool; `text` is the tool's name, and `raw` contains its input.
  * - `error`: The reason why a turn failed.
  * - `cleared`: The conversation was cleared, as by `/clear`: Claude no longer knows the messages before.
- * - `notice`: Something that happened to the session: a background task ended, or it goes on in a new conversation.
- * - `raw`: Other output of the CLI, such as types of a newer release.
+ * - `notice`: Something that happened to the session: a background task ended, a hook failed, the conversation was
+ * compacted,
+ * or it goes on in a new one.
+ * - `raw`: Other output of the CLI, such as types of a newer release.  Lines that only report its state are left out.
  */
 export type MessageKind = "user" | "assistant_text" | "thinking" | "tool_use" | "tool_result" | "error" | "cleared" | "notice" | "raw";
 
@@ -1431,8 +1462,15 @@ export interface ClaudeMessage {
   /** Position in the session, from 1, without gaps. */
   seq: number;
   kind: MessageKind;
-  /** At most 2 MiB of UTF-8. */
+  /** At most 2 MiB of UTF-8; empty for thinking that the API has redacted. */
   text: string;
+  /**
+   * The id of the call that started the subagent which the message is from: the block's `id` in a message of kind
+   * `tool_use`.  Null for the user and Claude itself.
+   */
+  parent: string | null;
+  /** The type of that subagent, for example `general-purpose`; null if the CLI has not named it. */
+  agent: string | null;
   /** The CLI's line; null if the message is not from the CLI; {truncated, bytes} if the line has over 64 KiB. */
   raw: JsonValue;
   /** The images and files of a prompt. */
@@ -2298,6 +2336,21 @@ export interface ClaudeDelta {
   text: string;
 }
 
+/**
+ * Claude has thought more, as `claude.delta` for the text of a message; whole as a message of kind `thinking`.
+ *
+ * Only what the API sends: often a summary, and nothing for thinking that it redacts.
+ */
+export interface ClaudeThinkingDelta {
+  /** The session of the turn; for a run, the session's id in the CLI. */
+  session_id: string;
+  job_id: string;
+  message_id: string;
+  /** Position of `text` in the thinking of the message, in UTF-16 code units. */
+  offset: number;
+  text: string;
+}
+
 /** A message was added to a session. */
 export interface ClaudeMessageAdded {
   /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
@@ -3061,6 +3114,12 @@ export interface ClaudePermissionsRespondParams {
   message?: string | null;
   /** @default false */
   remember?: boolean;
+  /**
+   * Positions in the `suggestions` of the request, from 0.
+   *
+   * @default []
+   */
+  suggestions?: number[];
 }
 
 /** Params of `claude.runs.get`. */
@@ -3751,6 +3810,8 @@ export interface Methods {
    *
    * With the decision allow, `updated_input` replaces the tool's input; for a request of kind `question` it must be
    * the input with `answers` added: {question: label}.  `remember` adds `rules` to the session's `allowed_tools`.
+   * `suggestions` applies those of the request at these positions until the session's process ends (an idle one does
+   * after three minutes); a mode remains.  They take a turn that has not ended.
    * With the decision deny, `message` is the reason that Claude receives.
    *
    * Errors: permission_not_found, permission_already_resolved, payload_too_large.
@@ -4360,6 +4421,9 @@ export interface NestedMethods<Options> {
        *
        * With the decision allow, `updated_input` replaces the tool's input; for a request of kind `question` it must be
        * the input with `answers` added: {question: label}.  `remember` adds `rules` to the session's `allowed_tools`.
+       * `suggestions` applies those of the request at these positions until the session's process ends (an idle one
+       * does
+       * after three minutes); a mode remains.  They take a turn that has not ended.
        * With the decision deny, `message` is the reason that Claude receives.
        *
        * Errors: permission_not_found, permission_already_resolved, payload_too_large.
@@ -4695,6 +4759,12 @@ export interface Notifications {
   "claude.permission_resolved": ClaudePermissionResolved;
   /** Claude has written more of a message.  Append only; a gap before `offset` means that text was lost. */
   "claude.delta": ClaudeDelta;
+  /**
+   * Claude has thought more, as `claude.delta` for the text of a message; whole as a message of kind `thinking`.
+   *
+   * Only what the API sends: often a summary, and nothing for thinking that it redacts.
+   */
+  "claude.thinking_delta": ClaudeThinkingDelta;
   /** A message was added to a session. */
   "claude.message_added": ClaudeMessageAdded;
   /** A session was created or updated. */
@@ -5079,6 +5149,7 @@ export const NOTIFICATION_NAMES = [
   "claude.permission_requested",
   "claude.permission_resolved",
   "claude.delta",
+  "claude.thinking_delta",
   "claude.message_added",
   "claude.session_updated",
   "claude.session_deleted",
@@ -5125,6 +5196,7 @@ export const NOTIFICATION_KEYS = {
   "claude.permission_requested": ["request.request_id"],
   "claude.permission_resolved": ["request.request_id"],
   "claude.delta": ["job_id", "message_id"],
+  "claude.thinking_delta": ["job_id", "message_id"],
   "claude.message_added": ["session_id"],
   "claude.session_updated": ["session.session_id"],
   "claude.session_deleted": ["session_id"],

@@ -7,14 +7,14 @@ from typing import Any, Final, Literal
 
 import anyio
 from sidecar_protocol.claude.delays import ClaudeApiRetry, ClaudeStall
-from sidecar_protocol.claude.runs import ClaudeAnswer, ClaudeDelta, ClaudeRunResult, session_lock
+from sidecar_protocol.claude.runs import ClaudeAnswer, ClaudeDelta, ClaudeRunResult, ClaudeThinkingDelta, session_lock
 from sidecar_protocol.contract import Notification
 
 from sidecar.claude.limits import snooze_until_reset
 from sidecar.claude.process.cli_process import ClaudeProcess
 from sidecar.claude.process.work import LiveTask, Work
 from sidecar.claude.sessions.messages import title_of
-from sidecar.claude.stream import Delta, Finished, Retry, RunReader, Started
+from sidecar.claude.stream import Delta, Finished, Retry, RunReader, Started, Thought
 from sidecar.feed import FeedEvent, Origin
 from sidecar.job_handler import JobContext, JobFailed
 from sidecar.runtime import Runtime
@@ -55,6 +55,8 @@ class ProgressReporter:
             match update:
                 case Delta():
                     self.notify(ClaudeDelta(**self._ids, **asdict(update)))
+                case Thought():
+                    self.notify(ClaudeThinkingDelta(**self._ids, **asdict(update)))
                 case Started():
                     self._started(update)
                 case Retry():

@@ -228,5 +228,8 @@ class PermissionsService(Permissions):
         updated_input: dict[str, Any] | None = None,
         message: str | None = None,
         remember: bool = False,
+        suggestions: Sequence[int] = (),
     ) -> PermissionRequest:
-        return self._journal.respond(request_id, decision, updated_input, message, remember=remember).as_model()
+        return self._journal.respond(
+            request_id, decision, updated_input, message, remember=remember, suggestions=suggestions
+        ).as_model()

@@ -36,6 +36,15 @@ class Delta:
 
 
 @dataclass(frozen=True, slots=True)
+class Thought:
+    """A piece of Claude's thinking; `offset` is as in `Delta`, of the thinking of the message alone."""
+
+    message_id: str
+    offset: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Retry:
     """The API refused a request; the CLI repeats it in `delay_ms`.  Without an HTTP response, `status` has no value."""
 
@@ -53,7 +62,7 @@ class Finished:
     is_error: bool
 
 
-Update = Started | Delta | Retry | Finished
+Update = Started | Delta | Thought | Retry | Finished
 NO_TOTALS: Final = ProcessTotals()
 
 
@@ -77,6 +86,7 @@ class RunReader:
         self._message_id = ""
         self._streamed: set[str] = set()
         self._offsets: dict[str, int] = {}
+        self._thought_offsets: dict[str, int] = {}
         self._half_character = ""
 
     @property
@@ -171,6 +181,8 @@ class RunReader:
                 self._streamed.add(self._message_id)
             case "content_block_delta" if get(event, "delta", "type") == "text_delta":
                 return self._delta(self._message_id, get_text(event, "delta", "text") or "")
+            case "content_block_delta" if get(event, "delta", "type") == "thinking_delta":
+                return self._thought(self._message_id, get_text(event, "delta", "thinking") or "")
         return []
 
     def _assistant(self, message: Mapping[str, Any]) -> list[Update]:
@@ -198,6 +210,14 @@ class RunReader:
         offset = self._offsets.get(message_id, 0)
         self._offsets[message_id] = offset + utf16_length(text)
         return [Delta(message_id, offset, text)]
+
+    def _thought(self, message_id: str, text: str) -> list[Update]:
+        text = well_formed(text)
+        if not text:
+            return []
+        offset = self._thought_offsets.get(message_id, 0)
+        self._thought_offsets[message_id] = offset + utf16_length(text)
+        return [Thought(message_id, offset, text)]
 
     def _track_tools(self, message: Mapping[str, Any]) -> None:
         for block in get_objects(message, "message", "content"):

@@ -1,6 +1,6 @@
 // Conversations in the example app, with the real Claude CLI and a fake Messages API on loopback.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { TestContext } from "node:test";
@@ -199,4 +199,26 @@ test("without the Claude CLI the turn shows how to install it", async (t) => {
     .getByText(/npm install -g/)
     .first()
     .waitFor();
+});
+
+test("a folder with hooks of its own is asked about, and nothing of it runs without them", async (t) => {
+  const folder = timetable(newDataDir());
+  const mark = join(folder, "hook-ran");
+  mkdirSync(join(folder, ".claude"));
+  const hooks = { SessionStart: [{ hooks: [{ type: "command", command: `touch '${mark}'` }] }] };
+  writeFileSync(join(folder, ".claude", "settings.json"), JSON.stringify({ hooks }));
+  const { page, log, sidecar } = await conversation(t, { hello: [[text("hi there")]] }, folder);
+  const question = page.getByRole("group", { name: "This folder brings its own hooks, servers or settings" });
+  await send(page, "hello");
+  await question.getByText("SessionStart").waitFor();
+  await question.getByRole("button", { name: "Cancel" }).click();
+  await question.waitFor({ state: "detached" });
+  await send(page, "hello");
+  await question.getByRole("button", { name: "Trust" }).click();
+  await page.getByText("A page may not trust a folder").waitFor(); // only the main process can ask for that
+  assert.deepEqual((await sidecar.claude.sessions.list()).sessions, []);
+  await send(page, "hello");
+  await question.getByRole("button", { name: "Run without them" }).click();
+  await log.getByText("hi there").waitFor();
+  assert.ok(!existsSync(mark));
 });

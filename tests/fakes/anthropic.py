@@ -10,6 +10,7 @@ Directives in the last user prompt control the answer; without one the prompt is
   [[cut]]              the first time: drops the connection mid-answer      [[hang]]  answers nothing until `close`
   [[refuse]]           stop_reason "refusal", always   [[tool:bash:CMD]]    calls Bash, then reports its result
   [[call:NAME:JSON]]   calls any tool; several directives are several calls in one message
+  [[think:TEXT]]       thinks before the answer, in two pieces      [[redacted]]  thinks what the API redacts
 A prompt in the `script` is answered by its blocks, one list per request until the turn ends, texts word by word.
 `python -m tests.fakes.anthropic --port 0 [--script FILE]` prints the URL and serves until standard input ends; each
 line of input is a number of words to release from gates.
@@ -230,6 +231,8 @@ class _Handler(FakeHandler["FakeAnthropic"]):
                 self._text_block(index, [block["text"][:3]] if cut else whole)
                 if cut:
                     return
+            elif "thinking" in block["type"]:
+                self._thinking_block(index, block)
             else:
                 self._tool_block(index, block)
         self._event(
@@ -272,6 +275,17 @@ class _Handler(FakeHandler["FakeAnthropic"]):
         self._event("content_block_delta", index=index, delta={"type": "input_json_delta", "partial_json": arguments})
         self._event("content_block_stop", index=index)
 
+    def _thinking_block(self, index: int, block: dict[str, Any]) -> None:
+        is_redacted = block["type"] == "redacted_thinking"
+        empty = block if is_redacted else {**block, "thinking": "", "signature": ""}
+        self._event("content_block_start", index=index, content_block=empty)
+        text = block.get("thinking", "")
+        for piece in [] if is_redacted else [text[: len(text) // 2], text[len(text) // 2 :]]:
+            self._event("content_block_delta", index=index, delta={"type": "thinking_delta", "thinking": piece})
+        if not is_redacted:
+            self._event("content_block_delta", index=index, delta={"type": "signature_delta", "signature": "c2ln"})
+        self._event("content_block_stop", index=index)
+
     def _event(self, name: str, **fields: Any) -> None:
         self.wfile.write(f"event: {name}\ndata: {json.dumps({'type': name, **fields})}\n\n".encode())
         self.wfile.flush()
@@ -307,7 +321,12 @@ def _answer(request: Request, directives: Mapping[str, str]) -> tuple[list[dict[
         return [_text("I cannot help with that.")], "refusal"
     if "big" in directives:
         return [_text("x" * int(directives["big"]))], "end_turn"
-    return [_text(directives.get("text", f"echo: {request.prompt}"))], "end_turn"
+    thoughts: list[dict[str, Any]] = []
+    if "think" in directives:
+        thoughts.append({"type": "thinking", "thinking": directives["think"], "signature": "c2ln"})
+    if "redacted" in directives:
+        thoughts.append({"type": "redacted_thinking", "data": "REDACTED-DATA"})
+    return [*thoughts, _text(directives.get("text", f"echo: {request.prompt}"))], "end_turn"
 
 
 def _calls(prompt: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -7,13 +7,14 @@ its turn is interrupted, the request stays open, and its response starts a new t
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Protocol
 
-from pydantic import StringConstraints
+from pydantic import Field, Strict, StringConstraints
 
 from sidecar_protocol.claude.runs import PermissionMode
 from sidecar_protocol.contract import Model, Notification, RpcError, method
 from sidecar_protocol.errors import InvalidCursor, InvalidParams, PayloadTooLarge
 from sidecar_protocol.scalars import (
     DEFAULT_LIMIT,
+    WHOLE,
     Count,
     Cursor,
     Flag,
@@ -27,6 +28,10 @@ from sidecar_protocol.scalars import (
 )
 
 PermissionId = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+SuggestionIndexes = Annotated[
+    list[Annotated[int, Strict(), Field(ge=0, lt=20), WHOLE]],
+    Field(max_length=20, description="Positions in the `suggestions` of the request, from 0."),
+]
 Reason = Annotated[str, StringConstraints(min_length=1, max_length=10_000)]
 
 
@@ -72,6 +77,19 @@ class PermissionDecision(StrEnum):
     DENY = "deny"
 
 
+class PermissionSuggestion(Model):
+    """A change that Claude Code suggests with a request, so that it need not request the same again."""
+
+    type: str
+    """Claude Code's word: addRules, addDirectories, setMode; others in later releases."""
+    behavior: str | None = None
+    """The effect of the rules: allow, deny or ask."""
+    rules: list[str] = []
+    directories: list[str] = []
+    """Folders to which Claude gets access."""
+    mode: PermissionMode | None = None
+
+
 class PermissionRequest(Model):
     """A permission request that Claude waits for."""
 
@@ -92,6 +110,16 @@ class PermissionRequest(Model):
     """The file or folder to which Claude has no access without permission."""
     rules: list[str]
     """The rules that `remember` adds to the session's `allowed_tools`; empty if `remember` is not possible."""
+    decision_reason: str | None = None
+    """Claude Code's reason why it needs permission: a path outside of the folder, a hook's words."""
+    decision_reason_type: str | None = None
+    """Claude Code's word for the reason: workingDir, hook, rule, subcommandResults."""
+    parent: str | None = None
+    """The id of the call that started the subagent which requests it, as in `ClaudeMessage`; null for Claude itself."""
+    agent: str | None = None
+    """The type of that subagent."""
+    suggestions: list[PermissionSuggestion] = []
+    """All that Claude Code suggests to allow, at most 20; but never the mode bypassPermissions."""
     suggested_mode: PermissionMode | None
     """A mode that would allow the call: `claude.sessions.update` sets it, even during the turn."""
     status: PermissionStatus
@@ -103,6 +131,8 @@ class PermissionRequest(Model):
     """The input that was allowed instead of `input`; null if that was not changed."""
     remembered: list[str]
     """The rules that the response added to the session."""
+    applied: list[Count] = []
+    """The positions of the suggestions that the response applied."""
     resumed_by: str | None
     """The job id of the turn that continues with the response."""
     created_at: UtcTime
@@ -162,11 +192,14 @@ class Permissions(Protocol):
         updated_input: JsonObject | None = None,
         message: Reason | None = None,
         remember: Flag = False,
+        suggestions: SuggestionIndexes = [],  # noqa: B006 - a declaration: the default is only ever read
     ) -> PermissionRequest:
         """Responds to a request.  Claude receives the response once it is stored.
 
         With the decision allow, `updated_input` replaces the tool's input; for a request of kind `question` it must be
         the input with `answers` added: {question: label}.  `remember` adds `rules` to the session's `allowed_tools`.
+        `suggestions` applies those of the request at these positions until the session's process ends (an idle one does
+        after three minutes); a mode remains.  They take a turn that has not ended.
         With the decision deny, `message` is the reason that Claude receives.
         """
         ...

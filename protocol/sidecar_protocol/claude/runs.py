@@ -197,6 +197,25 @@ class ClaudeDelta(Ephemeral):
     text: str
 
 
+class ClaudeThinkingDelta(Ephemeral):
+    """Claude has thought more, as `claude.delta` for the text of a message; whole as a message of kind `thinking`.
+
+    Only what the API sends: often a summary, and nothing for thinking that it redacts.
+    """
+
+    name: ClassVar[str] = "claude.thinking_delta"
+    key: ClassVar[tuple[str, ...]] = ("job_id", "message_id")
+    appends: ClassVar[str | None] = "text"
+    max_per_s: ClassVar[int] = 20
+    session_id: Uuid
+    """The session of the turn; for a run, the session's id in the CLI."""
+    job_id: Uuid
+    message_id: OpaqueId
+    offset: Count
+    """Position of `text` in the thinking of the message, in UTF-16 code units."""
+    text: str
+
+
 class RunNotFound(RpcError):
     """No run has this job id, or it began more than 90 days ago."""
 

@@ -197,9 +197,10 @@ class MessageKind(StrEnum):
     CLEARED = "cleared"
     """The conversation was cleared, as by `/clear`: Claude no longer knows the messages before."""
     NOTICE = "notice"
-    """Something that happened to the session: a background task ended, or it goes on in a new conversation."""
+    """Something that happened to the session: a background task ended, a hook failed, the conversation was compacted,
+    or it goes on in a new one."""
     RAW = "raw"
-    """Other output of the CLI, such as types of a newer release."""
+    """Other output of the CLI, such as types of a newer release.  Lines that only report its state are left out."""
 
 
 class ClaudeMessage(Model):
@@ -215,7 +216,12 @@ class ClaudeMessage(Model):
     """Position in the session, from 1, without gaps."""
     kind: MessageKind
     text: str
-    """At most 2 MiB of UTF-8."""
+    """At most 2 MiB of UTF-8; empty for thinking that the API has redacted."""
+    parent: str | None = None
+    """The id of the call that started the subagent which the message is from: the block's `id` in a message of kind
+    `tool_use`.  Null for the user and Claude itself."""
+    agent: str | None = None
+    """The type of that subagent, for example `general-purpose`; null if the CLI has not named it."""
     raw: Any = None
     """The CLI's line; null if the message is not from the CLI; {truncated, bytes} if the line has over 64 KiB."""
     attachments: list[Attachment] = []

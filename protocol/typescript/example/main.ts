@@ -1,8 +1,16 @@
 // The main process of the example app: one sidecar and one window.
-import { app, BrowserWindow, ipcMain, nativeTheme, powerMonitor, safeStorage, session, shell } from "electron";
+import { app, BrowserWindow, dialog, ipcMain, nativeTheme, powerMonitor, safeStorage, session, shell } from "electron";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { claimSingleInstance, guardNavigation, packagedCommand, startSidecar } from "sidecar-electron/main";
+import {
+  authorizePage,
+  claimSingleInstance,
+  guardNavigation,
+  packagedCommand,
+  startSidecar,
+  trustsFolder,
+} from "sidecar-electron/main";
+import type { Sidecar, Verdict } from "sidecar-electron/main";
 import { refusePermissions, windowOptions } from "./window.ts";
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -21,14 +29,37 @@ function show(): void {
   window.focus();
 }
 
+/** Lets the user answer for a page that wants a folder to be trusted: a page could show anything. */
+async function askTrust(sidecar: Sidecar, params: Readonly<Record<string, unknown>>): Promise<Verdict> {
+  const { session_id: id, cwd } = params as { session_id?: string; cwd?: string | null };
+  const place =
+    cwd === undefined && id !== undefined ? (await sidecar.claude.sessions.get({ session_id: id })).cwd : cwd;
+  const { folder, contents } = await sidecar.claude.trust.check({ cwd: place ?? null });
+  const { response } = await dialog.showMessageBox({
+    type: "warning",
+    message: `Trust the folder ${folder}?`,
+    detail: `It brings: ${Object.values(contents).flat().join(", ")}`,
+    buttons: ["Trust", "Cancel"],
+    defaultId: 1,
+    cancelId: 1,
+  });
+  return response === 0 || "The folder was not trusted.";
+}
+
 if (claimSingleInstance(app, show)) {
-  startSidecar({
+  const sidecar: Sidecar = startSidecar({
     // Unpackaged, this file is in protocol/typescript/example/dist, four folders below the repository's root.
     command: app.isPackaged ? packagedCommand(process.resourcesPath) : ["uv", "run", "python", "-m", "sidecar"],
     ...(app.isPackaged ? {} : { cwd: join(here, "..", "..", "..", "..") }),
     dataDir: app.getPath("userData"),
     schemaMismatch: app.isPackaged ? "refuse" : "warn",
     electron: { app, ipcMain, powerMonitor, safeStorage, shell },
+    windows: {
+      authorize: (frame, method, params) => {
+        const verdict = authorizePage(frame, method, { ...params, trust: false });
+        return verdict === true && trustsFolder(method, params) ? askTrust(sidecar, params) : verdict;
+      },
+    },
     onFault,
   });
   app.on("activate", show);

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pydantic_core import to_json
-from sidecar_protocol.claude.permissions import PermissionKind
+from sidecar_protocol.claude.permissions import PermissionKind, PermissionSuggestion
 from sidecar_protocol.claude.runs import PermissionMode
 
 from sidecar.claude.sessions.messages import storable
@@ -22,6 +22,8 @@ MAX_INPUT_BYTES: Final = 1024 * 1024
 """Size of an input as JSON: a page, a notification and a prompt with such an input still fit into a message."""
 TEXT_CHARS: Final = 2_000
 MAX_RULES: Final = 10
+MAX_SUGGESTIONS: Final = 20
+MAX_SUGGESTION_BYTES: Final = 16 * 1024
 KINDS: Final = {"AskUserQuestion": PermissionKind.QUESTION, "ExitPlanMode": PermissionKind.PLAN}
 SHELLS: Final = frozenset({"Bash", "PowerShell"})
 """Tools that are never offered as a rule without content, which would allow everything."""
@@ -60,6 +62,15 @@ class CliRequest:
     blocked_path: str | None
     rules: Sequence[Rule]
     suggested_mode: PermissionMode | None
+    decision_reason: str | None = None
+    decision_reason_type: str | None = None
+    agent_id: str | None = None
+    """The CLI's id of the subagent that requests it, which is that of its task."""
+    parent: str | None = None
+    """The call that started the subagent."""
+    agent: str | None = None
+    suggestions: Sequence[Line] = ()
+    """The suggestions as the CLI sent them."""
 
     @property
     def input_json(self) -> bytes:
@@ -75,6 +86,7 @@ class Response:
     input: Mapping[str, Any] | None = None
     message: str | None = None
     rules: Sequence[Rule] = ()
+    suggestions: Sequence[Line] = ()
 
 
 def parse_request(line: Line) -> CliRequest | None:
@@ -97,6 +109,29 @@ def parse_request(line: Line) -> CliRequest | None:
         blocked_path=_text(request, "blocked_path"),
         rules=_rules(tool_name, suggestions) if is_tool else (),
         suggested_mode=next((PermissionMode(mode) for mode in modes if is_tool and mode in MODES), None),
+        decision_reason=_text(request, "decision_reason"),
+        decision_reason_type=_text(request, "decision_reason_type"),
+        agent_id=_text(request, "agent_id"),
+        suggestions=[one for one in suggestions if is_offered(one)][:MAX_SUGGESTIONS],
+    )
+
+
+def is_offered(suggestion: Line) -> bool:
+    """Returns whether the user may choose a suggestion: not the mode that allows everything, nor one of odd size."""
+    is_bypass = suggestion.get("mode") == PermissionMode.BYPASS_PERMISSIONS
+    return not is_bypass and len(to_json(suggestion, inf_nan_mode="constants")) <= MAX_SUGGESTION_BYTES
+
+
+def contract_suggestion(suggestion: Line) -> PermissionSuggestion:
+    rules = get_objects(suggestion, "rules")
+    directories, mode = suggestion.get("directories"), suggestion.get("mode")
+    folders = directories if isinstance(directories, list) else []
+    return PermissionSuggestion(
+        type=storable(get_text(suggestion, "type") or "unknown"),
+        behavior=_text(suggestion, "behavior"),
+        rules=[storable(str(Rule(get_text(one, "toolName") or "", get_text(one, "ruleContent")))) for one in rules],
+        directories=[storable(one) for one in folders if isinstance(one, str)],
+        mode=PermissionMode(mode) if mode in MODES else None,
     )
 
 
@@ -108,13 +143,17 @@ def response_line(cli_id: str, response: Response) -> Line:
     fields: dict[str, Any] = {"behavior": "deny", "message": response.message}
     if response.allowed:
         fields = {"behavior": "allow", "updatedInput": response.input}
+    updates: list[Line] = []
     if response.allowed and response.rules:
         rules = [
             {"toolName": rule.tool} | ({} if rule.content is None else {"ruleContent": rule.content})
             for rule in response.rules
         ]
-        update = {"type": "addRules", "rules": rules, "behavior": "allow", "destination": "session"}
-        fields["updatedPermissions"] = [update]
+        updates.append({"type": "addRules", "rules": rules, "behavior": "allow", "destination": "session"})
+    if response.allowed:
+        updates += ({**suggestion, "destination": "session"} for suggestion in response.suggestions)
+    if updates:
+        fields["updatedPermissions"] = updates
     inner = {"subtype": "success", "request_id": cli_id, "response": fields}
     return {"type": "control_response", "response": inner}
 

@@ -2,7 +2,7 @@
 
 import logging
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from pydantic_core import from_json, to_json
@@ -20,7 +20,13 @@ from sidecar_protocol.claude.sessions import SessionStatus, TakeTurn
 from sidecar_protocol.contract import Encoded
 from sidecar_protocol.errors import InvalidParams
 
-from sidecar.claude.permissions.cli_requests import MAX_INPUT_BYTES, CliRequest, Response, late_response_prompt
+from sidecar.claude.permissions.cli_requests import (
+    MAX_INPUT_BYTES,
+    CliRequest,
+    Response,
+    contract_suggestion,
+    late_response_prompt,
+)
 from sidecar.claude.sessions.journal import SessionJournal
 from sidecar.claude.sessions.messages import storable
 from sidecar.clock import iso_now
@@ -46,9 +52,10 @@ NOT_STORED = Response(
 Respond = Callable[[Response], None]
 ToolInput = Mapping[str, Any]
 
+JSON_COLUMNS: Final = ("input", "rules", "suggestions", "updated_input", "remembered", "applied")
 REQUEST_JSON: Final = row_json(
     PermissionRequest,
-    **{name: f"json({name}_json)" for name in ("input", "rules", "updated_input", "remembered")},
+    **{name: f"json({name}_json)" for name in JSON_COLUMNS},
 )
 _REQUESTS: Final = PagedList(PermissionRequest, "claude_permissions", REQUEST_JSON, {"rowid": int}, descending=True)
 
@@ -112,6 +119,7 @@ class PermissionJournal:
         message: str | None,
         *,
         remember: bool,
+        suggestions: Sequence[int] = (),
     ) -> Encoded[PermissionRequest]:
         """Raises `PermissionNotFound`, `PermissionAlreadyResolved`, or `InvalidParams` if the response does not fit."""
         sql = f"SELECT {REQUEST_JSON} FROM claude_permissions WHERE request_id = ?"
@@ -124,11 +132,16 @@ class PermissionJournal:
         allow = decision is PermissionDecision.ALLOW
         _validate(request, updated_input, message, allow=allow, remember=remember)
         cli_request, respond = self._waiting.get(request_id, (None, None))
+        offered = () if cli_request is None else cli_request.suggestions
+        if suggestions and (not allow or max(suggestions) >= len(offered)):
+            problem = "need the decision allow, and must be positions in the suggestions of a request whose turn waits"
+            raise InvalidParams(details=[{"path": "suggestions", "message": problem}])
         response = Response(
             allowed=allow,
             input=updated_input if updated_input is not None else request.input,
             message=message or DEFAULT_DENIAL,
             rules=cli_request.rules if remember and cli_request is not None else (),
+            suggestions=[offered[index] for index in suggestions],
         )
         with self._database.write():
             if remember:
@@ -141,6 +154,7 @@ class PermissionJournal:
                 message=None if allow else response.message,
                 updated_input_json=None if updated_input is None else to_json(updated_input).decode(),
                 remembered_json=to_json(request.rules if remember else []).decode(),
+                applied_json=to_json(suggestions).decode(),
                 resumed_by=turn,
                 has_unused_grant=allow and turn is not None,
             )
@@ -198,14 +212,19 @@ class PermissionJournal:
             ClaudePermissionRequested,
             """
             INSERT INTO claude_permissions (request_id, session_id, job_id, kind, tool_name, tool_use_id, description,
-                                            input_json, blocked_path, rules_json, suggested_mode, created_at)
+                                            input_json, blocked_path, rules_json, suggested_mode, decision_reason,
+                                            decision_reason_type, parent, agent, suggestions_json, created_at)
             VALUES (:request_id, :session_id, :job_id, :kind, :tool_name, :tool_use_id, :description,
-                    :shown, :blocked_path, :rules, :suggested_mode, :now)
+                    :shown, :blocked_path, :rules, :suggested_mode, :decision_reason,
+                    :decision_reason_type, :parent, :agent, :suggestions, :now)
             """,
             request_id=request_id, session_id=session_id, job_id=job_id, kind=request.kind,
             tool_name=request.tool_name, tool_use_id=request.tool_use_id, description=request.description,
             shown=shown.decode(), blocked_path=request.blocked_path,
             rules=to_json([str(rule) for rule in request.rules]).decode(), suggested_mode=request.suggested_mode,
+            decision_reason=request.decision_reason, decision_reason_type=request.decision_reason_type,
+            parent=request.parent, agent=request.agent,
+            suggestions=to_json([contract_suggestion(one) for one in request.suggestions]).decode(),
         )  # fmt: skip
         return request_id
 

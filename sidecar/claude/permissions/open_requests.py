@@ -1,6 +1,7 @@
 """The open permission requests of a turn: from the CLI's lines to the journal, and the responses back to the CLI."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import anyio
@@ -10,6 +11,7 @@ from sidecar.claude.permissions.cli_requests import CliRequest, Response, parse_
 from sidecar.claude.permissions.journal import PermissionJournal
 from sidecar.claude.process.pool import SessionProcess
 from sidecar.job_handler import JobContext
+from sidecar.json_reader import get_text
 
 RESPONSE_S: Final = 1_800.0
 """A user who has not responded by then is away.  The request stays open, and its response begins a new turn."""
@@ -29,6 +31,8 @@ class OpenRequests:
         self._journal = journal
         self._response_s = response_s
         self._ids: dict[str, str] = {}  # by the CLI's id
+        self._agents: dict[str, tuple[str | None, str | None]] = {}
+        """The call and the type of each subagent, by the CLI's id of it."""
         self._live: SessionProcess | None = None
         self._timeout = anyio.CancelScope()
         self._left_s = 0.0
@@ -48,7 +52,9 @@ class OpenRequests:
 
     def on_line(self, line: Mapping[str, Any]) -> None:
         """Handles a line of the CLI's control protocol; ignores other lines."""
-        if line.get("type") == "control_cancel_request":
+        if line.get("subtype") == "task_started" and (task_id := get_text(line, "task_id")) is not None:
+            self._agents[task_id] = get_text(line, "tool_use_id"), get_text(line, "subagent_type")
+        elif line.get("type") == "control_cancel_request":
             cli_id = str(line.get("request_id"))
             if (request_id := self._ids.get(cli_id)) is not None:
                 self._journal.cancel(self._session_id, request_id, WITHDRAWN)
@@ -58,7 +64,8 @@ class OpenRequests:
             if request is None:
                 self._live.process.send(unsupported_line(line))
             else:
-                self._add(request, self._live)
+                parent, agent = self._agents.get(request.agent_id or "", (None, None))
+                self._add(replace(request, parent=parent, agent=agent), self._live)
 
     def end(self, reason: str | None, *, can_receive: bool) -> None:
         """Ends the turn.  Cancels the open requests, or without a `reason` leaves them open.

@@ -23,6 +23,7 @@ class MarkdownSession:
     def __init__(self, *, thinking: bool) -> None:
         self._thinking = thinking
         self._speaker: str | None = None
+        self._parent: str | None = None
         self._line: Any = None
         self._calls_in_line = 0
 
@@ -38,7 +39,31 @@ class MarkdownSession:
         return f"# {_one_line(session['title'] or 'A session with Claude')}\n\n" + "\n".join(lines) + "\n"
 
     def message(self, message: Mapping[str, Any]) -> str:
-        """Renders a message; returns an empty text if it is omitted."""
+        """Renders a message; returns an empty text if it is omitted.  What a subagent says is quoted under its name."""
+        parent = message.get("parent")
+        if parent is None:
+            self._parent = None
+            return self._own(message)
+        text = self._of_agent(message)
+        if not text:
+            return ""
+        name = f"> **Subagent {_one_line(message.get('agent') or '')}".rstrip() + "**\n>\n"
+        heading = "" if parent == self._parent else f"\n{name}"
+        self._parent, self._speaker = parent, None  # Claude itself gets a heading again
+        return f"{heading or chr(10)}{_quoted(text)}\n"
+
+    def _of_agent(self, message: Mapping[str, Any]) -> str:
+        """Renders a subagent's message without the heading of a speaker."""
+        match MessageKind(message["kind"]):
+            case MessageKind.USER | MessageKind.ASSISTANT_TEXT:
+                return str(message["text"])
+            case MessageKind.THINKING:
+                return _quoted(message["text"]) if self._thinking else ""
+            case MessageKind.TOOL_USE:
+                return "".join(self._tool(message))
+        return self._own(message)
+
+    def _own(self, message: Mapping[str, Any]) -> str:
         kind, text = MessageKind(message["kind"]), message["text"]
         match kind:
             case MessageKind.USER | MessageKind.ASSISTANT_TEXT:
@@ -92,7 +117,10 @@ class MarkdownSession:
 
 def _attached(message: Mapping[str, Any]) -> str:
     """Renders the names of a prompt's images and files."""
-    names = (f"- {_one_line(one['name'])} ({one['media_type']}, {one['size']} bytes)" for one in message["attachments"])
+    names = (
+        f"- {_one_line(one['name'])} ({one['media_type']}, {one['size']} bytes)"
+        for one in message.get("attachments", [])
+    )
     lines = "\n".join(names)
     return f"\nAttached:\n\n{lines}\n" if lines else ""
 

@@ -31,14 +31,19 @@ BOOKKEEPING: Final = frozenset(
         "control_response",
         "control_cancel_request",
         "conversation_reset",
+        "auth_status",
         "command_lifecycle",
+        "keep_alive",
         "rate_limit_event",
+        "tool_progress",
     }
 )
 SYSTEM_BOOKKEEPING: Final = frozenset(
     {"init", "status", "api_retry", "thinking_tokens", "ui_invalidate", "background_tasks_changed"}
-    | {"session_state_changed", "task_started", "task_progress", "task_updated"}
+    | {"session_state_changed", "task_started", "task_progress", "task_updated", "hook_started", "hook_progress"}
 )
+ENVELOPE: Final = frozenset({"type", "subtype", "uuid", "session_id", "parent_tool_use_id", "timestamp"})
+"""Members that any line has.  A line of an unknown type that has only these says nothing."""
 BLOCKS: Final = {
     "text": MessageKind.ASSISTANT_TEXT,
     "thinking": MessageKind.THINKING,
@@ -89,20 +94,53 @@ def messages_in(line: Mapping[str, Any]) -> Iterator[NewMessage]:
                 yield NewMessage(MessageKind.TOOL_RESULT if is_result else MessageKind.RAW, _text_of(block))
         case "system" if str(line.get("subtype")) in SYSTEM_BOOKKEEPING:
             return
-        case "system" if line.get("subtype") == "task_notification":
-            yield NewMessage(MessageKind.NOTICE, f"Background task {get_text(line, 'status')}: {_text_of(line)}")
-        case other if str(other) not in BOOKKEEPING:
+        case "system":
+            yield from _system_messages(line)
+        case other if str(other) not in BOOKKEEPING and not line.keys() <= ENVELOPE:
             yield NewMessage(MessageKind.RAW, _text_of(line))
+
+
+def _system_messages(line: Mapping[str, Any]) -> Iterator[NewMessage]:
+    """Yields the message in a line of type `system`; one without a text only reports a state."""
+    text = _text_of(line)
+    match line.get("subtype"):
+        case "task_notification":
+            yield NewMessage(MessageKind.NOTICE, f"Background task {get_text(line, 'status')}: {text}")
+        case "hook_response":
+            output = get_text(line, "stderr") or get_text(line, "output") or ""
+            if line.get("outcome") not in ("success", None):
+                yield NewMessage(MessageKind.NOTICE, f"The hook {get_text(line, 'hook_name')} failed: {output}".strip())
+        case "compact_boundary":
+            notice = "The conversation was compacted: Claude goes on with a summary of the messages above."
+            yield NewMessage(MessageKind.NOTICE, notice)
+        case "permission_denied":
+            refused = f"Claude was not allowed to use {get_text(line, 'tool_name')}."
+            yield NewMessage(MessageKind.NOTICE, f"{refused} {text}".strip())
+        case "informational" if text:
+            yield NewMessage(MessageKind.NOTICE, text)
+        case _ if text:
+            yield NewMessage(MessageKind.RAW, text)
 
 
 def raw_json(line: bytes, parsed: Mapping[str, Any]) -> str:
     """Returns a line as JSON that SQLite and every client can read."""
     if len(line) > RAW_LIMIT:
-        return to_json({"truncated": True, "bytes": len(line)}).decode()
+        of_agent = {name: parsed[name] for name in ("parent_tool_use_id", "subagent_type") if get_text(parsed, name)}
+        return to_json({"truncated": True, "bytes": len(line), **of_agent}).decode()
     try:
-        return to_json(parsed, inf_nan_mode="null").decode()
+        return to_json(_without_redacted(parsed), inf_nan_mode="null").decode()
     except ValueError:  # a lone surrogate, or nested too deeply
         return '{"unreadable":true}'
+
+
+def _without_redacted(line: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Returns a line without the data of redacted thinking, which only the API can read."""
+    content = get(line, "message", "content")
+    blocks = content if isinstance(content, list) else []
+    if not any(get_text(block, "type") == "redacted_thinking" for block in blocks):
+        return line
+    kept = [{"type": "redacted_thinking"} if get_text(one, "type") == "redacted_thinking" else one for one in blocks]
+    return {**line, "message": {**line["message"], "content": kept}}
 
 
 def limited(text: str) -> tuple[str, bool]:

@@ -50,6 +50,11 @@ def test_a_recorded_request_of_the_real_cli_is_parsed() -> None:
         blocked_path="/home/user/project/perm-test",
         rules=(Rule("Bash", "touch /home/user/project/perm-test && echo done"),),
         suggested_mode=PermissionMode.ACCEPT_EDITS,
+        suggestions=[
+            suggestion(rule, destination="localSettings"),
+            {"type": "addDirectories", "directories": ["/home/user/project"], "destination": "session"},
+            {"type": "setMode", "mode": "acceptEdits", "destination": "session"},
+        ],
     )
 
 

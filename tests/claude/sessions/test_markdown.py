@@ -107,3 +107,23 @@ def test_markdown_in_the_input_of_a_tool_is_unchanged() -> None:
     given = re.search(r"^(`+)json\n(.*?)\n\1$", text, re.DOTALL | re.MULTILINE)
     assert given is not None
     assert json.loads(given.group(2)) == {"content": "```py\nprint()\n```"}
+
+
+def test_what_a_subagent_says_is_quoted_under_its_name() -> None:
+    def said(kind: str, text: str, parent: str | None = None) -> dict[str, Any]:
+        return {**message(kind, text), "parent": parent, "agent": "Explore" if parent else None}
+
+    text = rendered(
+        said("assistant_text", "I let it look."),
+        said("assistant_text", "I look.\n\nStill.", "call-1"),
+        said("tool_result", "```\nfound", "call-1"),
+        said("assistant_text", "Mine.", "call-2"),
+        said("assistant_text", "It has looked."),
+    )
+    assert text == (
+        "\n## Claude, 2026-11-23 08:00 UTC\n\nI let it look.\n"
+        "\n> **Subagent Explore**\n>\n> I look.\n>\n> Still.\n"
+        "\n> Output:\n>\n> ````\n> ```\n> found\n> ````\n"
+        "\n> **Subagent Explore**\n>\n> Mine.\n"
+        "\n## Claude, 2026-11-23 08:00 UTC\n\nIt has looked.\n"
+    )

@@ -64,13 +64,37 @@ def test_an_api_error_is_a_message_of_kind_error() -> None:
         {"type": "result", "result": "again"},
         {"type": "control_response"},
         {"type": "system", "subtype": "init"},
+        {"type": "system", "subtype": "hook_response", "hook_name": "Stop", "outcome": "success", "output": "fine"},
+        {"type": "system", "subtype": "from_the_future", "state": 7},
+        {"type": "new", "uuid": "u", "session_id": "s"},
+        {},
     ],
 )
 def test_bookkeeping_lines_contain_no_message(line: dict[str, Any]) -> None:
     assert list(messages_in(line)) == []
 
 
-@pytest.mark.parametrize("line", [{"type": "system", "subtype": "compact_boundary"}, {"type": "new"}, {}])
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        (
+            {"subtype": "compact_boundary"},
+            "The conversation was compacted: Claude goes on with a summary of the messages above.",
+        ),
+        ({"subtype": "permission_denied", "tool_name": "Bash"}, "Claude was not allowed to use Bash."),
+        ({"subtype": "informational", "content": "Stop says: done"}, "Stop says: done"),
+        (
+            {"subtype": "hook_response", "hook_name": "Stop", "outcome": "error", "stderr": "no\n"},
+            "The hook Stop failed: no",
+        ),
+    ],
+)
+def test_what_the_cli_says_to_the_user_becomes_a_notice(line: dict[str, Any], text: str) -> None:
+    found = [(new.kind, new.text) for new in messages_in({"type": "system", **line})]
+    assert found == [(MessageKind.NOTICE, text)]
+
+
+@pytest.mark.parametrize("line", [{"type": "new", "payload": 1}, {"type": "system", "subtype": "new", "message": "x"}])
 def test_unknown_lines_become_raw_messages(line: dict[str, Any]) -> None:
     assert [new.kind for new in messages_in(line)] == [MessageKind.RAW]
 

@@ -1,6 +1,6 @@
 // The Claude panel: the list of conversations, the open conversation and the composer.
 import { liveList } from "sidecar-electron/renderer";
-import type { LiveList, PageSidecar, PermissionRequest, Session } from "sidecar-electron/renderer";
+import type { FolderContents, Job, LiveList, PageSidecar, PermissionRequest, Session } from "sidecar-electron/renderer";
 import { composer } from "./composer.ts";
 import { button, fill, h, setAttribute } from "./dom.ts";
 import { newConversation } from "./new_conversation.ts";
@@ -9,6 +9,8 @@ import type { ModelChoice } from "./model_choice.ts";
 import { panel } from "./panel.ts";
 import type { Panel } from "./panel.ts";
 import { sessionMenu } from "./sessions.ts";
+import { trustQuestion, untrustedContents } from "./trust.ts";
+import type { TrustChoice } from "./trust.ts";
 import { ConversationView } from "./conversation_view.ts";
 import { clock, counted, dollars } from "./format.ts";
 
@@ -47,6 +49,7 @@ class ConversationsPanel implements ClaudePanel {
     (prompt) => this.#send(prompt),
     () => this.#stop(),
   );
+  #cancelQuestion: (choice?: TrustChoice | null) => void = () => undefined;
   #openId: string | null = sessionStorage.getItem(OPEN_SESSION_KEY);
   #view: ConversationView | null = null;
   #start = newConversation();
@@ -80,6 +83,11 @@ class ConversationsPanel implements ClaudePanel {
     this.#panel.title.after(this.#facts);
     this.#panel.body.append(this.#stage, this.#composer.element, menu.element);
     sessions.watch(() => this.#show());
+    sidecar.on("jobs.updated", ({ job }) => {
+      const { session_id: id } = (job.payload ?? {}) as { session_id?: unknown };
+      if (job.error?.kind === "workspace_untrusted" && job.finished_at !== null && id === this.#openId)
+        void this.#turnRefused(job, this.#openId as string);
+    });
     this.#show();
   }
 
@@ -89,6 +97,7 @@ class ConversationsPanel implements ClaudePanel {
 
   open(sessionId: string | null): void {
     if (sessionId !== this.#openId) {
+      this.#cancelQuestion();
       this.#view?.close();
       this.#view = null;
       this.#start = newConversation();
@@ -122,17 +131,50 @@ class ConversationsPanel implements ClaudePanel {
     const { claude } = this.#sidecar;
     const job = await this.#panel.notices.attempt(async () => {
       const sessionId = this.#openId ?? (await this.#create());
-      return claude.sessions.send({ session_id: sessionId, prompt });
+      return sessionId === null ? undefined : claude.sessions.send({ session_id: sessionId, prompt });
     });
     this.#view?.showEnd();
     return job !== undefined;
   }
 
-  async #create(): Promise<string> {
-    const { session_id: id } = await this.#sidecar.claude.sessions.create(this.#start.settings());
+  /** Creates a session; returns null if the user does not want it in this folder. */
+  async #create(): Promise<string | null> {
+    const { sessions } = this.#sidecar.claude;
+    const settings = this.#start.settings();
+    const created = await sessions.create(settings).catch(async (error: unknown) => {
+      const contents = untrustedContents(error);
+      if (contents === null) throw error;
+      const choice = await this.#askTrust(contents);
+      return choice === null ? null : sessions.create({ ...settings, ...choice });
+    });
+    if (created === null) return null;
     await this.#sessions.reload();
-    this.open(id);
-    return id;
+    this.open(created.session_id);
+    return created.session_id;
+  }
+
+  /** Shows the question until it is answered; the earlier one, if there is one, is cancelled. */
+  #askTrust(contents: FolderContents): Promise<TrustChoice | null> {
+    this.#cancelQuestion();
+    return new Promise((resolve) => {
+      const element = trustQuestion(contents, (choice) => this.#cancelQuestion(choice));
+      this.#cancelQuestion = (choice = null) => {
+        element.remove();
+        resolve(choice);
+      };
+      this.#stage.append(element);
+    });
+  }
+
+  /** Asks about the folder of a turn that was refused, and repeats the turn. */
+  async #turnRefused(job: Job, sessionId: string): Promise<void> {
+    const contents = (job.error?.details as { contents?: FolderContents } | null | undefined)?.contents;
+    const choice = contents === undefined ? null : await this.#askTrust(contents);
+    if (choice === null) return;
+    await this.#panel.notices.attempt(async () => {
+      await this.#sidecar.claude.sessions.update({ session_id: sessionId, ...choice });
+      await this.#sidecar.jobs.retry({ job_id: job.job_id });
+    });
   }
 
   #stop(): Promise<unknown> {

@@ -46,8 +46,15 @@ export function itemRow(
   cwd: string | null,
 ): { element: HTMLElement; update: (item: ShownItem) => void } {
   const { message } = shown;
-  if (message.kind === "tool_use") return toolRow(shown, cwd);
-  return { element: textRow(message), update: () => undefined };
+  const row =
+    message.kind === "tool_use" ? toolRow(shown, cwd) : { element: textRow(message), update: () => undefined };
+  if (message.parent !== null) {
+    const name = message.agent === null ? "Subagent" : `Subagent ${message.agent}`;
+    row.element.classList.add("of-subagent");
+    row.element.setAttribute("aria-label", name);
+    row.element.prepend(h("p", { class: "hint" }, name));
+  }
+  return row;
 }
 
 function textRow({ kind, text }: ClaudeMessage): HTMLElement {

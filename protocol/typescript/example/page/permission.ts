@@ -66,13 +66,15 @@ function contentOf(
 }
 
 function toolContent(
-  { description, blocked_path: blocked }: PermissionRequest,
+  { description, blocked_path: blocked, decision_reason: reason, parent, agent }: PermissionRequest,
   input: Record<string, unknown>,
 ): Node[] {
   const isName =
     typeof input["file_path"] === "string" && description !== null && input["file_path"].endsWith(description);
   const texts = [
+    parent === null ? null : `Requested by ${agent === null ? "a subagent" : `the subagent ${agent}`}`,
     isName ? null : description,
+    reason,
     blocked === null ? null : `Outside the working folder: ${blocked}`,
   ].filter((text) => text !== null);
   return [...texts.map((text) => h("p", { class: "permission-text" }, text)), ...inputView(input, description)];
@@ -116,13 +118,18 @@ const MODES: Readonly<Partial<Record<PermissionMode, string>>> = {
 
 /** The buttons that also allow future requests of this kind. */
 function alwaysButtons(
-  { rules, suggested_mode: mode }: PermissionRequest,
+  { rules, suggestions, turn_ended: hasEnded, suggested_mode: mode }: PermissionRequest,
   respond: Respond,
   allowMode: (mode: PermissionMode) => Promise<void>,
 ): Node[] {
   const buttons: Node[] = [];
   const remember = (): Promise<unknown> => respond({ decision: "allow", remember: true });
   if (rules.length > 0) buttons.push(button(`Always allow ${rules.join(", ")}`, remember, { class: "plain" }));
+  suggestions.forEach(({ type, directories }, index) => {
+    if (type !== "addDirectories" || hasEnded) return;
+    const allow = (): Promise<unknown> => respond({ decision: "allow", suggestions: [index] });
+    buttons.push(button(`Allow all in ${directories.join(", ")}`, allow, { class: "plain" }));
+  });
   const label = mode === null ? undefined : MODES[mode];
   if (mode !== null && label !== undefined) buttons.push(button(label, () => allowMode(mode), { class: "plain" }));
   return buttons;
