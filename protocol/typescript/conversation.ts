@@ -1,15 +1,17 @@
 // A conversation with Claude that stays up to date: its messages, the text being written, open questions, queued prompts.
 import type { Api } from "./calls.ts";
 import type {
+  ClaudeDelta,
   ClaudeMessage,
   ClaudePermissionsRespondParams,
   ClaudeSessionsSendParams,
+  ClaudeThinkingDelta,
   Job,
   PermissionRequest,
   Session,
 } from "./contract.ts";
 import { Drafts, storedOf } from "./drafts.ts";
-import type { Draft, Stored } from "./drafts.ts";
+import type { Draft, DraftKind, Stored } from "./drafts.ts";
 import { RpcError } from "./errors.ts";
 import { liveList } from "./live_list.ts";
 import type { LiveList, LiveSource } from "./live_list.ts";
@@ -146,16 +148,10 @@ class SessionConversation implements Conversation {
   }
 
   #start(): void {
-    try {
-      // Listen before loading, so that no text in between is missed.
-      const stop = this.#source.on("claude.delta", this.#onDelta, { session_id: this.sessionId });
-      this.#unsubscribes.push(
-        stop,
-        this.#source.on("events.resync", () => this.#drafts.clear()),
-      );
-    } catch {
-      // The page may not listen to it: then the messages come without the text being written.
-    }
+    // Listen before loading, so that no text in between is missed.
+    this.#follow("claude.delta", "text");
+    this.#follow("claude.thinking_delta", "thinking");
+    this.#unsubscribes.push(this.#source.on("events.resync", () => this.#drafts.clear()));
     for (const list of this.#lists) this.#unsubscribes.push(list.watch(() => this.#changed()));
   }
 
@@ -164,11 +160,18 @@ class SessionConversation implements Conversation {
     this.#drafts.clear(); // what comes until the next watcher is lost
   }
 
-  readonly #onDelta = (delta: Parameters<Drafts["add"]>[0]): void => {
-    if (delta.session_id !== this.sessionId) return;
-    this.#drafts.add(delta);
-    this.#changed();
-  };
+  #follow(name: "claude.delta" | "claude.thinking_delta", kind: DraftKind): void {
+    const onDelta = (delta: ClaudeDelta | ClaudeThinkingDelta): void => {
+      if (delta.session_id !== this.sessionId) return;
+      this.#drafts.add(kind, delta);
+      this.#changed();
+    };
+    try {
+      this.#unsubscribes.push(this.#source.on(name, onDelta, { session_id: this.sessionId }));
+    } catch {
+      // The page may not listen to it, and only gets whole messages.
+    }
+  }
 
   #changed(): void {
     if (this.#isNotifying) return;

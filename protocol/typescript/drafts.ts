@@ -1,5 +1,5 @@
 // The text that Claude is writing, which is not part of a stored message yet.
-import type { ClaudeDelta, ClaudeMessage } from "./contract.ts";
+import type { ClaudeDelta, ClaudeMessage, ClaudeThinkingDelta } from "./contract.ts";
 
 /** Text or thoughts of one API message that no stored message contains yet. */
 export interface Draft {
@@ -46,8 +46,7 @@ export function storedOf(messages: readonly ClaudeMessage[]): Stored {
 export class Drafts {
   readonly #drafts = new Map<string, Pieces>();
 
-  add({ message_id, offset, text, ...delta }: ClaudeDelta): void {
-    const kind = kindOf(delta);
+  add(kind: DraftKind, { message_id, offset, text }: ClaudeDelta | ClaudeThinkingDelta): void {
     // Claude writes one message at a time: after a broken stream, the CLI requests the text again as another message.
     for (const [key, other] of this.#drafts) if (other.message_id !== message_id) this.#drafts.delete(key);
     const key = keyOf(kind, message_id);
@@ -78,9 +77,4 @@ export class Drafts {
     }
     return unstored;
   }
-}
-
-/** Deltas of thoughts say so; a sidecar that sends no thoughts says nothing. */
-function kindOf(delta: object): DraftKind {
-  return "kind" in delta && delta.kind === "thinking" ? "thinking" : "text";
 }

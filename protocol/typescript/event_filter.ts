@@ -30,6 +30,7 @@ const IDS: { readonly [Name in EventName]?: (params: Notifications[Name]) => Ids
   "claude.session_deleted": (params) => params,
   "claude.session_updated": ({ session: { session_id } }) => ({ session_id }),
   "claude.stall": (params) => params,
+  "claude.thinking_delta": (params) => params,
   "jobs.log_added": ({ line: { job_id } }) => ({ job_id }),
   "jobs.progress": ({ job_id }) => ({ job_id }),
   "jobs.updated": ({ job: { job_id, type, payload } }) =>

@@ -77,6 +77,8 @@ function sidecar() {
     },
     delta: (message_id: string, offset: number, text: string, more: object = {}) =>
       send("claude.delta", { session_id: SESSION, job_id: "j1", message_id, offset, text, ...more }),
+    thought: (message_id: string, offset: number, text: string) =>
+      send("claude.thinking_delta", { session_id: SESSION, job_id: "j1", message_id, offset, text }),
     status: (status: string) => {
       data.session = { ...data.session, status, version: data.session.version + 1 };
       send("claude.session_updated", { session: data.session });
@@ -156,11 +158,33 @@ test("a message that the CLI requests again after a broken stream takes the plac
   view.stop();
 });
 
+test("thoughts and text of a message have offsets of their own", async () => {
+  const { open, delta, thought, status, message } = sidecar();
+  status("running");
+  const view = open();
+  await tick();
+  thought("a1", 0, "Hm");
+  thought("a1", 2, "m.");
+  delta("a1", 0, "Yes");
+  await tick();
+  assert.deepEqual(
+    view.snapshot().drafts.map(({ kind, text }) => [kind, text]),
+    [
+      ["thinking", "Hmm."],
+      ["text", "Yes"],
+    ],
+  );
+  message("thinking", "Hmm.", { api_message_id: "a1" });
+  await tick();
+  assert.deepEqual(texts(view), [["Hmm."], ["Yes"]]);
+  view.stop();
+});
+
 test("offsets count UTF-16 code units, as the deltas' do", () => {
   const drafts = new Drafts();
   const id = { session_id: SESSION, job_id: "j", message_id: "a" };
-  drafts.add({ ...id, offset: 0, text: "🚋 " } as never);
-  drafts.add({ ...id, offset: 3, text: "tram" } as never);
+  drafts.add("text", { ...id, offset: 0, text: "🚋 " });
+  drafts.add("text", { ...id, offset: 3, text: "tram" });
   const stored = storedOf([{ kind: "assistant_text", api_message_id: "a", text: "🚋" }] as never);
   assert.deepEqual(drafts.unstored(stored), [{ message_id: "a", kind: "text", text: " tram", isCut: false }]);
 });
@@ -229,7 +253,7 @@ test("a conversation starts at its first watcher, closes with the last and start
   view.stop();
   const [one, other] = [view.watch(() => undefined), view.watch(() => undefined)];
   await tick();
-  assert.ok(filters().filter((filter) => filter !== undefined).length >= 7, "only this session's notifications cross");
+  assert.ok(filters().filter((filter) => filter !== undefined).length >= 8, "only this session's notifications cross");
   delta("a1", 0, "draft");
   await tick();
   const before = view.snapshot();
