@@ -98,7 +98,8 @@ def test_a_positional_param_is_refused_when_the_method_is_read() -> None:
 
 
 def test_the_fields_of_a_positional_job_spec_are_params() -> None:
-    assert set(named("claude.spawn").params.model_fields) == {*RunClaude.model_fields, "priority"}
+    own = {"content", "priority", "trust"}
+    assert set(named("claude.spawn").params.model_fields) == {*RunClaude.model_fields, *own}
     sent: list[tuple[str, dict[str, Any]]] = []
 
     async def call(name: str, params: dict[str, Any]) -> Any:
