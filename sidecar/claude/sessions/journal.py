@@ -303,14 +303,21 @@ class SessionJournal:
             self.assign(session_id, "tasks_json = :tasks_json", tasks_json=tasks_json)
 
     def end_turn(
-        self, session_id: str, job_id: str, status: SessionStatus, usage: RunUsage, resumes_at: str | None = None
+        self,
+        session_id: str,
+        job_id: str,
+        status: SessionStatus,
+        usage: RunUsage,
+        resumes_at: str | None = None,
+        tasks: Sequence[ClaudeTask] = (),
     ) -> None:
         spent = {**usage.tokens.model_dump(), "total_cost_usd": usage.cost_usd or 0.0}
-        changes = ["status = :status", "resumes_at = :resumes_at", "tasks_json = '[]'"]
+        tasks_json = to_json(tasks).decode()
+        changes = ["status = :status", "resumes_at = :resumes_at", "tasks_json = :tasks_json"]
         changes += [f"{column} = {column} + :{column}" for column in spent]
         with self._database.write_or_log(NOT_STORED):
             self._usage.add(job_id, session_id, usage)
-            self.assign(session_id, *changes, status=status, resumes_at=resumes_at, **spent)
+            self.assign(session_id, *changes, status=status, resumes_at=resumes_at, tasks_json=tasks_json, **spent)
 
     def process_ended(self, session_id: str) -> None:
         """If this cannot be stored, the next start of the sidecar looks for the process in vain."""
@@ -320,7 +327,7 @@ class SessionJournal:
     def recover(self, waiting: Sequence[str]) -> None:
         """Interrupts all sessions after their processes were killed; those `waiting` have open permission requests."""
         with self._database.write():
-            self._database.execute("UPDATE claude_sessions SET has_process = 0 WHERE has_process = 1")
+            self._database.execute("UPDATE claude_sessions SET has_process = 0, tasks_json = '[]' WHERE has_process")
             self.change(
                 """
                 UPDATE claude_sessions SET tasks_json = '[]',
