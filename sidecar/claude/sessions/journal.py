@@ -308,21 +308,14 @@ class SessionJournal:
             self.assign(session_id, "tasks_json = :tasks_json", tasks_json=tasks_json)
 
     def end_turn(
-        self,
-        session_id: str,
-        job_id: str,
-        status: SessionStatus,
-        usage: RunUsage,
-        resumes_at: str | None = None,
-        tasks: Sequence[ClaudeTask] = (),
+        self, session_id: str, job_id: str, status: SessionStatus, usage: RunUsage, resumes_at: str | None = None
     ) -> None:
         spent = {**usage.tokens.model_dump(), "total_cost_usd": usage.cost_usd or 0.0}
-        tasks_json = to_json(tasks).decode()
-        changes = ["status = :status", "resumes_at = :resumes_at", "tasks_json = :tasks_json"]
+        changes = ["status = :status", "resumes_at = :resumes_at", "tasks_json = '[]'"]
         changes += [f"{column} = {column} + :{column}" for column in spent]
         with self._database.write_or_log(NOT_STORED):
             self._usage.add(job_id, session_id, usage)
-            self.assign(session_id, *changes, status=status, resumes_at=resumes_at, tasks_json=tasks_json, **spent)
+            self.assign(session_id, *changes, status=status, resumes_at=resumes_at, **spent)
 
     def process_ended(self, session_id: str) -> None:
         """If this cannot be stored, the next start of the sidecar looks for the process in vain."""

@@ -108,8 +108,9 @@ class TurnHandler:
             raise
         finally:
             usage = turn.reporter.reader.usage
-            tasks = contract_tasks(context.job_id, turn.scheduled)
-            self.sessions.end_turn(job.session_id, context.job_id, turn.status, usage, turn.resumes_at, tasks)
+            self.sessions.end_turn(job.session_id, context.job_id, turn.status, usage, turn.resumes_at)
+            if turn.scheduled:
+                self.sessions.set_tasks(job.session_id, contract_tasks(context.job_id, turn.scheduled))
         self.prompts.attachments.answered(context.job_id)
         result = ClaudeTurnResult(**answer.model_dump() | {"session_id": job.session_id})
         self.prompts.steering.answered(context.job_id, result)
