@@ -50,7 +50,7 @@ def make(runtime: Runtime) -> Feature:
     store.index.prepare()
     sessions = SessionJournal(runtime, store, usage, launcher.status)
     conversations, permissions = ConversationJournal(runtime, sessions), PermissionJournal(runtime, sessions)
-    pool = ProcessPool(on_ended=sessions.process_ended, is_draining=runtime.is_draining)
+    pool = ProcessPool(conversations.process_ended, runtime.is_draining, partial(queue_own_turn, runtime))
     doctor = DoctorService(launcher.discovery, this_user(), partial(load_findings, probe := Probe(runtime, launcher)))
     live, elsewhere, run_store = LiveJobs(), Elsewhere(conversations, launcher.records), RunStore(database, clock)
     prompts = PromptQueue(runtime, store, conversations, launcher.records)
@@ -96,3 +96,9 @@ def make_launcher(runtime: Runtime) -> Launcher:
     discovery = Discovery(runtime.settings.claude_path, environment, Path.home(), LoginShell(environment))
     gate = Gate(environment, Path.home(), TrustStore(runtime.database, runtime.clock))
     return Launcher(discovery, Path.home(), ProcessTable(runtime.database), gate, StatusJournal(runtime))
+
+
+def queue_own_turn(runtime: Runtime, session_id: str) -> None:
+    """Queues the job that follows a turn which Claude has begun by itself."""
+    with runtime.database.write_or_log("a turn that Claude has begun could not be queued"):
+        runtime.queue.enqueue(TakeTurn(session_id=session_id, prompt="", is_own=True))

@@ -8,9 +8,9 @@ from typing import Final
 from sidecar_protocol.claude.tasks import ClaudeTask, ClaudeTaskList, TaskKind, TaskNotFound, Tasks
 
 from sidecar.claude.process.cli_process import ClaudeProcess
-from sidecar.claude.process.work import AGENT, COMMAND, LiveTask, stop_line
+from sidecar.claude.process.work import AGENT, COMMAND, SCHEDULE, LiveTask, stop_line
 
-KINDS: Final = {AGENT: TaskKind.AGENT, COMMAND: TaskKind.COMMAND}
+KINDS: Final = {AGENT: TaskKind.AGENT, COMMAND: TaskKind.COMMAND, SCHEDULE: TaskKind.SCHEDULE}
 
 
 def contract_tasks(job_id: str, tasks: Sequence[LiveTask]) -> list[ClaudeTask]:

@@ -181,6 +181,7 @@ class SessionsService(Sessions):
     async def interrupt(self, *, session_id: str) -> Session:
         _existing(self._sessions.store.get(session_id))
         self._queue.cancel_by_lock_key(session_lock(session_id), JobStatus.RUNNING)
+        self._pool.end_scheduled(session_id)
         return _existing(self._sessions.store.get(session_id)).as_model()
 
     async def fork(self, *, session_id: str, title: str | None = None, message_id: str | None = None) -> Session:

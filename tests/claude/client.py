@@ -3,8 +3,9 @@
 import json
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -146,9 +147,13 @@ class Talk:
         """The folder of the settings and records of `claude`."""
         return Path(self.environment["CLAUDE_CONFIG_DIR"])
 
-    def connected(self) -> AbstractAsyncContextManager[ClaudeClient]:
-        """Starts a sidecar; all of them have the same database."""
-        return connected(self.sidecar, **self.environment)
+    @asynccontextmanager
+    async def connected(self) -> AsyncIterator[ClaudeClient]:
+        """Starts a sidecar; all of them have the same database.  At the end, checks the usage that it lists."""
+        async with connected(self.sidecar, **self.environment) as claude:
+            yield claude
+            if self.api is not None and claude.client.process.returncode is None:
+                await check_usage(claude, self.api, is_alone=False)
 
     async def known(self, claude: ClaudeClient, session_id: str) -> str:
         """Takes a turn, and returns what Claude knows in it: the conversation with this prompt."""
@@ -193,6 +198,24 @@ class Talk:
         assert records
         for record in records:
             record.unlink()
+
+
+async def check_usage(claude: ClaudeClient, api: FakeAnthropic, *, is_alone: bool = True) -> None:
+    """Checks the listed usage against what the API has billed.
+
+    It is never more.  It is all of it once all jobs have ended by themselves, also in failure, if only this sidecar
+    `is_alone` with the API.  Of a call that was broken off by a cancel, an interrupt or a kill, the CLI reports what it
+    has read, which can be nothing: what is missing then is the cost of that call.
+    """
+    now = datetime.now(UTC)
+    around = {"start": (now - timedelta(hours=2)).isoformat(), "end": (now + timedelta(hours=2)).isoformat()}
+    usage = (await claude.client.call("claude.usage.list", around))["usage"]
+    assert all(count <= api.at_most_billed[name] for name, count in usage.items()), (usage, api.at_most_billed)
+    jobs = (await claude.client.call("jobs.list", {"limit": 200}))["jobs"]
+    if is_alone and all(job["status"] in ("succeeded", "failed") for job in jobs):
+        assert all(count >= api.billed[name] for name, count in usage.items()), (usage, api.billed)
+        if all(job["status"] == "succeeded" for job in jobs):
+            assert usage == api.billed
 
 
 @asynccontextmanager

@@ -2,12 +2,11 @@
 
 import os
 from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from tests.claude.client import NEWEST, OLDEST, SCRIPTED, ClaudeClient, Talk, connected
+from tests.claude.client import NEWEST, OLDEST, SCRIPTED, ClaudeClient, Talk, check_usage, connected
 from tests.claude.harness import MakeRunHarness, RunHarness
 from tests.conftest import StartSidecar
 from tests.fakes.anthropic import FakeAnthropic
@@ -60,14 +59,10 @@ def real_environment(real_claude: Path, api: FakeAnthropic, tmp_path: Path) -> d
 async def real_client(
     sidecar: StartSidecar, real_environment: dict[str, str], api: FakeAnthropic
 ) -> AsyncIterator[ClaudeClient]:
-    """A client of a sidecar with the real CLI.  If all of its jobs have succeeded, their usage is what was billed."""
+    """A client of a sidecar with the real CLI.  The usage that it lists is what was billed."""
     async with connected(sidecar, **real_environment) as client:
         yield client
-        jobs = (await client.client.call("jobs.list", {"limit": 200}))["jobs"]
-        if all(job["status"] == "succeeded" for job in jobs):
-            now = datetime.now(UTC)
-            around = {"start": (now - timedelta(hours=2)).isoformat(), "end": (now + timedelta(hours=2)).isoformat()}
-            assert (await client.client.call("claude.usage.list", around))["usage"] == api.billed
+        await check_usage(client, api)
 
 
 @pytest.fixture

@@ -92,7 +92,7 @@ class TurnHarness:
         status = StatusJournal(runtime)
         self.sessions = SessionJournal(runtime, self.store, UsageStore(self.database, clock), status)
         self.permissions = PermissionJournal(runtime, self.sessions)
-        self.pool = ProcessPool(on_ended=self.sessions.process_ended, is_draining=lambda: self.is_draining)
+        self.pool = ProcessPool(lambda one, _: self.sessions.process_ended(one), lambda: self.is_draining)
         environment = {"PATH": os.environ.get("PATH", os.defpath), "CLAUDE_CONFIG_DIR": str(home / ".claude")}
         launcher = Launcher(
             discovery=Discovery(str(executable), environment, home, LoginShell(environment)),

@@ -93,6 +93,8 @@ class FakeAnthropic(FakeServer):
         self.answers = 0
         """The number of complete answers, each of `USAGE`; without those to the CLI's tests of a model's name, of one
         token, which it does not report."""
+        self.begun = 0
+        """The number of answers that were begun; one that is broken off costs its input and what was written."""
         self._arrived = threading.Condition()
         self._gate = threading.Semaphore(0)
         super().__init__(_Handler, port)
@@ -119,6 +121,11 @@ class FakeAnthropic(FakeServer):
     def billed(self) -> dict[str, int]:
         """The tokens of all complete answers."""
         return {name: count * self.answers for name, count in USAGE.items()}
+
+    @property
+    def at_most_billed(self) -> dict[str, int]:
+        """The tokens of all answers, also of those that were broken off."""
+        return {name: count * max(self.begun, self.answers) for name, count in USAGE.items()}
 
     def messages(self) -> list[Request]:
         """Returns the model requests so far, the oldest first."""
@@ -198,6 +205,7 @@ class _Handler(FakeHandler["FakeAnthropic"]):
             blocks, stop_reason = _answer(request, directives)
             blocks = blocks or [{"type": "text", "text": "".join(self.fake.words(directives))}]
             self.fake.answers += request.body.get("max_tokens") != 1
+            self.fake.begun += request.body.get("max_tokens") != 1
             self.send_json(
                 200, _envelope(request, content=blocks, stop_reason=stop_reason, output_tokens=USAGE["output_tokens"])
             )
@@ -219,6 +227,7 @@ class _Handler(FakeHandler["FakeAnthropic"]):
             self.send_header(f"anthropic-ratelimit-unified-{name}", value)
         self.end_headers()
         self.close_connection = True
+        self.fake.begun += 1
         self._event("message_start", message=_envelope(request, content=[], stop_reason=None))
         scripted = self._scripted(request)
         blocks, stop_reason = scripted or _answer(request, directives)

@@ -91,6 +91,8 @@ class TakeTurn(JobSpec):
     """Null for the setting of the session."""
     steer: SteerId | None = None
     """Set by `claude.sessions.send` if the prompt was offered to the running turn."""
+    is_own: Flag = False
+    """Whether Claude has begun the turn by itself, for example one that it had scheduled; it has no prompt."""
 
     def lock_key(self) -> str:
         """Returns the session's lock."""
@@ -367,6 +369,8 @@ class Sessions(Protocol):
     @method("claude.sessions.interrupt", raises=(SessionNotFound,))
     async def interrupt(self, *, session_id: SessionId) -> Session:
         """Cancels the turn that is running or waits for a usage limit; queued turns run next.
+
+        Of an idle session, it stops what Claude has scheduled (`tasks` of kind `schedule`).
 
         `claude.session_updated` is sent when it has ended.
         """

@@ -27,6 +27,9 @@ class TaskKind(StrEnum):
     """A subagent, which works on a prompt of its own."""
     COMMAND = "command"
     """A shell command."""
+    SCHEDULE = "schedule"
+    """A turn that Claude will begin by itself, once or again and again, while its process lives: an hour at most since
+    the last turn.  The turn that has scheduled it is over; `claude.sessions.interrupt` of an idle session stops it."""
     OTHER = "other"
     """Another kind, for example of a newer release of the CLI."""
 

@@ -183,6 +183,11 @@ class ClaudeProcess(asyncio.SubprocessProtocol):
             self.lines.dropped = 0
             self.send(user_line(prompt if content is None else content, uuid))
 
+    def begin_own_turn(self) -> None:
+        """Clears `prompt_done` for a turn that the CLI has begun by itself."""
+        self.prompt_done = anyio.Event()
+        self.work.begin_own_turn()
+
     def send(self, message: Mapping[str, Any]) -> None:
         """Writes a JSON line to stdin.  Does nothing if stdin is closed."""
         if not self._stdin.is_closing():

@@ -1,6 +1,6 @@
 """Keeps the CLI processes of sessions running between turns, since a running process answers ten times sooner."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import Final
@@ -11,11 +11,17 @@ from sidecar_protocol.claude.sessions import Session
 
 from sidecar.claude.billing import ProcessTotals
 from sidecar.claude.process.cli_process import ClaudeProcess, OnLine
+from sidecar.claude.process.own_turns import IdleReader
 from sidecar.claude.process.stopping import SHUTDOWN, TERMINATE, interrupt, stop, wait_for_exit
 from sidecar.claude.sessions.session_settings import SessionSettings, change_requests
 
 IDLE_S: Final = 180.0
 IDLE_PROCESSES: Final = 2
+SCHEDULED_S: Final = 3_700.0
+"""Seconds that an idle process is kept in which Claude has scheduled a turn: a wakeup is at most an hour ahead."""
+SCHEDULED_PROCESSES: Final = 4
+OWN_TURN_S: Final = 3_600.0
+"""Seconds that a turn which a process has begun by itself may wait for a job; all places may be taken."""
 EXIT_S: Final = 5.0
 """Seconds from the end of its stdin to the exit of an idle CLI, which needs a fraction of that."""
 
@@ -46,6 +52,24 @@ class SessionProcess:
     state: State = State.BUSY
     idle_ended: anyio.Event = field(default_factory=anyio.Event)
     ended: anyio.Event = field(default_factory=anyio.Event)
+    reader: IdleReader | None = None
+    """Receives what it writes after its last turn; None while a turn uses it."""
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether it has begun a turn by itself, or will."""
+        return self.has_own_turn or bool(self.process.work.scheduled)
+
+    @property
+    def has_own_turn(self) -> bool:
+        """Whether it has begun a turn by itself that no job follows yet."""
+        return self.reader is not None and self.reader.has_begun
+
+    def follow(self, on_line: OnLine) -> None:
+        """Hands over what it has written of a turn that it has begun by itself."""
+        reader, self.reader = self.reader, None
+        for line in reader.lines if reader is not None and reader.has_begun else ():
+            on_line(*line)
 
     @property
     def is_in_use(self) -> bool:
@@ -79,11 +103,13 @@ class SessionProcess:
 class ProcessPool:
     """The processes of all sessions.  `run` it in a task, and `stop` it at the end.
 
-    `on_ended` gets the id of a session whose process has ended.
+    `on_ended` gets the id of a session whose process has ended, and what Claude had scheduled in it.
     """
 
-    on_ended: Callable[[str], None]
+    on_ended: Callable[[str, Sequence[str]], None]
     is_draining: Callable[[], bool]
+    on_own_turn: Callable[[str], None] = lambda _: None
+    """Gets the id of a session whose idle process has begun a turn."""
     idle_s: float = IDLE_S
     idle_processes: int = IDLE_PROCESSES
     # By session; the least recently used first.
@@ -132,11 +158,14 @@ class ProcessPool:
             await self._end(used)
             return
         used.state = State.IDLE
+        self._await_own_turn(used)
         used.idle_ended = anyio.Event()
         self._processes[used.session_id] = self._processes.pop(used.session_id)
-        idle = [one for one in self._processes.values() if one.state is State.IDLE]
-        for surplus in idle[: -self.idle_processes] if self.idle_processes else idle:
-            surplus.end_idle(State.LEAVING)
+        idle = [one for one in self._processes.values() if one.state is State.IDLE and not one.has_own_turn]
+        for is_needed, kept in ((False, self.idle_processes), (True, SCHEDULED_PROCESSES)):
+            alike = [one for one in idle if one.is_needed is is_needed]
+            for surplus in alike[: len(alike) - kept] if len(alike) > kept else ():
+                surplus.end_idle(State.LEAVING)
         tasks.start_soon(self._keep_idle, used)
 
     def apply_settings(self, session: Session) -> None:
@@ -161,8 +190,11 @@ class ProcessPool:
     async def _keep_idle(self, kept: SessionProcess) -> None:
         """Waits until the process is taken, or its time is over, and ends it in the second case."""
         try:
-            with anyio.move_on_after(self.idle_s):
+            with anyio.move_on_after(SCHEDULED_S if kept.process.work.scheduled else self.idle_s):
                 await kept.idle_ended.wait()
+            if kept.has_own_turn:
+                with anyio.move_on_after(OWN_TURN_S):
+                    await kept.idle_ended.wait()
             if not kept.is_in_use:
                 kept.end_idle(State.LEAVING)
                 await wait_for_exit(kept.process, EXIT_S)
@@ -171,9 +203,33 @@ class ProcessPool:
                 with anyio.CancelScope(shield=True):
                     await self._end(kept)
 
+    def has_own_turn(self, session_id: str) -> bool:
+        """Returns whether a session's idle process has begun a turn by itself."""
+        kept = self._processes.get(session_id)
+        return kept is not None and kept.state is State.IDLE and kept.has_own_turn
+
+    def end_scheduled(self, session_id: str) -> None:
+        """Ends a session's idle process if Claude has scheduled anything in it."""
+        kept = self._processes.get(session_id)
+        if kept is not None and kept.state is State.IDLE and kept.is_needed:
+            kept.end_idle(State.LEAVING)
+
+    def _await_own_turn(self, idle: SessionProcess) -> None:
+        process = idle.process
+
+        def on_begun() -> None:
+            process.begin_own_turn()
+            self.on_own_turn(idle.session_id)
+
+        def on_flood() -> None:
+            for line in process.work.interrupt_lines():
+                process.send(line)
+
+        idle.reader = process.on_line = IdleReader(process.on_line, on_begun, on_flood)
+
     async def _end(self, ending: SessionProcess) -> None:
         ending.state = State.LEAVING
         await stop(ending.process, ending.session_id, SHUTDOWN if self.is_draining() else TERMINATE)
         del self._processes[ending.session_id]
-        self.on_ended(ending.session_id)
+        self.on_ended(ending.session_id, [task.description for task in ending.process.work.scheduled.values()])
         ending.ended.set()

@@ -26,6 +26,9 @@ WITHDRAW: Final = "withdraw:"
 """Begins the ids of requests that withdraw a prompt."""
 AGENT: Final = "local_agent"
 COMMAND: Final = "local_bash"
+SCHEDULE: Final = "schedule"
+SCHEDULERS: Final = frozenset({"CronCreate", "ScheduleWakeup"})
+"""Tools with which Claude schedules turns of its own."""
 MAX_TASKS: Final = 100
 """Maximum number of tasks that are listed; further ones keep the work going, too."""
 TEXT_CHARS: Final = 200
@@ -71,6 +74,9 @@ class Work:
         """The ids of prompts that were sent during the work, and that the CLI has neither read nor given back."""
         self.is_ending = False
         """Whether the work is being interrupted."""
+        self.scheduled: dict[str, LiveTask] = {}
+        """Turns that Claude has scheduled in this process, by the id of the tool's use."""
+        self._once: set[str] = set()
 
     @property
     def tasks(self) -> list[LiveTask]:
@@ -98,6 +104,14 @@ class Work:
         self._is_idle = self._may_follow = self.is_ending = False
         self.offered.clear()
 
+    def begin_own_turn(self) -> None:
+        """Begins the work of a turn that the CLI has begun by itself, and whose first line is read."""
+        self._is_command = self._is_empty = self.is_ending = False
+        self.offered.clear()
+        for tool_use_id in self._once:  # which of them it is, is not said
+            self.scheduled.pop(tool_use_id, None)
+        self._once.clear()
+
     def offer(self, uuid: str) -> None:
         """Expects the CLI to read a prompt that is sent during the work."""
         self.offered.add(uuid)
@@ -124,8 +138,14 @@ class Work:
                 self._may_follow = self._may_follow or self._is_empty
             case "system":
                 self._system(line)
+            case "assistant":
+                self._schedule(line)
             case "user" if line.get("isReplay") is True:
                 self.withdraw(get_text(line, "uuid") or "")
+            case "user":
+                for block in get_objects(line, "message", "content"):
+                    if block.get("is_error") is True:
+                        self.scheduled.pop(get_text(block, "tool_use_id") or "", None)
             case "control_response" if get(line, "response", "response", "cancelled") is True:
                 self.withdraw((get_text(line, "response", "request_id") or "").removeprefix(WITHDRAW))
 
@@ -152,6 +172,19 @@ class Work:
                 self._task_ended(task_id)
             case "background_tasks_changed":
                 self._list_background(get_objects(line, "tasks"))
+
+    def _schedule(self, line: Mapping[str, Any]) -> None:
+        for block in get_objects(line, "message", "content"):
+            if block.get("type") != "tool_use" or block.get("name") not in SCHEDULERS:
+                continue
+            when = get(block, "input", "cron") or f"in {get(block, 'input', 'delaySeconds')} s"
+            description = well_formed(f"{when}: {get_text(block, 'input', 'prompt') or ''}"[:TEXT_CHARS])
+            tool_use_id = get_text(block, "id") or ""
+            self.scheduled[tool_use_id] = LiveTask(tool_use_id, SCHEDULE, description, None, is_background=False)
+            if get(block, "input", "recurring") is False or block.get("name") == "ScheduleWakeup":
+                self._once.add(tool_use_id)
+            if len(self.scheduled) > MAX_TASKS:
+                self.scheduled.pop(next(iter(self.scheduled)))
 
     def _turn_began(self) -> None:
         self._turn_runs = self._has_begun = True

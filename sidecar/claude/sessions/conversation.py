@@ -3,7 +3,7 @@
 The CLI changes the conversation of a process (`/clear`), and deletes its records after `cleanupPeriodDays`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -189,6 +189,15 @@ class ConversationJournal:
                     " ON CONFLICT (session_id) DO UPDATE SET record_bytes = excluded.record_bytes",
                     (session_id, size),
                 )
+
+    def process_ended(self, session_id: str, scheduled: Sequence[str]) -> None:
+        """Stores that a session's process has ended, and that what Claude had scheduled in it will not happen."""
+        self._sessions.process_ended(session_id)
+        if scheduled:
+            with self._database.write_or_log(NOT_STORED):
+                notice = f"Claude's process has ended. What it had scheduled will not happen: {'; '.join(scheduled)}"
+                self._sessions.add_message(session_id, None, NewMessage(MessageKind.NOTICE, notice))
+                self._sessions.set_tasks(session_id, [])
 
     def adopt(self, new: NewSession, claude_session_id: str) -> str:
         """Creates a session that goes on with a conversation; returns its id."""

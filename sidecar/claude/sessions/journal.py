@@ -325,7 +325,7 @@ class SessionJournal:
     def recover(self, waiting: Sequence[str]) -> None:
         """Interrupts all sessions after their processes were killed; those `waiting` have open permission requests."""
         with self._database.write():
-            self._database.execute("UPDATE claude_sessions SET has_process = 0 WHERE has_process = 1")
+            self._database.execute("UPDATE claude_sessions SET has_process = 0, tasks_json = '[]' WHERE has_process")
             self.change(
                 """
                 UPDATE claude_sessions SET tasks_json = '[]',

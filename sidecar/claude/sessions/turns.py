@@ -16,7 +16,8 @@ from sidecar.claude.permissions.open_requests import RESPONSE_S, OpenRequests
 from sidecar.claude.process.cli_process import ClaudeProcess, OnLine, RunOptions
 from sidecar.claude.process.environment import SESSION_ENV
 from sidecar.claude.process.launch import Launcher
-from sidecar.claude.process.pool import ProcessPool
+from sidecar.claude.process.pool import ProcessPool, SessionProcess
+from sidecar.claude.process.stopping import interrupt
 from sidecar.claude.process.work import LiveTask
 from sidecar.claude.prompts.blocks import content_blocks, text_block
 from sidecar.claude.prompts.queueing import PromptQueue
@@ -38,6 +39,8 @@ from sidecar.runtime import Runtime
 CONTINUED: Final = "The conversation continued without an answer."
 STOPPED: Final = "The turn was stopped."
 ENDED: Final = "The turn ended before the request was answered."
+OWN_TURN: Final = "Claude goes on by itself, with what it has scheduled."
+OWN_TURN_OVER: Final = "The turn that Claude had begun by itself is over, or was a part of the next turn."
 UNPARSED_CHARS: Final = 2_000
 
 
@@ -71,14 +74,15 @@ class TurnHandler:
 
     async def run(self, job: TakeTurn, context: JobContext) -> ClaudeTurnResult:
         """Raises `JobFailed` with the kinds of a run, `session_not_found` and `permission_unanswered`."""
-        attached = [one.attachment for one in self.prompts.attachments.of_job(context.job_id)]
-        prompt = NewMessage(MessageKind.USER, job.prompt, attachments=attached)
+        prompt = self._prompt(job, context)
         if (answered := await self.prompts.steering.outcome(job, context.job_id, prompt)) is not None:
             self.prompts.attachments.answered(context.job_id)
             return answered
         self.permissions.cancel_all(job.session_id, CONTINUED)
         with anyio.CancelScope(shield=True):  # an interrupt at once must not lose the prompt, which is stored below
-            is_elsewhere = await self.elsewhere.take_in(job.session_id)
+            # What a turn of its own has said is recorded already, and is stored below.
+            has_own_turn = self.pool.has_own_turn(job.session_id)
+            is_elsewhere = not has_own_turn and await self.elsewhere.take_in(job.session_id)
         if is_elsewhere:
             self.pool.drop(job.session_id)  # the kept process does not know it
         has_prompt = self.sessions.store.prompt_position(job.session_id, context.job_id) is not None
@@ -95,7 +99,7 @@ class TurnHandler:
             cwd = turn.session.cwd or str(self.launcher.home)
             return {"session_id": job.session_id, "model": reader.model, "claude_session_id": claude_id, "cwd": cwd}
 
-        entry = FeedEntry(self.runtime, "turn", context, job.prompt, details)
+        entry = FeedEntry(self.runtime, "turn", context, job.prompt or prompt.title, details)
         try:
             with self.prompts.steering.ends(context.job_id), entry.failures(waits=waits), turn.failures():
                 answer = await self._answer(job, turn)
@@ -105,11 +109,37 @@ class TurnHandler:
         finally:
             usage = turn.reporter.reader.usage
             self.sessions.end_turn(job.session_id, context.job_id, turn.status, usage, turn.resumes_at)
+            if turn.scheduled:
+                self.sessions.set_tasks(job.session_id, contract_tasks(context.job_id, turn.scheduled))
         self.prompts.attachments.answered(context.job_id)
         result = ClaudeTurnResult(**answer.model_dump() | {"session_id": job.session_id})
         self.prompts.steering.answered(context.job_id, result)
         entry.completed(result)
         return result
+
+    def _prompt(self, job: TakeTurn, context: JobContext) -> NewMessage:
+        """Returns the message with which a turn begins.  Raises `JobFailed` if it is Claude's own, and is over."""
+        if not job.is_own:
+            attached = [one.attachment for one in self.prompts.attachments.of_job(context.job_id)]
+            return NewMessage(MessageKind.USER, job.prompt, attachments=attached)
+        if not self.pool.has_own_turn(job.session_id):
+            raise JobFailed(OWN_TURN_OVER, kind="turn_ended", interrupted=True)
+        return NewMessage(MessageKind.NOTICE, OWN_TURN)
+
+    async def _send(self, job: TakeTurn, turn: "_Turn", live: SessionProcess, timeout_s: float) -> None:
+        """Sends the prompt, after the end of a turn that Claude has begun by itself; such a turn is only followed."""
+        process, job_id = live.process, turn.context.job_id
+        live.follow(turn.on_line)
+        if job.is_own:
+            return
+        if not process.prompt_done.is_set():
+            with anyio.move_on_after(timeout_s):
+                await process.prompt_done.wait()
+            await interrupt(process)
+        content = await self._content(job, turn)
+        turn.uuid = self.runtime.new_id()  # a new one for each attempt: the CLI ignores a prompt that it knows
+        self.conversations.send_prompt(job.session_id, job_id, turn.uuid)
+        process.send_prompt(turn.prompt, uuid=turn.uuid, content=content)
 
     def withdrawn(self, job: TakeTurn) -> None:
         """Handles that a queued turn was cancelled."""
@@ -173,11 +203,7 @@ class TurnHandler:
         timeout = anyio.CancelScope(deadline=anyio.current_time() + timeout_s)
         requests.begin(live, timeout)
         try:
-            content = await self._content(job, turn)
-            uuid = self.runtime.new_id()  # a new one for each attempt: the CLI ignores a prompt that it knows
-            self.conversations.send_prompt(job.session_id, turn.context.job_id, uuid)
-            turn.uuid = uuid
-            process.send_prompt(turn.prompt, uuid=uuid, content=content)
+            await self._send(job, turn, live, timeout_s)
             job_id = turn.context.job_id
             steered = self.prompts.steering.running(job.session_id, job_id, process)
             with timeout, self.live.running(job_id, job.session_id, process), steered:
@@ -258,6 +284,13 @@ class _Turn:
     prompt: str = ""
     uuid: str = ""
     """The id under which the CLI was sent the prompt."""
+
+    @property
+    def scheduled(self) -> Sequence[LiveTask]:
+        """Turns that Claude has scheduled in its process."""
+        work = self.reporter.work
+        return () if work is None else [*work.scheduled.values()]
+
     is_fresh: bool = False
     """Whether the CLI has begun a turn, and nothing was said in it."""
     has_new_conversation: bool = False

@@ -31,7 +31,7 @@ class PoolHarness:
         self._standin = standin
         self._cwd = cwd
         self.pool = ProcessPool(
-            on_ended=self.ended.append,
+            on_ended=lambda session_id, _: self.ended.append(session_id),
             is_draining=lambda: self.is_draining,
             idle_s=idle_s,
             idle_processes=idle_processes,

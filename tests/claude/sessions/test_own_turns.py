@@ -1,0 +1,80 @@
+"""Turns that Claude begins by itself in an idle process, with what it has scheduled."""
+
+from typing import Any
+
+from sidecar_protocol.claude.permissions import PermissionDecision
+from sidecar_protocol.claude.sessions import MessageKind
+from sidecar_protocol.claude.tasks import TaskKind
+
+from tests.claude.client import FINAL, ClaudeClient, Talk, every_claude, scripted
+from tests.claude.test_real_background import call
+
+SOON = '[[own:((ask:Bash:{"command":"ls"}))]] [[text:scheduled]]'
+"""Lets the scripted `claude` begin a turn of its own, which asks for permission."""
+
+
+def in_a_minute(prompt: str) -> str:
+    """Makes a real Claude schedule a prompt once, for the next minute."""
+    return call("CronCreate", cron="* * * * *", prompt=prompt, recurring=False)
+
+
+async def own_turn(claude: ClaudeClient, after: str) -> dict[str, Any]:
+    """Waits for the job of a turn that Claude has begun by itself."""
+
+    def matches(one: Any) -> bool:
+        job = one.params.get("job", {})
+        return bool(one.method == "jobs.updated" and job["type"] == "claude.turn" and job["job_id"] != after)
+
+    found: dict[str, Any] = (await claude.until(matches))["job"]
+    return found
+
+
+@every_claude
+async def test_a_scheduled_turn_has_a_job_whose_questions_reach_the_person_and_whose_cost_counts(talk: Talk) -> None:
+    prompt = SOON if talk.api is None else in_a_minute("[[tool:bash:touch asked; echo scheduled]]")
+    async with talk.connected() as claude:
+        session = await claude.sessions.create()
+        sent = await claude.sessions.send(session_id=session.session_id, prompt=prompt)
+        first = await claude.until_job(sent.job_id, *FINAL)
+        assert first["status"] == "succeeded", first["error"]
+        job = await own_turn(claude, sent.job_id)
+        request = await claude.permission_request(job["job_id"])
+        await claude.permissions.respond(request_id=request.request_id, decision=PermissionDecision.ALLOW)
+        done = await claude.until_job(job["job_id"], *FINAL)
+        assert (done["status"], done["payload"]["is_own"]) == ("succeeded", True), done["error"]
+        messages = [one for one in await claude.messages(session.session_id) if one.job_id == job["job_id"]]
+        assert messages[0].kind is MessageKind.NOTICE
+        assert MessageKind.ERROR not in {one.kind for one in messages}
+        usage = (await claude.sessions.get(session_id=session.session_id)).usage
+        assert talk.api is None or usage.model_dump() == talk.api.billed
+        assert await claude.answer_text(session.session_id, "[[text:next]]") == "next"
+        notices = [one.text for one in await claude.messages(session.session_id) if one.kind is MessageKind.NOTICE]
+        assert not [text for text in notices if "terminal" in text]
+
+
+@scripted
+async def test_a_prompt_that_comes_with_a_scheduled_turn_is_asked_after_it(talk: Talk) -> None:
+    async with talk.connected() as claude:
+        session = await claude.sessions.create()
+        sent = await claude.sessions.send(session_id=session.session_id, prompt="[[own:((slow:50))]] [[text:first]]")
+        await claude.until_job(sent.job_id, "succeeded")
+        job = await own_turn(claude, sent.job_id)
+        assert await claude.answer_text(session.session_id, "[[text:next]]") == "next"
+        assert (await claude.until_job(job["job_id"], *FINAL))["status"] == "succeeded"
+
+
+@every_claude
+async def test_a_session_shows_what_is_scheduled_and_a_person_stops_it(talk: Talk) -> None:
+    prompt = "[[cron]]" if talk.api is None else call("CronCreate", cron="0 0 1 1 *", prompt="new year", recurring=True)
+    async with talk.connected() as claude:
+        session = await claude.sessions.create()
+        job = await claude.take_turn(session.session_id, prompt)
+        assert job["status"] == "succeeded", job["error"]
+        (task,) = (await claude.sessions.get(session_id=session.session_id)).tasks
+        assert (task.kind, task.description) == (TaskKind.SCHEDULE, "0 0 1 1 *: new year")
+        await claude.sessions.interrupt(session_id=session.session_id)
+        await claude.until(
+            lambda one: one.method == "claude.message_added" and "will not happen" in one.params["message"]["text"]
+        )
+        assert (await claude.sessions.get(session_id=session.session_id)).tasks == []
+        assert await claude.answer_text(session.session_id, "[[text:next]]") == "next"
