@@ -20,6 +20,8 @@ from typing import Any, Final
 
 from pydantic_core import from_json, to_json
 
+from sidecar.transcripts.file.patterns import wrong_pattern
+
 VERSION: Final = 1
 TO_SIDECAR: Final = "c2s"
 TO_CLIENT: Final = "s2c"
@@ -49,8 +51,6 @@ class Entry:
     line: int
     facts: dict[str, Any]
     size: int = 0
-    has_patterns: bool = True
-    """False if the message certainly contains no pattern (see `patterns.py`)."""
     t: float = field(init=False)
     """Milliseconds since the header."""
     from_client: bool = field(init=False)
@@ -129,13 +129,20 @@ def read(path: Path) -> Iterator[Header | Entry]:
                 raise NotATranscript(f'{where}: a transcript begins with a line {{"transcript":{VERSION},…}}')
             if incomplete:
                 raise NotATranscript(incomplete)
-            try:
-                entry = Entry(number, facts, len(data), b'"$' in data)
-            except (KeyError, TypeError, ValueError):
-                raise NotATranscript(f"{where}: neither a header nor an entry with `t` and `dir`") from None
-            yield entry
+            yield _entry(number, facts, data, where)
     if not has_header:
         raise NotATranscript(incomplete or f"{path}: the file is empty")
+
+
+def _entry(number: int, facts: dict[str, Any], data: bytes, where: str) -> Entry:
+    try:
+        entry = Entry(number, facts, len(data))
+    except (KeyError, TypeError, ValueError):
+        raise NotATranscript(f"{where}: neither a header nor an entry with `t` and `dir`") from None
+    problem = wrong_pattern(entry.message) if b'"$' in data else None
+    if problem is not None:
+        raise NotATranscript(f"{where}: {problem}")
+    return entry
 
 
 def read_runs(path: Path) -> list[Run]:

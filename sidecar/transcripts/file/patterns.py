@@ -22,6 +22,7 @@ SHAPES: Final = {
 TYPES: Final = {"string": str, "cursor": str, "object": dict, "array": list, "integer": int, "boolean": bool} | {
     "null": type(None)
 }
+KINDS_OF_ANY: Final = (*SHAPES, *TYPES, "number", "anything")
 EXAMPLES: Final[dict[str, Any]] = {
     "uuid": "01a00000-0000-7000-8000-000000000000",
     "date-time": "2026-11-23T08:00:00.000Z",
@@ -78,3 +79,17 @@ def _is_any(name: str, actual: Any) -> bool:
     if name == "number":
         return type(actual) in (int, float)
     return name == "anything" or type(actual) is TYPES.get(name)
+
+
+def wrong_pattern(value: Any) -> str | None:
+    """Returns what is wrong with the first pattern in a message that cannot be used; None if all can."""
+    kind = pattern_of(value)
+    if kind == ANY and value[ANY] not in KINDS_OF_ANY:
+        return f"$any has no kind {value[ANY]!r}; it has {', '.join(KINDS_OF_ANY)}"
+    if kind == RE:
+        try:
+            re.compile(value[RE])
+        except (re.error, TypeError) as error:
+            return f"$re {value[RE]!r} is not a regular expression: {error}"
+    inner = value.values() if type(value) is dict else value if type(value) is list else ()
+    return next((problem for one in inner if (problem := wrong_pattern(one)) is not None), None)
