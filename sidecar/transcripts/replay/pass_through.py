@@ -27,7 +27,7 @@ class PassThrough:
         self._appender = appender
         self._output = output
         self._refusals: dict[int | str, RpcError] = {}
-        """What to answer if the real sidecar does not, by the client's ids."""
+        """Errors for requests that the real sidecar does not answer, by the client's ids."""
 
     def on_handshake(self, params: dict[str, Any]) -> None:
         self._live.handshake = params
