@@ -41,6 +41,9 @@ class Queue(Protocol):
         A snoozed job that keeps the lock counts as running.
         """
 
+    def count_queued(self, lock_key: str) -> int:
+        """Returns the number of queued jobs with this lock."""
+
     def is_lock_kept(self, lock_key: str) -> bool:
         """Returns whether a snoozed job keeps this lock."""
 

@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "dd26e358f7571fe7";
+export const SCHEMA_HASH = "61b97791624b7b8f";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -1359,6 +1359,40 @@ export interface SessionDeleted {
   session_id: string;
 }
 
+/**
+ * When Claude is to read a prompt.
+ *
+ * - `next`: Claude reads it in a turn of its own, after the turns of the session that are running or queued.
+ * - `now`: Claude reads it in the running turn, after its next use of a tool.
+ *
+ * If no turn is running, if other prompts are queued, or for a command such as `/clear`, as `next`: `steer` in the
+ * returned job's payload is then null.  Otherwise `claude.message_added` says when Claude has read it, and the job
+ * succeeds with the turn's answer.  If the turn ends before Claude has read the prompt, it is the next turn.
+ */
+export const SendWhen = {
+  /** Claude reads it in a turn of its own, after the turns of the session that are running or queued. */
+  NEXT: "next",
+  /**
+   * Claude reads it in the running turn, after its next use of a tool.
+   *
+   * If no turn is running, if other prompts are queued, or for a command such as `/clear`, as `next`: `steer` in the
+   * returned job's payload is then null.  Otherwise `claude.message_added` says when Claude has read it, and the job
+   * succeeds with the turn's answer.  If the turn ends before Claude has read the prompt, it is the next turn.
+   */
+  NOW: "now",
+} as const;
+/**
+ * When Claude is to read a prompt.
+ *
+ * - `next`: Claude reads it in a turn of its own, after the turns of the session that are running or queued.
+ * - `now`: Claude reads it in the running turn, after its next use of a tool.
+ *
+ * If no turn is running, if other prompts are queued, or for a command such as `/clear`, as `next`: `steer` in the
+ * returned job's payload is then null.  Otherwise `claude.message_added` says when Claude has read it, and the job
+ * succeeds with the turn's answer.  If the turn ends before Claude has read the prompt, it is the next turn.
+ */
+export type SendWhen = "next" | "now";
+
 /** Messages, oldest first. */
 export interface ClaudeMessagePage {
   messages: ClaudeMessage[];
@@ -2440,6 +2474,8 @@ export interface TakeTurn {
   timeout_s?: number | null;
   /** Null for the setting of the session. */
   wait_for_limit?: boolean | null;
+  /** Set by `claude.sessions.send` if the prompt was offered to the running turn. */
+  steer?: string | null;
 }
 
 /** The result of a turn.  Usage and cost are those of this turn. */
@@ -2460,6 +2496,8 @@ export interface ClaudeTurnResult {
   /** The names of the tools that Claude was not allowed to use, once per denied call. */
   permission_denials: string[];
   session_id: string;
+  /** The turn that has read the prompt while it was running and given this answer; it has the usage and the cost. */
+  answered_by: string | null;
 }
 
 /** Updates the feed with the changes at a Confluence site. */
@@ -2957,6 +2995,8 @@ export interface ClaudeSessionsSendParams {
   prompt?: string | null;
   /** @default [] */
   content?: PromptPart[];
+  /** @default "next" */
+  when?: SendWhen;
   /**
    * Jobs of higher priority start first; 0 is normal.
    *

@@ -20,7 +20,6 @@ from sidecar.claude.process.launch import Launcher
 from sidecar.claude.process.login_shell import LoginShell
 from sidecar.claude.process.orphans import ProcessTable
 from sidecar.claude.process.pool import ProcessPool
-from sidecar.claude.prompts.attachments import Attachments
 from sidecar.claude.prompts.queueing import PromptQueue
 from sidecar.claude.records.service import ConversationsService
 from sidecar.claude.runs import RunsService, RunStore
@@ -50,13 +49,13 @@ def make(runtime: Runtime) -> Feature:
     conversations, permissions = ConversationJournal(runtime, sessions), PermissionJournal(runtime, sessions)
     pool = ProcessPool(on_ended=sessions.process_ended, is_draining=runtime.is_draining)
     doctor = DoctorService(launcher.discovery, this_user())
-    live, elsewhere, attachments = LiveJobs(), Elsewhere(conversations, launcher.records), Attachments(runtime)
-    prompts = PromptQueue(runtime.queue, store, attachments)
+    live, elsewhere = LiveJobs(), Elsewhere(conversations, launcher.records)
+    prompts = PromptQueue(runtime, store, conversations, launcher.records)
     limit_waits = LimitWaits(sessions, clock, runtime.queue.is_lock_kept)
-    recovery = CrashRecovery(launcher, sessions, permissions, limit_waits, attachments)
-    runs = ClaudeRunHandler(runtime, launcher, store, usage, run_store, live, attachments)
+    recovery = CrashRecovery(launcher, sessions, permissions, limit_waits, prompts.attachments)
+    runs = ClaudeRunHandler(runtime, launcher, store, usage, run_store, live, prompts.attachments)
     turns = TurnHandler(
-        runtime, launcher, pool, sessions, permissions, conversations, limit_waits, live, elsewhere, attachments
+        runtime, launcher, pool, sessions, permissions, conversations, limit_waits, live, elsewhere, prompts
     )
     in_pool = partial(Registration, concurrency=settings.claude_concurrency, pool="claude")
     exports = ExportHandler(store, UserFiles(settings.data_dir, settings.log_dir), clock)
@@ -76,7 +75,7 @@ def make(runtime: Runtime) -> Feature:
         ),
         registrations=(
             in_pool(RunClaude, runs),
-            in_pool(TakeTurn, turns, withdrawn=limit_waits.turn_withdrawn),
+            in_pool(TakeTurn, turns, withdrawn=turns.withdrawn),
             Registration(ExportSession, exports),
         ),
         indexes=(store.index,),

@@ -24,6 +24,7 @@ from sidecar_protocol.claude.runs import (
 )
 from sidecar_protocol.claude.sessions import (
     ClaudeMessagePage,
+    SendWhen,
     Session,
     SessionDeleted,
     SessionNotFound,
@@ -165,13 +166,14 @@ class SessionsService(Sessions):
         session_id: str,
         prompt: LongText | None = None,
         content: Sequence[PromptPart] = (),
+        when: SendWhen = SendWhen.NEXT,
         priority: Priority = 0,
         timeout_s: Seconds | None = None,
         wait_for_limit: bool | None = None,
     ) -> Job:
         text = check_parts(prompt, content)
         turn = TakeTurn(session_id=session_id, prompt=text, timeout_s=timeout_s, wait_for_limit=wait_for_limit)
-        return await self._prompts.enqueue(turn, content, priority=priority)
+        return await self._prompts.enqueue(turn, content, priority=priority, is_for_now=when is SendWhen.NOW)
 
     async def interrupt(self, *, session_id: str) -> Session:
         _existing(self._sessions.store.get(session_id))

@@ -87,6 +87,9 @@ class JobsService(Jobs):
         self._on_cancel(job_id)
         return job.as_model()
 
+    def count_queued(self, lock_key: str) -> int:
+        return len(self._store.with_lock_key(lock_key, (JobStatus.QUEUED,)))
+
     def is_lock_kept(self, lock_key: str) -> bool:
         return self._store.is_kept(lock_key)
 

@@ -21,7 +21,7 @@ from sidecar.claude.process.launch import Launcher
 from sidecar.claude.process.login_shell import LoginShell
 from sidecar.claude.process.orphans import ProcessTable
 from sidecar.claude.process.pool import ProcessPool
-from sidecar.claude.prompts.attachments import Attachments
+from sidecar.claude.prompts.queueing import PromptQueue
 from sidecar.claude.sessions.conversation import ConversationJournal
 from sidecar.claude.sessions.elsewhere import Elsewhere
 from sidecar.claude.sessions.journal import SessionJournal, SessionStore
@@ -111,7 +111,7 @@ class TurnHarness:
             limit_waits,
             self.live,
             Elsewhere(conversations, launcher.records),
-            Attachments(runtime),
+            PromptQueue(runtime, self.store, conversations, launcher.records),
             TurnTimes(**times),
         )
 

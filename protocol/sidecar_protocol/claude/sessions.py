@@ -52,6 +52,7 @@ from sidecar_protocol.scalars import (
     Uuid,
 )
 
+SteerId = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 MessageId = Annotated[
     str, StringConstraints(min_length=1, max_length=200), Field(description="The `message_id` of a message.")
 ]
@@ -67,6 +68,8 @@ class ClaudeTurnResult(ClaudeAnswer):
     """The result of a turn.  Usage and cost are those of this turn."""
 
     session_id: Uuid
+    answered_by: Uuid | None = None
+    """The turn that has read the prompt while it was running and given this answer; it has the usage and the cost."""
 
 
 class TakeTurn(JobSpec):
@@ -84,10 +87,26 @@ class TakeTurn(JobSpec):
     """Null for one hour.  The time during which a permission request is open does not count."""
     wait_for_limit: Flag | None = None
     """Null for the setting of the session."""
+    steer: SteerId | None = None
+    """Set by `claude.sessions.send` if the prompt was offered to the running turn."""
 
     def lock_key(self) -> str:
         """Returns the session's lock."""
         return session_lock(self.session_id)
+
+
+class SendWhen(StrEnum):
+    """When Claude is to read a prompt."""
+
+    NEXT = "next"
+    """Claude reads it in a turn of its own, after the turns of the session that are running or queued."""
+    NOW = "now"
+    """Claude reads it in the running turn, after its next use of a tool.
+
+    If no turn is running, if other prompts are queued, or for a command such as `/clear`, as `next`: `steer` in the
+    returned job's payload is then null.  Otherwise `claude.message_added` says when Claude has read it, and the job
+    succeeds with the turn's answer.  If the turn ends before Claude has read the prompt, it is the next turn.
+    """
 
 
 class SessionStatus(StrEnum):
@@ -322,6 +341,7 @@ class Sessions(Protocol):
         session_id: SessionId,
         prompt: LongText | None = None,
         content: PromptParts = [],  # noqa: B006 - a declaration: the default is only ever read
+        when: SendWhen = SendWhen.NEXT,
         priority: Priority = 0,
         timeout_s: Seconds | None = None,
         wait_for_limit: Flag | None = None,

@@ -124,6 +124,8 @@ class ProcessPool:
     async def release(self, used: SessionProcess) -> None:
         """Interrupts the turn if it has not ended; keeps the process if it can take another.  Call it shielded."""
         tasks, is_ready = self._tasks, False
+        if used.process.work.offered:  # it may still read a prompt that will be sent again
+            used.state = State.LAST_TURN
         if not self.is_draining():
             is_ready = await interrupt(used.process)
         if tasks is None or not is_ready or used.state is State.LAST_TURN or self.is_draining():

@@ -22,6 +22,8 @@ from sidecar.text import well_formed
 
 STATE_EVENTS_ENV: Final = "CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS"
 INTERRUPT: Final = {"type": "control_request", "request_id": "interrupt", "request": {"subtype": "interrupt"}}
+WITHDRAW: Final = "withdraw:"
+"""Begins the ids of requests that withdraw a prompt."""
 AGENT: Final = "local_agent"
 COMMAND: Final = "local_bash"
 MAX_TASKS: Final = 100
@@ -65,6 +67,10 @@ class Work:
         self._is_idle = True
         self._may_follow = False
         self._is_command = self._is_empty = False
+        self.offered: set[str] = set()
+        """The ids of prompts that were sent during the work, and that the CLI has neither read nor given back."""
+        self.is_ending = False
+        """Whether the work is being interrupted."""
 
     @property
     def tasks(self) -> list[LiveTask]:
@@ -80,6 +86,8 @@ class Work:
     def state(self) -> WorkState:
         if self._turn_runs or any(task.is_background for task in self._tasks.values()):
             return WorkState.RUNNING
+        if self.offered:
+            return WorkState.MAY_CONTINUE
         is_over = self._is_idle or not (self._has_states or self._may_follow)
         return WorkState.OVER if is_over else WorkState.MAY_CONTINUE
 
@@ -87,10 +95,21 @@ class Work:
         """Begins the work of a prompt that is sent now; `is_command` if it is one of the CLI's own, such as /clear."""
         self._turn_runs, self._has_begun = True, False
         self._is_command, self._is_empty = is_command, False
-        self._is_idle = self._may_follow = False
+        self._is_idle = self._may_follow = self.is_ending = False
+        self.offered.clear()
+
+    def offer(self, uuid: str) -> None:
+        """Expects the CLI to read a prompt that is sent during the work."""
+        self.offered.add(uuid)
+
+    def withdraw(self, uuid: str) -> None:
+        """Expects the CLI no longer to read such a prompt."""
+        self.offered.discard(uuid)
 
     def interrupt_lines(self) -> Iterator[Mapping[str, Any]]:
-        """Yields the control requests that end a turn and its tasks."""
+        """Yields the control requests that end a turn and its tasks; the CLI would go on with offered prompts."""
+        self.is_ending = True
+        yield from map(withdraw_line, sorted(self.offered))
         yield INTERRUPT
         yield from (stop_line(task.task_id) for task in self._tasks.values() if task.is_background)
 
@@ -105,6 +124,10 @@ class Work:
                 self._may_follow = self._may_follow or self._is_empty
             case "system":
                 self._system(line)
+            case "user" if line.get("isReplay") is True:
+                self.withdraw(get_text(line, "uuid") or "")
+            case "control_response" if get(line, "response", "response", "cancelled") is True:
+                self.withdraw((get_text(line, "response", "request_id") or "").removeprefix(WITHDRAW))
 
     def _system(self, line: Mapping[str, Any]) -> None:
         task_id = get_text(line, "task_id") or ""
@@ -155,6 +178,12 @@ def stop_line(task_id: str) -> Mapping[str, Any]:
     """Returns the control request that stops a task."""
     request = {"subtype": "stop_task", "task_id": task_id}
     return {"type": "control_request", "request_id": f"stop:{task_id}", "request": request}
+
+
+def withdraw_line(uuid: str) -> Mapping[str, Any]:
+    """Returns the control request that withdraws a prompt which the CLI has not read yet."""
+    request = {"subtype": "cancel_async_message", "message_uuid": uuid}
+    return {"type": "control_request", "request_id": WITHDRAW + uuid, "request": request}
 
 
 def is_ambient(line: Mapping[str, Any]) -> bool:

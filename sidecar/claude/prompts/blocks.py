@@ -21,7 +21,13 @@ async def content_blocks(
 
     Raises `JobFailed` of kind `attachment_missing`.
     """
-    stored = attachments.of_job(job_id)
+    return await blocks_of(attachments, attachments.of_job(job_id), prompt, before)
+
+
+async def blocks_of(
+    attachments: Attachments, stored: Sequence[StoredAttachment], prompt: str, before: str | None = None
+) -> list[Mapping[str, Any]] | None:
+    """Does as `content_blocks`, with these files."""
     if not stored and before is None:
         return None
     files = await run_sync(lambda: [file_block(one.attachment, attachments.read(one.attachment)) for one in stored])

@@ -17,8 +17,9 @@ from sidecar.claude.process.environment import SESSION_ENV
 from sidecar.claude.process.launch import Launcher
 from sidecar.claude.process.pool import ProcessPool
 from sidecar.claude.process.work import LiveTask
-from sidecar.claude.prompts.attachments import Attachments
 from sidecar.claude.prompts.blocks import content_blocks, text_block
+from sidecar.claude.prompts.queueing import PromptQueue
+from sidecar.claude.prompts.steering import Steering
 from sidecar.claude.reporting import SILENCE_S, FeedEntry, ProgressReporter, timeout_failure
 from sidecar.claude.sessions.conversation import ConversationJournal
 from sidecar.claude.sessions.elsewhere import Elsewhere
@@ -62,19 +63,22 @@ class TurnHandler:
     limit_waits: LimitWaits
     live: LiveJobs
     elsewhere: Elsewhere
-    attachments: Attachments
+    prompts: PromptQueue
     times: TurnTimes = NORMAL_TIMES
 
     async def run(self, job: TakeTurn, context: JobContext) -> ClaudeTurnResult:
         """Raises `JobFailed` with the kinds of a run, `session_not_found` and `permission_unanswered`."""
+        attached = [one.attachment for one in self.prompts.attachments.of_job(context.job_id)]
+        prompt = NewMessage(MessageKind.USER, job.prompt, attachments=attached)
+        if (answered := await self.prompts.steering.outcome(job, context.job_id, prompt)) is not None:
+            self.prompts.attachments.answered(context.job_id)
+            return answered
         self.permissions.cancel_all(job.session_id, CONTINUED)
         with anyio.CancelScope(shield=True):  # an interrupt at once must not lose the prompt, which is stored below
             is_elsewhere = await self.elsewhere.take_in(job.session_id)
         if is_elsewhere:
             self.pool.drop(job.session_id)  # the kept process does not know it
         has_prompt = self.sessions.store.prompt_position(job.session_id, context.job_id) is not None
-        attached = [one.attachment for one in self.attachments.of_job(context.job_id)]
-        prompt = NewMessage(MessageKind.USER, job.prompt, attachments=attached)
         session = self.sessions.begin_turn(job.session_id, context.job_id, prompt, has_prompt=has_prompt)
         if session is None:
             raise JobFailed("The session was deleted.", kind="session_not_found", hint="Start a new session.")
@@ -90,7 +94,7 @@ class TurnHandler:
 
         entry = FeedEntry(self.runtime, "turn", context, job.prompt, details)
         try:
-            with entry.failures(waits=waits), turn.failures():
+            with self.prompts.steering.ends(context.job_id), entry.failures(waits=waits), turn.failures():
                 answer = await self._answer(job, turn)
         except JobSnoozed as snooze:
             turn.resumes_at = self.limit_waits.begin(job.session_id, context, snooze)
@@ -98,10 +102,16 @@ class TurnHandler:
         finally:
             usage = turn.reporter.reader.usage
             self.sessions.end_turn(job.session_id, context.job_id, turn.status, usage, turn.resumes_at)
-        self.attachments.answered(context.job_id)
+        self.prompts.attachments.answered(context.job_id)
         result = ClaudeTurnResult(**answer.model_dump() | {"session_id": job.session_id})
+        self.prompts.steering.answered(context.job_id, result)
         entry.completed(result)
         return result
+
+    def withdrawn(self, job: TakeTurn) -> None:
+        """Handles that a queued turn was cancelled."""
+        self.limit_waits.turn_withdrawn(job)
+        self.prompts.steering.withdraw(job)
 
     def _turn(self, session: Session, context: JobContext) -> "_Turn":
         requests = OpenRequests(session.session_id, context, self.permissions, self.times.response_s)
@@ -111,7 +121,7 @@ class TurnHandler:
 
         reporter = ProgressReporter(context, self.runtime.notify, session_id=session.session_id, on_tasks=on_tasks)
         follower = Follower(session.session_id, context, self.sessions, self.conversations, session.claude_session_id)
-        return _Turn(session, context, self.conversations, requests, reporter, follower)
+        return _Turn(session, context, self.conversations, requests, reporter, follower, self.prompts.steering)
 
     async def _answer(self, job: TakeTurn, turn: "_Turn") -> ClaudeRunResult:
         try:
@@ -147,8 +157,11 @@ class TurnHandler:
             content = await self._content(job, turn)
             uuid = self.runtime.new_id()  # a new one for each attempt: the CLI ignores a prompt that it knows
             self.conversations.send_prompt(job.session_id, turn.context.job_id, uuid)
+            turn.uuid = uuid
             process.send_prompt(turn.prompt, uuid=uuid, content=content)
-            with timeout, self.live.running(turn.context.job_id, job.session_id, process):
+            job_id = turn.context.job_id
+            steered = self.prompts.steering.running(job.session_id, job_id, process)
+            with timeout, self.live.running(job_id, job.session_id, process), steered:
                 await reporter.wait_for_result(process, self.times.silence_s, is_waiting=lambda: requests.is_waiting)
             if job.prompt.lstrip().startswith("/model"):
                 process.send(model_request())
@@ -174,7 +187,7 @@ class TurnHandler:
         """Returns the blocks of the prompt; None if it is only a text."""
         job_id, before = turn.context.job_id, turn.handover
         if turn.prompt == job.prompt:
-            return await content_blocks(self.attachments, job_id, turn.prompt, before)
+            return await content_blocks(self.prompts.attachments, job_id, turn.prompt, before)
         return None if before is None else [text_block(before), text_block(turn.prompt)]
 
     def _settings(self, session: Session) -> SessionSettings:
@@ -221,7 +234,12 @@ class _Turn:
     requests: OpenRequests
     reporter: ProgressReporter
     follower: Follower
+    steering: Steering
     prompt: str = ""
+    uuid: str = ""
+    """The id under which the CLI was sent the prompt."""
+    is_fresh: bool = False
+    """Whether the CLI has begun a turn, and nothing was said in it."""
     has_new_conversation: bool = False
     """Whether its process was started and does not resume a conversation."""
     handover: str | None = None
@@ -247,11 +265,23 @@ class _Turn:
             self._add(NewMessage(MessageKind.RAW, line[:UNPARSED_CHARS].decode("utf-8", "replace")))
         else:
             self.follower.on_line(line, parsed)
-            record = get_text(parsed, "uuid") if parsed.get("parent_tool_use_id") is None else None
-            for message in messages_in(parsed):
-                self._add(replace(message, raw=raw_json(line, parsed)), record)
+            if not self._is_own_prompt(parsed):
+                record = get_text(parsed, "uuid") if parsed.get("parent_tool_use_id") is None else None
+                for message in messages_in(parsed):
+                    self._add(replace(message, raw=raw_json(line, parsed)), record)
             self.requests.on_line(parsed)
         self.reporter.on_line(parsed)
+
+    def _is_own_prompt(self, line: Mapping[str, Any]) -> bool:
+        """Returns whether a line repeats a prompt of ours, which is stored when Claude reads it."""
+        if line.get("type") == "system" and line.get("subtype") == "init":
+            self.is_fresh = True
+        session_id, job_id = self.session.session_id, self.context.job_id
+        is_own = line.get("isReplay") is True and get_text(line, "uuid") == self.uuid
+        is_own = is_own or self.steering.on_line(session_id, job_id, line, has_own_turn=self.is_fresh)
+        if line.get("type") in ("assistant", "user"):
+            self.is_fresh = False
+        return is_own
 
     def restart(self, new: "_Turn") -> None:
         """Begins again as `new`, without what the first attempt has reported."""
