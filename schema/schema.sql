@@ -257,6 +257,17 @@ CREATE INDEX idx_claude_attachments_attachment ON claude_attachments(attachment_
 CREATE INDEX idx_claude_attachments_session ON claude_attachments(session_id);
 CREATE INDEX idx_claude_attachments_job ON claude_attachments(job_id);
 
+-- How full the context of a session is, and the problems with MCP servers and plugins that it already has a message about.
+CREATE TABLE claude_contexts (
+  session_id TEXT PRIMARY KEY NOT NULL REFERENCES claude_sessions(session_id) ON DELETE CASCADE,
+  model TEXT,
+  -- NULL after the conversation was cleared.
+  used_tokens INTEGER,
+  window_tokens INTEGER,
+  learnt_at TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX idx_claude_contexts_learnt ON claude_contexts(learnt_at);
+
 -- The CLI's conversation behind a session, as far as it is not the one that its messages are recorded in.
 CREATE TABLE claude_conversations (
   session_id TEXT PRIMARY KEY NOT NULL REFERENCES claude_sessions(session_id) ON DELETE CASCADE,
@@ -265,6 +276,17 @@ CREATE TABLE claude_conversations (
   fork_claude_uuid TEXT,
   -- Size of the CLI's file up to which its messages are stored here.  NULL if unknown.
   record_bytes INTEGER
+) STRICT, WITHOUT ROWID;
+
+-- What Claude Code has said about itself, as JSON of the contract's models: `installation`, `limits`, and a `workspace` per
+-- folder.
+CREATE TABLE claude_facts (
+  topic TEXT NOT NULL,
+  -- The folder of a workspace, otherwise empty.
+  subject TEXT NOT NULL DEFAULT '',
+  facts_json TEXT NOT NULL,
+  learnt_at TEXT NOT NULL,
+  PRIMARY KEY (topic, subject)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE claude_messages (
@@ -407,6 +429,11 @@ CREATE TABLE claude_steers (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX idx_claude_steers_turn ON claude_steers(turn_job_id);
 CREATE INDEX idx_claude_steers_session ON claude_steers(session_id);
+
+CREATE TABLE claude_told_problems (
+  session_id TEXT PRIMARY KEY NOT NULL REFERENCES claude_sessions(session_id) ON DELETE CASCADE,
+  problems_json TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
 
 -- Folders whose own hooks, MCP servers and settings may run, as the user has said through the sidecar.  Folders of
 -- sessions that are older are not among them: the user was not asked.

@@ -70,6 +70,7 @@ LATE_IMPORTS = {
         "sidecar.paths",
         "sidecar.transcripts.file.format",
         "sidecar.transcripts.verify.check",
+        "sidecar.transcripts.verify.findings",
         "sidecar.transcripts.verify.sidecar_process",
         "sidecar.transcripts.verify.update",
     },
@@ -106,7 +107,7 @@ NOT_YET: set[str] = set()
 # Features that serve domains of other names.
 DOMAINS = {"atlassian": {"jira", "confluence"}}
 # `atlassian`: what Jira's and Confluence's domains share, which are one feature.
-SHARED_CONTRACT = {"contract", "scalars", "errors", "entities", "meta", "accounts", "atlassian"}
+SHARED_CONTRACT = {"contract", "scalars", "errors", "entities", "meta", "accounts", "atlassian", "job_errors"}
 JSON_RPC = {"connection", "json_line"}
 # The pieces of infrastructure that implement a domain of the contract themselves.
 INFRASTRUCTURE_DOMAINS = {"wire": {"events", "system"}, "storage": {"system"}}

@@ -7,6 +7,7 @@ from pydantic import Field, StringConstraints
 
 from sidecar_protocol.accounts import (
     AccessDenied,
+    AccountErrorKind,
     AccountExists,
     AccountNotFound,
     AccountState,
@@ -16,6 +17,7 @@ from sidecar_protocol.accounts import (
 from sidecar_protocol.contract import Input, JobPolicy, Model, Recovery, RpcError, Secret, method
 from sidecar_protocol.entities import Job
 from sidecar_protocol.errors import SecretsLocked
+from sidecar_protocol.job_errors import AtlassianErrorKind, SyncErrorKind
 from sidecar_protocol.scalars import AccountId, Count, Flag, UtcTime, When
 
 SiteAddress = Annotated[
@@ -104,6 +106,7 @@ class AtlassianSync(Input):
 
     result: ClassVar[type[Model]] = AtlassianSynced
     policy: ClassVar = JobPolicy(max_attempts=4, recovery=Recovery.REQUEUE, timeout_s=12 * 3600.0, concurrency=4)
+    errors: ClassVar[tuple[type[StrEnum], ...]] = (AccountErrorKind, SyncErrorKind, AtlassianErrorKind)
     account_id: AccountId
     full: Flag = False
     """Reads the whole last year again, instead of only what changed since the last sync."""
@@ -195,7 +198,12 @@ class AtlassianAccounts(Protocol):
         """Deletes an account with its token, schedule and events.  The token remains valid at Atlassian."""
         ...
 
-    @method("{domain}.accounts.sync", raises=(AccountNotFound,), rest="POST /{domain}/accounts/{id}/sync")
+    @method(
+        "{domain}.accounts.sync",
+        raises=(AccountNotFound,),
+        rest="POST /{domain}/accounts/{id}/sync",
+        job="{domain}.sync",
+    )
     async def sync_account(self, *, account_id: AccountId, full: Flag = False) -> Job:
         """Starts a sync and returns its job, or that of an unfinished sync unless `full` is set."""
         ...

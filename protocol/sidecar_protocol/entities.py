@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 from sidecar_protocol.contract import Model
 from sidecar_protocol.scalars import (
+    JOB_ERRORS,
+    JOB_TYPES,
     MEASURED,
     PAYLOAD_OF_TYPE,
     RESULT_OF_TYPE,
@@ -54,8 +56,8 @@ class WaitingFor(StrEnum):
 class JobError(Model):
     """Why a job did not succeed."""
 
-    kind: str
-    """A stable identifier: `executable_missing`, `timeout`, `shutdown`, `crash`, `internal`, and others."""
+    kind: Annotated[str, JOB_ERRORS]
+    """A stable identifier; each job type has a closed list of them."""
     message: str
     hint: str | None = None
     """Suggested action for the user."""
@@ -67,7 +69,7 @@ class Job(Model):
     """A job in the durable queue."""
 
     job_id: Uuid
-    type: str
+    type: Annotated[str, JOB_TYPES]
     status: JobStatus
     created_at: UtcTime
     updated_at: UtcTime
@@ -86,8 +88,8 @@ class Job(Model):
     """Why it is waiting.  Null if it waits only for a free slot or for `run_at`, or does not wait."""
     schedule_id: str | None = None
     """The schedule that created it."""
-    progress: Fraction | None = None
-    message: str | None = None
+    progress: Annotated[Fraction | None, MEASURED] = None
+    message: Annotated[str | None, MEASURED] = None
     """A short description of what it is doing, or of how it ended."""
     cancel_requested: Flag = False
     payload: Annotated[Any, PAYLOAD_OF_TYPE] = None

@@ -12,6 +12,8 @@ from sidecar_protocol.scalars import (
     DEFAULT_LIMIT,
     DEFAULT_LINES_LIMIT,
     GENERATED,
+    JOB_STATUSES,
+    JOB_TYPES,
     PAYLOAD_OF_TYPE,
     WHOLE,
     Count,
@@ -47,6 +49,7 @@ Attempts = Annotated[
 Period = Annotated[
     int, Field(strict=True, ge=60, le=366 * 24 * 3600, description="Seconds between two runs, at least 60."), WHOLE
 ]
+JobTypeName = Annotated[ShortText, JOB_TYPES]
 ScheduleId = Annotated[str, Field(min_length=1, max_length=256, description="A schedule's id.")]
 
 
@@ -133,7 +136,7 @@ class JobQueue(Model):
     """While the queue is paused, no job is started; running jobs continue."""
     paused_at: UtcTime | None = None
     """When the queue was paused.  Null if it is not."""
-    counts: dict[str, int]
+    counts: Annotated[dict[str, int], JOB_STATUSES]
     """The number of stored jobs by status.  A status without jobs is absent."""
 
 
@@ -141,7 +144,7 @@ class Schedule(Model):
     """Creates jobs of one type periodically."""
 
     schedule_id: str
-    type: str
+    type: Annotated[str, JOB_TYPES]
     """The type of its jobs."""
     payload: Annotated[Any, PAYLOAD_OF_TYPE] = None
     """The payload of its jobs."""
@@ -219,7 +222,7 @@ class Jobs(Protocol):
     async def create(
         self,
         *,
-        type: ShortText,
+        type: JobTypeName,
         payload: Annotated[JsonObject, PAYLOAD_OF_TYPE] | None = None,
         priority: Priority = 0,
         run_at: When | None = None,
@@ -238,7 +241,7 @@ class Jobs(Protocol):
         self,
         *,
         status: JobStatus | None = None,
-        type: ShortText | None = None,
+        type: JobTypeName | None = None,
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor | None = None,
     ) -> JobPage:

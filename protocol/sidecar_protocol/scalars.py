@@ -47,6 +47,19 @@ When = Annotated[
     Field(description="ISO 8601 with an offset.", json_schema_extra={"format": "date-time"}),
 ]
 
+
+def known(*values: str) -> Any:
+    """Declares the values of a text that this version knows; a newer one, or the service itself, may add others."""
+    return Field(json_schema_extra={"x-known-values": list(values)})
+
+
+JOB_TYPES: Final = Field(json_schema_extra={"x-known-values": "x-job-types"})
+"""Marks a text as the name of a job type."""
+JOB_STATUSES: Final = Field(json_schema_extra={"x-known-keys": "JobStatus"})
+"""Marks an object whose keys are statuses of jobs."""
+JOB_ERRORS: Final = Field(json_schema_extra={"x-known-values": "x-job-errors"})
+"""Marks a text as the kind of a job's error."""
+
 Flag = Annotated[bool, Strict()]
 Integer = Annotated[int, Strict(), Field(ge=-(2**53 - 1), le=2**53 - 1), WHOLE]
 Count = Annotated[int, Strict(), Field(ge=0, le=2**53 - 1), WHOLE]

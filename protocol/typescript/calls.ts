@@ -18,7 +18,7 @@ export const EVENT_NAMES = NOTIFICATION_NAMES.filter(
 
 export interface CallOptions {
   /**
-   * Cancels the call: it rejects with `signal.reason` at once, and the sidecar is asked to stop.  Changes that the call
+   * Cancels the call: it rejects with `aborted` at once, and the sidecar is asked to stop.  Changes that the call
    * has already made are not undone.
    */
   signal?: AbortSignal;
@@ -40,7 +40,7 @@ export type Result<Name extends keyof Methods> = Promise<Methods[Name]["result"]
 
 /** An object that sends requests: a connection, a supervised sidecar or a page's bridge. */
 export interface Caller {
-  /** Rejects with an `RpcError` or with the signal's reason. */
+  /** Rejects with an `RpcError`. */
   call<Name extends RequestName>(name: Name, ...args: CallArguments<Name>): Result<Name>;
 }
 

@@ -12,8 +12,10 @@ import type {
   Result,
   NotificationSource,
 } from "./calls.ts";
-import { localError, RpcError } from "./errors.ts";
+import { callError, localError, RpcError } from "./errors.ts";
 import type { RpcErrorObject } from "./errors.ts";
+import { consumerOf } from "./event_iterator.ts";
+import type { EventConsumer } from "./event_iterator.ts";
 import { LineSplitter } from "./framing.ts";
 import { Listeners, toConsole } from "./listeners.ts";
 import type { AnyListener, OnFault } from "./listeners.ts";
@@ -21,8 +23,12 @@ import type { AnyListener, OnFault } from "./listeners.ts";
 export * from "./contract.ts";
 export * from "./calls.ts";
 export { LineSplitter, MAX_LINE_BYTES } from "./framing.ts";
-export { localError, RpcError } from "./errors.ts";
-export type { LocalErrorKind, RpcErrorData, RpcErrorObject } from "./errors.ts";
+export { MAX_WAITING_EVENTS } from "./event_iterator.ts";
+export type { EventConsumer, EventsOptions, OnceOptions } from "./event_iterator.ts";
+export { toolInput, unknownJob } from "./jobs.ts";
+export type { ToolInputs } from "./jobs.ts";
+export { isSidecarError, localError, RpcError } from "./errors.ts";
+export type { ErrorDetail, LocalErrorKind, RpcErrorData, RpcErrorObject, SidecarErrorKind } from "./errors.ts";
 export type { AnyListener, OnFault } from "./listeners.ts";
 
 /** The default timeout of a call.  Most requests take milliseconds; long work is a job. */
@@ -61,7 +67,9 @@ interface IncomingMessage {
 }
 
 /** Sends requests and emits notifications. */
-export class Client implements Caller, NotificationSource {
+export class Client implements Caller, NotificationSource, EventConsumer {
+  readonly events: EventConsumer["events"];
+  readonly once: EventConsumer["once"];
   readonly #send: (line: string) => void;
   readonly #onFault: OnFault;
   readonly #listeners: Listeners;
@@ -71,6 +79,7 @@ export class Client implements Caller, NotificationSource {
   /** Requests that were not sent yet, by id, in the order of the calls. */
   readonly #waiting = new Map<number, Pending>();
   #lastId = 0;
+  readonly #endListeners = new Set<() => void>();
   #ended: RpcError | null = null;
 
   constructor({ send, onFault = toConsole }: ClientOptions) {
@@ -79,6 +88,13 @@ export class Client implements Caller, NotificationSource {
     this.#listeners = new Listeners(onFault);
     const drop = (bytes: number): void => onFault(new Error(`a line of ${bytes} bytes was dropped`));
     this.#lines = new LineSplitter((line) => this.#onLine(line), drop);
+    const { events, once } = consumerOf(this, (listener) => {
+      if (this.#ended !== null) listener();
+      this.#endListeners.add(listener);
+      return () => void this.#endListeners.delete(listener);
+    });
+    this.events = events;
+    this.once = once;
   }
 
   call<Name extends RequestName>(name: Name, ...[params, options]: CallArguments<Name>): Result<Name> {
@@ -97,7 +113,7 @@ export class Client implements Caller, NotificationSource {
 
   /** Sends any request by its name.  The compiler checks neither name nor params. */
   request(name: string, params?: object, options: CallOptions = {}): Promise<unknown> {
-    return new Promise((resolve, reject) => {
+    const response = new Promise((resolve, reject) => {
       if (options.signal?.aborted) throw options.signal.reason;
       if (this.#ended !== null) throw this.#ended;
       checkTimeout(options.timeoutMs);
@@ -108,6 +124,9 @@ export class Client implements Caller, NotificationSource {
       this.#waiting.set(id, pending);
       pending.stopWaiting = this.#watchForCancellation(id, pending);
       this.#sendWaiting();
+    });
+    return response.catch((reason: unknown) => {
+      throw callError(reason, name, options.signal);
     });
   }
 
@@ -144,6 +163,7 @@ export class Client implements Caller, NotificationSource {
       pending.stopWaiting?.();
       pending.reject(reason);
     }
+    for (const listener of [...this.#endListeners]) listener();
   }
 
   /** The number of requests without a response. */
@@ -237,7 +257,7 @@ export class Client implements Caller, NotificationSource {
 
   #onResponse({ id, result, error }: IncomingMessage): void {
     // The response to a line that could not be parsed has no id, but the id that the sidecar could still read in it.
-    const requestId = Number(id ?? error?.data?.["recovered_id"] ?? NaN);
+    const requestId = Number(id ?? error?.data?.recovered_id ?? NaN);
     const pending = this.#inFlight.get(requestId);
     if (pending === undefined) {
       this.#onFault(error === undefined ? new Error("a response matches no request") : new RpcError(error));
@@ -253,5 +273,5 @@ export class Client implements Caller, NotificationSource {
 
 function checkTimeout(timeoutMs: number | undefined): void {
   if (timeoutMs === undefined || (Number.isInteger(timeoutMs) && timeoutMs >= 1 && timeoutMs <= MAX_TIMEOUT_MS)) return;
-  throw new RangeError(`timeoutMs must be an integer from 1 to ${MAX_TIMEOUT_MS}, not ${timeoutMs}`);
+  throw localError("invalid_arguments", `timeoutMs must be an integer from 1 to ${MAX_TIMEOUT_MS}, not ${timeoutMs}`);
 }

@@ -3,7 +3,18 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "61b97791624b7b8f";
+export const SCHEMA_HASH = "dc50a6721da7d61c";
+
+/** Any JSON value: data whose form the contract does not know. */
+export type JsonValue = string | number | boolean | null | JsonValue[] | JsonObject;
+
+/** A received JSON object. */
+export interface JsonObject {
+  [key: string]: JsonValue;
+}
+
+/** A JSON object to send, of any interface type. */
+export type JsonInput = object;
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -73,7 +84,7 @@ export interface ActivityEvent {
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   updated_at: string;
   /** Further data from the source. */
-  raw: unknown;
+  raw: JsonValue;
 }
 
 /** A page of search results, newest first. */
@@ -134,7 +145,7 @@ export interface ActivityHit {
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   updated_at: string;
   /** Further data from the source. */
-  raw: unknown;
+  raw: JsonValue;
   /** An excerpt of the description around the first match, or of the title if the description has no match. */
   snippet: string;
   highlights: Highlight[];
@@ -330,7 +341,7 @@ export interface CalendarProviderList {
 
 /** A source of calendars. */
 export interface CalendarProvider {
-  id: string;
+  id: "google" | "ics";
   name: string;
   auth: CalendarAuth;
   available: boolean;
@@ -378,7 +389,7 @@ export interface CalendarAccount {
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   updated_at: string;
   /** `google` or `ics`. */
-  provider: string;
+  provider: "google" | "ics";
   display_name: string | null;
   /** Days before today that are synced, in the zone of the account's main calendar.  Older stored events remain. */
   past_days: number;
@@ -522,11 +533,9 @@ export interface CalendarAccountDeleted {
   revoked: boolean;
 }
 
-/** A job in the durable queue. */
-export interface Job {
+/** The fields that jobs of every type and status have. */
+export interface JobFields {
   job_id: string;
-  type: string;
-  status: JobStatus;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   created_at: string;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
@@ -553,11 +562,22 @@ export interface Job {
   /** A short description of what it is doing, or of how it ended. */
   message: string | null;
   cancel_requested: boolean;
-  payload: unknown;
-  result: unknown;
-  error: JobError | null;
   /** Incremented with every change: of two snapshots, the one with the higher version is newer. */
   version: number;
+}
+
+/** A job in the durable queue. */
+export type Job<Type extends JobType = JobType> = {
+  [T in Type]: JobFields & { type: T; payload: JobTypes[T]["payload"] } & JobOutcome<T>;
+}[Type];
+
+/** A job whose type this version does not know: of a newer sidecar, or of the old backend.  `unknownJob` finds it. */
+export interface UnknownJob extends JobFields {
+  type: string;
+  status: JobStatus;
+  payload: JsonValue;
+  result: JsonValue;
+  error: JobError<string> | null;
 }
 
 /**
@@ -635,14 +655,14 @@ export const WaitingFor = {
 export type WaitingFor = "lock" | "network" | "rate_limit" | "approval" | "capacity" | "pause" | "retry";
 
 /** Why a job did not succeed. */
-export interface JobError {
-  /** A stable identifier: `executable_missing`, `timeout`, `shutdown`, `crash`, `internal`, and others. */
-  kind: string;
+export interface JobError<Kind extends string = JobErrorKind> {
+  /** A stable identifier; each job type has a closed list of them. */
+  kind: Kind;
   message: string;
   /** Suggested action for the user. */
   hint: string | null;
   retryable: boolean;
-  details: Record<string, unknown> | null;
+  details: JsonObject | null;
 }
 
 /** A calendar of an account. */
@@ -739,20 +759,20 @@ export interface CalendarEvent {
   conference_url: string | null;
   visibility: string | null;
   /** `confirmed`, `tentative` or `cancelled`. */
-  status: string | null;
-  /** The provider's value: an object with `email`, optionally `displayName` and `self`. */
-  organizer: unknown;
-  /** The provider's value: an array of such objects, with `responseStatus`. */
-  attendees: unknown;
+  status: "confirmed" | "tentative" | "cancelled" | null;
+  /** Who organises it, in Google's form, which other providers' events have too. */
+  organizer: { email?: string; displayName?: string; self?: boolean; responseStatus?: "accepted" | "declined" | "tentative" | "needsAction"; organizer?: boolean; optional?: boolean; resource?: boolean } | null;
+  /** At most 300 people who are invited, in the same form.  Null if it has no attendees. */
+  attendees: Array<{ email?: string; displayName?: string; self?: boolean; responseStatus?: "accepted" | "declined" | "tentative" | "needsAction"; organizer?: boolean; optional?: boolean; resource?: boolean }> | null;
   html_link: string | null;
   /** IANA name; null for the calendar's time zone. */
   time_zone: string | null;
   /** Google's `eventType`: `default`, `focusTime`, `outOfOffice`, `workingLocation`, `birthday`, `fromGmail`. */
   event_type: string | null;
   /** `transparent` if the event does not block time. */
-  transparency: string | null;
+  transparency: "opaque" | "transparent" | null;
   /** The owner's response: `accepted`, `declined`, `tentative` or `needsAction`; null if the owner is not invited. */
-  response_status: string | null;
+  response_status: "accepted" | "declined" | "tentative" | "needsAction" | null;
   /** Shared by the copies of an event in several calendars, and by all occurrences of a recurring event. */
   ical_uid: string | null;
   /** The recurring event that it is an occurrence of. */
@@ -1093,8 +1113,8 @@ export type LoginState = "logged_in" | "logged_out" | "unknown";
 export interface Finding {
   /**
    * The name of the check.  `claude.doctor` checks `executable`, `version`, `node` (only if `claude` is a script for
-   * Node), `login`, `path`, `root` (only if the user is root) and `files` (the folder of Claude's settings and
-   * sessions).
+   * Node), `login`, `path`, `root` (only if the user is root), `files` (the folder of Claude's settings and
+   * sessions), `mcp` and `mcp:NAME` (MCP servers) and `load:NAME` (plugins that could not be loaded).
    */
   name: string;
   state: FindingState;
@@ -1174,7 +1194,7 @@ export interface PermissionRequest {
   /** Claude's description of the call. */
   description: string | null;
   /** The whole input of the tool, an object of at most 1 MiB.  A response applies to exactly this input. */
-  input: unknown;
+  input: JsonObject;
   /** The file or folder to which Claude has no access without permission. */
   blocked_path: string | null;
   /** The rules that `remember` adds to the session's `allowed_tools`; empty if `remember` is not possible. */
@@ -1187,7 +1207,7 @@ export interface PermissionRequest {
   /** The message of the denial, or the reason of the cancellation. */
   message: string | null;
   /** The input that was allowed instead of `input`; null if that was not changed. */
-  updated_input: unknown;
+  updated_input: JsonObject | null;
   /** The rules that the response added to the session. */
   remembered: string[];
   /** The job id of the turn that continues with the response. */
@@ -1414,7 +1434,7 @@ export interface ClaudeMessage {
   /** At most 2 MiB of UTF-8. */
   text: string;
   /** The CLI's line; null if the message is not from the CLI; {truncated, bytes} if the line has over 64 KiB. */
-  raw: unknown;
+  raw: JsonValue;
   /** The images and files of a prompt. */
   attachments: Attachment[];
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
@@ -1429,6 +1449,192 @@ export interface Attachment {
   media_type: string;
   /** Bytes. */
   size: number;
+}
+
+/** The reports of the user's Claude Code.  Null if there is none yet. */
+export interface ClaudeStatus {
+  installation: InstalledClaude | null;
+  workspace: ClaudeWorkspace | null;
+  limits: ClaudeLimits | null;
+  /** The context of the requested session, or the 50 that changed last, newest first. */
+  contexts: ClaudeContext[];
+  /** Why a `refresh` could not ask Claude Code, and what to do. */
+  problem: string | null;
+}
+
+/** The `claude` that ran last, and what it offers. */
+export interface InstalledClaude {
+  path: string;
+  version: string | null;
+  account: ClaudeAccount;
+  models: ClaudeModel[];
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  learnt_at: string;
+}
+
+/** The kind of the account, without its name or secrets.  Claude Code's own words, null if it has said none. */
+export interface ClaudeAccount {
+  /** Such as `pro` or `max`; null for an API key, too. */
+  subscription: string | null;
+  /** Such as `ANTHROPIC_API_KEY`. */
+  api_key_source: string | null;
+  token_source: string | null;
+  /** `firstParty`, `bedrock` or `vertex`. */
+  provider: string | null;
+}
+
+/** A model that Claude Code offers to its account. */
+export interface ClaudeModel {
+  /** The value of `model` for sessions and runs, for example `opus`. */
+  model: string;
+  /** The model that it is at present, for example `claude-opus-5-5`. */
+  resolved_model: string | null;
+  name: string;
+  description: string | null;
+  /** The values of `effort`; empty if the model has no levels of effort. */
+  efforts: string[];
+}
+
+/** The offer of Claude Code in a folder.  A part that was not reported yet is null. */
+export interface ClaudeWorkspace {
+  cwd: string;
+  commands: ClaudeCommand[] | null;
+  agents: ClaudeAgent[] | null;
+  output_style: string | null;
+  output_styles: string[] | null;
+  mcp_servers: McpServer[] | null;
+  problems: LoadProblem[] | null;
+  /** False if only the user's own settings were read, and not what the folder brings. */
+  has_project: boolean;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  learnt_at: string;
+}
+
+/** A slash command or a skill. */
+export interface ClaudeCommand {
+  /** Without the slash. */
+  name: string;
+  description: string | null;
+  argument_hint: string | null;
+  /** Null until a first turn. */
+  is_skill: boolean | null;
+}
+
+/** A kind of subagent. */
+export interface ClaudeAgent {
+  name: string;
+  description: string | null;
+  model: string | null;
+}
+
+/** An MCP server of a folder or of the user, without its configuration, which may contain secrets. */
+export interface McpServer {
+  name: string;
+  state: McpState;
+  /** Why it failed, at most 300 characters. */
+  error: string | null;
+  /** Where it is configured: `user`, `project`, `local`, `plugin`, `claudeai`. */
+  source: string | null;
+  /** Advice for the user; null if nothing is wrong. */
+  advice: string | null;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  learnt_at: string;
+}
+
+/**
+ * The state of an MCP server.
+ *
+ * - `needs_auth`: The user has to sign in to it.
+ * - `pending`: It was still starting when it was looked at.
+ * - `other`: A state of a newer release of Claude Code.
+ */
+export const McpState = {
+  CONNECTED: "connected",
+  FAILED: "failed",
+  /** The user has to sign in to it. */
+  NEEDS_AUTH: "needs_auth",
+  /** It was still starting when it was looked at. */
+  PENDING: "pending",
+  DISABLED: "disabled",
+  /** A state of a newer release of Claude Code. */
+  OTHER: "other",
+} as const;
+/**
+ * The state of an MCP server.
+ *
+ * - `needs_auth`: The user has to sign in to it.
+ * - `pending`: It was still starting when it was looked at.
+ * - `other`: A state of a newer release of Claude Code.
+ */
+export type McpState = "connected" | "failed" | "needs_auth" | "pending" | "disabled" | "other";
+
+/** A thing that Claude Code could not load: a plugin, a part of one such as its hooks, or an MCP server. */
+export interface LoadProblem {
+  name: string;
+  /** Claude Code's own word, for example `hook-load-failed`. */
+  type: string;
+  message: string;
+}
+
+/** The usage limits of the user's plan.  Claude Code reports none for an API key. */
+export interface ClaudeLimits {
+  /** Whether requests are accepted, by all limits together; null if unknown, or after the reset that ends it. */
+  status: LimitStatus | null;
+  /** The kind of the limit that decides. */
+  limiting: string | null;
+  /** Whether requests are paid on top of the plan. */
+  is_using_overage: boolean | null;
+  limits: ClaudeLimit[];
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  learnt_at: string;
+}
+
+/**
+ * The status of a usage limit.
+ *
+ * - `warning`: Most of it is used.
+ * - `rejected`: It is reached.
+ */
+export const LimitStatus = {
+  ALLOWED: "allowed",
+  /** Most of it is used. */
+  WARNING: "warning",
+  /** It is reached. */
+  REJECTED: "rejected",
+} as const;
+/**
+ * The status of a usage limit.
+ *
+ * - `warning`: Most of it is used.
+ * - `rejected`: It is reached.
+ */
+export type LimitStatus = "allowed" | "warning" | "rejected";
+
+/** A usage limit of the user's plan.  It is left out once it has reset, until it is reported again. */
+export interface ClaudeLimit {
+  /** `five_hour`, `seven_day`, `seven_day_opus`, `seven_day_sonnet`, `overage`, or another one of a newer release. */
+  kind: string;
+  status: LimitStatus | null;
+  /** The fraction that is used: 0.25 is a quarter, and values above 1 occur. */
+  utilization: number | null;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  resets_at: string | null;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  learnt_at: string;
+}
+
+/** How full the context of a session is. */
+export interface ClaudeContext {
+  session_id: string;
+  model: string | null;
+  /** The tokens of the last request and its answer, without subagents; null after `/clear`. */
+  used_tokens: number | null;
+  /** The size of the model's context window; null if Claude Code has not said it. */
+  window_tokens: number | null;
+  /** Null if one of the two is unknown.  Claude Code compacts a conversation before 100. */
+  used_percentage: number | null;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  learnt_at: string;
 }
 
 /** Live tasks, oldest first: of each job at most 100. */
@@ -1651,21 +1857,20 @@ export interface EventPage {
 }
 
 /** A durable notification as it was sent; `params` includes its `seq` and `at`. */
-export interface LoggedEvent {
-  method: string;
-  params: unknown;
-}
+export type LoggedEvent = {
+  [Name in (typeof DURABLE_NOTIFICATIONS)[number]]: { method: Name; params: Notifications[Name] };
+}[(typeof DURABLE_NOTIFICATIONS)[number]];
 
 /** The result of `jobs.create`. */
-export interface JobCreated {
-  job: Job;
+export interface JobCreated<Type extends JobType = JobType> {
+  job: Job<Type>;
   /** True if the idempotency key was used before; `job` is then the job that was created with it. */
   deduplicated: boolean;
 }
 
 /** A page of jobs, newest first. */
-export interface JobPage {
-  jobs: Job[];
+export interface JobPage<Type extends JobType = JobType> {
+  jobs: Job<Type>[];
   /** Null on the last page. */
   next_cursor: string | null;
 }
@@ -1687,7 +1892,7 @@ export interface JobLogLine {
   /** At most 2,000 characters; longer messages are cut. */
   message: string;
   /** Structured details, at most 64 KiB of JSON. */
-  meta: unknown;
+  meta: JsonValue;
 }
 
 /** The severity of a line in a job's log. */
@@ -1707,7 +1912,7 @@ export interface JobQueue {
   /** When the queue was paused.  Null if it is not. */
   paused_at: string | null;
   /** The number of stored jobs by status.  A status without jobs is absent. */
-  counts: Record<string, number>;
+  counts: { [Key in JobStatus]?: number };
 }
 
 /** All schedules, sorted by id. */
@@ -1719,9 +1924,9 @@ export interface ScheduleList {
 export interface Schedule {
   schedule_id: string;
   /** The type of its jobs. */
-  type: string;
+  type: JobType;
   /** The payload of its jobs. */
-  payload: unknown;
+  payload: JobTypes[JobType]["payload"] | null;
   /** Seconds between two runs.  Runs lie on a grid of the wall clock, which restarts do not move. */
   period_s: number;
   enabled: boolean;
@@ -1884,7 +2089,7 @@ export interface Drained {
 /** The OpenRPC 1.4 document of this sidecar. */
 export interface OpenRpc {
   openrpc: string;
-  [key: string]: unknown;
+  [key: string]: JsonValue;
 }
 
 /** The health of the sidecar. */
@@ -1915,7 +2120,7 @@ export interface Status {
   pid: number;
   uptime_s: number;
   /** Number of jobs by status. */
-  queue: Record<string, number>;
+  queue: { [Key in JobStatus]?: number };
   /** Number of accounts by service. */
   accounts: Record<string, number>;
   syncs: SyncStatus[];
@@ -1964,7 +2169,7 @@ export interface Diagnostics {
   /** `ok`, or the problems that SQLite's quick check found. */
   integrity: string;
   claude: ClaudeInstallation | null;
-  settings: Record<string, unknown>;
+  settings: JsonObject;
   /** The last lines of the log, oldest first. */
   log_tail: string[];
 }
@@ -2120,6 +2325,24 @@ export interface ClaudeSessionDeleted {
   /** When it was logged.  UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   at: string;
   session_id: string;
+}
+
+/** The context of a session was filled by an answer, compacted or cleared. */
+export interface ClaudeContextUpdated {
+  /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
+  seq: number;
+  /** When it was logged.  UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  at: string;
+  context: ClaudeContext;
+}
+
+/** A usage limit changed: its status, its reset, or the percentage that is used. */
+export interface ClaudeLimitsUpdated {
+  /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
+  seq: number;
+  /** When it was logged.  UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  at: string;
+  limits: ClaudeLimits;
 }
 
 /** Events were not sent because the client reads too slowly; get them with `events.replay`. */
@@ -2673,14 +2896,14 @@ export type CalendarProvidersListParams = Record<string, never>;
 
 /** Params of `calendar.accounts.create`. */
 export interface CalendarAccountsCreateParams {
-  provider: string;
+  provider: "google" | "ics";
   /** E-mail. */
   email: string;
   display_name?: string | null;
   /** The account's credentials; `calendar.providers.list` lists the keys. */
   credentials?: Record<string, string> | null;
   /** A JSON object. */
-  config?: Record<string, any> | null;
+  config?: JsonInput | null;
 }
 
 /** Params of `calendar.accounts.update`. */
@@ -2834,7 +3057,7 @@ export interface ClaudePermissionsRespondParams {
   request_id: string;
   decision: PermissionDecision;
   /** A JSON object. */
-  updated_input?: Record<string, any> | null;
+  updated_input?: JsonInput | null;
   message?: string | null;
   /** @default false */
   remember?: boolean;
@@ -3037,6 +3260,16 @@ export interface ClaudeMessagesListParams {
   cursor?: string | null;
 }
 
+/** Params of `claude.status`. */
+export interface ClaudeStatusParams {
+  /** An absolute path. */
+  cwd?: string | null;
+  /** A Claude session's id. */
+  session_id?: string | null;
+  /** @default false */
+  refresh?: boolean;
+}
+
 /** Params of `claude.tasks.list`. */
 export interface ClaudeTasksListParams {
   /** A Claude session's id. */
@@ -3188,11 +3421,8 @@ export interface JiraAccountsSyncParams {
   full?: boolean;
 }
 
-/** Params of `jobs.create`. */
-export interface JobsCreateParams {
-  type: string;
-  /** A JSON object. */
-  payload?: Record<string, any> | null;
+/** The params of `jobs.create` that are the same for every job type. */
+export interface JobsCreateFields {
   /**
    * Jobs of higher priority start first; 0 is normal.
    *
@@ -3210,10 +3440,15 @@ export interface JobsCreateParams {
   max_attempts?: number | null;
 }
 
+/** Params of `jobs.create`. */
+export type JobsCreateParams<Type extends JobType = JobType> = {
+  [T in Type]: JobsCreateFields & { type: T } & JobPayload<T>;
+}[Type];
+
 /** Params of `jobs.list`. */
-export interface JobsListParams {
+export interface JobsListParams<Type extends JobType = JobType> {
   status?: JobStatus | null;
-  type?: string | null;
+  type?: Type | null;
   /**
    * Rows per page, 1 to 500.
    *
@@ -3351,7 +3586,7 @@ export interface Methods {
    *
    * Errors: invalid_cursor.  Replaces GET /activity/events.
    */
-  "activity.events.list": { params: ActivityEventsListParams; result: ActivityPage };
+  "activity.events.list": { params: ActivityEventsListParams; result: ActivityPage; errors: "invalid_cursor" };
   /**
    * Finds events that contain all words of `query` in title or description, newest first.
    *
@@ -3361,7 +3596,7 @@ export interface Methods {
    *
    * Errors: invalid_cursor.
    */
-  "activity.search": { params: ActivitySearchParams; result: ActivityHits };
+  "activity.search": { params: ActivitySearchParams; result: ActivityHits; errors: "invalid_cursor" };
   /**
    * Summarises at most 366 days for a stand-up or weekly report: meetings, issues, pages and Claude's runs.
    *
@@ -3371,7 +3606,7 @@ export interface Methods {
    *
    * Errors: time_zone_unknown.
    */
-  "activity.summary": { params: ActivitySummaryParams; result: ActivitySummary };
+  "activity.summary": { params: ActivitySummaryParams; result: ActivitySummary; errors: "time_zone_unknown" };
   /**
    * Counts the events of each whole local day from `start` to `end`, at most 3,660 days.
    *
@@ -3379,13 +3614,13 @@ export interface Methods {
    *
    * Errors: time_zone_unknown.
    */
-  "activity.heatmap": { params: ActivityHeatmapParams; result: ActivityHeatmap };
+  "activity.heatmap": { params: ActivityHeatmapParams; result: ActivityHeatmap; errors: "time_zone_unknown" };
   /**
    * Returns the calendar providers, with the credentials that each needs and whether it is available.
    *
    * Replaces GET /calendar/providers.
    */
-  "calendar.providers.list": { params: CalendarProvidersListParams; result: CalendarProviderList };
+  "calendar.providers.list": { params: CalendarProvidersListParams; result: CalendarProviderList; errors: never };
   /**
    * Connects an account with the given credentials, which are checked first.
    *
@@ -3396,7 +3631,7 @@ export interface Methods {
    * Errors: secrets_locked, calendar_provider_unavailable, account_exists, credentials_rejected, access_denied,
    * service_unreachable.  Replaces POST /calendar/accounts.
    */
-  "calendar.accounts.create": { params: CalendarAccountsCreateParams; result: CalendarAccount };
+  "calendar.accounts.create": { params: CalendarAccountsCreateParams; result: CalendarAccount; errors: "secrets_locked" | "calendar_provider_unavailable" | "account_exists" | "credentials_rejected" | "access_denied" | "service_unreachable" };
   /**
    * Changes an account's name, the range of days that is synced, or its credentials; the latter two start a sync.
    *
@@ -3406,43 +3641,43 @@ export interface Methods {
    * Errors: account_not_found, secrets_locked, calendar_provider_unavailable, account_exists, credentials_rejected,
    * access_denied, service_unreachable.
    */
-  "calendar.accounts.update": { params: CalendarAccountsUpdateParams; result: CalendarAccount };
+  "calendar.accounts.update": { params: CalendarAccountsUpdateParams; result: CalendarAccount; errors: "account_not_found" | "secrets_locked" | "calendar_provider_unavailable" | "account_exists" | "credentials_rejected" | "access_denied" | "service_unreachable" };
   /**
    * Revokes an account's sign-in, and deletes the account with its calendars and events, also from the feed.
    *
    * Errors: account_not_found.  Replaces DELETE /calendar/accounts/{id}.
    */
-  "calendar.accounts.delete": { params: CalendarAccountsDeleteParams; result: CalendarAccountDeleted };
+  "calendar.accounts.delete": { params: CalendarAccountsDeleteParams; result: CalendarAccountDeleted; errors: "account_not_found" };
   /**
    * Starts a sync, and returns its job.  Without `full`, returns the queued or running sync if there is one.
    *
    * Errors: account_not_found.  Replaces POST /calendar/accounts/{id}/sync.
    */
-  "calendar.accounts.sync": { params: CalendarAccountsSyncParams; result: Job };
+  "calendar.accounts.sync": { params: CalendarAccountsSyncParams; result: Job<"calendar.sync">; errors: "account_not_found" };
   /**
    * Selects or deselects a calendar.  The events of a deselected one are stored but hidden.
    *
    * Errors: calendar_not_found.  Replaces PATCH /calendar/calendars/{account_id}/{calendar_id}.
    */
-  "calendar.calendars.update": { params: CalendarCalendarsUpdateParams; result: Calendar };
+  "calendar.calendars.update": { params: CalendarCalendarsUpdateParams; result: Calendar; errors: "calendar_not_found" };
   /**
    * Returns all calendar accounts.
    *
    * Replaces GET /calendar/accounts.
    */
-  "calendar.accounts.list": { params: CalendarAccountsListParams; result: CalendarAccountList };
+  "calendar.accounts.list": { params: CalendarAccountsListParams; result: CalendarAccountList; errors: never };
   /**
    * Returns a calendar account.
    *
    * Errors: account_not_found.  Replaces GET /calendar/accounts/{id}.
    */
-  "calendar.accounts.get": { params: CalendarAccountsGetParams; result: CalendarAccount };
+  "calendar.accounts.get": { params: CalendarAccountsGetParams; result: CalendarAccount; errors: "account_not_found" };
   /**
    * Returns the calendars of an account, or of all accounts, including deselected ones.
    *
    * Replaces GET /calendar/calendars.
    */
-  "calendar.calendars.list": { params: CalendarCalendarsListParams; result: CalendarList };
+  "calendar.calendars.list": { params: CalendarCalendarsListParams; result: CalendarList; errors: never };
   /**
    * Returns the events that overlap the time from `start` to `end`.
    *
@@ -3450,7 +3685,7 @@ export interface Methods {
    *
    * Errors: invalid_cursor.  Replaces GET /calendar/events.
    */
-  "calendar.events.list": { params: CalendarEventsListParams; result: CalendarEventPage };
+  "calendar.events.list": { params: CalendarEventsListParams; result: CalendarEventPage; errors: "invalid_cursor" };
   /**
    * Starts a sign-in, or with `account_id` one that reconnects this account.  It expires after ten minutes.
    *
@@ -3458,14 +3693,14 @@ export interface Methods {
    *
    * Errors: account_not_found, google_client_missing, secrets_locked.  Replaces POST /calendar/oauth/google/start.
    */
-  "calendar.oauth.google.start": { params: CalendarOauthGoogleStartParams; result: SignInStarted };
+  "calendar.oauth.google.start": { params: CalendarOauthGoogleStartParams; result: SignInStarted; errors: "account_not_found" | "google_client_missing" | "secrets_locked" };
   /**
    * Passes on the redirect: its complete URL, or `state` with `code` or `error`.
    *
    * Errors: sign_in_unknown, sign_in_expired, sign_in_used, secrets_locked.  Replaces GET
    * /calendar/oauth/google/callback.
    */
-  "calendar.oauth.google.callback": { params: CalendarOauthGoogleCallbackParams; result: SignInReturned };
+  "calendar.oauth.google.callback": { params: CalendarOauthGoogleCallbackParams; result: SignInReturned; errors: "sign_in_unknown" | "sign_in_expired" | "sign_in_used" | "secrets_locked" };
   /**
    * Connects the account, reads its list of calendars, and queues its first sync.
    *
@@ -3475,7 +3710,7 @@ export interface Methods {
    * sign_in_blocked, sign_in_scope_missing, sign_in_account_mismatch, sign_in_failed, google_client_missing,
    * google_client_rejected, service_unreachable, secrets_locked.  Replaces POST /calendar/oauth/google/complete.
    */
-  "calendar.oauth.google.complete": { params: CalendarOauthGoogleCompleteParams; result: CalendarAccount };
+  "calendar.oauth.google.complete": { params: CalendarOauthGoogleCompleteParams; result: CalendarAccount; errors: "account_not_found" | "sign_in_unknown" | "sign_in_expired" | "sign_in_used" | "sign_in_incomplete" | "sign_in_denied" | "sign_in_blocked" | "sign_in_scope_missing" | "sign_in_account_mismatch" | "sign_in_failed" | "google_client_missing" | "google_client_rejected" | "service_unreachable" | "secrets_locked" };
   /**
    * Returns the conversations that began in a folder, or all, most recently updated first.
    *
@@ -3483,7 +3718,7 @@ export interface Methods {
    *
    * Errors: invalid_cursor.
    */
-  "claude.conversations.list": { params: ClaudeConversationsListParams; result: ClaudeConversationPage };
+  "claude.conversations.list": { params: ClaudeConversationsListParams; result: ClaudeConversationPage; errors: "invalid_cursor" };
   /**
    * Creates a session with a conversation's messages, which goes on with it; nothing of the record is changed.
    *
@@ -3491,25 +3726,26 @@ export interface Methods {
    *
    * Errors: conversation_not_found.
    */
-  "claude.conversations.take": { params: ClaudeConversationsTakeParams; result: Session };
+  "claude.conversations.take": { params: ClaudeConversationsTakeParams; result: Session; errors: "conversation_not_found" };
   /**
    * Check everything that can keep Claude from working, without a request to its API.
    *
-   * Takes about a second, or as long as the profile of the user's login shell; at most half a minute.
+   * Takes two seconds, or as long as the profile of the user's login shell and the user's MCP servers; at most a
+   * minute.
    */
-  "claude.doctor": { params: ClaudeDoctorParams; result: ClaudeReport };
+  "claude.doctor": { params: ClaudeDoctorParams; result: ClaudeReport; errors: never };
   /**
    * Returns a session as Markdown, at most 1 MiB.  A job of type `claude.export` writes any session to a file.
    *
    * Errors: session_not_found.
    */
-  "claude.sessions.export": { params: ClaudeSessionsExportParams; result: SessionText };
+  "claude.sessions.export": { params: ClaudeSessionsExportParams; result: SessionText; errors: "session_not_found" };
   /**
    * Returns requests, newest first: of each session, the open ones and the last 200 closed ones.
    *
    * Errors: invalid_cursor.
    */
-  "claude.permissions.list": { params: ClaudePermissionsListParams; result: PermissionPage };
+  "claude.permissions.list": { params: ClaudePermissionsListParams; result: PermissionPage; errors: "invalid_cursor" };
   /**
    * Responds to a request.  Claude receives the response once it is stored.
    *
@@ -3519,13 +3755,13 @@ export interface Methods {
    *
    * Errors: permission_not_found, permission_already_resolved, payload_too_large.
    */
-  "claude.permissions.respond": { params: ClaudePermissionsRespondParams; result: PermissionRequest };
+  "claude.permissions.respond": { params: ClaudePermissionsRespondParams; result: PermissionRequest; errors: "permission_not_found" | "permission_already_resolved" | "payload_too_large" };
   /**
    * Returns a run that has begun.
    *
    * Errors: run_not_found.
    */
-  "claude.runs.get": { params: ClaudeRunsGetParams; result: ClaudeRun };
+  "claude.runs.get": { params: ClaudeRunsGetParams; result: ClaudeRun; errors: "run_not_found" };
   /**
    * Queues a run as a job of type `claude.run`; the job's result is a `ClaudeRunResult`.
    *
@@ -3535,7 +3771,7 @@ export interface Methods {
    * Errors: payload_too_large, attachment_unreadable, attachment_unsupported, attachment_too_large, attachments_full,
    * workspace_untrusted.  Replaces POST /claude/spawn.
    */
-  "claude.spawn": { params: ClaudeSpawnParams; result: Job };
+  "claude.spawn": { params: ClaudeSpawnParams; result: Job<"claude.run">; errors: "payload_too_large" | "attachment_unreadable" | "attachment_unsupported" | "attachment_too_large" | "attachments_full" | "workspace_untrusted" };
   /**
    * Finds messages that contain all words of `query`, newest first.
    *
@@ -3544,7 +3780,7 @@ export interface Methods {
    *
    * Errors: session_not_found, invalid_cursor.
    */
-  "claude.messages.search": { params: ClaudeMessagesSearchParams; result: MessageHits };
+  "claude.messages.search": { params: ClaudeMessagesSearchParams; result: MessageHits; errors: "session_not_found" | "invalid_cursor" };
   /**
    * Creates a session.  No process is started before its first turn.
    *
@@ -3555,19 +3791,19 @@ export interface Methods {
    *
    * Errors: workspace_untrusted.  Replaces POST /claude/session.
    */
-  "claude.sessions.create": { params: ClaudeSessionsCreateParams; result: Session };
+  "claude.sessions.create": { params: ClaudeSessionsCreateParams; result: Session; errors: "workspace_untrusted" };
   /**
    * Returns sessions, most recently updated first; an update moves a session to the first page.
    *
    * Errors: invalid_cursor.
    */
-  "claude.sessions.list": { params: ClaudeSessionsListParams; result: SessionPage };
+  "claude.sessions.list": { params: ClaudeSessionsListParams; result: SessionPage; errors: "invalid_cursor" };
   /**
    * Returns a session.
    *
    * Errors: session_not_found.
    */
-  "claude.sessions.get": { params: ClaudeSessionsGetParams; result: Session };
+  "claude.sessions.get": { params: ClaudeSessionsGetParams; result: Session; errors: "session_not_found" };
   /**
    * Changes the given settings; null resets title, cwd, model, effort and mode to what a new session has.
    *
@@ -3576,13 +3812,13 @@ export interface Methods {
    *
    * Errors: session_not_found, workspace_untrusted.
    */
-  "claude.sessions.update": { params: ClaudeSessionsUpdateParams; result: Session };
+  "claude.sessions.update": { params: ClaudeSessionsUpdateParams; result: Session; errors: "session_not_found" | "workspace_untrusted" };
   /**
    * Deletes a session with its messages and cancels its turns.  The CLI's own transcript is not deleted.
    *
    * Errors: session_not_found.
    */
-  "claude.sessions.delete": { params: ClaudeSessionsDeleteParams; result: SessionDeleted };
+  "claude.sessions.delete": { params: ClaudeSessionsDeleteParams; result: SessionDeleted; errors: "session_not_found" };
   /**
    * Queues a turn as a job of type `claude.turn`; the job's result is a `ClaudeTurnResult`.
    *
@@ -3594,7 +3830,7 @@ export interface Methods {
    * Errors: session_not_found, payload_too_large, attachment_unreadable, attachment_unsupported, attachment_too_large,
    * attachments_full.
    */
-  "claude.sessions.send": { params: ClaudeSessionsSendParams; result: Job };
+  "claude.sessions.send": { params: ClaudeSessionsSendParams; result: Job<"claude.turn">; errors: "session_not_found" | "payload_too_large" | "attachment_unreadable" | "attachment_unsupported" | "attachment_too_large" | "attachments_full" };
   /**
    * Cancels the turn that is running or waits for a usage limit; queued turns run next.
    *
@@ -3602,7 +3838,7 @@ export interface Methods {
    *
    * Errors: session_not_found.
    */
-  "claude.sessions.interrupt": { params: ClaudeSessionsInterruptParams; result: Session };
+  "claude.sessions.interrupt": { params: ClaudeSessionsInterruptParams; result: Session; errors: "session_not_found" };
   /**
    * Creates a session with the settings and messages of another, up to `message_id` if it is given.
    *
@@ -3610,15 +3846,24 @@ export interface Methods {
    *
    * Errors: session_not_found.
    */
-  "claude.sessions.fork": { params: ClaudeSessionsForkParams; result: Session };
+  "claude.sessions.fork": { params: ClaudeSessionsForkParams; result: Session; errors: "session_not_found" };
   /**
    * Returns the messages of a session, oldest first.
    *
    * Errors: session_not_found, invalid_cursor.
    */
-  "claude.messages.list": { params: ClaudeMessagesListParams; result: ClaudeMessagePage };
+  "claude.messages.list": { params: ClaudeMessagesListParams; result: ClaudeMessagePage; errors: "session_not_found" | "invalid_cursor" };
+  /**
+   * Returns what Claude Code has said last, about a folder, a session, or the folder in which it ran last.
+   *
+   * Starts no process, unless `refresh` asks for it: then Claude Code is started for at most half a minute, without
+   * a prompt and without hooks.  MCP servers are started, those of the folder only if it is trusted.
+   *
+   * Errors: session_not_found.
+   */
+  "claude.status": { params: ClaudeStatusParams; result: ClaudeStatus; errors: "session_not_found" };
   /** Returns the live tasks of a session, or of all runs and turns. */
-  "claude.tasks.list": { params: ClaudeTasksListParams; result: ClaudeTaskList };
+  "claude.tasks.list": { params: ClaudeTasksListParams; result: ClaudeTaskList; errors: never };
   /**
    * Stops a task of a run or a turn, or without `task_id` all of them; returns the tasks that are being stopped.
    *
@@ -3626,19 +3871,19 @@ export interface Methods {
    *
    * Errors: task_not_found.
    */
-  "claude.tasks.stop": { params: ClaudeTasksStopParams; result: ClaudeTaskList };
+  "claude.tasks.stop": { params: ClaudeTasksStopParams; result: ClaudeTaskList; errors: "task_not_found" };
   /** Returns whether Claude may work in a folder, by default the home folder, and what the folder brings along. */
-  "claude.trust.check": { params: ClaudeTrustCheckParams; result: FolderTrust };
+  "claude.trust.check": { params: ClaudeTrustCheckParams; result: FolderTrust; errors: never };
   /** Trusts a folder from now on, as `trust` does.  Ask the user first, and name what `contents` names. */
-  "claude.trust.add": { params: ClaudeTrustAddParams; result: FolderTrust };
+  "claude.trust.add": { params: ClaudeTrustAddParams; result: FolderTrust; errors: never };
   /** Returns the folders that are trusted in the sidecar.  Those of Claude Code are in its own settings. */
-  "claude.trust.list": { params: ClaudeTrustListParams; result: TrustedFolders };
+  "claude.trust.list": { params: ClaudeTrustListParams; result: TrustedFolders; errors: never };
   /**
    * Withdraws the trust in a `folder` of `claude.trust.list`.
    *
    * Idle processes end at once, those of running turns and runs with them.
    */
-  "claude.trust.remove": { params: ClaudeTrustRemoveParams; result: TrustRemoved };
+  "claude.trust.remove": { params: ClaudeTrustRemoveParams; result: TrustRemoved; errors: never };
   /**
    * Returns the usage recorded in start <= time < end.  A run or turn is recorded when it ends.
    *
@@ -3646,13 +3891,13 @@ export interface Methods {
    *
    * Errors: time_zone_unknown.
    */
-  "claude.usage.list": { params: ClaudeUsageListParams; result: UsageList };
+  "claude.usage.list": { params: ClaudeUsageListParams; result: UsageList; errors: "time_zone_unknown" };
   /**
    * Returns the accounts, oldest first.
    *
    * Replaces GET /confluence/accounts.
    */
-  "confluence.accounts.list": { params: ConfluenceAccountsListParams; result: AtlassianAccountList };
+  "confluence.accounts.list": { params: ConfluenceAccountsListParams; result: AtlassianAccountList; errors: never };
   /**
    * Checks the credentials at the site, stores the account and queues its first sync.
    *
@@ -3663,7 +3908,7 @@ export interface Methods {
    * Errors: site_address_invalid, account_exists, credentials_rejected, access_denied, service_unreachable,
    * secrets_locked.  Replaces POST /confluence/accounts.
    */
-  "confluence.accounts.create": { params: ConfluenceAccountsCreateParams; result: AtlassianAccount };
+  "confluence.accounts.create": { params: ConfluenceAccountsCreateParams; result: AtlassianAccount; errors: "site_address_invalid" | "account_exists" | "credentials_rejected" | "access_denied" | "service_unreachable" | "secrets_locked" };
   /**
    * Changes the given fields.
    *
@@ -3674,27 +3919,27 @@ export interface Methods {
    * Errors: account_not_found, site_address_invalid, account_exists, credentials_rejected, access_denied,
    * service_unreachable, secrets_locked.
    */
-  "confluence.accounts.update": { params: ConfluenceAccountsUpdateParams; result: AtlassianAccount };
+  "confluence.accounts.update": { params: ConfluenceAccountsUpdateParams; result: AtlassianAccount; errors: "account_not_found" | "site_address_invalid" | "account_exists" | "credentials_rejected" | "access_denied" | "service_unreachable" | "secrets_locked" };
   /**
    * Deletes an account with its token, schedule and events.  The token remains valid at Atlassian.
    *
    * Errors: account_not_found.  Replaces DELETE /confluence/accounts/{id}.
    */
-  "confluence.accounts.delete": { params: ConfluenceAccountsDeleteParams; result: AtlassianAccountDeleted };
+  "confluence.accounts.delete": { params: ConfluenceAccountsDeleteParams; result: AtlassianAccountDeleted; errors: "account_not_found" };
   /**
    * Starts a sync and returns its job, or that of an unfinished sync unless `full` is set.
    *
    * Errors: account_not_found.  Replaces POST /confluence/accounts/{id}/sync.
    */
-  "confluence.accounts.sync": { params: ConfluenceAccountsSyncParams; result: Job };
+  "confluence.accounts.sync": { params: ConfluenceAccountsSyncParams; result: Job<"confluence.sync">; errors: "account_not_found" };
   /** Returns the durable notifications after `after_seq`, oldest first, in pages of at most 4 MiB. */
-  "events.replay": { params: EventsReplayParams; result: EventPage };
+  "events.replay": { params: EventsReplayParams; result: EventPage; errors: never };
   /**
    * Returns the accounts, oldest first.
    *
    * Replaces GET /jira/accounts.
    */
-  "jira.accounts.list": { params: JiraAccountsListParams; result: AtlassianAccountList };
+  "jira.accounts.list": { params: JiraAccountsListParams; result: AtlassianAccountList; errors: never };
   /**
    * Checks the credentials at the site, stores the account and queues its first sync.
    *
@@ -3705,7 +3950,7 @@ export interface Methods {
    * Errors: site_address_invalid, account_exists, credentials_rejected, access_denied, service_unreachable,
    * secrets_locked.  Replaces POST /jira/accounts.
    */
-  "jira.accounts.create": { params: JiraAccountsCreateParams; result: AtlassianAccount };
+  "jira.accounts.create": { params: JiraAccountsCreateParams; result: AtlassianAccount; errors: "site_address_invalid" | "account_exists" | "credentials_rejected" | "access_denied" | "service_unreachable" | "secrets_locked" };
   /**
    * Changes the given fields.
    *
@@ -3716,19 +3961,19 @@ export interface Methods {
    * Errors: account_not_found, site_address_invalid, account_exists, credentials_rejected, access_denied,
    * service_unreachable, secrets_locked.
    */
-  "jira.accounts.update": { params: JiraAccountsUpdateParams; result: AtlassianAccount };
+  "jira.accounts.update": { params: JiraAccountsUpdateParams; result: AtlassianAccount; errors: "account_not_found" | "site_address_invalid" | "account_exists" | "credentials_rejected" | "access_denied" | "service_unreachable" | "secrets_locked" };
   /**
    * Deletes an account with its token, schedule and events.  The token remains valid at Atlassian.
    *
    * Errors: account_not_found.  Replaces DELETE /jira/accounts/{id}.
    */
-  "jira.accounts.delete": { params: JiraAccountsDeleteParams; result: AtlassianAccountDeleted };
+  "jira.accounts.delete": { params: JiraAccountsDeleteParams; result: AtlassianAccountDeleted; errors: "account_not_found" };
   /**
    * Starts a sync and returns its job, or that of an unfinished sync unless `full` is set.
    *
    * Errors: account_not_found.  Replaces POST /jira/accounts/{id}/sync.
    */
-  "jira.accounts.sync": { params: JiraAccountsSyncParams; result: Job };
+  "jira.accounts.sync": { params: JiraAccountsSyncParams; result: Job<"jira.sync">; errors: "account_not_found" };
   /**
    * Adds a job to the queue.  Once the response arrives, the job is stored durably.
    *
@@ -3737,19 +3982,19 @@ export interface Methods {
    *
    * Errors: unknown_job_type, payload_too_large, idempotency_key_reused.  Replaces POST /jobs.
    */
-  "jobs.create": { params: JobsCreateParams; result: JobCreated };
+  "jobs.create": { params: JobsCreateParams; result: JobCreated; errors: "unknown_job_type" | "payload_too_large" | "idempotency_key_reused" };
   /**
    * Lists jobs, newest first, optionally of one status and one type.  A page may be short to stay below 4 MiB.
    *
    * Errors: invalid_cursor.  Replaces GET /jobs.
    */
-  "jobs.list": { params: JobsListParams; result: JobPage };
+  "jobs.list": { params: JobsListParams; result: JobPage; errors: "invalid_cursor" };
   /**
    * Returns one job.
    *
    * Errors: job_not_found.  Replaces GET /jobs/{job_id}.
    */
-  "jobs.get": { params: JobsGetParams; result: Job };
+  "jobs.get": { params: JobsGetParams; result: Job; errors: "job_not_found" };
   /**
    * Requests the cancellation of a job, and returns the job.
    *
@@ -3758,7 +4003,7 @@ export interface Methods {
    *
    * Errors: job_not_found.  Replaces POST /jobs/{job_id}/cancel.
    */
-  "jobs.cancel": { params: JobsCancelParams; result: Job };
+  "jobs.cancel": { params: JobsCancelParams; result: Job; errors: "job_not_found" };
   /**
    * Lists the lines of a job's log, oldest first.
    *
@@ -3766,7 +4011,7 @@ export interface Methods {
    *
    * Errors: job_not_found, invalid_cursor.
    */
-  "jobs.log.list": { params: JobsLogListParams; result: JobLogPage };
+  "jobs.log.list": { params: JobsLogListParams; result: JobLogPage; errors: "job_not_found" | "invalid_cursor" };
   /**
    * Queues a finished job again, under the same id, or ends a job's wait for its next try.
    *
@@ -3774,27 +4019,27 @@ export interface Methods {
    *
    * Errors: job_not_found, job_not_finished.
    */
-  "jobs.retry": { params: JobsRetryParams; result: Job };
+  "jobs.retry": { params: JobsRetryParams; result: Job; errors: "job_not_found" | "job_not_finished" };
   /** Returns whether the queue is paused, and the number of jobs by status. */
-  "jobs.queue.get": { params: JobsQueueGetParams; result: JobQueue };
+  "jobs.queue.get": { params: JobsQueueGetParams; result: JobQueue; errors: never };
   /** Starts no more jobs until `jobs.queue.resume`, even after a restart.  Running jobs continue. */
-  "jobs.queue.pause": { params: JobsQueuePauseParams; result: JobQueue };
+  "jobs.queue.pause": { params: JobsQueuePauseParams; result: JobQueue; errors: never };
   /** Starts jobs again. */
-  "jobs.queue.resume": { params: JobsQueueResumeParams; result: JobQueue };
+  "jobs.queue.resume": { params: JobsQueueResumeParams; result: JobQueue; errors: never };
   /**
    * Starts overdue jobs at once.  Call it after the computer wakes from standby.
    *
    * Timers stop in standby; without this call, overdue jobs start within a minute.
    */
-  "jobs.queue.wake": { params: JobsQueueWakeParams; result: JobQueue };
+  "jobs.queue.wake": { params: JobsQueueWakeParams; result: JobQueue; errors: never };
   /** Lists all schedules. */
-  "jobs.schedules.list": { params: JobsSchedulesListParams; result: ScheduleList };
+  "jobs.schedules.list": { params: JobsSchedulesListParams; result: ScheduleList; errors: never };
   /**
    * Enables or disables a schedule, or changes its period.  Null leaves a value as it is.
    *
    * Errors: schedule_not_found.
    */
-  "jobs.schedules.update": { params: JobsSchedulesUpdateParams; result: Schedule };
+  "jobs.schedules.update": { params: JobsSchedulesUpdateParams; result: Schedule; errors: "schedule_not_found" };
   /**
    * Creates the schedule's job now, which does not move the grid, and returns it.
    *
@@ -3803,9 +4048,9 @@ export interface Methods {
    *
    * Errors: schedule_not_found.
    */
-  "jobs.schedules.run": { params: JobsSchedulesRunParams; result: Job };
+  "jobs.schedules.run": { params: JobsSchedulesRunParams; result: Job; errors: "schedule_not_found" };
   /** Returns the backups with what they contain. */
-  "system.backups.list": { params: SystemBackupsListParams; result: BackupList };
+  "system.backups.list": { params: SystemBackupsListParams; result: BackupList; errors: never };
   /**
    * Checks a backup, then ends the process with exit code 0; the next start puts it in place of the database.
    *
@@ -3814,7 +4059,7 @@ export interface Methods {
    *
    * Errors: backup_not_found, backup_unusable.
    */
-  "system.backups.restore": { params: SystemBackupsRestoreParams; result: RestoreBegun };
+  "system.backups.restore": { params: SystemBackupsRestoreParams; result: RestoreBegun; errors: "backup_not_found" | "backup_unusable" };
   /**
    * Performs the handshake.  Notifications are sent after the response.
    *
@@ -3822,29 +4067,29 @@ export interface Methods {
    *
    * Errors: invalid_request.
    */
-  "initialize": { params: InitializeParams; result: Initialized };
+  "initialize": { params: InitializeParams; result: Initialized; errors: "invalid_request" };
   /** Finishes open requests, stops child processes and saves the state.  Then send exit, or close stdin. */
-  "shutdown": { params: ShutdownParams; result: Drained };
+  "shutdown": { params: ShutdownParams; result: Drained; errors: never };
   /** Returns the contract as an OpenRPC document. */
-  "rpc.discover": { params: RpcDiscoverParams; result: OpenRpc };
+  "rpc.discover": { params: RpcDiscoverParams; result: OpenRpc; errors: never };
   /**
    * Checks whether the sidecar works.  Cheap enough for a heartbeat.
    *
    * Replaces GET /health.
    */
-  "system.health": { params: SystemHealthParams; result: Health };
+  "system.health": { params: SystemHealthParams; result: Health; errors: never };
   /**
    * Returns the status of the sidecar.
    *
    * Replaces GET /status.
    */
-  "system.status": { params: SystemStatusParams; result: Status };
+  "system.status": { params: SystemStatusParams; result: Status; errors: never };
   /**
    * Collects information for a bug report: status, database check, Claude CLI, settings and the end of the log.
    *
    * Secrets are redacted.
    */
-  "system.diagnostics": { params: SystemDiagnosticsParams; result: Diagnostics };
+  "system.diagnostics": { params: SystemDiagnosticsParams; result: Diagnostics; errors: never };
 }
 
 /** Every request as a nested function; `Options` is the type of a client's further arguments. */
@@ -3932,7 +4177,7 @@ export interface NestedMethods<Options> {
        *
        * Errors: account_not_found.  Replaces POST /calendar/accounts/{id}/sync.
        */
-      readonly sync: ((params: CalendarAccountsSyncParams, options?: Options) => Promise<Job>);
+      readonly sync: ((params: CalendarAccountsSyncParams, options?: Options) => Promise<Job<"calendar.sync">>);
       /**
        * Returns all calendar accounts.
        *
@@ -4024,7 +4269,8 @@ export interface NestedMethods<Options> {
     /**
      * Check everything that can keep Claude from working, without a request to its API.
      *
-     * Takes about a second, or as long as the profile of the user's login shell; at most half a minute.
+     * Takes two seconds, or as long as the profile of the user's login shell and the user's MCP servers; at most a
+     * minute.
      */
     readonly doctor: ((params?: ClaudeDoctorParams, options?: Options) => Promise<ClaudeReport>);
     readonly sessions: {
@@ -4084,7 +4330,7 @@ export interface NestedMethods<Options> {
        * Errors: session_not_found, payload_too_large, attachment_unreadable, attachment_unsupported,
        * attachment_too_large, attachments_full.
        */
-      readonly send: ((params: ClaudeSessionsSendParams, options?: Options) => Promise<Job>);
+      readonly send: ((params: ClaudeSessionsSendParams, options?: Options) => Promise<Job<"claude.turn">>);
       /**
        * Cancels the turn that is running or waits for a usage limit; queued turns run next.
        *
@@ -4137,7 +4383,7 @@ export interface NestedMethods<Options> {
      * Errors: payload_too_large, attachment_unreadable, attachment_unsupported, attachment_too_large, attachments_full,
      * workspace_untrusted.  Replaces POST /claude/spawn.
      */
-    readonly spawn: ((params?: ClaudeSpawnParams, options?: Options) => Promise<Job>);
+    readonly spawn: ((params?: ClaudeSpawnParams, options?: Options) => Promise<Job<"claude.run">>);
     readonly messages: {
       /**
        * Finds messages that contain all words of `query`, newest first.
@@ -4155,6 +4401,15 @@ export interface NestedMethods<Options> {
        */
       readonly list: ((params: ClaudeMessagesListParams, options?: Options) => Promise<ClaudeMessagePage>);
     };
+    /**
+     * Returns what Claude Code has said last, about a folder, a session, or the folder in which it ran last.
+     *
+     * Starts no process, unless `refresh` asks for it: then Claude Code is started for at most half a minute, without
+     * a prompt and without hooks.  MCP servers are started, those of the folder only if it is trusted.
+     *
+     * Errors: session_not_found.
+     */
+    readonly status: ((params?: ClaudeStatusParams, options?: Options) => Promise<ClaudeStatus>);
     readonly tasks: {
       /** Returns the live tasks of a session, or of all runs and turns. */
       readonly list: ((params?: ClaudeTasksListParams, options?: Options) => Promise<ClaudeTaskList>);
@@ -4233,7 +4488,7 @@ export interface NestedMethods<Options> {
        *
        * Errors: account_not_found.  Replaces POST /confluence/accounts/{id}/sync.
        */
-      readonly sync: ((params: ConfluenceAccountsSyncParams, options?: Options) => Promise<Job>);
+      readonly sync: ((params: ConfluenceAccountsSyncParams, options?: Options) => Promise<Job<"confluence.sync">>);
     };
   };
   readonly events: {
@@ -4281,7 +4536,7 @@ export interface NestedMethods<Options> {
        *
        * Errors: account_not_found.  Replaces POST /jira/accounts/{id}/sync.
        */
-      readonly sync: ((params: JiraAccountsSyncParams, options?: Options) => Promise<Job>);
+      readonly sync: ((params: JiraAccountsSyncParams, options?: Options) => Promise<Job<"jira.sync">>);
     };
   };
   readonly jobs: {
@@ -4293,13 +4548,13 @@ export interface NestedMethods<Options> {
      *
      * Errors: unknown_job_type, payload_too_large, idempotency_key_reused.  Replaces POST /jobs.
      */
-    readonly create: ((params: JobsCreateParams, options?: Options) => Promise<JobCreated>);
+    readonly create: (<Type extends JobType>(params: JobsCreateParams<Type>, options?: Options) => Promise<JobCreated<Type>>);
     /**
      * Lists jobs, newest first, optionally of one status and one type.  A page may be short to stay below 4 MiB.
      *
      * Errors: invalid_cursor.  Replaces GET /jobs.
      */
-    readonly list: ((params?: JobsListParams, options?: Options) => Promise<JobPage>);
+    readonly list: (<Type extends JobType = JobType>(params?: JobsListParams<Type>, options?: Options) => Promise<JobPage<Type>>);
     /**
      * Returns one job.
      *
@@ -4446,6 +4701,10 @@ export interface Notifications {
   "claude.session_updated": ClaudeSessionUpdated;
   /** A session was deleted with its messages. */
   "claude.session_deleted": ClaudeSessionDeleted;
+  /** The context of a session was filled by an answer, compacted or cleared. */
+  "claude.context_updated": ClaudeContextUpdated;
+  /** A usage limit changed: its status, its reset, or the percentage that is used. */
+  "claude.limits_updated": ClaudeLimitsUpdated;
   /** Events were not sent because the client reads too slowly; get them with `events.replay`. */
   "events.lag": EventsLag;
   /** The events since the client's last one are no longer available: load the lists again. */
@@ -4479,26 +4738,253 @@ export interface Notifications {
 /** The job types for jobs.create, with their results. */
 export interface JobTypes {
   /** Writes events to a file, newest first.  The file appears under its name when it is complete. */
-  "activity.export": { payload: ExportActivity; result: ActivityFile };
+  "activity.export": { payload: ExportActivity; result: ActivityFile; error: CommonJobErrorKind | FileErrorKind };
   /** Reads the changes of an account's calendars. */
-  "calendar.sync": { payload: SyncCalendar; result: CalendarSynced };
+  "calendar.sync": { payload: SyncCalendar; result: CalendarSynced; error: CommonJobErrorKind | AccountErrorKind | SyncErrorKind | CalendarErrorKind };
   /** Writes a session to a file, which appears under its name once it is complete. */
-  "claude.export": { payload: ExportSession; result: ExportResult };
+  "claude.export": { payload: ExportSession; result: ExportResult; error: CommonJobErrorKind | FileErrorKind | SessionErrorKind };
   /** Runs a prompt in the user's own `claude`; the result is its answer. */
-  "claude.run": { payload: RunClaude; result: ClaudeRunResult };
+  "claude.run": { payload: RunClaude; result: ClaudeRunResult; error: CommonJobErrorKind | ClaudeErrorKind | RunErrorKind };
   /** Sends the next prompt of a session; the result is the answer.  The turns of a session run one after another. */
-  "claude.turn": { payload: TakeTurn; result: ClaudeTurnResult };
+  "claude.turn": { payload: TakeTurn; result: ClaudeTurnResult; error: CommonJobErrorKind | ClaudeErrorKind | SessionErrorKind | TurnErrorKind };
   /** Updates the feed with the changes at a Confluence site. */
-  "confluence.sync": { payload: SyncConfluence; result: AtlassianSynced };
+  "confluence.sync": { payload: SyncConfluence; result: AtlassianSynced; error: CommonJobErrorKind | AccountErrorKind | SyncErrorKind | AtlassianErrorKind };
   /** Updates the feed with the changes at a Jira site. */
-  "jira.sync": { payload: SyncJira; result: AtlassianSynced };
+  "jira.sync": { payload: SyncJira; result: AtlassianSynced; error: CommonJobErrorKind | AccountErrorKind | SyncErrorKind | AtlassianErrorKind };
   /** Writes a compact copy of the database without interrupting other work. */
-  "maintenance.backup": { payload: BackUpDatabase; result: BackupResult };
+  "maintenance.backup": { payload: BackUpDatabase; result: BackupResult; error: CommonJobErrorKind | BackupErrorKind };
   /** Deletes finished jobs with their logs, and entries of the event log, by age and by size. */
-  "maintenance.prune": { payload: PruneHistory; result: PruneResult };
+  "maintenance.prune": { payload: PruneHistory; result: PruneResult; error: CommonJobErrorKind };
   /** Returns the space of deleted rows to the file system. */
-  "maintenance.vacuum": { payload: VacuumDatabase; result: VacuumResult };
+  "maintenance.vacuum": { payload: VacuumDatabase; result: VacuumResult; error: CommonJobErrorKind };
 }
+
+/** The kinds of errors of the queue itself, for jobs of every type. */
+export const CommonJobErrorKind = {
+  /** No handler exists for the job's type: it was created by another version. */
+  UNKNOWN_JOB_TYPE: "unknown_job_type",
+  /** The stored payload does not fit the job's type: it was created by another version. */
+  PAYLOAD_INVALID: "payload_invalid",
+  /** The result does not fit into a message. */
+  RESULT_TOO_LARGE: "result_too_large",
+  /** The job took longer than it may. */
+  TIMEOUT: "timeout",
+  /** A bug; the hint names the entry in the log. */
+  INTERNAL: "internal",
+  /** The sidecar was shut down while the job was running. */
+  SHUTDOWN: "shutdown",
+  /** The sidecar ended unexpectedly while the job was running. */
+  CRASH: "crash",
+  /** The sidecar ended unexpectedly each time that the job was running. */
+  RECOVERY_LIMIT: "recovery_limit",
+} as const;
+/** The kinds of errors of the queue itself, for jobs of every type. */
+export type CommonJobErrorKind = "unknown_job_type" | "payload_invalid" | "result_too_large" | "timeout" | "internal" | "shutdown" | "crash" | "recovery_limit";
+
+/** The kinds of errors of jobs that write a file for the user. */
+export const FileErrorKind = {
+  /** The path is relative, is a folder, has no parent folder, or lies in the data folder. */
+  PATH_INVALID: "path_invalid",
+  /** A file has this name, and `overwrite` is not set. */
+  FILE_EXISTS: "file_exists",
+  /** The file could not be written; `details` has the `errno`. */
+  EXPORT_FAILED: "export_failed",
+} as const;
+/** The kinds of errors of jobs that write a file for the user. */
+export type FileErrorKind = "path_invalid" | "file_exists" | "export_failed";
+
+/** The `kind` of a sync's error that is due to its account, whatever its service. */
+export const AccountErrorKind = {
+  /** No account has this id, or it is being deleted. */
+  ACCOUNT_NOT_FOUND: "account_not_found",
+  /** The service refused the account, whose status is `retrying` now; `details` has the `reason`. */
+  ACCOUNT_REFUSED: "account_refused",
+  /** The service refused the account, whose status is `needs_reauth` now; `details` as above. */
+  NEEDS_REAUTH: "needs_reauth",
+  /** The account was connected again during the sync, which is repeated. */
+  SIGN_IN_REPLACED: "sign_in_replaced",
+} as const;
+/** The `kind` of a sync's error that is due to its account, whatever its service. */
+export type AccountErrorKind = "account_not_found" | "account_refused" | "needs_reauth" | "sign_in_replaced";
+
+/** The kinds of errors of a sync that are due to its service or to the connection. */
+export const SyncErrorKind = {
+  /** The service's certificate is not trusted by this computer. */
+  TLS_UNTRUSTED: "tls_untrusted",
+  /** The address is not valid. */
+  BAD_ADDRESS: "bad_address",
+  /** The response breaks the service's protocol. */
+  BAD_RESPONSE: "bad_response",
+  /** With `--upstream`, the recording does not have the request. */
+  NOT_RECORDED: "not_recorded",
+} as const;
+/** The kinds of errors of a sync that are due to its service or to the connection. */
+export type SyncErrorKind = "tls_untrusted" | "bad_address" | "bad_response" | "not_recorded";
+
+/** The kinds of errors of a calendar's sync that are due to its provider. */
+export const CalendarErrorKind = {
+  /** This installation cannot use the provider; the hint says why. */
+  PROVIDER_UNAVAILABLE: "provider_unavailable",
+  /** Google had an error of its own. */
+  UNAVAILABLE: "unavailable",
+  /** The Google Calendar API is not enabled for the app. */
+  API_DISABLED: "api_disabled",
+  /** The server of a calendar's address had an error. */
+  UPSTREAM_ERROR: "upstream_error",
+  /** The address leads to something else than a calendar. */
+  NOT_A_CALENDAR: "not_a_calendar",
+  /** The calendar has more events than can be read. */
+  TOO_MANY_EVENTS: "too_many_events",
+} as const;
+/** The kinds of errors of a calendar's sync that are due to its provider. */
+export type CalendarErrorKind = "provider_unavailable" | "unavailable" | "api_disabled" | "upstream_error" | "not_a_calendar" | "too_many_events";
+
+/** The kinds of errors of jobs of a session. */
+export const SessionErrorKind = {
+  /** The session was deleted. */
+  SESSION_NOT_FOUND: "session_not_found",
+} as const;
+/** The kinds of errors of jobs of a session. */
+export type SessionErrorKind = "session_not_found";
+
+/** The kinds of errors of a run of Claude and of a session's turn. */
+export const ClaudeErrorKind = {
+  /** Claude Code is not signed in, or its credentials were refused. */
+  AUTH: "auth",
+  /** The usage limit was reached; `details` has `resets_at` if Claude says when it ends. */
+  USAGE_LIMIT: "usage_limit",
+  /** Claude's API limits the rate of requests. */
+  RATE_LIMITED: "rate_limited",
+  /** Claude's API is overloaded. */
+  OVERLOADED: "overloaded",
+  /** Claude's API had an error of its own. */
+  SERVER_ERROR: "server_error",
+  /** Claude could not be reached. */
+  NETWORK: "network",
+  /** The conversation is too long for the model. */
+  CONTEXT_OVERFLOW: "context_overflow",
+  /** The model does not exist or is not available to the account. */
+  MODEL_UNAVAILABLE: "model_unavailable",
+  /** Claude reached `max_turns`. */
+  MAX_TURNS: "max_turns",
+  /** The run exceeded its budget. */
+  BUDGET_EXCEEDED: "budget_exceeded",
+  /** Claude declined to answer. */
+  REFUSAL: "refusal",
+  /** The run was interrupted before Claude had finished. */
+  INTERRUPTED: "interrupted",
+  /** Claude Code has no conversation with this id. */
+  SESSION_UNKNOWN: "session_unknown",
+  /** Another process is using the conversation. */
+  SESSION_IN_USE: "session_in_use",
+  /** Claude Code does not run in this permission mode as root. */
+  ROOT_REFUSED: "root_refused",
+  /** Claude Code could not create a git worktree in the folder. */
+  WORKTREE_REFUSED: "worktree_refused",
+  /** The release of Claude Code is too old. */
+  VERSION_UNSUPPORTED: "version_unsupported",
+  /** Claude Code was not found. */
+  EXECUTABLE_MISSING: "executable_missing",
+  /** Claude Code does not run on this computer. */
+  EXECUTABLE_BROKEN: "executable_broken",
+  /** Claude's API refused the request. */
+  API_ERROR: "api_error",
+  /** The output of `claude` is not in the expected format. */
+  OUTPUT_UNPARSEABLE: "output_unparseable",
+  /** Claude Code ended without a result. */
+  NO_RESULT: "no_result",
+  /** Claude Code was ended by a signal. */
+  KILLED_BY_SIGNAL: "killed_by_signal",
+  /** Claude Code ended with an error; `details` has `exit_code` and `stderr`. */
+  PROCESS_EXITED: "process_exited",
+  /** The working directory does not exist or cannot be opened. */
+  CWD_MISSING: "cwd_missing",
+  /** The computer cannot start another program at the moment. */
+  NO_RESOURCES: "no_resources",
+  /** An image or a file of the prompt is no longer stored. */
+  ATTACHMENT_MISSING: "attachment_missing",
+  /** The settings are too long for a command line. */
+  ARGUMENTS_TOO_LONG: "arguments_too_long",
+} as const;
+/** The kinds of errors of a run of Claude and of a session's turn. */
+export type ClaudeErrorKind = "auth" | "usage_limit" | "rate_limited" | "overloaded" | "server_error" | "network" | "context_overflow" | "model_unavailable" | "max_turns" | "budget_exceeded" | "refusal" | "interrupted" | "session_unknown" | "session_in_use" | "root_refused" | "worktree_refused" | "version_unsupported" | "executable_missing" | "executable_broken" | "api_error" | "output_unparseable" | "no_result" | "killed_by_signal" | "process_exited" | "cwd_missing" | "no_resources" | "attachment_missing" | "arguments_too_long";
+
+/** The kinds of errors that only a run of Claude has. */
+export const RunErrorKind = {
+  /** The conversation belongs to a session of the sidecar; `details` has its `session_id`. */
+  SESSION_HELD: "session_held",
+  /** The run had begun its work when the usage limit was reached, and cannot be continued. */
+  NOT_CONTINUED: "not_continued",
+} as const;
+/** The kinds of errors that only a run of Claude has. */
+export type RunErrorKind = "session_held" | "not_continued";
+
+/** The kinds of errors that only a turn has. */
+export const TurnErrorKind = {
+  /** A permission request was not answered in time; it stays open. */
+  PERMISSION_UNANSWERED: "permission_unanswered",
+} as const;
+/** The kinds of errors that only a turn has. */
+export type TurnErrorKind = "permission_unanswered";
+
+/** The kinds of errors of a sync with Jira or Confluence that are due to the site. */
+export const AtlassianErrorKind = {
+  /** The site had an error of its own. */
+  SITE_ERROR: "site_error",
+  /** Atlassian no longer offers what was requested: update the app. */
+  API_REMOVED: "api_removed",
+  /** The site refused a request. */
+  REQUEST_REFUSED: "request_refused",
+  /** A list of the site does not end. */
+  PAGING_LOOP: "paging_loop",
+} as const;
+/** The kinds of errors of a sync with Jira or Confluence that are due to the site. */
+export type AtlassianErrorKind = "site_error" | "api_removed" | "request_refused" | "paging_loop";
+
+/** The kinds of errors of a backup. */
+export const BackupErrorKind = {
+  /** The copy could not be written; `details` has the `reason`. */
+  BACKUP_FAILED: "backup_failed",
+} as const;
+/** The kinds of errors of a backup. */
+export type BackupErrorKind = "backup_failed";
+
+/** The name of a job type. */
+export type JobType = keyof JobTypes;
+
+/** The kinds of errors with which jobs can fail. */
+export type JobErrorKind = JobTypes[JobType]["error"];
+
+/** The fields of a job that depend on its status. */
+export type JobOutcome<Type extends JobType> =
+  | { status: "queued" | "running"; result: null; error: JobError<JobTypes[Type]["error"]> | null }
+  | { status: "succeeded"; result: JobTypes[Type]["result"]; error: null }
+  | { status: "failed" | "interrupted"; result: null; error: JobError<JobTypes[Type]["error"]> }
+  | { status: "cancelled"; result: null; error: JobError<JobTypes[Type]["error"]> | null };
+
+/** The payload of a job to create; it may be omitted if none of its members is required. */
+export type JobPayload<Type extends JobType> = {} extends JobTypes[Type]["payload"]
+  ? { payload?: JobTypes[Type]["payload"] | null }
+  : { payload: JobTypes[Type]["payload"] };
+
+/** Kinds of errors that any request may have, in addition to those that it declares. */
+export type CommonErrorKind =
+  | "parse_error"
+  | "method_not_found"
+  | "invalid_params"
+  | "internal"
+  | "not_initialized"
+  | "cancelled"
+  | "server_cancelled"
+  | "unauthorized"
+  | "result_too_large"
+  | "message_too_large"
+  | "overloaded"
+  | "shutting_down"
+  | "storage";
+
+/** Kinds of errors of a request.  A newer sidecar may send others. */
+export type MethodErrorKind<Name extends keyof Methods> = Methods[Name]["errors"] | CommonErrorKind;
 
 export const METHOD_NAMES = [
   "activity.events.list",
@@ -4536,6 +5022,7 @@ export const METHOD_NAMES = [
   "claude.sessions.interrupt",
   "claude.sessions.fork",
   "claude.messages.list",
+  "claude.status",
   "claude.tasks.list",
   "claude.tasks.stop",
   "claude.trust.check",
@@ -4595,6 +5082,8 @@ export const NOTIFICATION_NAMES = [
   "claude.message_added",
   "claude.session_updated",
   "claude.session_deleted",
+  "claude.context_updated",
+  "claude.limits_updated",
   "events.lag",
   "events.resync",
   "jobs.queue_updated",
@@ -4617,6 +5106,8 @@ export const DURABLE_NOTIFICATIONS = [
   "claude.message_added",
   "claude.session_updated",
   "claude.session_deleted",
+  "claude.context_updated",
+  "claude.limits_updated",
   "jobs.queue_updated",
   "jobs.schedule_updated",
   "jobs.updated",
@@ -4637,6 +5128,8 @@ export const NOTIFICATION_KEYS = {
   "claude.message_added": ["session_id"],
   "claude.session_updated": ["session.session_id"],
   "claude.session_deleted": ["session_id"],
+  "claude.context_updated": ["context.session_id"],
+  "claude.limits_updated": [],
   "events.lag": [],
   "events.resync": [],
   "jobs.queue_updated": [],

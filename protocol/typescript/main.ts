@@ -8,6 +8,8 @@ import { nested } from "./calls.ts";
 import type { Api, Caller, NotificationSource } from "./calls.ts";
 import type { Diagnostics } from "./contract.ts";
 import { localError } from "./errors.ts";
+import { consumerOf, withMethods } from "./event_iterator.ts";
+import type { EventConsumer } from "./event_iterator.ts";
 import type { EventPosition } from "./events.ts";
 import { KEY_FILE, loadKey } from "./keys.ts";
 import type { ElectronSafeStorage } from "./keys.ts";
@@ -27,8 +29,12 @@ import type { ElectronIpcMain, WindowContext, WindowOptions } from "./windows.ts
 
 export { authorizePage, trustsFolder } from "./authorize.ts";
 export type { Authorize, Verdict } from "./authorize.ts";
-export { RpcError } from "./errors.ts";
-export type { LocalErrorKind, RpcErrorData, RpcErrorObject } from "./errors.ts";
+export { MAX_WAITING_EVENTS } from "./event_iterator.ts";
+export type { EventConsumer, EventsOptions, OnceOptions } from "./event_iterator.ts";
+export { toolInput, unknownJob } from "./jobs.ts";
+export type { ToolInputs } from "./jobs.ts";
+export { isSidecarError, RpcError } from "./errors.ts";
+export type { ErrorDetail, LocalErrorKind, RpcErrorData, RpcErrorObject, SidecarErrorKind } from "./errors.ts";
 export type { Api, CallOptions, EventName, RequestName } from "./calls.ts";
 export type { EventPosition } from "./events.ts";
 export { claimSingleInstance } from "./lifecycle.ts";
@@ -96,7 +102,7 @@ export interface BugReport {
 }
 
 /** The members of a supervised sidecar besides the contract's methods. */
-export interface SidecarControls extends Caller, NotificationSource {
+export interface SidecarControls extends Caller, NotificationSource, EventConsumer {
   readonly state: SidecarState;
   /** The position of the last durable notification that listeners have received; null before the first handshake. */
   readonly position: EventPosition | null;
@@ -141,7 +147,7 @@ export function startSidecar(options: SidecarOptions): Sidecar {
   const signIn = signInWith(api, electron.shell);
   const detach = attach(supervisor, electron, { ...windows, signIn, onFault, app: electron.app });
   void supervisor.start();
-  return Object.freeze(Object.assign(controls(supervisor, log, signIn, detach), api));
+  return withMethods(controls(supervisor, log, signIn, detach), api);
 }
 
 /** Returns the command that starts what `sidecar bundle` has put into `<resources>/sidecar`. */
@@ -199,7 +205,12 @@ function signInWith({ calendar }: Api, shell: ElectronParts["shell"]): SignIn {
 }
 
 function controls(supervisor: Supervisor, log: LogTail, signIn: SignIn, detach: Array<() => void>): SidecarControls {
+  const ends = new Set<() => void>();
   return {
+    ...consumerOf(supervisor, (listener) => {
+      ends.add(listener);
+      return () => void ends.delete(listener);
+    }),
     get state() {
       return supervisor.state;
     },
@@ -225,6 +236,7 @@ function controls(supervisor: Supervisor, log: LogTail, signIn: SignIn, detach: 
     },
     async dispose() {
       detach.splice(0).forEach((step) => step());
+      [...ends].forEach((end) => end());
       await supervisor.stop();
     },
   };

@@ -3,8 +3,10 @@ import { nested } from "./calls.ts";
 import type { Api, CallArguments, Caller, EventName, RequestName, Result, NotificationSource } from "./calls.ts";
 import type { BridgeResponse, SidecarBridge, SignIn } from "./channels.ts";
 import type { CalendarAccount, Notifications } from "./contract.ts";
-import { RpcError } from "./errors.ts";
+import { callError, localError, RpcError } from "./errors.ts";
 import type { EventFilter } from "./event_filter.ts";
+import { consumerOf, withMethods } from "./event_iterator.ts";
+import type { EventConsumer } from "./event_iterator.ts";
 import type { EventPosition } from "./events.ts";
 import { Listeners, toConsole } from "./listeners.ts";
 import type { OnFault } from "./listeners.ts";
@@ -16,8 +18,12 @@ export type { LiveList, LiveListOptions, LiveListSnapshot } from "./live_list.ts
 export { conversation } from "./conversation.ts";
 export type { Conversation, ConversationSnapshot, SendParams } from "./conversation.ts";
 export type { Draft } from "./drafts.ts";
-export { RpcError } from "./errors.ts";
-export type { LocalErrorKind, RpcErrorData, RpcErrorObject } from "./errors.ts";
+export { MAX_WAITING_EVENTS } from "./event_iterator.ts";
+export type { EventConsumer, EventsOptions, OnceOptions } from "./event_iterator.ts";
+export { toolInput, unknownJob } from "./jobs.ts";
+export type { ToolInputs } from "./jobs.ts";
+export { isSidecarError, RpcError } from "./errors.ts";
+export type { ErrorDetail, LocalErrorKind, RpcErrorData, RpcErrorObject, SidecarErrorKind } from "./errors.ts";
 export type { Api, CallOptions, EventName, RequestName } from "./calls.ts";
 export type { SidecarBridge, SignInParams } from "./channels.ts";
 export type { EventFilter } from "./event_filter.ts";
@@ -28,7 +34,7 @@ export type { Failure, SidecarState } from "./state.ts";
 export type EventListeners = { readonly [Name in EventName]?: (params: Notifications[Name]) => void };
 
 /** The members of a page's sidecar besides the contract's methods. */
-export interface PageControls extends Caller, NotificationSource {
+export interface PageControls extends Caller, EventConsumer, NotificationSource {
   /** Returns a function that removes the listener.  With a filter, the window only receives what passes it. */
   on<Name extends EventName>(
     name: Name,
@@ -61,20 +67,21 @@ export function connectSidecar(
 ): PageSidecar {
   const page = new Page(bridge, onFault);
   const controls: PageControls = {
+    ...consumerOf(page),
     call: (...args) => page.call(...args),
     on: (name, listener, filter) => page.on(name, listener, filter),
     onSince: (after, listeners, filter) => page.onSince(after, listeners, filter),
     // A copy, because Electron's bridge freezes objects and the page updates its position.
     position: async () => {
-      const position = await bridge.position();
+      const position = await bridge.position().catch(rejectAs("position"));
       return position && { ...position };
     },
-    state: () => bridge.state(),
+    state: () => bridge.state().catch(rejectAs("state")),
     onState: (listener) => bridge.onState(listener),
     signIn: (provider, params, { signal } = {}) =>
-      page.cancellable(signal, (call) => bridge.signIn(call, provider, params)) as Promise<CalendarAccount>,
+      page.cancellable("signIn", signal, (call) => bridge.signIn(call, provider, params)) as Promise<CalendarAccount>,
   };
-  return Object.freeze(Object.assign(controls, nested(page)));
+  return withMethods(controls, nested(page));
 }
 
 // Shared by all clients of a page, because the bridge identifies calls by this number.  A page that was bundled with two
@@ -96,7 +103,7 @@ class Page implements Caller, NotificationSource {
 
   call<Name extends RequestName>(name: Name, ...[params, options]: CallArguments<Name>): Result<Name> {
     const { signal, ...rest } = options ?? {};
-    return this.cancellable(signal, (call) => this.#bridge.call(call, name, params, rest)) as Result<Name>;
+    return this.cancellable(name, signal, (call) => this.#bridge.call(call, name, params, rest)) as Result<Name>;
   }
 
   on<Name extends EventName>(
@@ -126,12 +133,13 @@ class Page implements Caller, NotificationSource {
     return this.#bridge.subscribe(Object.keys(listeners), after, (name, params) => own.emit(name, params), filter);
   }
 
-  /** Rejects with the signal's reason as soon as it is aborted. */
+  /** Rejects with `aborted` as soon as the signal is. */
   async cancellable(
+    method: string,
     signal: AbortSignal | undefined,
     start: (call: number) => Promise<BridgeResponse>,
   ): Promise<unknown> {
-    signal?.throwIfAborted();
+    if (signal?.aborted) throw callError(signal.reason, method, signal);
     const call = (lastCall += 1);
     const response = await new Promise<BridgeResponse>((resolve, reject) => {
       const aborted = (): void => {
@@ -142,12 +150,14 @@ class Page implements Caller, NotificationSource {
       start(call)
         .then(resolve, reject)
         .finally(() => signal?.removeEventListener("abort", aborted));
-    });
+    }).catch(rejectAs(method, signal));
     if (response.ok) return response.value;
-    throw new RpcError(response.error);
+    throw new RpcError(response.error, method);
   }
 
   #subscribe(key: string, name: EventName, filter: EventFilter | undefined): { count: number; end: () => void } {
+    if (!this.#bridge.notifications.includes(name))
+      throw localError("not_allowed", `This page may not listen to ${name}.`);
     const end = this.#bridge.subscribe([name], null, (_name, params) => this.#listeners.emit(key, params), filter);
     const subscription = { count: 0, end };
     this.#subscriptions.set(key, subscription);
@@ -155,7 +165,18 @@ class Page implements Caller, NotificationSource {
   }
 }
 
+/** Returns a handler that throws the error of a call whose bridge has failed: Electron passes on only its message. */
+function rejectAs(method: string, signal?: AbortSignal): (reason: unknown) => never {
+  return (reason) => {
+    const error = callError(reason, method, signal);
+    if (error.kind !== "unknown") throw error;
+    const kind = error.message.includes("not_allowed") ? "not_allowed" : "bridge_failed";
+    throw callError(localError(kind, error.message, {}, reason), method);
+  };
+}
+
 function bridgeOf(page: { sidecar?: SidecarBridge }): SidecarBridge {
   if (page.sidecar !== undefined) return page.sidecar;
-  throw new Error("window.sidecar is missing: set webPreferences.preload to the package's preload script.");
+  const advice = "set webPreferences.preload to the package's preload script.";
+  throw localError("bridge_missing", `window.sidecar is missing: ${advice}`);
 }

@@ -9,7 +9,7 @@ import { timingSafeEqual } from "node:crypto";
 import type { Api } from "./calls.ts";
 import type { SignInParams } from "./channels.ts";
 import type { CalendarAccount } from "./contract.ts";
-import { localError } from "./errors.ts";
+import { callError, localError, RpcError } from "./errors.ts";
 
 /** How long to wait for the user; Google's page itself expires earlier. */
 const SIGN_IN_TIMEOUT_MS = 10 * 60_000;
@@ -53,6 +53,10 @@ export async function signInWithGoogle(
     await options.openExternal(url);
     const { address, respond } = await redirected;
     return await finish(oauth, address, state, (outcome) => respond((options.page ?? closingPage)(outcome)));
+  } catch (reason) {
+    if (reason instanceof RpcError) throw reason;
+    const error = callError(reason, "signIn", options.signal); // or no port is free, or the browser cannot be opened
+    throw error.kind === "aborted" ? error : localError("sign_in_unavailable", error.message, {}, reason);
   } finally {
     server.close();
     server.closeAllConnections();

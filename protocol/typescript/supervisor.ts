@@ -15,7 +15,7 @@ import type {
 } from "./calls.ts";
 import { PROTOCOL_VERSION, SCHEMA_HASH } from "./contract.ts";
 import type { EventPage, InitializeParams, Initialized, Notifications } from "./contract.ts";
-import { localError, RpcError } from "./errors.ts";
+import { callError, localError, RpcError } from "./errors.ts";
 import { EventStream } from "./events.ts";
 import type { EventPosition } from "./events.ts";
 import { Listeners } from "./listeners.ts";
@@ -111,7 +111,9 @@ export class Supervisor implements Caller, NotificationSource {
     if (this.#client !== null) return this.#client.request(name, params, options);
     const { timeoutMs = TIMEOUT_MS } = options;
     const deadline = Date.now() + timeoutMs;
-    const client = await this.#waitUntilReady(name, timeoutMs + GRACE_MS, options.signal);
+    const client = await this.#waitUntilReady(name, timeoutMs + GRACE_MS, options.signal).catch((reason: unknown) => {
+      throw callError(reason, name, options.signal);
+    });
     const remaining = options.timeoutMs === undefined ? {} : { timeoutMs: Math.max(1, deadline - Date.now()) };
     return client.request(name, params, { ...options, ...remaining });
   }

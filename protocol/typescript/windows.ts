@@ -10,7 +10,8 @@ import type { CallOptions, EventName, RequestName } from "./calls.ts";
 import * as channel from "./channels.ts";
 import type { BridgeResponse, SignIn } from "./channels.ts";
 import type { EventPage } from "./contract.ts";
-import { localError, RpcError } from "./errors.ts";
+import { callError, localError } from "./errors.ts";
+import type { RpcError } from "./errors.ts";
 import { parseFilter, passes } from "./event_filter.ts";
 import type { EventFilter } from "./event_filter.ts";
 import { replay, RESYNC, seqOf, withResync } from "./events.ts";
@@ -100,9 +101,8 @@ export function serveWindows(
     try {
       ipc.handle(name, handler);
     } catch (error) {
-      throw new Error("Another sidecar serves the windows: dispose() it before you call startSidecar again.", {
-        cause: error,
-      });
+      const advice = "dispose() it before you call startSidecar again.";
+      throw localError("windows_served", `Another sidecar serves the windows: ${advice}`, {}, error);
     }
     detach.push(() => ipc.removeHandler(name));
   };
@@ -299,7 +299,7 @@ class Windows {
   }
 
   async #respond(
-    { page, call, timeoutMs, wantsProgress }: PageCall,
+    { page, call, method, timeoutMs, wantsProgress }: PageCall,
     work: (options: CallOptions & { signal: AbortSignal }) => Promise<unknown>,
   ): Promise<BridgeResponse> {
     const controller = new AbortController();
@@ -312,7 +312,7 @@ class Windows {
     try {
       return { ok: true, value: await page.limit.run(() => work(options), controller.signal) };
     } catch (error) {
-      return failed(error);
+      return failed(callError(error, method, controller.signal));
     } finally {
       page.calls.delete(call);
     }
@@ -355,19 +355,13 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 
 function isPosition(value: unknown): value is EventPosition {
   const { epoch, seq } = (value ?? {}) as Partial<EventPosition>;
-  return isId(epoch) && Number.isSafeInteger(seq);
+  return isId(epoch) && Number.isSafeInteger(seq) && (seq as number) >= 0;
 }
 
 function refused(message: string): BridgeResponse {
   return failed(localError("not_allowed", message));
 }
 
-function failed(error: unknown): BridgeResponse {
-  if (error instanceof RpcError) return { ok: false, error: error.toJSON() };
-  if (error instanceof Error && error.name === "AbortError")
-    return failed(localError("aborted", "The call was aborted."));
-  return {
-    ok: false,
-    error: { code: 0, message: error instanceof Error ? error.message : String(error), data: { kind: "internal" } },
-  };
+function failed(error: RpcError): BridgeResponse {
+  return { ok: false, error: error.toJSON() };
 }

@@ -5,7 +5,7 @@ Nothing here costs money: Claude is started for its version and the state of its
 
 import contextlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -37,11 +37,19 @@ STATUS_TIMEOUT_S: Final = 10.0
 CREDENTIALS: Final = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN")
 
 
+MoreFindings = Callable[[], Awaitable[list[Finding]]]
+
+
+async def no_findings() -> list[Finding]:
+    return []
+
+
 class DoctorService(ClaudeDoctor):
     """Implements `ClaudeDoctor` for the user who runs the sidecar."""
 
-    def __init__(self, discovery: Discovery, user: User) -> None:
-        """`user` has the same environment as `discovery`."""
+    def __init__(self, discovery: Discovery, user: User, more: MoreFindings = no_findings) -> None:
+        """`user` has the same environment as `discovery`; `more` starts the executable, if there is one."""
+        self._more = more
         self._discovery = discovery
         self._user = user
 
@@ -69,6 +77,8 @@ class DoctorService(ClaudeDoctor):
             yield checks.check_retention(self._user)
 
         findings += await run_sync(lambda: list(check()))
+        if used is not None and used.version is not None:
+            findings += await self._more()
         return ClaudeReport(
             ok=all(finding.state is not FindingState.PROBLEM for finding in findings),
             path=used.path if used is not None else None,

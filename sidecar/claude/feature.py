@@ -31,6 +31,10 @@ from sidecar.claude.sessions.journal import SessionJournal, SessionStore
 from sidecar.claude.sessions.limit_waits import LimitWaits
 from sidecar.claude.sessions.search import SearchService
 from sidecar.claude.sessions.turns import TurnHandler
+from sidecar.claude.status.findings import load_findings
+from sidecar.claude.status.journal import StatusJournal
+from sidecar.claude.status.probe import Probe
+from sidecar.claude.status.service import StatusService
 from sidecar.claude.trust.gate import Gate
 from sidecar.claude.trust.service import TrustService
 from sidecar.claude.trust.store import TrustStore
@@ -41,15 +45,14 @@ from sidecar.runtime import Feature, Runtime
 
 
 def make(runtime: Runtime) -> Feature:
-    database, settings, launcher = runtime.database, runtime.settings, make_launcher(runtime)
-    clock, store = runtime.clock, SessionStore(database)
-    usage, run_store = UsageStore(database, clock), RunStore(database, clock)
+    database, settings, clock = runtime.database, runtime.settings, runtime.clock
+    launcher, store, usage = make_launcher(runtime), SessionStore(database), UsageStore(database, clock)
     store.index.prepare()
-    sessions = SessionJournal(runtime, store, usage)
+    sessions = SessionJournal(runtime, store, usage, launcher.status)
     conversations, permissions = ConversationJournal(runtime, sessions), PermissionJournal(runtime, sessions)
     pool = ProcessPool(on_ended=sessions.process_ended, is_draining=runtime.is_draining)
-    doctor = DoctorService(launcher.discovery, this_user())
-    live, elsewhere = LiveJobs(), Elsewhere(conversations, launcher.records)
+    doctor = DoctorService(launcher.discovery, this_user(), partial(load_findings, probe := Probe(runtime, launcher)))
+    live, elsewhere, run_store = LiveJobs(), Elsewhere(conversations, launcher.records), RunStore(database, clock)
     prompts = PromptQueue(runtime, store, conversations, launcher.records)
     limit_waits = LimitWaits(sessions, clock, runtime.queue.is_lock_kept)
     recovery = CrashRecovery(launcher, sessions, permissions, limit_waits, prompts.attachments)
@@ -61,7 +64,8 @@ def make(runtime: Runtime) -> Feature:
     exports = ExportHandler(store, UserFiles(settings.data_dir, settings.log_dir), clock)
     return Feature(
         services=(
-            ClaudeService(prompts, launcher.gate),
+            ClaudeService(prompts, launcher),
+            StatusService(store, probe),
             doctor,
             SessionsService(sessions, conversations, permissions, pool, prompts, launcher.gate),
             TrustService(launcher.gate, pool),
@@ -91,4 +95,4 @@ def make_launcher(runtime: Runtime) -> Launcher:
     environment = os.environ | {DATABASE_ENV: str(runtime.settings.database.resolve())}
     discovery = Discovery(runtime.settings.claude_path, environment, Path.home(), LoginShell(environment))
     gate = Gate(environment, Path.home(), TrustStore(runtime.database, runtime.clock))
-    return Launcher(discovery, Path.home(), ProcessTable(runtime.database), gate)
+    return Launcher(discovery, Path.home(), ProcessTable(runtime.database), gate, StatusJournal(runtime))

@@ -18,6 +18,7 @@ from sidecar.claude.prompts.blocks import content_blocks
 from sidecar.claude.reporting import SILENCE_S, FeedEntry, ProgressReporter, timeout_failure
 from sidecar.claude.runs import RunState, RunStore
 from sidecar.claude.sessions.journal import SessionStore
+from sidecar.claude.status.telling import Problems
 from sidecar.claude.usage import UsageStore
 from sidecar.job_handler import JobContext, JobFailed
 from sidecar.json_reader import get_text
@@ -85,10 +86,13 @@ class ClaudeRunHandler:
             context.log("Claude goes on with what it has begun", meta={"prompt": GO_ON})
         options = replace(_options(job), session_id=session_id)
         known, reader = begun, reporter.reader
+        problems = Problems({}, lambda text: context.log(text, level="warning"), effort=lambda: job.effort)
 
         def on_line(_: bytes, line: Mapping[str, Any] | None) -> None:
             nonlocal known
             reporter.on_line(line)
+            if line is not None:
+                problems.on_line(line)
             has_record = get_text(line, "type") in RECORDED_AFTER
             claude_session_id = reader.session_id if has_record else known.claude_session_id
             state = RunState(claude_session_id, begun.has_acted or reader.has_acted)
@@ -110,6 +114,7 @@ class ClaudeRunHandler:
         finally:
             with anyio.CancelScope(shield=True):
                 await stop(process, context.job_id, SHUTDOWN if self.runtime.is_draining() else CANCEL)
+        problems.finish()
         if failure is not None:
             raise failure
         return reporter.outcome(process)

@@ -37,6 +37,7 @@ from sidecar_protocol.entities import Job, JobStatus
 from sidecar_protocol.scalars import DEFAULT_LIMIT, DEFAULT_LINES_LIMIT, FolderPath, LongText, Priority, Seconds
 
 from sidecar.claude.permissions.journal import PermissionJournal
+from sidecar.claude.process.launch import Launcher
 from sidecar.claude.process.pool import ProcessPool
 from sidecar.claude.prompts.queueing import PromptQueue
 from sidecar.claude.prompts.reading import check_parts
@@ -49,13 +50,15 @@ from sidecar.claude.trust.gate import Gate
 class ClaudeService(Claude):
     """Implements `Claude`."""
 
-    def __init__(self, prompts: PromptQueue, gate: Gate) -> None:
+    def __init__(self, prompts: PromptQueue, launcher: Launcher) -> None:
         self._prompts = prompts
-        self._gate = gate
+        self._gate = launcher.gate
+        self._status = launcher.status
 
     async def spawn(
         self, run: RunClaude, *, content: Sequence[PromptPart] = (), priority: Priority = 0, trust: bool = False
     ) -> Job:
+        self._status.check_effort(run.effort, run.model)
         prompt = check_parts(run.prompt or None, content)
         await self._gate.admit_at(run.cwd, run.settings, is_trusted=trust)
         run = run.model_copy(update={"prompt": prompt})

@@ -12,16 +12,35 @@ from rich.text import Text
 from sidecar.commandline.formatting import printable
 from sidecar.commandline.options import EXISTING_FILE, NOW, SEED, environment_option
 from sidecar.transcripts.file.format import NotATranscript
-from sidecar.transcripts.verify.check import VerifyOptions, explain, verified
+from sidecar.transcripts.verify.check import VerifyOptions, verified
+from sidecar.transcripts.verify.findings import explain_all
 from sidecar.transcripts.verify.sidecar_process import TIMEOUT_S
 from sidecar.transcripts.verify.update import EndedEarly
 
 STYLES = {"  -": "red", "  +": "green", "  @": "cyan"}
 
 
+def _secrets(_context: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> dict[int, str]:
+    pairs = [value.partition("=") for value in values]
+    for number, sign, _ in pairs:
+        if not number.isascii() or not number.isdigit() or not sign:
+            raise click.BadParameter("give the number of a secret and its value: 1=/home/me/calendar.ics")
+    return {int(number): value for number, _, value in pairs}
+
+
 @click.command()
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=EXISTING_FILE)
 @click.option("--update", is_flag=True, help="Rewrite transcripts that differ with the sidecar's present responses.")
+@click.option("--strict", is_flag=True, help="Members that the recording's contract did not have are differences.")
+@click.option(
+    "--secret",
+    "secrets",
+    metavar="N=VALUE",
+    multiple=True,
+    callback=_secrets,
+    help='Send this value for {"$secret": N}, for example the path of a calendar file.',
+)
+@click.option("--slower-than", metavar="FACTOR", type=float, help="Report methods that take longer than recorded.")
 @click.option("--exact", is_flag=True, help="Also compare ids and times; the clock and the seed must be fixed.")
 @click.option(
     "--data",
@@ -36,8 +55,8 @@ STYLES = {"  -": "red", "  +": "green", "  @": "cyan"}
 def verify(files: tuple[Path, ...], *, update: bool, command: str, patience: float, **options: Any) -> None:
     """Compare a sidecar's responses with recorded transcripts.
 
-    Starts a sidecar, sends it the recorded requests and compares what it sends back.  Ids, times and cursors may
-    differ.  Prints a diff for each message that does not match, and exits with 1.
+    Starts a sidecar, sends it the recorded requests and compares what it sends back, for each job, session or account
+    in order.  Ids, times and cursors may differ.  Prints a diff for each message that does not match, and exits with 1.
     """
     if options["exact"] and update:
         raise click.UsageError("--update keeps the recorded ids; for an exact transcript, record it again.")
@@ -50,17 +69,18 @@ def verify(files: tuple[Path, ...], *, update: bool, command: str, patience: flo
 def _verify(console: Console, path: Path, options: VerifyOptions, *, update: bool) -> bool:
     """Verifies one file and prints the result; returns whether it matches."""
     try:
-        mismatches, updated = verified(path, options, can_update=update)
+        report, updated = verified(path, options, can_update=update)
     except EndedEarly as error:
         raise click.ClickException(f"{path}: {error}") from None
     except (NotATranscript, OSError) as error:
         raise click.ClickException(str(error)) from None
-    if mismatches:
+    if report.mismatches:
         word = ("updated, and differs again  " if updated else "differs  ", "red")
     else:
         word = ("updated  ", "yellow") if updated else ("as recorded  ", "green")
     console.print(Text.assemble(word, str(path)), soft_wrap=True)
-    for mismatch in mismatches:
-        for line in explain(path, mismatch).splitlines():
-            console.print(Text(printable(line), style=STYLES.get(line[:3], "")), soft_wrap=True)
-    return not mismatches
+    notes = [f"  accepted: {updated}"] if updated else []
+    notes += [] if report.mismatches else [f"  {note}" for note in report.notes]
+    for line in [*notes, *explain_all(path, report).splitlines()]:
+        console.print(Text(printable(line), style=STYLES.get(line[:3], "")), soft_wrap=True)
+    return not report.mismatches

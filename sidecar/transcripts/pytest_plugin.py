@@ -4,7 +4,8 @@
     sidecar_transcripts = ["tests/transcripts"]      # each *.jsonl below is verified against the real sidecar
     sidecar_environment = ["CLAUDE_PATH=./fakes/claude"]
 
-UPDATE=1 in the environment updates transcripts that are no longer as recorded.  Imports are deferred, because every
+UPDATE=1 in the environment updates transcripts that are no longer as recorded, says what it accepted, and fails once.
+Imports are deferred, because every
 pytest run loads the plugin if the sidecar is installed in its environment.
 """
 
@@ -38,6 +39,10 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> "Transcrip
     return None
 
 
+class Updated(AssertionError):
+    """The transcript was updated; fails once, so that it is noticed."""
+
+
 class TranscriptFile(pytest.File):
     """One transcript."""
 
@@ -49,11 +54,14 @@ class TranscriptItem(pytest.Item):
     """Verifies the transcript against the real sidecar."""
 
     def runtest(self) -> None:
-        from sidecar.transcripts.verify.check import NotAsRecorded, explain_all, verified  # noqa: PLC0415 - see above
+        from sidecar.transcripts.verify.check import NotAsRecorded, verified  # noqa: PLC0415 - see above
+        from sidecar.transcripts.verify.findings import explain_all  # noqa: PLC0415
 
-        mismatches, _ = verified(self.path, _options(self.config), can_update=os.environ.get(UPDATE) == "1")
-        if mismatches:
-            raise NotAsRecorded(explain_all(self.path, mismatches))
+        report, updated = verified(self.path, _options(self.config), can_update=os.environ.get(UPDATE) == "1")
+        if report.mismatches:
+            raise NotAsRecorded(explain_all(self.path, report))
+        if updated:
+            raise Updated(f"{self.path}: updated, accepted: {updated}\nLook at the change; it passes from now on.")
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         from sidecar.transcripts.file.format import NotATranscript  # noqa: PLC0415
@@ -62,7 +70,7 @@ class TranscriptItem(pytest.Item):
 
         if isinstance(excinfo.value, NotAsRecorded):
             return f"{excinfo.value}\n({UPDATE}=1 updates the transcript)"
-        if isinstance(excinfo.value, NotATranscript | EndedEarly):
+        if isinstance(excinfo.value, NotATranscript | EndedEarly | Updated):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)
 

@@ -23,6 +23,7 @@ from sidecar.claude.process.orphans import ProcessTable
 from sidecar.claude.prompts.attachments import Attachments
 from sidecar.claude.runs import RunStore
 from sidecar.claude.sessions.journal import SessionStore
+from sidecar.claude.status.journal import StatusJournal
 from sidecar.claude.trust.gate import Gate
 from sidecar.claude.trust.store import TrustStore
 from sidecar.claude.usage import UsageStore
@@ -106,6 +107,7 @@ class RunHarness:
             discovery=Discovery(str(executable), environment, home, LoginShell(environment)),
             home=home,
             process_table=ProcessTable(database),
+            status=StatusJournal(runtime),
             gate=Gate(environment, home, TrustStore(database, clock)),
         )
         self.handler = ClaudeRunHandler(

@@ -28,6 +28,7 @@ from sidecar.claude.sessions.journal import SessionJournal, SessionStore
 from sidecar.claude.sessions.limit_waits import LimitWaits
 from sidecar.claude.sessions.session_settings import NewSession
 from sidecar.claude.sessions.turns import TurnHandler, TurnTimes
+from sidecar.claude.status.journal import StatusJournal
 from sidecar.claude.trust.gate import Gate
 from sidecar.claude.trust.store import TrustStore
 from sidecar.claude.usage import UsageStore
@@ -88,7 +89,8 @@ class TurnHarness:
         )
         self.runtime = runtime
         self.store = SessionStore(self.database)
-        self.sessions = SessionJournal(runtime, self.store, UsageStore(self.database, clock))
+        status = StatusJournal(runtime)
+        self.sessions = SessionJournal(runtime, self.store, UsageStore(self.database, clock), status)
         self.permissions = PermissionJournal(runtime, self.sessions)
         self.pool = ProcessPool(on_ended=self.sessions.process_ended, is_draining=lambda: self.is_draining)
         environment = {"PATH": os.environ.get("PATH", os.defpath), "CLAUDE_CONFIG_DIR": str(home / ".claude")}
@@ -96,6 +98,7 @@ class TurnHarness:
             discovery=Discovery(str(executable), environment, home, LoginShell(environment)),
             home=home,
             process_table=ProcessTable(self.database),
+            status=status,
             gate=Gate(environment, home, TrustStore(self.database, clock)),
         )
         conversations = ConversationJournal(runtime, self.sessions)

@@ -280,6 +280,26 @@ test("nothing that a page sends ends the main process or fills its log", async (
   assert.equal((await open().page.system.health()).status, "ok");
 });
 
+test("a page that asks for a thousand replays neither keeps others waiting nor fills the log", async (t) => {
+  const { open, sidecar, faults } = app(t);
+  const [greedy, other] = [open(), open()];
+  const created = new Promise((resolve) => sidecar.on("jobs.updated", resolve));
+  await sidecar.jobs.create({ ...backUp, run_at: "2999-01-01T00:00:00Z" });
+  await created;
+  const { epoch = "" } = (await other.page.position()) ?? {};
+  let received = 0;
+  const replayed = new Promise<void>((resolve) => {
+    const onEvent = (): void => void ((received += 1) === 500 && resolve());
+    for (let number = 0; number < 999; number += 1)
+      greedy.bridge.subscribe(["jobs.updated"], { epoch, seq: number % 2 === 0 ? 0 : -1e9 }, onEvent);
+  });
+  assert.equal((await other.page.system.health()).status, "ok");
+  await replayed;
+  await greedy.page.system.health();
+  assert.equal(received, 500, "a position that does not exist is not replayed");
+  assert.deepEqual(faults, []);
+});
+
 test("an invalid filter does not let everything through", async (t) => {
   const { open, ipc, sidecar, faults } = app(t);
   const { bridge, page, window } = open();
@@ -400,7 +420,7 @@ test("a frame inside a page does not replace the page", async (t) => {
 
 test("params that cannot be cloned are refused in the page", async (t) => {
   const { page } = app(t).open();
-  const error = await failure(page.jobs.create({ type: "maintenance.backup", payload: { run: () => 1 } }));
+  const error = await failure(page.jobs.create({ type: "maintenance.backup", payload: { run: () => 1 } as object }));
   assert.match(error.message, /could not be cloned/);
 });
 

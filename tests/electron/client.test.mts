@@ -1,7 +1,16 @@
 // The client with the real sidecar, and with scripted ones for behaviour that the real one does not have.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { GRACE_MS, MAX_IN_FLIGHT, REQUEST_NAMES, RpcError } from "../../protocol/typescript/client.ts";
+import {
+  GRACE_MS,
+  isSidecarError,
+  localError,
+  MAX_IN_FLIGHT,
+  REQUEST_NAMES,
+  RpcError,
+  unknownJob,
+} from "../../protocol/typescript/client.ts";
+import type { UnknownJob } from "../../protocol/typescript/client.ts";
 import { nested } from "../../protocol/typescript/calls.ts";
 import { COMMAND, COMMAND_WITH_TEST_JOBS, failure, scriptedSidecar, startProcess, until } from "./sidecar_harness.mts";
 
@@ -103,11 +112,11 @@ test("an aborted call rejects at once, and the sidecar receives a cancellation",
   second.abort();
   assert.equal((await failure(calls[1]!)).name, "AbortError");
   first.abort(new Error("the window closed"));
-  assert.equal((await failure(calls[0]!)).message, "the window closed");
-  assert.equal(
-    (await failure(client.call("system.diagnostics", {}, { signal: first.signal }))).message,
-    "the window closed",
-  );
+  for (const call of [calls[0]!, client.call("system.diagnostics", {}, { signal: first.signal })]) {
+    const { kind, message, method, cause } = await failure(call);
+    assert.deepEqual([kind, message, method], ["aborted", "Aborted: the window closed", "system.diagnostics"]);
+    assert.equal(cause, first.signal.reason);
+  }
   await until(
     (check) => client.onAny(check),
     () => states.length === 2,
@@ -138,8 +147,48 @@ test("the sidecar enforces a deadline, and if it does not, the client does", asy
   assert.deepEqual([kind, data.retryable], ["timed_out", true]);
   t.mock.timers.reset();
   for (const timeoutMs of [0, 1.5, Infinity, Number.NaN]) {
-    assert.ok((await failure(client.call("system.health", {}, { timeoutMs }))) instanceof RangeError);
+    assert.equal((await failure(client.call("system.health", {}, { timeoutMs }))).kind, "invalid_arguments");
   }
+});
+
+test("an error says which method failed, and its kinds are those of this method", async (t) => {
+  const { client } = await startProcess(t, COMMAND);
+  const unknown: unknown = await client.call("jobs.get", { job_id: "none" }).catch((error: unknown) => error);
+  assert.ok(isSidecarError(unknown));
+  assert.ok(isSidecarError(unknown, "jobs.list", "jobs.get"));
+  // @ts-expect-error neither of the methods has this kind
+  assert.notEqual(unknown.kind === "time_zone_unknown", true);
+  assert.equal(unknown.kind === "job_not_found", true);
+  assert.equal(isSidecarError(unknown, "jobs.create"), false);
+  assert.equal(isSidecarError(new Error("no"), "jobs.get"), false);
+  const big: unknown = await failure(
+    client.call("jobs.create", { type: "claude.run", payload: { prompt: 1n } } as never),
+  );
+  assert.ok(isSidecarError(big, "jobs.create"));
+  assert.equal(big.kind, "invalid_arguments");
+  client.end(localError("sidecar_ended", "gone"));
+  const ended = await failure(client.call("jobs.list"));
+  assert.deepEqual([ended.kind, ended.method, ended.message], ["sidecar_ended", "jobs.list", "gone"]);
+});
+
+test("a kind and a job type of a newer sidecar arrive as they are", async (t) => {
+  const { client } = await startProcess(
+    t,
+    scriptedSidecar(`({ id, method }, send) => {
+    if (method === "jobs.get") send({ id, error: { code: 4999, message: "new", data: { kind: "from_the_future" } } });
+    if (method === "jobs.cancel") send({ id, result: { job_id: "1", type: "future.job", status: "paused" } });
+  }`),
+  );
+  const error = await failure(client.call("jobs.get", { job_id: "1" }));
+  assert.equal(error.kind as string, "from_the_future");
+  const job = await client.call("jobs.cancel", { job_id: "1" });
+  switch (job.type) {
+    case "claude.run":
+      assert.fail();
+    default:
+      assert.equal(unknownJob(job)?.type, "future.job");
+  }
+  assert.equal(unknownJob({ ...(job as UnknownJob), type: "claude.run" }), null);
 });
 
 test("a refused line rejects its call", async (t) => {
@@ -156,7 +205,7 @@ test("a refused line rejects its call", async (t) => {
 test("params that are not JSON are refused before they are sent, and other calls are not affected", async (t) => {
   const { client } = await startProcess(t, COMMAND);
   const wrong = { job_id: 1n } as never;
-  assert.ok((await failure(client.call("jobs.get", wrong))) instanceof TypeError);
+  assert.equal((await failure(client.call("jobs.get", wrong))).kind, "invalid_arguments");
   assert.equal((await client.call("system.health")).status, "ok");
 });
 

@@ -55,11 +55,11 @@ def pack_once(folder: Path) -> Path:
 
 
 def install(archive: Path, app: Path) -> None:
-    """Unpacks the archive into the `node_modules` of an app, beside the types of Electron and Node."""
+    """Unpacks the archive into the `node_modules` of an app, beside the types of Electron and Node, and Ajv."""
     installed = app / "node_modules"
     installed.mkdir()
     with tarfile.open(archive) as files:
         files.extractall(installed, filter="data")
     (installed / "package").rename(installed / "sidecar-electron")
-    for name in ("electron", "@types"):
+    for name in ("electron", "@types", "ajv"):
         (installed / name).symlink_to(MODULES / name, target_is_directory=True)

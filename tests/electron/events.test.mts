@@ -1,11 +1,11 @@
 // The event stream in situations that a real sidecar does not produce on demand: failing pages, gaps, overtaking responses.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { EventPage } from "../../protocol/typescript/client.ts";
+import type { EventPage, LoggedEvent } from "../../protocol/typescript/client.ts";
 import { EventStream } from "../../protocol/typescript/events.ts";
 import { tick } from "./sidecar_harness.mts";
 
-const event = (seq: number) => ({ method: "jobs.log_added", params: { seq } });
+const event = (seq: number) => ({ method: "jobs.log_added", params: { seq } }) as LoggedEvent;
 const page = (seqs: number[], more: Partial<EventPage> = {}): EventPage => ({
   events: seqs.map(event),
   latest_seq: Math.max(0, ...seqs),

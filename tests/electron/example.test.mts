@@ -12,7 +12,7 @@ const job = (page: Page, text: string) =>
 
 test("a job shows its progress and can be cancelled and run again", async (t) => {
   const { page, sidecar, pageErrors } = await openExample(t, { command: COMMAND_WITH_TEST_JOBS });
-  await sidecar.jobs.create({ type: "test.hang", payload: { progress: 0.4 } });
+  await sidecar.jobs.create({ type: "test.hang", payload: { progress: 0.4 } } as never);
   const row = job(page, "test.hang");
   await row.getByText("40 % · on its way").waitFor();
   assert.equal(await row.getByRole("progressbar").getAttribute("aria-label"), "Progress of test.hang");
@@ -29,7 +29,7 @@ test("a job shows its progress and can be cancelled and run again", async (t) =>
 
 test("a failed job shows its error and hint", async (t) => {
   const { page, sidecar } = await openExample(t, { command: COMMAND_WITH_TEST_JOBS });
-  await sidecar.jobs.create({ type: "test.fail", max_attempts: 1 });
+  await sidecar.jobs.create({ type: "test.fail", max_attempts: 1 } as never);
   const row = job(page, "test.fail");
   await row.getByText("It did not work. Try something else.").waitFor();
   assert.equal(await row.getAttribute("data-status"), "failed");

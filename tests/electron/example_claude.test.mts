@@ -56,10 +56,16 @@ test("a turn shows its text and tools, and an edit can be allowed", async (t) =>
   await log.getByText("can go to review").waitFor();
   assert.equal(await card.count(), 0);
   assert.match(readFileSync(join(folder, "importer.py"), "utf-8"), /max\(24 \* 60, day_end\)/);
+  const head = page.locator(".claude .panel-head");
+  await head.getByText(/\d+% of the context left/).waitFor();
+  await head.getByLabel("Model").selectOption("haiku");
+  await head.getByLabel("Effort").selectOption("low");
+  await page.waitForFunction(() => document.querySelector<HTMLSelectElement>("[aria-label=Effort]")?.value === "low");
+  await head.getByText("· haiku ·").waitFor();
   const { sessions } = await sidecar.claude.sessions.list();
   assert.deepEqual(
-    sessions.map(({ title, cwd }) => [title, cwd]),
-    [[WHY, folder]],
+    sessions.map(({ title, cwd, model, effort }) => [title, cwd, model, effort]),
+    [[WHY, folder, "haiku", "low"]],
   );
 });
 

@@ -47,9 +47,14 @@ RECENT: Final[tuple[tuple[int, str, str, dict[str, Any]], ...]] = (
 
 
 def at(days_ago: int, clock: str) -> datetime:
+    """Returns a time of a day; if it is still to come today, an earlier one in the same order."""
     hour, minute = map(int, clock.split(":"))
-    midnight = datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
-    return midnight - timedelta(days=days_ago) + timedelta(hours=hour, minutes=minute)
+    now = datetime.now().astimezone()
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    time_of_day = timedelta(hours=hour, minutes=minute)
+    if days_ago == 0 and midnight + time_of_day > now:
+        time_of_day *= (now - midnight) / timedelta(days=1)
+    return midnight - timedelta(days=days_ago) + time_of_day
 
 
 def recent() -> Iterator[tuple[Origin, FeedEvent]]:

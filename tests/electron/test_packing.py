@@ -105,7 +105,7 @@ def test_the_samples_of_the_readmes_and_wrong_calls_are_type_checked(
 ) -> None:
     documents = "".join((folder / "README.md").read_text("utf-8") for folder in (PACKAGE, ROOT))
     samples = re.findall(r"^```ts\n(.*?)^```", documents, re.DOTALL | re.MULTILINE)
-    assert len(samples) == 8
+    assert len(samples) == 10
     for number, text in enumerate((*samples, TYPE_ERRORS)):
         (packed / f"sample_{number}.ts").write_text(text, encoding="utf-8")
     options = {"target": "es2022", "lib": ["es2022", "dom"], "types": ["node"], "strict": True, "noEmit": True}

@@ -35,4 +35,4 @@ export function load(window: NodeWindow) {
   return { bridge, page: connectSidecar(bridge) };
 }
 
-export const backUp = { type: "maintenance.backup" };
+export const backUp = { type: "maintenance.backup" } as const;

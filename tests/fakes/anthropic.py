@@ -6,6 +6,7 @@ Directives in the last user prompt control the answer; without one the prompt is
   [[error:401]]        an API error, every time        [[error:529:2]]      an API error for the first 2 requests
   [[limit:EPOCH]]      the first time: a subscription's usage limit that resets then (needs an OAuth token)
   [[limitafter:EPOCH]] the same once, but at the result of a tool
+  [[near:EPOCH]]       answers, and says that a limit is nearly reached (needs an OAuth token)
   [[cut]]              the first time: drops the connection mid-answer      [[hang]]  answers nothing until `close`
   [[refuse]]           stop_reason "refusal", always   [[tool:bash:CMD]]    calls Bash, then reports its result
   [[call:NAME:JSON]]   calls any tool; several directives are several calls in one message
@@ -213,6 +214,8 @@ class _Handler(FakeHandler["FakeAnthropic"]):
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Connection", "close")
+        for name, value in _near_limit(directives.get("near")).items():
+            self.send_header(f"anthropic-ratelimit-unified-{name}", value)
         self.end_headers()
         self.close_connection = True
         self._event("message_start", message=_envelope(request, content=[], stop_reason=None))
@@ -272,6 +275,19 @@ class _Handler(FakeHandler["FakeAnthropic"]):
     def _event(self, name: str, **fields: Any) -> None:
         self.wfile.write(f"event: {name}\ndata: {json.dumps({'type': name, **fields})}\n\n".encode())
         self.wfile.flush()
+
+
+def _near_limit(reset: str | None) -> dict[str, str]:
+    """Returns the headers of a subscription that has used 93 % of its five hours, without their common prefix."""
+    if reset is None:
+        return {}
+    window = {
+        "5h-utilization": "0.93",
+        "5h-reset": reset,
+        "5h-status": "allowed_warning",
+        "5h-surpassed-threshold": "0.9",
+    }
+    return {"status": "allowed_warning", "reset": reset, "representative-claim": "five_hour", **window}
 
 
 def _answer(request: Request, directives: Mapping[str, str]) -> tuple[list[dict[str, Any]], str]:

@@ -11,12 +11,16 @@ import {
   SCHEMA_HASH,
 } from "../../protocol/typescript/contract.ts";
 import type {
+  CalendarEvent,
   ClientNotifications,
   ErrorKind,
   Job,
   JobTypes,
   JobUpdated,
+  LoggedEvent,
+  MethodErrorKind,
   Methods,
+  NestedMethods,
   Notifications,
   RunClaude,
 } from "../../protocol/typescript/contract.ts";
@@ -51,6 +55,17 @@ export async function requests(): Promise<string> {
   await call("system.health", { verbose: true });
   // @ts-expect-error the status is unknown
   await call("jobs.list", { status: "done" });
+  // @ts-expect-error the job type is unknown
+  await call("jobs.create", { type: "claude.runn" });
+  // @ts-expect-error the job type is unknown
+  await call("jobs.list", { type: "claude.runn" });
+  // @ts-expect-error the payload is that of another job type
+  await call("jobs.create", { type: "claude.run", payload: { account_id: "a" } });
+  // @ts-expect-error the payload is missing
+  await call("jobs.create", { type: "claude.turn" });
+  await call("jobs.create", { type: "maintenance.vacuum" });
+  // @ts-expect-error the provider is unknown
+  await call("calendar.accounts.create", { provider: "icss", email: "a@b.c", credentials: {} });
   // @ts-expect-error undefined is not a JSON value: omit the param
   await call("jobs.list", { status: undefined });
   // @ts-expect-error the method is unknown
@@ -61,7 +76,52 @@ export async function requests(): Promise<string> {
 }
 
 export async function typedPayload(run: RunClaude): Promise<Job> {
-  return (await call("jobs.create", { type: JOB_TYPE_NAMES[1], payload: run })).job;
+  return (await call("jobs.create", { type: "claude.run", payload: run })).job;
+}
+
+declare const api: NestedMethods<never>;
+
+export async function jobsOfOneType(): Promise<unknown[]> {
+  const { job } = await api.jobs.create({ type: "calendar.sync", payload: { account_id: "a" } });
+  // @ts-expect-error a param is unknown
+  await api.jobs.create({ type: "maintenance.vacuum", nope: 1 });
+  const { jobs } = await api.jobs.list({ type: "claude.turn" });
+  const spawned = await api.claude.spawn({ prompt: "hello" });
+  const synced = await api.jira.accounts.sync({ account_id: "a" });
+  return [
+    holds<Same<typeof job.type, "calendar.sync">>(),
+    holds<Same<(typeof jobs)[number], Job<"claude.turn">>>(),
+    holds<Same<typeof spawned, Job<"claude.run">>>(),
+    holds<Same<typeof synced, Job<"jira.sync">>>(),
+    job.status === "succeeded" ? job.result.calendars : null,
+    // @ts-expect-error there is a result only after success
+    job.result.calendars,
+  ];
+}
+
+export function narrowing(job: Job, event: CalendarEvent, logged: LoggedEvent): unknown[] {
+  if (job.type === "maintenance.backup" && job.status === "succeeded") return [job.result.size_bytes, job.payload.keep];
+  // @ts-expect-error the job type is unknown
+  if (job.type === "maintenance.backupp") return [];
+  if (job.status === "failed") {
+    // @ts-expect-error the kind is unknown
+    if (job.error.kind === "usage_limitt") return [];
+    // @ts-expect-error a backup has no usage limit
+    if (job.type === "maintenance.backup" && job.error.kind === "usage_limit") return [];
+    if (job.type === "claude.run" && job.error.kind === "usage_limit") return [job.error.details?.["resets_at"]];
+  }
+  // @ts-expect-error the response is unknown
+  if (event.response_status === "acepted") return [];
+  if (logged.method === "jobs.updated") return [logged.params.job.type];
+  return [event.attendees?.map(({ email, responseStatus }) => [email, responseStatus === "needsAction"])];
+}
+
+export function errorKinds(kind: MethodErrorKind<"jobs.get">): boolean {
+  // @ts-expect-error the kind is unknown
+  if (kind === "job_not_fuond") return true;
+  // @ts-expect-error the method does not declare it
+  if (kind === "time_zone_unknown") return true;
+  return kind === "job_not_found" || kind === "invalid_params" || kind === "method_not_found";
 }
 
 export function listening(): void {

@@ -7,15 +7,17 @@ import json
 import subprocess
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Annotated, Any, ClassVar, Protocol
 
 import pytest
+from pydantic import Field, WithJsonSchema
 from sidecar_protocol.contract import Ephemeral, Input, JobSpec, Model, Notification, method, methods_of
+from sidecar_protocol.entities import Job
 from sidecar_protocol.export import openrpc as export
 from sidecar_protocol.export.schemas import UnsupportedSchema
 from sidecar_protocol.export.typescript import typescript
 from sidecar_protocol.jobs import JobNotFound
-from sidecar_protocol.scalars import JsonObject, Limit
+from sidecar_protocol.scalars import JsonObject, Limit, known
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,6 +43,10 @@ class Jam(Model):
     amounts: list[float | None] = []
     extra: JsonObject = {}
     next: "Jam | None" = None
+    colour: Annotated[str, known("red", "blue")] = "red"
+    kept: Annotated[dict[str, int], Field(json_schema_extra={"x-known-keys": "Flavour"})] = {}
+    origin: Annotated[Any, WithJsonSchema({"type": "object", "properties": {"town": {"type": "string"}}})] | None = None
+    note: Any = None
 
 
 class JamMade(Notification):
@@ -59,11 +65,19 @@ class JamStirred(Ephemeral):
     pot: int | str
 
 
+class JamErrorKind(StrEnum):
+    """Why jam is bad."""
+
+    BURNT = "burnt"
+    """It turned black."""
+
+
 class CookJam(JobSpec):
     """Cook it."""
 
     type: ClassVar = "jam.cook"
     result: ClassVar = Jam
+    errors: ClassVar = (JamErrorKind,)
 
 
 class Kitchen(Protocol):
@@ -77,6 +91,11 @@ class Kitchen(Protocol):
     @method("jam.make.often")
     async def make_often(self, *, limit: Limit = 5) -> Jam:
         """Make it again and again."""
+        ...
+
+    @method("jam.stir", job=CookJam.type)
+    async def stir(self) -> Job:
+        """Stir it."""
         ...
 
     @method("jam.stop")
@@ -96,25 +115,34 @@ SMALL = export.ExportedContract(
         "export const PROTOCOL_VERSION = 3;\n",
         f'export const SCHEMA_HASH = "{export.schema_hash(export.openrpc_text(SMALL))}";\n',
         "  /**\n   * Make jam.\n   *\n   * Errors: job_not_found.  Replaces POST /jam.\n   */\n",
-        '  "jam.make": { params: JamMakeParams; result: Jam };\n',
+        '  "jam.make": { params: JamMakeParams; result: Jam; errors: "job_not_found" };\n',
         '  /** Make no more. */\n  "jam.stop": JamStopParams;\n',
         "export type JamStopParams = Record<string, never>;\n",
-        '  "jam.cook": { payload: CookJam; result: Jam };\n',
+        '  "jam.cook": { payload: CookJam; result: Jam; error: CommonJobErrorKind | JamErrorKind };\n',
+        'export type JamErrorKind = "burnt";\n',
+        "  /** It turned black. */\n  BURNT",
+        'export type CommonErrorKind =\n  | "invalid_params"',
+        '"jam.stir": { params: JamStirParams; result: Job<"jam.cook">; errors: never };\n',
+        'readonly stir: ((params?: JamStirParams, options?: Options) => Promise<Job<"jam.cook">>);\n',
+        '  colour: "red" | "blue";\n',
+        "  kept: { [Key in Flavour]?: number };\n",
+        "  origin: { town?: string } | null;\n",
+        "  note: JsonValue;\n",
         "/** Cook it. */\nexport type CookJam = Record<string, never>;\n",
         "  /**\n   * Rows per page, 1 to 500.\n   *\n   * @default 5\n   */\n  limit?: number;\n",
         "  shelf: Shelf;\n",
-        "  extra?: Record<string, any> | null;\n",
+        "  extra?: JsonInput | null;\n",
         "  named?: Record<string, string>;\n",
         "  flavour: Flavour;\n",
         "  amounts: Array<number | null>;\n",
-        "  extra: Record<string, unknown>;\n",
+        "  extra: JsonObject;\n",
         "  next: Jam | null;\n",
         '  SWEET: "sweet",\n',
         'export type Flavour = "sweet" | "sour";\n',
         "export interface JamMade {\n",
         "  readonly jam: {\n    /**\n     * Make jam.\n",
         "    readonly make: ((params: JamMakeParams, options?: Options) => Promise<Jam>) & {\n",
-        "      readonly often: ((params?: JamMakeOftenParams, options?: Options) => Promise<Jam>);\n    };\n  };\n}\n",
+        "      readonly often: ((params?: JamMakeOftenParams, options?: Options) => Promise<Jam>);\n    };\n",
         "  pot: number | string;\n",
         'export const NOTIFICATION_NAMES = [\n  "jam.made",\n  "jam.stirred",\n] as const',
         'export const DURABLE_NOTIFICATIONS = [\n  "jam.made",\n] as const',

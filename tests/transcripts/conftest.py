@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from sidecar.transcripts.verify.check import VerifyOptions, check, explain_all
+from sidecar.transcripts.verify.check import VerifyOptions, check
+from sidecar.transcripts.verify.findings import explain_all
 
 Verify = Callable[..., str]
 

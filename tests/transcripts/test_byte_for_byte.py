@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from sidecar.transcripts.verify.check import VerifyOptions, check, contract_schemas, explain_all
+from sidecar.transcripts.verify.check import VerifyOptions, check, contract_schemas
+from sidecar.transcripts.verify.findings import explain_all
 from tests.fakes.ics import PRIVATE
 from tests.process.raw_client import RawClient
 from tests.strict_json import parse
@@ -76,7 +77,7 @@ def test_exact_verification_compares_ids(tmp_path: Path) -> None:
         one["params"]["line"]["line_id"] for one in sent_by_sidecar(path) if one.get("method") == "jobs.log_added"
     )
     other = copy_with(path, tmp_path / "other.jsonl", line_id, "01a00000-0000-7000-8000-000000000001")
-    assert check(other, VerifyOptions()) == []
+    assert check(other, VerifyOptions()).mismatches == []
     assert "params.line.line_id" in exactly(other)
 
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from sidecar.transcripts.verify.check import VerifyOptions, check, explain_all
+from sidecar.transcripts.verify.check import VerifyOptions, check
+from sidecar.transcripts.verify.findings import explain_all
 from tests.transcripts.conftest import Verify
 from tests.transcripts.recording import HEADER, answer, c2s, notification, request, s2c, write, write_lines
 
@@ -48,7 +49,7 @@ def test_a_second_answer_is_reported_even_if_the_exit_was_not_recorded(tmp_path:
     sent = [[answer(1, jobs=[]), answer(1, jobs=[])], [answer(2)]]
     for end in ([], [EOF, END]):
         path = write(tmp_path / "twice.jsonl", *lines, *end)
-        assert "the response to jobs.list was received but not recorded" in verified(path, *sent)
+        assert "the response to jobs.list came twice" in verified(path, *sent)
 
 
 def test_an_additional_notification_is_reported_if_the_exit_was_recorded(tmp_path: Path, verified: Verify) -> None:
@@ -69,7 +70,7 @@ def test_a_numeric_id_differs_from_a_text_id(tmp_path: Path, verified: Verify) -
 def test_a_line_that_is_not_a_message_is_reported(tmp_path: Path, verified: Verify, text: str) -> None:
     path = write(tmp_path / "line.jsonl", c2s(1, request(1, "jobs.list")), s2c(2, answer(1)))
     found = verified(path, [text, answer(1)])
-    assert "line.jsonl:3: the response to jobs.list did not arrive: a line is not a message" in found
+    assert "line.jsonl:2: a line is not a message" in found
 
 
 def test_a_run_without_an_exit_code_was_killed_and_is_killed_again(tmp_path: Path, verified: Verify) -> None:
@@ -80,7 +81,7 @@ def test_a_run_without_an_exit_code_was_killed_and_is_killed_again(tmp_path: Pat
     assert "did not arrive" in verified(
         write_lines(tmp_path / "two.jsonl", [*run, HEADER, s2c(1, notification("calendar.changed", seq=1))]),
         [answer(1)],
-        timeout_s=0.3,
+        timeout_s=3.0,
     )
     ended.unlink()
     runs = write_lines(tmp_path / "wrong.jsonl", [*run, *run[:2], s2c(2, answer(1, jobs=[]))])
@@ -130,29 +131,3 @@ def test_patterns_work_inside_lists(tmp_path: Path, verified: Verify) -> None:
     assert "result.list[1]" in found([D, C], A, "9 bits", ids)
     assert "result.list[2]" in found([D, C], A, "9 bytes", ids[:2])
     assert "result.list" in found([D, C], A, "9 bytes")
-
-
-def test_unordered_items_are_matched_with_backtracking(tmp_path: Path, verified: Verify) -> None:
-    items = [{"job_id": A}, {"job_id": B}, {"job_id": A, "is": "first"}, {"job_id": B, "is": "second"}]
-    path = write(tmp_path / "any.jsonl", c2s(1, request(1, "jobs.list")), s2c(2, answer(1, jobs={"$unordered": items})))
-    received = [{"job_id": C}, {"job_id": D}, {"job_id": D, "is": "first"}, {"job_id": C, "is": "second"}]
-    assert verified(path, [answer(1, jobs=received)]) == ""
-    received[3] = {"job_id": D, "is": "second"}
-    found = verified(path, [answer(1, jobs=received)])
-    assert '+          "is": "second"' in found
-    assert "job_id" in found
-
-
-def test_unordered_items_with_the_fewest_candidates_are_matched_first(tmp_path: Path, verified: Verify) -> None:
-    def jobs(first: str, order: list[int]) -> list[Any]:
-        ids = [f"{first}00000-0000-7000-8000-{number:012}" for number in range(60)]
-        return [{"job_id": ids[number]} for number in order] + [
-            {"job_id": one, "is": number} for number, one in enumerate(ids)
-        ]
-
-    recorded = {"$unordered": jobs("01a", list(range(60)))}
-    path = write(tmp_path / "many.jsonl", c2s(1, request(1, "jobs.list")), s2c(2, answer(1, jobs=recorded)))
-    received = jobs("01b", [number * 7 % 60 for number in range(60)])
-    assert verified(path, [answer(1, jobs=received)], timeout_s=10.0) == ""
-    received[3] = received[4]
-    assert "result.jobs[" in verified(path, [answer(1, jobs=received)], timeout_s=10.0)

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from sidecar.paths import command
-from sidecar.transcripts.verify.check import VerifyOptions, check, explain_all
+from sidecar.transcripts.verify.check import VerifyOptions, check
+from sidecar.transcripts.verify.findings import explain_all
 from tests.conftest import StartRawClient
 from tests.transcripts.recording import lines_of, request, sent_by_client
 

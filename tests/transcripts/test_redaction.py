@@ -10,7 +10,8 @@ import pytest
 
 from sidecar.transcripts.file.patterns import example, fits
 from sidecar.transcripts.file.redact import RE, Redactor
-from sidecar.transcripts.verify.check import VerifyOptions, check, contract_schemas, explain_all
+from sidecar.transcripts.verify.check import VerifyOptions, check, contract_schemas
+from sidecar.transcripts.verify.findings import explain_all
 from tests.conftest import StartRawClient
 from tests.process.raw_client import CLIENT, line
 from tests.transcripts.recording import lines_of, notification, request, sent_by_client

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from sidecar.paths import command
-from sidecar.transcripts.verify.check import VerifyOptions, check, explain_all
+from sidecar.transcripts.verify.check import VerifyOptions, check
+from sidecar.transcripts.verify.findings import explain_all
 from tests.transcripts.conftest import Verify
 from tests.transcripts.recording import (
     BACKUP,
@@ -34,7 +35,8 @@ def test_a_difference_is_shown_with_line_path_and_diff(tmp_path: Path) -> None:
     path = copy_with(BACKUP, tmp_path / "changed.jsonl", '"Queued"', '"Put into the queue"')
     text = explained(path)
     line = next(number for number, text in enumerate(path.read_text("utf-8").splitlines(), 1) if "Put into" in text)
-    assert f"{path}:{line}: jobs.log_added differs" in text
+    assert f"{path}:{line}: jobs.log_added of job_id " in text
+    assert "and the same in 2 more places" in text  # in the log that is read
     assert "at params.line.message" in text
     assert '  -      "message": "Put into the queue"' in text
     assert '  +      "message": "Queued"' in text
@@ -52,9 +54,14 @@ def test_other_ids_and_times_are_accepted_but_mixed_up_ids_are_not(tmp_path: Pat
     assert "job_id" in explained(once)
 
 
-def test_a_member_that_the_contract_added_is_accepted(tmp_path: Path) -> None:
-    for name, member in (("job", '"schedule_id":null,'), ("log", ',"meta":null')):
-        assert explained(copy_with(BACKUP, tmp_path / f"{name}.jsonl", member, "")) == ""
+def test_a_member_that_the_contract_added_is_told_once_and_is_a_difference_only_if_strict(tmp_path: Path) -> None:
+    path = copy_with(BACKUP, tmp_path / "job.jsonl", '"schedule_id":null,', "")
+    copy_with(path, path, ',"meta":null', "")
+    report = check(path, VerifyOptions())
+    assert report.mismatches == []
+    assert report.notes[0].startswith("recorded with the contract ")
+    assert sorted(note.partition(" is new")[0] for note in report.notes[1:]) == ["Job.schedule_id", "JobLogLine.meta"]
+    assert "JobLogLine.meta is new" in explained(path, VerifyOptions(strict=True))
 
 
 def test_a_member_that_the_contract_does_not_have_is_a_difference(tmp_path: Path, verified: Verify) -> None:
@@ -74,10 +81,10 @@ def test_missing_and_additional_notifications_are_reported(tmp_path: Path) -> No
     text = BACKUP.read_text("utf-8").splitlines(keepends=True)
     place = next(number for number, line in enumerate(text) if '"jobs.log_added"' in line)
     (tmp_path / "more.jsonl").write_text("".join([*text[: place + 1], text[place], *text[place + 1 :]]), "utf-8")
-    assert "differs" in explained(tmp_path / "more.jsonl")
+    assert "was lost: it did not arrive" in explained(tmp_path / "more.jsonl")
     additional = notification("jobs.log_added", seq=99, at="2026-11-23T08:00:00.000Z", line={})
     missing = write(tmp_path / "missing.jsonl", s2c(1, additional))
-    assert "jobs.log_added did not arrive" in explained(missing, VerifyOptions(timeout_s=0.5))
+    assert "jobs.log_added was lost: it did not arrive" in explained(missing, VerifyOptions(timeout_s=0.5))
 
 
 def test_patterns_match_values_that_may_vary(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pydantic import Field
 from sidecar_protocol.contract import JobPolicy, JobSpec, Model, Notification, Recovery, method
 from sidecar_protocol.entities import Highlight
 from sidecar_protocol.errors import InvalidCursor
+from sidecar_protocol.job_errors import FileErrorKind
 from sidecar_protocol.scalars import (
     DEFAULT_LIMIT,
     MEASURED,
@@ -139,6 +140,7 @@ class ExportActivity(JobSpec):
     type: ClassVar = "activity.export"
     result: ClassVar = ActivityFile
     policy: ClassVar = JobPolicy(recovery=Recovery.REQUEUE, concurrency=1)
+    errors: ClassVar = (FileErrorKind,)
     format: ActivityFileFormat = ActivityFileFormat.CSV
     separator: CsvSeparator = CsvSeparator.COMMA
     """The separator of a CSV file."""

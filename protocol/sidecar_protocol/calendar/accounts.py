@@ -7,15 +7,17 @@ from pydantic import Field, StringConstraints
 
 from sidecar_protocol.accounts import (
     AccessDenied,
+    AccountErrorKind,
     AccountExists,
     AccountNotFound,
     CredentialsRejected,
     ServiceUnreachable,
 )
-from sidecar_protocol.calendar.calendars import Calendar, CalendarAccount, CalendarId, CalendarNotFound
+from sidecar_protocol.calendar.calendars import PROVIDERS, Calendar, CalendarAccount, CalendarId, CalendarNotFound
 from sidecar_protocol.contract import JobPolicy, JobSpec, Model, Recovery, RpcError, Secret, method
 from sidecar_protocol.entities import Job
 from sidecar_protocol.errors import InvalidParams, SecretsLocked
+from sidecar_protocol.job_errors import CalendarErrorKind, SyncErrorKind
 from sidecar_protocol.scalars import WHOLE, AccountId, Count, Flag, JsonObject, ShortText
 
 EmailAddress = Annotated[str, Field(min_length=3, max_length=254, pattern=r"^[^\s@]+@[^\s@]+$", description="E-mail.")]
@@ -46,7 +48,7 @@ class CalendarAuth(StrEnum):
 class CalendarProvider(Model):
     """A source of calendars."""
 
-    id: str
+    id: Annotated[str, PROVIDERS]
     name: str
     auth: CalendarAuth
     available: Flag
@@ -90,6 +92,7 @@ class SyncCalendar(JobSpec):
     result: ClassVar = CalendarSynced
     # The first sync of fifty large calendars takes minutes; after an hour something is stuck.
     policy: ClassVar = JobPolicy(max_attempts=4, recovery=Recovery.REQUEUE, timeout_s=3_600.0, concurrency=4)
+    errors: ClassVar = (AccountErrorKind, SyncErrorKind, CalendarErrorKind)
     account_id: AccountId
     full: Flag = False
     """Whether to read everything again, and remove events that no longer exist."""
@@ -123,7 +126,7 @@ class CalendarAccounts(Protocol):
     async def create(
         self,
         *,
-        provider: ShortText,
+        provider: Annotated[ShortText, PROVIDERS],
         email: EmailAddress,
         display_name: ShortText | None = None,
         credentials: Credentials | None = None,
@@ -172,7 +175,12 @@ class CalendarAccounts(Protocol):
         """Revokes an account's sign-in, and deletes the account with its calendars and events, also from the feed."""
         ...
 
-    @method("calendar.accounts.sync", raises=(AccountNotFound,), rest="POST /calendar/accounts/{id}/sync")
+    @method(
+        "calendar.accounts.sync",
+        raises=(AccountNotFound,),
+        rest="POST /calendar/accounts/{id}/sync",
+        job=SyncCalendar.type,
+    )
     async def sync(self, *, account_id: AccountId, full: Flag = False) -> Job:
         """Starts a sync, and returns its job.  Without `full`, returns the queued or running sync if there is one."""
         ...

@@ -1,9 +1,9 @@
 """Reading calendar accounts, calendars and events."""
 
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Protocol
+from typing import Annotated, Any, ClassVar, Final, Protocol
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, WithJsonSchema
 
 from sidecar_protocol.accounts import AccountNotFound, AccountState
 from sidecar_protocol.contract import Model, Notification, RpcError, method
@@ -19,6 +19,7 @@ from sidecar_protocol.scalars import (
     NextCursor,
     UtcTime,
     When,
+    known,
 )
 
 CalendarId = Annotated[str, Field(min_length=1, max_length=1_024, description="The id of a calendar.")]
@@ -28,6 +29,30 @@ EventCursor = Annotated[
     StringConstraints(min_length=1, max_length=8_192),
     Field(description="Opaque: `next_cursor` of the previous page.", json_schema_extra={"format": "cursor"}),
 ]
+PROVIDERS: Final = known("google", "ics")
+ResponseStatus = Annotated[str, known("accepted", "declined", "tentative", "needsAction")]
+Person = Annotated[
+    dict[str, Any],
+    WithJsonSchema(
+        {
+            "type": "object",
+            "properties": {
+                "email": {"type": "string"},
+                "displayName": {"type": "string"},
+                "self": {"type": "boolean", "description": "Whether it is the account's owner."},
+                "responseStatus": {
+                    "type": "string",
+                    "x-known-values": ["accepted", "declined", "tentative", "needsAction"],
+                },
+                "organizer": {"type": "boolean"},
+                "optional": {"type": "boolean"},
+                "resource": {"type": "boolean", "description": "Whether it is a room or a thing."},
+            },
+            "additionalProperties": True,
+        }
+    ),
+]
+"""A person in Google's form, without the fields that are empty."""
 
 
 class CalendarNotFound(RpcError):
@@ -39,7 +64,7 @@ class CalendarNotFound(RpcError):
 class CalendarAccount(AccountState):
     """An account at a calendar provider.  Its credentials are never sent."""
 
-    provider: str
+    provider: Annotated[str, PROVIDERS]
     """`google` or `ics`."""
     display_name: str | None = None
     past_days: Count
@@ -113,20 +138,20 @@ class CalendarEvent(Model):
     location: str | None = None
     conference_url: str | None = None
     visibility: str | None = None
-    status: str | None = None
+    status: Annotated[str, known("confirmed", "tentative", "cancelled")] | None = None
     """`confirmed`, `tentative` or `cancelled`."""
-    organizer: Any = None
-    """The provider's value: an object with `email`, optionally `displayName` and `self`."""
-    attendees: Any = None
-    """The provider's value: an array of such objects, with `responseStatus`."""
+    organizer: Person | None = None
+    """Who organises it, in Google's form, which other providers' events have too."""
+    attendees: list[Person] | None = None
+    """At most 300 people who are invited, in the same form.  Null if it has no attendees."""
     html_link: str | None = None
     time_zone: str | None = None
     """IANA name; null for the calendar's time zone."""
     event_type: str | None = None
     """Google's `eventType`: `default`, `focusTime`, `outOfOffice`, `workingLocation`, `birthday`, `fromGmail`."""
-    transparency: str | None = None
+    transparency: Annotated[str, known("opaque", "transparent")] | None = None
     """`transparent` if the event does not block time."""
-    response_status: str | None = None
+    response_status: ResponseStatus | None = None
     """The owner's response: `accepted`, `declined`, `tentative` or `needsAction`; null if the owner is not invited."""
     ical_uid: str | None = None
     """Shared by the copies of an event in several calendars, and by all occurrences of a recurring event."""

@@ -18,7 +18,14 @@ RedirectUri = Annotated[
     Field(description="The client's address for the redirect: http://127.0.0.1:<port>, optionally with a path."),
 ]
 RedirectedUrl = Annotated[
-    str, Secret, Field(min_length=1, max_length=8_192, description="The complete URL of the redirect.")
+    str,
+    Secret,
+    Field(
+        min_length=1,
+        max_length=8_192,
+        description="The complete URL of the redirect.",
+        json_schema_extra={"format": "redirect"},
+    ),
 ]
 AuthorizationCode = Annotated[str, Secret, StringConstraints(min_length=1, max_length=1_024)]
 OAuthError = Annotated[str, Field(min_length=1, max_length=200, description="The `error` parameter of the redirect.")]

@@ -63,8 +63,8 @@ class Finding(Model):
 
     name: str
     """The name of the check.  `claude.doctor` checks `executable`, `version`, `node` (only if `claude` is a script for
-    Node), `login`, `path`, `root` (only if the user is root) and `files` (the folder of Claude's settings and
-    sessions).
+    Node), `login`, `path`, `root` (only if the user is root), `files` (the folder of Claude's settings and
+    sessions), `mcp` and `mcp:NAME` (MCP servers) and `load:NAME` (plugins that could not be loaded).
     """
     state: FindingState
     detail: str
@@ -106,6 +106,7 @@ class ClaudeDoctor(Protocol):
     async def doctor(self) -> ClaudeReport:
         """Check everything that can keep Claude from working, without a request to its API.
 
-        Takes about a second, or as long as the profile of the user's login shell; at most half a minute.
+        Takes two seconds, or as long as the profile of the user's login shell and the user's MCP servers; at most a
+        minute.
         """
         ...

@@ -6,6 +6,7 @@ from typing import ClassVar, Protocol
 from sidecar_protocol.claude.sessions import SessionNotFound
 from sidecar_protocol.contract import JobPolicy, JobSpec, Model, Recovery, method
 from sidecar_protocol.errors import ResultTooLarge
+from sidecar_protocol.job_errors import FileErrorKind, SessionErrorKind
 from sidecar_protocol.scalars import Count, FilePath, Flag, SessionId
 
 
@@ -33,6 +34,7 @@ class ExportSession(JobSpec):
     type: ClassVar = "claude.export"
     result: ClassVar = ExportResult
     policy: ClassVar = JobPolicy(recovery=Recovery.REQUEUE, concurrency=1)
+    errors: ClassVar = (FileErrorKind, SessionErrorKind)
 
     session_id: SessionId
     path: FilePath | None = None

@@ -86,7 +86,7 @@ class PermissionRequest(Model):
     """The id of the call: `raw.message.content[].id` of the message of kind `tool_use`."""
     description: str | None
     """Claude's description of the call."""
-    input: Any
+    input: dict[str, Any]
     """The whole input of the tool, an object of at most 1 MiB.  A response applies to exactly this input."""
     blocked_path: str | None
     """The file or folder to which Claude has no access without permission."""
@@ -99,7 +99,7 @@ class PermissionRequest(Model):
     """True if the turn has ended and the request is still open: a response starts a new turn, `resumed_by`."""
     message: str | None
     """The message of the denial, or the reason of the cancellation."""
-    updated_input: Any
+    updated_input: dict[str, Any] | None
     """The input that was allowed instead of `input`; null if that was not changed."""
     remembered: list[str]
     """The rules that the response added to the session."""

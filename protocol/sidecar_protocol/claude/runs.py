@@ -20,6 +20,7 @@ from sidecar_protocol.claude.trust import WorkspaceUntrusted
 from sidecar_protocol.contract import Ephemeral, JobPolicy, JobSpec, Model, Recovery, RpcError, method
 from sidecar_protocol.entities import Job
 from sidecar_protocol.errors import InvalidParams, PayloadTooLarge
+from sidecar_protocol.job_errors import ClaudeErrorKind, RunErrorKind
 from sidecar_protocol.scalars import (
     MEASURED,
     WHOLE,
@@ -152,6 +153,7 @@ class RunClaude(JobSpec):
     result: ClassVar = ClaudeRunResult
     # INTERRUPT: a run may have changed files and accounts.  The concurrency is a setting.
     policy: ClassVar = JobPolicy(recovery=Recovery.INTERRUPT, concurrency=2)
+    errors: ClassVar = (ClaudeErrorKind, RunErrorKind)
 
     prompt: PromptText = ""
     """Without the images and files that were sent with it."""
@@ -235,6 +237,7 @@ class Claude(Protocol):
         ),
         rest="POST /claude/spawn",
         waits=True,
+        job=RunClaude.type,
     )
     async def spawn(
         self,

@@ -33,6 +33,7 @@ from sidecar_protocol.claude.trust import WorkspaceUntrusted
 from sidecar_protocol.contract import UNCHANGED, JobPolicy, JobSpec, Model, Notification, Recovery, RpcError, method
 from sidecar_protocol.entities import Job
 from sidecar_protocol.errors import InvalidCursor, InvalidParams, PayloadTooLarge
+from sidecar_protocol.job_errors import ClaudeErrorKind, SessionErrorKind, TurnErrorKind
 from sidecar_protocol.scalars import (
     DEFAULT_LIMIT,
     DEFAULT_LINES_LIMIT,
@@ -79,6 +80,7 @@ class TakeTurn(JobSpec):
     result: ClassVar = ClaudeTurnResult
     # As RunClaude, with which it shares one limit.
     policy: ClassVar = JobPolicy(recovery=Recovery.INTERRUPT, concurrency=2)
+    errors: ClassVar = (ClaudeErrorKind, SessionErrorKind, TurnErrorKind)
 
     session_id: SessionId
     prompt: PromptText
@@ -334,6 +336,7 @@ class Sessions(Protocol):
             AttachmentsFull,
         ),
         waits=True,
+        job=TakeTurn.type,
     )
     async def send(
         self,

@@ -7,6 +7,7 @@ from typing import ClassVar
 from sidecar_protocol.contract.models import Input, Model
 
 _ResultModel = type[Model]  # inside JobSpec the name `type` is an attribute
+_ErrorKinds = type[StrEnum]
 
 
 class Recovery(StrEnum):
@@ -39,6 +40,8 @@ class JobSpec(Input):
     type: ClassVar[str]
     result: ClassVar[_ResultModel]
     policy: ClassVar[JobPolicy] = JobPolicy()
+    errors: ClassVar[tuple[_ErrorKinds, ...]] = ()
+    """The kinds of errors with which its jobs can fail, besides those of the queue itself."""
 
     def lock_key(self) -> str | None:
         """Returns the lock that the job needs, or None.  Two jobs with the same lock never run at the same time."""

@@ -39,12 +39,15 @@ class Method:
     since: str
     waits: bool
     before_initialize: bool
+    job: str | None = None
+    """The type of the job that it returns."""
     interface: type = object
 
     def of(self, interface: type, domain: str) -> "Method":
         """Returns the method as a part of an interface, whose `domain` is put into its name and endpoint."""
         rest = None if self.rest is None else self.rest.replace(DOMAIN, domain)
-        return replace(self, interface=interface, name=self.name.replace(DOMAIN, domain), rest=rest)
+        job = None if self.job is None else self.job.replace(DOMAIN, domain)
+        return replace(self, interface=interface, name=self.name.replace(DOMAIN, domain), rest=rest, job=job)
 
     @property
     def attribute(self) -> str:
@@ -109,16 +112,18 @@ def method(
     since: str = "0.1.0",
     waits: bool = False,
     before_initialize: bool = False,
+    job: str | None = None,
 ) -> Callable[[F], F]:
     """Declares the decorated function as a method of the wire.
 
     `rest` is the endpoint of the old backend that the method replaces.  The handler of a method that `waits` may
     suspend and runs in a task of its own; all other handlers run to their end at once.  A method that is allowed
-    `before_initialize` can be called before the handshake.
+    `before_initialize` can be called before the handshake.  `job` is the type of the job that it returns, if that is
+    always the same.
     """
 
     def declare(function: F) -> F:
-        declared = Method(function, name, raises, rest, since, waits, before_initialize)
+        declared = Method(function, name, raises, rest, since, waits, before_initialize, job)
         setattr(function, "__declaration__", declared)  # noqa: B010 - mypy knows no such attribute
         return function
 

@@ -33,10 +33,18 @@ named under "about", come in order; those about different things interleave free
 """
 _JOB_TYPES = """\
 ## Job types
-`jobs.create` takes one of these as `type`.
+`jobs.create` takes one of these as `type`. A job fails with one of the [kinds](#errors-of-jobs) in the lists under
+`errors`, or with one that jobs of every type have.
 
-| type | payload | result | |
-|---|---|---|---|
+| type | payload | result | errors | |
+|---|---|---|---|---|
+"""
+_JOB_ERRORS = """\
+## Errors of jobs
+Values of `job.error.kind`.
+
+| list | kind | |
+|---|---|---|
 """
 _ERRORS = """\
 ## Errors
@@ -83,14 +91,20 @@ def reference_text(document: Json) -> str:
         for one in document["x-notifications"]
     )
     job_types = (
-        _row(one["name"], _type(one["payload"]), _type(one["result"]), _cell(one["summary"]))
+        _row(one["name"], _type(one["payload"]), _type(one["result"]), _names(one["errors"]), _cell(one["summary"]))
         for one in document["x-job-types"]
+    )
+    job_errors = (
+        _row(name, f"`{kind}`", _cell(doc))
+        for name, kinds in document["x-job-errors"].items()
+        for kind, doc in zip(kinds["enum"], kinds["x-enum-descriptions"], strict=True)
     )
     errors = (
         _row(kind, str(error["code"]), _yes_no(error["data"]["retryable"]), _cell(error["message"]))
         for kind, error in document["components"]["errors"].items()
     )
-    parts += [_NOTIFICATIONS + "".join(notifications), _JOB_TYPES + "".join(job_types), _ERRORS + "".join(errors)]
+    parts += [_NOTIFICATIONS + "".join(notifications), _JOB_TYPES + "".join(job_types)]
+    parts += [_JOB_ERRORS + "".join(job_errors), _ERRORS + "".join(errors)]
     return "\n".join(parts)
 
 
@@ -140,6 +154,10 @@ def _row(name: str, *cells: str) -> str:
 
 def _type(schema: Json) -> str:
     return f"`{_cell(type_text(schema))}`"
+
+
+def _names(names: list[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def _yes_no(value: object) -> str:

@@ -9,14 +9,18 @@ import inspect
 import json
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from sidecar_protocol import catalog, connection, errors
 from sidecar_protocol.contract import Ephemeral, JobSpec, Method, Model, Notification, RpcError
+from sidecar_protocol.export.docs import member_docs
+from sidecar_protocol.export.json_schemas import json_schemas_text
 from sidecar_protocol.export.markdown import migrating_text, reference_text
 from sidecar_protocol.export.schemas import PREFIX, params_of, reference, schemas_of
 from sidecar_protocol.export.typescript import typescript
 from sidecar_protocol.export.value_schemas import value_schemas_text
+from sidecar_protocol.job_errors import CommonJobErrorKind
 from sidecar_protocol.meta import PROTOCOL_VERSION, Meta
 
 Json = dict[str, Any]
@@ -40,8 +44,10 @@ _ONLY_AFTER_INITIALIZE = frozenset({errors.NotInitialized, errors.Unauthorized})
 _DESCRIPTION = (
     "JSON-RPC 2.0 over stdin and stdout, one JSON object per line.  Params go by name; unknown ones are refused.\n"
     "Ignore unknown members of results and notifications.  A method without a result is a notification.\n"
-    "x-notifications lists the notifications from the sidecar, x-job-types the job types for jobs.create, and x-meta\n"
-    "the options that the params of any request may contain as `_meta`."
+    "x-notifications lists the notifications from the sidecar, x-job-types the job types for jobs.create,\n"
+    "x-job-errors the kinds of their errors, and x-meta the options that the params of any request may contain as\n"
+    "`_meta`.  "
+    "x-known-values lists the values of a text that this version knows; another version may have more."
 )
 
 
@@ -65,6 +71,7 @@ def generated_files() -> dict[str, str]:
     return {
         "schema/openrpc.json": openrpc_text(),
         "protocol/typescript/contract.ts": typescript_text(),
+        "protocol/typescript/schemas.ts": json_schemas_text(document),
         "protocol/typescript/value_schemas.ts": value_schemas_text(document),
         "protocol/REFERENCE.md": reference_text(document),
         "protocol/MIGRATING.md": migrating_text(document),
@@ -97,9 +104,16 @@ def openrpc(contract: ExportedContract) -> Json:
         "methods": [_method(method, definitions[method.params.__name__]) for method in contract.methods],
         "x-notifications": [_notification(notification) for notification in contract.notifications],
         "x-job-types": [
-            {"name": job.type, **_doc(job), "payload": reference(job), "result": reference(job.result)}
+            {
+                "name": job.type,
+                **_doc(job),
+                "payload": reference(job),
+                "result": reference(job.result),
+                "errors": [kinds.__name__ for kinds in job.errors],
+            }
             for job in contract.job_types
         ],
+        "x-job-errors": _job_errors(contract.job_types),
     }
     return {
         "openrpc": "1.4.1",
@@ -135,6 +149,8 @@ def _method(method: Method, params: Json) -> Json:
         entry["errors"] = [_error_reference(error) for error in dict.fromkeys((*method.raises, *common))]
     if method.rest is not None:
         entry["x-rest"] = method.rest
+    if method.job is not None:
+        entry["x-job-type"] = method.job
     return entry | {"x-since": method.since, "x-waits": method.waits, "x-before-initialize": method.before_initialize}
 
 
@@ -142,6 +158,24 @@ def _descriptor(name: str, schema: Json, required: bool) -> Json:  # noqa: FBT00
     described = next((one for one in (schema, *schema.get("anyOf", ())) if one.get("description")), None)
     prose = {} if described is None else {"description": described["description"]}
     return {"name": name, **prose, "required": required, "schema": schema}
+
+
+def _job_errors(job_types: tuple[type[JobSpec], ...]) -> Json:
+    """Returns {name: the list as an enum} of the kinds of jobs' errors; the first one occurs with every job type."""
+    lists: list[type[StrEnum]] = [CommonJobErrorKind]
+    for job in job_types:
+        lists += job.errors
+    return {kinds.__name__: _enum(kinds) for kinds in dict.fromkeys(lists)}
+
+
+def _enum(cls: type[StrEnum]) -> Json:
+    docs = member_docs(cls)
+    return {
+        "description": inspect.getdoc(cls) or "",
+        "enum": [str(member) for member in cls],
+        "x-enum-varnames": [member.name for member in cls],
+        "x-enum-descriptions": [docs.get(member.name, "") for member in cls],
+    }
 
 
 def _notification(notification: type[Notification]) -> Json:

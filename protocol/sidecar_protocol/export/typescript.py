@@ -7,15 +7,15 @@ import json
 import re
 import textwrap
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any
 
 from sidecar_protocol.contract import pascal_case
+from sidecar_protocol.export import typescript_jobs as jobs
 from sidecar_protocol.export.schemas import PREFIX, UnsupportedSchema
 
 Json = dict[str, Any]
-Anything = Literal["any", "unknown"]
-"""The type of the members of an arbitrary JSON object: `unknown` in received objects, `any` in sent ones, because
-values of interface types are not assignable to `Record<string, unknown>`."""
+RECEIVED, SENT = "JsonObject", "JsonInput"
+"""The types of a received and of a sent JSON object, about whose members the contract knows nothing."""
 
 _HEADER = """\
 // Generated from protocol/sidecar_protocol.  Do not edit; run `uv run sidecar schema`.
@@ -24,6 +24,17 @@ export const PROTOCOL_VERSION = %s;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
 export const SCHEMA_HASH = "%s";
+
+/** Any JSON value: data whose form the contract does not know. */
+export type JsonValue = string | number | boolean | null | JsonValue[] | JsonObject;
+
+/** A received JSON object. */
+export interface JsonObject {
+  [key: string]: JsonValue;
+}
+
+/** A JSON object to send, of any interface type. */
+export type JsonInput = object;
 """
 _PRIMITIVES = {"string": "string", "integer": "number", "number": "number", "boolean": "boolean", "null": "null"}
 _IDENTIFIER = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
@@ -55,6 +66,9 @@ def typescript(document: Json, schema_hash: str) -> str:
             ((one["name"], _summary(one), type_text(one["params"])) for one in notifications),
         ),
         _table("JobTypes", "The job types for jobs.create, with their results.", map(_job_type, job_types)),
+        *(_enum(name, schema) for name, schema in document["x-job-errors"].items()),
+        *([jobs.UNIONS] if "Job" in document["components"]["schemas"] else []),
+        _error_kinds(document, methods, common),
         _names("METHOD_NAMES", "keyof Methods", methods),
         _names("CLIENT_NOTIFICATION_NAMES", "keyof ClientNotifications", client_notifications),
         _names("NOTIFICATION_NAMES", "keyof Notifications", notifications),
@@ -70,10 +84,15 @@ def _named(name: str, schema: Json) -> str:
     if "enum" in schema:
         return _enum(name, schema)
     required = schema.get("required", ())
-    members = [_member(key, member, key in required, "unknown") for key, member in schema.get("properties", {}).items()]
+    members = {
+        key: _member(key, member, key in required, RECEIVED) for key, member in schema.get("properties", {}).items()
+    }
     if schema.get("additionalProperties"):
-        members.append("  [key: string]: unknown;\n")
-    return _interface(name, schema.get("description", ""), members)
+        members["*"] = "  [key: string]: JsonValue;\n"
+    doc = schema.get("description", "")
+    if name in jobs.FORMS:
+        return jobs.FORMS[name](name, _jsdoc(doc), members)
+    return _interface(name, doc, list(members.values()))
 
 
 def _interface(name: str, doc: str, members: list[str]) -> str:
@@ -82,7 +101,7 @@ def _interface(name: str, doc: str, members: list[str]) -> str:
     return f"{_jsdoc(doc)}export interface {name} {{\n{''.join(members)}}}\n"
 
 
-def _member(name: str, schema: Json, required: bool, anything: Anything) -> str:  # noqa: FBT001 - a value of the document
+def _member(name: str, schema: Json, required: bool, anything: str) -> str:  # noqa: FBT001 - a value of the document
     key = name if _IDENTIFIER.fullmatch(name) else json.dumps(name)
     return f"{_jsdoc(_prose(schema), '  ')}  {key}{'' if required else '?'}: {type_text(schema, anything)};\n"
 
@@ -98,8 +117,12 @@ def _enum(name: str, schema: Json) -> str:
 
 
 def _params(method: Json) -> str:
-    members = [_member(param["name"], param["schema"], param["required"], "any") for param in method["params"]]
-    return _interface(_params_name(method), f"Params of `{method['name']}`.", members)
+    params = method["params"]
+    members = {param["name"]: _member(param["name"], param["schema"], param["required"], SENT) for param in params}
+    name, doc = _params_name(method), f"Params of `{method['name']}`."
+    if name in jobs.FORMS:
+        return jobs.FORMS[name](name, _jsdoc(doc), members)
+    return _interface(name, doc, list(members.values()))
 
 
 def _params_name(method: Json) -> str:
@@ -107,8 +130,18 @@ def _params_name(method: Json) -> str:
 
 
 def _request(method: Json, common: frozenset[str]) -> tuple[str, str, str]:
-    value = f"{{ params: {_params_name(method)}; result: {type_text(method['result']['schema'])} }}"
+    kinds = _union(own_errors(method, common))
+    value = f"{{ params: {_params_name(method)}; result: {_result(method)}; errors: {kinds} }}"
     return method["name"], _request_doc(method, common), value
+
+
+def _result(method: Json) -> str:
+    result = type_text(method["result"]["schema"])
+    return f"{result}<{json.dumps(method['x-job-type'])}>" if "x-job-type" in method else result
+
+
+def _union(values: Iterable[str]) -> str:
+    return " | ".join(map(json.dumps, values)) or "never"
 
 
 def own_errors(method: Json, common: frozenset[str]) -> list[str]:
@@ -143,8 +176,9 @@ def _nested_members(tree: Json, common: frozenset[str], indent: str) -> str:
         if (method := node.get("method")) is not None:
             doc = _jsdoc(_request_doc(method, common), indent)
             mark = "" if any(param["required"] for param in method["params"]) else "?"
-            result = type_text(method["result"]["schema"])
-            types.append(f"((params{mark}: {_params_name(method)}, options?: Options) => Promise<{result}>)")
+            kind = jobs.GENERIC_METHODS.get(method["name"], "")
+            params, result = f"{_params_name(method)}{kind and '<Type>'}", f"{_result(method)}{kind and '<Type>'}"
+            types.append(f"({kind}(params{mark}: {params}, options?: Options) => Promise<{result}>)")
         if node["members"]:
             types.append(f"{{\n{_nested_members(node['members'], common, indent + '  ')}{indent}}}")
         lines.append(f"{doc}{indent}readonly {name}: {' & '.join(types)};\n")
@@ -152,7 +186,9 @@ def _nested_members(tree: Json, common: frozenset[str], indent: str) -> str:
 
 
 def _job_type(job: Json) -> tuple[str, str, str]:
-    return job["name"], _summary(job), f"{{ payload: {type_text(job['payload'])}; result: {type_text(job['result'])} }}"
+    errors = " | ".join([jobs.COMMON_ERRORS, *job["errors"]])
+    value = f"{{ payload: {type_text(job['payload'])}; result: {type_text(job['result'])}; error: {errors} }}"
+    return job["name"], _summary(job), value
 
 
 def _table(name: str, doc: str, rows: Iterable[tuple[str, str, str]]) -> str:
@@ -181,28 +217,59 @@ def _errors(errors: Json) -> str:
     )
 
 
-def type_text(schema: Json, anything: Anything = "unknown") -> str:
+def _error_kinds(document: Json, methods: list[Json], common: frozenset[str]) -> str:
+    """Returns the types of the kinds of errors that any request, and that a certain one, may have."""
+    declared = {kind for method in methods for kind in own_errors(method, common)}
+    # The connection's own errors are declared by no method.
+    kinds = [kind for kind in document["components"]["errors"] if kind not in declared or _reference(kind) in common]
+    lines = "".join(f"\n  | {json.dumps(kind)}" for kind in kinds)
+    any_request = _jsdoc("Kinds of errors that any request may have, in addition to those that it declares.")
+    doc = _jsdoc("Kinds of errors of a request.  A newer sidecar may send others.")
+    method_kind = 'MethodErrorKind<Name extends keyof Methods> = Methods[Name]["errors"] | CommonErrorKind'
+    return f"{any_request}export type CommonErrorKind ={lines};\n\n{doc}export type {method_kind};\n"
+
+
+def _reference(kind: str) -> str:
+    return f"#/components/errors/{kind}"
+
+
+def type_text(schema: Json, anything: str = RECEIVED) -> str:
     """Returns the TypeScript type of a draft-07 schema, for the keywords that the contract uses."""
     match schema:
+        case {"x-known-values": str(names)}:
+            return {"x-job-types": "JobType", "x-job-errors": "JobErrorKind"}[names]
         case {"$ref": str(ref)} | {"allOf": [{"$ref": str(ref)}]}:
             return ref.removeprefix(PREFIX)
         case {"anyOf": choices} | {"oneOf": choices}:
             return " | ".join(dict.fromkeys(type_text(choice, anything) for choice in choices))
         case {"const": value}:
             return json.dumps(value)
-        case {"enum": values}:
+        case {"x-known-values": values} | {"enum": values}:
             return " | ".join(map(json.dumps, values))
         case {"type": "array"}:
             items = type_text(schema.get("items", {}), anything)
             return f"{items}[]" if _IDENTIFIER.fullmatch(items) else f"Array<{items}>"
-        case {"type": "object"} if "properties" not in schema:
-            values = schema.get("additionalProperties", True)
-            return f"Record<string, {anything if values is True else type_text(values, anything)}>"
+        case {"type": "object"}:
+            return _object_text(schema, anything)
         case {"type": str(name)} if name in _PRIMITIVES:
             return _PRIMITIVES[name]
         case _ if not schema.keys() - {"default", "description", "title", "x-described-by"}:
-            return "unknown"
+            return "JsonValue"
     raise UnsupportedSchema(f"no TypeScript type for {json.dumps(schema)}")
+
+
+def _object_text(schema: Json, anything: str) -> str:
+    values, required = schema.get("additionalProperties", True), schema.get("required", ())
+    if "properties" in schema:
+        fields = schema["properties"].items()
+        members = (f"{key}{'' if key in required else '?'}: {type_text(one, anything)}" for key, one in fields)
+        return f"{{ {'; '.join(members)} }}"
+    if values is True:
+        return anything
+    text = type_text(values, anything)
+    return (
+        f"{{ [Key in {schema['x-known-keys']}]?: {text} }}" if "x-known-keys" in schema else f"Record<string, {text}>"
+    )
 
 
 def _summary(entry: Json) -> str:

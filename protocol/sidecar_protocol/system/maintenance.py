@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from sidecar_protocol.contract import JobPolicy, JobSpec, Model, Recovery
+from sidecar_protocol.job_errors import BackupErrorKind
 from sidecar_protocol.scalars import MEASURED, WHOLE, Count
 
 
@@ -22,6 +23,7 @@ class BackUpDatabase(JobSpec):
     type: ClassVar = "maintenance.backup"
     result: ClassVar = BackupResult
     policy: ClassVar = JobPolicy(max_attempts=3, recovery=Recovery.REQUEUE, timeout_s=3_600, concurrency=1)
+    errors: ClassVar = (BackupErrorKind,)
 
     keep: Annotated[int, Field(strict=True, ge=1, le=100), WHOLE] = 3
     """Number of copies to keep; older ones are deleted."""

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Protocol
 from pydantic import ConfigDict
 
 from sidecar_protocol.contract import Model, method
-from sidecar_protocol.scalars import MEASURED, Count, Flag, Seq, UtcTime
+from sidecar_protocol.scalars import JOB_STATUSES, MEASURED, Count, Flag, Seq, UtcTime
 
 
 class HealthStatus(StrEnum):
@@ -66,7 +66,7 @@ class Status(Model):
     version: Annotated[str, MEASURED]
     pid: Annotated[int, MEASURED]
     uptime_s: Annotated[float, MEASURED]
-    queue: dict[str, int]
+    queue: Annotated[dict[str, int], JOB_STATUSES]
     """Number of jobs by status."""
     accounts: dict[str, int]
     """Number of accounts by service."""
@@ -74,7 +74,7 @@ class Status(Model):
     database: DatabaseStatus
     outbox: OutboxStatus
     rss_bytes: Annotated[Count, MEASURED]
-    requests: Count
+    requests: Annotated[Count, MEASURED]
     """Number of requests since the start."""
 
 

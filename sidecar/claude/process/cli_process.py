@@ -46,7 +46,8 @@ class RunOptions:
 
     `session_id` is the session to resume, and `fork` resumes a copy of it, up to the record `resume_at` if it is given.
     `worktree` names a git worktree that the CLI creates and works in.  With `can_request_permission` the CLI sends
-    control requests for tools that need permission, and waits for the responses.
+    control requests for tools that need permission, and waits for the responses.  A probe gets no prompt
+    and runs no hooks.
     """
 
     model: str | None = None
@@ -61,6 +62,7 @@ class RunOptions:
     system_prompt: str | None = None
     can_request_permission: bool = False
     settings: ClaudeSettings = ClaudeSettings.ALL
+    is_probe: bool = False
 
 
 def cli_arguments(options: RunOptions) -> list[str]:
@@ -90,6 +92,7 @@ def cli_arguments(options: RunOptions) -> list[str]:
         # Without `project` and `local`, nothing of the folder runs or is read: hooks, MCP servers, skills, CLAUDE.md.
         *(["--setting-sources=user"] if options.settings is ClaudeSettings.USER else []),
         *(["--fork-session"] if options.fork else []),
+        *(['--settings={"disableAllHooks":true}'] if options.is_probe else []),
         *(["--permission-prompt-tool=stdio"] if options.can_request_permission else []),
         *(f"--allowedTools={rule}" for rule in options.allowed_tools),
     ]
@@ -132,6 +135,7 @@ class ClaudeProcess(asyncio.SubprocessProtocol):
     `prompt_done` is set while no prompt is unfinished: after the end of its `work`, or after the exit.  `exited` is
     set when the process has exited; a tool may then still hold its pipes.  `closed` is set when the pipes are closed
     as well.
+    `observe` receives every parsed line, also while no prompt is answered.
     `database` is the database that its environment names as its owner's.
     """
 
@@ -143,6 +147,7 @@ class ClaudeProcess(asyncio.SubprocessProtocol):
         self.prompt_done.set()
         self.exited = anyio.Event()
         self.closed = anyio.Event()
+        self.observe: Callable[[Mapping[str, Any]], None] = lambda _: None
         self.lines = LineSplitter()
         self.work = Work()
         self._follow_up: asyncio.TimerHandle | None = None
@@ -224,6 +229,7 @@ class ClaudeProcess(asyncio.SubprocessProtocol):
         parsed = parse_object(line)
         if parsed is not None:
             self.work.read(parsed)
+            self.observe(parsed)
         self.on_line(line, parsed)
         state = self.work.state
         if state is WorkState.OVER:

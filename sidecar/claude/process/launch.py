@@ -16,6 +16,9 @@ from sidecar.claude.process.orphans import ProcessTable, StoredProcess, start_ti
 from sidecar.claude.process.user_settings import config_dir, default_model
 from sidecar.claude.process.work import STATE_EVENTS_ENV
 from sidecar.claude.records.files import RecordFiles
+from sidecar.claude.status.journal import StatusJournal
+from sidecar.claude.status.observing import Observer
+from sidecar.claude.status.telling import EFFORT_REQUEST
 from sidecar.claude.trust.gate import Gate
 from sidecar.job_handler import JobFailed
 
@@ -32,6 +35,7 @@ class Launcher:
     home: Path
     process_table: ProcessTable
     gate: Gate
+    status: StatusJournal
 
     async def working_directory(self, cwd: str | None) -> Path:
         """Returns the working directory for `cwd`.  Raises `JobFailed` (`cwd_missing`)."""
@@ -86,6 +90,17 @@ class Launcher:
             raise not_started(executable.path, executable.source, folder, error) from error
         if (started_ts := start_time(process.pid)) is not None:
             self.process_table.add(StoredProcess(process.pid, started_ts, owner_id))
+        observer = Observer(
+            self.status,
+            str(executable.path),
+            str(folder),
+            process.send,
+            has_project=options.settings is ClaudeSettings.ALL,
+        )
+        process.observe = observer.on_line
+        observer.begin()
+        if options.effort is not None:
+            process.send(EFFORT_REQUEST)
         return process
 
 

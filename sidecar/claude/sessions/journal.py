@@ -21,6 +21,7 @@ from sidecar_protocol.errors import InvalidParams
 from sidecar.claude.billing import RunUsage
 from sidecar.claude.sessions.messages import NewMessage, storable, title_of
 from sidecar.claude.sessions.session_settings import NewSession, SessionUpdate, worktree_name
+from sidecar.claude.status.journal import StatusJournal
 from sidecar.claude.usage import UsageStore
 from sidecar.clock import iso_now
 from sidecar.runtime import Runtime
@@ -187,13 +188,15 @@ class SessionJournal:
     do not raise.  The others raise `sqlite3.Error`.
     """
 
-    def __init__(self, runtime: Runtime, store: SessionStore, usage: UsageStore) -> None:
+    def __init__(self, runtime: Runtime, store: SessionStore, usage: UsageStore, status: StatusJournal) -> None:
         self.store = store
         self._runtime = runtime
         self._database = runtime.database
         self._usage = usage
+        self._status = status
 
     def create(self, new: NewSession) -> Encoded[Session]:
+        self._status.check_effort(new.effort, new.model)
         session_id = self._runtime.new_id()
         (session,) = self.change(
             """
@@ -243,6 +246,8 @@ class SessionJournal:
         changes = {name: value for name, value in asdict(update).items() if not isinstance(value, Unchanged)}
         if "title" in changes and changes["title"] is None and (prompt := self.store.first_prompt(session_id)):
             changes["title"] = title_of(prompt)
+        if changes.get("effort") is not None and (known := self.store.get(session_id)) is not None:
+            self._status.check_effort(changes["effort"], {"model": known.load().model, **changes}["model"])
         if "model" in changes:
             changes["is_model_reset"] = changes["model"] is None
         if "cwd" in changes:

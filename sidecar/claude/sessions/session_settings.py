@@ -8,6 +8,7 @@ from sidecar_protocol.claude.runs import ClaudeSettings, PermissionMode
 from sidecar_protocol.claude.sessions import Session
 from sidecar_protocol.contract import UNCHANGED
 
+from sidecar.claude.status.telling import EFFORT_REQUEST
 from sidecar.json_reader import get_object, get_text
 
 PREFIX: Final = "setting:"
@@ -91,10 +92,12 @@ def change_requests(current: SessionSettings, wanted: SessionSettings) -> list[M
     ]
     if wanted.effort != current.effort:  # both releases: null gives the effort of the user's settings, or the model's
         requests.append({"subtype": "apply_flag_settings", "settings": {"effortLevel": wanted.effort}})
-    return [
+    lines: list[Mapping[str, Any]] = [
         {"type": "control_request", "request_id": f"{PREFIX}{request['subtype']}", "request": request}
         for request in requests
     ]
+    is_checked = wanted.effort is not None and (wanted.effort, wanted.model) != (current.effort, current.model)
+    return [*lines, EFFORT_REQUEST] if is_checked else lines
 
 
 def rejection(line: Mapping[str, Any]) -> str | None:

@@ -1,8 +1,9 @@
 """Runs jobs of type `claude.turn`: the next prompt of a session, in the session's live process if there is one."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 import anyio
@@ -28,6 +29,8 @@ from sidecar.claude.sessions.journal import SessionJournal
 from sidecar.claude.sessions.limit_waits import LimitWaits
 from sidecar.claude.sessions.messages import NewMessage, messages_in, raw_json
 from sidecar.claude.sessions.session_settings import SessionSettings, model_request
+from sidecar.claude.status.context import ContextFollower
+from sidecar.claude.status.telling import Problems
 from sidecar.job_handler import JobContext, JobFailed, JobSnoozed
 from sidecar.json_reader import get_text
 from sidecar.runtime import Runtime
@@ -121,7 +124,23 @@ class TurnHandler:
 
         reporter = ProgressReporter(context, self.runtime.notify, session_id=session.session_id, on_tasks=on_tasks)
         follower = Follower(session.session_id, context, self.sessions, self.conversations, session.claude_session_id)
-        return _Turn(session, context, self.conversations, requests, reporter, follower, self.prompts.steering)
+        status, conversation = self.launcher.status, session.claude_session_id
+        problems = self._problems(session.session_id, context, follower)
+        readers = (ContextFollower(status, session.session_id, conversation).on_line, problems.on_line)
+        return _Turn(session, context, self.conversations, requests, reporter, follower, self.prompts.steering, readers)
+
+    def _problems(self, session_id: str, context: JobContext, follower: Follower) -> Problems:
+        """Adds what does not work, such as an MCP server, to the session."""
+
+        def tell(text: str) -> None:
+            self.sessions.add_message(session_id, context.job_id, NewMessage(MessageKind.NOTICE, text))
+
+        def effort() -> str | None:
+            settings = follower.live.settings if follower.live is not None else None
+            return settings.effort if settings is not None else None
+
+        status = self.launcher.status
+        return Problems(status.told_problems(session_id), tell, partial(status.set_told_problems, session_id), effort)
 
     async def _answer(self, job: TakeTurn, turn: "_Turn") -> ClaudeRunResult:
         try:
@@ -235,6 +254,7 @@ class _Turn:
     reporter: ProgressReporter
     follower: Follower
     steering: Steering
+    readers: tuple[Callable[[Mapping[str, Any]], None], ...] = ()
     prompt: str = ""
     uuid: str = ""
     """The id under which the CLI was sent the prompt."""
@@ -270,6 +290,8 @@ class _Turn:
                 for message in messages_in(parsed):
                     self._add(replace(message, raw=raw_json(line, parsed)), record)
             self.requests.on_line(parsed)
+            for read in self.readers:
+                read(parsed)
         self.reporter.on_line(parsed)
 
     def _is_own_prompt(self, line: Mapping[str, Any]) -> bool:
@@ -286,6 +308,7 @@ class _Turn:
     def restart(self, new: "_Turn") -> None:
         """Begins again as `new`, without what the first attempt has reported."""
         self.requests, self.reporter, self.follower = new.requests, new.reporter, new.follower
+        self.readers = new.readers
         self.handover = None
 
     @contextmanager

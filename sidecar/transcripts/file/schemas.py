@@ -52,6 +52,16 @@ class ContractSchemas:
         """Returns the paths of the params that identify what a notification is about."""
         return cast("list[str]", _named(self._notifications, name).get("key", []))
 
+    def entity(self, name: Any, params: Any) -> tuple[tuple[str, Any], ...]:
+        """Returns what a notification is about: the last name of each path of its key with its value, or its name."""
+        found = []
+        for path in self.key(name):
+            value = params
+            for part in path.split("."):
+                value = value.get(part) if type(value) is dict else None
+            found.append((path.rpartition(".")[2], value))
+        return tuple(found) or ((str(name), None),)
+
     def job(self, job_type: Any, part: str) -> Schema:
         return cast("Schema", _named(self._jobs, job_type).get(part, UNDECLARED))
 
@@ -110,7 +120,8 @@ class ContractSchemas:
         return next(found, UNDECLARED)
 
     def format(self, schema: Schema) -> str | None:
-        return next((str(choice["format"]) for choice in self.choices(schema) if "format" in choice), None)
+        declared = (self.resolved(schema), *self.choices(schema))  # a mark can be that of all choices
+        return next((str(choice["format"]) for choice in declared if "format" in choice), None)
 
     def secret_names(self) -> frozenset[str]:
         """Returns the names of the secret members of requests; results and notifications have none."""

@@ -5,29 +5,25 @@ next to the transcript with recorded responses of the vendors' servers) and `env
 or `../` are relative to the transcript.
 """
 
-import difflib
 import errno
-import json
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from sidecar.paths import command, isolated_environment, options_of, relative_to, schema_dir
-from sidecar.transcripts.file.format import Entry, Header, read_runs, write
-from sidecar.transcripts.file.patterns import is_secret, secret_to_send
+from sidecar.transcripts.file.format import Header, read_runs, write
+from sidecar.transcripts.file.redact import Redactor
 from sidecar.transcripts.file.schemas import ContractSchemas
 from sidecar.transcripts.verify.compare import Comparison
+from sidecar.transcripts.verify.findings import WRONG, Mismatch, Report, accepted, explain_all
 from sidecar.transcripts.verify.sidecar_process import TIMEOUT_S, SidecarProcess
 from sidecar.transcripts.verify.update import rerecorded
-from sidecar.transcripts.verify.verifier import Mismatch, RunVerifier, Start, running, verify
-
-CONTEXT_LINES: Final = 3
-MAX_DIFF_LINES: Final = 80
-"""Maximum length of the diff for one mismatch."""
+from sidecar.transcripts.verify.verifier import RunVerifier, Start, running, verify
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +41,12 @@ class VerifyOptions:
     exact: bool = False
     """Ids and times must be as recorded; requires a fixed clock and seed."""
     timeout_s: float = TIMEOUT_S
+    secrets: dict[int, str] = field(default_factory=dict)
+    """Values for `{"$secret": n}`, by n."""
+    strict: bool = False
+    """Members that the contract has and the recording lacks are differences."""
+    slower_than: float | None = None
+    """Methods whose answers take longer than recorded by more than this factor are differences."""
 
 
 class NotAsRecorded(AssertionError):
@@ -55,41 +57,67 @@ def contract_schemas() -> ContractSchemas:
     return ContractSchemas((schema_dir() / "openrpc.json").read_bytes())
 
 
-def check(path: Path, options: VerifyOptions, record: Path | None = None) -> list[Mismatch]:
-    """Verifies a transcript and returns the mismatches.  The sidecar records all messages into `record`, if given.
+def check(path: Path, options: VerifyOptions, record: Path | None = None) -> Report:
+    """Verifies a transcript.  The sidecar records all messages into `record`, if given.
 
     Raises NotATranscript or OSError.
     """
     runs = read_runs(path)
     for header, _ in runs:
         if options.exact and None in _fixed(header, options).values():
-            return [Mismatch(header.line, "neither clock nor ids are fixed (--now, --seed), so it cannot be exact")]
-    with _starter(path, options, record) as start:
-        return verify(runs, start, contract_schemas(), exact=options.exact)
+            what = "neither clock nor ids are fixed (--now, --seed), so it cannot be exact"
+            return Report([Mismatch(header.line, what)])
+    comparison = _comparison(options)
+    with _starter(path, options, comparison, record) as start:
+        return _report(verify(runs, start, comparison), comparison, options)
 
 
-def verified(path: Path, options: VerifyOptions, *, can_update: bool) -> tuple[list[Mismatch], bool]:
-    """Verifies a transcript and updates it first if that is allowed and it differs.
+def verified(path: Path, options: VerifyOptions, *, can_update: bool) -> tuple[Report, str]:
+    """Verifies a transcript and updates it if that is allowed and it differs.
 
-    Returns the mismatches and whether the file was updated.  An order of messages that varies between runs differs
-    again after an update.  Raises NotATranscript, EndedEarly or OSError.
+    Returns the report and what the update accepted, an empty text if it was not updated.  What an update must not
+    accept is in the report of the verification after it.  Raises NotATranscript, EndedEarly or OSError.
     """
-    mismatches = check(path, options)
-    if not mismatches or not can_update:
-        return mismatches, False
-    update(path, options)
-    return check(path, options), True
+    report = check(path, options)
+    if not report.mismatches or not can_update:
+        return report, ""
+    text = accepted(update(path, options).mismatches) or "nothing"
+    return check(path, options), text
 
 
-def update(path: Path, options: VerifyOptions) -> None:
-    """Updates the file to what the sidecar sends now, or raises NotATranscript, EndedEarly or OSError."""
+def update(path: Path, options: VerifyOptions) -> Report:
+    """Updates the file to what the sidecar sends now.
+
+    Returns what differed.  Raises NotATranscript, EndedEarly or OSError.
+    """
     if not path.stat().st_mode & 0o222:  # replacing it would work if the folder is writable
         raise PermissionError(errno.EACCES, "the file is read-only, so it is not updated", str(path))
     runs = read_runs(path)
-    with tempfile.TemporaryDirectory() as folder:
-        record = Path(folder) / "new.jsonl"
-        with _starter(path, options, record) as start:
-            write(path, rerecorded(runs, start, record, contract_schemas()))
+    comparison = _comparison(options)
+    with _starter(path, options, comparison) as start:
+        verifiers = verify(runs, start, comparison, goes_on=True)
+        write(path, rerecorded(runs, verifiers, Redactor(comparison.schemas)))
+        return _report(verifiers, comparison, options)
+
+
+def _comparison(options: VerifyOptions) -> Comparison:
+    return Comparison(contract_schemas(), exact=options.exact, secrets=options.secrets)
+
+
+def _report(verifiers: list[RunVerifier], comparison: Comparison, options: VerifyOptions) -> Report:
+    report = Report([mismatch for one in verifiers for mismatch in one.mismatches])
+    recorded, now = verifiers[0].schema_hashes()
+    for name, count in comparison.added.items():
+        text = f"{name} is new: the recording lacks it in {count} places"
+        if options.strict:
+            report.mismatches.append(Mismatch(1, text, kind=WRONG))
+        else:
+            report.notes.append(text)
+    if now is not None and recorded != now and (report.mismatches or report.notes):
+        report.notes.insert(0, f"recorded with the contract {recorded}; this sidecar has {now}")
+    if options.slower_than is not None:
+        report.mismatches += [one for run in verifiers for one in run.checks.slower_than(options.slower_than)]
+    return report
 
 
 @contextmanager
@@ -99,27 +127,20 @@ def sidecar_after(path: Path, options: VerifyOptions) -> Iterator[SidecarProcess
     Raises NotAsRecorded if the messages differ.
     """
     runs = read_runs(path)
-    with _starter(path, options) as start:
-        comparison = Comparison(contract_schemas(), exact=options.exact)
-        for number, (_, entries) in enumerate(runs[:-1]):
-            with running(runs, number, start) as process:
-                _run(path, process, comparison, entries)
-        header, entries = runs[-1]
-        with start(header) as process:
-            end = next((place for place, entry in enumerate(entries) if entry.is_eof), len(entries))
-            _run(path, process, comparison, entries[:end])
-            yield process
-
-
-def _run(path: Path, process: SidecarProcess, comparison: Comparison, entries: list[Entry]) -> None:
-    verifier = RunVerifier(process, comparison)
-    verifier.run(entries)
-    if verifier.mismatches:
-        raise NotAsRecorded(explain_all(path, verifier.mismatches))
+    comparison = _comparison(options)
+    with _starter(path, options, comparison) as start:
+        for number, (_, entries) in enumerate(runs):
+            with running(runs, number, start, comparison) as verifier:
+                is_last = number == len(runs) - 1
+                verifier.run(list(takewhile(lambda one: not one.is_eof, entries)) if is_last else None)
+                if verifier.mismatches:
+                    raise NotAsRecorded(explain_all(path, _report([verifier], comparison, options)))
+                if is_last:
+                    yield verifier.process
 
 
 @contextmanager
-def _starter(path: Path, options: VerifyOptions, record: Path | None = None) -> Iterator[Start]:
+def _starter(path: Path, options: VerifyOptions, comparison: Comparison, record: Path | None = None) -> Iterator[Start]:
     """Yields a function that starts a sidecar as the header of a run says; all of them have the same data folder."""
     with tempfile.TemporaryDirectory(prefix="sidecar-verify-", ignore_cleanup_errors=True) as folder:
         data_dir = Path(folder) / "data"
@@ -127,11 +148,13 @@ def _starter(path: Path, options: VerifyOptions, record: Path | None = None) -> 
             shutil.copytree(options.data, data_dir)
 
         def start(header: Header) -> SidecarProcess:
+            fixed = _fixed(header, options)
             upstream = (header.facts.get("fixed") or {}).get("upstream")
             upstream_path = None if upstream is None else path.parent / upstream
-            arguments = options_of(**_fixed(header, options), upstream=upstream_path, record=record)
+            arguments = options_of(**fixed, upstream=upstream_path, record=record)
             recorded = header.facts.get("env") or {}
-            values = {name: secret_to_send(one) if is_secret(one) else str(one) for name, one in recorded.items()}
+            values = {name: str(comparison.value_to_send(one)) for name, one in recorded.items()}
+            comparison.times.start(header.facts.get("started_at"), fixed["now"])
             env = {name: relative_to(path.parent, value) for name, value in values.items()} | options.env
             program = options.command or command("serve")
             return SidecarProcess([*program, *arguments], isolated_environment(data_dir, env), options.timeout_s)
@@ -145,25 +168,3 @@ def _fixed(header: Header, options: VerifyOptions) -> dict[str, Any]:
         "now": fixed.get("now") if options.now is None else options.now,
         "seed": fixed.get("seed") if options.seed is None else options.seed,
     }
-
-
-def explain_all(path: Path, mismatches: Iterable[Mismatch]) -> str:
-    return "\n".join(explain(path, mismatch) for mismatch in mismatches)
-
-
-def explain(path: Path, mismatch: Mismatch) -> str:
-    lines = [f"{path}:{mismatch.line}: {mismatch.what}"]
-    if mismatch.differences:
-        lines[0] += " differs"
-        places = [one.path for one in mismatch.differences if one.path]
-        lines.append(f"  at {', '.join(places[:10])}{', …' if len(places) > 10 else ''}" if places else "")
-    if mismatch.expected is not None or mismatch.actual is not None:
-        lines += _diff(mismatch.expected, mismatch.actual)
-    return "\n".join(line for line in lines if line)
-
-
-def _diff(expected: Any, actual: Any) -> list[str]:
-    one, other = (json.dumps(value, indent=2, ensure_ascii=False).splitlines() for value in (expected, actual))
-    diff = list(difflib.unified_diff(one, other, "recorded", "received", lineterm="", n=CONTEXT_LINES))
-    shown = [f"  {line}" for line in diff[:MAX_DIFF_LINES]]
-    return [*shown, f"  … {len(diff) - MAX_DIFF_LINES} more lines"] if len(diff) > MAX_DIFF_LINES else shown

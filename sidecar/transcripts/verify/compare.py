@@ -1,15 +1,20 @@
 """Compares recorded messages with received ones, except for values that differ in every run (see the README).
 
 Ids and cursors are bound at their first appearance.  The contract's `format` decides which values are ids, times or
-measured; where it declares none, ids, times and paths are recognized by their shape.
+measured; where it declares none, ids, times and paths are recognized by their shape.  `seq`s depend on how independent
+work interleaves and are not compared; the verifier counts them.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice, takewhile, zip_longest
 from typing import Any, Final
+from urllib.parse import urlencode
+
+from pydantic_core import to_json
 
 from sidecar.transcripts.file.patterns import (
     SHAPES,
@@ -20,13 +25,18 @@ from sidecar.transcripts.file.patterns import (
     pattern_of,
     secret_to_send,
 )
-from sidecar.transcripts.file.redact import RE
+from sidecar.transcripts.file.redact import SECRET_KEY
 from sidecar.transcripts.file.schemas import ContractSchemas, Schema
-from sidecar.transcripts.verify.matching import match_unordered
+from sidecar.transcripts.verify.times import Times
 
 BOUND: Final = frozenset({"uuid", "id", "cursor"})
 COUNTED: Final = "seq"
-_SHAPE: Final = re.compile("|".join(f"(?P<{name.replace('-', '_')}>{shape})" for name, shape in SHAPES.items()))
+REDIRECT: Final = "redirect"
+_MEASURED: Final = {"size": r"\d[\d,]* bytes"}
+"""Measured values inside texts, such as the size of a backup."""
+_SHAPE: Final = re.compile(
+    "|".join(f"(?P<{name.replace('-', '_')}>{shape})" for name, shape in {**SHAPES, **_MEASURED}.items())
+)
 _PATH: Final = re.compile(r"(?:/|[A-Za-z]:[\\/]).*[/\\]")
 NOT_THERE: Final = "(nothing)"
 """Shown in a difference in place of a missing member."""
@@ -39,6 +49,8 @@ class Difference:
     path: str
     expected: Any
     actual: Any
+    is_form: bool = False
+    """Whether a member is missing or new; a key of a mapping is no member."""
 
 
 @dataclass
@@ -47,8 +59,8 @@ class Bindings:
 
     actual: dict[Any, Any] = field(default_factory=dict)
     recorded: dict[Any, Any] = field(default_factory=dict)
-    seq_offset: int | None = None
-    """Received minus recorded `seq`; None until one has appeared."""
+    seq_offset: int = 0
+    """Received minus recorded `seq`, at the beginning of the run; for requests in which the client sends one back."""
     _journal: list[tuple[dict[Any, Any], Any]] = field(default_factory=list)
 
     def bind(self, recorded: Any, actual: Any) -> bool:
@@ -59,22 +71,16 @@ class Bindings:
         self._set(self.recorded, actual, recorded)
         return True
 
-    def bind_seq(self, recorded: int, actual: int) -> bool:
-        if self.seq_offset is None:
-            self.seq_offset = actual - recorded
-        return actual == recorded + self.seq_offset
-
     def bind_time(self, recorded: str, actual: str) -> None:
         """Remembers the first actual value of a recorded time, for requests in which the client sends it back."""
         if recorded not in self.actual:
             self._set(self.actual, recorded, actual)
 
-    def savepoint(self) -> tuple[int, int | None]:
-        return len(self._journal), self.seq_offset
+    def savepoint(self) -> int:
+        return len(self._journal)
 
-    def roll_back(self, savepoint: tuple[int, int | None]) -> None:
-        count, self.seq_offset = savepoint
-        while len(self._journal) > count:
+    def roll_back(self, savepoint: int) -> None:
+        while len(self._journal) > savepoint:
             names, name = self._journal.pop()
             del names[name]
 
@@ -84,16 +90,26 @@ class Bindings:
 
 
 class Comparison:
-    """Compares the messages of one run.
+    """Compares the messages of one transcript.
 
     Methods that return (merged, differences) merge the actual message into the recorded one: recorded values are
     retained wherever they match.  `exact`: ids and times must be the recorded ones (clock and random seed are fixed).
     """
 
-    def __init__(self, schemas: ContractSchemas, *, exact: bool = False) -> None:
+    def __init__(
+        self, schemas: ContractSchemas, *, exact: bool = False, secrets: Mapping[int, str] | None = None
+    ) -> None:
         self.schemas = schemas
         self.bindings = Bindings()
-        self._exact = exact
+        self.times = Times()
+        self.added: Counter[str] = Counter()
+        """How often a member came that the contract declares and the recording lacks, by its name."""
+        self.sent_secrets: set[str] = set()
+        self.redirect: dict[str, Any] = {}
+        """The query of the next redirect that a request hands over, without its code."""
+        self._sign_ins: dict[bytes, Any] = {}
+        self._secrets = secrets or {}
+        self.is_exact = exact
         self._found: list[Difference] = []
 
     def response(self, expected: Any, actual: Any, method: str | None) -> tuple[Any, list[Difference]]:
@@ -106,24 +122,23 @@ class Comparison:
     def notification(self, expected: Any, actual: Any) -> tuple[Any, list[Difference]]:
         return self._message(expected, actual, {"params": self.schemas.notification(expected.get("method"))})
 
+    def fits(self, expected: Any, actual: Any) -> bool:
+        """Returns whether two notifications are equal, without binding anything."""
+        savepoint = self.bindings.savepoint()
+        added = self.added.copy()
+        is_same = expected.get("method") == actual.get("method") and not self.notification(expected, actual)[1]
+        self.bindings.roll_back(savepoint)
+        self.added = added
+        return is_same
+
     def trial(self, compare: Callable[[], list[Difference]]) -> list[Difference]:
         """Runs a comparison and returns its differences; rolls back its bindings if there are any."""
-        savepoint = self.bindings.savepoint()
+        savepoint, added = self.bindings.savepoint(), self.added.copy()
         differences = compare()
         if differences:
             self.bindings.roll_back(savepoint)
+            self.added = added
         return differences
-
-    def match_unordered(
-        self, expected: Sequence[Any], actual: Sequence[Any], differs: Callable[[Any, Any], list[Difference]]
-    ) -> dict[int, int]:
-        """Maps the index of each actual value to that of the expected value it equals; binds their ids.
-
-        Values without a counterpart are absent.
-        """
-        return match_unordered(
-            len(expected), len(actual), lambda one, other: differs(expected[one], actual[other]), self
-        )
 
     def _message(self, expected: Any, actual: Any, schemas: Schema) -> tuple[Any, list[Difference]]:
         return self._collect(lambda: self._object(expected, actual, {"properties": schemas}, ""))
@@ -136,7 +151,7 @@ class Comparison:
 
     def _walk(self, expected: Any, actual: Any, schema: Schema, path: str) -> Any:
         form = self.schemas.format(schema)
-        if form == "measured" and _kind(expected) is _kind(actual):
+        if form == "measured" and (_kind(expected) is _kind(actual) or None in (expected, actual)):
             return expected
         if type(expected) is dict:
             if (kind := pattern_of(expected)) is not None:
@@ -148,10 +163,12 @@ class Comparison:
         elif self._is_equal(expected, actual, form):
             return expected
         self._found.append(Difference(path, expected, actual))
-        return actual - (self.bindings.seq_offset or 0) if form == COUNTED else self.to_recorded(actual)
+        return self.to_recorded(actual)
 
     def _list(self, expected: list[Any], actual: list[Any], item: Schema, path: str) -> list[Any]:
         """Compares item by item; for lists of different length it aligns equal items at both ends."""
+        if self.schemas.resolved(item).get("title") == "LoggedEvent" and not self.is_exact:
+            expected, actual = self._by_entity(expected), self._by_entity(actual)
         same = partial(self._is_same, item=item)
         if len(expected) == len(actual):
             head, tail = len(expected), 0
@@ -173,15 +190,27 @@ class Comparison:
     def _is_same(self, pair: tuple[Any, Any], item: Schema) -> bool:
         return not self.trial(lambda: self._differs(*pair, item))
 
+    def _by_entity(self, events: list[Any]) -> list[Any]:
+        """Sorts logged events by what they are about: only events about one entity have an order between runs."""
+
+        def key(event: Any) -> str:
+            return str(self.to_recorded(list(map(list, self.schemas.entity(event.get("method"), event.get("params"))))))
+
+        return sorted(events, key=key)
+
     def _object(self, expected: dict[str, Any], actual: dict[str, Any], schema: Schema, path: str) -> dict[str, Any]:
         merged: dict[str, Any] = {}
+        choices = self.schemas.choices(schema)
+        is_mapping = any(isinstance(one.get("additionalProperties"), dict) for one in choices)
         for name in {**expected, **actual}:
             inner = f"{path}.{name}" if path else name
             if name not in actual:
-                self._found.append(Difference(inner, expected[name], NOT_THERE))
+                self._found.append(Difference(inner, expected[name], NOT_THERE, is_form=not is_mapping))
             elif name not in expected:
                 if not path or not self.schemas.has_member(schema, name):
-                    self._found.append(Difference(inner, NOT_THERE, actual[name]))
+                    self._found.append(Difference(inner, NOT_THERE, actual[name], is_form=not is_mapping))
+                else:
+                    self.added[f"{self.schemas.resolved(schema).get('title', '')}.{name}"] += 1
                 merged[name] = self.to_recorded(actual[name])
             else:
                 member = self.schemas.member(schema, actual, name)
@@ -191,9 +220,9 @@ class Comparison:
     def _is_equal(self, expected: Any, actual: Any, form: str | None) -> bool:
         if type(expected) is not type(actual):
             return _kind(expected) is _kind(actual) and bool(expected == actual)
-        if form == COUNTED and type(expected) is int and not self._exact:
-            return self.bindings.bind_seq(expected, actual)
-        if form in BOUND and expected is not None and not self._exact:
+        if form == COUNTED and not self.is_exact:
+            return True
+        if form in BOUND and expected is not None and not self.is_exact:
             return self.bindings.bind(expected, actual)
         if type(expected) is str:
             return self._is_same_text(expected, actual)
@@ -212,12 +241,14 @@ class Comparison:
         return all(self._is_same_match(one, other) for one, other in matches)
 
     def _is_same_match(self, expected: re.Match[str], actual: re.Match[str]) -> bool:
-        if self._exact or expected.lastgroup != actual.lastgroup:
+        if self.is_exact or expected.lastgroup != actual.lastgroup:
             return expected[0] == actual[0]
         if expected.lastgroup == "uuid":
             return self.bindings.bind(expected[0], actual[0])
+        if expected.lastgroup in _MEASURED:
+            return True
         self.bindings.bind_time(expected[0], actual[0])
-        return True
+        return self.times.are_both_of_their_run(expected[0], actual[0])
 
     def _pattern(self, kind: str, expected: Any, actual: Any, schema: Schema, path: str) -> Any:
         wanted = expected[kind]
@@ -229,15 +260,18 @@ class Comparison:
         return self.to_recorded(actual)
 
     def _unordered(self, expected: list[Any], actual: list[Any], schema: Schema, path: str) -> list[Any]:
+        """Gives each received item the first recorded one that fits."""
         item = self.schemas.item(schema)
-        pairs = self.match_unordered(expected, actual, lambda one, other: self._differs(one, other, item))
-        kept = set(pairs.values())
-        extra = [other for index, other in enumerate(actual) if index not in pairs]
-        self._found += [
-            Difference(f"{path}[{index}]", one, NOT_THERE) for index, one in enumerate(expected) if index not in kept
-        ]
+        left, extra = list(expected), []
+        for other in actual:
+            found = next((index for index, one in enumerate(left) if self._is_same((one, other), item)), None)
+            if found is None:
+                extra.append(other)
+            else:
+                del left[found]
+        self._found += [Difference(path, one, NOT_THERE) for one in left]
         self._found += [Difference(path, NOT_THERE, other) for other in extra]
-        return [one for index, one in enumerate(expected) if index in kept] + list(map(self.to_recorded, extra))
+        return [one for one in expected if not any(one is other for other in left)] + list(map(self.to_recorded, extra))
 
     def _differs(self, expected: Any, actual: Any, schema: Schema) -> list[Difference]:
         return self._collect(lambda: self._walk(expected, actual, schema, ""))[1]
@@ -251,11 +285,16 @@ class Comparison:
         schema = {"properties": {"params": self.schemas.params(message.get("method"))}}
         return self._value_to_actual(message, schema)
 
+    def value_to_send(self, value: Any) -> Any:
+        """Returns a value of the header's `env`."""
+        return self._secret_to_send(value, None) if is_secret(value) else value
+
     def _value_to_actual(self, value: Any, schema: Schema) -> Any:
+        form = self.schemas.format(schema)
+        if is_secret(value):
+            return self._secret_to_send(value, form)
         if type(value) is dict:
-            if is_secret(value):
-                return secret_to_send(value)
-            if pattern_of(value) == RE:
+            if pattern_of(value) is not None:
                 return example(value)
             return {
                 name: self._value_to_actual(one, self.schemas.member(schema, value, name))
@@ -266,10 +305,30 @@ class Comparison:
             return [self._value_to_actual(one, item) for one in value]
         if type(value) is str:
             return _replaced(value, self.bindings.actual)
-        form = self.schemas.format(schema)
         if form == COUNTED and type(value) is int:
-            return value + (self.bindings.seq_offset or 0)
+            return value + self.bindings.seq_offset if value else value
         return self.bindings.actual.get(value, value) if form in BOUND else value
+
+    def note_sign_in(self, recorded: Any, actual: Any) -> None:
+        """Notes the answer that begins a sign-in, for the redirect that ends it."""
+        if type(actual) is dict and type(recorded) is dict and "authorization_url" in actual:
+            self._sign_ins[to_json(recorded.get("state"))] = actual.get("state")
+
+    def expect_redirect(self, answer: Any) -> None:
+        """Prepares a request from the recorded answer to it, if that is one to a redirect."""
+        if type(answer) is dict and {"state", "status"} == answer.keys():
+            last = list(self._sign_ins.values())[-1:]
+            state = self._sign_ins.get(to_json(answer["state"]), last[0] if last else "")
+            self.redirect = {"state": state} | ({"error": "access_denied"} if answer["status"] == "refused" else {})
+
+    def _secret_to_send(self, value: dict[str, Any], form: str | None) -> str:
+        number = value[SECRET_KEY]
+        secret = self._secrets.get(number) or secret_to_send(value)
+        if form == REDIRECT and number not in self._secrets:
+            # The recording has no part of it, but its answer names the sign-in and how it ended.
+            secret = f"{secret_to_send(value)}?{urlencode({**self.redirect, 'code': f'recorded-code-{number}'})}"
+        self.sent_secrets.add(secret)
+        return secret
 
     def to_recorded(self, value: Any) -> Any:
         """Returns an actual value with the recorded ids in place of bound ones."""

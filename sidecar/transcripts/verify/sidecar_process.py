@@ -4,7 +4,6 @@ A thread reads stdout, so that neither side ever blocks on the other's writing.
 """
 
 import contextlib
-import os
 import queue
 import subprocess
 import tempfile
@@ -28,7 +27,9 @@ class SidecarProcess:
     """One running sidecar; it is ended at the end of the `with` block."""
 
     def __init__(self, command: Sequence[str], env: Mapping[str, str], timeout_s: float = TIMEOUT_S) -> None:
-        self._timeout_s = timeout_s
+        self.timeout_s = timeout_s
+        self.last_line = b""
+        """The line of the message that was received last."""
         self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
         self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._has_ended = False
@@ -55,10 +56,10 @@ class SidecarProcess:
     def __exit__(self, *_: object) -> None:
         self.close_stdin()
         try:
-            self._process.wait(self._timeout_s)
+            self._process.wait(self.timeout_s)
         except subprocess.TimeoutExpired:
             self.kill()
-        self._reader.join(self._timeout_s)
+        self._reader.join(self.timeout_s)
         self._stdout.close()
         self._stderr.close()
 
@@ -83,7 +84,7 @@ class SidecarProcess:
         """
         if self._has_ended:
             return None
-        timeout_s = self._timeout_s if timeout_s is None else timeout_s
+        timeout_s = self.timeout_s if timeout_s is None else timeout_s
         try:
             line = self._lines.get(timeout=timeout_s)
         except queue.Empty:
@@ -91,6 +92,7 @@ class SidecarProcess:
         if line is None:
             self._has_ended = True
             return None
+        self.last_line = line
         message = from_json(line)
         if type(message) is not dict and not (type(message) is list and all(type(one) is dict for one in message)):
             text = line[:STDERR_BYTES].decode("utf-8", "replace").strip()
@@ -111,11 +113,14 @@ class SidecarProcess:
     def exit_code(self) -> int:
         """Waits for the exit code.  Raises SidecarTimeout."""
         try:
-            return self._process.wait(self._timeout_s)
+            return self._process.wait(self.timeout_s)
         except subprocess.TimeoutExpired:
-            raise SidecarTimeout(f"the process did not exit within {self._timeout_s:g} s") from None
+            raise SidecarTimeout(f"the process did not exit within {self.timeout_s:g} s") from None
+
+    def stderr_text(self) -> bytes:
+        """Returns everything that it wrote to stderr."""
+        self._stderr.seek(0)
+        return self._stderr.read()
 
     def stderr_tail(self) -> str:
-        size = self._stderr.seek(0, os.SEEK_END)
-        self._stderr.seek(max(0, size - STDERR_BYTES))
-        return self._stderr.read().decode("utf-8", "replace").strip()
+        return self.stderr_text()[-STDERR_BYTES:].decode("utf-8", "replace").strip()

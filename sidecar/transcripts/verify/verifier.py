@@ -1,267 +1,331 @@
 """Verifies a transcript: sends the client's lines to a real sidecar and compares what it sends.
 
-A line is sent once everything recorded before it has arrived.  Responses are found by their id; notifications must
-arrive in the recorded order, which the protocol guarantees (G1), except those of a group (see `groups`) and those that
-the contract allows to be merged or dropped.
+A line is sent once everything recorded before it has come.  Answers are found by their id; notifications are compared
+entity by entity (see `entities`), and their `seq`s are counted over all.  Those that the contract allows to be merged
+or dropped are compared as far as they are text that is appended.
 """
 
+import time
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, Final
 
 from pydantic_core import to_json
 from sidecar_protocol.connection import MAX_MESSAGE_BYTES
 
 from sidecar.transcripts.file.format import Entry, Header, Run
-from sidecar.transcripts.file.schemas import ContractSchemas
-from sidecar.transcripts.verify.compare import COUNTED, NOT_THERE, Comparison, Difference
-from sidecar.transcripts.verify.groups import in_groups, is_ordered, pair_group, seqs_of, with_seq
+from sidecar.transcripts.file.patterns import is_secret
+from sidecar.transcripts.file.redact import SECRET_KEY
+from sidecar.transcripts.verify.checks import Checks
+from sidecar.transcripts.verify.compare import NOT_THERE, Comparison, Difference
+from sidecar.transcripts.verify.entities import TOTAL, Entities, Expected
+from sidecar.transcripts.verify.findings import ADDITIONAL, DOUBLED, LOST, SWAPPED, WRONG, Mismatch
+from sidecar.transcripts.verify.reads import Reads, is_read
 from sidecar.transcripts.verify.sidecar_process import SidecarProcess, SidecarTimeout
+from sidecar.transcripts.verify.streams import Streams
 
 NOT_JSON: Final = b"?"
 """Sent in place of a line that was not JSON and was recorded without its content."""
+AFTER_DIFFERENCE_S: Final = 5.0
+"""Time limit once something differed: what depends on it cannot come."""
+AFTER_LOSS_S: Final = 0.5
+"""Time limit once something has not come."""
+AGAIN_S: Final = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
+"""Pauses before a read whose answer is behind the recorded one is asked again."""
+AGAIN: Final = "again-"
 
 Start = Callable[[Header], SidecarProcess]
-
-
-@dataclass(frozen=True, slots=True)
-class Mismatch:
-    """One message that is not as recorded; `line` is its line in the transcript."""
-
-    line: int
-    what: str
-    expected: Any = None
-    actual: Any = None
-    differences: tuple[Difference, ...] = ()
-
-
-class _OutOfStep(Exception):
-    """A notification is missing or additional, so the following ones cannot be assigned to recorded ones."""
 
 
 class RunVerifier:
     """Drives one run of a sidecar and compares its messages."""
 
-    def __init__(self, process: SidecarProcess, comparison: Comparison) -> None:
-        self._process = process
+    def __init__(self, process: SidecarProcess, comparison: Comparison, run: Run) -> None:
+        self._header, self._entries = run
+        self.process = process
         self._comparison = comparison
         self._schemas = comparison.schemas
-        self._responses: dict[bytes, list[Any]] = {}
-        """Responses not yet compared, by the id as JSON: 1 and "1" differ."""
-        self._notifications: list[Any] = []
-        self._batches: list[Any] = []
-        self._methods: dict[bytes, Any] = {}
-        self._answered: set[bytes] = set()
-        self._awaited: list[Entry] = []
+        self._patience: float | None = None
+        self._line = self._header.line
+        self._requests: dict[bytes, tuple[Entry, dict[str, Any], float]] = {}
+        """Maps an id to the line, the request, and when it was sent."""
+        self._again: dict[bytes, tuple[Expected, bytes, int]] = {}
+        """Maps the id of a repeated read to the answer that it is for, its id there, and the tries so far."""
+        self._answers: dict[bytes, deque[Expected]] = defaultdict(deque)
+        self._batches: list[Expected] = []
+        self._reads = Reads(self._entries, self._schemas)
+        self.entities = Entities(self._entries, comparison, is_total=self._header.facts.get("order") == TOTAL)
+        self.streams = Streams(comparison)
+        self.checks = Checks(comparison, self._entries)
+        self.expected: dict[int, Expected] = dict(self.entities.expected)
+        """Maps a line to what has been recorded and what has come for it."""
+        self.additional = self.entities.additional
+        """(line after which it came, the message as if recorded, the mismatch) of what was not recorded."""
+        self.ended_early: Mismatch | None = None
+        self._other: list[Mismatch] = []
         self._unsent: list[bytes] = []
-        self._recorded_streams: dict[Any, tuple[Any, int]] = {}
-        self._actual_streams: dict[Any, tuple[Any, int]] = {}
-        self.mismatches: list[Mismatch] = []
-
-    def run(self, entries: list[Entry]) -> None:
-        """Sends and compares everything; stops if an expected message does not arrive."""
-        try:
-            for group in in_groups(entries, self._schemas):
-                self._awaited = group
-                if group[0].from_client:
-                    self._send(group[0])
-                    continue
-                self._flush()
-                if len(group) > 1 or is_ordered(group[0], self._schemas):
-                    self._expect_group(group)
+        for entry in self._entries:
+            if entry.is_response:
+                expected = self.expected[entry.line] = Expected(entry)
+                if type(entry.message) is list:
+                    self._batches.append(expected)
                 else:
-                    self._expect(group[0])
-            self._flush()
-            self._expect_no_more(entries)
-        except SidecarTimeout as timeout:
-            reason = f"did not arrive: {timeout}"
-            self.mismatches += [Mismatch(one.line, f"{self._what(one)} {reason}") for one in self._awaited]
-        except _OutOfStep:
-            return
-        except EOFError:
-            reason = f"arrived; stderr: {self._process.stderr_tail()}"
-            for one in self._awaited:
-                self.mismatches.append(Mismatch(one.line, f"the sidecar ended before {self._what(one)} {reason}"))
-        else:
-            self._compare_streams()
+                    self._answers[_key(entry.message)].append(expected)
+        self._answered: set[bytes] = set()
+        self._open = deque(sorted(self.expected.values(), key=lambda one: one.entry.line))
 
-    def _send(self, entry: Entry) -> None:
-        if entry.is_eof:
+    @property
+    def has_ended(self) -> bool:
+        """Whether the recording is complete up to the exit of the process."""
+        return bool(self._entries) and self._entries[-1].exit_code is not None
+
+    @property
+    def mismatches(self) -> list[Mismatch]:
+        found = [*self._other, *self.checks.mismatches, *self.entities.found(with_additional=self.has_ended)]
+        found += [one.mismatch for one in self.expected.values() if one.mismatch and one.entry.is_response]
+        return sorted(found, key=lambda one: one.line)
+
+    def run(self, entries: list[Entry] | None = None) -> None:
+        """Sends and compares everything, or these first entries; stops if the sidecar ends early."""
+        due = 0
+        try:
+            for entry in self._entries if entries is None else entries:
+                if not entry.from_client and entry.exit_code is None:
+                    due = entry.line if entry.line in self.expected else due
+                    continue
+                self._wait(due)
+                self._line = max(self._line, entry.line)
+                if entry.exit_code is not None:
+                    self._expect_exit(entry)
+                elif entry.is_eof:
+                    self._flush()
+                    self.process.close_stdin()
+                else:
+                    self._unsent.append(self._to_send(entry))
+            self._wait(due)
             self._flush()
-            self._process.close_stdin()
-        elif entry.raw is not None:
-            self._unsent.append(_raw(entry))
-        else:
-            for message in entry.messages:
-                if type(message) is dict and "id" in message:
-                    self._methods[_key(message)] = message.get("method")
-            self._unsent.append(to_json(self._comparison.to_actual(entry.message)))
+        except EOFError:
+            self._ended_early()
+            return
+        self.entities.settle_rest()
+        self.entities.give_up(due, "it did not arrive", is_end=True)
+        if self.has_ended:
+            self.checks.search(self.process.stderr_text(), "stderr", self._line)
+        self._compare_streams(is_partial=entries is not None)
+
+    def _to_send(self, entry: Entry) -> bytes:
+        if entry.raw is not None:
+            return NOT_JSON * (MAX_MESSAGE_BYTES + 1) if entry.facts.get("oversize") else entry.raw or NOT_JSON
+        for message in entry.messages:
+            if type(message) is dict and "id" in message:
+                key = _key(message)
+                self._requests[key] = entry, message, time.monotonic()
+                if self._answers.get(key):
+                    self._comparison.expect_redirect(self._answers[key][0].entry.message.get("result"))
+        return to_json(self._comparison.to_actual(entry.message))
 
     def _flush(self) -> None:
         """Sends consecutive lines in one write, so that a burst stays a burst."""
         if self._unsent:
-            self._process.send(b"\n".join(self._unsent))
+            self.process.send(b"\n".join(self._unsent))
             self._unsent = []
 
-    def _expect(self, entry: Entry) -> None:
-        if entry.exit_code is not None:
-            while self._receive():
-                pass
-            code = self._process.exit_code()
-            if code != entry.exit_code:
-                self.mismatches.append(Mismatch(entry.line, "the exit code differs", entry.exit_code, code))
-        elif type(entry.message) is list:
-            self._expect_batch(entry)
-        elif entry.is_response:
-            key = _key(entry.message)
-            actual = self._wait(lambda: self._responses.get(key)).pop(0)
-            self._answered.add(key)
-            self._judge(entry, self._comparison.response(entry.message, actual, self._methods.get(key)))
-        elif entry.is_notification:
-            self._add_to_stream(self._recorded_streams, entry.message, entry.line)
+    def _wait(self, due: int) -> None:
+        """Receives until everything that was recorded up to a line has come or cannot come."""
+        while self._open and self._open[0].entry.line <= due:
+            if self._open[0].is_done:
+                self._open.popleft()
+                continue
+            self._flush()
+            try:
+                if not self._receive():
+                    raise EOFError
+            except SidecarTimeout as timeout:
+                self._give_up(due, f"it did not arrive: {timeout}")
+                self._patience = AFTER_LOSS_S
 
-    def _expect_batch(self, entry: Entry) -> None:
-        wanted = {_key(one) for one in entry.message}
-        actual = self._wait(lambda: [one for one in self._batches if wanted & {_key(two) for two in one}])[0]
-        self._batches.remove(actual)
+    def _give_up(self, due: int, reason: str) -> None:
+        self.entities.give_up(due, reason, is_end=False)
+        for one in self.expected.values():
+            if one.actual is not None:
+                one.is_done = True  # its read was repeated in vain
+            elif one.entry.is_response and one.entry.line <= due and not one.is_done:
+                one.is_done = True
+                what = f"{self._response_to(one.entry.message)} was lost: {reason}"
+                one.mismatch = Mismatch(one.entry.line, what, one.entry.message, kind=LOST)
+
+    def _ended_early(self) -> None:
+        missing = next((one for one in self._open if not one.is_done), None)
+        if missing is None:
+            return
+        name = missing.entry.method or self._response_to(missing.entry.message)
+        what = f"the sidecar ended before {name} arrived; stderr: {self.process.stderr_tail()}"
+        self.ended_early = Mismatch(missing.entry.line, what, kind=LOST)
+        self._other.append(self.ended_early)
+
+    def _expect_exit(self, entry: Entry) -> None:
+        self._flush()
+        while self._receive():
+            pass
+        try:
+            code: Any = self.process.exit_code()
+        except SidecarTimeout as timeout:
+            code = str(timeout)
+        if code != entry.exit_code:
+            self._other.append(Mismatch(entry.line, "the exit code differs", entry.exit_code, code))
+
+    def _receive(self) -> bool:
+        """Receives one more message; returns False at the end.  Raises SidecarTimeout."""
+        if self._patience is None and any(one.mismatch for one in self.expected.values() if one.is_done):
+            self._patience = AFTER_DIFFERENCE_S
+        try:
+            patience = AFTER_DIFFERENCE_S if self._again else self._patience
+            message = self.process.receive(patience and min(patience, self.process.timeout_s))
+        except ValueError as error:
+            self._other.append(Mismatch(self._line, f"a line is not a message: {error}", kind=WRONG))
+            return True
+        if message is None:
+            return False
+        self.checks.see(message, self.process.last_line, self._line)
+        if type(message) is list:
+            self._take_batch(message)
+        elif "method" not in message:
+            self._take_response(message)
+        elif self._schemas.coalescing(message["method"]) is not None:
+            self.streams.take(message)
+        else:
+            self._take_notification(message)
+        return True
+
+    def _take_notification(self, message: Any) -> None:
+        made_by = self.entities.made_by(message, self.expected.values())
+        if made_by is not None:
+            what = (
+                f"{message['method']} came before {self._response_to(made_by.entry.message)}, which creates its subject"
+            )
+            self._other.append(Mismatch(made_by.entry.line, what, kind=SWAPPED))
+        found = self.entities.take(message, self._line)
+        if found is not None:
+            self._line = max(self._line, found.entry.line)
+
+    def _take_response(self, actual: Any) -> None:
+        key = _key(actual)
+        tries = 0
+        if key in self._again:
+            expected, key, tries = self._again.pop(key)
+            actual = {**actual, "id": expected.entry.message.get("id")}
+        elif self._answers[key]:
+            expected = self._answers[key].popleft()
+        else:
+            if self.has_ended or key in self._answered:
+                self._add(actual)
+            return
+        self._comparison.times.at(expected.entry.t)
+        self._comparison.note_sign_in(expected.entry.message.get("result"), actual.get("result"))
+        sent, request, at = self._requests.get(key, (expected.entry, {}, 0.0))
+        merged, differences = self._compare_response(expected, actual, request)
+        if not tries:
+            self.checks.answered(request, expected.entry.t - sent.t, (time.monotonic() - at) * 1000)
+        self._answered.add(key)
+        expected.actual, expected.merged = actual, merged
+        expected.is_done = not (differences and self._ask_again(expected, request, key, tries))
+        self._line = max(self._line, expected.entry.line)
+        self.checks.response(expected.entry, actual, request.get("method"))
+        what = self._response_to(expected.entry.message)
+        if "error" in actual and "result" in expected.entry.message and (numbers := _secrets(request)):
+            options = " ".join(f"--secret {number}=…" for number in numbers)
+            what += f" is an error; if it needs a real secret, hand it in with {options}: it"
+        found = Mismatch(expected.entry.line, what, expected.entry.message, merged, tuple(differences))
+        expected.mismatch = found if differences else None
+
+    def _compare_response(self, expected: Expected, actual: Any, request: Any) -> tuple[Any, list[Difference]]:
+        recorded = expected.entry.message
+        merged, differences = self._comparison.response(recorded, actual, request.get("method"))
+        if not differences or self._comparison.is_exact or not self._reads.is_passing(expected.entry):
+            return merged, differences
+        differences = [one for one in differences if one.is_form]
+        return merged if differences else recorded, differences
+
+    def _ask_again(self, expected: Expected, request: Any, key: bytes, tries: int) -> bool:
+        """Repeats a read whose answer is behind the recorded one; returns False if that is in vain."""
+        is_in_vain = self._patience is not None or self._comparison.is_exact or expected.entry.message.get("error")
+        if is_in_vain or not is_read(request.get("method")) or tries >= len(AGAIN_S):
+            return False
+        time.sleep(AGAIN_S[tries])
+        again = f"{AGAIN}{expected.entry.line}-{tries}"
+        self._again[to_json(again)] = expected, key, tries + 1
+        self.process.send(to_json({**self._comparison.to_actual(request), "id": again}))
+        return True
+
+    def _take_batch(self, actual: list[Any]) -> None:
+        ids = {_key(one) for one in actual}
+        expected = next((one for one in self._batches if ids & {_key(other) for other in one.entry.message}), None)
+        if expected is None:
+            self._add(actual)
+            return
+        self._batches.remove(expected)
+        self._comparison.times.at(expected.entry.t)
         merged, differences = [], []
         by_id: dict[bytes, list[Any]] = {}
         for other in actual:
             by_id.setdefault(_key(other), []).append(other)
-        for one in entry.message:
+        for one in expected.entry.message:
             same = by_id.get(_key(one))
-            made, found = self._comparison.response(one, same.pop(0) if same else {}, self._methods.get(_key(one)))
+            made, found = self._comparison.response(one, same.pop(0) if same else {}, self._method(one))
             merged.append(made)
             differences += found
         differences += [Difference("", NOT_THERE, other) for others in by_id.values() for other in others]
-        self._judge(entry, (merged, differences))
-
-    def _expect_no_more(self, entries: list[Entry]) -> None:
-        """Reports messages that were not recorded; in a run without an exit code only second responses (G5)."""
-        has_ended = bool(entries) and entries[-1].exit_code is not None
-        extra = [*self._notifications, *self._batches] if has_ended else []
-        for key, responses in self._responses.items():
-            extra += responses if has_ended or key in self._answered else []
-        for message in extra:
-            is_notification = type(message) is dict and "method" in message
-            what = message["method"] if is_notification else _response_to(message, self._methods)
-            actual = self._comparison.to_recorded(message)
-            self.mismatches.append(Mismatch(entries[-1].line, f"{what} was received but not recorded", None, actual))
-
-    def _expect_group(self, group: list[Entry]) -> None:
-        """Receives as many notifications as the group has and pairs each with the recorded one that fits."""
-        received: list[Any] = []
-        failure: Exception | None = None
-        try:
-            while len(received) < len(group):
-                received.append(self._wait(lambda: self._notifications).pop(0))
-        except (SidecarTimeout, EOFError) as error:
-            failure = error
-        pairs = pair_group(group, received, self._comparison)
-        seqs = seqs_of(group)
-        for index, actual in enumerate(received):
-            entry = group[pairs[index]]
-            message = with_seq(entry.message, seqs[index]) if len(seqs) == len(group) else entry.message
-            self._judge(entry, self._comparison.notification(message, actual), message)
-        if failure is not None:
-            self._awaited = [entry for index, entry in enumerate(group) if index not in pairs.values()]
-            raise failure
-
-    def _judge(self, entry: Entry, result: tuple[Any, list[Difference]], recorded: Any = None) -> None:
-        """Records a mismatch if there are differences; `recorded` replaces the entry's message."""
-        merged, differences = result
+        expected.actual, expected.merged, expected.is_done = actual, merged, True
         if differences:
-            expected = entry.message if recorded is None else recorded
-            self.mismatches.append(Mismatch(entry.line, self._what(entry), expected, merged, tuple(differences)))
-            if entry.is_notification and merged.get("method") != entry.method:
-                raise _OutOfStep
-            if any(one.path.endswith(COUNTED) for one in differences):
-                # Report one gap once, not in each notification that follows.
-                self._comparison.bindings.seq_offset = None
+            what = self._response_to(expected.entry.message)
+            expected.mismatch = Mismatch(expected.entry.line, what, expected.entry.message, merged, tuple(differences))
 
-    def _wait(self, ready: Callable[[], list[Any] | None]) -> list[Any]:
-        while not (found := ready()):
-            if not self._receive():
-                raise EOFError
-        return found
+    def _add(self, actual: Any) -> None:
+        recorded = self._comparison.to_recorded(actual)
+        is_second = type(actual) is dict and _key(actual) in self._answered
+        kind, text = (DOUBLED, "came twice") if is_second else (ADDITIONAL, "was received but not recorded")
+        what = f"{self._response_to(actual)} {text}"
+        self.additional.append((self._line, recorded, Mismatch(self._line, what, None, recorded, kind=kind)))
 
-    def _receive(self, timeout_s: float | None = None) -> bool:
-        """Receives one more message; returns False at the end."""
-        try:
-            message = self._process.receive(timeout_s)
-        except ValueError as error:
-            raise SidecarTimeout(f"a line is not a message: {error}") from None
-        if message is None:
-            return False
-        if type(message) is list:
-            self._batches.append(message)
-        elif "method" not in message:
-            self._responses.setdefault(_key(message), []).append(message)
-        elif self._schemas.coalescing(message["method"]) is not None:
-            self._add_to_stream(self._actual_streams, message, 0)
-        else:
-            self._notifications.append(message)
-        return True
+    def _compare_streams(self, *, is_partial: bool) -> None:
+        recorded = [entry for entry in self._entries if entry.line <= self._line or not is_partial]
+        while self.streams.unmatched(recorded)[0] and not self.has_ended:
+            try:  # a run without an exit code may still send some
+                if not self._receive():
+                    break
+            except SidecarTimeout:
+                break
+        self._other += self.streams.compare(recorded)
 
-    def _add_to_stream(self, streams: dict[Any, tuple[Any, int]], message: Any, line: int) -> None:
-        """Collects the first of some notifications that may be merged or dropped, with its line.
+    def schema_hashes(self) -> tuple[Any, Any]:
+        """Returns the hash of the contract: (recorded, of this sidecar or None)."""
+        return self._header.facts.get("schema_hash"), self.handshake().get("schema_hash")
 
-        Joins appended text, however it was cut.
-        """
-        rule = self._schemas.coalescing(message["method"]) or {}
-        appends, names = rule["appends"], self._schemas.key(message["method"])
-        if names and not appends:
-            return  # only the newest matters, and which ones are sent depends on time
-        key = (message["method"], *(message["params"].get(name) for name in names))
-        first, first_line = streams.setdefault(key, (message, line))
-        if appends and first is not message:
-            text = first["params"][appends] + message["params"][appends]
-            streams[key] = {**first, "params": {**first["params"], appends: text}}, first_line
+    def handshake(self) -> dict[str, Any]:
+        """Returns the members of the header that the response to `initialize` also has."""
+        for one in self.expected.values():
+            result = one.actual.get("result") if type(one.actual) is dict else None
+            if type(result) is dict and "server_info" in result:
+                names = ("protocol_version", "schema_hash")
+                return {name: result[name] for name in names if name in result}
+        return {}
 
-    def _compare_streams(self) -> None:
-        for message, line in self._recorded_streams.values():
-            found = self._stream_like(message)
-            while found is None and self._receives_more():  # a run without an exit code may still send some
-                found = self._stream_like(message)
-            if found is not None:
-                del self._actual_streams[found]
-                continue
-            name = message["method"]
-            same = [one for key, (one, _) in self._actual_streams.items() if key[0] == name]
-            what = f"{name} differs" if same else f"{name} did not arrive"
-            self.mismatches.append(Mismatch(line, what, [message], self._comparison.to_recorded(same)))
+    def _response_to(self, message: Any) -> str:
+        responses = message if type(message) is list else [message]
+        return "the response to " + ", ".join(str(self._method(one) or "a line without an id") for one in responses)
 
-    def _stream_like(self, message: Any) -> Any:
-        for key, (actual, _) in self._actual_streams.items():
-            if key[0] == message["method"] and not self._differs(message, actual):
-                return key
-        return None
-
-    def _differs(self, recorded: Any, actual: Any) -> list[Difference]:
-        return self._comparison.trial(lambda: self._comparison.notification(recorded, actual)[1])
-
-    def _receives_more(self, timeout_s: float | None = None) -> bool:
-        try:
-            return self._receive(timeout_s)
-        except SidecarTimeout:
-            return False
-
-    def _what(self, entry: Entry) -> str:
-        if entry.exit_code is not None:
-            return "its exit"
-        return entry.method or _response_to(entry.message, self._methods)
+    def _method(self, response: Any) -> Any:
+        sent = self._requests.get(_key(response))
+        return None if sent is None else sent[1].get("method")
 
 
-def _raw(entry: Entry) -> bytes:
-    if entry.facts.get("oversize"):
-        return NOT_JSON * (MAX_MESSAGE_BYTES + 1)
-    return entry.raw or NOT_JSON
-
-
-def _response_to(message: Any, methods: dict[bytes, Any]) -> str:
-    responses = message if type(message) is list else [message]
-    return "the response to " + ", ".join(str(methods.get(_key(one)) or "a line without an id") for one in responses)
+def _secrets(value: Any) -> list[Any]:
+    """Returns the numbers of the secrets in a request."""
+    if is_secret(value):
+        return [value[SECRET_KEY]]
+    inner = value.values() if type(value) is dict else value if type(value) is list else ()
+    return [number for one in inner for number in _secrets(one)]
 
 
 def _key(message: Any) -> bytes:
@@ -269,26 +333,27 @@ def _key(message: Any) -> bytes:
     return to_json(message.get("id"))
 
 
-def verify(runs: list[Run], start: Start, schemas: ContractSchemas, *, exact: bool = False) -> list[Mismatch]:
-    """Returns the mismatches of the first run that has any, in the order of the file.
+def verify(runs: list[Run], start: Start, comparison: Comparison, *, goes_on: bool = False) -> list[RunVerifier]:
+    """Verifies the runs in the order of the file, up to the first that differs unless it `goes_on`.
 
     `start` starts a sidecar; it is called once per run and must use the same data folder each time.
     """
-    comparison = Comparison(schemas, exact=exact)
-    for number, (_, entries) in enumerate(runs):
-        with running(runs, number, start) as process:
-            verifier = RunVerifier(process, comparison)
-            verifier.run(entries)
-        if verifier.mismatches:
-            return verifier.mismatches  # later runs would differ because of these
-    return []
+    verifiers: list[RunVerifier] = []
+    for number in range(len(runs)):
+        with running(runs, number, start, comparison) as verifier:
+            verifiers.append(verifier)
+            verifier.run()
+        if verifier.mismatches and not goes_on:
+            break  # later runs would differ because of these
+    return verifiers
 
 
 @contextmanager
-def running(runs: list[Run], number: int, start: Start) -> Iterator[SidecarProcess]:
+def running(runs: list[Run], number: int, start: Start, comparison: Comparison) -> Iterator[RunVerifier]:
     """Starts the sidecar of one run; kills it at the end of the block if the recorded one was killed."""
     header, entries = runs[number]
     with start(header) as process:
-        yield process
+        verifier = RunVerifier(process, comparison, runs[number])
+        yield verifier
         if number + 1 < len(runs) and all(entry.exit_code is None for entry in entries):
             process.kill()

@@ -13,6 +13,7 @@ from sidecar_protocol.claude.sessions import MessageKind, Session, Sessions
 from sidecar.claude.sessions.journal import SessionJournal, SessionStore
 from sidecar.claude.sessions.messages import NewMessage
 from sidecar.claude.sessions.search import INDEXED_WINDOW, SCANNED_WINDOW
+from sidecar.claude.status.journal import StatusJournal
 from sidecar.claude.usage import UsageStore
 from sidecar.commandline.client import RemoteError
 from tests.in_process_app import InProcessApp
@@ -25,7 +26,7 @@ class SearchHarness:
         self.app = InProcessApp(path)
         runtime = self.app.runtime
         store, usage = SessionStore(runtime.database), UsageStore(runtime.database, runtime.clock)
-        self.journal = SessionJournal(runtime, store, usage)
+        self.journal = SessionJournal(runtime, store, usage, StatusJournal(runtime))
         (self.index,) = self.app.features.get("claude").indexes
         self.search = self.app.remote(ClaudeSearch)
         self.sessions = self.app.remote(Sessions)

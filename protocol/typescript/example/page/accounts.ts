@@ -119,7 +119,7 @@ function accountRow(
     "div",
     { class: "account-actions" },
     status !== "deleting" &&
-      button("Sync now", () => notices.attempt(() => methods.sync({ account_id: accountId })), {
+      button("Sync now", () => notices.attempt<unknown>(() => methods.sync({ account_id: accountId })), {
         class: "quiet-button",
       }),
     status !== "deleting" &&

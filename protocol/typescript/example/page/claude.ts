@@ -4,6 +4,8 @@ import type { LiveList, PageSidecar, PermissionRequest, Session } from "sidecar-
 import { composer } from "./composer.ts";
 import { button, fill, h, setAttribute } from "./dom.ts";
 import { newConversation } from "./new_conversation.ts";
+import { modelChoice } from "./model_choice.ts";
+import type { ModelChoice } from "./model_choice.ts";
 import { panel } from "./panel.ts";
 import type { Panel } from "./panel.ts";
 import { sessionMenu } from "./sessions.ts";
@@ -38,6 +40,7 @@ class ConversationsPanel implements ClaudePanel {
   readonly #sidecar: PageSidecar;
   readonly #sessions: LiveList<Session>;
   readonly #panel: Panel;
+  readonly #choice: ModelChoice;
   readonly #facts = h("p", { class: "session-facts" });
   readonly #stage = h("div", { class: "stage" });
   readonly #composer = composer(
@@ -58,9 +61,19 @@ class ConversationsPanel implements ClaudePanel {
           .attempt(() => sidecar.claude.sessions.delete({ session_id: id }))
           .then(() => sessions.reload()),
     });
+    this.#choice = modelChoice(
+      sidecar,
+      () => this.#show(),
+      (settings) => {
+        const sessionId = this.#openId;
+        if (sessionId === null) return;
+        void this.#panel.notices.attempt(() => sidecar.claude.sessions.update({ session_id: sessionId, ...settings }));
+      },
+    );
     this.#panel = panel(
       "claude",
       "Claude",
+      this.#choice.element,
       menu.button,
       button("New", () => this.open(null), { class: "quiet-button", label: "New conversation" }),
     );
@@ -91,7 +104,8 @@ class ConversationsPanel implements ClaudePanel {
     const session = this.#sessions.items().find(({ session_id }) => session_id === this.#openId) ?? null;
     if (session === null && this.#openId !== null && this.#sessions.isLoaded) return this.open(null); // it was deleted
     fill(this.#panel.title, session === null ? "Claude" : (session.title ?? "Conversation"));
-    fill(this.#facts, session === null ? "" : factsOf(session));
+    fill(this.#facts, session === null ? "" : factsOf(session, this.#choice.contextOf(session)));
+    this.#choice.show(session);
     this.#composer.setWorking(session !== null && session.status !== "idle" && session.status !== "interrupted");
     setAttribute(this.element, "data-session", this.#openId);
     if (session === null) {
@@ -127,7 +141,7 @@ class ConversationsPanel implements ClaudePanel {
   }
 }
 
-function factsOf(session: Session): string {
+function factsOf(session: Session, context: string | null): string {
   const { status, cwd, model, total_cost_usd: cost, usage, forked_from: parent, resumes_at: resumesAt } = session;
   const background = session.tasks.filter((task) => task.is_background).map((task) => task.description);
   const tokens =
@@ -139,6 +153,7 @@ function factsOf(session: Session): string {
     background.length > 0 ? `in the background: ${background.join(", ")}` : null,
     folder,
     model,
+    context,
     tokens > 0 ? counted(tokens, "token") : null,
     cost > 0 ? dollars(cost) : null,
     parent === null ? null : "a fork",

@@ -1,5 +1,5 @@
 // Forms that connect an account with an address or a token.
-import type { PageSidecar } from "sidecar-electron/renderer";
+import type { CalendarProvider, PageSidecar } from "sidecar-electron/renderer";
 import { h, link } from "./dom.ts";
 import { NoticeArea } from "./notice.ts";
 
@@ -98,7 +98,7 @@ export function siteForm(sidecar: PageSidecar, done: () => void): HTMLElement {
 }
 
 /** Replaces the token of an account. */
-export function tokenForm({ accounts }: PageSidecar["jira"], accountId: string): HTMLElement {
+export function tokenForm({ accounts }: PageSidecar["jira" | "confluence"], accountId: string): HTMLElement {
   return createForm(
     [token()],
     [],
@@ -128,7 +128,7 @@ export function newAddressForm({ calendar }: PageSidecar, accountId: string): HT
 }
 
 /** Connects a calendar by its secret iCal address. */
-export function addressForm(sidecar: PageSidecar, provider: string, done: () => void): HTMLElement {
+export function addressForm(sidecar: PageSidecar, provider: CalendarProvider["id"], done: () => void): HTMLElement {
   const create = ({ address = "", email = "" }: Record<string, string>): Promise<unknown> =>
     sidecar.calendar.accounts.create({ provider, email, credentials: { address } });
   return createForm([ADDRESS, EMAIL], [], "Connect", create, done);

@@ -1,0 +1,211 @@
+"""Assigns notifications to recorded ones, entity by entity: a job, a session, an account, the queue.
+
+The contract says what each notification is about (its `key`).  Within an entity the order is that of the recording, and
+so is the number; independent entities interleave freely.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from pydantic_core import to_json
+
+from sidecar.transcripts.file.format import Entry
+from sidecar.transcripts.verify.compare import Comparison
+from sidecar.transcripts.verify.findings import ADDITIONAL, DOUBLED, LOST, SWAPPED, Mismatch
+
+TOTAL: Final = "total"
+"""The header's `order` of a transcript in which all durable notifications are one sequence."""
+LOOK_AHEAD: Final = 50
+"""How many notifications of an entity may be lost at one place."""
+
+Key = tuple[tuple[str, Any], ...]
+
+
+class Expected:
+    """A recorded notification or response, and what came for it."""
+
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+        self.is_done = False
+        """Whether it need not be waited for: it came, or it can no longer come."""
+        self.actual: Any = None
+        self.merged: Any = None
+        self.mismatch: Mismatch | None = None
+
+
+class Entity:
+    """The recorded notifications of one entity."""
+
+    def __init__(self, key: Key) -> None:
+        self.key = key
+        self.expected: list[Expected] = []
+        self.has_begun = False
+        self.received = 0
+        self.unmatched: list[tuple[Any, int, str]] = []
+        """(notification, line after which it came, kind) of those that equal no recorded one."""
+
+    @property
+    def is_any(self) -> bool:
+        """Whether the recording has a pattern in place of an id."""
+        return any(value is None and "." not in name and name != TOTAL for name, value in self.key)
+
+
+class Entities:
+    """The recorded notifications of one run, and the assignment of received ones."""
+
+    def __init__(self, entries: list[Entry], comparison: Comparison, *, is_total: bool) -> None:
+        self._comparison = comparison
+        self._schemas = comparison.schemas
+        self._is_total = is_total
+        self._by_key: dict[Any, Entity] = {}
+        self._by_actual: dict[Any, Entity] = {}
+        self.expected: dict[int, Expected] = {}
+        """Those of the run by line."""
+        self.mismatches: list[Mismatch] = []
+        self.additional: list[tuple[int, Any, Mismatch]] = []
+        """(line after which it came, the notification as if recorded, the mismatch) of those that were not recorded."""
+        for entry in entries:
+            if entry.is_notification and self._schemas.coalescing(entry.method) is None:
+                key = self._key(entry.message)
+                entity = self._by_key.setdefault(str(key), Entity(key))
+                expected = self.expected[entry.line] = Expected(entry)
+                entity.expected.append(expected)
+
+    def _key(self, message: Any) -> Key:
+        if self._is_total:
+            return ((TOTAL, None),)
+        found = self._schemas.entity(message.get("method"), message.get("params"))
+        return tuple((name, value if type(value) is str else None) for name, value in found)
+
+    def take(self, actual: Any, line: int) -> Expected | None:
+        """Assigns a received notification; `line` is that of the last line that was sent or received before.
+
+        Returns the recorded one that it equals, or None.
+        """
+        entity = self._entity_of(actual)
+        if entity is None:
+            self._add(actual, line)
+            return None
+        entity.has_begun = True
+        entity.received += 1
+        expected = entity.expected
+        position = max((index for index, one in enumerate(expected) if one.actual is not None), default=-1) + 1
+        open_ = [index for index, one in enumerate(expected) if one.actual is None][:LOOK_AHEAD]
+        found = next((index for index in open_ if self._fits(expected[index], actual)), None)
+        for one in expected[: entity.received if found is None else max(found, entity.received)]:
+            one.is_done = True  # as many have come, or its successor has: it can only come in the wrong order
+        if found is None:
+            before = (one for one in reversed(expected[:position]) if one.actual is not None)
+            kind = DOUBLED if any(self._fits(one, actual) for one in before) else ADDITIONAL
+            following = [expected[index].entry.line - 1 for index in open_ if index >= position]
+            entity.unmatched.append((actual, min([line, *following]), kind))
+            return None
+        self._settle(expected[found], actual)
+        if found < position:
+            later = expected[position - 1].entry.method
+            what = f"{self._what(expected[found])} came after {later}, which was recorded later"
+            expected[found].mismatch = Mismatch(expected[found].entry.line, what, kind=SWAPPED)
+        return expected[found]
+
+    def made_by(self, actual: Any, recorded: Iterable[Expected]) -> Expected | None:
+        """Returns the answer that must come first, since it creates the subject of a notification (G2)."""
+        ids = [value for _, value in self._key(actual) if value is not None]
+        if str(self._key(actual)) in self._by_actual or not ids:
+            return None
+        entity = self._entity_of(actual)
+        if entity is None:
+            return None
+        first = entity.expected[0].entry.line
+        names = [to_json(value) for _, value in entity.key if value is not None]
+        for one in recorded:
+            if (
+                one.entry.is_response
+                and one.entry.line < first
+                and any(name in to_json(one.entry.message) for name in names)
+            ):
+                return one if one.actual is None and not one.is_done else None
+        return None
+
+    def settle_rest(self) -> None:
+        """Compares what equals nothing with the missing ones of its method, at the end of the run."""
+        for entity in self._by_key.values():
+            for actual, line, kind in entity.unmatched:
+                missing = (one for one in entity.expected if one.actual is None)
+                same = next((one for one in missing if one.entry.method == actual["method"]), None)
+                if kind == DOUBLED or same is None:
+                    self._add(actual, line, kind)
+                else:
+                    self._settle(same, actual)
+            entity.unmatched = []
+
+    def _settle(self, expected: Expected, actual: Any) -> None:
+        """Compares and binds a pair."""
+        self._comparison.times.at(expected.entry.t)
+        merged, differences = self._comparison.notification(expected.entry.message, actual)
+        expected.actual, expected.merged, expected.is_done = actual, merged, True
+        if differences:
+            expected.mismatch = Mismatch(
+                expected.entry.line, self._what(expected), expected.entry.message, merged, tuple(differences)
+            )
+
+    def _fits(self, expected: Expected, actual: Any) -> bool:
+        self._comparison.times.at(expected.entry.t)
+        return self._comparison.fits(expected.entry.message, actual)
+
+    def _add(self, actual: Any, line: int, kind: str = ADDITIONAL) -> None:
+        text = "came twice" if kind == DOUBLED else "was received but not recorded"
+        recorded = self._comparison.to_recorded(actual)
+        mismatch = Mismatch(line, f"{self._name(recorded)} {text}", None, recorded, kind=kind)
+        self.additional.append((line, recorded, mismatch))
+
+    def _entity_of(self, actual: Any) -> Entity | None:
+        key = self._key(actual)
+        if (known := self._by_actual.get(str(key))) is not None:
+            return known
+        recorded = self._by_key.get(str(tuple((name, self._comparison.to_recorded(value)) for name, value in key)))
+        found = recorded or self._unknown([name for name, _ in key], actual)
+        if found is not None:
+            self._by_actual[str(key)] = found
+        return found
+
+    def _unknown(self, names: list[str], actual: Any) -> Entity | None:
+        """Returns a recorded entity whose ids have not appeared: one that fits, or may have changed."""
+        same = [
+            one
+            for one in self._by_key.values()
+            if [name for name, _ in one.key] == names and (one.is_any or not one.has_begun)
+        ]
+        for one in same:
+            following = [expected for expected in one.expected if expected.actual is None][:LOOK_AHEAD]
+            if any(self._fits(expected, actual) for expected in following):
+                return one
+        bound = self._comparison.bindings.actual
+        new = (one for one in same if not any(value in bound for _, value in one.key))
+        found = next((one for one in new if one.expected[0].entry.method == actual["method"]), None)
+        for (_, value), (_, other) in zip(found.key if found else (), self._key(actual), strict=False):
+            self._comparison.bindings.bind(value, other)
+        return found
+
+    def _what(self, expected: Expected) -> str:
+        return self._name(expected.entry.message)
+
+    def _name(self, message: Any) -> str:
+        about = ", ".join(f"{name} {value}" for name, value in self._key(message) if value is not None)
+        return f"{message['method']}{' of ' if about else ''}{about}"
+
+    def give_up(self, due: int, reason: str, *, is_end: bool) -> None:
+        """Reports those up to a line as lost that have not come; before the end, only those that may still come."""
+        for one in self.expected.values():
+            if one.actual is None and one.mismatch is None and one.entry.line <= due and (is_end or not one.is_done):
+                one.is_done = True
+                what = f"{self._what(one)} was lost: {reason}"
+                one.mismatch = Mismatch(one.entry.line, what, one.entry.message, None, kind=LOST)
+
+    def found(self, *, with_additional: bool) -> list[Mismatch]:
+        """Returns all mismatches; additional ones at the end of an incomplete recording may be those it lacks."""
+        mismatches = [one.mismatch for one in self.expected.values() if one.mismatch is not None]
+        last = max((one.entry.line for one in self.expected.values() if one.actual is not None), default=0)
+        for line, _, mismatch in self.additional:
+            if with_additional or mismatch.kind == DOUBLED or line < last:
+                mismatches.append(mismatch)
+        return mismatches

@@ -1,0 +1,65 @@
+"""Reads see whatever has happened when they are served, which depends on time.
+
+Of an answer that may show unfinished work, only the form is compared, and of a poll, which is the same read repeated,
+only the end.  Any other answer that differs is asked for again for a while: it may be behind the recorded one.
+"""
+
+from typing import Any, Final
+
+from pydantic_core import to_json
+
+from sidecar.transcripts.file.format import Entry
+from sidecar.transcripts.file.schemas import ContractSchemas
+
+VERBS: Final = frozenset(
+    {"list", "get", "search", "summary", "heatmap", "health", "status", "diagnostics", "export", "replay"}
+)
+"""The last names of methods that change nothing."""
+
+
+def is_read(method: Any) -> bool:
+    return type(method) is str and method.rpartition(".")[2] in VERBS
+
+
+class Reads:
+    """The answers to reads in one run of which only the form counts."""
+
+    def __init__(self, entries: list[Entry], schemas: ContractSchemas) -> None:
+        self._lines: set[int] = set()
+        spans: dict[str, tuple[str, int, int]] = {}
+        begun = 0  # by the last request that is no read: an answer can overtake the first notification
+        for entry in entries:
+            if entry.from_client and not is_read(entry.method):
+                begun = entry.line
+            elif entry.is_notification and schemas.coalescing(entry.method) is None:
+                ids = schemas.entity(entry.method, entry.message.get("params"))
+                text = to_json(ids[0][1]).decode()
+                _, first, _ = spans.get(str(ids), (text, begun, 0))
+                spans[str(ids)] = text, first, entry.line
+        asked: dict[bytes, Any] = {}
+        polls: dict[str, int] = {}
+        for entry in entries:
+            message = entry.message
+            if type(message) is not dict or entry.is_notification:
+                continue
+            key = to_json(message.get("id"))
+            if entry.from_client:
+                asked[key] = message
+                if not is_read(message.get("method")):
+                    polls.clear()
+            elif is_read(asked.get(key, {}).get("method")):
+                question = to_json([asked[key]["method"], asked[key].get("params")]).decode()
+                self._lines |= {polls[question]} if question in polls else set()
+                polls[question] = entry.line
+                if _is_racing(entry.line, question, list(spans.values())):
+                    self._lines.add(entry.line)
+
+    def is_passing(self, entry: Entry) -> bool:
+        """Returns whether an answer shows a state on the way to another."""
+        return entry.line in self._lines
+
+
+def _is_racing(line: int, question: str, spans: list[tuple[str, int, int]]) -> bool:
+    """Returns whether something was under way: what the question names, or anything if it names nothing."""
+    named = [one for one in spans if one[0] != "null" and one[0] in question]
+    return any(first < line < last for _, first, last in named or spans)

@@ -1,0 +1,51 @@
+"""Checks that a time that the recorded sidecar took from its clock comes from this sidecar's clock, too."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+SLACK: Final = timedelta(seconds=2)
+"""Rounding, the order of writes, and small steps of the clock."""
+
+
+class Times:
+    """Two intervals that grow with the conversation: that of the recorded runs, and that of these."""
+
+    def __init__(self) -> None:
+        self._recorded_start: datetime | None = None
+        self._actual_start: datetime | None = None
+        self._header: datetime | None = None
+        self._recorded_end: datetime | None = None
+        self._fixed: datetime | None = None
+
+    def start(self, started_at: Any, fixed: Any) -> None:
+        """Begins a run with the time of its header, and the fixed time of this sidecar's clock or None."""
+        self._header = self._recorded_end = _time(started_at)
+        self._recorded_start = self._recorded_start or self._header
+        self._fixed = _time(fixed)
+        self._actual_start = self._actual_start or self._fixed or datetime.now(UTC)
+
+    def at(self, t: float) -> None:
+        """Notes how many milliseconds after the header the message was recorded that is compared next."""
+        if self._header is not None:
+            self._recorded_end = self._header + timedelta(milliseconds=t)
+
+    def are_both_of_their_run(self, recorded: str, actual: str) -> bool:
+        """Returns False if the recorded time was made during its run, but the actual one was not.
+
+        Equal times are accepted: they come from a vendor's server, or from a request.
+        """
+        if recorded == actual or self._recorded_start is None or self._recorded_end is None:
+            return True
+        one, other = _time(recorded), _time(actual)
+        if one is None or other is None or not self._recorded_start - SLACK <= one <= self._recorded_end + SLACK:
+            return True
+        assert self._actual_start is not None
+        return self._actual_start - SLACK <= other <= (self._fixed or datetime.now(UTC)) + SLACK
+
+
+def _time(text: Any) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return None
+    return moment if moment.tzinfo else None
