@@ -14,11 +14,12 @@ COMPLETION = "_SIDECAR_COMPLETE"
 
 def main() -> None:
     try:
-        if _serves(sys.argv[1:]):
+        wants_help = not {"-h", "--help"}.isdisjoint(sys.argv[2:])  # which looks the same for all commands
+        if _serves(sys.argv[1:]) and not wants_help:
             from sidecar.serve import main as serve  # noqa: PLC0415 - only one of the three is needed
 
             serve(sys.argv[2:] if sys.argv[1:2] == ["serve"] else sys.argv[1:])
-        if sys.argv[1:2] == ["replay"] and COMPLETION not in os.environ:
+        if sys.argv[1:2] == ["replay"] and COMPLETION not in os.environ and not wants_help:
             from sidecar.transcripts.replay.server import main as replay  # noqa: PLC0415 - see above
 
             replay(sys.argv[2:])

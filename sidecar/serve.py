@@ -9,20 +9,21 @@ import sys
 import threading
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from sidecar import exit_codes
 from sidecar.wire.descriptors import StdoutClosed, claim_stdio
+
+if TYPE_CHECKING:
+    import argparse
 
 PRINT_S: Final = 0.5
 """Time limit for printing a traceback, in seconds."""
 SEED_HELP = "create the same ids every time, for tests: what protects a sign-in becomes predictable"
 
 
-def arguments(argv: list[str]) -> dict[str, Any]:
-    """Parses the options to arguments of `process_settings`; `--help` and mistakes end the process."""
-    if not argv:
-        return {}
+def parser() -> "argparse.ArgumentParser":
+    """Returns the parser of the options of `serve`."""
     import argparse  # noqa: PLC0415 - a host passes no options, and should not wait for the parser
 
     parser = argparse.ArgumentParser(
@@ -51,7 +52,14 @@ def arguments(argv: list[str]) -> dict[str, Any]:
     now_help = "stop the clock at this time: 2026-11-23T08:00:00Z"
     parser.add_argument("--now", dest="now_ms", metavar="TIME", type=_moment, help=now_help)
     parser.add_argument("--seed", metavar="NUMBER", type=int, help=SEED_HELP)
-    options = vars(parser.parse_args(argv))
+    return parser
+
+
+def arguments(argv: list[str]) -> dict[str, Any]:
+    """Parses the options to arguments of `process_settings`; mistakes end the process."""
+    if not argv:
+        return {}
+    options = vars(parser().parse_args(argv))
     options["redact"] = tuple(options["redact"])
     options["record_anew"] = (anew := options["record_anew"]) is not None
     options["record"] = anew if isinstance(anew, Path) else options["record"]

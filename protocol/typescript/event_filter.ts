@@ -22,6 +22,7 @@ const MAX_ID_CHARS = 100;
 /** Where the notifications that belong to a session or a job have the ids. */
 const IDS: { readonly [Name in EventName]?: (params: Notifications[Name]) => Ids } = {
   "claude.api_retry": (params) => params,
+  "claude.context_updated": ({ context }) => context,
   "claude.delta": (params) => params,
   "claude.message_added": (params) => params,
   "claude.permission_requested": ({ request }) => request,

@@ -65,7 +65,7 @@ def params_of(declared: Method, assignments: Iterable[str]) -> dict[str, Any]:
 
 def param_types(declared: Method) -> dict[str, list[Any]]:
     """Returns the alternative types of each param, without their constraints."""
-    return {name: _alternatives(field.annotation) for name, field in declared.params.model_fields.items()} | {
+    return {name: alternatives(field.annotation) for name, field in declared.params.model_fields.items()} | {
         META: [dict]
     }
 
@@ -75,21 +75,23 @@ def completions(declared: Method, start: str) -> Iterator[tuple[str, str]]:
     name, equals, _ = start.partition("=")
     if equals:
         types = param_types(declared).get(name, [])
-        words = [(f"{name}={word}", "") for one in types for word in _choices(one)]
+        words = [(f"{name}={word}", "") for one in types for word in choices(one)]
     else:
         words = [(f"{one}=", field.description or "") for one, field in declared.params.model_fields.items()]
     return (word for word in words if word[0].startswith(start))
 
 
-def _alternatives(annotation: Any) -> list[Any]:
+def alternatives(annotation: Any) -> list[Any]:
+    """Returns the types of a union, or the only type, without constraints."""
     if hasattr(annotation, "__metadata__"):
-        return _alternatives(annotation.__origin__)
+        return alternatives(annotation.__origin__)
     if get_origin(annotation) in (Union, UnionType):
-        return [one for argument in get_args(annotation) for one in _alternatives(argument)]
+        return [one for argument in get_args(annotation) for one in alternatives(argument)]
     return [annotation]
 
 
-def _choices(kind: Any) -> list[str]:
+def choices(kind: Any) -> list[str]:
+    """Returns all values of a type that has few, else an empty list."""
     if kind is bool:
         return ["true", "false"]
     return [member.value for member in kind] if isinstance(kind, type) and issubclass(kind, StrEnum) else []
@@ -108,7 +110,7 @@ def _value(name: str, text: str, types: list[Any]) -> Any:
         text = _read(name, text[1:])
     if any(map(_is_text, types)):
         return text
-    lists = [_alternatives(get_args(one)[0]) for one in types if get_origin(one) is list]
+    lists = [alternatives(get_args(one)[0]) for one in types if get_origin(one) is list]
     if any(_is_text(item) for items in lists for item in items) and not text.lstrip().startswith("["):
         return [text]
     try:

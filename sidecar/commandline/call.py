@@ -1,4 +1,4 @@
-"""`sidecar call` and `sidecar methods`: send one request to a sidecar that is started for it, and list the methods."""
+"""`sidecar call`: sends one request to a sidecar that is started for it."""
 
 import contextlib
 from collections.abc import Mapping
@@ -17,7 +17,6 @@ from sidecar.commandline.connect import SidecarStopped, connect, handshake_param
 from sidecar.commandline.job_view import JobView, job_field
 from sidecar.commandline.options import DATABASE, JSON, run
 from sidecar.commandline.output import JsonOutput, Output
-from sidecar.commandline.tables import print_methods
 
 
 def _complete_method(context: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -59,18 +58,6 @@ def call(method: str, params: tuple[str, ...], *, database: str | None, as_json:
     if mode == "wait" and job_field(declared.result) is None:
         raise click.UsageError(f"--wait needs a method whose result is a job, and {method} is not one.")
     run(_call, declared, params_of(declared, params), database, mode, JsonOutput() if as_json else Output())
-
-
-@click.command()
-@JSON
-def methods(*, as_json: bool) -> None:
-    """List the methods that `sidecar call` accepts."""
-    known = callable_methods().values()
-    if not as_json:
-        print_methods(known)
-        return
-    listed = [{"name": one.name, "doc": one.doc, "params": list(one.params.model_fields)} for one in known]
-    JsonOutput().result(listed)
 
 
 async def _call(

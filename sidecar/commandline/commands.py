@@ -2,8 +2,10 @@
 
 import signal
 import sys
+from argparse import ArgumentParser
 from importlib import import_module
 from io import StringIO, TextIOWrapper
+from textwrap import indent
 from typing import Final, NoReturn, cast
 
 import click
@@ -21,17 +23,14 @@ MODULES: Final = {
     "doctor": "commandline.upkeep.doctor",
     "fuzz": "commandline.fuzz",
     "inspect": "commandline.inspect",
-    "methods": "commandline.call",
+    "methods": "commandline.methods",
     "restore": "commandline.upkeep.restore",
     "schema": "commandline.schema",
     "verify": "commandline.verify",
 }
 """The module of each command; the command is the attribute of the same name."""
-SERVERS: Final = {
-    "replay": "Imitate a sidecar with recorded transcripts.",
-    "serve": "Serve JSON-RPC on stdin and stdout until stdin ends.",
-}
-"""Help of the commands that a host starts; `cli` runs them without click."""
+SERVERS: Final = {"replay": "transcripts.replay.server", "serve": "serve"}
+"""Modules of the commands that a host starts; `__main__` runs them, and this only shows their help."""
 
 
 def main() -> NoReturn:
@@ -62,10 +61,24 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         del ctx
         if cmd_name in SERVERS:
-            return click.Command(cmd_name, help=SERVERS[cmd_name])  # for the list of commands; `cli` runs it
+            return ServerCommand(cmd_name, import_module(f"sidecar.{SERVERS[cmd_name]}").parser())
         if cmd_name not in MODULES:
             return None
         return cast("click.Command", getattr(import_module(f"sidecar.{MODULES[cmd_name]}"), cmd_name))
+
+
+class ServerCommand(click.Command):
+    """Shows the help of a command that a host starts, in the form of the other commands."""
+
+    def __init__(self, name: str, parser: ArgumentParser) -> None:
+        super().__init__(name, help=parser.description)
+        self._parser = parser
+
+    def get_help(self, ctx: click.Context) -> str:
+        usage, description, *rest = self._parser.format_help().rstrip().split("\n\n")
+        arguments = " FILE..." if "FILE ..." in usage else ""
+        text = "\n\n".join([f"Usage: {ctx.command_path} [OPTIONS]{arguments}", indent(description, "  "), *rest])
+        return text.replace("\npositional arguments:\n", "\nArguments:\n").replace("\noptions:\n", "\nOptions:\n")
 
 
 @click.group(

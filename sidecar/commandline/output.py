@@ -50,12 +50,12 @@ class Output:
         line = Text.assemble(("⟵ ", "magenta"), f"{method:<20} ", (f"{number:<6} ", "dim"), summary(method, params))
         self.out.print(safe(line), soft_wrap=True)
 
-    def error(self, error: RemoteError) -> None:
-        """Prints the error of a request."""
+    def error(self, error: RemoteError, where: str = "") -> None:
+        """Prints the error of a request; `where` is the line of a script that sent it."""
         self.flush()
-        self._err.print(
-            Text.assemble((printable(error.kind), "bold red"), ": ", printable(error.message)), soft_wrap=True
-        )
+        place = f"{printable(where)}: " if where else ""
+        title = Text.assemble(place, (printable(error.kind), "bold red"), ": ", printable(error.message))
+        self._err.print(title, soft_wrap=True)
         for detail in error.data.get("details") or ():
             path, rest = detail.get("path"), detail.get("message")
             text = f"{path}: {rest}" if path and rest else one_line(detail)
@@ -123,8 +123,9 @@ class JsonOutput(Output):
     def notification(self, received: Received) -> None:
         click.echo(compact({"method": received.method, "params": received.params}))
 
-    def error(self, error: RemoteError) -> None:
-        click.echo(compact({"code": error.code, "message": error.message, "data": error.data}), err=True)
+    def error(self, error: RemoteError, where: str = "") -> None:
+        facts = {"code": error.code, "message": error.message, "data": error.data}
+        click.echo(compact({**facts, "where": where} if where else facts), err=True)
 
     def problem(self, sentence: str) -> None:
         click.echo(printable(sentence), err=True)

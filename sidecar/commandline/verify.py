@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from sidecar.commandline.formatting import printable
-from sidecar.commandline.options import EXISTING_FILE, NOW, SEED, environment_option
+from sidecar.commandline.options import NOW, SEED, environment_option
 from sidecar.transcripts.file.format import NotATranscript
 from sidecar.transcripts.verify.check import VerifyOptions, verified
 from sidecar.transcripts.verify.findings import explain_all
@@ -29,7 +29,7 @@ def _secrets(_context: click.Context, _option: click.Parameter, values: tuple[st
 
 
 @click.command()
-@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=EXISTING_FILE)
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--update", is_flag=True, help="Rewrite transcripts that differ with the sidecar's present responses.")
 @click.option("--strict", is_flag=True, help="Members that the recording's contract did not have are differences.")
 @click.option(
@@ -62,8 +62,17 @@ def verify(files: tuple[Path, ...], *, update: bool, command: str, patience: flo
         raise click.UsageError("--update keeps the recorded ids; for an exact transcript, record it again.")
     verify_options = VerifyOptions(command=tuple(shlex.split(command)), timeout_s=patience, **options)
     console = Console(highlight=False)
-    results = [_verify(console, path, verify_options, update=update) for path in files]
+    results = [_result(console, path, verify_options, update=update) for path in files]
     sys.exit(0 if all(results) else 1)
+
+
+def _result(console: Console, path: Path, options: VerifyOptions, *, update: bool) -> bool:
+    """Verifies one file; one that cannot be read does not keep the others from being verified."""
+    try:
+        return _verify(console, path, options, update=update)
+    except click.ClickException as error:
+        click.echo(printable(f"not verified  {error.format_message()}"), err=True)
+        return False
 
 
 def _verify(console: Console, path: Path, options: VerifyOptions, *, update: bool) -> bool:

@@ -1,5 +1,6 @@
 """`sidecar console` on a terminal and with scripts."""
 
+import json
 import os
 import pty
 import re
@@ -67,11 +68,12 @@ def user(cli: CliHarness) -> Iterator[TerminalUser]:
     user.close()
 
 
-def test_methods_and_params_are_completed_and_notifications_are_printed(user: TerminalUser) -> None:
-    user.until("→")
-    user.type("initialize\r")
-    user.until("schema_hash")
-    user.until("system.state")
+def test_methods_and_params_are_completed_and_notifications_are_printed(user: TerminalUser, cli: CliHarness) -> None:
+    user.until("Type a method, `methods`, `help` or `exit`")
+    user.type("methods jobs.queue\r")
+    user.until("Starts no more jobs")
+    user.type("help jobs.queue.pause\r")
+    user.until("sidecar call jobs.queue.pause")
     user.type("jobs.queue.pau")
     user.until("Starts no more jobs")  # its description in the menu
     user.type("\t\r")
@@ -85,9 +87,10 @@ def test_methods_and_params_are_completed_and_notifications_are_printed(user: Te
     user.until("succeeded")
     user.type("\t\r")
     user.until("no jobs")
-    user.until("→")
-    user.type("\x04")
+    user.type("exit\r")
     assert user.process.wait(LIMIT_S) == 0
+    [history] = cli.home.rglob("console_history")
+    assert json.loads(history.read_text("utf-8").splitlines()[-1]) == "exit"
 
 
 def test_a_script_is_run_line_by_line_and_recorded(cli: CliHarness, tmp_path: Path) -> None:
@@ -115,8 +118,21 @@ def test_a_script_is_run_line_by_line_and_recorded(cli: CliHarness, tmp_path: Pa
 def test_a_mistake_ends_a_script_with_an_explanation(cli: CliHarness) -> None:
     ended = cli.run("console", stdin="initialize\njobs.get job_id=$7.job_id\njobs.list\n")
     assert ended.code == 2
-    assert "$7.job_id does not exist" in ended.err
+    assert "line 2: jobs.get job_id=$7.job_id: $7.job_id does not exist" in ended.err
     assert "no jobs" not in ended.out
+
+
+def test_a_script_shakes_hands_by_itself_and_an_error_names_its_line(cli: CliHarness, tmp_path: Path) -> None:
+    script = tmp_path / "script.txt"
+    script.write_text("# Look\n\nsystem.health\njobs.list limit=0\njobs.list\n")
+    ended = cli.run("console", "--script", str(script))
+    assert ended.code == 1
+    assert f"{script}:4: invalid_params: " in ended.err
+    assert "no jobs" in ended.out
+    script.write_text("jobs.list\njobs.lust\n")
+    ended = cli.run("console", "--script", str(script))
+    assert ended.code == 2
+    assert f"{script}:2: jobs.lust: There is no method jobs.lust." in ended.err
 
 
 def test_a_secret_of_the_environment_is_not_recorded(cli: CliHarness, tmp_path: Path) -> None:

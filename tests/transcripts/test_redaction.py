@@ -212,14 +212,15 @@ def test_recording_into_an_existing_file_says_that_it_appends_and_can_start_over
     assert other.read_text() == "Dear Ada,\n"
 
 
-def test_a_recording_with_redacted_texts_verifies(raw_client: StartRawClient, tmp_path: Path) -> None:
+def test_a_recording_with_redacted_texts_verifies_and_replays(raw_client: StartRawClient, tmp_path: Path) -> None:
     record = tmp_path / "talk.jsonl"
-    with raw_client("--record", str(record)) as wire:
-        wire.initialize()
-        for query in (f"sk-ant-api03-{SECRET}", f"find sk-ant-api03-{SECRET} (all) please"):
-            assert "next_cursor" in wire.call("activity.search", query=query)
-        wire.close_stdin()
-        wire.remaining()
+    for arguments in (["--record", str(record)], ["replay", str(record)]):
+        with raw_client(*arguments) as wire:
+            wire.initialize()
+            for query in (f"sk-ant-api03-{SECRET}", f"find sk-ant-api03-{SECRET} (all) please"):
+                assert "next_cursor" in wire.call("activity.search", query=query)
+            wire.close_stdin()
+            wire.remaining()
     queries = [one["params"]["query"] for one in sent_by_client(record)[1:]]
     assert [sorted(one) for one in queries] == [["$secret"], ["$like", "$re"]]
     assert explain_all(record, check(record, VerifyOptions())) == ""

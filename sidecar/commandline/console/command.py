@@ -5,7 +5,7 @@ import io
 import json
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -19,11 +19,12 @@ from sidecar_protocol.catalog import methods
 from sidecar_protocol.contract import Method
 from sidecar_protocol.entities import JobStatus
 
-from sidecar.commandline.assignments import find_method, params_of
+from sidecar.commandline.assignments import callable_methods, find_method, params_of
 from sidecar.commandline.client import Received, RemoteError, SidecarClient, SidecarEnded
 from sidecar.commandline.connect import SidecarStopped, connect, handshake_params
-from sidecar.commandline.console.syntax import HELP, References, matches, parse_call, split_words
+from sidecar.commandline.console.syntax import GREETING, HELP, References, matches, parse_call, split_words
 from sidecar.commandline.job_view import JobView
+from sidecar.commandline.methods import print_method
 from sidecar.commandline.options import (
     DATABASE,
     EXISTING_FILE,
@@ -35,10 +36,13 @@ from sidecar.commandline.options import (
     run,
 )
 from sidecar.commandline.output import JsonOutput, Output
+from sidecar.commandline.tables import print_methods
 from sidecar.commandline.timeline import TimelineOutput
 from sidecar.paths import options_of, relative_to
 from sidecar.transcripts.file.format import Header, read, write
 
+LINE: Final = "line"
+"""The name of a script that has none; its lines are named by their numbers only."""
 UNTIL_TIMEOUT_S: Final = 60.0
 CLOSE_TIMEOUT_S: Final = 10.0
 RECORDED_VARIABLES: Final = frozenset(
@@ -72,7 +76,9 @@ def _parse_variables(context: click.Context, option: click.Parameter, pairs: tup
 @click.option("--timeline", "style", flag_value="timeline", help="Print one line per message, with the time.")
 @click.option("--json", "style", flag_value="json", help="Print compact JSON, one value per line.")
 @DATABASE
-@click.option("--record", metavar="FILE", type=NEW_FILE, help="Record a transcript of the messages.")
+@click.option("--record", metavar="FILE", type=NEW_FILE, help="Append the messages to a transcript.")
+@click.option("--record-anew", metavar="FILE", type=NEW_FILE, help="As --record, but replace the file.")
+@click.option("--redact", metavar="REGEX", multiple=True, help="Leave texts that match out of the transcript.")
 @click.option(
     "--upstream-record", metavar="FILE", type=NEW_FILE, help="Record the responses of Google, Atlassian and calendars."
 )
@@ -82,12 +88,19 @@ def _parse_variables(context: click.Context, option: click.Parameter, pairs: tup
 def console(*, script: Path | None, style: str | None, database: str | None, **options: Any) -> None:
     """Start a sidecar and call its methods line by line.
 
-    Reads lines from the terminal, from standard input or from a script.  A script ends at the first invalid line
-    (exit code 2), or if it waits for a job that fails or for a notification that does not arrive (1).  It continues
-    after an error response, and exits with 1 at the end.
+    Reads lines from the terminal, from standard input or from a script.  The handshake is made before the first call
+    that needs it, unless the line is `initialize`.  A script ends at the first invalid line (exit code 2), or if it
+    waits for a job that fails or for a notification that does not arrive (1).  It continues after an error response,
+    and exits with 1 at the end.
     """
     text = None if script is None else script.read_text("utf-8")
-    run(partial(converse, OUTPUTS[style](), text, db=database, **options))
+    if options["record"] is not None and options["record"].exists():
+        click.echo(f"{options['record']} exists: this run is appended to it; --record-anew starts over.", err=True)
+    run(
+        partial(
+            converse, OUTPUTS[style](), text, source=LINE if script is None else str(script), db=database, **options
+        )
+    )
 
 
 async def converse(
@@ -96,20 +109,26 @@ async def converse(
     *,
     variables: Mapping[str, Any],
     env: Mapping[str, str],
+    source: str = LINE,
     record: Path | None = None,
+    record_anew: Path | None = None,
+    redact: Sequence[str] = (),
     **options: Any,
 ) -> int:
     """Runs the lines of a script, or of standard input if `script` is None; returns the exit code.
 
-    `options` are those of `sidecar serve`.
+    `source` is the script's name for messages, and `options` are those of `sidecar serve`.
     """
     is_typed = script is None and sys.stdin.isatty()
-    arguments = ["serve", *options_of(record=record, **options)]
+    arguments = ["serve", *options_of(record=record, record_anew=record_anew, **options)]
+    arguments += [word for pattern in redact for word in ("--redact", pattern)]
+    record = record_anew or record
     # As `sidecar verify` does, which reads the environment from the transcript.
     used_env = env if record is None else {name: relative_to(record.parent, value) for name, value in env.items()}
     try:
         async with connect(None, arguments=arguments, env=used_env) as client:
-            return await _Console(client, output, variables, is_typed=is_typed).run(_lines(script, is_typed=is_typed))
+            console = _Console(client, output, variables, source=None if is_typed else source)
+            return await console.run(_lines(script, is_typed=is_typed))
     except SidecarStopped as stopped:
         output.problem(str(stopped))
         return stopped.exit_code
@@ -125,27 +144,45 @@ class WrongLine(click.ClickException):
 
 
 class _Console:
-    def __init__(self, client: SidecarClient, output: Output, variables: Mapping[str, Any], *, is_typed: bool) -> None:
+    def __init__(
+        self, client: SidecarClient, output: Output, variables: Mapping[str, Any], *, source: str | None
+    ) -> None:
+        """`source`: the name of the script, for messages; None if a person types."""
         self._client = client
         self._output = output
-        self._is_typed = is_typed
+        self._is_typed = source is None
+        self._source = source
+        self._where = ""
+        self._is_initialized = False
         self._references = References(variables)
         self._received: list[Received] = []
         self._views: list[JobView] = []
         self._changed = anyio.Event()
         self._at_end = False
         self._failed = False
-        self._commands = {".raw": self._raw, ".until": self._until, ".wait": self._wait, ".show": self._show}
+        self._commands = {
+            ".raw": self._raw,
+            ".until": self._until,
+            ".wait": self._wait,
+            ".show": self._show,
+            ".methods": self._list_methods,
+            ".help": self._help,
+        }
+        if self._is_typed:  # in a script, `exit` is the notification of the protocol
+            self._commands |= {"help": self._help, "methods": self._list_methods}
 
     async def run(self, lines: AsyncIterator[str]) -> int:
         """Runs each line; a mistake ends a script, but not a person's console."""
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._receive)
+                if self._is_typed:
+                    await self._greet()
                 number = 0
                 async for line in lines:
                     number += 1
-                    if line.strip() == ".quit":
+                    self._where = f"line {number}" if self._source == LINE else f"{self._source}:{number}"
+                    if line.strip() in (".quit", *(("exit", "quit") if self._is_typed else ())):
                         break
                     try:
                         await self._run_line(line.strip(), tasks)
@@ -154,7 +191,7 @@ class _Console:
                             # If an earlier response was an error, that is the likely cause of a missing value.
                             is_wrong = isinstance(error, click.UsageError) and not self._failed
                             kind = WrongLine if is_wrong else click.ClickException
-                            raise kind(f"Line {number}: {error.format_message()}") from None
+                            raise kind(f"{self._where}: {line.strip()}: {error.format_message()}") from None
                         self._output.problem(error.format_message())
                 code = await self._close()
                 tasks.cancel_scope.cancel()
@@ -168,12 +205,30 @@ class _Console:
             self._output.heading(line.lstrip("# "))
         elif command := self._commands.get(word):
             await command(rest)
-        elif word == ".methods":
-            self._output.result([declared.name for declared in methods()])
         elif word.startswith("."):
-            click.echo(HELP.replace("\b\n", ""))
+            await self._help("")
         elif line and not line.startswith("#"):
             await self._run_call(line, tasks)
+
+    async def _greet(self) -> None:
+        """Makes the handshake and says what can be typed."""
+        result = await self._client.call("initialize", handshake_params())
+        self._is_initialized = True
+        server = result["server_info"]
+        self._output.heading(f"{server['name']} {server['version']}, process {server['pid']}.  {GREETING}")
+
+    async def _help(self, text: str) -> None:
+        if text.strip():
+            print_method(self._output.out, find_method(text.strip()))
+        else:
+            click.echo(HELP.replace("\b\n", ""))
+
+    async def _list_methods(self, text: str) -> None:
+        known = [one for one in callable_methods().values() if one.name.startswith(text.strip())]
+        if isinstance(self._output, JsonOutput):
+            self._output.result([one.name for one in known])
+        else:
+            print_methods(known)
 
     async def _run_call(self, line: str, tasks: TaskGroup) -> None:
         variable, words, in_background = parse_call(line)
@@ -187,6 +242,10 @@ class _Console:
             return
         if name == "initialize":
             params = handshake_params() | params
+            self._is_initialized = True
+        elif not self._is_initialized and not declared.before_initialize:
+            self._is_initialized = True
+            await self._client.call("initialize", handshake_params())
         if in_background:
             tasks.start_soon(self._call_in_background, declared, params, variable)
             await anyio.lowlevel.checkpoint()
@@ -199,14 +258,14 @@ class _Console:
 
     async def _call(self, method: Method, params: dict[str, Any], name: str | None) -> None:
         self._output.request(method.name, params)
-        begin = time.perf_counter()
+        begin, where = time.perf_counter(), self._where
         try:
             result = await self._client.call(method.name, params)
         except RemoteError as error:
             self._failed = True
             self._references.add({"code": error.code, "message": error.message, "data": error.data}, name)
             self._output.refusal(method.name, error, time.perf_counter() - begin)
-            self._output.error(error)
+            self._output.error(error, "" if self._is_typed else where)
         else:
             self._references.add(result, name)
             self._output.response(method.name, result, time.perf_counter() - begin)
@@ -214,6 +273,7 @@ class _Console:
             await anyio.lowlevel.checkpoint()
 
     async def _raw(self, text: str) -> None:
+        self._is_initialized = True  # or it is not, on purpose
         await self._client.send(text.encode() + b"\n")
         await anyio.lowlevel.checkpoint()
 
@@ -306,7 +366,6 @@ async def _lines(script: str | None, *, is_typed: bool) -> AsyncIterator[str]:
 def _record_environment(record: Path, env: Mapping[str, str]) -> None:
     """Adds the environment to the transcript's header, so that it can be verified on any computer."""
     lines = list(read(record))
-    for line in lines:
-        if isinstance(line, Header):
-            line.facts = {**line.facts, "env": {name: env[name] for name in env if name in RECORDED_VARIABLES}}
+    header = [line for line in lines if isinstance(line, Header)][-1]  # earlier ones had their own
+    header.facts = {**header.facts, "env": {name: env[name] for name in env if name in RECORDED_VARIABLES}}
     write(record, lines)

@@ -15,8 +15,10 @@ $NAME.path  $2.path  $.path       a value of the named, the second, or the last 
 .until NAME path=value…           wait for a notification
 .show $path [field…]              print a value, or some fields of a list
 .raw TEXT                         send TEXT as it is
-.methods  .help  .quit            the end of input also quits
+methods [START]  help [METHOD]    list the methods, or explain one; in a script .methods and .help
+exit                              quit, as the end of input does; in a script .quit
 # TEXT                            a heading"""
+GREETING: Final = "Type a method, `methods`, `help` or `exit`; Tab completes."
 _CALL: Final = re.compile(r"(?:(?P<name>[A-Za-z_]\w*)\s*=\s*)?(?P<call>.*?)\s*(?P<background>&?)")
 _HEAD: Final = re.compile(r" *(?=[^ ])(?P<head>[A-Za-z_][\w.]*:?=)?")
 _REFERENCE: Final = re.compile(r"\$(?P<name>\w*)(?P<path>(?:\.\w+)*)")

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from pydantic_core import from_json, to_json
 
-from sidecar.transcripts.file.patterns import wrong_pattern
+from sidecar.transcripts.file.patterns import check, has_patterns
 
 VERSION: Final = 1
 TO_SIDECAR: Final = "c2s"
@@ -129,19 +129,21 @@ def read(path: Path) -> Iterator[Header | Entry]:
                 raise NotATranscript(f'{where}: a transcript begins with a line {{"transcript":{VERSION},…}}')
             if incomplete:
                 raise NotATranscript(incomplete)
-            yield _entry(number, facts, data, where)
+            yield _entry(where, number, facts, data)
     if not has_header:
         raise NotATranscript(incomplete or f"{path}: the file is empty")
 
 
-def _entry(number: int, facts: dict[str, Any], data: bytes, where: str) -> Entry:
+def _entry(where: str, number: int, facts: Any, data: bytes) -> Entry:
     try:
-        entry = Entry(number, facts, len(data))
+        entry = Entry(number, facts, len(data), has_patterns(data))
     except (KeyError, TypeError, ValueError):
         raise NotATranscript(f"{where}: neither a header nor an entry with `t` and `dir`") from None
-    problem = wrong_pattern(entry.message) if b'"$' in data else None
-    if problem is not None:
-        raise NotATranscript(f"{where}: {problem}")
+    if entry.has_patterns:
+        try:
+            check(entry.message)
+        except ValueError as error:
+            raise NotATranscript(f"{where}: {error}") from None
     return entry
 
 

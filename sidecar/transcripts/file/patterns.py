@@ -22,7 +22,6 @@ SHAPES: Final = {
 TYPES: Final = {"string": str, "cursor": str, "object": dict, "array": list, "integer": int, "boolean": bool} | {
     "null": type(None)
 }
-KINDS_OF_ANY: Final = (*SHAPES, *TYPES, "number", "anything")
 EXAMPLES: Final[dict[str, Any]] = {
     "uuid": "01a00000-0000-7000-8000-000000000000",
     "date-time": "2026-11-23T08:00:00.000Z",
@@ -35,6 +34,14 @@ EXAMPLES: Final[dict[str, Any]] = {
     "anything": None,
 }
 """Values that a replay sends for `$any` without `$like`; an empty text for every other kind."""
+NAMES: Final = frozenset({*SHAPES, *TYPES, *EXAMPLES})
+"""The kinds of `$any`."""
+MARKS: Final = tuple(f'"{name}"'.encode() for name in KINDS)
+
+
+def has_patterns(line: bytes) -> bool:
+    """Returns whether a line can contain a pattern; `{"$ref": …}` of a JSON Schema, for example, is not one."""
+    return b'"$' in line and any(mark in line for mark in MARKS)
 
 
 def pattern_of(value: Any) -> str | None:
@@ -42,6 +49,23 @@ def pattern_of(value: Any) -> str | None:
         return None
     kinds = [name for name in value if name in KINDS]
     return kinds[0] if len(kinds) == 1 and all(name in KINDS or name == LIKE for name in value) else None
+
+
+def check(value: Any) -> None:
+    """Raises ValueError if a value contains a pattern that nothing can match, such as `{"$any": "uid"}`."""
+    kind = pattern_of(value)
+    if kind == ANY and value[ANY] not in NAMES:
+        raise ValueError(f'unknown "$any": {value[ANY]!r}; there are {", ".join(sorted(NAMES))}')
+    if kind == RE:
+        try:
+            re.compile(value[RE])
+        except (re.error, TypeError) as error:
+            raise ValueError(f'"$re" is not a regular expression: {value[RE]!r}: {error}') from None
+    if kind == UNORDERED and type(value[UNORDERED]) is not list:
+        raise ValueError(f'"$unordered" is not a list: {value[UNORDERED]!r}')
+    if type(value) in (dict, list):
+        for one in value.values() if type(value) is dict else value:
+            check(one)
 
 
 def is_secret(value: Any) -> bool:
@@ -79,17 +103,3 @@ def _is_any(name: str, actual: Any) -> bool:
     if name == "number":
         return type(actual) in (int, float)
     return name == "anything" or type(actual) is TYPES.get(name)
-
-
-def wrong_pattern(value: Any) -> str | None:
-    """Returns what is wrong with the first pattern in a message that cannot be used; None if all can."""
-    kind = pattern_of(value)
-    if kind == ANY and value[ANY] not in KINDS_OF_ANY:
-        return f"$any has no kind {value[ANY]!r}; it has {', '.join(KINDS_OF_ANY)}"
-    if kind == RE:
-        try:
-            re.compile(value[RE])
-        except (re.error, TypeError) as error:
-            return f"$re {value[RE]!r} is not a regular expression: {error}"
-    inner = value.values() if type(value) is dict else value if type(value) is list else ()
-    return next((problem for one in inner if (problem := wrong_pattern(one)) is not None), None)

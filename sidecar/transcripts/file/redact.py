@@ -78,6 +78,8 @@ class Redactor:
         self._numbers: dict[bytes, int] = {}
         self._tails: OrderedDict[bytes, str] = OrderedDict()
         self._is_in_raw = False
+        streams = (name for name in schemas.notifications if (schemas.coalescing(name) or {}).get("appends"))
+        self._kept_names = [f'"{name}"'.encode() for name in streams]
 
     def learn(self, environment: Mapping[str, str]) -> None:
         """Remembers the secrets among environment variables, which a tool of Claude can print."""
@@ -91,6 +93,8 @@ class Redactor:
 
     def redacted(self, line: bytes, *, from_client: bool) -> bytes | None:
         """Returns the line with its secrets replaced and without a line break, or None if it is not strict JSON."""
+        if not from_client and not self._must_parse(line):
+            return line
         try:
             value = from_json(line.removeprefix(_BOM))
         except ValueError:
@@ -100,16 +104,24 @@ class Redactor:
         redacted = [self._message(message, from_client=from_client) for message in messages]
         return to_json(redacted if type(value) is list else redacted[0])
 
+    def _must_parse(self, line: bytes) -> bool:
+        """Returns whether one of our own lines can contain a secret.  What a client sends can have misspelt names."""
+        return self._finder.may_find(line) or any(name in line for name in self._kept_names)
+
     def may_show_secret(self, line: bytes) -> bool:
         """Returns whether a line that is not JSON must not be recorded.
 
         That is one with a secret or the name of one, and those after it: it may have been cut by a line break.
         """
         text = line.replace(b"\0", b"").decode("utf-8", "replace")  # without NULs: it may be UTF-16
+        self._is_in_raw = self._is_in_raw or "\\u" in text or self.shows_secret(text)
+        return self._is_in_raw
+
+    def shows_secret(self, text: str) -> bool:
+        """Returns whether a text contains a secret or the name of one."""
         names = {_bare(word) for word in re.findall(r"[\w-]+", text)}
         is_named = any(name in self._declared or name.endswith(SECRET_WORDS) for name in names)
-        self._is_in_raw = self._is_in_raw or is_named or "\\u" in text or bool(self._finder.spans(text, is_cut=True))
-        return self._is_in_raw
+        return is_named or bool(self._finder.spans(text, is_cut=True))
 
     def _message(self, message: Any, *, from_client: bool) -> Any:
         if type(message) is not dict:

@@ -35,6 +35,10 @@ class ContractSchemas:
         """All methods with a result, in the catalog's order."""
         return list(self._results)
 
+    @property
+    def notifications(self) -> list[str]:
+        return list(self._notifications)
+
     def params(self, method: Any) -> Schema:
         return _named(self._params, method)
 

@@ -26,7 +26,7 @@ from sidecar import exit_codes
 from sidecar.paths import options_of, schema_dir
 from sidecar.storage.unit_of_work import UnitOfWork
 from sidecar.transcripts.file.format import NotATranscript
-from sidecar.transcripts.file.schemas import ContractSchemas
+from sidecar.transcripts.file.schemas import UNDECLARED, ContractSchemas
 from sidecar.transcripts.replay.append import Appender
 from sidecar.transcripts.replay.faults import HELP, Fault, parse_fault
 from sidecar.transcripts.replay.misses import Misses
@@ -67,7 +67,8 @@ class NoSuchMethod(Exception):
     """The method of `--wait-for` or `--ignore` is not in the contract."""
 
 
-def arguments(argv: list[str]) -> argparse.Namespace:
+def parser() -> argparse.ArgumentParser:
+    """Returns the parser of the options of `replay`."""
     parser = argparse.ArgumentParser(
         prog="sidecar replay",
         description="Stand in for the sidecar on stdin and stdout, with responses and notifications from transcripts.",
@@ -85,10 +86,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--append", action="store_true", help=APPEND)
     for option in ("--db", "--seed", "--upstream"):  # without --live accepted and ignored: clients may always pass them
         parser.add_argument(option, help=argparse.SUPPRESS)
-    options = parser.parse_args(argv)
-    if options.append and not options.live:
-        parser.error("--append needs --live: only a real sidecar can answer what was not recorded")
-    return options
+    return parser
 
 
 def _moment(text: str) -> datetime:
@@ -102,7 +100,9 @@ def main(argv: list[str]) -> NoReturn:
     """Serves until stdin ends, then exits without cleaning up."""
     parent = os.getppid()
     gc.disable()  # recordings contain no cycles, and looking for some costs a third of the speed
-    options = arguments(argv)
+    options = parser().parse_args(argv)
+    if options.append and not options.live:
+        parser().error("--append needs --live: only a real sidecar can answer what was not recorded")
     try:
         code = asyncio.Runner().run(_serve(options, claim_stdio(), parent))
     except (OSError, StdoutClosed, NotATranscript, NoSuchMethod) as error:
@@ -118,6 +118,9 @@ async def _serve(options: argparse.Namespace, wire: tuple[int, int], parent: int
     for param in options.ignore:
         names = [name for name in schemas.methods if param.startswith(f"{name}.")]
         _check_method("--ignore", param, names[-1] if names else param.rpartition(".")[0], schemas)
+    for fault in options.fault:
+        if schemas.notification(fault.name) is UNDECLARED:
+            _check_method("--fault", fault.name, fault.name, schemas)
     return await ReplayServer(schemas, options, wire, parent).run()
 
 

@@ -27,7 +27,7 @@ from sidecar.transcripts.verify.streams import Streams
 
 NOT_JSON: Final = b"?"
 """Sent in place of a line that was not JSON and was recorded without its content."""
-AFTER_DIFFERENCE_S: Final = 5.0
+AFTER_DIFFERENCE_S: Final = 10.0
 """Time limit once something differed: what depends on it cannot come."""
 AFTER_LOSS_S: Final = 0.5
 """Time limit once something has not come."""
