@@ -51,6 +51,8 @@ class Entry:
     line: int
     facts: dict[str, Any]
     size: int = 0
+    has_patterns: bool = True
+    """False if the message certainly contains no pattern (see `patterns.py`)."""
     t: float = field(init=False)
     """Milliseconds since the header."""
     from_client: bool = field(init=False)
