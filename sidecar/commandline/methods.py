@@ -62,7 +62,9 @@ def methods(name: str | None, *, as_json: bool) -> None:
         else:
             print_method(Console(highlight=False), declared)
     elif as_json:
-        JsonOutput().result([_facts(one) for one in chosen])
+        JsonOutput().result(
+            [{"name": one.name, "doc": one.doc, "params": list(one.params.model_fields)} for one in chosen]
+        )
     else:
         print_methods(chosen)
 

@@ -20,7 +20,7 @@ def test_without_arguments_on_a_terminal_it_prints_help(cli: CliHarness) -> None
 def test_serve_has_its_own_help_and_an_unknown_command_is_a_usage_error(cli: CliHarness) -> None:
     helped = cli.run("serve", "--help", program=SCRIPT)
     assert helped.code == 0
-    assert helped.out.startswith("usage: sidecar serve [-h] [--db PATH]")
+    assert helped.out.startswith("Usage: sidecar serve [OPTIONS]")
     mistyped = cli.run("dmeo", program=SCRIPT)
     assert mistyped.code == 2
     assert "No such command 'dmeo'" in mistyped.err

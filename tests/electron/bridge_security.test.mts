@@ -425,5 +425,33 @@ test("params that cannot be cloned are refused in the page", async (t) => {
 });
 
 test("connecting a page without a preload script throws", () => {
-  assert.throws(() => connectSidecar(), /webPreferences.preload/);
+  assert.throws(() => connectSidecar(), { kind: "bridge_missing", message: /webPreferences.preload/ });
+});
+
+test("what a page gets when the bridge fails is an error with a kind, too", async () => {
+  const broken = async (): Promise<never> => {
+    throw new Error("No handler registered for 'sidecar:call'");
+  };
+  const bridge = {
+    methods: [],
+    notifications: ["events.resync"],
+    call: broken,
+    signIn: broken,
+    state: async () => Promise.reject(new Error("Error invoking remote method: Error: not_allowed")),
+    position: broken,
+    cancel: () => undefined,
+    subscribe: () => () => undefined,
+    onState: () => () => undefined,
+  };
+  const page = connectSidecar(bridge);
+  const health = await failure(page.system.health());
+  assert.deepEqual([health.kind, health.method], ["bridge_failed", "system.health"]);
+  const kinds = [await failure(page.position()), await failure(page.signIn("google")), await failure(page.state())];
+  assert.deepEqual(
+    kinds.map(({ kind }) => kind),
+    ["bridge_failed", "bridge_failed", "not_allowed"],
+  );
+  assert.throws(() => page.on("jobs.updated", () => undefined), { kind: "not_allowed" });
+  assert.throws(() => page.events("jobs.updated"), { kind: "not_allowed" });
+  assert.equal((await failure(page.once("jobs.updated"))).kind, "not_allowed");
 });

@@ -31,28 +31,25 @@ EventCursor = Annotated[
 ]
 PROVIDERS: Final = known("google", "ics")
 ResponseStatus = Annotated[str, known("accepted", "declined", "tentative", "needsAction")]
-Person = Annotated[
-    dict[str, Any],
-    WithJsonSchema(
-        {
-            "type": "object",
-            "properties": {
-                "email": {"type": "string"},
-                "displayName": {"type": "string"},
-                "self": {"type": "boolean", "description": "Whether it is the account's owner."},
-                "responseStatus": {
-                    "type": "string",
-                    "x-known-values": ["accepted", "declined", "tentative", "needsAction"],
-                },
-                "organizer": {"type": "boolean"},
-                "optional": {"type": "boolean"},
-                "resource": {"type": "boolean", "description": "Whether it is a room or a thing."},
-            },
-            "additionalProperties": True,
-        }
-    ),
-]
-"""A person in Google's form, without the fields that are empty."""
+_PERSON: Final = {
+    "type": "object",
+    "properties": {
+        "email": {"type": "string"},
+        "displayName": {"type": "string"},
+        "self": {"type": "boolean", "description": "Whether it is the account's owner."},
+        "responseStatus": {
+            "type": "string",
+            "x-known-values": ["accepted", "declined", "tentative", "needsAction"],
+        },
+        "organizer": {"type": "boolean"},
+        "optional": {"type": "boolean"},
+        "resource": {"type": "boolean", "description": "Whether it is a room or a thing."},
+    },
+    "additionalProperties": True,
+}
+Person = Annotated[Any, WithJsonSchema(_PERSON)]
+"""A person in Google's form, without the fields that are empty; not checked, because old databases have other rows."""
+People = Annotated[Any, WithJsonSchema({"type": "array", "items": _PERSON})]
 
 
 class CalendarNotFound(RpcError):
@@ -142,7 +139,7 @@ class CalendarEvent(Model):
     """`confirmed`, `tentative` or `cancelled`."""
     organizer: Person | None = None
     """Who organises it, in Google's form, which other providers' events have too."""
-    attendees: list[Person] | None = None
+    attendees: People | None = None
     """At most 300 people who are invited, in the same form.  Null if it has no attendees."""
     html_link: str | None = None
     time_zone: str | None = None
