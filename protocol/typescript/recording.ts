@@ -1,6 +1,7 @@
 // One recorded run of a sidecar, read from a transcript: its requests, responses and notifications, and their places.
 import { isObject } from "./replay_facts.ts";
 import type { JsonObject } from "./replay_facts.ts";
+import { wrongPattern } from "./replay_patterns.ts";
 
 export interface Message {
   jsonrpc?: string;
@@ -68,6 +69,8 @@ export class Recording {
       } else {
         if (runs === 0) throw new Error(`line ${line}: A transcript begins with a line {"transcript":1,…}`);
         if (incomplete > 0) throw new Error(`line ${incomplete}: not JSON`);
+        const problem = content.includes('"$') ? wrongPattern(entry) : null;
+        if (problem !== null) throw new Error(`line ${line}: ${problem}`);
         this.#add(entry, line, header !== undefined);
       }
     }

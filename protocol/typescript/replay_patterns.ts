@@ -46,10 +46,30 @@ export function containsPattern(value: unknown): boolean {
   return typeof value === "object" && value !== null && Object.values(value).some(containsPattern);
 }
 
+/** Returns what is wrong with the first pattern in a message that cannot be used; null if all can. */
+export function wrongPattern(value: unknown): string | null {
+  const kind = patternOf(value);
+  if (isObject(value) && kind === "$any" && !Object.hasOwn(FITS, String(value[kind])))
+    return `$any has no kind ${String(value[kind])}; it has ${Object.keys(FITS).join(", ")}`;
+  if (isObject(value) && kind === "$re") {
+    try {
+      expression(String(value[kind]));
+    } catch {
+      return `$re ${JSON.stringify(value[kind])} is not a regular expression`;
+    }
+  }
+  if (typeof value !== "object" || value === null) return null;
+  for (const one of Object.values(value)) {
+    const problem = wrongPattern(one);
+    if (problem !== null) return problem;
+  }
+  return null;
+}
+
 /** Returns whether a value fits `{[kind]: wanted}`, which is not `$unordered`. */
 export function fits(kind: string, wanted: unknown, value: unknown): boolean {
   if (kind === "$re") return typeof value === "string" && expression(String(wanted)).test(value);
-  return kind === "$secret" || (FITS[String(wanted)]?.(value) ?? false);
+  return kind === "$secret" || (Object.hasOwn(FITS, String(wanted)) && FITS[String(wanted)]!(value));
 }
 
 function expression(text: string): RegExp {

@@ -38,9 +38,8 @@ def project(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
             pytest.skip(f"{name} is not installed: `npm install --ignore-scripts` in protocol/typescript")
         (folder / "node_modules" / name).symlink_to(MODULES / name, target_is_directory=True)
     shutil.copy(RECORDING, folder / "backup.jsonl")
-    samples = re.findall(
-        r"^```js\n// (\S+)\n(.*?)^```", (PACKAGE / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL
-    )
+    readme = (PACKAGE / "README.md").read_text("utf-8")
+    samples = re.findall(r"^```js\n// (\S+)\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)
     assert [name for name, _ in samples] == ["backup.test.js", "backup.spec.js"]
     for name, text in samples:
         (folder / name).write_text(text, "utf-8")

@@ -10,6 +10,7 @@ import gc
 import os
 import signal
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -17,15 +18,19 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
+from pydantic_core import from_json, to_json
 from sidecar_protocol.connection import Connection, Event, Notified, Refused, Request
+from sidecar_protocol.contract import RpcError
 
 from sidecar import exit_codes
-from sidecar.paths import schema_dir
+from sidecar.paths import options_of, schema_dir
 from sidecar.storage.unit_of_work import UnitOfWork
 from sidecar.transcripts.file.format import NotATranscript
 from sidecar.transcripts.file.schemas import UNDECLARED, ContractSchemas
+from sidecar.transcripts.replay.append import Appender
 from sidecar.transcripts.replay.faults import HELP, Fault, parse_fault
 from sidecar.transcripts.replay.misses import Misses
+from sidecar.transcripts.replay.pass_through import PassThrough
 from sidecar.transcripts.replay.run import ReplayedRun, ReplayRules
 from sidecar.wire.descriptors import StdoutClosed, claim_stdio
 from sidecar.wire.host_watch import watch_parent
@@ -45,6 +50,11 @@ SHIFT_DATES: Final = (
     "move all times by the whole days since the recording, so that an app that shows today shows something"
 )
 NOW: Final = "with --shift-dates, the moment that is today (default: now)"
+LIVE: Final = (
+    "ask a real sidecar for what was not recorded; it starts with the first such request, with the data folder of the "
+    "environment and the options --db, --now, --seed and --upstream"
+)
+APPEND: Final = "with --live: add what the real sidecar answered to the (first) FILE"
 GARBAGE: Final = b"Fatal: this line is not JSON {\n"
 MAX_REPORTED: Final = 20
 """Lines on stderr about what was not as recorded."""
@@ -72,7 +82,9 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--now", type=_moment, metavar="TIME", help=NOW)
     parser.add_argument("--strict", action="store_true", help=STRICT)
     parser.add_argument("--fault", action="append", default=[], type=parse_fault, metavar="FAULT", help=HELP)
-    for option in ("--db", "--seed", "--upstream"):  # accepted and ignored: clients may always pass them
+    parser.add_argument("--live", action="store_true", help=LIVE)
+    parser.add_argument("--append", action="store_true", help=APPEND)
+    for option in ("--db", "--seed", "--upstream"):  # without --live accepted and ignored: clients may always pass them
         parser.add_argument(option, help=argparse.SUPPRESS)
     return parser
 
@@ -89,6 +101,8 @@ def main(argv: list[str]) -> NoReturn:
     parent = os.getppid()
     gc.disable()  # recordings contain no cycles, and looking for some costs a third of the speed
     options = parser().parse_args(argv)
+    if options.append and not options.live:
+        parser().error("--append needs --live: only a real sidecar can answer what was not recorded")
     try:
         code = asyncio.Runner().run(_serve(options, claim_stdio(), parent))
     except (OSError, StdoutClosed, NotATranscript, NoSuchMethod) as error:
@@ -114,6 +128,13 @@ def _check_method(option: str, value: str, method: str, schemas: ContractSchemas
     if method not in schemas.methods:
         similar = " or ".join(get_close_matches(method, schemas.methods, n=2))
         raise NoSuchMethod(f"{option} {value}: there is no such method{f'; {similar}?' if similar else ''}")
+
+
+def _pass_through(schemas: ContractSchemas, options: argparse.Namespace, output: "ReplayServer") -> PassThrough:
+    now = None if options.now is None else options.now.isoformat()
+    arguments = options_of(db=options.db, now=now, seed=options.seed, upstream=options.upstream)
+    appender = Appender(options.files[0], options.run, schemas, time.monotonic) if options.append else None
+    return PassThrough(arguments, appender, output)
 
 
 class ReplayServer:
@@ -145,6 +166,9 @@ class ReplayServer:
         )
         self._runs = [ReplayedRun(path, schemas, rules, self) for path in options.files]
         self._misses = Misses(self._runs)
+        self._live = _pass_through(schemas, options, self) if options.live else None
+        self._finishing: asyncio.Task[None] | None = None
+        self._last_seq = 0
         self._reader = Reader(wire[0], self._connection, self._unit_of_work, handle=self._handle, on_eof=self._on_eof)
 
     async def run(self) -> int:
@@ -172,7 +196,12 @@ class ReplayServer:
     def _on_eof(self) -> None:
         for run in self._runs:
             run.player.finish()
-        self._end(self._runs[0].recording.exit_code)
+        code = self._runs[0].recording.exit_code
+        if self._live is None:
+            self._end(code)
+        elif self._finishing is None:
+            self._finishing = self._loop.create_task(self._live.finish())
+            self._finishing.add_done_callback(lambda _: self._end(code))
 
     def _report(self) -> int | None:
         """Prints what was not as recorded; returns the exit code for it if there is one."""
@@ -195,12 +224,20 @@ class ReplayServer:
             self._on_eof()
 
     def _serve(self, request: Request) -> None:
+        if self._live is not None and request.method == "initialize":
+            self._live.on_handshake(request.params)
         if any(run.serve(request) for run in self._runs):
             return
         if request.method == "shutdown":
             self.respond(request, SHUTDOWN, is_error=False)
             return
         error = self._misses.add(request)
+        if self._live is not None:
+            self._live.ask(request, error)
+        else:
+            self.refuse(request, error)
+
+    def refuse(self, request: Request, error: RpcError) -> None:
         self._writer.queue_response(self._connection.reply_error(request, error.json_bytes()))
         self._unit_of_work.request_commit()
 
@@ -209,7 +246,17 @@ class ReplayServer:
         self._send_or_fail(request.method, lambda: reply(request, response))
 
     def notify(self, method: str, message: bytes) -> None:
-        self._send_or_fail(method, lambda: message + b"\n")
+        line = message if self._live is None else self._stamped(message)
+        self._send_or_fail(method, lambda: line + b"\n")
+
+    def _stamped(self, message: bytes) -> bytes:
+        """Returns a notification whose `seq` rises, whether it was recorded or is from the real sidecar."""
+        notification = from_json(message)
+        params = notification.get("params")
+        if type(params) is not dict or type(params.get("seq")) is not int:
+            return message
+        self._last_seq = max(self._last_seq + 1, params["seq"])
+        return to_json({**notification, "params": {**params, "seq": self._last_seq}})
 
     def _send_or_fail(self, name: str, line: Callable[[], bytes]) -> None:
         """Sends a line, unless a fault prevents that; responses are not put into their batch before they are sent."""
