@@ -152,6 +152,8 @@ class ClaudeErrorKind(StrEnum):
 class RunErrorKind(StrEnum):
     """The kinds of errors that only a run of Claude has."""
 
+    WORKSPACE_UNTRUSTED = "workspace_untrusted"
+    """The folder is not trusted and brings hooks or the like; `details` is a `FolderTrust`, which names them."""
     SESSION_HELD = "session_held"
     """The conversation belongs to a session of the sidecar; `details` has its `session_id`."""
     NOT_CONTINUED = "not_continued"

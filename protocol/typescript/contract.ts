@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "780dbe483d78e6cc";
+export const SCHEMA_HASH = "4ad2895300ab774e";
 
 /** Any JSON value: data whose form the contract does not know. */
 export type JsonValue = string | number | boolean | null | JsonValue[] | JsonObject;
@@ -4981,13 +4981,15 @@ export type ClaudeErrorKind = "auth" | "usage_limit" | "rate_limited" | "overloa
 
 /** The kinds of errors that only a run of Claude has. */
 export const RunErrorKind = {
+  /** The folder is not trusted and brings hooks or the like; `details` is a `FolderTrust`, which names them. */
+  WORKSPACE_UNTRUSTED: "workspace_untrusted",
   /** The conversation belongs to a session of the sidecar; `details` has its `session_id`. */
   SESSION_HELD: "session_held",
   /** The run had begun its work when the usage limit was reached, and cannot be continued. */
   NOT_CONTINUED: "not_continued",
 } as const;
 /** The kinds of errors that only a run of Claude has. */
-export type RunErrorKind = "session_held" | "not_continued";
+export type RunErrorKind = "workspace_untrusted" | "session_held" | "not_continued";
 
 /** The kinds of errors that only a turn has. */
 export const TurnErrorKind = {
