@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "4ad2895300ab774e";
+export const SCHEMA_HASH = "1fef9030b05f0f03";
 
 /** Any JSON value: data whose form the contract does not know. */
 export type JsonValue = string | number | boolean | null | JsonValue[] | JsonObject;
@@ -1012,6 +1012,9 @@ export interface ClaudeTask {
  *
  * - `agent`: A subagent, which works on a prompt of its own.
  * - `command`: A shell command.
+ * - `schedule`: A turn that Claude will begin by itself, once or again and again, while its process lives: an hour at
+ * most since
+ * the last turn.  The turn that has scheduled it is over; `claude.sessions.interrupt` of an idle session stops it.
  * - `other`: Another kind, for example of a newer release of the CLI.
  */
 export const TaskKind = {
@@ -1019,6 +1022,11 @@ export const TaskKind = {
   AGENT: "agent",
   /** A shell command. */
   COMMAND: "command",
+  /**
+   * A turn that Claude will begin by itself, once or again and again, while its process lives: an hour at most since
+   * the last turn.  The turn that has scheduled it is over; `claude.sessions.interrupt` of an idle session stops it.
+   */
+  SCHEDULE: "schedule",
   /** Another kind, for example of a newer release of the CLI. */
   OTHER: "other",
 } as const;
@@ -1027,9 +1035,12 @@ export const TaskKind = {
  *
  * - `agent`: A subagent, which works on a prompt of its own.
  * - `command`: A shell command.
+ * - `schedule`: A turn that Claude will begin by itself, once or again and again, while its process lives: an hour at
+ * most since
+ * the last turn.  The turn that has scheduled it is over; `claude.sessions.interrupt` of an idle session stops it.
  * - `other`: Another kind, for example of a newer release of the CLI.
  */
-export type TaskKind = "agent" | "command" | "other";
+export type TaskKind = "agent" | "command" | "schedule" | "other";
 
 /** Token counts.  The four do not overlap: `input_tokens` excludes both cache counts. */
 export interface ClaudeUsage {
@@ -2752,6 +2763,12 @@ export interface TakeTurn {
   wait_for_limit?: boolean | null;
   /** Set by `claude.sessions.send` if the prompt was offered to the running turn. */
   steer?: string | null;
+  /**
+   * Whether Claude has begun the turn by itself, for example one that it had scheduled; it has no prompt.
+   *
+   * @default false
+   */
+  is_own?: boolean;
 }
 
 /** The result of a turn.  Usage and cost are those of this turn. */
@@ -3895,6 +3912,8 @@ export interface Methods {
   /**
    * Cancels the turn that is running or waits for a usage limit; queued turns run next.
    *
+   * Of an idle session, it stops what Claude has scheduled (`tasks` of kind `schedule`).
+   *
    * `claude.session_updated` is sent when it has ended.
    *
    * Errors: session_not_found.
@@ -4394,6 +4413,8 @@ export interface NestedMethods<Options> {
       readonly send: ((params: ClaudeSessionsSendParams, options?: Options) => Promise<Job<"claude.turn">>);
       /**
        * Cancels the turn that is running or waits for a usage limit; queued turns run next.
+       *
+       * Of an idle session, it stops what Claude has scheduled (`tasks` of kind `schedule`).
        *
        * `claude.session_updated` is sent when it has ended.
        *
