@@ -1,19 +1,43 @@
 """Fixtures of the Claude tests: the real CLI if it is installed, a fake API, recorded streams, and harnesses."""
 
 import os
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Final
 
+import psutil
 import pytest
 
+from sidecar.claude.process.environment import DATABASE_ENV
 from tests.claude.client import NEWEST, OLDEST, SCRIPTED, ClaudeClient, Talk, check_usage, connected
 from tests.claude.harness import MakeRunHarness, RunHarness
 from tests.conftest import StartSidecar
 from tests.fakes.anthropic import FakeAnthropic
 
 ROOT = Path(__file__).parents[2]
+PATIENCE_S: Final = 60.0
+"""Time in which the processes of a test must have ended, on a loaded machine too."""
 NATIVE = Path("@anthropic-ai", "claude-code-linux-x64", "claude")
 PACKAGES = {NEWEST: NATIVE, OLDEST: Path(f"claude-{OLDEST}", "claude")}
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_running(tmp_path: Path) -> Iterator[None]:
+    """Fails a test after which a `claude` or a tool of it still runs: they all inherit the database's path."""
+    yield
+    database = str(tmp_path)
+    until = time.monotonic() + PATIENCE_S
+    while left := [one for one in psutil.process_iter() if database in _environment(one).get(DATABASE_ENV, "")]:
+        assert time.monotonic() < until, f"still running: {left}"
+        psutil.wait_procs(left, 0.1)
+
+
+def _environment(process: psutil.Process) -> dict[str, str]:
+    try:
+        return process.environ()
+    except (psutil.Error, OSError):  # it has ended, or is another user's
+        return {}
 
 
 @pytest.fixture
