@@ -72,14 +72,13 @@ class Redactor:
         """`patterns`: of `--redact`, see `SecretFinder`.  Raises InvalidPattern."""
         self._schemas = schemas
         self._keeps_files = keeps_files
-        self._finder = SecretFinder(patterns)
+        streams = (name for name in schemas.notifications if (schemas.coalescing(name) or {}).get("appends"))
+        self._finder = SecretFinder(patterns, [f'"{name}"' for name in streams])
         self._declared = frozenset(map(_bare, schemas.secret_names()))
         self._names: dict[str, tuple[bool, bool]] = {}
         self._numbers: dict[bytes, int] = {}
         self._tails: OrderedDict[bytes, str] = OrderedDict()
         self._is_in_raw = False
-        streams = (name for name in schemas.notifications if (schemas.coalescing(name) or {}).get("appends"))
-        self._kept_names = [f'"{name}"'.encode() for name in streams]
 
     def learn(self, environment: Mapping[str, str]) -> None:
         """Remembers the secrets among environment variables, which a tool of Claude can print."""
@@ -93,7 +92,8 @@ class Redactor:
 
     def redacted(self, line: bytes, *, from_client: bool) -> bytes | None:
         """Returns the line with its secrets replaced and without a line break, or None if it is not strict JSON."""
-        if not from_client and not self._must_parse(line):
+        # What a client sends can have misspelt names, so that only our own lines are looked at quickly.
+        if not from_client and not self._finder.may_find(line):
             return line
         try:
             value = from_json(line.removeprefix(_BOM))
@@ -103,10 +103,6 @@ class Redactor:
         messages = value if type(value) is list else [value]
         redacted = [self._message(message, from_client=from_client) for message in messages]
         return to_json(redacted if type(value) is list else redacted[0])
-
-    def _must_parse(self, line: bytes) -> bool:
-        """Returns whether one of our own lines can contain a secret.  What a client sends can have misspelt names."""
-        return self._finder.may_find(line) or any(name in line for name in self._kept_names)
 
     def may_show_secret(self, line: bytes) -> bool:
         """Returns whether a line that is not JSON must not be recorded.

@@ -42,8 +42,6 @@ _BASE64: Final = re.compile(rf"(?<![\w+/=-])[\w+/-]{{{MIN_BASE64_CHARS},}}={{0,2
 _CONTINUED: Final = re.compile(rf"\s{{0,8}}\\?(?:\n|\\n)\s{{0,80}}(?={_BODY}*\d)(?P<more>{_BODY}{{12,}})(?=\s|\"|'|\Z)")
 _HARMLESS: Final = re.compile(r"[0-9a-f-]{36}|\d{4}-\d\d-\d\dT[\d:.]{8,15}Z|[a-z_.]{1,30}", re.ASCII)
 """Ids, times and names as most values are; none of them has the form of a secret."""
-_LONG: Final = re.compile(rb"[A-Za-z0-9+/_]{%d}" % MIN_BASE64_CHARS)
-"""Anything in base64 that can contain a secret; unlike ids, which have dashes."""
 _ESCAPED: Final = re.compile(r"\\+(?:u00|x)([0-9a-fA-F]{2})")
 
 
@@ -140,7 +138,7 @@ SHAPES: Final = (
 )
 
 ANCHORS: Final = tuple((anchor, shape) for shape in SHAPES for anchor in shape.anchors)
-GLANCE: Final = (b"%", b"\\", b"cookie", b"private", *{anchor.encode() for anchor, _ in ANCHORS})
+GLANCE: Final = ("%", "\\", "cookie", "private", *sorted({anchor for anchor, _ in ANCHORS}))
 """One of these is in each line with a secret that has a form, or is escaped."""
 
 
@@ -151,25 +149,33 @@ class InvalidPattern(ValueError):
 class SecretFinder:
     """Finds secrets by their form, and those that it has learned."""
 
-    def __init__(self, patterns: Iterable[str] = ()) -> None:
-        """`patterns`: further expressions; a text that one of them matches is secret as a whole."""
+    def __init__(self, patterns: Iterable[str] = (), searched: Iterable[str] = ()) -> None:
+        """`patterns`: further expressions; a text that one of them matches is secret as a whole.
+
+        `searched`: texts of which one is in each line that must be searched whatever else is in it.
+        """
+        self._searched = tuple(searched)
         self._patterns = [compiled(pattern) for pattern in patterns]
         self._known: dict[str, re.Pattern[str]] = {}
-        self._ends: list[tuple[bytes, bytes]] = []
+        self._ends: list[str] = []
+        self._glance = self._make_glance()
 
     def learn(self, secret: str) -> None:
         """Remembers a secret, to find it in other places: in an error that quotes it, or cut into two."""
         if len(secret) >= MIN_KNOWN_CHARS and secret not in self._known and len(self._known) < MAX_KNOWN:
             wrapped = r"\s*".join(re.escape(one) for one in secret if not one.isspace())
             self._known[secret] = re.compile(wrapped)
-            self._ends.append((secret[:END_CHARS].encode(), secret[-END_CHARS:].encode()))
+            self._ends += (secret[:END_CHARS], secret[-END_CHARS:])
+            self._glance = self._make_glance()
 
     def may_find(self, line: bytes) -> bool:
         """Returns whether a line of JSON must be searched: a quick look that errs on this side."""
-        lowered = line.lower()
-        if self._patterns or any(anchor in lowered for anchor in GLANCE) or _LONG.search(line) is not None:
-            return True
-        return any(end in line for ends in self._ends for end in ends)
+        return bool(self._patterns) or self._glance.isinstance_python(line)
+
+    def _make_glance(self) -> SchemaValidator:
+        """Returns the expression of the quick look: anchors, anything in base64, and ends of known secrets."""
+        anchors = "|".join(map(re.escape, (*GLANCE, *self._searched, *self._ends)))
+        return compiled(f"(?i:{anchors})|[A-Za-z0-9+/_]{{{MIN_BASE64_CHARS}}}")
 
     def spans(self, text: str, *, is_cut: bool = False, depth: int = 0) -> list[Span]:
         """Returns where secrets are, in order and without overlaps.
