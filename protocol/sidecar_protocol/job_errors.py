@@ -141,6 +141,8 @@ class ClaudeErrorKind(StrEnum):
     """Claude Code ended with an error; `details` has `exit_code` and `stderr`."""
     CWD_MISSING = "cwd_missing"
     """The working directory does not exist or cannot be opened."""
+    WORKSPACE_UNTRUSTED = "workspace_untrusted"
+    """The folder is not trusted and brings hooks or the like; `details` is a `FolderTrust`, which names them."""
     NO_RESOURCES = "no_resources"
     """The computer cannot start another program at the moment."""
     ATTACHMENT_MISSING = "attachment_missing"
@@ -152,8 +154,6 @@ class ClaudeErrorKind(StrEnum):
 class RunErrorKind(StrEnum):
     """The kinds of errors that only a run of Claude has."""
 
-    WORKSPACE_UNTRUSTED = "workspace_untrusted"
-    """The folder is not trusted and brings hooks or the like; `details` is a `FolderTrust`, which names them."""
     SESSION_HELD = "session_held"
     """The conversation belongs to a session of the sidecar; `details` has its `session_id`."""
     NOT_CONTINUED = "not_continued"
@@ -172,3 +172,5 @@ class TurnErrorKind(StrEnum):
 
     PERMISSION_UNANSWERED = "permission_unanswered"
     """A permission request was not answered in time; it stays open."""
+    TURN_ENDED = "turn_ended"
+    """The turn that Claude had begun by itself, or to which a prompt was added, has ended."""

@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "1fef9030b05f0f03";
+export const SCHEMA_HASH = "a8c7fbf3a054ad55";
 
 /** Any JSON value: data whose form the contract does not know. */
 export type JsonValue = string | number | boolean | null | JsonValue[] | JsonObject;
@@ -4990,6 +4990,8 @@ export const ClaudeErrorKind = {
   PROCESS_EXITED: "process_exited",
   /** The working directory does not exist or cannot be opened. */
   CWD_MISSING: "cwd_missing",
+  /** The folder is not trusted and brings hooks or the like; `details` is a `FolderTrust`, which names them. */
+  WORKSPACE_UNTRUSTED: "workspace_untrusted",
   /** The computer cannot start another program at the moment. */
   NO_RESOURCES: "no_resources",
   /** An image or a file of the prompt is no longer stored. */
@@ -4998,27 +5000,27 @@ export const ClaudeErrorKind = {
   ARGUMENTS_TOO_LONG: "arguments_too_long",
 } as const;
 /** The kinds of errors of a run of Claude and of a session's turn. */
-export type ClaudeErrorKind = "auth" | "usage_limit" | "rate_limited" | "overloaded" | "server_error" | "network" | "context_overflow" | "model_unavailable" | "max_turns" | "budget_exceeded" | "refusal" | "interrupted" | "session_unknown" | "session_in_use" | "root_refused" | "worktree_refused" | "version_unsupported" | "executable_missing" | "executable_broken" | "api_error" | "output_unparseable" | "no_result" | "killed_by_signal" | "process_exited" | "cwd_missing" | "no_resources" | "attachment_missing" | "arguments_too_long";
+export type ClaudeErrorKind = "auth" | "usage_limit" | "rate_limited" | "overloaded" | "server_error" | "network" | "context_overflow" | "model_unavailable" | "max_turns" | "budget_exceeded" | "refusal" | "interrupted" | "session_unknown" | "session_in_use" | "root_refused" | "worktree_refused" | "version_unsupported" | "executable_missing" | "executable_broken" | "api_error" | "output_unparseable" | "no_result" | "killed_by_signal" | "process_exited" | "cwd_missing" | "workspace_untrusted" | "no_resources" | "attachment_missing" | "arguments_too_long";
 
 /** The kinds of errors that only a run of Claude has. */
 export const RunErrorKind = {
-  /** The folder is not trusted and brings hooks or the like; `details` is a `FolderTrust`, which names them. */
-  WORKSPACE_UNTRUSTED: "workspace_untrusted",
   /** The conversation belongs to a session of the sidecar; `details` has its `session_id`. */
   SESSION_HELD: "session_held",
   /** The run had begun its work when the usage limit was reached, and cannot be continued. */
   NOT_CONTINUED: "not_continued",
 } as const;
 /** The kinds of errors that only a run of Claude has. */
-export type RunErrorKind = "workspace_untrusted" | "session_held" | "not_continued";
+export type RunErrorKind = "session_held" | "not_continued";
 
 /** The kinds of errors that only a turn has. */
 export const TurnErrorKind = {
   /** A permission request was not answered in time; it stays open. */
   PERMISSION_UNANSWERED: "permission_unanswered",
+  /** The turn that Claude had begun by itself, or to which a prompt was added, has ended. */
+  TURN_ENDED: "turn_ended",
 } as const;
 /** The kinds of errors that only a turn has. */
-export type TurnErrorKind = "permission_unanswered";
+export type TurnErrorKind = "permission_unanswered" | "turn_ended";
 
 /** The kinds of errors of a sync with Jira or Confluence that are due to the site. */
 export const AtlassianErrorKind = {

@@ -104,6 +104,7 @@ async def test_the_cli_receives_the_options_but_not_the_prompt_as_arguments(
         "--output-format=stream-json",
         "--verbose",
         "--include-partial-messages",
+        "--replay-user-messages",
         "--model=opus",
         "--resume=066f4611-8996-4f21-850f-783594e01366",
         "--permission-mode=plan",

@@ -13,6 +13,7 @@ from tests.commandline.harness import ROOT, Ended
 PATHS = [
     "schema/openrpc.json",
     "protocol/typescript/contract.ts",
+    "protocol/typescript/schemas.ts",
     "protocol/typescript/value_schemas.ts",
     "protocol/REFERENCE.md",
     "protocol/MIGRATING.md",

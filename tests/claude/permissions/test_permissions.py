@@ -6,7 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sidecar_protocol.claude.permissions import PermissionDecision, PermissionKind, PermissionRequest, PermissionStatus
+from sidecar_protocol.claude.permissions import (
+    PermissionDecision,
+    PermissionKind,
+    PermissionRequest,
+    PermissionStatus,
+    PermissionSuggestion,
+)
 from sidecar_protocol.claude.runs import PermissionMode
 from sidecar_protocol.claude.sessions import Session, SessionStatus
 from sidecar_protocol.entities import Job
@@ -57,6 +63,10 @@ async def test_a_request_is_notified_listed_and_answered(claude: ClaudeClient) -
         input=LIST_FILES,
         blocked_path=None,
         rules=["Bash(ls)"],
+        suggestions=[
+            PermissionSuggestion(type="addRules", behavior="allow", rules=["Bash(ls)"]),
+            PermissionSuggestion(type="setMode", mode=PermissionMode.ACCEPT_EDITS),
+        ],
         suggested_mode=PermissionMode.ACCEPT_EDITS,
         status=PermissionStatus.OPEN,
         turn_ended=False,

@@ -159,9 +159,11 @@ async def test_copies_are_private_and_go_with_the_last_session_that_has_them(tal
         await claude.sessions.delete(session_id=session.session_id)
         assert file.read_bytes() == b"private"
         await claude.sessions.delete(session_id=fork.session_id)
+        await claude.client.call("system.health", {})  # files go after the commit, with which the response is sent
         assert list(folder.iterdir()) == []
         run = await claude.client.call("claude.spawn", {"content": [part]})
         await claude.until_job(run["job_id"], "succeeded")
+        await claude.client.call("system.health", {})
         assert list(folder.iterdir()) == []
 
 
