@@ -39,5 +39,5 @@ def resources() -> Iterator[tuple[str, str]]:
 
 
 def test_listed_resources_are_plural() -> None:
-    uncountable = {"jobs.log.list", "claude.usage.list"}
+    uncountable = {"jobs.log.list", "claude.usage.list", "claude.trust.list"}
     assert [name for resource, name in resources() if not resource.endswith("s") and name not in uncountable] == []

@@ -193,6 +193,7 @@ class ClaudeLimitsUpdated(Notification):
     """A usage limit changed: its status, its reset, or the percentage that is used."""
 
     name: ClassVar[str] = "claude.limits_updated"
+    key: ClassVar[tuple[str, ...]] = ()
     limits: ClaudeLimits
 
 
