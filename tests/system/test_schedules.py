@@ -12,12 +12,14 @@ from tests.jobs.harness import JobsHarness
 from tests.jobs.test_scheduler import DAY_S, schedules
 
 
-async def start_and_stop(harness: JobsHarness) -> None:
-    """Runs the features' real work, with the real job types, and stops it."""
+async def start_and_stop(harness: JobsHarness, *, until_refused: bool = False) -> None:
+    """Runs the features' real work, with the real job types, and stops it, if wanted once no job could be started."""
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(harness.features.run_work, lambda: None)
         with anyio.fail_after(PATIENCE_S):
             while harness.job_queue.worker is None:
+                await harness.tick()
+            while until_refused and harness.job_queue.worker.start_error is None:
                 await harness.tick()
             await harness.run_pending()
         await harness.features.stop_work(PATIENCE_S)
@@ -32,7 +34,7 @@ async def test_a_locked_database_does_not_prevent_the_start_of_work(
     harness.database.rows("PRAGMA busy_timeout = 0")
     with closing(sqlite3.connect(harness.database.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        await start_and_stop(harness)
+        await start_and_stop(harness, until_refused=True)
     assert [one.getMessage() for one in caplog.records if one.levelname == "ERROR"] == [
         "could not schedule the maintenance jobs; the next start will retry",
         "no job could be started; trying again",

@@ -272,6 +272,23 @@ def plans(_: int) -> Iterator[tuple[Mapping[str, str], Play]]:
     yield {}, play
 
 
+@contextmanager
+def trust(_: int) -> Iterator[tuple[Mapping[str, str], Play]]:
+    """Trusts a folder that brings nothing, and withdraws that."""
+
+    def play(host: RawClient) -> None:
+        host.initialize(client_info=CLIENT)
+        host.call("claude.trust.list")
+        host.call("claude.trust.add", cwd="/")
+        host.call("claude.trust.check", cwd="/")
+        host.call("claude.trust.list")
+        host.call("claude.sessions.create", cwd="/", settings="user")
+        host.call("claude.trust.remove", folder="/")
+        host.call("claude.trust.check", cwd="/")
+
+    yield STEADY_CLAUDE, play
+
+
 def _until_synced(host: RawClient) -> None:
     while (status := host.until("jobs.updated")["job"]["status"]) != "succeeded":
         assert status in ("queued", "running"), status
@@ -291,6 +308,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "claude_runs_a_prompt_and_the_feed_shows_it": claude,
     "claude_requests_permission_and_the_user_decides": permissions,
     "claude_works_in_the_background_and_a_task_is_stopped": tasks,
+    "a_folder_is_trusted_and_the_trust_is_withdrawn": trust,
     "a_fixed_clock_and_seed_repeat_all_ids_and_times": plans,
 }
 """Scenarios by the name of the transcript."""

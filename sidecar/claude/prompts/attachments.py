@@ -148,9 +148,10 @@ class Attachments:
 
     async def tidy(self) -> None:
         """Deletes the files of old runs, and those that a crash has left behind."""
-        with self._database.write():
-            oldest = iso(self._clock.now_ms() - KEPT_S * 1000)
-            self._delete("session_id IS NULL AND created_at < ?", (oldest,))
+        is_old, oldest = "session_id IS NULL AND created_at < ?", iso(self._clock.now_ms() - KEPT_S * 1000)
+        if self._database.row(f"SELECT 1 FROM claude_attachments WHERE {is_old} LIMIT 1", (oldest,)) is not None:
+            with self._database.write():
+                self._delete(is_old, (oldest,))
         names = await run_sync(self._old_files)
         known = set(self._database.values("SELECT DISTINCT attachment_id FROM claude_attachments"))
         self._unlink(name for name in names if name not in known)
