@@ -21,7 +21,7 @@ const expected = lines
   .filter((line) => line.dir === "s2c" && line.msg !== undefined).length;
 for (const line of lines) {
   if (line.dir === "c2s" && line.msg !== undefined) replay.send(`${JSON.stringify(line.msg)}\n`);
-  else if (line.raw !== undefined) replay.send("this is not JSON\n");
+  else if (line.raw !== undefined) replay.send(`${Buffer.from(line.raw, "base64").toString()}\n`);
 }
 const until = Date.now() + 20_000;
 while (received.length < expected && Date.now() < until) {
