@@ -15,6 +15,7 @@ import type { Draft, DraftKind, Stored } from "./drafts.ts";
 import { RpcError } from "./errors.ts";
 import { liveList } from "./live_list.ts";
 import type { LiveList, LiveSource } from "./live_list.ts";
+import { Watchers } from "./watchers.ts";
 
 /** The most rows that the contract allows in a page. */
 const PAGE_SIZE = 500;
@@ -90,12 +91,13 @@ class SessionConversation implements Conversation {
   readonly #requests: LiveList<PermissionRequest>;
   readonly #turns: LiveList<Job>;
   readonly #drafts = new Drafts();
-  readonly #watchers = new Set<() => void>();
+  readonly #watchers = new Watchers({ start: () => this.#start(), stop: () => this.#stop(), show: () => this.#show() });
+  readonly watch = this.#watchers.watch;
+  readonly close = this.#watchers.close;
   readonly #unsubscribes: Array<() => void> = [];
   /** What was derived from the messages at the last change, and from which. */
   #derived: { from: readonly ClaudeMessage[]; stored: Stored; begun: ReadonlySet<string | null> } | null = null;
   #shown = NO_CONVERSATION;
-  #isNotifying = false;
 
   constructor(source: ConversationSource, sessionId: string) {
     this.sessionId = sessionId;
@@ -107,15 +109,6 @@ class SessionConversation implements Conversation {
   }
 
   readonly snapshot = (): ConversationSnapshot => this.#shown;
-
-  readonly watch = (listener: () => void): (() => void) => {
-    const own = (): void => void (this.#watchers.has(own) && listener());
-    this.#watchers.add(own);
-    if (this.#watchers.size === 1) this.#start();
-    return () => {
-      if (this.#watchers.delete(own) && this.#watchers.size === 0) this.#stop();
-    };
-  };
 
   readonly subscribe = (listener: (snapshot: ConversationSnapshot) => void): (() => void) => {
     listener(this.#shown);
@@ -135,12 +128,7 @@ class SessionConversation implements Conversation {
 
   readonly reload = async (): Promise<void> => {
     await Promise.all(this.#lists.map((list) => list.reload()));
-    this.#changed();
-  };
-
-  readonly close = (): void => {
-    this.#watchers.clear();
-    this.#stop();
+    this.#watchers.changed();
   };
 
   get #lists(): ReadonlyArray<LiveList<unknown>> {
@@ -152,7 +140,7 @@ class SessionConversation implements Conversation {
     this.#follow("claude.delta", "text");
     this.#follow("claude.thinking_delta", "thinking");
     this.#unsubscribes.push(this.#source.on("events.resync", () => this.#drafts.clear()));
-    for (const list of this.#lists) this.#unsubscribes.push(list.watch(() => this.#changed()));
+    for (const list of this.#lists) this.#unsubscribes.push(list.watch(() => this.#watchers.changed()));
   }
 
   #stop(): void {
@@ -164,24 +152,13 @@ class SessionConversation implements Conversation {
     const onDelta = (delta: ClaudeDelta | ClaudeThinkingDelta): void => {
       if (delta.session_id !== this.sessionId) return;
       this.#drafts.add(kind, delta);
-      this.#changed();
+      this.#watchers.changed();
     };
     try {
       this.#unsubscribes.push(this.#source.on(name, onDelta, { session_id: this.sessionId }));
     } catch {
       // The page may not listen to it, and only gets whole messages.
     }
-  }
-
-  #changed(): void {
-    if (this.#isNotifying) return;
-    this.#isNotifying = true;
-    queueMicrotask(() => {
-      this.#isNotifying = false;
-      this.#show();
-      // Separately, so that an error in one watcher does not affect the others.
-      for (const watcher of [...this.#watchers]) queueMicrotask(watcher);
-    });
   }
 
   #show(): void {

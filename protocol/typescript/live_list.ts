@@ -5,6 +5,7 @@ import type { EventName, NotificationSource } from "./calls.ts";
 import type { Notifications } from "./contract.ts";
 import type { EventFilter } from "./event_filter.ts";
 import type { SidecarState } from "./state.ts";
+import { Watchers } from "./watchers.ts";
 
 /** A new state of an item, the key of a deleted item, or null for no change. */
 export type Change<Item> = { put: Item } | { drop: string } | null;
@@ -96,8 +97,9 @@ class SnapshotList<Item> implements LiveList<Item> {
   #reloads = 0;
   /** How many times the list has started to listen. */
   #starts = 0;
-  #isNotifying = false;
-  readonly #watchers = new Set<() => void>();
+  readonly #watchers = new Watchers({ start: () => this.#start(), stop: () => this.#stop(), show: () => this.#show() });
+  readonly watch = this.#watchers.watch;
+  readonly close = this.#watchers.close;
   readonly #unsubscribes: Array<() => void> = [];
 
   constructor(source: LiveSource, options: LiveListOptions<Item>) {
@@ -117,15 +119,6 @@ class SnapshotList<Item> implements LiveList<Item> {
     return this.#shown.error;
   }
 
-  readonly watch = (listener: () => void): (() => void) => {
-    const own = (): void => void (this.#watchers.has(own) && listener());
-    this.#watchers.add(own);
-    if (this.#watchers.size === 1) this.#start();
-    return () => {
-      if (this.#watchers.delete(own) && this.#watchers.size === 0) this.#stop();
-    };
-  };
-
   readonly subscribe = (listener: (items: readonly Item[]) => void): (() => void) => {
     listener(this.items());
     return this.watch(() => listener(this.items()));
@@ -136,11 +129,6 @@ class SnapshotList<Item> implements LiveList<Item> {
     this.#reloads += 1;
     this.#loading ??= this.#load();
     await this.#loading;
-  };
-
-  readonly close = (): void => {
-    this.#watchers.clear();
-    this.#stop();
   };
 
   #start(): void {
@@ -162,7 +150,7 @@ class SnapshotList<Item> implements LiveList<Item> {
     } catch (error) {
       this.#stop(); // the page may not listen to one of the notifications
       this.#error = error;
-      this.#changed();
+      this.#watchers.changed();
       return;
     }
     void this.reload();
@@ -197,7 +185,7 @@ class SnapshotList<Item> implements LiveList<Item> {
     }
     this.#touched = null;
     this.#loading = null;
-    this.#changed();
+    this.#watchers.changed();
   }
 
   #replace(loaded: readonly Item[], touched: ReadonlySet<string>): void {
@@ -217,7 +205,7 @@ class SnapshotList<Item> implements LiveList<Item> {
     for (const [known, item] of this.#items) if (!order.has(known)) order.set(known, item);
     this.#items.clear();
     for (const [known, item] of order) this.#items.set(known, item);
-    this.#changed();
+    this.#watchers.changed();
   }
 
   /** Returns whether the known state is newer than the snapshot's. */
@@ -232,7 +220,7 @@ class SnapshotList<Item> implements LiveList<Item> {
     const { key, version, keep } = this.#options;
     if ("drop" in change) {
       this.#touched?.add(change.drop);
-      if (this.#items.delete(change.drop)) this.#changed();
+      if (this.#items.delete(change.drop)) this.#watchers.changed();
       return;
     }
     const item = change.put;
@@ -242,18 +230,7 @@ class SnapshotList<Item> implements LiveList<Item> {
     this.#touched?.add(key(item));
     if (keep?.(item) ?? true) this.#items.set(key(item), item);
     else if (!this.#items.delete(key(item))) return;
-    this.#changed();
-  }
-
-  #changed(): void {
-    if (this.#isNotifying) return;
-    this.#isNotifying = true;
-    queueMicrotask(() => {
-      this.#isNotifying = false;
-      this.#show();
-      // Separately, so that an error in one watcher does not affect the others.
-      for (const watcher of [...this.#watchers]) queueMicrotask(watcher);
-    });
+    this.#watchers.changed();
   }
 
   #show(): void {
