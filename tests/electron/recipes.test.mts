@@ -54,8 +54,10 @@ test(
           .filter((one) => ["user", "assistant_text"].includes(one.getAttribute("data-kind") ?? ""))
           .map((one) => one.textContent ?? ""),
       );
+    // It stands for as long as the answer is being written; a locator looks twice a second, this looks at each frame.
+    const draft = page.waitForFunction(() => document.querySelector('p[data-kind="text"]') !== null);
     await send("[[slow:20]]");
-    await page.locator('p[data-kind="text"]').first().waitFor();
+    await draft;
     await messages.nth(1).waitFor();
     await send('[[ask:Bash:{"command":"ls"}]]');
     const request = page.getByRole("group", { name: "Allow Bash?" });
