@@ -54,7 +54,7 @@ test(
           .filter((one) => ["user", "assistant_text"].includes(one.getAttribute("data-kind") ?? ""))
           .map((one) => one.textContent ?? ""),
       );
-    // It stands for as long as the answer is being written; a locator looks twice a second, this looks at each frame.
+    // The draft is shown for 400 ms.  A locator looks every 500 ms; this looks at each frame.
     const draft = page.waitForFunction(() => document.querySelector('p[data-kind="text"]') !== null);
     await send("[[slow:20]]");
     await draft;
