@@ -18,8 +18,8 @@ from sidecar.commandline.assignments import callable_methods, choices, find_meth
 from sidecar.commandline.formatting import hanging
 from sidecar.commandline.options import JSON
 from sidecar.commandline.output import JsonOutput, compact
-from sidecar.commandline.tables import print_methods
 from sidecar.commandline.views.fields import alternatives
+from sidecar.commandline.views.tables import print_methods
 
 NAME_WIDTH: Final = 24
 PARAMS: Final = "params"
@@ -32,14 +32,15 @@ EXAMPLES: Final[dict[str, Any]] = {
     "calendar_id": "ada@example.com",
     "client_info": {"name": "example", "version": "1.0"},
     "email": "ada@example.com",
-    "end": "2026-12-01T00:00:00Z",
+    "end": "tomorrow",
     "job_type": "maintenance.backup",
     "prompt": "Say hello",
     "protocol_version": 1,
     "provider": "google",
     "query": "planning",
     "redirect_uri": "http://127.0.0.1:8000/callback",
-    "start": "2026-11-24T00:00:00Z",
+    "start": "-7d",
+    "time_zone": "Europe/Berlin",
     "type": "maintenance.backup",
 }
 """Values of params in examples, by name; the others follow from their types."""

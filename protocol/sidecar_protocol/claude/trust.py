@@ -5,7 +5,7 @@ sidecar looks before each start and each turn, and follows Claude Code's own ans
 """
 
 from enum import StrEnum
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from sidecar_protocol.contract import Model, RpcError, method
 from sidecar_protocol.errors import InvalidParams
@@ -68,6 +68,7 @@ class FolderTrust(Model):
 class TrustedFolder(Model):
     """A folder that is trusted in the sidecar, with all below it that is not a git repository of its own."""
 
+    shown: ClassVar = ("trusted_at", "folder")
     folder: str
     trusted_at: UtcTime
 
