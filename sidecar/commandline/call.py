@@ -16,7 +16,7 @@ from sidecar.commandline.commands import INTERRUPTED
 from sidecar.commandline.connect import SidecarStopped, connect, handshake_params
 from sidecar.commandline.job_view import JobView, job_field
 from sidecar.commandline.options import DATABASE, JSON, run
-from sidecar.commandline.output import Output, output_for
+from sidecar.commandline.output import Output, PipedOutput, output_for
 
 
 def _complete_method(context: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -106,7 +106,7 @@ async def _wait(client: SidecarClient, job: dict[str, Any], output: Output) -> i
                 await client.call("jobs.cancel", {"job_id": view.job["job_id"]})
             await _until_ended(client, view)
     output.job_ended(view.job)
-    if error := view.job.get("error"):
+    if isinstance(output, PipedOutput) and (error := view.job.get("error")):
         parts = [f"{view.job['status']} ({error['kind']}):", error["message"], error.get("hint")]
         output.problem(" ".join(filter(None, parts)))
     if interrupted:

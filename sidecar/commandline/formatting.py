@@ -37,7 +37,7 @@ def one_line(value: Any) -> str:
 
 
 def members(value: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name}: {one_line(member)}" for name, member in value.items() if member is not None)
+    return ", ".join(f"{one_line(name)}: {one_line(member)}" for name, member in value.items() if member is not None)
 
 
 def hanging(console: Console, head: Text, body: str | Text) -> Text:

@@ -105,10 +105,13 @@ class Output:
         """Prints that a request failed; `error` prints its error."""
 
     def job_ended(self, job: Mapping[str, Any]) -> None:
-        """Prints a job that the user waited for.  An answer of Claude is printed alone, and its facts on stderr."""
+        """Prints a job that the user waited for: how it ended, and the facts of its result.
+
+        An answer of Claude is alone on stdout; what else is known of it goes to stderr, as a failure does.
+        """
         self.flush()
         answer = (job.get("result") or {}).get("text")
-        console = self._err if answer else self.out
+        console = self._err if answer or job["status"] != JobStatus.SUCCEEDED else self.out
         if answer:
             self.out.print(Text(printable(answer.strip())), soft_wrap=True)
         symbol, style = ("✓", "green") if job["status"] == JobStatus.SUCCEEDED else ("✗", "red")

@@ -22,6 +22,7 @@ MAX_ID: Final = 20
 NUMBERS: Final = frozenset({Kind.NUMBER, Kind.BYTES, Kind.SECONDS, Kind.DOLLARS})
 UNITS: Final = ((86_400, "day"), (3_600, "h"), (60, "min"), (1, "s"))
 _UNIT: Final = re.compile(r"_(ts|usd|bytes|s)$")
+_BREAKS: Final = re.compile(r"[\n\t]")
 Row = Mapping[str, Any]
 
 
@@ -58,7 +59,7 @@ def heading_of(name: str) -> str:
 
 def label_of(name: str) -> str:
     """Returns a field's name in words, without its unit: `total cost` for `total_cost_usd`."""
-    return printable(_UNIT.sub("", name).replace("_", " "))
+    return one_line(_UNIT.sub("", name).replace("_", " "))
 
 
 def shown_of(model: type[BaseModel] | None) -> tuple[str, ...]:
@@ -93,8 +94,10 @@ def _times(spans: Sequence[tuple[str, str]], rows: Sequence[Row], times: LocalTi
 
 def _time(row: Row, pair: tuple[str, str], times: LocalTimes, *, seconds: bool) -> str:
     if pair[1]:
-        return printable(times.span(row[pair[0]], row.get(pair[1]), padded=True))
-    return printable(times.show(row[pair[0]], padded=True, seconds=seconds))
+        text = times.span(row[pair[0]], row.get(pair[1]), padded=True)
+    else:
+        text = times.show(row[pair[0]], padded=True, seconds=seconds)
+    return _BREAKS.sub(" ", printable(text))  # what is no time is printed as it is
 
 
 def _need_seconds(minutes: Sequence[str], precise: Sequence[str]) -> bool:

@@ -71,8 +71,8 @@ class RecordView:
             text, distance = one_line(self._times.show(value, seconds=True)), ago(value, self._times.now())
             text += "" if distance == value[: len("2026-11-26")] else f", {distance}"
         line = hanging(self._console, label, text)
-        if kind is Kind.WORD and value in STYLES:
-            line.stylize(STYLES[value], len(label.plain))
+        if kind is Kind.WORD and text in STYLES:
+            line.stylize(STYLES[text], len(label.plain))
         self._console.print(line)
 
 

@@ -47,7 +47,7 @@ def print_summary(console: Console, value: Mapping[str, Any], times: LocalTimes)
         return
     first, last = (times.show(value[name]) for name in ("first_date", "last_date"))
     span = first if first == last else f"{first}–{last}"
-    console.print(Text.assemble((span, "bold"), (f"  {printable(value['time_zone'])}", "dim")))
+    console.print(Text.assemble((span, "bold"), (f"  {one_line(value['time_zone'])}", "dim")))
     console.print(Text(_totals(value["totals"]) or "no events"))
     busiest = max((_busy_s(part) for part in value["parts"]), default=0)
     names = [_part_name(part["name"], times) for part in value["parts"]]

@@ -53,7 +53,7 @@ class ResultView:
         else:
             self._console.print(Text(f"no {name}", "dim"))
         if value.get(NEXT):
-            self._console.print(Text(f"more: cursor={printable(value[NEXT])}", "dim"), soft_wrap=True)
+            self._console.print(Text(f"more: cursor={one_line(value[NEXT])}", "dim"), soft_wrap=True)
 
     def _print_rows(self, rows: Sequence[Mapping[str, Any]], model: type[BaseModel] | None) -> None:
         if not self._full:
@@ -78,6 +78,5 @@ def list_member(result: Mapping[str, Any], model: type[BaseModel] | None = None)
     lists = {name: member for name, member in result.items() if isinstance(member, list)}
     if model is not None:
         lists = {name: member for name, member in lists.items() if models_of(model.model_fields.get(name))}
-    elif not all(isinstance(item, dict) for member in lists.values() for item in member):
-        return None
-    return next(iter(lists)) if len(lists) == 1 else None
+    only = next(iter(lists)) if len(lists) == 1 else None
+    return only if only is not None and all(isinstance(item, dict) for item in lists[only]) else None

@@ -59,6 +59,27 @@ def test_every_kind_of_list_has_a_sample_with_declared_fields() -> None:
     ] == []
 
 
+def models(model: type[BaseModel], seen: set[type[BaseModel]]) -> set[type[BaseModel]]:
+    """Adds a model, and all models of its fields, to `seen`."""
+    if model not in seen:
+        seen.add(model)
+        for field in model.model_fields.values():
+            for inner in models_of(field):
+                models(inner, seen)
+    return seen
+
+
+def test_what_a_model_shows_are_fields_of_it() -> None:
+    seen: set[type[BaseModel]] = set()
+    for declared in METHODS.values():
+        assert declared.result is not None
+        models(declared.result, seen)
+    lists = [(model, model.shown) for model in seen if issubclass(model, Model) and model.shown]
+    assert len(lists) >= 15
+    shown = [(model, name) for model, fields in lists for name in re.split(r"\.\.|\|", "|".join(fields))]
+    assert [(model, name) for model, name in shown if name not in model.model_fields] == []
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 def test_each_result_is_printed_for_people(width: int) -> None:
     texts = [f"$ sidecar call {name}\n{shown(name, one, width)}" for name, ones in SAMPLES.items() for one in ones]

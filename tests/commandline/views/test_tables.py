@@ -13,7 +13,7 @@ from sidecar.commandline.views.columns import columns_of, dollars, length, short
 from sidecar.commandline.views.local_times import LocalTimes
 from sidecar.commandline.views.results import list_member
 from sidecar.commandline.views.tables import print_table
-from tests.commandline.views.snapshots import console
+from tests.commandline.views.snapshots import UNPRINTABLE, console
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 TIMES = LocalTimes(lambda: NOW, UTC)
@@ -67,6 +67,17 @@ def test_rows_of_an_unknown_kind_show_all_their_members() -> None:
     out, text = console(60)
     print_table(out, columns_of(None, [{"name": "x", "made_at": "2026-11-22T07:57:00Z", "parts": [1, 2]}], TIMES))
     assert text.getvalue().splitlines() == ["made              name  parts", "yesterday  07:57  x     1, 2"]
+
+
+def test_no_text_of_others_breaks_a_row_or_reaches_the_terminal() -> None:
+    hostile = "a\n\x1b[2Jb\tc\r\u202e"
+    row = dict.fromkeys(("made_at", "start_time", "a\nb", "x_id", "text"), hostile)
+    out, text = console(120)
+    print_table(out, columns_of(None, [row, {**row, "text": {hostile: [hostile]}}], TIMES))
+    lines = text.getvalue().splitlines()
+    assert len(lines) == 3
+    assert UNPRINTABLE.findall("".join(lines)) == []
+    assert lines[0].split() == ["made", "start", "a", "b", "text", "x", "id"]
 
 
 def test_values_are_formatted_for_people() -> None:
