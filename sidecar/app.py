@@ -94,10 +94,7 @@ class App:
         machine: Machine,
     ) -> None:
         """`on_loaded` is called whenever a stage of the start has imported its modules and created its objects."""
-        self._settings = settings
-        self._logs = logs
-        self._parent = parent
-        self._machine = machine
+        self._settings, self._logs, self._parent, self._machine = settings, logs, parent, machine
         self._on_loaded = on_loaded
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[int] = self._loop.create_future()
@@ -106,8 +103,7 @@ class App:
         self._end_at: float | None = None
         """When the process must end, by the loop's clock; None as long as stdin is open."""
         self._work: asyncio.Task[None] | None = None
-        own_clock = SystemClock() if settings.now_ms is None else FixedClock(settings.now_ms)
-        self._clock: Clock = machine.clock or own_clock
+        self._clock = machine.clock or (SystemClock() if settings.now_ms is None else FixedClock(settings.now_ms))
         self._started = self._clock.monotonic()
         self._unit_of_work = UnitOfWork(self._loop.call_soon)
         self._lock, self._database = self._open()
