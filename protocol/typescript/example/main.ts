@@ -1,7 +1,7 @@
 // The main process of the example app: one sidecar and one window.
 import { app, BrowserWindow, dialog, ipcMain, nativeTheme, powerMonitor, safeStorage, session, shell } from "electron";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import {
   authorizePage,
   claimSingleInstance,
@@ -11,6 +11,7 @@ import {
   trustsFolder,
 } from "sidecar-electron/main";
 import type { Sidecar, Verdict } from "sidecar-electron/main";
+import { serveRepairs } from "./repairs.ts";
 import { refusePermissions, windowOptions } from "./window.ts";
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -61,6 +62,13 @@ if (claimSingleInstance(app, show)) {
       },
     },
     onFault,
+  });
+  serveRepairs({
+    ipcMain,
+    shell,
+    sidecar,
+    logFile: join(app.getPath("userData"), "logs", "sidecar.log"),
+    pageUrl: pathToFileURL(join(here, "index.html")).href,
   });
   app.on("activate", show);
   app.on("window-all-closed", () => void (process.platform !== "darwin" && app.quit()));
