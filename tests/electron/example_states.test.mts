@@ -126,7 +126,7 @@ test("a day with 300 events shows them all, those that have passed folded, and b
   assert.deepEqual(pageErrors, []);
 });
 
-/** Returns the elements that are wider than the window, but for what is scrolled. */
+/** Returns the elements that the window does not contain, except those that can be scrolled. */
 function overflowing(page: Page): Promise<string[]> {
   return page.evaluate(() =>
     document.documentElement.scrollWidth > innerWidth
