@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "a8c7fbf3a054ad55";
+export const SCHEMA_HASH = "022d57c153cbcda5";
 
 /** Any JSON value: data whose form the contract does not know. */
 export type JsonValue = string | number | boolean | null | JsonValue[] | JsonObject;
@@ -4085,7 +4085,7 @@ export interface Methods {
    */
   "jobs.cancel": { params: JobsCancelParams; result: Job; errors: "job_not_found" };
   /**
-   * Lists the lines of a job's log, oldest first.
+   * Lists the lines of a job's log, oldest first.  Queueing adds no line: `created_at` says when that was.
    *
    * Lines beyond 5,000 or 1 MiB are not stored; the log then ends with a line whose `meta` is `{"truncated": true}`.
    *
@@ -4657,7 +4657,7 @@ export interface NestedMethods<Options> {
     readonly cancel: ((params: JobsCancelParams, options?: Options) => Promise<Job>);
     readonly log: {
       /**
-       * Lists the lines of a job's log, oldest first.
+       * Lists the lines of a job's log, oldest first.  Queueing adds no line: `created_at` says when that was.
        *
        * Lines beyond 5,000 or 1 MiB are not stored; the log then ends with a line whose `meta` is `{"truncated":
        * true}`.

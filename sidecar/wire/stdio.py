@@ -108,18 +108,17 @@ class Writer:
         """Joins the next queued lines into `chunk`; returns False if nothing is queued."""
         if self._is_broken:  # perhaps in the middle of a line, which anything written now would continue
             self._clear()
+        taken, size = [], 0
         for lines in (self._responses, self._notifications):
-            if lines:
-                taken, size = [], 0
-                while lines and size < WRITE_BYTES:
-                    taken.append(lines.popleft())
-                    size += len(taken[-1])
-                data = b"".join(taken) if len(taken) > 1 else taken[0]
-                if self._on_send is not None:
-                    self._on_send(taken)
-                self.chunk = memoryview(data)
-                return True
-        return False
+            while lines and size < WRITE_BYTES:
+                taken.append(lines.popleft())
+                size += len(taken[-1])
+        if not taken:
+            return False
+        if self._on_send is not None:
+            self._on_send(taken)
+        self.chunk = memoryview(b"".join(taken) if len(taken) > 1 else taken[0])
+        return True
 
     def _on_writable(self) -> None:
         self._loop.remove_writer(self.descriptor)

@@ -52,7 +52,7 @@ def test_each_transcript_is_a_test_and_fixtures_start_sidecars(project: Path) ->
 
 def test_a_difference_fails_with_a_diff_and_can_be_updated(project: Path) -> None:
     path = project / "conversations" / "a.jsonl"
-    copy_with(BACKUP, path, '"Queued"', '"Put into the queue"')
+    copy_with(BACKUP, path, '"Started"', '"Put into the queue"')
     done = run(project)
     assert done.returncode == 1
     assert '-      "message": "Put into the queue"' in done.stdout

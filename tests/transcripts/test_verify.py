@@ -32,14 +32,14 @@ def explained(path: Path, options: VerifyOptions = VerifyOptions()) -> str:
 
 
 def test_a_difference_is_shown_with_line_path_and_diff(tmp_path: Path) -> None:
-    path = copy_with(BACKUP, tmp_path / "changed.jsonl", '"Queued"', '"Put into the queue"')
+    path = copy_with(BACKUP, tmp_path / "changed.jsonl", '"Started"', '"Put into the queue"')
     text = explained(path)
     line = next(number for number, text in enumerate(path.read_text("utf-8").splitlines(), 1) if "Put into" in text)
     assert f"{path}:{line}: jobs.log_added of job_id " in text
     assert "and the same in 2 more places" in text  # in the log that is read
     assert "at params.line.message" in text
     assert '  -      "message": "Put into the queue"' in text
-    assert '  +      "message": "Queued"' in text
+    assert '  +      "message": "Started"' in text
 
 
 def test_other_ids_and_times_are_accepted_but_mixed_up_ids_are_not(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_a_member_that_the_contract_does_not_have_is_a_difference(tmp_path: Path
 
 def test_a_missing_member_is_a_difference(tmp_path: Path) -> None:
     assert "params.line.mood" in explained(
-        copy_with(BACKUP, tmp_path / "b.jsonl", '"message":"Queued"', '"message":"Queued","mood":"good"')
+        copy_with(BACKUP, tmp_path / "b.jsonl", '"message":"Started"', '"message":"Started","mood":"good"')
     )
 
 
