@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "022d57c153cbcda5";
+export const SCHEMA_HASH = "46e1d8afb45e95a6";
 
 /** Any JSON value: data whose form the contract does not know. */
 export type JsonValue = string | number | boolean | null | JsonValue[] | JsonObject;
@@ -2193,6 +2193,12 @@ export interface DatabaseStatus {
   size_bytes: number;
   wal_bytes: number;
   migrations: string[];
+  /**
+   * About which share of an old database's texts has been indexed; until it is 1, searches are slower, but complete.
+   *
+   * Null if texts cannot be indexed.
+   */
+  indexed: number | null;
   sqlite_version: string;
   /** Whether SQLite has the fix of its WAL-reset bug (3.51.3).  The bug needs two writers; the sidecar has one. */
   wal_reset_safe: boolean;
