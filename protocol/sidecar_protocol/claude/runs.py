@@ -16,7 +16,7 @@ from sidecar_protocol.claude.attachments import (
     PromptParts,
     PromptText,
 )
-from sidecar_protocol.claude.trust import WorkspaceUntrusted
+from sidecar_protocol.claude.trust import FolderUnresponsive, WorkspaceUntrusted
 from sidecar_protocol.contract import Ephemeral, JobPolicy, JobSpec, Model, Recovery, RpcError, method
 from sidecar_protocol.entities import Job
 from sidecar_protocol.errors import InvalidParams, PayloadTooLarge
@@ -253,6 +253,7 @@ class Claude(Protocol):
             AttachmentTooLarge,
             AttachmentsFull,
             WorkspaceUntrusted,
+            FolderUnresponsive,
         ),
         rest="POST /claude/spawn",
         waits=True,
