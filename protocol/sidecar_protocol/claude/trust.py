@@ -25,6 +25,10 @@ class FolderUnresponsive(RpcError):
     retryable: ClassVar[bool] = True
 
 
+FOLDER_ERRORS = (WorkspaceUntrusted, FolderUnresponsive)
+"""The errors of methods that name a folder for Claude to work in."""
+
+
 class FolderContents(Model):
     """The parts of a folder that Claude Code would run or obey: names only, at most 50 of a kind.
 
