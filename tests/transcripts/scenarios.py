@@ -231,7 +231,7 @@ def permissions(_: int) -> Iterator[tuple[Mapping[str, str], Play]]:
 
 @contextmanager
 def attachments(_: int) -> Iterator[tuple[Mapping[str, str], Play]]:
-    """Sends a prompt with a file, and one whose picture is none."""
+    """Sends a prompt with a file, and one with a picture that is damaged."""
 
     def play(host: RawClient) -> None:
         host.initialize(client_info=CLIENT)
