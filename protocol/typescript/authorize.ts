@@ -22,7 +22,6 @@ export const PAGE_METHODS = [
   "calendar.calendars.update",
   "calendar.events.list",
   "calendar.providers.list",
-  "claude.doctor",
   "claude.messages.list",
   "claude.permissions.list",
   "claude.permissions.respond",
