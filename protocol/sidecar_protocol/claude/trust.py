@@ -18,6 +18,17 @@ class WorkspaceUntrusted(RpcError):
     code = 4035
 
 
+class FolderUnresponsive(RpcError):
+    """The folder did not answer within ten seconds, as on a network drive that is not connected."""
+
+    code = 5040
+    retryable: ClassVar[bool] = True
+
+
+FOLDER_ERRORS = (WorkspaceUntrusted, FolderUnresponsive)
+"""The errors of methods that name a folder for Claude to work in."""
+
+
 class FolderContents(Model):
     """The parts of a folder that Claude Code would run or obey: names only, at most 50 of a kind.
 
@@ -90,12 +101,12 @@ class TrustRemoved(Model):
 class Trust(Protocol):
     """Folders whose own hooks, MCP servers and settings may run."""
 
-    @method("claude.trust.check", waits=True)
+    @method("claude.trust.check", raises=(FolderUnresponsive,), waits=True)
     async def check(self, *, cwd: FolderPath | None = None) -> FolderTrust:
         """Returns whether Claude may work in a folder, by default the home folder, and what the folder brings along."""
         ...
 
-    @method("claude.trust.add", raises=(InvalidParams,), waits=True)
+    @method("claude.trust.add", raises=(InvalidParams, FolderUnresponsive), waits=True)
     async def add(self, *, cwd: FolderPath) -> FolderTrust:
         """Trusts a folder from now on, as `trust` does.  Ask the user first, and name what `contents` names."""
         ...
