@@ -1,4 +1,4 @@
-"""What a window waits for: `python -m tests.bench.window [--rounds N]`.
+"""Measurement of what a window waits for: `python -m tests.bench.window [--rounds N]`.
 
 Starts the sidecar and the example's page in Chromium side by side, as an app does, and measures when each was ready and
 when the first list was shown.
