@@ -20,7 +20,7 @@ DAY: Final = NOW.replace(hour=0, minute=0)
 EVENTS: Final = 300
 """More than one page of events."""
 ROWS: Final = 10_000
-"""Events in the feed, jobs and conversations are read in pages; so many must not slow the app."""
+"""Events in the feed, jobs and conversations are read in pages; this many rows must not slow the app."""
 LONG_WORD: Final = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaftsversammlung"
 TITLES: Final = {
     1: "주간 동기화 회의: 야간 노선의 마지막 정류장 누락 문제",

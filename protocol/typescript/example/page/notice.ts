@@ -29,7 +29,7 @@ export function notice(problem: Problem, retry?: () => unknown): HTMLElement {
   );
 }
 
-/** The notice of a list that could not be loaded; null while there is no sidecar, which the page's banner tells. */
+/** The notice of a list that could not be loaded; null while there is no sidecar: the page has a banner then. */
 export function listNotice(error: unknown, retry: () => unknown): HTMLElement | null {
   const isDown = error instanceof RpcError && error.kind === "sidecar_ended";
   return error === null || isDown ? null : notice(problemOf(error), retry);
