@@ -7,6 +7,8 @@ import { after } from "node:test";
 import type { TestContext } from "node:test";
 import { pathToFileURL } from "node:url";
 import { serveRepairs } from "../../protocol/typescript/example/repairs.ts";
+import { MORE_METHODS } from "../../protocol/typescript/example/window.ts";
+import { PAGE_METHODS } from "../../protocol/typescript/main.ts";
 import type { ElectronParts, Sidecar } from "../../protocol/typescript/main.ts";
 import { COMMAND, COMMAND_WITH_TEST_JOBS, newDataDir, PYTHON, ROOT, start } from "./sidecar_harness.mts";
 import { launch, openWindow } from "./fake_electron/chromium.mts";
@@ -76,7 +78,7 @@ export async function openExample(
     dataDir,
     env,
     electron: { ...electron, ipcMain: ipc.typed },
-    windows: { folders: [built] },
+    windows: { folders: [built], methods: [...PAGE_METHODS, ...MORE_METHODS] },
     restarts: { firstDelayMs: 1 },
     ...(record === undefined ? {} : { record }),
   });

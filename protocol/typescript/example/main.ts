@@ -7,12 +7,13 @@ import {
   claimSingleInstance,
   guardNavigation,
   packagedCommand,
+  PAGE_METHODS,
   startSidecar,
   trustsFolder,
 } from "sidecar-electron/main";
 import type { Sidecar, Verdict } from "sidecar-electron/main";
 import { serveRepairs } from "./repairs.ts";
-import { refusePermissions, windowOptions } from "./window.ts";
+import { MORE_METHODS, refusePermissions, windowOptions } from "./window.ts";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const onFault = (fault: unknown): void => console.error(fault);
@@ -56,6 +57,7 @@ if (claimSingleInstance(app, show)) {
     schemaMismatch: app.isPackaged ? "refuse" : "warn",
     electron: { app, ipcMain, powerMonitor, safeStorage, shell },
     windows: {
+      methods: [...PAGE_METHODS, ...MORE_METHODS],
       authorize: (frame, method, params) => {
         const verdict = authorizePage(frame, method, { ...params, trust: false });
         return verdict === true && trustsFolder(method, params) ? askTrust(sidecar, params) : verdict;
