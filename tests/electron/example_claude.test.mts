@@ -164,7 +164,7 @@ test("a prompt can be sent into the running turn", async (t) => {
 test("files are attached; one that Claude cannot read is named, and the prompt stays until it is removed", async (t) => {
   const { page, log } = await conversation(t, { "Read it.": [[text("Trams first, then.")]] });
   const [composer, attached] = [page.locator(".composer"), page.locator(".composer .attachment")];
-  await page.getByLabel("Files").setInputFiles([
+  await page.getByLabel("Files", { exact: true }).setInputFiles([
     { name: "notes.txt", mimeType: "text/plain", buffer: Buffer.from("Trams first.") },
     { name: "data.bin", mimeType: "application/octet-stream", buffer: Buffer.from([0, 1, 2, 0]) },
   ]);
