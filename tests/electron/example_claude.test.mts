@@ -84,7 +84,7 @@ test("a denied tool does not run, and Claude gets the reason", async (t) => {
   await card.getByLabel("Why not, or what to do instead").fill("Keep the file, please.");
   await card.getByRole("button", { name: "Deny" }).click();
   await log.getByText("Then I will leave it.").waitFor();
-  assert.equal(await log.locator('.tool[data-status="failed"]').count(), 1);
+  assert.equal(await log.locator('.tool[data-status="denied"]').count(), 1);
   await log.locator(".tool summary").click();
   await log.getByText("Keep the file, please.").waitFor();
   assert.ok(readFileSync(join(folder, "importer.py")).length > 0);
