@@ -77,7 +77,7 @@ function fragmentOf(tokens: Token[]): DocumentFragment {
 }
 
 function list({ ordered, start, items }: Tokens.List): Node {
-  const rows = items.map((item) => h("li", AUTO, ...nodes(item.tokens)));
+  const rows = items.map((item) => h("li", {}, ...nodes(item.tokens)));
   return ordered ? h("ol", { ...AUTO, start: start === 1 ? null : String(start) }, ...rows) : h("ul", AUTO, ...rows);
 }
 
