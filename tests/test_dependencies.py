@@ -81,11 +81,11 @@ def closure(requirements: list[str]) -> set[str]:
 
 def licence(name: str) -> str:
     """Returns the licence that a package declares: an SPDX expression, or the name in its classifier."""
-    metadata = distribution(name).metadata
-    if expression := metadata.get("License-Expression"):
+    metadata = distribution(name).metadata.json
+    if expression := metadata.get("license_expression"):
         return str(expression)
-    classified = [one.rpartition(" :: ")[2] for one in metadata.get_all("Classifier") or []]
-    named = [one for one in classified if one in LICENCES] or [str(metadata.get("License") or "")]
+    classified = [one.rpartition(" :: ")[2] for one in metadata.get("classifier", [])]
+    named = [one for one in classified if one in LICENCES] or [str(metadata.get("license", ""))]
     return LICENCES.get(named[0], named[0])
 
 

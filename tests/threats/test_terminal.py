@@ -86,9 +86,9 @@ def test_doctor_shows_what_other_programs_print_without_obeying_it(cli: CliHarne
     claude = folder / "claude"
     claude.write_text(f"#!/bin/sh\nprintf '%s\\n' '1.2.3 {BAD}'\n")
     claude.chmod(0o755)
-    environment = {"CLAUDE_PATH": str(claude), "PATH": os.environ["PATH"], "CLAUDE_CONFIG_DIR": str(folder)}
-    clean(cli.run("doctor", **environment), "1.2.3")
-    clean(cli.run("doctor", "--json", **environment), "1.2.3")
+    cli.environment |= {"CLAUDE_PATH": str(claude), "PATH": os.environ["PATH"], "CLAUDE_CONFIG_DIR": str(folder)}
+    clean(cli.run("doctor"), "1.2.3")
+    clean(cli.run("doctor", "--json"), "1.2.3")
     clean(cli.run("doctor", CLAUDE_CONCURRENCY=BAD), "CLAUDE_CONCURRENCY")
     clean(cli.run("doctor", "--db", f"/nowhere/{BAD}"))
 
