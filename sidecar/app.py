@@ -40,6 +40,7 @@ from sidecar.storage.migrations import InstallationDamaged, check_installation, 
 from sidecar.storage.presence import PresenceWatch
 from sidecar.storage.secrets import Vault
 from sidecar.storage.unit_of_work import UnitOfWork
+from sidecar.text import printable
 from sidecar.wire.dispatch import Dispatcher, Responses, Routes
 from sidecar.wire.event_log import EventLog, EventsService
 from sidecar.wire.host_watch import watch_parent, watch_process
@@ -352,7 +353,7 @@ def serve(wire: tuple[int, int], parent: int, on_loaded: Callable[[], None], opt
     except (ValueError, InstallationDamaged, DatabaseLocked, DatabaseNewer, DatabaseUnusable) as error:
         problem, code = str(error), EXIT_CODES.get(type(error), exit_codes.USAGE)
     with contextlib.suppress(OSError):  # stderr can be a file on the full disk
-        print(f"sidecar: {problem}", file=sys.stderr)  # noqa: T201 - stderr; the logs may not exist yet
+        print(printable(f"sidecar: {problem}"), file=sys.stderr)  # noqa: T201 - stderr; the logs may not exist yet
     return code
 
 

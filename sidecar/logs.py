@@ -22,7 +22,7 @@ from pydantic_core import to_json
 
 from sidecar.clock import iso
 from sidecar.paths import make_private, make_private_dir, open_private
-from sidecar.text import well_formed
+from sidecar.text import CONTROLS, well_formed
 
 QUEUE_RECORDS: Final = 2_000
 """Records that wait to be formatted, and lines that wait for the file or for stderr; further ones are dropped."""
@@ -67,7 +67,9 @@ class JsonFormatter(logging.Formatter):
             entry["traceback"] = redact(self.formatException(record.exc_info)[-MAX_MESSAGE_CHARS:])
         # A path that is not UTF-8 contains lone surrogates.
         legible = {name: well_formed(value) if isinstance(value, str) else value for name, value in entry.items()}
-        return to_json(legible, serialize_unknown=True).decode()
+        line = to_json(legible, serialize_unknown=True).decode()
+        # JSON escapes only the older control characters; a terminal that shows the log would obey the others.
+        return CONTROLS.sub(lambda sign: f"\\u{ord(sign[0]):04x}", line)
 
 
 def _message(record: logging.LogRecord) -> str:

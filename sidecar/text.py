@@ -1,4 +1,4 @@
-"""Text as SQLite, UTF-8 and JavaScript can hold it, and as a search compares it."""
+"""Text as SQLite, UTF-8, JavaScript and a terminal can take it, and as a search compares it."""
 
 import re
 from collections.abc import Iterator
@@ -19,6 +19,13 @@ _INVISIBLES: Final = re.compile(f"[{_INVISIBLE}]")
 _WIDE_ASCII: Final = re.compile("[\uff01-\uff5e]+")
 _WIDTH: Final = 0xFF01 - 0x21
 """Distance of a full-width letter or sign from its ASCII form."""
+CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Control characters, which begin escape sequences, and those that change the direction of text; not \\n and \\t."""
+
+
+def printable(text: str) -> str:
+    """Returns the text without what a terminal would obey, except line breaks and tabs."""
+    return CONTROLS.sub("", text)
 
 
 def well_formed(text: str) -> str:

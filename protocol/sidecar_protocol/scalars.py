@@ -82,7 +82,11 @@ SearchText = Annotated[
         " quotes and invisible characters finds nothing."
     ),
 ]
-FolderPath = Annotated[str, StringConstraints(min_length=1, max_length=4_096), Field(description="An absolute path.")]
+FolderPath = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=4_096, pattern=r"^[^\x00]*$"),
+    Field(description="An absolute path."),
+]
 FilePath = Annotated[
     str, StringConstraints(min_length=1, max_length=4_096), Field(description="The absolute path of a file.")
 ]

@@ -11,7 +11,7 @@ from typing import Final, NoReturn, cast
 import click
 
 from sidecar import __version__
-from sidecar.commandline.terminal import printable
+from sidecar.text import printable
 
 INTERRUPTED: Final = 130
 """The exit code that shells expect after Ctrl-C."""

@@ -8,8 +8,8 @@ from typing import Any, Final
 from rich.console import Console
 from rich.text import Text
 
-from sidecar.commandline.terminal import CONTROLS
-from sidecar.commandline.terminal import printable as printable  # noqa: PLC0414 - the formats below use it, too
+from sidecar.text import CONTROLS
+from sidecar.text import printable as printable  # noqa: PLC0414 - the formats below use it, too
 
 _UNITS: Final = (("day", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 _DATE_AFTER_S: Final = 7 * 86_400

@@ -16,11 +16,11 @@ from sidecar.commandline.client import Received, RemoteError
 from sidecar.commandline.formatting import hanging, one_line, printable, safe
 from sidecar.commandline.job_view import facts, outcome
 from sidecar.commandline.summaries import summary
-from sidecar.commandline.terminal import CONTROLS
 from sidecar.commandline.views.columns import columns_of
 from sidecar.commandline.views.local_times import LocalTimes
 from sidecar.commandline.views.results import ResultView
 from sidecar.commandline.views.tables import arrange, lines
+from sidecar.text import CONTROLS
 
 INDENT: Final = 4
 _UNPRINTABLE: Final = re.compile(rf"{CONTROLS.pattern}|[\ud800-\udfff]")

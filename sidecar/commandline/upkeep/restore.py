@@ -23,6 +23,7 @@ from sidecar.storage.inspection import start_problem
 from sidecar.storage.lock_file import DatabaseLocked, LockFile
 from sidecar.storage.migrations import migration_files
 from sidecar.storage.restore import NotRestorable, described, replaced_files, settle, stage
+from sidecar.text import printable
 
 
 @click.command()
@@ -81,7 +82,8 @@ def _print(rows: list[dict[str, Any]], console: Console) -> None:
         counted = ", ".join(f"{count:,} {what.replace('_', ' ')}" for what, count in row["contents"].items() if count)
         size = file_size(row["size_bytes"])
         made = f"{datetime.fromisoformat(row['made_at']).astimezone():%Y-%m-%d %H:%M}"
-        table.add_row(row["name"], made, size, row["problem"] or counted or "empty")
+        problem = printable(row["problem"] or "")
+        table.add_row(printable(row["name"]), made, size, problem or counted or "empty")
     console.print(table, markup=False)
     console.print("\nRestore one with: sidecar restore NAME", style="dim")
 

@@ -25,6 +25,7 @@ from sidecar_protocol.contract import RpcError
 from sidecar import exit_codes
 from sidecar.paths import options_of, schema_dir
 from sidecar.storage.unit_of_work import UnitOfWork
+from sidecar.text import printable
 from sidecar.transcripts.file.format import NotATranscript
 from sidecar.transcripts.file.schemas import UNDECLARED, ContractSchemas
 from sidecar.transcripts.replay.append import Appender
@@ -106,7 +107,7 @@ def main(argv: list[str]) -> NoReturn:
     try:
         code = asyncio.Runner().run(_serve(options, claim_stdio(), parent))
     except (OSError, StdoutClosed, NotATranscript, NoSuchMethod) as error:
-        print(f"sidecar: {error}", file=sys.stderr)  # noqa: T201 - stderr, as `serve` does
+        print(printable(f"sidecar: {error}"), file=sys.stderr)  # noqa: T201 - stderr, as `serve` does
         code = exit_codes.USAGE
     os._exit(code)
 
@@ -207,7 +208,7 @@ class ReplayServer:
         """Prints what was not as recorded; returns the exit code for it if there is one."""
         lines = list(self._misses.report())
         for line in lines[:MAX_REPORTED]:
-            print(f"sidecar replay: {line}", file=sys.stderr)  # noqa: T201 - stderr, as `serve` does
+            print(printable(f"sidecar replay: {line}"), file=sys.stderr)  # noqa: T201 - stderr, as `serve` does
         if len(lines) > MAX_REPORTED:
             print(f"sidecar replay: and {len(lines) - MAX_REPORTED} more", file=sys.stderr)  # noqa: T201
         return NOT_AS_RECORDED if lines and self._is_strict else None
