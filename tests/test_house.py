@@ -17,10 +17,10 @@ LAYERS: tuple[set[str], ...] = (
     {"clock", "days", "exit_codes", "feed", "job_handler", "json_reader", "loopback", "paths", "randomness", "text"},
     {"files", "http", "ids", "logs", "settings", "storage"},
     {"runtime", "wire"},
-    {"accounts"},
+    {"accounts", "hub"},
     FEATURES,
     {"commandline", "features", "packaging"},
-    {"app"},
+    {"app", "mcp"},
     {"serve"},
     {"__main__"},
 )
@@ -107,8 +107,8 @@ NOT_YET: set[str] = set()
 # Features that serve domains of other names.
 DOMAINS = {"atlassian": {"jira", "confluence"}}
 # `atlassian`: what Jira's and Confluence's domains share, which are one feature.
-SHARED_CONTRACT = {"contract", "scalars", "errors", "entities", "meta", "accounts", "atlassian", "job_errors"}
-JSON_RPC = {"connection", "json_line"}
+SHARED_CONTRACT = {"contract", "scalars", "errors", "entities", "meta", "accounts", "atlassian", "job_errors", "tools"}
+JSON_RPC = {"connection", "json_line", "mcp"}
 # The pieces of infrastructure that implement a domain of the contract themselves.
 INFRASTRUCTURE_DOMAINS = {"wire": {"events", "system"}, "storage": {"system"}}
 HEAVY = (

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Protocol
 
 from pydantic import Field
 
-from sidecar_protocol.contract import JobPolicy, JobSpec, Model, Notification, Recovery, method
+from sidecar_protocol.contract import JobPolicy, JobSpec, Model, Notification, Recovery, ToolUse, method
 from sidecar_protocol.entities import Highlight
 from sidecar_protocol.errors import InvalidCursor
 from sidecar_protocol.job_errors import FileErrorKind
@@ -177,7 +177,7 @@ class ActivityChanged(Notification):
 class Activity(Protocol):
     """The activity feed: the events of all sources."""
 
-    @method("activity.events.list", raises=(InvalidCursor,), rest="GET /activity/events")
+    @method("activity.events.list", raises=(InvalidCursor,), rest="GET /activity/events", tool=ToolUse.READ)
     async def list_events(
         self,
         *,
@@ -198,7 +198,7 @@ class Activity(Protocol):
         """
         ...
 
-    @method("activity.search", raises=(InvalidCursor,))
+    @method("activity.search", raises=(InvalidCursor,), tool=ToolUse.READ)
     async def search(
         self,
         *,

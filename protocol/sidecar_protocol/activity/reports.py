@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated, Protocol
 
-from sidecar_protocol.contract import Model, method
+from sidecar_protocol.contract import Model, ToolUse, method
 from sidecar_protocol.errors import InvalidParams, ResultTooLarge, TimeZoneUnknown
 from sidecar_protocol.scalars import TIME, Count, Flag, LocalDate, ShortText, TimeZoneName, UtcTime, When
 
@@ -169,7 +169,7 @@ class ActivityHeatmap(Model):
 class ActivityReports(Protocol):
     """Reports over the feed."""
 
-    @method("activity.summary", raises=(InvalidParams, TimeZoneUnknown, ResultTooLarge), waits=True)
+    @method("activity.summary", raises=(InvalidParams, TimeZoneUnknown, ResultTooLarge), waits=True, tool=ToolUse.READ)
     async def summary(
         self,
         *,
@@ -187,7 +187,7 @@ class ActivityReports(Protocol):
         """
         ...
 
-    @method("activity.heatmap", raises=(InvalidParams, TimeZoneUnknown))
+    @method("activity.heatmap", raises=(InvalidParams, TimeZoneUnknown), tool=ToolUse.READ)
     async def heatmap(
         self, *, start: When, end: When, time_zone: TimeZoneName, source: ShortText | None = None
     ) -> ActivityHeatmap:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Final, Protocol
 from pydantic import Field, StringConstraints, WithJsonSchema
 
 from sidecar_protocol.accounts import AccountNotFound, AccountState
-from sidecar_protocol.contract import Model, Notification, RpcError, method
+from sidecar_protocol.contract import Model, Notification, RpcError, ToolUse, method
 from sidecar_protocol.errors import InvalidCursor, InvalidParams
 from sidecar_protocol.scalars import (
     DEFAULT_LIMIT,
@@ -195,7 +195,7 @@ class CalendarChanged(Notification):
 class Calendars(Protocol):
     """Accounts, calendars and events as of the last sync."""
 
-    @method("calendar.accounts.list", rest="GET /calendar/accounts")
+    @method("calendar.accounts.list", rest="GET /calendar/accounts", tool=ToolUse.READ)
     async def list_accounts(self) -> CalendarAccountList:
         """Returns all calendar accounts."""
         ...
@@ -205,12 +205,14 @@ class Calendars(Protocol):
         """Returns a calendar account."""
         ...
 
-    @method("calendar.calendars.list", rest="GET /calendar/calendars")
+    @method("calendar.calendars.list", rest="GET /calendar/calendars", tool=ToolUse.READ)
     async def list_calendars(self, *, account_id: AccountId | None = None) -> CalendarList:
         """Returns the calendars of an account, or of all accounts, including deselected ones."""
         ...
 
-    @method("calendar.events.list", raises=(InvalidParams, InvalidCursor), rest="GET /calendar/events")
+    @method(
+        "calendar.events.list", raises=(InvalidParams, InvalidCursor), rest="GET /calendar/events", tool=ToolUse.READ
+    )
     async def list_events(
         self,
         *,

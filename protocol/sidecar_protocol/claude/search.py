@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from sidecar_protocol.claude.sessions import MessageKind, SessionNotFound
-from sidecar_protocol.contract import Model, method
+from sidecar_protocol.contract import Model, ToolUse, method
 from sidecar_protocol.entities import Highlight
 from sidecar_protocol.errors import InvalidCursor
 from sidecar_protocol.scalars import (
@@ -48,7 +48,7 @@ class MessageHits(Model):
 class ClaudeSearch(Protocol):
     """Search over the messages of all sessions."""
 
-    @method("claude.messages.search", raises=(SessionNotFound, InvalidCursor))
+    @method("claude.messages.search", raises=(SessionNotFound, InvalidCursor), tool=ToolUse.READ)
     async def search_messages(
         self,
         *,
