@@ -12,7 +12,7 @@ from typing import Any, Final
 from sidecar_protocol.json_line import Id, is_id
 
 VERSIONS: Final = ("2025-11-25", "2025-06-18", "2024-11-05")
-"""The versions of the protocol that are spoken, newest first.  2025-03-26 demands batches, which no known client sends."""
+"""The versions of the protocol that are spoken, newest first.  2025-03-26 would demand batches."""
 MAX_CALLS: Final = 16
 """Calls at once; more are refused."""
 

@@ -32,7 +32,15 @@ def test_times_are_in_the_persons_zone_and_dates_stay() -> None:
 
 
 def test_empty_fields_and_those_for_programs_are_left_out_but_not_zero_or_false() -> None:
-    job: dict[str, Any] = {"title": None, "text": "", "links": [], "raw": {"a": 1}, "version": 3, "count": 0, "by_me": False}
+    job: dict[str, Any] = {
+        "title": None,
+        "text": "",
+        "links": [],
+        "raw": {"a": 1},
+        "version": 3,
+        "count": 0,
+        "by_me": False,
+    }
     assert shown({"jobs": [job], "next_cursor": None}) == {"jobs": [{"count": 0, "by_me": False}]}
     assert shown({"jobs": []}) == {"jobs": []}
 
