@@ -425,7 +425,9 @@ CREATE TABLE claude_sessions (
   -- The effort with which Claude works in a session; NULL for that of the user's Claude settings.
   effort TEXT,
   -- Which settings the session's processes read: `all`, or `user` without those of the folder.
-  settings TEXT NOT NULL DEFAULT 'all'
+  settings TEXT NOT NULL DEFAULT 'all',
+  -- What Claude may do with the hub in a session: off, read or act.
+  hub TEXT NOT NULL DEFAULT 'off'
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX idx_claude_sessions_claude ON claude_sessions(claude_session_id) WHERE claude_session_id IS NOT NULL;
 CREATE INDEX idx_claude_sessions_page ON claude_sessions(update_number, session_id);

@@ -15,13 +15,12 @@ from typing import Any, Final, NoReturn
 
 import click
 from pydantic_core import to_json
-from sidecar_protocol import catalog
 from sidecar_protocol.contract import Ephemeral, Notification, ToolUse
 from sidecar_protocol.json_line import Unreadable, read_json
 
 from sidecar import exit_codes
 from sidecar.clock import SystemClock
-from sidecar.features import SECRETS, Features, job_types
+from sidecar.features import SECRETS, Features, job_types, methods
 from sidecar.http.client import Http
 from sidecar.hub.connection import HubConnection
 from sidecar.hub.tools import Hub
@@ -113,6 +112,7 @@ def make_hub(settings: Settings, database: ReadDatabase) -> Hub:
         queue=jobs.queue,
         schedules=jobs.schedules,
         feed=lambda: features.feed(),  # noqa: PLW0108 - it is made below
+        hub=lambda: hub,
         http=lambda: Http(clock, random_fraction=randomness.fractions_for("pauses of requests")),
     )
     features = Features(runtime, jobs, EventLog(database))
@@ -122,7 +122,8 @@ def make_hub(settings: Settings, database: ReadDatabase) -> Hub:
         database.check()
         return routes.find(name)
 
-    return Hub(find, catalog.methods, new_id)
+    hub = Hub(find, methods, new_id)
+    return hub
 
 
 class _Nobody:

@@ -33,11 +33,13 @@ LATE_IMPORTS = {
     "sidecar.__main__": {"sidecar.serve", "sidecar.transcripts.replay.server", "sidecar.commandline.commands"},
     # After the claim on the pipes; a start without options or errors needs no parser and no traceback.
     "sidecar.serve": {"sidecar.app", "argparse", "traceback"},
-    # Recording is rare; the other two bring anyio and the models of the status, which the handshake does without.
+    # Recording is rare, and only Claude needs the hub.  The others bring anyio and the models of the status, which the
+    # handshake does without.
     "sidecar.app": {
         "sidecar.transcripts.record",
         "sidecar.transcripts.upstream",
         "sidecar.http.client",
+        "sidecar.hub.tools",
         "sidecar.system.service",
         "sidecar.system.backups",
     },

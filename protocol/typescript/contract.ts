@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "50064e30ff3e2323";
+export const SCHEMA_HASH = "5df4a1047c930912";
 
 /** Any JSON value: data whose form the contract does not know. */
 export type JsonValue = string | number | boolean | null | JsonValue[] | JsonObject;
@@ -868,6 +868,7 @@ export interface Session {
   settings: ClaudeSettings;
   /** Whether a turn that reaches Claude's usage limit goes on by itself when the limit resets; otherwise it fails. */
   wait_for_limit: boolean;
+  hub: HubAccess;
   status: SessionStatus;
   /** When the turn of a `limited` session goes on. */
   resumes_at: string | null;
@@ -953,6 +954,31 @@ export const ClaudeSettings = {
  * - `user`: Only the user's: nothing that the folder brings runs or is read, its CLAUDE.md included.
  */
 export type ClaudeSettings = "all" | "user";
+
+/**
+ * What Claude may do with the hub: the person's calendars, issues, pages, feed, jobs and past conversations.
+ *
+ * `CLAUDE_HUB=off` in the sidecar's environment is `off` for all.
+ *
+ * - `read`: It has the tools that only read, as `mcp__hub__activity_search`, and needs no permission for them.
+ * - `act`: It also has those that change something, such as starting a sync; the user is asked before each call.
+ */
+export const HubAccess = {
+  OFF: "off",
+  /** It has the tools that only read, as `mcp__hub__activity_search`, and needs no permission for them. */
+  READ: "read",
+  /** It also has those that change something, such as starting a sync; the user is asked before each call. */
+  ACT: "act",
+} as const;
+/**
+ * What Claude may do with the hub: the person's calendars, issues, pages, feed, jobs and past conversations.
+ *
+ * `CLAUDE_HUB=off` in the sidecar's environment is `off` for all.
+ *
+ * - `read`: It has the tools that only read, as `mcp__hub__activity_search`, and needs no permission for them.
+ * - `act`: It also has those that change something, such as starting a sync; the user is asked before each call.
+ */
+export type HubAccess = "off" | "read" | "act";
 
 /**
  * The status of a session.
@@ -2725,6 +2751,12 @@ export interface RunClaude {
    * @default true
    */
   wait_for_limit?: boolean;
+  /**
+   * A run can ask no one, so that calls which change something are denied.
+   *
+   * @default "off"
+   */
+  hub?: HubAccess;
 }
 
 /** The result of a run. */
@@ -3188,6 +3220,12 @@ export interface ClaudeSpawnParams {
    * @default true
    */
   wait_for_limit?: boolean;
+  /**
+   * A run can ask no one, so that calls which change something are denied.
+   *
+   * @default "off"
+   */
+  hub?: HubAccess;
   /** @default [] */
   content?: PromptPart[];
   /**
@@ -3242,6 +3280,8 @@ export interface ClaudeSessionsCreateParams {
   trust?: boolean;
   /** @default true */
   wait_for_limit?: boolean;
+  /** @default "off" */
+  hub?: HubAccess;
 }
 
 /** Params of `claude.sessions.list`. */
@@ -3279,6 +3319,7 @@ export interface ClaudeSessionsUpdateParams {
   /** @default false */
   trust?: boolean;
   wait_for_limit?: boolean | null;
+  hub?: HubAccess | null;
 }
 
 /** Params of `claude.sessions.delete`. */

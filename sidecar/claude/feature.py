@@ -95,7 +95,8 @@ def make_launcher(runtime: Runtime) -> Launcher:
     environment = os.environ | {DATABASE_ENV: str(runtime.settings.database.resolve())}
     discovery = Discovery(runtime.settings.claude_path, environment, Path.home(), LoginShell(environment))
     gate = Gate(environment, Path.home(), TrustStore(runtime.database, runtime.clock))
-    return Launcher(discovery, Path.home(), ProcessTable(runtime.database), gate, StatusJournal(runtime))
+    hub = runtime.hub if runtime.settings.claude_hub else None
+    return Launcher(discovery, Path.home(), ProcessTable(runtime.database), gate, StatusJournal(runtime), hub)
 
 
 def queue_own_turn(runtime: Runtime, session_id: str) -> None:

@@ -289,6 +289,22 @@ def trust(_: int) -> Iterator[tuple[Mapping[str, str], Play]]:
     yield STEADY_CLAUDE, play
 
 
+@contextmanager
+def hub(_: int) -> Iterator[tuple[Mapping[str, str], Play]]:
+    """Lets Claude read the accounts of the hub, then no longer."""
+
+    def play(host: RawClient) -> None:
+        prompt = "[[call:mcp__hub__calendar_accounts_list:{}]]"
+        host.initialize(client_info=CLIENT)
+        session_id = host.call("claude.sessions.create", hub="read")["session_id"]
+        job_id = host.call("claude.sessions.send", session_id=session_id, prompt=prompt)["job_id"]
+        host.until_job(job_id, "succeeded")
+        host.call("claude.messages.list", session_id=session_id)
+        host.call("claude.sessions.update", session_id=session_id, hub="off")
+
+    yield STEADY_CLAUDE, play
+
+
 def _until_synced(host: RawClient) -> None:
     while (status := host.until("jobs.updated")["job"]["status"]) != "succeeded":
         assert status in ("queued", "running"), status
@@ -309,6 +325,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "claude_requests_permission_and_the_user_decides": permissions,
     "claude_works_in_the_background_and_a_task_is_stopped": tasks,
     "a_folder_is_trusted_and_the_trust_is_withdrawn": trust,
+    "claude_reads_the_hub_without_asking": hub,
     "a_fixed_clock_and_seed_repeat_all_ids_and_times": plans,
 }
 """Scenarios by the name of the transcript."""

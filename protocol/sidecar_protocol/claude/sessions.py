@@ -22,6 +22,7 @@ from sidecar_protocol.claude.runs import (
     ClaudeSettings,
     ClaudeUsage,
     Effort,
+    HubAccess,
     ModelName,
     PermissionMode,
     SystemPrompt,
@@ -154,6 +155,7 @@ class Session(Model):
     settings: ClaudeSettings
     wait_for_limit: Flag
     """Whether a turn that reaches Claude's usage limit goes on by itself when the limit resets; otherwise it fails."""
+    hub: HubAccess
     status: SessionStatus
     resumes_at: UtcTime | None
     """When the turn of a `limited` session goes on."""
@@ -285,6 +287,7 @@ class Sessions(Protocol):
         settings: ClaudeSettings = ClaudeSettings.ALL,
         trust: Flag = False,
         wait_for_limit: Flag = True,
+        hub: HubAccess = HubAccess.OFF,
     ) -> Session:
         """Creates a session.  No process is started before its first turn.
 
@@ -319,6 +322,7 @@ class Sessions(Protocol):
         settings: ClaudeSettings | None = None,
         trust: Flag = False,
         wait_for_limit: Flag | None = None,
+        hub: HubAccess | None = None,
     ) -> Session:
         """Changes the given settings; null resets title, cwd, model, effort and mode to what a new session has.
 

@@ -30,7 +30,7 @@ UNCHANGED: Any = Unchanged()
 
 
 class ToolUse(StrEnum):
-    """What a method does when an assistant, such as Claude, calls it as a tool."""
+    """The effect of a method that an assistant, such as Claude, calls as a tool."""
 
     READ = "read"
     """It only reads, and has nothing secret in its result."""
