@@ -16,8 +16,10 @@ FEATURES = {"jobs", "claude", "calendar", "atlassian", "activity", "system", "tr
 LAYERS: tuple[set[str], ...] = (
     {"clock", "days", "exit_codes", "feed", "job_handler", "json_reader", "loopback", "paths", "randomness", "text"},
     {"files", "http", "ids", "logs", "settings", "storage"},
-    {"runtime", "wire"},
-    {"accounts", "hub"},
+    {"wire"},
+    {"hub"},
+    {"runtime"},
+    {"accounts"},
     FEATURES,
     {"commandline", "features", "packaging"},
     {"app", "mcp"},

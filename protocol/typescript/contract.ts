@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "5df4a1047c930912";
+export const SCHEMA_HASH = "64628613b624ec97";
 
 /** Any JSON value: data whose form the contract does not know. */
 export type JsonValue = string | number | boolean | null | JsonValue[] | JsonObject;
@@ -956,7 +956,7 @@ export const ClaudeSettings = {
 export type ClaudeSettings = "all" | "user";
 
 /**
- * What Claude may do with the hub: the person's calendars, issues, pages, feed, jobs and past conversations.
+ * Claude's access to the hub: the person's calendars, issues, pages, feed, jobs and past conversations.
  *
  * `CLAUDE_HUB=off` in the sidecar's environment is `off` for all.
  *
@@ -971,7 +971,7 @@ export const HubAccess = {
   ACT: "act",
 } as const;
 /**
- * What Claude may do with the hub: the person's calendars, issues, pages, feed, jobs and past conversations.
+ * Claude's access to the hub: the person's calendars, issues, pages, feed, jobs and past conversations.
  *
  * `CLAUDE_HUB=off` in the sidecar's environment is `off` for all.
  *

@@ -106,7 +106,7 @@ class ClaudeSettings(StrEnum):
 
 
 class HubAccess(StrEnum):
-    """What Claude may do with the hub: the person's calendars, issues, pages, feed, jobs and past conversations.
+    """Claude's access to the hub: the person's calendars, issues, pages, feed, jobs and past conversations.
 
     `CLAUDE_HUB=off` in the sidecar's environment is `off` for all.
     """
