@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "64628613b624ec97";
+export const SCHEMA_HASH = "d95bfd5da661083f";
 
 /** Any JSON value: data whose form the contract does not know. */
 export type JsonValue = string | number | boolean | null | JsonValue[] | JsonObject;
@@ -869,6 +869,11 @@ export interface Session {
   /** Whether a turn that reaches Claude's usage limit goes on by itself when the limit resets; otherwise it fails. */
   wait_for_limit: boolean;
   hub: HubAccess;
+  /**
+   * When the first text that others wrote came into it from the hub: from then on, tools that can do more than read
+   * ask the user (`claude.exposures.list`).
+   */
+  exposed_at: string | null;
   status: SessionStatus;
   /** When the turn of a `limited` session goes on. */
   resumes_at: string | null;
@@ -1186,6 +1191,106 @@ export interface SessionText {
   session_id: string;
   text: string;
   messages: number;
+}
+
+/** The sources of a session or run, oldest first, also those that are trusted. */
+export interface ExposureList {
+  exposures: Exposure[];
+}
+
+/** A source whose texts came into a session or a run. */
+export interface Exposure {
+  session_id: string | null;
+  /** The run; null for a session. */
+  job_id: string | null;
+  /** Who can have written the texts: an account, and in calendars the organiser's domain, as `<account>:<domain>`. */
+  source: string;
+  /** The tool whose answer had the first of them. */
+  tool: string;
+  /** The beginning of the first of them. */
+  text: string;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  created_at: string;
+}
+
+/** Decisions, newest first. */
+export interface DecisionPage {
+  decisions: Decision[];
+  /** Null on the last page. */
+  next_cursor: string | null;
+}
+
+/** A decision about a call of a tool. */
+export interface Decision {
+  decision_id: number;
+  session_id: string | null;
+  /** The run; null for a session. */
+  job_id: string | null;
+  tool_use_id: string | null;
+  tool_name: string;
+  /** SHA-256 of the call's input, as JSON with sorted names and without spaces; null if it is unknown. */
+  input_digest: string | null;
+  verdict: Verdict;
+  decided_by: DecidedBy;
+  reason: string | null;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  created_at: string;
+}
+
+/**
+ * A decision about a call of a tool.
+ *
+ * - `ask`: The user was asked; the answer is a decision of its own.
+ */
+export const Verdict = {
+  ALLOW: "allow",
+  /** The user was asked; the answer is a decision of its own. */
+  ASK: "ask",
+  DENY: "deny",
+} as const;
+/**
+ * A decision about a call of a tool.
+ *
+ * - `ask`: The user was asked; the answer is a decision of its own.
+ */
+export type Verdict = "allow" | "ask" | "deny";
+
+/**
+ * The maker of a decision.
+ *
+ * - `gate`: The sidecar: texts of others are in the conversation, or the tool changes something in the hub.
+ * - `person`: The user, by `claude.permissions.respond`.
+ * - `claude_code`: Claude Code, for the `reason` that it names: a rule, its mode, a hook of the user.  2.1.197 does not
+ * say so.
+ */
+export const DecidedBy = {
+  /** The sidecar: texts of others are in the conversation, or the tool changes something in the hub. */
+  GATE: "gate",
+  /** The user, by `claude.permissions.respond`. */
+  PERSON: "person",
+  /** Claude Code, for the `reason` that it names: a rule, its mode, a hook of the user.  2.1.197 does not say so. */
+  CLAUDE_CODE: "claude_code",
+} as const;
+/**
+ * The maker of a decision.
+ *
+ * - `gate`: The sidecar: texts of others are in the conversation, or the tool changes something in the hub.
+ * - `person`: The user, by `claude.permissions.respond`.
+ * - `claude_code`: Claude Code, for the `reason` that it names: a rule, its mode, a hook of the user.  2.1.197 does not
+ * say so.
+ */
+export type DecidedBy = "gate" | "person" | "claude_code";
+
+/** The trusted sources, newest first. */
+export interface TrustedSourceList {
+  sources: TrustedSource[];
+}
+
+/** A source whose texts do not make a session ask. */
+export interface TrustedSource {
+  source: string;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  trusted_at: string;
 }
 
 /**
@@ -3139,6 +3244,43 @@ export interface ClaudeSessionsExportParams {
   thinking?: boolean;
 }
 
+/** Params of `claude.exposures.list`. */
+export interface ClaudeExposuresListParams {
+  /** A Claude session's id. */
+  session_id?: string | null;
+  /** A job's id (UUIDv7). */
+  job_id?: string | null;
+}
+
+/** Params of `claude.decisions.list`. */
+export interface ClaudeDecisionsListParams {
+  /** A Claude session's id. */
+  session_id?: string | null;
+  /** A job's id (UUIDv7). */
+  job_id?: string | null;
+  /**
+   * Rows per page, 1 to 500.
+   *
+   * @default 50
+   */
+  limit?: number;
+  /** The `next_cursor` of the previous page; opaque. */
+  cursor?: string | null;
+}
+
+/** Params of `claude.sources.list`. */
+export type ClaudeSourcesListParams = Record<string, never>;
+
+/** Params of `claude.sources.trust`. */
+export interface ClaudeSourcesTrustParams {
+  source: string;
+}
+
+/** Params of `claude.sources.remove`. */
+export interface ClaudeSourcesRemoveParams {
+  source: string;
+}
+
 /** Params of `claude.permissions.list`. */
 export interface ClaudePermissionsListParams {
   /** A Claude session's id. */
@@ -3857,6 +3999,24 @@ export interface Methods {
    * Errors: session_not_found.
    */
   "claude.sessions.export": { params: ClaudeSessionsExportParams; result: SessionText; errors: "session_not_found" };
+  /** Returns the sources whose texts came into a session or a run; without either, the newest 500 of all. */
+  "claude.exposures.list": { params: ClaudeExposuresListParams; result: ExposureList; errors: never };
+  /**
+   * Returns the decisions about the tools of a session or a run, or all, newest first; 10,000 are kept.
+   *
+   * Errors: invalid_cursor.
+   */
+  "claude.decisions.list": { params: ClaudeDecisionsListParams; result: DecisionPage; errors: "invalid_cursor" };
+  /** Returns the trusted sources. */
+  "claude.sources.list": { params: ClaudeSourcesListParams; result: TrustedSourceList; errors: never };
+  /**
+   * Trusts a source from now on, also in sessions that its texts came into before; ask the user first.
+   *
+   * `source` is that of an exposure.  Who can write there can then make Claude act, within its permission mode.
+   */
+  "claude.sources.trust": { params: ClaudeSourcesTrustParams; result: TrustedSourceList; errors: never };
+  /** Withdraws the trust in a source. */
+  "claude.sources.remove": { params: ClaudeSourcesRemoveParams; result: TrustedSourceList; errors: never };
   /**
    * Returns requests, newest first: of each session, the open ones and the last 200 closed ones.
    *
@@ -4470,6 +4630,30 @@ export interface NestedMethods<Options> {
        * Errors: session_not_found.
        */
       readonly fork: ((params: ClaudeSessionsForkParams, options?: Options) => Promise<Session>);
+    };
+    readonly exposures: {
+      /** Returns the sources whose texts came into a session or a run; without either, the newest 500 of all. */
+      readonly list: ((params?: ClaudeExposuresListParams, options?: Options) => Promise<ExposureList>);
+    };
+    readonly decisions: {
+      /**
+       * Returns the decisions about the tools of a session or a run, or all, newest first; 10,000 are kept.
+       *
+       * Errors: invalid_cursor.
+       */
+      readonly list: ((params?: ClaudeDecisionsListParams, options?: Options) => Promise<DecisionPage>);
+    };
+    readonly sources: {
+      /** Returns the trusted sources. */
+      readonly list: ((params?: ClaudeSourcesListParams, options?: Options) => Promise<TrustedSourceList>);
+      /**
+       * Trusts a source from now on, also in sessions that its texts came into before; ask the user first.
+       *
+       * `source` is that of an exposure.  Who can write there can then make Claude act, within its permission mode.
+       */
+      readonly trust: ((params: ClaudeSourcesTrustParams, options?: Options) => Promise<TrustedSourceList>);
+      /** Withdraws the trust in a source. */
+      readonly remove: ((params: ClaudeSourcesRemoveParams, options?: Options) => Promise<TrustedSourceList>);
     };
     readonly permissions: {
       /**
@@ -5144,6 +5328,11 @@ export const METHOD_NAMES = [
   "claude.conversations.take",
   "claude.doctor",
   "claude.sessions.export",
+  "claude.exposures.list",
+  "claude.decisions.list",
+  "claude.sources.list",
+  "claude.sources.trust",
+  "claude.sources.remove",
   "claude.permissions.list",
   "claude.permissions.respond",
   "claude.runs.get",

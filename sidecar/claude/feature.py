@@ -11,6 +11,9 @@ from sidecar_protocol.claude.sessions import TakeTurn
 from sidecar.claude.checks import this_user
 from sidecar.claude.crash_recovery import CrashRecovery
 from sidecar.claude.doctor import DoctorService
+from sidecar.claude.gate.journal import GateJournal, GateService
+from sidecar.claude.gate.link import HubLink
+from sidecar.claude.gate.store import GateStore
 from sidecar.claude.handlers import ClaudeRunHandler
 from sidecar.claude.live_tasks import LiveJobs, TasksService
 from sidecar.claude.permissions.journal import PermissionJournal
@@ -46,13 +49,16 @@ from sidecar.runtime import Feature, Runtime
 
 def make(runtime: Runtime) -> Feature:
     database, settings, clock = runtime.database, runtime.settings, runtime.clock
-    launcher, store, usage = make_launcher(runtime), SessionStore(database), UsageStore(database, clock)
+    store, usage, status = SessionStore(database), UsageStore(database, clock), StatusJournal(runtime)
     store.index.prepare()
-    sessions = SessionJournal(runtime, store, usage, launcher.status)
+    sessions, gate_store = SessionJournal(runtime, store, usage, status), GateStore(database, clock)
+    run_store = RunStore(database, clock)
+    link = HubLink(runtime.hub, GateJournal(runtime, gate_store, sessions), run_store, settings.claude_hub)
+    launcher = make_launcher(runtime, status, link)
     conversations, permissions = ConversationJournal(runtime, sessions), PermissionJournal(runtime, sessions)
     pool = ProcessPool(conversations.process_ended, runtime.is_draining, partial(queue_own_turn, runtime))
     doctor = DoctorService(launcher.discovery, this_user(), partial(load_findings, probe := Probe(runtime, launcher)))
-    live, elsewhere, run_store = LiveJobs(), Elsewhere(conversations, launcher.records), RunStore(database, clock)
+    live, elsewhere = LiveJobs(), Elsewhere(conversations, launcher.records)
     prompts = PromptQueue(runtime, store, conversations, launcher.records)
     limit_waits = LimitWaits(sessions, clock, runtime.queue.is_lock_kept)
     recovery = CrashRecovery(launcher, sessions, permissions, limit_waits, prompts.attachments)
@@ -76,6 +82,7 @@ def make(runtime: Runtime) -> Feature:
             SearchService(store, store.index, runtime.clock),
             ExportService(store),
             UsageService(usage),
+            GateService(gate_store),
         ),
         registrations=(
             in_pool(RunClaude, runs),
@@ -91,12 +98,11 @@ def make(runtime: Runtime) -> Feature:
     )
 
 
-def make_launcher(runtime: Runtime) -> Launcher:
+def make_launcher(runtime: Runtime, status: StatusJournal, link: HubLink) -> Launcher:
     environment = os.environ | {DATABASE_ENV: str(runtime.settings.database.resolve())}
     discovery = Discovery(runtime.settings.claude_path, environment, Path.home(), LoginShell(environment))
     gate = Gate(environment, Path.home(), TrustStore(runtime.database, runtime.clock))
-    hub = runtime.hub if runtime.settings.claude_hub else None
-    return Launcher(discovery, Path.home(), ProcessTable(runtime.database), gate, StatusJournal(runtime), hub)
+    return Launcher(discovery, Path.home(), ProcessTable(runtime.database), gate, status, link)
 
 
 def queue_own_turn(runtime: Runtime, session_id: str) -> None:

@@ -4,14 +4,14 @@ Measured with 2.1.197 and 2.1.332: for a server of the type `sdk`, the CLI sends
 Protocol as a control request `mcp_message`, also those that have no response, and waits for the answer to it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from sidecar_protocol.claude.runs import HubAccess
 from sidecar_protocol.contract import ToolUse
 from sidecar_protocol.tools import Tool
 
-from sidecar.hub.connection import NAME, HubConnection
+from sidecar.hub.connection import NAME, HubConnection, Tools
 from sidecar.hub.tools import Hub
 from sidecar.json_reader import get_object, get_text
 
@@ -48,8 +48,8 @@ def rules_for(hub: Hub, access: HubAccess) -> list[str]:
 class HubServer:
     """The server of one process.  `close` it at the exit."""
 
-    def __init__(self, hub: Hub, access: HubAccess, send: Send) -> None:
-        self._connection = HubConnection(hub, tools_for(hub, access))
+    def __init__(self, calls: Tools, tools: Iterable[Tool], send: Send) -> None:
+        self._connection = HubConnection(calls, tools)
         self._send = send
 
     def on_line(self, line: Line) -> None:

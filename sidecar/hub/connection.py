@@ -1,18 +1,27 @@
 """A client of the tools: its messages in, the responses out, each call in a task of its own."""
 
 import asyncio
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
 
 from sidecar_protocol.json_line import Id
 from sidecar_protocol.mcp import Call, Cancelled, McpServer, Reply
 from sidecar_protocol.tools import Tool
 
 from sidecar import __version__
-from sidecar.hub.tools import Hub
+from sidecar.hub.tools import Answer
 
 NAME = "hub"
 """The server's name; Claude Code puts it into the names of the tools: `mcp__hub__jobs_list`."""
+
+
+class Tools(Protocol):
+    """Calls the tools: the hub, or a gate before it."""
+
+    def instructions(self) -> str: ...
+
+    async def call(self, name: str, arguments: Mapping[str, Any]) -> Answer: ...
+
 
 Send = Callable[[dict[str, Any]], None]
 
@@ -20,7 +29,7 @@ Send = Callable[[dict[str, Any]], None]
 class HubConnection:
     """One client.  `close` it when the client is gone: what it still waits for is cancelled."""
 
-    def __init__(self, hub: Hub, tools: Iterable[Tool]) -> None:
+    def __init__(self, hub: Tools, tools: Iterable[Tool]) -> None:
         self._hub = hub
         definitions = [tool.definition for tool in tools]
         self._server = McpServer(definitions, name=NAME, version=__version__, instructions=hub.instructions())

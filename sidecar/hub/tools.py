@@ -5,7 +5,7 @@ A call goes the way of a client's request: the same params model, the same handl
 
 import logging
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from functools import cached_property
@@ -18,6 +18,7 @@ from sidecar_protocol.errors import Internal, MethodNotFound, ResultTooLarge
 from sidecar_protocol.tools import TIME_ZONE, Tool, tools_of
 
 from sidecar.days import computer_zone_name, zone_or_utc
+from sidecar.hub.foreign import ForeignText, foreign_texts
 from sidecar.hub.results import show
 from sidecar.ids import MakeId
 from sidecar.storage.failures import storage_error
@@ -38,6 +39,8 @@ class Answer:
 
     text: str
     is_error: bool = False
+    foreign: Sequence[ForeignText] = ()
+    """What others can have written in it, by source."""
 
 
 class Hub:
@@ -72,7 +75,7 @@ class Hub:
         """Calls a tool.  Does not raise: what goes wrong is the answer."""
         tool = self._tools[name]
         try:
-            return Answer(await self._shown(tool, arguments))
+            return await self._shown(tool, arguments)
         except ValidationError as error:
             return _failure(invalid_params(error))
         except RpcError as error:
@@ -85,7 +88,7 @@ class Hub:
             log.exception("a tool failed", extra={"error_id": error_id})
             return _failure(Internal(error_id=error_id))
 
-    async def _shown(self, tool: Tool, arguments: Mapping[str, Any]) -> str:
+    async def _shown(self, tool: Tool, arguments: Mapping[str, Any]) -> Answer:
         zone_name = self._zone_name()
         zone = None if zone_name is None else zone_or_utc(zone_name)
         params = {name: _with_offset(value, zone) if name in tool.times else value for name, value in arguments.items()}
@@ -99,7 +102,8 @@ class Hub:
             shown = show(result, zone, is_paged=True)
         if shown is None:
             raise ResultTooLarge(hint="Ask for less: a shorter range, or a single entry.")
-        return shown.text
+        assert tool.method.result is not None
+        return Answer(shown.text, foreign=foreign_texts(tool.method.result, result, tool.name))
 
     async def _result(self, tool: Tool, params: dict[str, Any]) -> dict[str, Any]:
         route = self._find(tool.method.name)

@@ -14,6 +14,9 @@ from sidecar_protocol.claude.sessions import ClaudeMessage, ClaudeTurnResult, Se
 from sidecar_protocol.contract import Encoded, JobSpec, Notification
 from sidecar_protocol.entities import Job, JobStatus
 
+from sidecar.claude.gate.journal import GateJournal
+from sidecar.claude.gate.link import HubLink
+from sidecar.claude.gate.store import GateStore
 from sidecar.claude.live_tasks import LiveJobs
 from sidecar.claude.permissions.journal import PermissionJournal
 from sidecar.claude.process.discovery import Discovery
@@ -22,6 +25,7 @@ from sidecar.claude.process.login_shell import LoginShell
 from sidecar.claude.process.orphans import ProcessTable
 from sidecar.claude.process.pool import ProcessPool
 from sidecar.claude.prompts.queueing import PromptQueue
+from sidecar.claude.runs import RunStore
 from sidecar.claude.sessions.conversation import ConversationJournal
 from sidecar.claude.sessions.elsewhere import Elsewhere
 from sidecar.claude.sessions.journal import SessionJournal, SessionStore
@@ -93,6 +97,7 @@ class TurnHarness:
             is_draining=lambda: self.is_draining,
             queue=queue,
             feed=lambda: feed,
+            committed=unit_of_work.committed,
             settings=Settings(home / "sidecar.db", home),
         )
         self.runtime = runtime
@@ -101,6 +106,7 @@ class TurnHarness:
         self.sessions = SessionJournal(runtime, self.store, UsageStore(self.database, clock), status)
         self.permissions = PermissionJournal(runtime, self.sessions)
         self.pool = ProcessPool(lambda one, _: self.sessions.process_ended(one), lambda: self.is_draining)
+        gate, runs = GateStore(self.database, clock), RunStore(self.database, clock)
         isolated = {"PATH": os.environ.get("PATH", os.defpath), "CLAUDE_CONFIG_DIR": str(home / ".claude")}
         environment = {**isolated, **(environment or {})}
         launcher = Launcher(
@@ -109,7 +115,7 @@ class TurnHarness:
             process_table=ProcessTable(self.database),
             status=status,
             gate=Gate(environment, home, TrustStore(self.database, clock)),
-            hub=None if hub is None else lambda: hub,
+            hub=None if hub is None else HubLink(lambda: hub, GateJournal(runtime, gate, self.sessions), runs),
         )
         conversations = ConversationJournal(runtime, self.sessions)
         self.live = LiveJobs()

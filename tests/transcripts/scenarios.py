@@ -300,6 +300,11 @@ def hub(_: int) -> Iterator[tuple[Mapping[str, str], Play]]:
         job_id = host.call("claude.sessions.send", session_id=session_id, prompt=prompt)["job_id"]
         host.until_job(job_id, "succeeded")
         host.call("claude.messages.list", session_id=session_id)
+        host.call("claude.exposures.list", session_id=session_id)
+        host.call("claude.decisions.list", session_id=session_id)
+        host.call("claude.sources.trust", source="jira:01a00000-0000-7000-8000-000000000001")
+        host.call("claude.sources.list")
+        host.call("claude.sources.remove", source="jira:01a00000-0000-7000-8000-000000000001")
         host.call("claude.sessions.update", session_id=session_id, hub="off")
 
     yield STEADY_CLAUDE, play

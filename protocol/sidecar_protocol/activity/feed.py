@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Protocol
 
 from pydantic import Field
 
-from sidecar_protocol.contract import JobPolicy, JobSpec, Model, Notification, Recovery, ToolUse, method
+from sidecar_protocol.contract import Foreign, JobPolicy, JobSpec, Model, Notification, Recovery, ToolUse, method
 from sidecar_protocol.entities import Highlight
 from sidecar_protocol.errors import InvalidCursor
 from sidecar_protocol.job_errors import FileErrorKind
@@ -18,6 +18,7 @@ from sidecar_protocol.scalars import (
     Cursor,
     FilePath,
     Flag,
+    ForeignText,
     Limit,
     LocalDate,
     NextCursor,
@@ -42,10 +43,10 @@ class ActivityEvent(Model):
     """`local` for events on this computer."""
     event_type: str
     """The object and what happened to it, for example `issue_transitioned` or `event_scheduled`."""
-    title: str | None = None
-    description: str | None = None
+    title: ForeignText | None = None
+    description: ForeignText | None = None
     url: str | None = None
-    actor: str | None = None
+    actor: ForeignText | None = None
     event_time: UtcTime | None = None
     event_ts: Annotated[int, MEASURED, TIME] | None = None
     """The same time in seconds since 1970."""
@@ -59,7 +60,7 @@ class ActivityEvent(Model):
     """Whether the account's owner did it."""
     container_id: str | None = None
     """The id of the calendar, project or space."""
-    container: str | None = None
+    container: ForeignText | None = None
     """The name of the calendar, project or space."""
     object_id: str | None = None
     """The id of the page or of the series of meetings that several events are about."""
@@ -78,7 +79,7 @@ class ActivityEvent(Model):
     """1, incremented each time that the event is updated."""
     created_at: UtcTime
     updated_at: UtcTime
-    raw: Any = None
+    raw: Annotated[Any, Foreign] = None
     """Further data from the source."""
 
 
@@ -93,7 +94,7 @@ class ActivityPage(Model):
 class ActivityHit(ActivityEvent):
     """An event that a search found, with an excerpt to show."""
 
-    snippet: str
+    snippet: ForeignText
     """An excerpt of the description around the first match, or of the title if the description has no match."""
     highlights: list[Highlight]
 

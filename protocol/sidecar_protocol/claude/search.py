@@ -10,6 +10,7 @@ from sidecar_protocol.scalars import (
     DEFAULT_LIMIT,
     Count,
     Cursor,
+    ForeignText,
     Limit,
     NextCursor,
     OpaqueId,
@@ -25,13 +26,13 @@ class MessageHit(Model):
 
     message_id: OpaqueId
     session_id: Uuid
-    session_title: str | None
+    session_title: ForeignText | None
     job_id: Uuid | None
     seq: Count
     """Position in the session, from 1."""
     kind: MessageKind
     created_at: UtcTime
-    snippet: str
+    snippet: ForeignText
     """The text around the first match, as one line of plain text; an ellipsis marks omitted text."""
     highlights: list[Highlight]
     """The search terms found in `snippet`."""

@@ -1,17 +1,16 @@
 """Starts the CLI for a job or a session, and explains failures to start it."""
 
 import errno
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import anyio
 from anyio.to_thread import run_sync
 from sidecar_protocol.claude.runs import ClaudeSettings, HubAccess
 
-from sidecar.claude.hub import HubServer, rules_for
+from sidecar.claude.gate.link import HubLink
 from sidecar.claude.process.cli_process import ClaudeProcess, OnLine, RunOptions, start
 from sidecar.claude.process.discovery import REINSTALL_HINT, Discovery
 from sidecar.claude.process.orphans import ProcessTable, StoredProcess, start_time
@@ -22,8 +21,6 @@ from sidecar.claude.status.journal import StatusJournal
 from sidecar.claude.status.observing import Observer
 from sidecar.claude.status.telling import EFFORT_REQUEST
 from sidecar.claude.trust.gate import Gate
-from sidecar.hub.connection import NAME
-from sidecar.hub.tools import Hub
 from sidecar.job_handler import JobFailed
 
 NO_RESOURCES: Final = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
@@ -40,8 +37,7 @@ class Launcher:
     process_table: ProcessTable
     gate: Gate
     status: StatusJournal
-    hub: Callable[[], Hub] | None = None
-    """Returns the tools of the hub; None if they are off for all."""
+    hub: HubLink | None = None
 
     async def working_directory(self, cwd: str | None) -> Path:
         """Returns the working directory for `cwd`.  Raises `JobFailed` (`cwd_missing`)."""
@@ -79,7 +75,7 @@ class Launcher:
 
         Raises `JobFailed`, with the kind `workspace_untrusted` if the folder must be trusted first.
         """
-        options, hub = self._with_hub(options)
+        options = replace(options, hub=HubAccess.OFF) if self.hub is None else self.hub.prepared(options)
         folder, executable = await self.working_directory(cwd), await self.discovery.find()
         own = {owner_env: owner_id, STATE_EVENTS_ENV: "1"}
         own |= await self.gate.require(folder, options.settings, has_worktree=options.worktree is not None)
@@ -105,27 +101,11 @@ class Launcher:
             has_project=options.settings is ClaudeSettings.ALL,
         )
         process.observe = observer.on_line
-        if hub is None:
-            observer.begin()
-        else:
-            server = HubServer(hub, options.hub, process.send)
-
-            def observe(line: Mapping[str, Any]) -> None:
-                server.on_line(line)
-                observer.on_line(line)
-
-            process.observe, process.on_exit = observe, server.close
-            observer.begin(sdkMcpServers=[NAME])
+        more = {} if self.hub is None else self.hub.attach(process, options, owner_env, owner_id)
+        observer.begin(**more)
         if options.effort is not None:
             process.send(EFFORT_REQUEST)
         return process
-
-    def _with_hub(self, options: RunOptions) -> tuple[RunOptions, Hub | None]:
-        """Adds what a process with the hub needs, and returns the hub; None without it."""
-        if self.hub is None or options.hub is HubAccess.OFF:
-            return replace(options, hub=HubAccess.OFF), None
-        hub = self.hub()
-        return replace(options, allowed_tools=(*options.allowed_tools, *rules_for(hub, options.hub))), hub
 
 
 def not_started(path: Path, source: str, folder: Path, error: OSError) -> JobFailed:

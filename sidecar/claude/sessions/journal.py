@@ -219,10 +219,10 @@ class SessionJournal:
                 """
                 INSERT INTO claude_sessions (session_id, forked_from, title, cwd, model, is_model_reset,
                     effort, permission_mode, allowed_tools_json, system_prompt, settings, wait_for_limit, hub, worktree,
-                    needs_worktree, created_at, updated_at, update_number, last_message_at)
+                    exposed_at, needs_worktree, created_at, updated_at, update_number, last_message_at)
                 SELECT :session_id, session_id, coalesce(:title, title), cwd, model, is_model_reset,
                     effort, permission_mode, allowed_tools_json, system_prompt, settings, wait_for_limit, hub,
-                    iif(needs_worktree, :worktree, worktree), needs_worktree, :now, :now, :update_number,
+                    iif(needs_worktree, :worktree, worktree), exposed_at, needs_worktree, :now, :now, :update_number,
                     (SELECT created_at FROM claude_messages WHERE session_id = :parent_id AND seq = :last)
                 FROM claude_sessions WHERE session_id = :parent_id
                 """,
