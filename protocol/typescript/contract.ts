@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "d95bfd5da661083f";
+export const SCHEMA_HASH = "9e682001726f4015";
 
 /** Any JSON value: data whose form the contract does not know. */
 export type JsonValue = string | number | boolean | null | JsonValue[] | JsonObject;
@@ -869,10 +869,7 @@ export interface Session {
   /** Whether a turn that reaches Claude's usage limit goes on by itself when the limit resets; otherwise it fails. */
   wait_for_limit: boolean;
   hub: HubAccess;
-  /**
-   * When the first text that others wrote came into it from the hub: from then on, tools that can do more than read
-   * ask the user (`claude.exposures.list`).
-   */
+  /** When texts that others wrote first came in from the hub; from then on, tools ask (`claude.exposures.list`). */
   exposed_at: string | null;
   status: SessionStatus;
   /** When the turn of a `limited` session goes on. */

@@ -51,23 +51,19 @@ def make(runtime: Runtime) -> Feature:
     database, settings, clock = runtime.database, runtime.settings, runtime.clock
     store, usage, status = SessionStore(database), UsageStore(database, clock), StatusJournal(runtime)
     store.index.prepare()
-    sessions, gate_store = SessionJournal(runtime, store, usage, status), GateStore(database, clock)
-    run_store = RunStore(database, clock)
-    link = HubLink(runtime.hub, GateJournal(runtime, gate_store, sessions), run_store, settings.claude_hub)
-    launcher = make_launcher(runtime, status, link)
+    sessions, run_store = SessionJournal(runtime, store, usage, status), RunStore(database, clock)
+    launcher = make_launcher(runtime, status, sessions, run_store)
     conversations, permissions = ConversationJournal(runtime, sessions), PermissionJournal(runtime, sessions)
     pool = ProcessPool(conversations.process_ended, runtime.is_draining, partial(queue_own_turn, runtime))
     doctor = DoctorService(launcher.discovery, this_user(), partial(load_findings, probe := Probe(runtime, launcher)))
-    live, elsewhere = LiveJobs(), Elsewhere(conversations, launcher.records)
+    elsewhere, live = Elsewhere(conversations, launcher.records), LiveJobs()
     prompts = PromptQueue(runtime, store, conversations, launcher.records)
     limit_waits = LimitWaits(sessions, clock, runtime.queue.is_lock_kept)
     recovery = CrashRecovery(launcher, sessions, permissions, limit_waits, prompts.attachments)
-    runs = ClaudeRunHandler(runtime, launcher, store, usage, run_store, live, prompts.attachments)
     turns = TurnHandler(
         runtime, launcher, pool, sessions, permissions, conversations, limit_waits, live, elsewhere, prompts
     )
     in_pool = partial(Registration, concurrency=settings.claude_concurrency, pool="claude")
-    exports = ExportHandler(store, UserFiles(settings.data_dir, settings.log_dir), clock)
     return Feature(
         services=(
             ClaudeService(prompts, launcher),
@@ -82,12 +78,12 @@ def make(runtime: Runtime) -> Feature:
             SearchService(store, store.index, runtime.clock),
             ExportService(store),
             UsageService(usage),
-            GateService(gate_store),
+            GateService(GateStore(database, clock)),
         ),
         registrations=(
-            in_pool(RunClaude, runs),
+            in_pool(RunClaude, ClaudeRunHandler(runtime, launcher, store, usage, run_store, live, prompts.attachments)),
             in_pool(TakeTurn, turns, withdrawn=turns.withdrawn),
-            Registration(ExportSession, exports),
+            Registration(ExportSession, ExportHandler(store, UserFiles(settings.data_dir, settings.log_dir), clock)),
         ),
         indexes=(store.index,),
         program=doctor.program,
@@ -98,7 +94,9 @@ def make(runtime: Runtime) -> Feature:
     )
 
 
-def make_launcher(runtime: Runtime, status: StatusJournal, link: HubLink) -> Launcher:
+def make_launcher(runtime: Runtime, status: StatusJournal, sessions: SessionJournal, runs: RunStore) -> Launcher:
+    gate_journal = GateJournal(runtime, GateStore(runtime.database, runtime.clock), sessions)
+    link = HubLink(runtime.hub, gate_journal, runs, runtime.settings.claude_hub)
     environment = os.environ | {DATABASE_ENV: str(runtime.settings.database.resolve())}
     discovery = Discovery(runtime.settings.claude_path, environment, Path.home(), LoginShell(environment))
     gate = Gate(environment, Path.home(), TrustStore(runtime.database, runtime.clock))

@@ -40,7 +40,7 @@ class Answer:
     text: str
     is_error: bool = False
     foreign: Sequence[ForeignText] = ()
-    """What others can have written in it, by source."""
+    """The texts in it that others can have written, by source."""
 
 
 class Hub:

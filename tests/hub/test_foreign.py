@@ -1,4 +1,4 @@
-"""What others can have written in results: found by the contract's marks, with its source."""
+"""Texts that others can have written in results: found by the contract's marks, with their source."""
 
 from typing import Any
 

@@ -107,7 +107,7 @@ class TrustedSourceList(Model):
 
 
 class Gate(Protocol):
-    """What came into conversations from others, whom the user trusts, and what was decided about tools."""
+    """Texts of others in conversations, the sources that the user trusts, and the decisions about tools."""
 
     @method("claude.exposures.list")
     async def list_exposures(self, *, session_id: SessionId | None = None, job_id: JobId | None = None) -> ExposureList:

@@ -157,8 +157,7 @@ class Session(Model):
     """Whether a turn that reaches Claude's usage limit goes on by itself when the limit resets; otherwise it fails."""
     hub: HubAccess
     exposed_at: UtcTime | None
-    """When the first text that others wrote came into it from the hub: from then on, tools that can do more than read
-    ask the user (`claude.exposures.list`)."""
+    """When texts that others wrote first came in from the hub; from then on, tools ask (`claude.exposures.list`)."""
     status: SessionStatus
     resumes_at: UtcTime | None
     """When the turn of a `limited` session goes on."""

@@ -1,4 +1,4 @@
-"""What came in from others: stored, and shown in its session or in the log of its run."""
+"""Texts of others that came into a session or run: stored, and shown in the session."""
 
 from collections.abc import Iterable, Sequence
 
