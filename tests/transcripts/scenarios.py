@@ -14,7 +14,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -26,6 +26,7 @@ from tests.fakes.atlassian import FakeSite
 from tests.fakes.google import ADA, SCOPE, FakeGoogle, seed
 from tests.fakes.ics import FakeIcs
 from tests.process.raw_client import RawClient
+from tests.transcripts.hub_scenario import read_hub
 from tests.transcripts.recording import CORPUS
 
 NOW: Final = datetime.fromisoformat("2026-11-25T13:18:30Z")
@@ -308,27 +309,6 @@ def trust(_: int) -> Iterator[tuple[Mapping[str, str], Play]]:
     yield STEADY_CLAUDE, play
 
 
-@contextmanager
-def hub(_: int) -> Iterator[tuple[Mapping[str, str], Play]]:
-    """Lets Claude read the accounts of the hub, then no longer."""
-
-    def play(host: RawClient) -> None:
-        prompt = "[[call:mcp__hub__calendar_accounts_list:{}]]"
-        host.initialize(client_info=CLIENT)
-        session_id = host.call("claude.sessions.create", hub="read")["session_id"]
-        job_id = host.call("claude.sessions.send", session_id=session_id, prompt=prompt)["job_id"]
-        host.until_job(job_id, "succeeded")
-        host.call("claude.messages.list", session_id=session_id)
-        host.call("claude.exposures.list", session_id=session_id)
-        host.call("claude.decisions.list", session_id=session_id)
-        host.call("claude.sources.trust", source="jira:01a00000-0000-7000-8000-000000000001")
-        host.call("claude.sources.list")
-        host.call("claude.sources.remove", source="jira:01a00000-0000-7000-8000-000000000001")
-        host.call("claude.sessions.update", session_id=session_id, hub="off")
-
-    yield STEADY_CLAUDE, play
-
-
 def _until_synced(host: RawClient) -> None:
     while (status := host.until("jobs.updated")["job"]["status"]) != "succeeded":
         assert status in ("queued", "running"), status
@@ -350,7 +330,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "claude_reads_a_file_that_was_sent_with_a_prompt": attachments,
     "claude_works_in_the_background_and_a_task_is_stopped": tasks,
     "a_folder_is_trusted_and_the_trust_is_withdrawn": trust,
-    "claude_reads_the_hub_without_asking": hub,
+    "claude_reads_the_hub_without_asking": lambda _: nullcontext((STEADY_CLAUDE, read_hub)),
     "a_fixed_clock_and_seed_repeat_all_ids_and_times": plans,
 }
 """Scenarios by the name of the transcript."""
