@@ -54,6 +54,7 @@ class AtlassianScope(StrEnum):
 class AtlassianAccount(AccountState):
     """An account at an Atlassian Cloud site.  Its API token is never sent."""
 
+    shown: ClassVar = ("last_sync_at", "org", "email", "status", "hint", "base_url", "account_id")
     service: AtlassianService
     org: str
     base_url: str

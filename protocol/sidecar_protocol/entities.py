@@ -1,7 +1,7 @@
 """Entities that methods of several domains return.  Domain modules never import each other."""
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from sidecar_protocol.contract import Foreign, Model
 from sidecar_protocol.scalars import (
@@ -56,6 +56,7 @@ class WaitingFor(StrEnum):
 class JobError(Model):
     """Why a job did not succeed."""
 
+    shown: ClassVar = ("message",)
     kind: Annotated[str, JOB_ERRORS]
     """A stable identifier; each job type has a closed list of them."""
     message: str
@@ -68,6 +69,7 @@ class JobError(Model):
 class Job(Model):
     """A job in the durable queue."""
 
+    shown: ClassVar = ("created_at", "type", "status", "job_id", "error", "message")
     job_id: Uuid
     type: Annotated[str, JOB_TYPES]
     status: JobStatus

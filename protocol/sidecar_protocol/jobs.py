@@ -95,6 +95,7 @@ class JobLogLevel(StrEnum):
 class JobLogLine(Model):
     """One line of a job's log."""
 
+    shown: ClassVar = ("created_at", "level", "message")
     line_id: Uuid
     job_id: Uuid
     created_at: UtcTime
@@ -143,6 +144,7 @@ class JobQueue(Model):
 class Schedule(Model):
     """Creates jobs of one type periodically."""
 
+    shown: ClassVar = ("next_run_at", "type", "period_s", "enabled", "last_run_at", "schedule_id")
     schedule_id: str
     type: Annotated[str, JOB_TYPES]
     """The type of its jobs."""

@@ -16,7 +16,7 @@ from sidecar.commandline.commands import INTERRUPTED
 from sidecar.commandline.connect import SidecarStopped, connect, handshake_params
 from sidecar.commandline.job_view import JobView, job_field
 from sidecar.commandline.options import DATABASE, JSON, run
-from sidecar.commandline.output import JsonOutput, Output
+from sidecar.commandline.output import Output, PipedOutput, output_for
 
 
 def _complete_method(context: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -38,9 +38,13 @@ def _complete_param(context: click.Context, param: click.Parameter, incomplete: 
 @click.argument("params", nargs=-1, metavar="[key=value]...", shell_complete=_complete_param)
 @DATABASE
 @JSON
+@click.option("--text", "as_text", is_flag=True, help="Print for a person although the output is no terminal.")
+@click.option("--full", is_flag=True, help="Print every field of the entities in a list, and whole ids.")
 @click.option("--follow", "mode", flag_value="follow", help="Print notifications after the result, until Ctrl-C.")
 @click.option("--wait", "mode", flag_value="wait", help="Wait until the job in the result ends; Ctrl-C cancels it.")
-def call(method: str, params: tuple[str, ...], *, database: str | None, as_json: bool, mode: str | None) -> None:
+def call(
+    method: str, params: tuple[str, ...], *, database: str | None, as_json: bool, mode: str | None, **form: bool
+) -> None:
     """Start a sidecar, call METHOD and print the result.
 
     \b
@@ -51,6 +55,9 @@ def call(method: str, params: tuple[str, ...], *, database: str | None, as_json:
 
     Repeat the key for a list of strings: allowed_tools=Read allowed_tools=Grep
 
+    On a terminal the result is printed for a person: times in your time zone, lists as tables, reports in words and
+    bars, the answer of `claude.spawn --wait` as text.  Elsewhere it is JSON, as with --json but indented.
+
     `sidecar methods` lists the methods.  Exits with 1 if the sidecar answers with an error or the job that --wait waits
     for does not succeed, with 2 if the method or a parameter is wrong, and with the sidecar's own exit code if it does
     not start.
@@ -58,7 +65,7 @@ def call(method: str, params: tuple[str, ...], *, database: str | None, as_json:
     declared = find_method(method)
     if mode == "wait" and job_field(declared.result) is None:
         raise click.UsageError(f"--wait needs a method whose result is a job, and {method} is not one.")
-    run(_call, declared, params_of(declared, params), database, mode, JsonOutput() if as_json else Output())
+    run(_call, declared, params_of(declared, params), database, mode, output_for(as_json=as_json, **form))
 
 
 async def _call(
@@ -72,7 +79,7 @@ async def _call(
             if mode == "wait":
                 name = job_field(method.result)
                 return await _wait(client, result[name] if name else result, output)
-            output.result(result)
+            output.result(result, method.result)
             with contextlib.suppress(anyio.get_cancelled_exc_class()):  # Ctrl-C is the normal end
                 while mode == "follow":
                     output.notification(await client.receive())
@@ -98,8 +105,8 @@ async def _wait(client: SidecarClient, job: dict[str, Any], output: Output) -> i
             with contextlib.suppress(RemoteError):  # the job has ended and been deleted meanwhile
                 await client.call("jobs.cancel", {"job_id": view.job["job_id"]})
             await _until_ended(client, view)
-    output.result(view.job)
-    if error := view.job.get("error"):
+    output.job_ended(view.job)
+    if isinstance(output, PipedOutput) and (error := view.job.get("error")):
         parts = [f"{view.job['status']} ({error['kind']}):", error["message"], error.get("hint")]
         output.problem(" ".join(filter(None, parts)))
     if interrupted:

@@ -1,7 +1,6 @@
 """Formats values for people: short, on one line, and without control characters."""
 
 import json
-import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
@@ -12,7 +11,6 @@ from rich.text import Text
 from sidecar.commandline.terminal import CONTROLS
 from sidecar.commandline.terminal import printable as printable  # noqa: PLC0414 - the formats below use it, too
 
-_TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d))?")
 _UNITS: Final = (("day", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 _DATE_AFTER_S: Final = 7 * 86_400
 
@@ -39,12 +37,13 @@ def one_line(value: Any) -> str:
 
 
 def members(value: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name}: {one_line(member)}" for name, member in value.items() if member is not None)
+    return ", ".join(f"{one_line(name)}: {one_line(member)}" for name, member in value.items() if member is not None)
 
 
-def hanging(console: Console, head: Text, body: str) -> Text:
+def hanging(console: Console, head: Text, body: str | Text) -> Text:
     """Returns `head` with `body` next to it, wrapped in the rest of the console's width."""
-    wrapped = Text(printable(body)).wrap(console, console.width - head.cell_len)
+    text = body if isinstance(body, Text) else Text(printable(body))
+    wrapped = text.wrap(console, max(console.width - head.cell_len, 1))
     for line in wrapped:
         line.rstrip()
     return Text.assemble(head, Text("\n" + head.cell_len * " ").join(wrapped))
@@ -75,11 +74,3 @@ def ago(stamp: str, now: datetime) -> str:
     count = int(abs(seconds) // length)
     length_of_time = f"{count} {unit}{'s' if unit == 'day' and count != 1 else ''}"
     return f"{length_of_time} ago" if seconds > 0 else f"in {length_of_time}"
-
-
-def local_time(text: str) -> str:
-    """Formats a time of the wire as `Thu 26 Nov 09:30` in local time, or a date as `Thu 26 Nov`; keeps other text."""
-    if _TIME.fullmatch(text) is None:
-        return text
-    moment = datetime.fromisoformat(text)
-    return f"{moment:%a %d %b}" if len(text) == len("2026-11-26") else f"{moment.astimezone():%a %d %b %H:%M}"

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, Final
 
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -17,7 +18,7 @@ from sidecar_protocol.contract import Model
 from sidecar_protocol.entities import Job, JobStatus
 
 from sidecar.commandline.client import Received
-from sidecar.commandline.formatting import one_line, printable
+from sidecar.commandline.formatting import duration, one_line, printable
 
 FRAMES_PER_S: Final = 12
 TEXT_LINES: Final = 8
@@ -101,6 +102,15 @@ class JobView:
         message = Text(self._message, style="dim", no_wrap=True, overflow="ellipsis")
         row.add_row(*parts, message, Text(f"{seconds:.1f} s", style="dim"))
         yield row
+
+
+def outcome(job: Mapping[str, Any]) -> str:
+    """Returns how a job ended: `succeeded in 68 ms`."""
+    if job.get("started_at") is None:
+        return str(job["status"])
+    begin, end = (datetime.fromisoformat(job[name]) for name in ("started_at", "finished_at"))
+    word = "in" if job["status"] == JobStatus.SUCCEEDED else "after"
+    return f"{job['status']} {word} {duration((end - begin).total_seconds())}"
 
 
 def facts(job: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

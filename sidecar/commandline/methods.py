@@ -14,12 +14,13 @@ from rich.text import Text
 from sidecar_protocol.catalog import JOB_TYPES
 from sidecar_protocol.contract import Method
 
-from sidecar.commandline.assignments import callable_methods, choices, find_method
+from sidecar.commandline.assignments import TIME_ZONE, callable_methods, choices, find_method
 from sidecar.commandline.formatting import hanging
 from sidecar.commandline.options import JSON
 from sidecar.commandline.output import JsonOutput, compact
-from sidecar.commandline.tables import print_methods
-from sidecar.commandline.views.fields import alternatives
+from sidecar.commandline.views.fields import alternatives, is_time
+from sidecar.commandline.views.local_times import FORMS
+from sidecar.commandline.views.tables import print_methods
 
 NAME_WIDTH: Final = 24
 PARAMS: Final = "params"
@@ -32,14 +33,15 @@ EXAMPLES: Final[dict[str, Any]] = {
     "calendar_id": "ada@example.com",
     "client_info": {"name": "example", "version": "1.0"},
     "email": "ada@example.com",
-    "end": "2026-12-01T00:00:00Z",
+    "end": "tomorrow",
     "job_type": "maintenance.backup",
     "prompt": "Say hello",
     "protocol_version": 1,
     "provider": "google",
     "query": "planning",
     "redirect_uri": "http://127.0.0.1:8000/callback",
-    "start": "2026-11-24T00:00:00Z",
+    "start": "-7d",
+    "time_zone": "Europe/Berlin",
     "type": "maintenance.backup",
 }
 """Values of params in examples, by name; the others follow from their types."""
@@ -93,15 +95,20 @@ def print_method(console: Console, declared: Method) -> None:
 def _print_fields(console: Console, title: str, model: type[BaseModel]) -> None:
     console.print(Text(f"\n{title}", style="bold"))
     for name, field in model.model_fields.items():
-        facts = [type_name(field.annotation), *(_default(field) if title == PARAMS else ())]
+        is_time_param = title == PARAMS and is_time(field)
+        facts = ["time" if is_time_param else type_name(field.annotation)]
+        facts += _default(name, field) if title == PARAMS else ()
+        description = f"For example {FORMS}" if is_time_param else field.description
         line = Text(f"  {name}".ljust(NAME_WIDTH) + " ", "bold" if title == PARAMS and field.is_required() else "")
-        console.print(hanging(console, line, ". ".join(filter(None, [", ".join(facts), field.description]))))
+        console.print(hanging(console, line, ". ".join(filter(None, [", ".join(facts), description]))))
     if not model.model_fields:
         console.print(Text("  none", style="dim"))
 
 
-def _default(field: FieldInfo) -> Iterator[str]:
-    if field.is_required():
+def _default(name: str, field: FieldInfo) -> Iterator[str]:
+    if name == TIME_ZONE:
+        yield "this computer's by default"
+    elif field.is_required():
         yield "required"
     elif isinstance(field.default, str | int | float) and field.default != "":
         yield f"{str(field.default).lower() if isinstance(field.default, bool) else field.default} by default"

@@ -1,48 +1,51 @@
-"""The output of a command: text for people, or compact JSON for programs.  Results go to stdout, errors to stderr."""
+"""The output of a command: text for people, or JSON for programs.  Results go to stdout, errors to stderr."""
 
 import json
+import re
+import sys
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import click
-from rich.cells import cell_len, set_cell_size
+from pydantic import BaseModel
 from rich.console import Console
-from rich.highlighter import JSONHighlighter
 from rich.text import Text
+from sidecar_protocol.entities import Job, JobStatus
 
 from sidecar.commandline.client import Received, RemoteError
-from sidecar.commandline.formatting import local_time, members, one_line, printable, safe
+from sidecar.commandline.formatting import hanging, one_line, printable, safe
+from sidecar.commandline.job_view import facts, outcome
 from sidecar.commandline.summaries import summary
-from sidecar.commandline.tables import list_member, print_table
+from sidecar.commandline.terminal import CONTROLS
+from sidecar.commandline.views.columns import columns_of
+from sidecar.commandline.views.local_times import LocalTimes
+from sidecar.commandline.views.results import ResultView
+from sidecar.commandline.views.tables import arrange, lines
+
+INDENT: Final = 4
+_UNPRINTABLE: Final = re.compile(rf"{CONTROLS.pattern}|[\ud800-\udfff]")
 
 
 class Output:
-    """Prints what a command receives from its sidecar as tables, coloured JSON and sentences."""
+    """Prints what a command receives from its sidecar for a person: tables, records and sentences.
 
-    def __init__(self) -> None:
+    `full` prints every field of the entities in a list.
+    """
+
+    def __init__(self, times: LocalTimes | None = None, *, full: bool = False) -> None:
+        self.times = times or LocalTimes.of_this_computer()
         self.out = Console(highlight=False)
         self.progress = self._err = Console(stderr=True, highlight=False)
         """`progress` is the console that shows a job while it runs."""
+        self._full = full
 
     def flush(self) -> None:
         """Prints what is buffered."""
 
-    def result(self, value: Any) -> None:
-        """Prints the result of a request."""
+    def result(self, value: Any, model: type[BaseModel] | None = None) -> None:
+        """Prints the result of a request, or a part of it; `model` is its type."""
         self.flush()
-        name = list_member(value)
-        if name is None:
-            text = printable(json.dumps(value, indent=2, ensure_ascii=False))
-            self.out.print(JSONHighlighter()(text), soft_wrap=True)
-            return
-        others = members({key: other for key, other in value.items() if key != name})
-        if value[name]:
-            print_table(self.out, value[name], datetime.now(UTC))
-        else:
-            self.out.print(Text(f"no {name}", style="dim"))
-        if others:
-            self.out.print(Text(others, style="dim"), soft_wrap=True)
+        ResultView(self.out, self.times, full=self._full).print(value, model)
 
     def notification(self, received: Received) -> None:
         method, params = received.method, received.params
@@ -74,14 +77,13 @@ class Output:
         self.out.print()
         self.out.print(Text(printable(text), style="bold"))
 
-    def rows(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Prints objects as a table; a time is shown in local time."""
+    def rows(self, rows: Sequence[Mapping[str, Any]], fields: Sequence[str]) -> None:
+        """Prints some fields of objects; fields are named as in `Model.shown`."""
         self.flush()
-        cells = [[local_time(one_line(value or "")) for value in row.values()] for row in rows]
-        widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
-        for row in cells:
-            self.print_line(Text("    " + "  ".join(map(set_cell_size, row, widths))))
-        if not cells:
+        columns = columns_of(None, rows, self.times, fields)
+        for line in lines(arrange(columns, self.out.width - INDENT), INDENT, heading=False):
+            self.print_line(line)
+        if not rows:
             self.out.print(Text("    nothing", style="dim"))
 
     def print_line(self, line: Text) -> None:
@@ -94,38 +96,71 @@ class Output:
     def request(self, method: str, params: Mapping[str, Any]) -> None:
         """Prints a request before it is sent."""
 
-    def response(self, method: str, value: Any, took_s: float) -> None:
-        """Prints the result of a request."""
+    def response(self, method: str, value: Any, took_s: float, model: type[BaseModel] | None = None) -> None:
+        """Prints the result of a request; `model` is its type."""
         del method, took_s
-        self.result(value)
+        self.result(value, model)
 
     def refusal(self, method: str, error: RemoteError, took_s: float) -> None:
         """Prints that a request failed; `error` prints its error."""
 
     def job_ended(self, job: Mapping[str, Any]) -> None:
-        """Prints a job that the user waited for."""
-        self.result(job)
+        """Prints a job that the user waited for: how it ended, and the facts of its result.
+
+        An answer of Claude is alone on stdout; what else is known of it goes to stderr, as a failure does.
+        """
+        self.flush()
+        answer = (job.get("result") or {}).get("text")
+        console = self._err if answer or job["status"] != JobStatus.SUCCEEDED else self.out
+        if answer:
+            self.out.print(Text(printable(answer.strip())), soft_wrap=True)
+        symbol, style = ("✓", "green") if job["status"] == JobStatus.SUCCEEDED else ("✗", "red")
+        line = Text.assemble((f"{symbol} ", style), f"{job['type']} {outcome(job)}")
+        console.print(safe(line), soft_wrap=True)
+        for name, value in facts(job):
+            if not (answer and name == "text"):
+                console.print(hanging(console, Text(f"  {name:<8} ", "dim"), value))
 
     def sidecar_ended(self, code: int, took_s: float) -> None:
         """Prints the sidecar's exit code, and how long it took to exit."""
 
 
-class JsonOutput(Output):
+class PipedOutput(Output):
+    """Results as indented JSON, whole and exact, for scripts; the rest as for people."""
+
+    def result(self, value: Any, model: type[BaseModel] | None = None) -> None:
+        del model
+        self.flush()
+        click.echo(self.json(value))
+
+    def job_ended(self, job: Mapping[str, Any]) -> None:
+        self.result(job, Job)
+
+    @staticmethod
+    def json(value: Any) -> str:
+        """Returns JSON in which characters that a terminal obeys, or that its encoding lacks, are escaped."""
+        is_unicode = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+        text = json.dumps(value, indent=2, ensure_ascii=not is_unicode)
+        return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+class JsonOutput(PipedOutput):
     """One compact line of JSON per value."""
 
     def __init__(self) -> None:
         super().__init__()
         self.progress = Console(quiet=True, force_terminal=False)
 
-    def result(self, value: Any) -> None:
-        click.echo(compact(value))
+    @staticmethod
+    def json(value: Any) -> str:
+        return compact(value)
 
     def notification(self, received: Received) -> None:
         click.echo(compact({"method": received.method, "params": received.params}))
 
     def error(self, error: RemoteError, where: str = "") -> None:
-        facts = {"code": error.code, "message": error.message, "data": error.data}
-        click.echo(compact({**facts, "where": where} if where else facts), err=True)
+        parts = {"code": error.code, "message": error.message, "data": error.data}
+        click.echo(compact({**parts, "where": where} if where else parts), err=True)
 
     def problem(self, sentence: str) -> None:
         click.echo(printable(sentence), err=True)
@@ -133,8 +168,16 @@ class JsonOutput(Output):
     def heading(self, text: str) -> None:
         """Prints nothing."""
 
-    def rows(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        click.echo(compact(rows))
+    def rows(self, rows: Sequence[Mapping[str, Any]], fields: Sequence[str]) -> None:
+        names = [name for field in fields for name in re.split(r"\.\.|\|", field)]
+        click.echo(compact([{name: row.get(name) for name in names} for row in rows]))
+
+
+def output_for(*, as_json: bool, as_text: bool = False, full: bool = False) -> Output:
+    """Returns the output for a person if stdout is a terminal or `as_text` is set, else that for a program."""
+    if as_json:
+        return JsonOutput()
+    return Output(full=full) if as_text or sys.stdout.isatty() else PipedOutput()
 
 
 def compact(value: Any) -> str:

@@ -2,18 +2,19 @@
 
 import time
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Any, Final
 
+from pydantic import BaseModel
 from rich.console import Console
 from rich.text import Text
 from sidecar_protocol.entities import JobStatus
 
 from sidecar.commandline.client import Received, RemoteError
 from sidecar.commandline.formatting import duration, hanging, members, one_line, safe
-from sidecar.commandline.job_view import facts
+from sidecar.commandline.job_view import facts, outcome
 from sidecar.commandline.output import Output
 from sidecar.commandline.summaries import summary
+from sidecar.commandline.views.local_times import LocalTimes
 
 NAME_WIDTH: Final = 18
 MAX_NAME_WIDTH: Final = 30
@@ -30,8 +31,13 @@ class TimelineOutput(Output):
     `name_width` is the length of the longest method name, if it is known in advance.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.perf_counter, name_width: int = NAME_WIDTH) -> None:
-        super().__init__()
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.perf_counter,
+        name_width: int = NAME_WIDTH,
+        times: LocalTimes | None = None,
+    ) -> None:
+        super().__init__(times)
         if self.out.is_terminal and not self.out.is_dumb_terminal:
             self.progress = self.out
         else:
@@ -45,7 +51,8 @@ class TimelineOutput(Output):
         shown = {name: "…" if name in SECRETS else value for name, value in params.items()}
         self._print("→", "cyan", method, "", members(shown))
 
-    def response(self, method: str, value: Any, took_s: float) -> None:
+    def response(self, method: str, value: Any, took_s: float, model: type[BaseModel] | None = None) -> None:
+        del model
         self._print("←", "green", method, duration(took_s), summary(method, value))
 
     def refusal(self, method: str, error: RemoteError, took_s: float) -> None:
@@ -64,7 +71,7 @@ class TimelineOutput(Output):
     def job_ended(self, job: Mapping[str, Any]) -> None:
         self.flush()
         symbol, style = ("✗", "red") if job["status"] in (JobStatus.FAILED, JobStatus.INTERRUPTED) else ("✓", "green")
-        self.out.print(safe(Text.assemble((f"  {symbol} ", style), _outcome(job))))
+        self.out.print(safe(Text.assemble((f"  {symbol} ", style), outcome(job))))
         for name, value in facts(job):
             self.out.print(hanging(self.out, Text(f"    {name:<8} ", "dim"), value))
 
@@ -94,12 +101,3 @@ class TimelineOutput(Output):
             detail,
         )
         self.print_line(line)
-
-
-def _outcome(job: Mapping[str, Any]) -> str:
-    """Returns how a job ended: `succeeded in 68 ms`."""
-    if job.get("started_at") is None:
-        return str(job["status"])
-    begin, end = (datetime.fromisoformat(job[name]) for name in ("started_at", "finished_at"))
-    word = "in" if job["status"] == JobStatus.SUCCEEDED else "after"
-    return f"{job['status']} {word} {duration((end - begin).total_seconds())}"

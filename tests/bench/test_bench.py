@@ -73,3 +73,9 @@ def test_the_jira_sync_reads_every_issue_and_every_change() -> None:
     lines = run("tests.bench.jira_sync", "--issues", "20", "--changes", "2").splitlines()
     small, large = map(json.loads, lines)
     assert (small["issues"], small["changes"], large["issues"], large["changes"]) == (2, 2, 20, 2)
+
+
+def test_a_mixed_life_is_measured_and_has_no_gaps() -> None:
+    report = json.loads(run("tests.bench.soak", "--minutes", "0.1", "--json"))
+    assert (report["gaps"], report["errors"]) == (0, {})
+    assert {"activity.events.list", "claude.spawn", "jira.accounts.sync"} <= report["methods"].keys()

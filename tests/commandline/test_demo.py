@@ -13,7 +13,7 @@ from tests.fakes.ics import PRIVATE, FakeIcs
 
 
 def test_the_demo_runs_without_claude_and_leaves_nothing_behind(cli: CliHarness) -> None:
-    demo = cli.run("demo")
+    demo = cli.run("demo", "--verbose")
     assert (demo.code, demo.err) == (0, "")
     for words in (
         "(removed at the end)",
@@ -46,7 +46,7 @@ def test_the_demo_runs_without_claude_and_leaves_nothing_behind(cli: CliHarness)
 
 def test_a_prompt_is_sent_to_claude_and_a_second_run_is_cancelled(cli: CliHarness) -> None:
     cli.install_claude()
-    demo = cli.run("demo", "--prompt", "[[slow:6]] why pipes")
+    demo = cli.run("demo", "--verbose", "--prompt", "[[slow:6]] why pipes")
     assert (demo.code, demo.err) == (0, "")
     for words in (
         "database ok, Claude 2.1.332\n",
@@ -72,6 +72,7 @@ def test_an_error_of_claude_is_explained_and_ends_the_demo(cli: CliHarness) -> N
     cli.install_claude()
     demo = cli.run("demo", "--prompt", "[[error:401]]", "--db", str(cli.data_dir / "my.db"))
     assert demo.code == 1
+    assert "✗ Ask Claude" in demo.out
     assert "hint     Run `claude` in a terminal and use /login" in demo.out
     assert "The job's status is failed instead of succeeded." in demo.err
     assert len(list((cli.data_dir / "backups").iterdir())) == 1
@@ -82,7 +83,7 @@ def test_the_users_calendar_is_read_and_disconnected_from_the_users_database(cli
         vcalendar(vevent(f"DTSTART;VALUE=DATE:{day(0)}", "SUMMARY:Mother’s birthday", "RRULE:FREQ=YEARLY"))
     )
     database = str(cli.data_dir / "my.db")
-    demo = cli.run("demo", "--calendar", str(cli.home / "mine.ics"), "--db", database)
+    demo = cli.run("demo", "--verbose", "--calendar", str(cli.home / "mine.ics"), "--db", database)
     assert (demo.code, demo.err) == (0, "")
     assert "  Mother’s birthday" in demo.out
     assert "→ calendar.accounts.delete" in demo.out
@@ -128,7 +129,7 @@ def test_the_data_folder_can_be_kept(cli: CliHarness) -> None:
 
 def test_ctrl_c_leaves_no_process_and_no_folder(cli: CliHarness) -> None:
     cli.install_claude()
-    demo = cli.interrupt("demo", "--prompt", "[[hang]]", after="Claude started", stream="out")
+    demo = cli.interrupt("demo", "--verbose", "--prompt", "[[hang]]", after="Claude started", stream="out")
     assert (demo.code, demo.err) == (130, "")
     assert demo.out.endswith("Interrupted; the sidecar has been stopped.\n")
     assert cli.left_running() == []

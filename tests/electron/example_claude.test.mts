@@ -84,7 +84,7 @@ test("a denied tool does not run, and Claude gets the reason", async (t) => {
   await card.getByLabel("Why not, or what to do instead").fill("Keep the file, please.");
   await card.getByRole("button", { name: "Deny" }).click();
   await log.getByText("Then I will leave it.").waitFor();
-  assert.equal(await log.locator('.tool[data-status="failed"]').count(), 1);
+  assert.equal(await log.locator('.tool[data-status="denied"]').count(), 1);
   await log.locator(".tool summary").click();
   await log.getByText("Keep the file, please.").waitFor();
   assert.ok(readFileSync(join(folder, "importer.py")).length > 0);
@@ -148,6 +148,54 @@ test("a prompt that is sent during a turn waits for its own turn, and Stop ends 
   await page.getByRole("button", { name: "Stop" }).click();
   await log.getByText("And the second.").waitFor();
   assert.equal(await page.getByRole("list", { name: "Queued messages" }).getByRole("listitem").count(), 0);
+});
+
+test("a prompt can be sent into the running turn", async (t) => {
+  const { page, sidecar } = await conversation(t);
+  await send(page, "[[hang]]");
+  await page.getByText("Claude is working").first().waitFor();
+  await page.getByLabel("Message to Claude").fill("Be brief.");
+  await page.getByRole("button", { name: "Send now" }).click();
+  await page.getByRole("list", { name: "Queued messages" }).getByText("Be brief.").waitFor();
+  const { jobs } = await sidecar.jobs.list({ type: "claude.turn", status: "queued" });
+  assert.notEqual((jobs[0]?.payload as { steer?: unknown } | undefined)?.steer ?? null, null);
+});
+
+test("files are attached; one that Claude cannot read is named, and the prompt stays until it is removed", async (t) => {
+  const { page, log } = await conversation(t, { "Read it.": [[text("Trams first, then.")]] });
+  const [composer, attached] = [page.locator(".composer"), page.locator(".composer .attachment")];
+  await page.getByLabel("Files", { exact: true }).setInputFiles([
+    { name: "notes.txt", mimeType: "text/plain", buffer: Buffer.from("Trams first.") },
+    { name: "data.bin", mimeType: "application/octet-stream", buffer: Buffer.from([0, 1, 2, 0]) },
+  ]);
+  await send(page, "Read it.");
+  await composer.locator(".attachment[data-refused]").filter({ hasText: "data.bin" }).waitFor();
+  assert.equal(await attached.count(), 2);
+  assert.equal(await page.getByLabel("Message to Claude").inputValue(), "Read it.");
+  await composer.getByRole("button", { name: "Remove data.bin" }).click();
+  await page.getByLabel("Message to Claude").press("Enter");
+  await log.getByRole("list", { name: "Attachments" }).getByText("notes.txt").waitFor();
+  await log.getByText("Trams first, then.").waitFor();
+  assert.equal(await attached.count(), 0);
+});
+
+test("pasted and dropped files are attached, and pasted text is not", async (t) => {
+  const { page } = await conversation(t);
+  await page.getByLabel("Message to Claude").evaluate((field) => {
+    const files = new DataTransfer();
+    files.items.add(new File(["a"], "pasted.txt", { type: "text/plain" }));
+    field.dispatchEvent(new ClipboardEvent("paste", { clipboardData: files, cancelable: true, bubbles: true }));
+    const dropped = new DataTransfer();
+    dropped.items.add(new File(["b"], "dropped.md", { type: "text/markdown" }));
+    field.dispatchEvent(new DragEvent("drop", { dataTransfer: dropped, cancelable: true, bubbles: true }));
+    const words = new DataTransfer();
+    words.setData("text/plain", "just words");
+    field.dispatchEvent(new ClipboardEvent("paste", { clipboardData: words, cancelable: true, bubbles: true }));
+  });
+  assert.deepEqual(await page.locator(".composer .attachment > span:first-child").allTextContents(), [
+    "pasted.txt",
+    "dropped.md",
+  ]);
 });
 
 test("Claude's text becomes text and web links, never markup", async (t) => {

@@ -105,6 +105,15 @@ export async function openExample(
   return { sidecar, page, dataDir, pageErrors, opened };
 }
 
+/** Reloads the page with a conversation of example_states.py, or with the screen for a new one. */
+export async function openSession(page: Page, session: number | null): Promise<void> {
+  await page.evaluate((number) => {
+    if (number === null) sessionStorage.removeItem("hub.session");
+    else sessionStorage.setItem("hub.session", `session-${number}`);
+  }, session);
+  await page.reload();
+}
+
 export interface FakeServices {
   google: string;
   site: { base_url: string; email: string; api_token: string };

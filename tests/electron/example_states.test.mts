@@ -1,7 +1,7 @@
 // The example app with content that is hard to show: long edits, many rules, 300 events, crashes, other languages.
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { openExample } from "./example_harness.mts";
+import { openExample, openSession } from "./example_harness.mts";
 import { status } from "./sidecar_harness.mts";
 import type { TestContext } from "node:test";
 import type { Page } from "./fake_electron/chromium.mts";
@@ -18,14 +18,6 @@ async function reopened(session: number | null = null, size = { width: 1440, hei
   await page.setViewportSize(size);
   await openSession(page, session);
   return { page, pageErrors, ...rest };
-}
-
-async function openSession(page: Page, session: number | null): Promise<void> {
-  await page.evaluate((number) => {
-    if (number === null) sessionStorage.removeItem("hub.session");
-    else sessionStorage.setItem("hub.session", `session-${number}`);
-  }, session);
-  await page.reload();
 }
 
 const focused = (page: Page): Promise<string> =>
@@ -136,6 +128,48 @@ function overflowing(page: Page): Promise<string[]> {
       : [],
   );
 }
+
+test("answers have tables that scroll, coloured code that is copied, and a denied tool is no failure", async () => {
+  const { page, pageErrors } = await reopened(1, { width: 390, height: 844 });
+  const log = page.getByRole("log");
+  await log.getByText("What I found").waitFor();
+  const code = log.getByRole("group", { name: "Code, python" });
+  assert.deepEqual(await code.locator(".hljs-keyword").allTextContents(), ["def", "return"]);
+  const isScrolled = (area: ReturnType<Page["locator"]>) => area.evaluate((one) => one.scrollWidth > one.clientWidth);
+  assert.ok(await isScrolled(code.locator("pre")));
+  assert.ok(await isScrolled(log.getByRole("group", { name: "Table" })));
+  await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+  await code.getByRole("button", { name: "Copy" }).click();
+  await code.getByText("Copied", { exact: true }).waitFor();
+  assert.match(await page.evaluate(() => navigator.clipboard.readText()), /^def last_service_minute/);
+  assert.deepEqual(
+    await log.locator(".tool").evaluateAll((tools) => tools.map((one) => one.getAttribute("data-status"))),
+    ["done", "denied", "failed"],
+  );
+  const sizes = await log
+    .locator(".prose :is(h3, h4, h5)")
+    .evaluateAll((all) => all.map((one) => parseFloat(getComputedStyle(one).fontSize)));
+  assert.deepEqual(
+    sizes,
+    [...sizes].sort((one, other) => other - one),
+  );
+  assert.equal(new Set(sizes).size, 3);
+  assert.deepEqual(pageErrors, []);
+});
+
+test("Arabic text runs from right to left, beside text that does not", async () => {
+  const { page } = await reopened(2);
+  const direction = (text: string) =>
+    page
+      .getByRole("log")
+      .getByText(text)
+      .first()
+      .evaluate((one) => getComputedStyle(one).direction);
+  await page.getByRole("log").getByText("افحص").waitFor();
+  assert.equal(await direction("افحص"), "rtl");
+  assert.equal(await direction("نهاية"), "rtl");
+  assert.equal(await direction("야간"), "ltr");
+});
 
 test("from the second crash on one banner shows the log and restarts; a stopped sidecar can be started", async () => {
   const { page, sidecar, opened, dataDir } = await reopened();

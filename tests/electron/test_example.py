@@ -9,7 +9,8 @@ from tests.claude.conftest import real_claude, release
 from tests.electron.compiling import MODULES
 from tests.electron.conftest import CHROMIUM, RunNode, chromium
 
-EXAMPLE_MODULES = ("marked", "diff", "@fontsource-variable/instrument-sans", "@fontsource-variable/jetbrains-mono")
+FONTS = ("@fontsource-variable/instrument-sans", "@fontsource-variable/jetbrains-mono")
+EXAMPLE_MODULES = ("marked", "diff", "lowlight", "axe-core", *FONTS)
 
 __all__ = ["real_claude", "release"]
 
@@ -35,6 +36,10 @@ def test_the_example_app_with_a_transcript_in_place_of_the_sidecar(run_example: 
 
 def test_the_example_app_with_content_that_is_hard_to_show(run_example: RunNode) -> None:
     run_example("example_states")
+
+
+def test_the_example_app_is_accessible(run_example: RunNode) -> None:
+    run_example("example_access")
 
 
 def test_the_example_app_with_claude(run_example: RunNode, real_claude: Path) -> None:

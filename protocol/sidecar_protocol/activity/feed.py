@@ -36,6 +36,15 @@ IssueKey = Annotated[
 class ActivityEvent(Model):
     """An event of the activity feed."""
 
+    shown: ClassVar[tuple[str, ...]] = (
+        "local_date..local_end_date|event_time..ended_at",
+        "title",
+        "source",
+        "issue_key",
+        "event_type",
+        "container",
+        "status",
+    )
     event_id: str
     source: str
     """google_calendar, ics, jira, confluence or claude."""
@@ -94,6 +103,14 @@ class ActivityPage(Model):
 class ActivityHit(ActivityEvent):
     """An event that a search found, with an excerpt to show."""
 
+    shown: ClassVar = (
+        "local_date..local_end_date|event_time..ended_at",
+        "title",
+        "source",
+        "snippet",
+        "issue_key",
+        "event_type",
+    )
     snippet: ForeignText
     """An excerpt of the description around the first match, or of the title if the description has no match."""
     highlights: list[Highlight]

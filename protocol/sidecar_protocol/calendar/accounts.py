@@ -48,6 +48,7 @@ class CalendarAuth(StrEnum):
 class CalendarProvider(Model):
     """A source of calendars."""
 
+    shown: ClassVar = ("id", "name", "available", "auth", "reason")
     id: Annotated[str, PROVIDERS]
     name: str
     auth: CalendarAuth

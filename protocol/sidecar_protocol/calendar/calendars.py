@@ -62,6 +62,7 @@ class CalendarNotFound(RpcError):
 class CalendarAccount(AccountState):
     """An account at a calendar provider.  Its credentials are never sent."""
 
+    shown: ClassVar = ("last_sync_at", "display_name", "email", "provider", "status", "hint", "account_id")
     provider: Annotated[str, PROVIDERS]
     """`google` or `ics`."""
     display_name: str | None = None
@@ -87,6 +88,16 @@ ProviderTime = Annotated[str, TIME]
 class Calendar(Model):
     """A calendar of an account."""
 
+    shown: ClassVar = (
+        "last_sync_at",
+        "name",
+        "selected",
+        "sync_error",
+        "calendar_id",
+        "account_id",
+        "time_zone",
+        "access_role",
+    )
     account_id: str
     calendar_id: str
     name: ForeignText
@@ -120,6 +131,14 @@ class CalendarEvent(Model):
     `start_ts` and `end_ts` are midnights in the time zone of the account's primary calendar.
     """
 
+    shown: ClassVar = (
+        "start_time..end_time|start_ts..end_ts",
+        "title",
+        "location",
+        "response_status",
+        "status",
+        "conference_url",
+    )
     account_id: str
     calendar_id: str
     event_id: str

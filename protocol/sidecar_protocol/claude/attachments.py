@@ -5,7 +5,7 @@ content.  A file is copied when the prompt is sent, so that later changes of it 
 """
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
@@ -91,6 +91,7 @@ PromptParts = Annotated[list[PromptPart], Field(max_length=MAX_PARTS)]
 class Attachment(Model):
     """An image or a file of a prompt, as it was sent."""
 
+    shown: ClassVar = ("name", "media_type", "size")
     attachment_id: OpaqueId
     name: str
     media_type: str

@@ -1,6 +1,6 @@
 """Conversations that were begun in a terminal: the records of the user's own Claude Code."""
 
-from typing import Annotated, Protocol
+from typing import Annotated, ClassVar, Protocol
 
 from pydantic import Field, StringConstraints
 
@@ -35,6 +35,7 @@ class ConversationNotFound(RpcError):
 class ClaudeConversation(Model):
     """A conversation that Claude Code has recorded."""
 
+    shown: ClassVar = ("updated_at", "title", "claude_session_id", "cwd", "bytes")
     claude_session_id: OpaqueId
     title: str | None
     """Its title in Claude Code, or the first line of its first prompt."""

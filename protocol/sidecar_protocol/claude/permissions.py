@@ -93,6 +93,7 @@ class PermissionSuggestion(Model):
 class PermissionRequest(Model):
     """A permission request that Claude waits for."""
 
+    shown: ClassVar = ("created_at", "tool_name", "status", "input", "message", "request_id", "session_id")
     request_id: OpaqueId
     session_id: Uuid
     job_id: Uuid

@@ -1,6 +1,6 @@
 """Search over the messages of all sessions with Claude."""
 
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from sidecar_protocol.claude.sessions import MessageKind, SessionNotFound
 from sidecar_protocol.contract import Model, ToolUse, method
@@ -24,6 +24,7 @@ from sidecar_protocol.scalars import (
 class MessageHit(Model):
     """A message that matches a search."""
 
+    shown: ClassVar = ("created_at", "snippet", "kind", "session_id", "session_title")
     message_id: OpaqueId
     session_id: Uuid
     session_title: ForeignText | None

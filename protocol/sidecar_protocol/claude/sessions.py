@@ -133,6 +133,7 @@ class SessionStatus(StrEnum):
 class Session(Model):
     """A conversation with Claude that the sidecar stores.  Its turns are jobs of type `claude.turn`."""
 
+    shown: ClassVar = ("updated_at", "title", "status", "session_id", "total_cost_usd", "cwd", "model")
     session_id: Uuid
     claude_session_id: OpaqueId | None
     """The conversation's id in the CLI; null before the first turn and after `/clear`.  `claude.spawn` refuses it."""
@@ -212,6 +213,7 @@ class MessageKind(StrEnum):
 class ClaudeMessage(Model):
     """A complete message of a session."""
 
+    shown: ClassVar = ("created_at", "kind", "text")
     message_id: OpaqueId
     session_id: Uuid
     job_id: Uuid | None

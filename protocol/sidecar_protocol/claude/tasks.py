@@ -4,7 +4,7 @@ A run or a turn goes on until its tasks have ended, since Claude reads their res
 """
 
 from enum import StrEnum
-from typing import Annotated, Protocol
+from typing import Annotated, ClassVar, Protocol
 
 from pydantic import StringConstraints
 
@@ -37,6 +37,7 @@ class TaskKind(StrEnum):
 class ClaudeTask(Model):
     """A task that Claude has started and that has not ended."""
 
+    shown: ClassVar = ("kind", "description", "agent", "is_background", "task_id", "job_id")
     task_id: OpaqueId
     job_id: Uuid
     """The run or turn that goes on until the task ends."""

@@ -79,6 +79,7 @@ class FolderTrust(Model):
 class TrustedFolder(Model):
     """A folder that is trusted in the sidecar, with all below it that is not a git repository of its own."""
 
+    shown: ClassVar = ("trusted_at", "folder")
     folder: str
     trusted_at: UtcTime
 

@@ -1,6 +1,6 @@
 """The base classes of every value on the wire, and the mark for secret values."""
 
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, ClassVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict
 
@@ -18,6 +18,12 @@ class Model(BaseModel):
         # NaN is not JSON; the host could not parse the line.
         ser_json_inf_nan="null",
     )
+
+    shown: ClassVar[tuple[str, ...]] = ()
+    """The fields that matter to a person who looks at a list of these, the most important first.
+
+    `start..end` is a span of time, and `a|b` is the first of two that is not null.
+    """
 
     def json_bytes(self) -> bytes:
         """Returns the value as JSON."""

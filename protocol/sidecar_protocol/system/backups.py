@@ -25,6 +25,7 @@ class BackupUnusable(RpcError):
 class Backup(Model):
     """A copy of the database."""
 
+    shown: ClassVar = ("made_at", "name", "size_bytes", "problem", "before_migration")
     name: str
     made_at: UtcTime
     size_bytes: Annotated[Count, MEASURED]

@@ -35,10 +35,10 @@ from sidecar.commandline.options import (
     parse_pairs,
     run,
 )
-from sidecar.commandline.output import JsonOutput, Output
-from sidecar.commandline.tables import print_methods
+from sidecar.commandline.output import JsonOutput, Output, output_for
 from sidecar.commandline.timeline import TimelineOutput
 from sidecar.commandline.views.local_times import LocalTimes
+from sidecar.commandline.views.tables import print_methods
 from sidecar.paths import options_of, relative_to
 from sidecar.transcripts.file.format import Header, read, write
 
@@ -50,7 +50,6 @@ RECORDED_VARIABLES: Final = frozenset(
     {"CLAUDE_PATH", "CLAUDE_CONCURRENCY", "RUN_ENV", "BACKEND_PORT", "GOOGLE_CLIENT_ID", "HOME", "TZ", "LANG"}
 )
 """Environment variables that a transcript's header may contain; others can be secrets."""
-OUTPUTS: Final[Mapping[str | None, type[Output]]] = {None: Output, "json": JsonOutput, "timeline": TimelineOutput}
 
 
 def _parse_variables(context: click.Context, option: click.Parameter, pairs: tuple[str, ...]) -> dict[str, Any]:
@@ -97,11 +96,8 @@ def console(*, script: Path | None, style: str | None, database: str | None, **o
     text = None if script is None else script.read_text("utf-8")
     if options["record"] is not None and options["record"].exists():
         click.echo(f"{options['record']} exists: this run is appended to it; --record-anew starts over.", err=True)
-    run(
-        partial(
-            converse, OUTPUTS[style](), text, source=LINE if script is None else str(script), db=database, **options
-        )
-    )
+    output = TimelineOutput() if style == "timeline" else output_for(as_json=style == "json")
+    run(partial(converse, output, text, source=LINE if script is None else str(script), db=database, **options))
 
 
 async def converse(
@@ -126,10 +122,12 @@ async def converse(
     record = record_anew or record
     # As `sidecar verify` does, which reads the environment from the transcript.
     used_env = env if record is None else {name: relative_to(record.parent, value) for name, value in env.items()}
+    if options.get("now") is not None:  # the person's `today` is the sidecar's
+        with contextlib.suppress(ValueError):  # the sidecar refuses it with a reason
+            output.times = LocalTimes.of_this_computer(stopped_at=options["now"])
     try:
         async with connect(None, arguments=arguments, env=used_env) as client:
-            times = LocalTimes.of_this_computer(stopped_at=options.get("now"))
-            console = _Console(client, output, variables, times, source=None if is_typed else source)
+            console = _Console(client, output, variables, source=None if is_typed else source)
             return await console.run(_lines(script, is_typed=is_typed))
     except SidecarStopped as stopped:
         output.problem(str(stopped))
@@ -147,20 +145,13 @@ class WrongLine(click.ClickException):
 
 class _Console:
     def __init__(
-        self,
-        client: SidecarClient,
-        output: Output,
-        variables: Mapping[str, Any],
-        times: LocalTimes,
-        *,
-        source: str | None,
+        self, client: SidecarClient, output: Output, variables: Mapping[str, Any], *, source: str | None
     ) -> None:
         """`source`: the name of the script, for messages; None if a person types."""
         self._client = client
         self._output = output
         self._is_typed = source is None
         self._source = source
-        self._times = times
         self._where = ""
         self._is_initialized = False
         self._references = References(variables)
@@ -224,7 +215,7 @@ class _Console:
         result = await self._client.call("initialize", handshake_params())
         self._is_initialized = True
         server = result["server_info"]
-        self._output.heading(f"{server['name']} {server['version']}, process {server['pid']}.  {GREETING}")
+        self._output.heading(f"{server['name']} {server['version']}, process {server['pid']}\n{GREETING}")
 
     async def _help(self, text: str) -> None:
         if text.strip():
@@ -244,7 +235,7 @@ class _Console:
         name, *assignments = map(self._references.fill_in, words)
         notification = next((one for one in methods() if one.name == name and one.result is None), None)
         declared = notification or find_method(name)
-        params = params_of(declared, assignments, self._times)
+        params = params_of(declared, assignments, self._output.times)
         if notification is not None:
             self._output.request(name, params)
             await self._client.send(to_json({"jsonrpc": "2.0", "method": name, "params": params}) + b"\n")
@@ -277,7 +268,7 @@ class _Console:
             self._output.error(error, "" if self._is_typed else where)
         else:
             self._references.add(result, name)
-            self._output.response(method.name, result, time.perf_counter() - begin)
+            self._output.response(method.name, result, time.perf_counter() - begin, method.result)
         while self._client.notifications.statistics().current_buffer_used:  # print them before the next request
             await anyio.lowlevel.checkpoint()
 
@@ -322,7 +313,7 @@ class _Console:
         path, *fields = split_words(text) or ["$"]
         value = self._references.resolve(path)
         if fields and isinstance(value, list):
-            self._output.rows([{name: item.get(name) for name in fields} for item in value])
+            self._output.rows(value, fields)
         else:
             self._output.result(value)
 

@@ -12,7 +12,7 @@ import sqlite3
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -90,7 +90,7 @@ async def _examine(database: str | None, as_json: bool) -> int:  # noqa: FBT001 
     if as_json:
         click.echo(compact({"ok": ok, "findings": [finding.model_dump() for finding in findings]}))
     else:
-        _print(findings)
+        print_findings(Console(highlight=False), findings)
     return 0 if ok else 1
 
 
@@ -241,8 +241,7 @@ def _environment() -> Finding:
     return Finding.ok("environment", ", ".join(found) or "none of the sidecar's variables is set")
 
 
-def _print(findings: Iterable[Finding]) -> None:
-    console = Console(highlight=False)
+def print_findings(console: Console, findings: Sequence[Finding]) -> None:
     width = max(len(finding.name) for finding in findings)
     for finding in findings:
         symbol, style = SYMBOLS[finding.state]

@@ -15,7 +15,7 @@ from rich.table import Table
 from sidecar import exit_codes
 from sidecar.clock import SystemClock
 from sidecar.commandline.options import DATABASE, JSON
-from sidecar.commandline.output import JsonOutput, Output
+from sidecar.commandline.output import JsonOutput, Output, output_for
 from sidecar.paths import make_private_dir, schema_dir
 from sidecar.settings import process_settings
 from sidecar.storage.backups import backups_of
@@ -35,7 +35,7 @@ def restore(backup: str | None, *, database: str | None, as_json: bool) -> None:
     BACKUP is a name from the list, or the path of any copy.  The present database is kept, under the name that is
     printed; restore that to undo.  Exits with 73 while a sidecar has the database open: close the app first.
     """
-    output = JsonOutput() if as_json else Output()
+    output = output_for(as_json=as_json)
     try:
         path = process_settings(database).database
         if backup is None:

@@ -128,6 +128,8 @@ class LocalTimes:
             return f"{last:%H:%M}"
         if last.date() == first.date() + timedelta(days=1) and last.time() == time():
             return "24:00"
+        if last.date() - first.date() < timedelta(days=7):
+            return f"{last:%a %H:%M}"
         return self._minute(last, padded=False)
 
     def _minute(self, moment: datetime, *, padded: bool) -> str:

@@ -101,7 +101,8 @@ def test_times_and_spans_are_printed_in_the_persons_zone() -> None:
     ]
     assert times.span("2026-11-26T09:30:00Z", "2026-11-26T10:15:00Z") == "Thu 26 Nov 10:30–11:15"
     assert times.span("2026-11-26T21:00:00Z", "2026-11-26T23:00:00Z") == "Thu 26 Nov 22:00–24:00"
-    assert times.span("2026-11-26T21:00:00Z", "2026-11-27T02:00:00Z") == "Thu 26 Nov 22:00–Fri 27 Nov 03:00"
+    assert times.span("2026-11-26T21:00:00Z", "2026-11-27T02:00:00Z") == "Thu 26 Nov 22:00–Fri 03:00"
+    assert times.span("2026-11-26T21:00:00Z", "2026-12-27T02:00:00Z") == "Thu 26 Nov 22:00–Sun 27 Dec 03:00"
     assert times.span("2026-11-26T21:00:00Z", None) == "Thu 26 Nov 22:00"
     assert times.span("2026-11-26T21:00:00Z", "2026-11-26T21:00:00Z") == "Thu 26 Nov 22:00"
     assert times.span("2026-11-26", "2026-11-27") == "Thu 26 Nov"

@@ -213,6 +213,7 @@ function eventRow(entry: Entry): { element: HTMLElement } {
 function titleOf({ event, calendar }: Entry): HTMLElement {
   const title = event.title ?? "Busy";
   const named = link(event.html_link, title);
+  named.dir = "auto";
   named.classList.add("event-title");
   if (calendar !== "") setAttribute(named, "title", calendar);
   return named;

@@ -1,6 +1,14 @@
 // The Claude panel: the list of conversations, the open conversation and the composer.
 import { liveList } from "sidecar-electron/renderer";
-import type { FolderContents, Job, LiveList, PageSidecar, PermissionRequest, Session } from "sidecar-electron/renderer";
+import type {
+  FolderContents,
+  Job,
+  LiveList,
+  PageSidecar,
+  PermissionRequest,
+  SendParams,
+  Session,
+} from "sidecar-electron/renderer";
 import { claudeCheck } from "./claude_check.ts";
 import type { ClaudeCheck } from "./claude_check.ts";
 import { composer } from "./composer.ts";
@@ -128,6 +136,7 @@ class ConversationsPanel implements ClaudePanel {
   #show(): void {
     const session = this.#sessions.items().find(({ session_id }) => session_id === this.#openId) ?? null;
     if (session === null && this.#openId !== null && this.#sessions.isLoaded) return this.open(null); // it was deleted
+    setAttribute(this.#panel.title, "dir", "auto");
     fill(this.#panel.title, session === null ? "Claude" : (session.title ?? "Conversation"));
     fill(this.#facts, session === null ? "" : factsOf(session, this.#choice.contextOf(session)));
     this.#choice.show(session);
@@ -146,14 +155,21 @@ class ConversationsPanel implements ClaudePanel {
     this.#wantsRequest = false;
   }
 
-  async #send(prompt: string): Promise<boolean> {
-    const { claude } = this.#sidecar;
-    const job = await this.#panel.notices.attempt(async () => {
+  /** Returns null, or why the prompt was not accepted. */
+  async #send(prompt: SendParams): Promise<unknown> {
+    const { notices } = this.#panel;
+    notices.clear();
+    try {
       const sessionId = this.#openId ?? (await this.#create());
-      return sessionId === null ? undefined : claude.sessions.send({ session_id: sessionId, prompt });
-    });
-    this.#view?.showEnd();
-    return job !== undefined;
+      if (sessionId === null) return "not wanted";
+      await this.#sidecar.claude.sessions.send({ ...prompt, session_id: sessionId });
+      return null;
+    } catch (error) {
+      notices.show(error);
+      return error;
+    } finally {
+      this.#view?.showEnd();
+    }
   }
 
   /** Creates a session; returns null if the user does not want it in this folder. */

@@ -11,6 +11,8 @@ import { permissionCard } from "./permission.ts";
 
 /** Follows new content if the scroll position is this close to the end. */
 const FOLLOW_PX = 80;
+/** Of more denials, the latest. */
+const MAX_DENIALS = 500;
 
 export class ConversationView {
   readonly element = h("div", { class: "conversation", role: "log", "aria-label": "Conversation", tabindex: 0 });
@@ -19,6 +21,8 @@ export class ConversationView {
   /** Whether the view is scrolled to the end and stays there. */
   #isAtEnd = true;
   #wantsRequest = false;
+  /** The calls of tools that the user has denied. */
+  readonly #denied = new Set<string | null>();
   readonly #cleanups: Array<() => void> = [];
 
   readonly #state = h("div", { class: "conversation-state" });
@@ -50,6 +54,7 @@ export class ConversationView {
     const resized = new ResizeObserver(() => this.#isAtEnd && this.#follow());
     resized.observe(this.element);
     this.element.addEventListener("scroll", () => this.#onScroll());
+    this.#followDenials(sidecar, session.session_id);
     this.#cleanups.push(
       this.#conversation.watch(() => this.#redraw()),
       () => resized.disconnect(),
@@ -74,6 +79,20 @@ export class ConversationView {
     this.element.remove();
   }
 
+  #followDenials(sidecar: PageSidecar, session_id: string): void {
+    const add = (requests: readonly PermissionRequest[]): void => {
+      for (const { status, tool_use_id: id } of requests) if (status === "denied") this.#denied.add(id);
+      this.#redraw();
+    };
+    const filter = { session_id };
+    this.#cleanups.push(sidecar.on("claude.permission_resolved", ({ request }) => add([request]), filter));
+    const denied = sidecar.claude.permissions.list({ session_id, status: "denied", limit: MAX_DENIALS });
+    denied.then(
+      ({ requests }) => add(requests),
+      () => undefined,
+    ); // then they are shown as failed
+  }
+
   /** Redraws at most once per frame. */
   #redraw(): void {
     if (this.#isDrawing) return;
@@ -88,7 +107,7 @@ export class ConversationView {
     const { messages, drafts, requests, queued, isWorking, isLoaded, error } = this.#conversation.snapshot();
     const problem = listNotice(error, () => this.#conversation.reload());
     fill(this.#state, problem ?? (isLoaded ? null : loading()));
-    this.#itemRows.show(shownItems(messages));
+    this.#itemRows.show(shownItems(messages, this.#denied));
     this.#draftRows.show(drafts);
     this.#showRequests(requests);
     this.element.toggleAttribute("data-working", isWorking && drafts.length === 0 && requests.length === 0);
@@ -121,7 +140,11 @@ export class ConversationView {
 
 function queuedRow({ payload }: Job): HTMLElement {
   const { prompt } = payload as { prompt: string };
-  return h("li", { class: "item prompt" }, h("div", { class: "prose plain-text" }, prompt));
+  return h(
+    "li",
+    { class: "item prompt" },
+    h("div", { class: "prose plain-text", dir: "auto" }, prompt || "Attachments"),
+  );
 }
 
 function draftRow(draft: Draft): { element: HTMLElement; update: (draft: Draft) => void } {

@@ -54,11 +54,21 @@ function daySection(first: Day): { element: HTMLElement; update: (day: Day) => v
   return { element: h("section", { class: "feed-day" }, heading, list), update };
 }
 
+/** Read aloud, where others see a colour. */
+const SOURCE_NAMES: Readonly<Record<string, string>> = {
+  google_calendar: "Google Calendar",
+  ics: "Calendar",
+  jira: "Jira",
+  confluence: "Confluence",
+  claude: "Claude",
+};
+
 function feedRow({ event, snippet, highlights }: FeedRow): HTMLElement {
   const { event_ts: seconds, event_time: time, local_date: wholeDay, source, title, url } = event;
   const when = seconds === null || wholeDay !== null ? h("span") : h("time", { datetime: time }, clock(seconds * 1000));
   const name = link(url, ...(snippet === title ? marked(snippet ?? "", highlights) : [title ?? event.event_type]));
   name.classList.add("feed-title");
+  name.dir = "auto";
   const excerpt =
     snippet !== null && snippet !== title && h("p", { class: "feed-snippet" }, ...marked(snippet, highlights));
   const words = h("div", { class: "feed-words" }, name, h("p", { class: "feed-facts" }, ...factsOf(event)), excerpt);
@@ -66,7 +76,7 @@ function feedRow({ event, snippet, highlights }: FeedRow): HTMLElement {
     "li",
     { class: "feed-row", "data-source": source },
     when,
-    h("span", { class: "feed-mark", "aria-hidden": "true" }),
+    h("span", { class: "feed-mark" }, h("span", { class: "unseen" }, SOURCE_NAMES[source] ?? source)),
     words,
   );
 }

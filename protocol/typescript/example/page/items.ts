@@ -1,5 +1,6 @@
 // Renders the items of a conversation.
 import type { ClaudeMessage, PageSidecar } from "sidecar-electron/renderer";
+import { sizeOf } from "./attachments.ts";
 import { fill, h, setAttribute } from "./dom.ts";
 import { failedTurn } from "./failed_turn.ts";
 import { markdown } from "./markdown.ts";
@@ -7,6 +8,8 @@ import { markdown } from "./markdown.ts";
 /** An item and, for the use of a tool, its result. */
 export interface ShownItem {
   message: ClaudeMessage;
+  /** Whether the user has denied the use of the tool. */
+  isDenied: boolean;
   result: ClaudeMessage | null;
 }
 
@@ -24,7 +27,7 @@ export function blockOf({ raw }: ClaudeMessage): Block {
 }
 
 /** Returns the items to show, tool uses with their results; the CLI's internal items are omitted. */
-export function shownItems(messages: readonly ClaudeMessage[]): ShownItem[] {
+export function shownItems(messages: readonly ClaudeMessage[], denied: ReadonlySet<unknown>): ShownItem[] {
   const results = new Map<unknown, ClaudeMessage>();
   for (const message of messages) {
     if (message.kind === "tool_result") results.set(blockOf(message).tool_use_id, message);
@@ -36,6 +39,7 @@ export function shownItems(messages: readonly ClaudeMessage[]): ShownItem[] {
     )
     .map((message) => ({
       message,
+      isDenied: message.kind === "tool_use" && denied.has(blockOf(message).id),
       result: message.kind === "tool_use" ? (results.get(blockOf(message).id) ?? null) : null,
     }));
 }
@@ -62,12 +66,16 @@ function textRow(sidecar: PageSidecar, message: ClaudeMessage): HTMLElement {
   const { kind, text } = message;
   switch (kind) {
     case "user":
-      return h("li", { class: "item prompt", "aria-label": "You" }, h("div", { class: "prose plain-text" }, text));
+      return h(
+        "li",
+        { class: "item prompt", "aria-label": "You" },
+        h("div", { class: "prose plain-text", dir: "auto" }, text, attachmentList(message)),
+      );
     case "thinking":
       return h(
         "li",
         { class: "item thought" },
-        h("details", {}, h("summary", {}, "Thought"), h("div", { class: "prose plain-text" }, text)),
+        h("details", {}, h("summary", {}, "Thought"), h("div", { class: "prose plain-text", dir: "auto" }, text)),
       );
     case "notice":
     case "cleared":
@@ -95,16 +103,39 @@ function toolRow(shown: ShownItem, cwd: string | null): { element: HTMLElement; 
     h("code", { class: "tool-brief" }, inputSummary(input, cwd)),
     state,
   );
-  const details = h("details", { class: "tool" }, summary, h("pre", {}, JSON.stringify(input, null, 2) ?? ""), output);
+  const details = h(
+    "details",
+    { class: "tool" },
+    summary,
+    h("pre", { tabindex: 0 }, JSON.stringify(input, null, 2) ?? ""),
+    output,
+  );
   const element = h("li", { class: "item" }, details);
-  const update = ({ result }: ShownItem): void => {
-    const status = result === null ? "running" : blockOf(result).is_error === true ? "failed" : "done";
+  const update = ({ result, isDenied }: ShownItem): void => {
+    const status = statusOf(result, isDenied);
     setAttribute(details, "data-status", status);
-    fill(state, status === "done" ? "" : status === "failed" ? "failed" : "…");
-    fill(output, result === null ? null : h("pre", {}, result.text || "(no output)"));
+    fill(state, STATUS_TEXTS[status]);
+    fill(output, result === null ? null : h("pre", { tabindex: 0 }, result.text || "(no output)"));
   };
   update(shown);
   return { element, update };
+}
+
+const STATUS_TEXTS = { running: "…", done: "", failed: "failed", denied: "denied" } as const;
+
+function statusOf(result: ClaudeMessage | null, isDenied: boolean): keyof typeof STATUS_TEXTS {
+  if (isDenied) return "denied";
+  if (result === null) return "running";
+  return blockOf(result).is_error === true ? "failed" : "done";
+}
+
+/** The names and sizes of a prompt's images and files; the page's policy shows no images. */
+function attachmentList({ attachments }: ClaudeMessage): HTMLElement | null {
+  if (attachments.length === 0) return null;
+  const rows = attachments.map(({ name, size }) =>
+    h("li", { class: "attachment" }, h("span", { dir: "auto" }, name), h("span", { class: "hint" }, sizeOf(size))),
+  );
+  return h("ul", { class: "attachments", "aria-label": "Attachments" }, ...rows);
 }
 
 /** Returns a tool's input in one line: its command, file, search or first text. */

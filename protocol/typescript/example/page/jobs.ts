@@ -106,7 +106,7 @@ class JobRow {
   readonly close: () => void;
   readonly #sidecar: PageSidecar;
   readonly #notices: NoticeArea;
-  readonly #name = h("span", { class: "job-name" });
+  readonly #name = h("span", { class: "job-name", dir: "auto" });
   readonly #state = h("span", { class: "job-state" });
   readonly #detail = h("span", { class: "job-detail" });
   readonly #bar = h("progress", { max: 1 });

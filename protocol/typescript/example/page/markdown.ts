@@ -2,7 +2,11 @@
 // become links.
 import { lexer } from "marked";
 import type { Token, Tokens } from "marked";
+import { codeBlock } from "./code.ts";
 import { h, isWebAddress, link } from "./dom.ts";
+
+/** The direction of a text by its own letters. */
+const AUTO = { dir: "auto" } as const;
 
 export function markdown(text: string): DocumentFragment {
   const fragment = document.createDocumentFragment();
@@ -20,15 +24,15 @@ function node(token: Token): Node | null {
     case "def":
       return null;
     case "heading":
-      return h(`h${Math.min(6, token["depth"] + 2)}` as "h3", {}, ...nodes(token.tokens));
+      return h(`h${Math.min(6, token["depth"] + 2)}` as "h3", AUTO, ...nodes(token.tokens));
     case "paragraph":
-      return h("p", {}, ...nodes(token.tokens));
+      return h("p", AUTO, ...nodes(token.tokens));
     case "blockquote":
-      return h("blockquote", {}, ...nodes(token.tokens));
+      return h("blockquote", AUTO, ...nodes(token.tokens));
     case "list":
       return list(token as Tokens.List);
     case "code":
-      return h("pre", {}, h("code", {}, token["text"]));
+      return codeBlock(token["text"], token["lang"]);
     case "table":
       return table(token as Tokens.Table);
     case "hr":
@@ -74,11 +78,14 @@ function fragmentOf(tokens: Token[]): DocumentFragment {
 
 function list({ ordered, start, items }: Tokens.List): Node {
   const rows = items.map((item) => h("li", {}, ...nodes(item.tokens)));
-  return ordered ? h("ol", { start: start === 1 ? null : String(start) }, ...rows) : h("ul", {}, ...rows);
+  return ordered ? h("ol", { ...AUTO, start: start === 1 ? null : String(start) }, ...rows) : h("ul", AUTO, ...rows);
 }
 
+/** A table, which is scrolled where it is too wide. */
 function table({ header, rows }: Tokens.Table): Node {
   const row = (name: "th" | "td", cells: Tokens.TableCell[]): Node =>
-    h("tr", {}, ...cells.map((cell) => h(name, {}, ...nodes(cell.tokens))));
-  return h("table", {}, h("thead", {}, row("th", header)), h("tbody", {}, ...rows.map((cells) => row("td", cells))));
+    h("tr", {}, ...cells.map(({ tokens, align }) => h(name, { ...AUTO, "data-align": align }, ...nodes(tokens))));
+  const body = h("tbody", {}, ...rows.map((cells) => row("td", cells)));
+  const whole = h("table", {}, h("thead", {}, row("th", header)), body);
+  return h("div", { class: "table", role: "group", "aria-label": "Table", tabindex: 0 }, whole);
 }

@@ -37,7 +37,7 @@ function sessionRow(
   requests: LiveList<PermissionRequest>,
   actions: SessionActions,
 ): { element: HTMLElement; update: (session: Session) => void } {
-  const [title, facts] = [h("span", { class: "session-title" }), h("span", { class: "session-facts" })];
+  const [title, facts] = [h("span", { class: "session-title", dir: "auto" }), h("span", { class: "session-facts" })];
   const open = h(
     "button",
     { type: "button", class: "session-open", on: { click: () => actions.open(session.session_id) } },
