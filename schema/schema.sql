@@ -278,6 +278,37 @@ CREATE TABLE claude_conversations (
   record_bytes INTEGER
 ) STRICT, WITHOUT ROWID;
 
+-- Who decided what about a call of a tool.
+CREATE TABLE claude_decisions (
+  decision_id INTEGER PRIMARY KEY AUTOINCREMENT,
+  session_id TEXT REFERENCES claude_sessions(session_id) ON DELETE CASCADE,
+  job_id TEXT,
+  tool_use_id TEXT,
+  tool_name TEXT NOT NULL,
+  input_digest TEXT,
+  verdict TEXT NOT NULL,
+  decided_by TEXT NOT NULL,
+  reason TEXT,
+  created_at TEXT NOT NULL
+) STRICT;
+CREATE INDEX idx_claude_decisions_session ON claude_decisions(session_id, decision_id);
+CREATE INDEX idx_claude_decisions_job ON claude_decisions(job_id, decision_id);
+
+-- Texts that others wrote, as they came into a session or a run from the hub: each source once.
+CREATE TABLE claude_exposures (
+  exposure_id INTEGER PRIMARY KEY,
+  -- The session, or the job of a run.
+  owner_id TEXT NOT NULL,
+  session_id TEXT REFERENCES claude_sessions(session_id) ON DELETE CASCADE,
+  job_id TEXT,
+  source TEXT NOT NULL,
+  tool TEXT NOT NULL,
+  text TEXT NOT NULL,
+  created_at TEXT NOT NULL,
+  UNIQUE (owner_id, source)
+) STRICT;
+CREATE INDEX idx_claude_exposures_session ON claude_exposures(session_id);
+
 -- What Claude Code has said about itself, as JSON of the contract's models: `installation`, `limits`, and a `workspace` per
 -- folder.
 CREATE TABLE claude_facts (
@@ -425,7 +456,11 @@ CREATE TABLE claude_sessions (
   -- The effort with which Claude works in a session; NULL for that of the user's Claude settings.
   effort TEXT,
   -- Which settings the session's processes read: `all`, or `user` without those of the folder.
-  settings TEXT NOT NULL DEFAULT 'all'
+  settings TEXT NOT NULL DEFAULT 'all',
+  -- What Claude may do with the hub in a session: off, read or act.
+  hub TEXT NOT NULL DEFAULT 'off',
+  -- When the first text of others came into the session.
+  exposed_at TEXT
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX idx_claude_sessions_claude ON claude_sessions(claude_session_id) WHERE claude_session_id IS NOT NULL;
 CREATE INDEX idx_claude_sessions_page ON claude_sessions(update_number, session_id);
@@ -456,6 +491,11 @@ CREATE TABLE claude_told_problems (
 CREATE TABLE claude_trusted_folders (
   -- The real path: the root of a git repository, or a folder outside of one.
   folder TEXT PRIMARY KEY NOT NULL,
+  trusted_at TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE claude_trusted_sources (
+  source TEXT PRIMARY KEY NOT NULL,
   trusted_at TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 

@@ -24,7 +24,7 @@ from sidecar_protocol.system.progress import ProgressValue, RequestProgress
 
 from sidecar import exit_codes
 from sidecar.clock import Clock, FixedClock, SystemClock
-from sidecar.features import SECRETS, Features, job_types
+from sidecar.features import SECRETS, Features, job_types, methods
 from sidecar.ids import Uuid7
 from sidecar.jobs.feature import JobsFeature
 from sidecar.logs import Logs
@@ -52,6 +52,7 @@ from sidecar.wire.stdio import PlatformWriter, Reader, WireOut
 if TYPE_CHECKING:
     from sidecar.feed import Feed
     from sidecar.http.client import Http, Transport, Upstream
+    from sidecar.hub.tools import Hub
     from sidecar.transcripts.record import Recorder
 
 log = logging.getLogger(__name__)
@@ -174,6 +175,7 @@ class App:
             schedules=self._jobs.schedules,
             feed=self._feed,
             http=cache(self._make_http),
+            hub=cache(self._make_hub),
         )
 
     def _feed(self) -> "Feed":
@@ -185,6 +187,11 @@ class App:
         random_fraction = self._randomness.fractions_for("pauses of requests")
         upstream, connect = self._upstream(), self._machine.connect
         return Http(self._clock, random_fraction=random_fraction, upstream=upstream, connect=connect)
+
+    def _make_hub(self) -> "Hub":
+        from sidecar.hub.tools import Hub  # noqa: PLC0415 - only Claude needs it
+
+        return Hub(self._routes.find, methods, self._new_id)
 
     def _upstream(self) -> "Upstream | None":
         if self._settings.upstream is None and self._settings.upstream_record is None:
@@ -210,8 +217,8 @@ class App:
         )
         services = (self._lifecycle, EventsService(self._outbox.log), *self._jobs.services)
         system = cache(self._make_system)
-        routes = Routes(services, {**self._features.deferred, "system": system, "rpc": system})
-        return Dispatcher(routes, self._lifecycle.admit, self._responses, in_flight)
+        self._routes = Routes(services, {**self._features.deferred, "system": system, "rpc": system})
+        return Dispatcher(self._routes, self._lifecycle.admit, self._responses, in_flight)
 
     def _make_system(self) -> tuple[object, ...]:
         from sidecar.system.backups import BackupsService  # noqa: PLC0415 - the handshake does without its models

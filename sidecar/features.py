@@ -12,7 +12,7 @@ from functools import cache, partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
-from sidecar_protocol.contract import JobSpec
+from sidecar_protocol.contract import JobSpec, Method
 from sidecar_protocol.errors import Storage
 from sidecar_protocol.system.lifecycle import SecretsState
 
@@ -47,6 +47,13 @@ def job_types() -> dict[str, type[JobSpec]]:
     from sidecar_protocol import catalog  # noqa: PLC0415 - it imports the whole contract, which the start does without
 
     return {spec.type: spec for spec in catalog.JOB_TYPES}
+
+
+def methods() -> tuple[Method, ...]:
+    """Returns every method of the contract."""
+    from sidecar_protocol import catalog  # noqa: PLC0415 - see above
+
+    return catalog.methods()
 
 
 class Features:

@@ -22,6 +22,7 @@ from sidecar.storage.secrets import Vault
 if TYPE_CHECKING:
     from sidecar.feed import Feed
     from sidecar.http.client import Http
+    from sidecar.hub.tools import Hub
     from sidecar.storage.fulltext import FullTextIndex
 
 PruneKey = tuple[str, str]
@@ -89,6 +90,8 @@ class Runtime:
     """Returns the activity feed.  A call, because the feed belongs to a feature, which is created from this runtime."""
     http: "Callable[[], Http]"
     """Returns the process's HTTP client.  A call, because its module imports anyio, which the start does without."""
+    hub: "Callable[[], Hub]"
+    """Returns the methods as tools of an assistant.  A call, because they need the whole contract."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,8 @@ class Settings:
     """The Claude CLI to run, or None to search for it."""
     claude_concurrency: int = 2
     """Claude processes at once; each needs about 200 MB and half a core (measured)."""
+    claude_hub: bool = True
+    """Whether Claude may be given the hub's tools (`CLAUDE_HUB`)."""
     record: Path | None = None
     """The transcript that this run is appended to (`--record`)."""
     record_files: bool = False
@@ -82,6 +84,7 @@ class Settings:
             "google_url": self.google_url,
             "claude_path": self.claude_path,
             "claude_concurrency": self.claude_concurrency,
+            "claude_hub": self.claude_hub,
             "atlassian_gateway": self.atlassian_gateway,
         }
 
@@ -110,6 +113,7 @@ def read_settings(environ: Mapping[str, str], *, database: str | None = None) ->
         google_url=_loopback(environ, "GOOGLE_URL", "") or None,
         claude_path=environ.get("CLAUDE_PATH") or None,
         claude_concurrency=_positive(environ, "CLAUDE_CONCURRENCY", 2),
+        claude_hub=_switch(environ, "CLAUDE_HUB"),
         atlassian_gateway=_loopback(environ, "ATLASSIAN_GATEWAY_URL", ATLASSIAN_GATEWAY),
         notes=notes,
     )
@@ -128,6 +132,13 @@ def _positive(environ: Mapping[str, str], name: str, default: int) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= MAX_CLAUDE_CONCURRENCY:
         raise ValueError(f"{name} must be a number from 1 to {MAX_CLAUDE_CONCURRENCY}, not {text!r}")
     return int(text)
+
+
+def _switch(environ: Mapping[str, str], name: str) -> bool:
+    value = environ.get(name) or "on"
+    if value not in ("on", "off"):
+        raise ValueError(f"{name} must be on or off, not {value!r}")
+    return value == "on"
 
 
 def _loopback(environ: Mapping[str, str], name: str, default: str) -> str:

@@ -21,8 +21,9 @@ from sidecar_protocol.system.lifecycle import SecretsState
 
 from sidecar.activity.service import ActivityService
 from sidecar.commandline.client import Received, RemoteError
-from sidecar.features import SECRETS, Features, job_types
+from sidecar.features import SECRETS, Features, job_types, methods
 from sidecar.http.client import Http
+from sidecar.hub.tools import Hub
 from sidecar.ids import Uuid7
 from sidecar.jobs.feature import JobsFeature
 from sidecar.jobs.worker import JobsWorker
@@ -172,6 +173,7 @@ class InProcessApp:
             schedules=self.job_queue.schedules,
             feed=lambda: self.activity,
             http=cache(self.make_http),
+            hub=lambda: Hub(self.routes.find, methods, new_id),
         )
         self.features = Features(self.runtime, self.job_queue, self.outbox.log)
         in_flight = InFlightRequests(self.responses.add, lambda *_: None, lambda _: None)

@@ -16,11 +16,13 @@ FEATURES = {"jobs", "claude", "calendar", "atlassian", "activity", "system", "tr
 LAYERS: tuple[set[str], ...] = (
     {"clock", "days", "exit_codes", "feed", "job_handler", "json_reader", "loopback", "paths", "randomness", "text"},
     {"files", "http", "ids", "logs", "settings", "storage"},
-    {"runtime", "wire"},
+    {"wire"},
+    {"hub"},
+    {"runtime"},
     {"accounts"},
     FEATURES,
     {"commandline", "features", "packaging"},
-    {"app"},
+    {"app", "mcp"},
     {"serve"},
     {"__main__"},
 )
@@ -33,11 +35,12 @@ LATE_IMPORTS = {
     "sidecar.__main__": {"sidecar.serve", "sidecar.transcripts.replay.server", "sidecar.commandline.commands"},
     # After the claim on the pipes; a start without options or errors needs no parser and no traceback.
     "sidecar.serve": {"sidecar.app", "argparse", "resource", "traceback"},
-    # Recording is rare; the other two bring anyio and the models of the status, which the handshake does without.
+    # Recording is rare, and only Claude needs the hub.  The others bring anyio and the models of the status.
     "sidecar.app": {
         "sidecar.transcripts.record",
         "sidecar.transcripts.upstream",
         "sidecar.http.client",
+        "sidecar.hub.tools",
         "sidecar.system.service",
         "sidecar.system.backups",
     },
@@ -107,8 +110,8 @@ NOT_YET: set[str] = set()
 # Features that serve domains of other names.
 DOMAINS = {"atlassian": {"jira", "confluence"}}
 # `atlassian`: what Jira's and Confluence's domains share, which are one feature.
-SHARED_CONTRACT = {"contract", "scalars", "errors", "entities", "meta", "accounts", "atlassian", "job_errors"}
-JSON_RPC = {"connection", "json_line"}
+SHARED_CONTRACT = {"contract", "scalars", "errors", "entities", "meta", "accounts", "atlassian", "job_errors", "tools"}
+JSON_RPC = {"connection", "json_line", "mcp"}
 # The pieces of infrastructure that implement a domain of the contract themselves.
 INFRASTRUCTURE_DOMAINS = {"wire": {"events", "system"}, "storage": {"system"}}
 HEAVY = (

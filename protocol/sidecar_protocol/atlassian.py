@@ -14,7 +14,7 @@ from sidecar_protocol.accounts import (
     CredentialsRejected,
     ServiceUnreachable,
 )
-from sidecar_protocol.contract import Input, JobPolicy, Model, Recovery, RpcError, Secret, method
+from sidecar_protocol.contract import Input, JobPolicy, Model, Recovery, RpcError, Secret, ToolUse, method
 from sidecar_protocol.entities import Job
 from sidecar_protocol.errors import SecretsLocked
 from sidecar_protocol.job_errors import AtlassianErrorKind, SyncErrorKind
@@ -122,7 +122,7 @@ class AtlassianAccounts(Protocol):
 
     domain: ClassVar[str]
 
-    @method("{domain}.accounts.list", rest="GET /{domain}/accounts")
+    @method("{domain}.accounts.list", rest="GET /{domain}/accounts", tool=ToolUse.READ)
     async def list_accounts(self) -> AtlassianAccountList:
         """Returns the accounts, oldest first."""
         ...

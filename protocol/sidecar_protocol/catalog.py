@@ -14,7 +14,9 @@ from sidecar_protocol.contract import JobSpec, Method, Notification, RpcError, m
 
 T = TypeVar("T")
 
-_MACHINERY = tuple(f"sidecar_protocol.{name}" for name in ("catalog", "connection", "contract", "export"))
+_MACHINERY = tuple(
+    f"sidecar_protocol.{name}" for name in ("catalog", "connection", "contract", "export", "mcp", "tools")
+)
 """Modules and packages without declarations; `contract` defines the base classes."""
 
 

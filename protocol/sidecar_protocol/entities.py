@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
-from sidecar_protocol.contract import Model
+from sidecar_protocol.contract import Foreign, Model
 from sidecar_protocol.scalars import (
     JOB_ERRORS,
     JOB_TYPES,
@@ -95,7 +95,7 @@ class Job(Model):
     """A short description of what it is doing, or of how it ended."""
     cancel_requested: Flag = False
     payload: Annotated[Any, PAYLOAD_OF_TYPE] = None
-    result: Annotated[Any, RESULT_OF_TYPE] = None
+    result: Annotated[Any, Foreign, RESULT_OF_TYPE] = None
     error: JobError | None = None
     version: Annotated[Count, MEASURED] = 1
     """Incremented with every change: of two snapshots, the one with the higher version is newer."""

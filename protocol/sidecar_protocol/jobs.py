@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Protocol
 
 from pydantic import Field, Strict, StringConstraints
 
-from sidecar_protocol.contract import Ephemeral, Model, Notification, RpcError, method
+from sidecar_protocol.contract import Ephemeral, Model, Notification, RpcError, ToolUse, method
 from sidecar_protocol.entities import Job, JobStatus
 from sidecar_protocol.errors import InvalidCursor, InvalidParams, PayloadTooLarge
 from sidecar_protocol.scalars import (
@@ -238,7 +238,7 @@ class Jobs(Protocol):
         """
         ...
 
-    @method("jobs.list", raises=(InvalidCursor,), rest="GET /jobs")
+    @method("jobs.list", raises=(InvalidCursor,), rest="GET /jobs", tool=ToolUse.READ)
     async def list(
         self,
         *,
@@ -250,7 +250,7 @@ class Jobs(Protocol):
         """Lists jobs, newest first, optionally of one status and one type.  A page may be short to stay below 4 MiB."""
         ...
 
-    @method("jobs.get", raises=(JobNotFound,), rest="GET /jobs/{job_id}")
+    @method("jobs.get", raises=(JobNotFound,), rest="GET /jobs/{job_id}", tool=ToolUse.READ)
     async def get(self, *, job_id: JobId) -> Job:
         """Returns one job."""
         ...

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field, Strict, StringConstraints
 
-from sidecar_protocol.contract import Secret
+from sidecar_protocol.contract import Foreign, Secret
 
 
 def canonical_time(moment: datetime) -> str:
@@ -71,6 +71,8 @@ Priority = Annotated[
     int, Strict(), Field(ge=-100, le=100, description="Jobs of higher priority start first; 0 is normal."), WHOLE
 ]
 
+ForeignText = Annotated[str, Foreign]
+"""A text that others can have written.  In a session with Claude, it makes tools ask (`claude.exposures.list`)."""
 Text = Annotated[str, StringConstraints(max_length=1_000)]
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 LongText = Annotated[str, StringConstraints(min_length=1, max_length=2_000_000)]

@@ -67,9 +67,9 @@ export type Authorize = (
 const MAX_DEPTH = 20;
 
 /**
- * The default: a page may not switch off Claude's permission prompts nor allow tools without one, trust a folder, choose
- * where files are written, send Claude files by their paths, read a local file as a calendar, or import tokens of a
- * sign-in that it did not make.  Exports of pages go to the folder `exports` in the data folder.
+ * The default: a page may not switch off Claude's permission prompts nor allow tools without one, trust a folder or what
+ * others write, choose where files are written, send Claude files by their paths, read a local file as a calendar, or
+ * import tokens of a sign-in that it did not make.  Exports of pages go to the folder `exports` in the data folder.
  */
 export function authorizePage(
   _frame: WebFrameMain,
@@ -77,6 +77,8 @@ export function authorizePage(
   params: Readonly<Record<string, unknown>>,
 ): Verdict {
   if (trustsFolder(method, params)) return "A page may not trust a folder: let the main process ask the user.";
+  if (method === "claude.sources.trust")
+    return "A page may not trust what others write: let the main process ask the user.";
   if (setsMode(params, "bypassPermissions", MAX_DEPTH)) return "A page may not switch off Claude's permission prompts.";
   const { payload } = params as { payload?: unknown };
   if (allowsTools(params) || allowsTools(payload)) return "A page may not allow tools that Claude then uses unasked.";

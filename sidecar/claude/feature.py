@@ -11,6 +11,9 @@ from sidecar_protocol.claude.sessions import TakeTurn
 from sidecar.claude.checks import this_user
 from sidecar.claude.crash_recovery import CrashRecovery
 from sidecar.claude.doctor import DoctorService
+from sidecar.claude.gate.journal import GateJournal, GateService
+from sidecar.claude.gate.link import HubLink
+from sidecar.claude.gate.store import GateStore
 from sidecar.claude.handlers import ClaudeRunHandler
 from sidecar.claude.live_tasks import LiveJobs, TasksService
 from sidecar.claude.permissions.journal import PermissionJournal
@@ -46,22 +49,21 @@ from sidecar.runtime import Feature, Runtime
 
 def make(runtime: Runtime) -> Feature:
     database, settings, clock = runtime.database, runtime.settings, runtime.clock
-    launcher, store, usage = make_launcher(runtime), SessionStore(database), UsageStore(database, clock)
+    store, usage, status = SessionStore(database), UsageStore(database, clock), StatusJournal(runtime)
     store.index.prepare()
-    sessions = SessionJournal(runtime, store, usage, launcher.status)
+    sessions, run_store = SessionJournal(runtime, store, usage, status), RunStore(database, clock)
+    launcher = make_launcher(runtime, status, sessions, run_store)
     conversations, permissions = ConversationJournal(runtime, sessions), PermissionJournal(runtime, sessions)
     pool = ProcessPool(conversations.process_ended, runtime.is_draining, partial(queue_own_turn, runtime))
     doctor = DoctorService(launcher.discovery, this_user(), partial(load_findings, probe := Probe(runtime, launcher)))
-    live, elsewhere, run_store = LiveJobs(), Elsewhere(conversations, launcher.records), RunStore(database, clock)
+    elsewhere, live = Elsewhere(conversations, launcher.records), LiveJobs()
     prompts = PromptQueue(runtime, store, conversations, launcher.records)
     limit_waits = LimitWaits(sessions, clock, runtime.queue.is_lock_kept)
     recovery = CrashRecovery(launcher, sessions, permissions, limit_waits, prompts.attachments)
-    runs = ClaudeRunHandler(runtime, launcher, store, usage, run_store, live, prompts.attachments)
     turns = TurnHandler(
         runtime, launcher, pool, sessions, permissions, conversations, limit_waits, live, elsewhere, prompts
     )
     in_pool = partial(Registration, concurrency=settings.claude_concurrency, pool="claude")
-    exports = ExportHandler(store, UserFiles(settings.data_dir, settings.log_dir), clock)
     return Feature(
         services=(
             ClaudeService(prompts, launcher),
@@ -76,11 +78,12 @@ def make(runtime: Runtime) -> Feature:
             SearchService(store, store.index, runtime.clock),
             ExportService(store),
             UsageService(usage),
+            GateService(GateStore(database, clock)),
         ),
         registrations=(
-            in_pool(RunClaude, runs),
+            in_pool(RunClaude, ClaudeRunHandler(runtime, launcher, store, usage, run_store, live, prompts.attachments)),
             in_pool(TakeTurn, turns, withdrawn=turns.withdrawn),
-            Registration(ExportSession, exports),
+            Registration(ExportSession, ExportHandler(store, UserFiles(settings.data_dir, settings.log_dir), clock)),
         ),
         indexes=(store.index,),
         program=doctor.program,
@@ -91,11 +94,13 @@ def make(runtime: Runtime) -> Feature:
     )
 
 
-def make_launcher(runtime: Runtime) -> Launcher:
+def make_launcher(runtime: Runtime, status: StatusJournal, sessions: SessionJournal, runs: RunStore) -> Launcher:
+    gate_journal = GateJournal(runtime, GateStore(runtime.database, runtime.clock), sessions)
+    link = HubLink(runtime.hub, gate_journal, runs, runtime.settings.claude_hub)
     environment = os.environ | {DATABASE_ENV: str(runtime.settings.database.resolve())}
     discovery = Discovery(runtime.settings.claude_path, environment, Path.home(), LoginShell(environment))
     gate = Gate(environment, Path.home(), TrustStore(runtime.database, runtime.clock))
-    return Launcher(discovery, Path.home(), ProcessTable(runtime.database), gate, StatusJournal(runtime))
+    return Launcher(discovery, Path.home(), ProcessTable(runtime.database), gate, status, link)
 
 
 def queue_own_turn(runtime: Runtime, session_id: str) -> None:

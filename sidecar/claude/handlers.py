@@ -129,6 +129,7 @@ def _options(job: RunClaude) -> RunOptions:
         max_turns=job.max_turns,
         system_prompt=job.system_prompt,
         settings=job.settings,
+        hub=job.hub,
     )
 
 

@@ -42,6 +42,10 @@ class RunStore:
             sql = "UPDATE claude_runs SET claude_session_id = ?, has_acted = ? WHERE job_id = ?"
             self._database.execute(sql, (state.claude_session_id, state.has_acted, job_id))
 
+    def of_conversation(self, claude_session_id: str) -> list[str]:
+        """Returns the runs that have this session in the CLI."""
+        return self._database.values("SELECT job_id FROM claude_runs WHERE claude_session_id = ?", (claude_session_id,))
+
     def get(self, job_id: str) -> ClaudeRun | None:
         sql = "SELECT job_id, claude_session_id, started_at FROM claude_runs WHERE job_id = ?"
         row = self._database.row(sql, (job_id,))

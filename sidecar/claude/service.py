@@ -15,6 +15,7 @@ from sidecar_protocol.claude.runs import (
     Claude,
     ClaudeSettings,
     Effort,
+    HubAccess,
     ModelName,
     PermissionMode,
     RunClaude,
@@ -99,6 +100,7 @@ class SessionsService(Sessions):
         settings: ClaudeSettings = ClaudeSettings.ALL,
         trust: bool = False,
         wait_for_limit: bool = True,
+        hub: HubAccess = HubAccess.OFF,
     ) -> Session:
         await self._gate.admit_at(cwd, settings, has_worktree=worktree, is_trusted=trust)
         new = NewSession(
@@ -112,6 +114,7 @@ class SessionsService(Sessions):
             worktree=worktree,
             settings=settings,
             wait_for_limit=wait_for_limit,
+            hub=hub,
         )
         return self._sessions.create(new).as_model()
 
@@ -135,6 +138,7 @@ class SessionsService(Sessions):
         settings: ClaudeSettings | None = None,
         trust: bool = False,
         wait_for_limit: bool | None = None,
+        hub: HubAccess | None = None,
     ) -> Session:
         current = _existing(self._sessions.store.get(session_id)).load()
         if trust or settings is not None or cwd is not UNCHANGED:
@@ -149,6 +153,7 @@ class SessionsService(Sessions):
             allowed_tools=UNCHANGED if allowed_tools is None else allowed_tools,
             settings=UNCHANGED if settings is None else settings,
             wait_for_limit=UNCHANGED if wait_for_limit is None else wait_for_limit,
+            hub=UNCHANGED if hub is None else hub,
         )
         session = _existing(self._sessions.update(session_id, update))
         self._pool.apply_settings(session.load())

@@ -23,6 +23,7 @@ MODULES: Final = {
     "doctor": "commandline.upkeep.doctor",
     "fuzz": "commandline.fuzz",
     "inspect": "commandline.inspect",
+    "mcp": "mcp",
     "methods": "commandline.methods",
     "restore": "commandline.upkeep.restore",
     "schema": "commandline.schema",

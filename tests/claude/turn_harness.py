@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +14,9 @@ from sidecar_protocol.claude.sessions import ClaudeMessage, ClaudeTurnResult, Se
 from sidecar_protocol.contract import Encoded, JobSpec, Notification
 from sidecar_protocol.entities import Job, JobStatus
 
+from sidecar.claude.gate.journal import GateJournal
+from sidecar.claude.gate.link import HubLink
+from sidecar.claude.gate.store import GateStore
 from sidecar.claude.live_tasks import LiveJobs
 from sidecar.claude.permissions.journal import PermissionJournal
 from sidecar.claude.process.discovery import Discovery
@@ -22,6 +25,7 @@ from sidecar.claude.process.login_shell import LoginShell
 from sidecar.claude.process.orphans import ProcessTable
 from sidecar.claude.process.pool import ProcessPool
 from sidecar.claude.prompts.queueing import PromptQueue
+from sidecar.claude.runs import RunStore
 from sidecar.claude.sessions.conversation import ConversationJournal
 from sidecar.claude.sessions.elsewhere import Elsewhere
 from sidecar.claude.sessions.journal import SessionJournal, SessionStore
@@ -33,6 +37,7 @@ from sidecar.claude.trust.gate import Gate
 from sidecar.claude.trust.store import TrustStore
 from sidecar.claude.usage import UsageStore
 from sidecar.clock import iso
+from sidecar.hub.tools import Hub
 from sidecar.ids import Uuid7
 from sidecar.paths import schema_dir
 from sidecar.settings import Settings
@@ -62,7 +67,14 @@ class RecordingQueue:
 class TurnHarness:
     """`run` runs a turn; `notifications` and `queued` are its output; with `commit_error`, commits fail."""
 
-    def __init__(self, executable: Path, home: Path, **times: float) -> None:
+    def __init__(
+        self,
+        executable: Path,
+        home: Path,
+        hub: Hub | None = None,
+        environment: Mapping[str, str] | None = None,
+        **times: float,
+    ) -> None:
         self.notifications: list[Notification] = []
         self.context = RecordingContext()
         self.commit_error: sqlite3.Error | None = None
@@ -85,6 +97,7 @@ class TurnHarness:
             is_draining=lambda: self.is_draining,
             queue=queue,
             feed=lambda: feed,
+            committed=unit_of_work.committed,
             settings=Settings(home / "sidecar.db", home),
         )
         self.runtime = runtime
@@ -93,13 +106,16 @@ class TurnHarness:
         self.sessions = SessionJournal(runtime, self.store, UsageStore(self.database, clock), status)
         self.permissions = PermissionJournal(runtime, self.sessions)
         self.pool = ProcessPool(lambda one, _: self.sessions.process_ended(one), lambda: self.is_draining)
-        environment = {"PATH": os.environ.get("PATH", os.defpath), "CLAUDE_CONFIG_DIR": str(home / ".claude")}
+        gate, runs = GateStore(self.database, clock), RunStore(self.database, clock)
+        isolated = {"PATH": os.environ.get("PATH", os.defpath), "CLAUDE_CONFIG_DIR": str(home / ".claude")}
+        environment = {**isolated, **(environment or {})}
         launcher = Launcher(
             discovery=Discovery(str(executable), environment, home, LoginShell(environment)),
             home=home,
             process_table=ProcessTable(self.database),
             status=status,
             gate=Gate(environment, home, TrustStore(self.database, clock)),
+            hub=None if hub is None else HubLink(lambda: hub, GateJournal(runtime, gate, self.sessions), runs),
         )
         conversations = ConversationJournal(runtime, self.sessions)
         self.live = LiveJobs()
@@ -118,8 +134,8 @@ class TurnHarness:
             TurnTimes(**times),
         )
 
-    def create_session(self) -> Session:
-        return self.sessions.create(NewSession()).load()
+    def create_session(self, **settings: Any) -> Session:
+        return self.sessions.create(NewSession(**settings)).load()
 
     def session(self, session_id: str) -> Session:
         session = self.store.get(session_id)
@@ -147,9 +163,11 @@ class TurnHarness:
 
 
 @asynccontextmanager
-async def turn_harness(executable: Path, home: Path, **times: float) -> AsyncIterator[TurnHarness]:
+async def turn_harness(
+    executable: Path, home: Path, hub: Hub | None = None, environment: Mapping[str, str] | None = None, **times: float
+) -> AsyncIterator[TurnHarness]:
     """A harness whose idle processes live inside this block."""
-    harness = TurnHarness(executable, home, **times)
+    harness = TurnHarness(executable, home, hub, environment, **times)
     with anyio.fail_after(120):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(harness.pool.run)

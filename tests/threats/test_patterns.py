@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,6 +30,7 @@ from sidecar.claude.limits import parse_reset_time
 from sidecar.claude.records.reading import parse_record
 from sidecar.claude.sessions.markdown import fenced
 from sidecar.commandline.formatting import one_line
+from sidecar.hub.results import show
 from sidecar.json_reader import parse_json
 from sidecar.logs import redact
 from sidecar.storage.fulltext import search_terms, snippet
@@ -73,6 +75,7 @@ READERS: Final[dict[str, Callable[[str], object]]] = {
     "JSON with broken escapes": lambda text: parse_json(f'["{text}'.encode()),
     "a broken line of the protocol": lambda text: recover_id(text.encode()),
     "a log line": redact,
+    "a result of a tool": lambda text: show({"at": f"2026-11-23T08:00:00.0{text}"}, UTC, is_paged=False),
     "a search": search_terms,
     "an excerpt": lambda text: snippet(text, ["a", " "]),
     "a text to be searched": folded,
@@ -126,7 +129,7 @@ def test_each_module_with_a_pattern_is_read_here_or_says_why_not() -> None:
         "activity/export", "activity/keys", "activity/markdown", "atlassian/adf", "atlassian/client",
         "atlassian/statuses", "calendar/ics/lines", "calendar/ics/split", "calendar/ics/times",
         "calendar/ics/zone_names", "claude/failures", "claude/limits", "claude/records/reading",
-        "claude/sessions/markdown", "json_reader", "logs", "storage/fulltext", "text",
+        "claude/sessions/markdown", "hub/results", "json_reader", "logs", "storage/fulltext", "text",
     }  # fmt: skip
     found = {
         path.relative_to(ROOT / "sidecar").with_suffix("").as_posix()

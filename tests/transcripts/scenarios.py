@@ -14,7 +14,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -26,6 +26,7 @@ from tests.fakes.atlassian import FakeSite
 from tests.fakes.google import ADA, SCOPE, FakeGoogle, seed
 from tests.fakes.ics import FakeIcs
 from tests.process.raw_client import RawClient
+from tests.transcripts.hub_scenario import read_hub
 from tests.transcripts.recording import CORPUS
 
 NOW: Final = datetime.fromisoformat("2026-11-25T13:18:30Z")
@@ -329,6 +330,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "claude_reads_a_file_that_was_sent_with_a_prompt": attachments,
     "claude_works_in_the_background_and_a_task_is_stopped": tasks,
     "a_folder_is_trusted_and_the_trust_is_withdrawn": trust,
+    "claude_reads_the_hub_without_asking": lambda _: nullcontext((STEADY_CLAUDE, read_hub)),
     "a_fixed_clock_and_seed_repeat_all_ids_and_times": plans,
 }
 """Scenarios by the name of the transcript."""

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Protocol
 
 from pydantic import Field
 
-from sidecar_protocol.contract import JobPolicy, JobSpec, Model, Notification, Recovery, method
+from sidecar_protocol.contract import Foreign, JobPolicy, JobSpec, Model, Notification, Recovery, ToolUse, method
 from sidecar_protocol.entities import Highlight
 from sidecar_protocol.errors import InvalidCursor
 from sidecar_protocol.job_errors import FileErrorKind
@@ -18,6 +18,7 @@ from sidecar_protocol.scalars import (
     Cursor,
     FilePath,
     Flag,
+    ForeignText,
     Limit,
     LocalDate,
     NextCursor,
@@ -51,10 +52,10 @@ class ActivityEvent(Model):
     """`local` for events on this computer."""
     event_type: str
     """The object and what happened to it, for example `issue_transitioned` or `event_scheduled`."""
-    title: str | None = None
-    description: str | None = None
+    title: ForeignText | None = None
+    description: ForeignText | None = None
     url: str | None = None
-    actor: str | None = None
+    actor: ForeignText | None = None
     event_time: UtcTime | None = None
     event_ts: Annotated[int, MEASURED, TIME] | None = None
     """The same time in seconds since 1970."""
@@ -68,7 +69,7 @@ class ActivityEvent(Model):
     """Whether the account's owner did it."""
     container_id: str | None = None
     """The id of the calendar, project or space."""
-    container: str | None = None
+    container: ForeignText | None = None
     """The name of the calendar, project or space."""
     object_id: str | None = None
     """The id of the page or of the series of meetings that several events are about."""
@@ -87,7 +88,7 @@ class ActivityEvent(Model):
     """1, incremented each time that the event is updated."""
     created_at: UtcTime
     updated_at: UtcTime
-    raw: Any = None
+    raw: Annotated[Any, Foreign] = None
     """Further data from the source."""
 
 
@@ -110,7 +111,7 @@ class ActivityHit(ActivityEvent):
         "issue_key",
         "event_type",
     )
-    snippet: str
+    snippet: ForeignText
     """An excerpt of the description around the first match, or of the title if the description has no match."""
     highlights: list[Highlight]
 
@@ -194,7 +195,7 @@ class ActivityChanged(Notification):
 class Activity(Protocol):
     """The activity feed: the events of all sources."""
 
-    @method("activity.events.list", raises=(InvalidCursor,), rest="GET /activity/events")
+    @method("activity.events.list", raises=(InvalidCursor,), rest="GET /activity/events", tool=ToolUse.READ)
     async def list_events(
         self,
         *,
@@ -215,7 +216,7 @@ class Activity(Protocol):
         """
         ...
 
-    @method("activity.search", raises=(InvalidCursor,))
+    @method("activity.search", raises=(InvalidCursor,), tool=ToolUse.READ)
     async def search(
         self,
         *,

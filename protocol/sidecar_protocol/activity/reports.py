@@ -3,9 +3,9 @@
 from enum import StrEnum
 from typing import Annotated, Protocol
 
-from sidecar_protocol.contract import Model, method
+from sidecar_protocol.contract import Model, ToolUse, method
 from sidecar_protocol.errors import InvalidParams, ResultTooLarge, TimeZoneUnknown
-from sidecar_protocol.scalars import TIME, Count, Flag, LocalDate, ShortText, TimeZoneName, UtcTime, When
+from sidecar_protocol.scalars import TIME, Count, Flag, ForeignText, LocalDate, ShortText, TimeZoneName, UtcTime, When
 
 
 class SummaryFormat(StrEnum):
@@ -28,7 +28,7 @@ class SummaryGroup(StrEnum):
 class SummaryMeeting(Model):
     """A meeting that was neither cancelled nor declined."""
 
-    title: str
+    title: ForeignText
     date: LocalDate
     starts: str
     """Local time in the time zone, for example 09:30."""
@@ -36,7 +36,7 @@ class SummaryMeeting(Model):
     duration_s: Count
     event_time: UtcTime
     is_tentative: Flag
-    calendar: str | None = None
+    calendar: ForeignText | None = None
     url: str | None = None
     links: list[str]
     """Issues that it mentions."""
@@ -45,18 +45,18 @@ class SummaryMeeting(Model):
 class SummaryAllDay(Model):
     """An all-day event."""
 
-    title: str
+    title: ForeignText
     first_date: LocalDate
     last_date: LocalDate
     """Equal to `first_date` if it has one day."""
-    calendar: str | None = None
+    calendar: ForeignText | None = None
 
 
 class SummaryIssue(Model):
     """The work on one issue."""
 
     issue_key: str
-    title: str
+    title: ForeignText
     url: str | None = None
     project: str
     is_created: Flag
@@ -76,9 +76,9 @@ class SummaryIssue(Model):
 class SummaryPage(Model):
     """The work on one page."""
 
-    title: str
+    title: ForeignText
     url: str | None = None
-    space: str | None = None
+    space: ForeignText | None = None
     is_created: Flag
     edits: Count
     comments: Count
@@ -87,7 +87,7 @@ class SummaryPage(Model):
 class SummaryRun(Model):
     """Runs and turns of Claude with the same prompt."""
 
-    title: str
+    title: ForeignText
     runs: Count
     failed: Count
     cost_usd: float
@@ -147,7 +147,7 @@ class ActivitySummary(Model):
     """The meetings of the first day after `end` that has any, within a week."""
     blocked_issues: list[SummaryIssue]
     """Issues of this summary that are blocked now."""
-    markdown: str | None = None
+    markdown: ForeignText | None = None
 
 
 class HeatmapDay(Model):
@@ -169,7 +169,7 @@ class ActivityHeatmap(Model):
 class ActivityReports(Protocol):
     """Reports over the feed."""
 
-    @method("activity.summary", raises=(InvalidParams, TimeZoneUnknown, ResultTooLarge), waits=True)
+    @method("activity.summary", raises=(InvalidParams, TimeZoneUnknown, ResultTooLarge), waits=True, tool=ToolUse.READ)
     async def summary(
         self,
         *,
@@ -187,7 +187,7 @@ class ActivityReports(Protocol):
         """
         ...
 
-    @method("activity.heatmap", raises=(InvalidParams, TimeZoneUnknown))
+    @method("activity.heatmap", raises=(InvalidParams, TimeZoneUnknown), tool=ToolUse.READ)
     async def heatmap(
         self, *, start: When, end: When, time_zone: TimeZoneName, source: ShortText | None = None
     ) -> ActivityHeatmap:

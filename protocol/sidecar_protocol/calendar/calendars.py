@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Final, Protocol
 from pydantic import Field, StringConstraints, WithJsonSchema
 
 from sidecar_protocol.accounts import AccountNotFound, AccountState
-from sidecar_protocol.contract import Model, Notification, RpcError, method
+from sidecar_protocol.contract import Foreign, Model, Notification, RpcError, ToolUse, method
 from sidecar_protocol.errors import InvalidCursor, InvalidParams
 from sidecar_protocol.scalars import (
     DEFAULT_LIMIT,
@@ -14,6 +14,7 @@ from sidecar_protocol.scalars import (
     AccountId,
     Count,
     Flag,
+    ForeignText,
     Integer,
     Limit,
     NextCursor,
@@ -47,9 +48,9 @@ _PERSON: Final = {
     },
     "additionalProperties": True,
 }
-Person = Annotated[Any, WithJsonSchema(_PERSON)]
+Person = Annotated[Any, Foreign, WithJsonSchema(_PERSON)]
 """A person in Google's form, without the fields that are empty; not checked, because old databases have other rows."""
-People = Annotated[Any, WithJsonSchema({"type": "array", "items": _PERSON})]
+People = Annotated[Any, Foreign, WithJsonSchema({"type": "array", "items": _PERSON})]
 
 
 class CalendarNotFound(RpcError):
@@ -99,8 +100,8 @@ class Calendar(Model):
     )
     account_id: str
     calendar_id: str
-    name: str
-    description: str | None = None
+    name: ForeignText
+    description: ForeignText | None = None
     is_primary: Flag = False
     """Whether it is the account's main calendar."""
     access_role: str | None = None
@@ -141,8 +142,8 @@ class CalendarEvent(Model):
     account_id: str
     calendar_id: str
     event_id: str
-    title: str | None = None
-    description: str | None = None
+    title: ForeignText | None = None
+    description: ForeignText | None = None
     """May be HTML."""
     start_time: ProviderTime | None = None
     """The provider's value, ISO 8601; a date without a time if the event lasts all day."""
@@ -151,7 +152,7 @@ class CalendarEvent(Model):
     """The start in seconds since 1970."""
     end_ts: Annotated[Integer, TIME]
     all_day: Flag = False
-    location: str | None = None
+    location: ForeignText | None = None
     conference_url: str | None = None
     visibility: str | None = None
     status: Annotated[str, known("confirmed", "tentative", "cancelled")] | None = None
@@ -214,7 +215,7 @@ class CalendarChanged(Notification):
 class Calendars(Protocol):
     """Accounts, calendars and events as of the last sync."""
 
-    @method("calendar.accounts.list", rest="GET /calendar/accounts")
+    @method("calendar.accounts.list", rest="GET /calendar/accounts", tool=ToolUse.READ)
     async def list_accounts(self) -> CalendarAccountList:
         """Returns all calendar accounts."""
         ...
@@ -224,12 +225,14 @@ class Calendars(Protocol):
         """Returns a calendar account."""
         ...
 
-    @method("calendar.calendars.list", rest="GET /calendar/calendars")
+    @method("calendar.calendars.list", rest="GET /calendar/calendars", tool=ToolUse.READ)
     async def list_calendars(self, *, account_id: AccountId | None = None) -> CalendarList:
         """Returns the calendars of an account, or of all accounts, including deselected ones."""
         ...
 
-    @method("calendar.events.list", raises=(InvalidParams, InvalidCursor), rest="GET /calendar/events")
+    @method(
+        "calendar.events.list", raises=(InvalidParams, InvalidCursor), rest="GET /calendar/events", tool=ToolUse.READ
+    )
     async def list_events(
         self,
         *,

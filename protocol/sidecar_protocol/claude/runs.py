@@ -105,6 +105,19 @@ class ClaudeSettings(StrEnum):
     """Only the user's: nothing that the folder brings runs or is read, its CLAUDE.md included."""
 
 
+class HubAccess(StrEnum):
+    """Claude's access to the hub: the person's calendars, issues, pages, feed, jobs and past conversations.
+
+    `CLAUDE_HUB=off` in the sidecar's environment is `off` for all.
+    """
+
+    OFF = "off"
+    READ = "read"
+    """It has the tools that only read, as `mcp__hub__activity_search`, and needs no permission for them."""
+    ACT = "act"
+    """It also has those that change something, such as starting a sync; the user is asked before each call."""
+
+
 def session_lock(session_id: str) -> str:
     """Returns the lock that the runs and turns of a session share."""
     return f"claude:session:{session_id}"
@@ -175,6 +188,8 @@ class RunClaude(JobSpec):
     """With `all`, a run fails with `workspace_untrusted` if its folder is not trusted and brings hooks or the like."""
     wait_for_limit: Flag = True
     """Whether a run that reaches Claude's usage limit goes on by itself when the limit resets; otherwise it fails."""
+    hub: HubAccess = HubAccess.OFF
+    """A run can ask no one, so that calls which change something are denied."""
 
     def lock_key(self) -> str | None:
         """Returns the session's lock, since two CLIs that resume a session would both write its file."""

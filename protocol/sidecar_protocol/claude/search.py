@@ -3,13 +3,14 @@
 from typing import ClassVar, Protocol
 
 from sidecar_protocol.claude.sessions import MessageKind, SessionNotFound
-from sidecar_protocol.contract import Model, method
+from sidecar_protocol.contract import Model, ToolUse, method
 from sidecar_protocol.entities import Highlight
 from sidecar_protocol.errors import InvalidCursor
 from sidecar_protocol.scalars import (
     DEFAULT_LIMIT,
     Count,
     Cursor,
+    ForeignText,
     Limit,
     NextCursor,
     OpaqueId,
@@ -26,13 +27,13 @@ class MessageHit(Model):
     shown: ClassVar = ("created_at", "snippet", "kind", "session_id", "session_title")
     message_id: OpaqueId
     session_id: Uuid
-    session_title: str | None
+    session_title: ForeignText | None
     job_id: Uuid | None
     seq: Count
     """Position in the session, from 1."""
     kind: MessageKind
     created_at: UtcTime
-    snippet: str
+    snippet: ForeignText
     """The text around the first match, as one line of plain text; an ellipsis marks omitted text."""
     highlights: list[Highlight]
     """The search terms found in `snippet`."""
@@ -49,7 +50,7 @@ class MessageHits(Model):
 class ClaudeSearch(Protocol):
     """Search over the messages of all sessions."""
 
-    @method("claude.messages.search", raises=(SessionNotFound, InvalidCursor))
+    @method("claude.messages.search", raises=(SessionNotFound, InvalidCursor), tool=ToolUse.READ)
     async def search_messages(
         self,
         *,

@@ -22,6 +22,7 @@ from sidecar_protocol.claude.runs import (
     ClaudeSettings,
     ClaudeUsage,
     Effort,
+    HubAccess,
     ModelName,
     PermissionMode,
     SystemPrompt,
@@ -155,6 +156,9 @@ class Session(Model):
     settings: ClaudeSettings
     wait_for_limit: Flag
     """Whether a turn that reaches Claude's usage limit goes on by itself when the limit resets; otherwise it fails."""
+    hub: HubAccess
+    exposed_at: UtcTime | None
+    """When texts that others wrote first came in from the hub; from then on, tools ask (`claude.exposures.list`)."""
     status: SessionStatus
     resumes_at: UtcTime | None
     """When the turn of a `limited` session goes on."""
@@ -285,6 +289,7 @@ class Sessions(Protocol):
         settings: ClaudeSettings = ClaudeSettings.ALL,
         trust: Flag = False,
         wait_for_limit: Flag = True,
+        hub: HubAccess = HubAccess.OFF,
     ) -> Session:
         """Creates a session.  No process is started before its first turn.
 
@@ -319,6 +324,7 @@ class Sessions(Protocol):
         settings: ClaudeSettings | None = None,
         trust: Flag = False,
         wait_for_limit: Flag | None = None,
+        hub: HubAccess | None = None,
     ) -> Session:
         """Changes the given settings; null resets title, cwd, model, effort and mode to what a new session has.
 

@@ -4,7 +4,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from sidecar_protocol.claude.runs import ClaudeUsage
-from sidecar_protocol.contract import Model, method
+from sidecar_protocol.contract import Model, ToolUse, method
 from sidecar_protocol.errors import InvalidParams, TimeZoneUnknown
 from sidecar_protocol.scalars import Count, LocalDate, TimeZoneName, UtcTime, When
 
@@ -57,7 +57,7 @@ class UsageList(Model):
 class ClaudeUsages(Protocol):
     """The usage of all runs and turns, including failed and cancelled ones."""
 
-    @method("claude.usage.list", raises=(InvalidParams, TimeZoneUnknown), waits=True)
+    @method("claude.usage.list", raises=(InvalidParams, TimeZoneUnknown), waits=True, tool=ToolUse.READ)
     async def list(
         self, *, start: When, end: When, time_zone: TimeZoneName | None = None, group: UsageGroup = UsageGroup.DAY
     ) -> UsageList:

@@ -7,8 +7,8 @@ derived from these declarations.
 from sidecar_protocol.contract.encoded import Encoded, as_models, encode
 from sidecar_protocol.contract.errors import RpcError
 from sidecar_protocol.contract.job_types import JobPolicy, JobSpec, Recovery
-from sidecar_protocol.contract.methods import UNCHANGED, Method, Unchanged, method, methods_of, remote
-from sidecar_protocol.contract.models import Input, Model, Secret, is_secret
+from sidecar_protocol.contract.methods import UNCHANGED, Method, ToolUse, Unchanged, method, methods_of, remote
+from sidecar_protocol.contract.models import Foreign, Input, Model, Secret, is_secret
 from sidecar_protocol.contract.names import pascal_case, snake_case
 from sidecar_protocol.contract.notifications import Ephemeral, Notification
 
@@ -16,6 +16,7 @@ __all__ = [
     "UNCHANGED",
     "Encoded",
     "Ephemeral",
+    "Foreign",
     "Input",
     "JobPolicy",
     "JobSpec",
@@ -25,6 +26,7 @@ __all__ = [
     "Recovery",
     "RpcError",
     "Secret",
+    "ToolUse",
     "Unchanged",
     "as_models",
     "encode",

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from functools import cached_property
 from typing import Any, TypeVar, get_type_hints
 
@@ -28,6 +29,15 @@ UNCHANGED: Any = Unchanged()
 """Default of a param that changes nothing if it is left out, and resets the value if it is null."""
 
 
+class ToolUse(StrEnum):
+    """The effect of a method that an assistant, such as Claude, calls as a tool."""
+
+    READ = "read"
+    """It only reads, and has nothing secret in its result."""
+    ACT = "act"
+    """It changes something: the person is asked before each call."""
+
+
 @dataclass(frozen=True)
 class Method:
     """A declared method: its function, the arguments of `@method`, and the Protocol class that declares it."""
@@ -42,6 +52,8 @@ class Method:
     job: str | None = None
     """The type of the job that it returns."""
     interface: type = object
+    tool: ToolUse | None = None
+    """How it is offered to assistants; None if it is not."""
 
     def of(self, interface: type, domain: str) -> "Method":
         """Returns the method as a part of an interface, whose `domain` is put into its name and endpoint."""
@@ -113,17 +125,18 @@ def method(
     waits: bool = False,
     before_initialize: bool = False,
     job: str | None = None,
+    tool: ToolUse | None = None,
 ) -> Callable[[F], F]:
     """Declares the decorated function as a method of the wire.
 
     `rest` is the endpoint of the old backend that the method replaces.  The handler of a method that `waits` may
     suspend and runs in a task of its own; all other handlers run to their end at once.  A method that is allowed
     `before_initialize` can be called before the handshake.  `job` is the type of the job that it returns, if that is
-    always the same.
+    always the same.  A `tool` is also offered to assistants; the first paragraph of its docstring is what they read.
     """
 
     def declare(function: F) -> F:
-        declared = Method(function, name, raises, rest, since, waits, before_initialize, job)
+        declared = Method(function, name, raises, rest, since, waits, before_initialize, job, tool=tool)
         setattr(function, "__declaration__", declared)  # noqa: B010 - mypy knows no such attribute
         return function
 

@@ -40,6 +40,10 @@ class Secret:
     """Marks a scalar whose value must never be logged, recorded or sent back: `Annotated[str, Secret]`."""
 
 
+class Foreign:
+    """Marks a text that others can have written, such as the title of an invitation: `Annotated[str, Foreign]`."""
+
+
 def is_secret(annotation: Any) -> bool:
     """Returns whether a type, or one of its type arguments, is marked `Secret`."""
     if get_origin(annotation) is Annotated and Secret in get_args(annotation):

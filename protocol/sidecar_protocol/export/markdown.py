@@ -145,6 +145,8 @@ def _outcome(method: Json, common: frozenset[str]) -> str:
         notes.append(f"Errors: {', '.join(f'`{kind}`' for kind in kinds)}.")
     if "x-rest" in method:
         notes.append(f"Replaces `{method['x-rest']}`.")
+    if "x-tool" in method:
+        notes.append(f"A tool of assistants ({method['x-tool']}).")
     return " ".join(notes)
 
 

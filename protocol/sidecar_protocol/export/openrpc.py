@@ -149,6 +149,8 @@ def _method(method: Method, params: Json) -> Json:
         entry["errors"] = [_error_reference(error) for error in dict.fromkeys((*method.raises, *common))]
     if method.rest is not None:
         entry["x-rest"] = method.rest
+    if method.tool is not None:
+        entry["x-tool"] = method.tool.value
     if method.job is not None:
         entry["x-job-type"] = method.job
     return entry | {"x-since": method.since, "x-waits": method.waits, "x-before-initialize": method.before_initialize}

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from pydantic_core import from_json, to_json
+from sidecar_protocol.claude.gate import DecidedBy, Verdict
 from sidecar_protocol.claude.permissions import (
     ClaudePermissionRequested,
     ClaudePermissionResolved,
@@ -20,6 +21,8 @@ from sidecar_protocol.claude.sessions import SessionStatus, TakeTurn
 from sidecar_protocol.contract import Encoded
 from sidecar_protocol.errors import InvalidParams
 
+from sidecar.claude.gate.rules import digest
+from sidecar.claude.gate.store import GateStore, Owner
 from sidecar.claude.permissions.cli_requests import (
     MAX_INPUT_BYTES,
     CliRequest,
@@ -67,6 +70,7 @@ class PermissionJournal:
         self._runtime = runtime
         self._database = runtime.database
         self._sessions = sessions
+        self._gate = GateStore(runtime.database, runtime.clock)
         self._waiting: dict[str, tuple[CliRequest, Respond]] = {}
 
     def page(
@@ -146,6 +150,10 @@ class PermissionJournal:
         with self._database.write():
             if remember:
                 self._sessions.allow_tools(request.session_id, request.rules)
+            call = (request.tool_name, request.tool_use_id, digest(response.input))
+            verdict = Verdict.ALLOW if allow else Verdict.DENY
+            reason = None if allow else response.message
+            self._gate.decide(Owner(request.session_id), call, verdict, DecidedBy.PERSON, reason)
             turn = None if respond is not None else self._enqueue_turn(request, response)
             (resolved,) = self._resolve(
                 request.session_id,

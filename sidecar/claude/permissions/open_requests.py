@@ -7,6 +7,8 @@ from typing import Any, Final
 import anyio
 from sidecar_protocol.entities import WaitingFor
 
+from sidecar.claude.gate.rules import is_hook
+from sidecar.claude.hub import is_hub_request
 from sidecar.claude.permissions.cli_requests import CliRequest, Response, parse_request, response_line, unsupported_line
 from sidecar.claude.permissions.journal import PermissionJournal
 from sidecar.claude.process.pool import SessionProcess
@@ -61,9 +63,9 @@ class OpenRequests:
                 self._remove(cli_id)
         elif line.get("type") == "control_request" and self._live is not None:
             request = parse_request(line)
-            if request is None:
+            if request is None and not is_hub_request(line) and not is_hook(line):  # which are answered already
                 self._live.process.send(unsupported_line(line))
-            else:
+            elif request is not None:
                 parent, agent = self._agents.get(request.agent_id or "", (None, None))
                 self._add(replace(request, parent=parent, agent=agent), self._live)
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 import anyio
-from sidecar_protocol.claude.runs import ClaudeSettings
+from sidecar_protocol.claude.runs import ClaudeSettings, HubAccess
 
 from sidecar.claude.process.environment import DATABASE_ENV
 from sidecar.claude.process.windows_job import JobObject
@@ -36,6 +36,8 @@ LINE_LIMIT: Final = 64 * 1024 * 1024
 """Maximum length of a line in bytes: the CLI writes a whole answer, or an image that a tool read, as one line."""
 STDERR_LIMIT: Final = 8 * 1024
 PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
+HUB_SERVER: Final = '{"mcpServers":{"hub":{"type":"sdk","name":"hub"}}}'
+"""The configuration of an MCP server whose messages go through our pipes, as control requests."""
 FOLLOW_UP_S: Final = 3.0
 """Seconds from the end of a background task to the turn that may follow, which needs 10 to 100 ms (measured)."""
 
@@ -63,6 +65,7 @@ class RunOptions:
     can_request_permission: bool = False
     settings: ClaudeSettings = ClaudeSettings.ALL
     is_probe: bool = False
+    hub: HubAccess = HubAccess.OFF
 
 
 def cli_arguments(options: RunOptions) -> list[str]:
@@ -93,6 +96,7 @@ def cli_arguments(options: RunOptions) -> list[str]:
         *(["--setting-sources=user"] if options.settings is ClaudeSettings.USER else []),
         *(["--fork-session"] if options.fork else []),
         *(['--settings={"disableAllHooks":true}'] if options.is_probe else []),
+        *([f"--mcp-config={HUB_SERVER}"] if options.hub is not HubAccess.OFF else []),
         *(["--permission-prompt-tool=stdio"] if options.can_request_permission else []),
         *(f"--allowedTools={rule}" for rule in options.allowed_tools),
     ]
@@ -135,7 +139,7 @@ class ClaudeProcess(asyncio.SubprocessProtocol):
     `prompt_done` is set while no prompt is unfinished: after the end of its `work`, or after the exit.  `exited` is
     set when the process has exited; a tool may then still hold its pipes.  `closed` is set when the pipes are closed
     as well.
-    `observe` receives every parsed line, also while no prompt is answered.
+    `observe` receives every parsed line, also while no prompt is answered; `on_exit` is called at the exit.
     `database` is the database that its environment names as its owner's.
     """
 
@@ -148,6 +152,7 @@ class ClaudeProcess(asyncio.SubprocessProtocol):
         self.exited = anyio.Event()
         self.closed = anyio.Event()
         self.observe: Callable[[Mapping[str, Any]], None] = lambda _: None
+        self.on_exit: Callable[[], None] = lambda: None
         self.lines = LineSplitter()
         self.work = Work()
         self._follow_up: asyncio.TimerHandle | None = None
@@ -249,6 +254,7 @@ class ClaudeProcess(asyncio.SubprocessProtocol):
         # The last output may still be in the pipes.
         self.prompt_done.set()
         self.exited.set()
+        self.on_exit()
 
     def connection_lost(self, exc: Exception | None) -> None:
         del exc

@@ -1,14 +1,15 @@
 """Starts the CLI for a job or a session, and explains failures to start it."""
 
 import errno
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from anyio.to_thread import run_sync
-from sidecar_protocol.claude.runs import ClaudeSettings
+from sidecar_protocol.claude.runs import ClaudeSettings, HubAccess
 
+from sidecar.claude.gate.link import HubLink
 from sidecar.claude.process.cli_process import ClaudeProcess, OnLine, RunOptions, start
 from sidecar.claude.process.discovery import REINSTALL_HINT, Discovery
 from sidecar.claude.process.orphans import ProcessTable, StoredProcess, start_time
@@ -35,6 +36,7 @@ class Launcher:
     process_table: ProcessTable
     gate: Gate
     status: StatusJournal
+    hub: HubLink | None = None
 
     def working_directory(self, cwd: str | None) -> Path:
         """Returns the working directory for `cwd`."""
@@ -68,6 +70,7 @@ class Launcher:
 
         Raises `JobFailed`, also with the kinds of `Gate.require`.
         """
+        options = replace(options, hub=HubAccess.OFF) if self.hub is None else self.hub.prepared(options)
         folder, executable = self.working_directory(cwd), await self.discovery.find()
         own = {owner_env: owner_id, STATE_EVENTS_ENV: "1"}
         own |= await self.gate.require(folder, options.settings, has_worktree=options.worktree is not None)
@@ -93,7 +96,8 @@ class Launcher:
             has_project=options.settings is ClaudeSettings.ALL,
         )
         process.observe = observer.on_line
-        observer.begin()
+        more = {} if self.hub is None else self.hub.attach(process, options, owner_env, owner_id)
+        observer.begin(**more)
         if options.effort is not None:
             process.send(EFFORT_REQUEST)
         return process

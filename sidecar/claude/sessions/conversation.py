@@ -12,6 +12,7 @@ from sidecar_protocol.claude.sessions import MessageKind, Session
 from sidecar_protocol.contract import Encoded
 from sidecar_protocol.errors import InvalidParams
 
+from sidecar.claude.gate.store import GateStore
 from sidecar.claude.records.reading import Entry
 from sidecar.claude.sessions.handover import ELSEWHERE, MAX_MESSAGES, Handover, hand_over
 from sidecar.claude.sessions.journal import NOT_STORED, SessionJournal
@@ -74,6 +75,7 @@ class ConversationJournal:
         with self._database.write():
             session = self._sessions.copy(parent_id, session_id, title, last)
             if session is not None:
+                GateStore(self._database, self._runtime.clock).copy(parent_id, session_id)
                 place = self._place(parent_id, last)
                 self._database.execute(
                     "INSERT INTO claude_conversations (session_id, fork_claude_session_id, fork_claude_uuid)"

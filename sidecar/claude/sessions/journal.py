@@ -201,10 +201,10 @@ class SessionJournal:
         (session,) = self.change(
             """
             INSERT INTO claude_sessions (session_id, title, cwd, model, effort, permission_mode, allowed_tools_json,
-                                         system_prompt, worktree, needs_worktree, settings, wait_for_limit,
+                                         system_prompt, worktree, needs_worktree, settings, wait_for_limit, hub,
                                          created_at, updated_at, update_number)
             VALUES (:session_id, :title, :cwd, :model, :effort, :permission_mode, :allowed_tools_json, :system_prompt,
-                    :worktree, :worktree IS NOT NULL, :settings, :wait_for_limit, :now, :now, :update_number)
+                    :worktree, :worktree IS NOT NULL, :settings, :wait_for_limit, :hub, :now, :now, :update_number)
             """,
             **_columns(asdict(new)) | {"worktree": worktree_name(session_id) if new.worktree else None},
             session_id=session_id,
@@ -218,11 +218,11 @@ class SessionJournal:
             sessions = self.change(
                 """
                 INSERT INTO claude_sessions (session_id, forked_from, title, cwd, model, is_model_reset,
-                    effort, permission_mode, allowed_tools_json, system_prompt, settings, wait_for_limit, worktree,
-                    needs_worktree, created_at, updated_at, update_number, last_message_at)
+                    effort, permission_mode, allowed_tools_json, system_prompt, settings, wait_for_limit, hub, worktree,
+                    exposed_at, needs_worktree, created_at, updated_at, update_number, last_message_at)
                 SELECT :session_id, session_id, coalesce(:title, title), cwd, model, is_model_reset,
-                    effort, permission_mode, allowed_tools_json, system_prompt, settings, wait_for_limit,
-                    iif(needs_worktree, :worktree, worktree), needs_worktree, :now, :now, :update_number,
+                    effort, permission_mode, allowed_tools_json, system_prompt, settings, wait_for_limit, hub,
+                    iif(needs_worktree, :worktree, worktree), exposed_at, needs_worktree, :now, :now, :update_number,
                     (SELECT created_at FROM claude_messages WHERE session_id = :parent_id AND seq = :last)
                 FROM claude_sessions WHERE session_id = :parent_id
                 """,

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
-from sidecar_protocol.claude.runs import ClaudeSettings, PermissionMode
+from sidecar_protocol.claude.runs import ClaudeSettings, HubAccess, PermissionMode
 from sidecar_protocol.claude.sessions import Session
 from sidecar_protocol.contract import UNCHANGED
 
@@ -30,6 +30,7 @@ class SessionSettings:
     cwd: str | None = None
     effort: str | None = None
     settings: ClaudeSettings = ClaudeSettings.ALL
+    hub: HubAccess = HubAccess.OFF
 
     @classmethod
     def of(cls, session: Session) -> Self:
@@ -40,6 +41,7 @@ class SessionSettings:
             session.cwd,
             session.effort,
             session.settings,
+            session.hub,
         )
 
 
@@ -55,6 +57,7 @@ class SessionUpdate:
     allowed_tools: Sequence[str] = UNCHANGED
     settings: ClaudeSettings = UNCHANGED
     wait_for_limit: bool = UNCHANGED
+    hub: HubAccess = UNCHANGED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +74,7 @@ class NewSession:
     worktree: bool = False
     settings: ClaudeSettings = ClaudeSettings.ALL
     wait_for_limit: bool = True
+    hub: HubAccess = HubAccess.OFF
 
 
 def worktree_name(session_id: str) -> str:
@@ -83,7 +87,7 @@ def change_requests(current: SessionSettings, wanted: SessionSettings) -> list[M
     bypass = PermissionMode.BYPASS_PERMISSIONS
     enters_bypass = wanted.permission_mode == bypass != current.permission_mode
     is_reset = (wanted.model is None != current.model) or (wanted.permission_mode is None != current.permission_mode)
-    is_elsewhere = (wanted.cwd, wanted.settings) != (current.cwd, current.settings)
+    is_elsewhere = (wanted.cwd, wanted.settings, wanted.hub) != (current.cwd, current.settings, current.hub)
     if {*current.allowed_tools} != {*wanted.allowed_tools} or is_elsewhere or enters_bypass or is_reset:
         return None
     changes = (

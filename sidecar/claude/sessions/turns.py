@@ -265,6 +265,7 @@ class TurnHandler:
             system_prompt=session.system_prompt,
             can_request_permission=True,
             settings=settings.settings,
+            hub=settings.hub,
         )
         return await self.launcher.start(SESSION_ENV, session.session_id, options, settings.cwd, on_line)
 

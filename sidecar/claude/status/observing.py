@@ -28,9 +28,8 @@ WORDS: Final = ("assistant", "user", "result")
 """Lines between which a server may have finished its start."""
 
 
-def request(request_id: str) -> dict[str, Any]:
+def request(request_id: str, **more: object) -> dict[str, Any]:
     """Returns a control request whose id is its subtype."""
-    more = {"hooks": None} if request_id == INITIALIZE else {}
     return {"type": "control_request", "request_id": request_id, "request": {"subtype": request_id, **more}}
 
 
@@ -62,8 +61,9 @@ class Observer:
         self._is_pending = False
         self._looks = 0
 
-    def begin(self) -> None:
-        self._send(request(INITIALIZE))
+    def begin(self, **more: object) -> None:
+        """Asks for what the process says about itself; `more` is what it is to know of us."""
+        self._send(request(INITIALIZE, **{"hooks": None, **more}))
 
     def on_line(self, line: Mapping[str, Any]) -> None:
         match line.get("type"):

@@ -1,0 +1,71 @@
+"""Texts of others that came into a session or run: stored, and shown in the session."""
+
+from collections.abc import Iterable, Sequence
+
+from sidecar_protocol.claude.gate import DecisionPage, ExposureList, Gate, TrustedSourceList
+from sidecar_protocol.claude.sessions import MessageKind
+from sidecar_protocol.contract import as_models, encode
+from sidecar_protocol.scalars import DEFAULT_LIMIT
+
+from sidecar.claude.gate.store import GateStore, Owner
+from sidecar.claude.sessions.journal import SessionJournal
+from sidecar.claude.sessions.messages import NewMessage
+from sidecar.hub.foreign import ForeignText
+from sidecar.runtime import Runtime
+
+
+class GateJournal:
+    """Every exposure of a session or run."""
+
+    def __init__(self, runtime: Runtime, store: GateStore, sessions: SessionJournal) -> None:
+        self.store = store
+        self._runtime = runtime
+        self._sessions = sessions
+
+    def untrusted(self, owner_ids: Iterable[str]) -> list[tuple[str, str]]:
+        return self.store.untrusted(owner_ids)
+
+    async def expose(self, owner: Owner, tool: str, texts: Sequence[ForeignText]) -> None:
+        """Returns once it is durable.  Raises `sqlite3.Error`."""
+        with self._runtime.database.write():
+            added = self.store.expose(owner, tool, texts)
+            if added and owner.session_id is not None:
+                self._sessions.assign(owner.session_id, "exposed_at = coalesce(exposed_at, :now)")
+                notice = (
+                    f"Texts that others wrote are in this conversation now: {', '.join(added[:5])}. From here on, tools"
+                    " that can do more than read ask first."
+                )
+                self._sessions.add_message(owner.session_id, None, NewMessage(MessageKind.NOTICE, notice))
+        await self._runtime.committed()
+
+
+class GateService(Gate):
+    """Implements `Gate`."""
+
+    def __init__(self, store: GateStore) -> None:
+        self._store = store
+
+    async def list_exposures(self, *, session_id: str | None = None, job_id: str | None = None) -> ExposureList:
+        return encode(ExposureList, exposures=as_models(self._store.exposures(session_id, job_id))).as_model()
+
+    async def list_decisions(
+        self,
+        *,
+        session_id: str | None = None,
+        job_id: str | None = None,
+        limit: int = DEFAULT_LIMIT,
+        cursor: str | None = None,
+    ) -> DecisionPage:
+        decisions, next_cursor = self._store.decisions(session_id, job_id, limit, cursor)
+        return encode(DecisionPage, decisions=as_models(decisions), next_cursor=next_cursor).as_model()
+
+    async def list_sources(self) -> TrustedSourceList:
+        return TrustedSourceList(sources=self._store.sources())
+
+    async def trust_source(self, *, source: str) -> TrustedSourceList:
+        self._store.trust(source)
+        return await self.list_sources()
+
+    async def remove_source(self, *, source: str) -> TrustedSourceList:
+        self._store.distrust(source)
+        return await self.list_sources()

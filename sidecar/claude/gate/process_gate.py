@@ -1,0 +1,115 @@
+"""The gate of one process of the CLI: it answers the hook before each use of a tool, and watches the hub's answers."""
+
+import logging
+import sqlite3
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from pydantic_core import to_json
+from sidecar_protocol.claude.gate import DecidedBy, Verdict
+from sidecar_protocol.contract import ToolUse
+
+from sidecar.claude.gate.journal import GateJournal
+from sidecar.claude.gate.rules import answer_line, digest, hook_input, is_hook, verdict
+from sidecar.claude.gate.store import Owner
+from sidecar.claude.hub import cli_name
+from sidecar.hub.tools import Answer, Hub
+from sidecar.json_reader import get_object, get_objects, get_text
+from sidecar.text import well_formed
+
+log = logging.getLogger(__name__)
+
+NOT_STORED: Final = "The decision could not be stored, so that the tool may not run."
+NO_HOOK: Final = (
+    "Claude Code did not call the sidecar's hook before this tool, so that others' texts could make it act. Its hooks"
+    " may be switched off in its settings (disableAllHooks)."
+)
+MAX_CALLS: Final = 1_000
+"""Calls of a process that are remembered until their results."""
+REASON_CHARS: Final = 200
+
+Line = Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class ProcessGate:
+    """Answers the hook of one process.  `resumed` are further runs whose conversation it goes on with."""
+
+    journal: GateJournal
+    hub: Hub
+    owner: Owner
+    resumed: tuple[str, ...]
+    can_ask: bool
+    send: Callable[[Line], None]
+
+    _calls: dict[str, tuple[str, str | None]] = field(default_factory=dict)
+    _has_hook: bool = False
+
+    def on_line(self, line: Line) -> None:
+        """Reads a line of the process; answers it if it calls the hook."""
+        if is_hook(line):
+            self._has_hook = True
+            self._decide(line)
+        elif line.get("type") == "user":
+            self._read_results(line)
+
+    def _decide(self, line: Line) -> None:
+        tool, values, use_id = hook_input(line)
+        call = (tool, use_id, digest(values))
+        try:
+            exposed = self.journal.untrusted((self.owner.owner_id, *self.resumed))
+            decision = verdict(
+                tool, exposed, reading=self._names(ToolUse.READ), acting=self._names(ToolUse.ACT), can_ask=self.can_ask
+            )
+            if decision is not None:
+                self.journal.store.decide(self.owner, call, decision[0], DecidedBy.GATE, decision[1])
+        except sqlite3.Error:
+            log.exception("a decision about a tool could not be made")
+            decision = Verdict.DENY, NOT_STORED
+        if use_id is not None and len(self._calls) < MAX_CALLS:
+            self._calls[use_id] = tool, call[2]
+        self.send(answer_line(line, decision))
+
+    def _names(self, use: ToolUse) -> set[str]:
+        return {cli_name(tool) for tool in self.hub.tools(use)}
+
+    def _read_results(self, line: Line) -> None:
+        """Stores what the CLI says of the decisions about the calls whose results a line has."""
+        meta = get_objects(line, "tool_result_meta")
+        said = {get_text(one, "id"): get_object(one, "permission_decision") for one in meta}
+        for block in get_objects(line, "message", "content"):
+            use_id = get_text(block, "tool_use_id")
+            known = self._calls.pop(use_id or "", None)
+            decision = said.get(use_id)
+            if known is None or not decision:
+                continue
+            accepted = Verdict.ALLOW if decision.get("decision") == "accept" else Verdict.DENY
+            words = (get_text(decision, "source"), get_text(decision, "reason_type"))
+            reason = well_formed(": ".join(filter(None, words))[:REASON_CHARS])
+            try:
+                self.journal.store.decide(
+                    self.owner, (known[0], use_id, known[1]), accepted, DecidedBy.CLAUDE_CODE, reason or None
+                )
+            except sqlite3.Error:
+                log.exception("a decision of Claude Code could not be stored")
+
+    async def call(self, name: str, arguments: Mapping[str, Any]) -> Answer:
+        """Calls a tool of the hub.  What others wrote in the answer is durable before the CLI gets it."""
+        if not self._has_hook:
+            return _refused(NO_HOOK)
+        answer = await self.hub.call(name, arguments)
+        if answer.foreign:
+            try:
+                await self.journal.expose(self.owner, name, answer.foreign)
+            except sqlite3.Error:
+                log.exception("what others wrote could not be stored")
+                return _refused("The answer could not be stored as one that others wrote. Try again.")
+        return answer
+
+    def instructions(self) -> str:
+        return self.hub.instructions()
+
+
+def _refused(message: str) -> Answer:
+    return Answer(to_json({"error": {"message": message, "kind": "not_gated"}}).decode(), is_error=True)

@@ -1,0 +1,150 @@
+"""The tables of the gate: what came in from others, whom the user trusts, and the decisions about tools."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from sidecar_protocol.claude.gate import DecidedBy, Decision, Exposure, TrustedSource, Verdict
+from sidecar_protocol.contract import Encoded
+from sidecar_protocol.errors import InvalidParams
+
+from sidecar.clock import DAY_S, Clock, iso, iso_now
+from sidecar.hub.foreign import ForeignText
+from sidecar.storage.database import Database
+from sidecar.storage.paging import PagedList, row_json
+
+MAX_DECISIONS: Final = 10_000
+MAX_EXPOSURES: Final = 500
+"""Sources of one session or run; more make no difference, because it asks already."""
+MAX_TRUSTED: Final = 500
+RUNS_KEPT_S: Final = 90 * DAY_S
+"""Age up to which the exposures of runs are kept, as the runs themselves."""
+DECISION_JSON: Final = row_json(Decision)
+EXPOSURE_JSON: Final = row_json(Exposure)
+_DECISIONS: Final = PagedList(Decision, "claude_decisions", DECISION_JSON, {"decision_id": int}, descending=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """A session, or the job of a run."""
+
+    session_id: str | None = None
+    job_id: str | None = None
+
+    @property
+    def owner_id(self) -> str:
+        return self.session_id or self.job_id or ""
+
+
+class GateStore:
+    """Every statement about exposures, trusted sources and decisions."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def expose(self, owner: Owner, tool: str, texts: Iterable[ForeignText]) -> list[str]:
+        """Adds the sources of these texts; returns those that are new and not trusted."""
+        added = []
+        with self._database.write():
+            oldest = iso(self._clock.now_ms() - RUNS_KEPT_S * 1000)
+            self._database.execute(
+                "DELETE FROM claude_exposures WHERE session_id IS NULL AND created_at < ?", (oldest,)
+            )
+            for one in texts:
+                row = self._database.row(
+                    """
+                    INSERT INTO claude_exposures (owner_id, session_id, job_id, source, tool, text, created_at)
+                    SELECT :owner_id, :session_id, :job_id, :source, :tool, :text, :now
+                    WHERE (SELECT count(*) FROM claude_exposures WHERE owner_id = :owner_id) < :limit
+                    ON CONFLICT DO NOTHING RETURNING source NOT IN (SELECT source FROM claude_trusted_sources)
+                    """,
+                    {
+                        "owner_id": owner.owner_id,
+                        "session_id": owner.session_id,
+                        "job_id": owner.job_id,
+                        "source": one.source,
+                        "tool": tool,
+                        "text": one.text,
+                        "now": iso_now(self._clock),
+                        "limit": MAX_EXPOSURES,
+                    },
+                )
+                if row is not None and row[0]:
+                    added.append(one.source)
+        return added
+
+    def untrusted(self, owner_ids: Iterable[str]) -> list[tuple[str, str]]:
+        """Returns the sources of these sessions and runs that are not trusted, each with the beginning of a text."""
+        sql = """
+            SELECT source, text FROM claude_exposures
+            WHERE owner_id = ? AND source NOT IN (SELECT source FROM claude_trusted_sources)
+            ORDER BY exposure_id
+            """
+        return [(source, text) for one in owner_ids for source, text in self._database.rows(sql, (one,))]
+
+    def copy(self, session_id: str, fork_id: str) -> None:
+        """Copies what came into a session to its fork; call it in the transaction that creates the fork."""
+        self._database.execute(
+            """
+            INSERT INTO claude_exposures (owner_id, session_id, source, tool, text, created_at)
+            SELECT :fork_id, :fork_id, source, tool, text, created_at FROM claude_exposures WHERE owner_id = :owner_id
+            ORDER BY exposure_id
+            """,
+            {"fork_id": fork_id, "owner_id": session_id},
+        )
+
+    def exposures(self, session_id: str | None, job_id: str | None) -> list[Encoded[Exposure]]:
+        """Returns the exposures of a session or run, oldest first; those of all, newest first."""
+        owner = session_id or job_id
+        if owner is None:
+            sql = f"SELECT {EXPOSURE_JSON} FROM claude_exposures ORDER BY exposure_id DESC LIMIT ?"
+            return self._database.all_encoded(Exposure, sql, (MAX_EXPOSURES,))
+        sql = f"SELECT {EXPOSURE_JSON} FROM claude_exposures WHERE owner_id = ? ORDER BY exposure_id"
+        return self._database.all_encoded(Exposure, sql, (owner,))
+
+    def sources(self) -> list[TrustedSource]:
+        sql = "SELECT source, trusted_at FROM claude_trusted_sources ORDER BY trusted_at DESC, source"
+        return [TrustedSource(source=source, trusted_at=at) for source, at in self._database.rows(sql)]
+
+    def trust(self, source: str) -> None:
+        """Raises `InvalidParams` if too many sources are trusted."""
+        with self._database.write():
+            sql = "INSERT INTO claude_trusted_sources (source, trusted_at) VALUES (?, ?) ON CONFLICT DO NOTHING"
+            self._database.execute(sql, (source, iso_now(self._clock)))
+            if self._database.value("SELECT count(*) FROM claude_trusted_sources") > MAX_TRUSTED:
+                problem = f"{MAX_TRUSTED} sources are trusted; withdraw some with claude.sources.remove"
+                raise InvalidParams(details=[{"path": "source", "message": problem}])
+
+    def distrust(self, source: str) -> None:
+        with self._database.write():
+            self._database.execute("DELETE FROM claude_trusted_sources WHERE source = ?", (source,))
+
+    def decide(
+        self,
+        owner: Owner,
+        call: tuple[str, str | None, str | None],
+        verdict: Verdict,
+        decided_by: DecidedBy,
+        reason: str | None,
+    ) -> None:
+        """Adds a decision about a call: the tool's name, the id of its use, and the digest of its input."""
+        with self._database.write():
+            decision_id = self._database.execute(
+                """
+                INSERT INTO claude_decisions (session_id, job_id, tool_name, tool_use_id, input_digest, verdict,
+                                              decided_by, reason, created_at)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+                """,
+                (owner.session_id, owner.job_id, *call, verdict, decided_by, reason, iso_now(self._clock)),
+            )
+            self._database.execute(
+                "DELETE FROM claude_decisions WHERE decision_id <= ?", (decision_id - MAX_DECISIONS,)
+            )
+
+    def decisions(
+        self, session_id: str | None, job_id: str | None, limit: int, cursor: str | None
+    ) -> tuple[list[Encoded[Decision]], str | None]:
+        """Returns decisions, newest first, and the cursor of the next page."""
+        equal = {"session_id": session_id, "job_id": job_id}
+        return _DECISIONS.page(self._database, limit, cursor, equal=equal)

@@ -1,0 +1,78 @@
+"""A call of the hub that takes long: interrupting the turn ends it, and so does the death of the CLI."""
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from sidecar_protocol import catalog
+from sidecar_protocol.claude.runs import HubAccess
+
+from sidecar.hub.tools import Answer, Hub
+from sidecar.job_handler import JobFailed
+from tests.claude.client import Talk, every_claude
+from tests.claude.harness import processes_of, until
+from tests.claude.turn_harness import turn_harness
+
+CALL = "[[call:mcp__hub__jobs_list:{}]]"
+
+
+class SlowHub(Hub):
+    """A hub whose calls take for ever; `calls` are those that have begun, `ended` those that were cancelled."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda _: None, catalog.methods, lambda: "id", lambda: "UTC")
+        self.calls: list[str] = []
+        self.ended: list[str] = []
+        self.is_slow = True
+
+    async def call(self, name: str, arguments: Mapping[str, Any]) -> Answer:
+        del arguments
+        self.calls.append(name)
+        try:
+            if self.is_slow:
+                await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.ended.append(name)
+            raise
+        return Answer('{"jobs":[]}')
+
+
+@every_claude
+async def test_an_interrupt_ends_the_call_and_the_process_goes_on(talk: Talk, tmp_path: Path) -> None:
+    hub = SlowHub()
+    async with turn_harness(Path(talk.environment["CLAUDE_PATH"]), tmp_path, hub, talk.environment) as harness:
+        session = harness.create_session(hub=HubAccess.READ)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(harness.run, session.session_id, CALL)
+            await until(lambda: hub.calls)
+            (process,) = processes_of(session.session_id)
+            tasks.cancel_scope.cancel()
+        await until(lambda: hub.ended)
+        assert hub.ended == ["jobs_list"]
+        hub.is_slow = False
+        result = await harness.run(session.session_id, CALL)
+        assert result.text.endswith('{"jobs":[]}')
+        assert processes_of(session.session_id) == [process]
+
+
+@every_claude
+async def test_the_death_of_the_cli_ends_the_call(talk: Talk, tmp_path: Path) -> None:
+    hub = SlowHub()
+    async with turn_harness(Path(talk.environment["CLAUDE_PATH"]), tmp_path, hub, talk.environment) as harness:
+        session = harness.create_session(hub=HubAccess.READ)
+
+        async def fails() -> None:
+            with pytest.raises(JobFailed):
+                await harness.run(session.session_id, CALL)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(fails)
+            await until(lambda: hub.calls)
+            (process,) = processes_of(session.session_id)
+            process.kill()
+        assert hub.ended == ["jobs_list"]
+        hub.is_slow = False
+        assert (await harness.run(session.session_id, CALL)).text.endswith('{"jobs":[]}')
