@@ -8,6 +8,7 @@ from typing import Any, Final
 from sidecar.clock import iso
 from sidecar.paths import schema_dir
 from tests.simulation.host import KEYS, Asked, Host, Json
+from tests.simulation.work import HANDLER
 
 OTHERS: Final = (
     "initialize", "initialized", "shutdown", "exit", "$/cancelRequest", "system.backups.restore", "claude.doctor",
@@ -68,8 +69,8 @@ class Calls:
             return ""
 
         def cancelled(result: Any) -> None:
-            if isinstance(result, dict) and (result["status"] == "cancelled" or result["cancel_requested"]):
-                promise.cancelled = True
+            if isinstance(result, dict) and result["status"] == "cancelled" and promise.cancelled_at is None:
+                promise.cancelled_at = len(HANDLER.runs)
 
         self._host.call("jobs.cancel", {"job_id": promise.job_id}, cancelled)
         return f"job {promise.job_id}"
@@ -77,7 +78,7 @@ class Calls:
     def retry(self, rng: Random) -> str:
         if (promise := self._host.pick(rng)) is None:
             return ""
-        promise.retried, promise.cancelled = True, False
+        promise.retried, promise.cancelled_at = True, None
         self._host.call("jobs.retry", {"job_id": promise.job_id})
         return f"job {promise.job_id}"
 

@@ -43,8 +43,8 @@ class Promise:
 
     params: Json
     job_id: str | None = None
-    cancelled: bool = False
-    """Whether its cancellation was acknowledged."""
+    cancelled_at: int | None = None
+    """How many runs had begun or ended when the cancellation of the queued job was acknowledged."""
     retried: bool = False
 
 

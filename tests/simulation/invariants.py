@@ -5,8 +5,8 @@ Each event is received once, in order, and none is left out without a word; a jo
 A job is created once under its idempotency key; what was acknowledged exists.
 Once the world is kind: every job has ended, or waits for a time that has not come; the last update of a job equals the
 stored job; a replay equals what was received; the schedules are not further away than their periods; no health problem.
-A job that must not run twice begins once for each of its attempts; one whose cancellation was acknowledged has not
-succeeded by a run that began later.
+A job that must not run twice begins once for each of its attempts; a cancelled one stays cancelled; two jobs with one
+lock never run at once.
 Every feed, calendar and account equals its cloud (in `clouds`).
 No secret is in a message, in the log, or in the database.
 The process ends only when it is asked to, or has no disk, and soon after its stdin has ended.
@@ -150,6 +150,10 @@ def _check_runs(stored: dict[str, Json], host: Host, fail: Fail) -> None:
             fail("A job that must not run twice begins once for each attempt.", (job, times))
     for promise in host.memory.promises.values():
         job = stored.get(promise.job_id or "", {})
+        if promise.cancelled_at is not None and not promise.retried:
+            later = [run for run in HANDLER.runs[promise.cancelled_at :] if run[0] == promise.job_id]
+            if job.get("status") != "cancelled" or later:
+                fail("A job whose cancellation was acknowledged stays cancelled.", (job, later))
         if job.get("status") == "succeeded" and (promise.job_id, job["attempt"], "ends") not in HANDLER.runs:
             fail("A job that has succeeded has run to its end.", job)
 

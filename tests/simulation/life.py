@@ -101,7 +101,7 @@ class Fate:
 
     def clock(self, rng: Random) -> str:
         clock = self._life.clock
-        clock.error_ms = rng.choice((0, 0, 400, -400, 5_000, -5_000, 3_600_000, -3_600_000, -90_000_000))
+        clock.error_ms = rng.choice((0, 0, 400, -400, 5_000, -5_000, 3_600_000, -3_600_000, -90_000_000, 432_000_000))
         return f"is wrong by {clock.error_ms / 1000} s"
 
     def be_kind(self) -> None:
@@ -205,7 +205,7 @@ class Life:
 
     def run(self) -> Result:
         """Lives."""
-        HANDLER.runs.clear()
+        HANDLER.begin(self.fail)
         os.environ["HOME"] = str(self.folder / "home")
         (self.folder / "home").mkdir()
         self._database.parent.mkdir(mode=0o700)
@@ -255,6 +255,7 @@ class Life:
         """Runs the process until it ends."""
         self._starts_at = None
         self.starts += 1
+        HANDLER.begin()
         self.disk.had_problem = self.disk.has_problem
         process = Process(self, self._settings(), self.clock, self.clouds.connect, self.disk.open)
         self._process = process
