@@ -132,8 +132,10 @@ class Calls:
         self._host.reads = True
 
     def flood(self, rng: Random) -> str:
-        """Makes the process say much."""
-        number = rng.choice((20, 200))
+        """Makes the process say much to a host that does not read it at once."""
+        number = rng.choice((20, 20, 200, 800))
+        self._host.reads = False
+        self._later(20, self._listen)
         for _ in range(number):
             self._host.call("jobs.list", {"limit": 50})
         return f"{number} lists"
@@ -158,6 +160,8 @@ class Calls:
         """Ends all trouble."""
         self._host.reads, self._host.key = True, KEYS[0]
         self._is_kind = True
+        if self._host.is_ready:
+            self.on_ready()
 
     def on_ready(self) -> None:
         """Does what the host does after each handshake."""

@@ -309,7 +309,8 @@ class Life:
         self._is_kind = True
         for actor in self._actors.values():
             actor.be_kind()
-        self.host.hang_up()  # the next process gets the right key
+        if self.host.used_key != self.host.key:
+            self.host.hang_up()  # the next process gets the right key
         for day in range(KIND_DAYS):
             self.later((day + 1) * KIND_AWAKE_S, lambda: self._perform(Step(0, "standby", DAY_S - KIND_AWAKE_S)))
         self.later(KIND_DAYS * KIND_AWAKE_S + KIND_AWAKE_S, self._finish)
