@@ -84,7 +84,7 @@ class EventLog:
         return self._delete((row[0] if row is not None else 0) or 0, "", limit)
 
     def _delete(self, up_to: int, before: str, limit: int) -> int:
-        # Only up to the first event that is kept: where the clock was set back, a later one can have an earlier time, and
+        # Only up to the first event that is kept: if the clock was set back, a later one can have an earlier time, and
         # without it the log would have a gap that no client could notice.
         rows = self._database.rows(
             """
