@@ -136,19 +136,6 @@ async def test_a_reconnecting_client_gets_missed_events_before_new_ones(app: InP
     again.close()
 
 
-async def test_pruning_leaves_no_gap_where_the_clock_was_set_back(app: InProcessApp) -> None:
-    """A client that resumes within a gap would miss events without a resync."""
-    day_ms = 24 * 3600 * 1000
-    app.clock.wall_ms += 30 * day_ms
-    await create(app)
-    app.clock.wall_ms -= 30 * day_ms
-    await create(app)
-    app.outbox.log.prune(app.clock.now_ms() + 8 * day_ms, 100)
-    await create(app)
-    left = [seq for seq, *_ in app.outbox.log.after(0, 1_000)]
-    assert left == list(range(left[0], app.outbox.log.window()[1] + 1))
-
-
 @pytest.mark.parametrize(("epoch", "after_seq"), [("another", 3), (None, 9), (None, 0)])
 async def test_a_client_whose_missed_events_were_pruned_gets_a_resync(
     app: InProcessApp, epoch: str | None, after_seq: int
