@@ -84,13 +84,18 @@ class EventLog:
         return self._delete((row[0] if row is not None else 0) or 0, "", limit)
 
     def _delete(self, up_to: int, before: str, limit: int) -> int:
+        # Only up to the first event that is kept: if the clock was set back, a later one can have an earlier time, and
+        # without it the log would have a gap that no client could notice.
         rows = self._database.rows(
             """
             DELETE FROM event_log WHERE seq IN (
-                SELECT seq FROM (SELECT seq, at FROM event_log ORDER BY seq LIMIT ?) WHERE seq <= ? OR at < ?)
+                SELECT seq FROM (
+                    SELECT seq, max(seq > ? AND at >= ?) OVER (ORDER BY seq) AS follows_kept
+                    FROM (SELECT seq, at FROM event_log ORDER BY seq LIMIT ?))
+                WHERE follows_kept = 0)
             RETURNING seq
             """,
-            (limit, up_to, before),
+            (up_to, before, limit),
         )
         return len(rows)
 

@@ -1,6 +1,7 @@
 """`python -m tests.simulation`: lives simulated lives of the sidecar, and says how they ended.
 
---seed N lives one life and prints its story; --minutes M lives fresh lives for this long; --seeds A B C those.
+--seed N lives one life and prints its story; with --shrink also that of the shortest life that is found to break the
+same sentence.  --minutes M lives fresh lives for this long; --seeds A B C those.
 """
 
 import argparse
@@ -22,6 +23,7 @@ warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarni
 sys.unraisablehook = lambda _: None
 
 from tests.simulation.life import Result, live  # noqa: E402 - it imports `sidecar`
+from tests.simulation.shrinking import shrink  # noqa: E402 - see above
 from tests.simulation.work import add_job_types  # noqa: E402 - see above
 
 add_job_types()
@@ -45,12 +47,16 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=0)
     parser.add_argument("--first", type=int, default=None, help="the first of the fresh seeds")
     parser.add_argument("--copy", help="with --seed: the file that receives everything that the digest is made of")
+    parser.add_argument("--until-broken", action="store_true", help="end at the first life that breaks a sentence")
+    parser.add_argument("--shrink", type=float, default=0, metavar="MINUTES", help="with --seed: leave out steps")
     arguments = parser.parse_args()
     failed = []
     if arguments.seed is not None:
         with Path(arguments.copy or os.devnull).open("w", encoding="utf-8") as copy:
             result = live(arguments.seed, prints=True, copy=copy)
         tell(result)
+        if result.broken is not None and arguments.shrink:
+            tell(shrink(result, arguments.shrink * 60, print))
         return int(result.broken is not None)
     days, begin, cpu = 0.0, time.monotonic(), time.process_time()
     seeds = [*arguments.seeds]
@@ -64,6 +70,8 @@ def main() -> int:
         days += result.days
         if result.broken is not None:
             failed.append(result.plan.seed)
+            if arguments.until_broken:
+                break
     cpu = time.process_time() - cpu
     print(f"{days:.0f} days in {cpu:.0f} s of CPU: {days / cpu * 60:.0f} days a minute; broken: {failed or 'none'}")
     return int(bool(failed))

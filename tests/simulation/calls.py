@@ -8,6 +8,7 @@ from typing import Any, Final
 from sidecar.clock import iso
 from sidecar.paths import schema_dir
 from tests.simulation.host import KEYS, Asked, Host, Json
+from tests.simulation.work import HANDLER
 
 OTHERS: Final = (
     "initialize", "initialized", "shutdown", "exit", "$/cancelRequest", "system.backups.restore", "claude.doctor",
@@ -68,8 +69,8 @@ class Calls:
             return ""
 
         def cancelled(result: Any) -> None:
-            if isinstance(result, dict) and (result["status"] == "cancelled" or result["cancel_requested"]):
-                promise.cancelled = True
+            if isinstance(result, dict) and result["status"] == "cancelled" and promise.cancelled_at is None:
+                promise.cancelled_at = len(HANDLER.runs)
 
         self._host.call("jobs.cancel", {"job_id": promise.job_id}, cancelled)
         return f"job {promise.job_id}"
@@ -77,7 +78,7 @@ class Calls:
     def retry(self, rng: Random) -> str:
         if (promise := self._host.pick(rng)) is None:
             return ""
-        promise.retried, promise.cancelled = True, False
+        promise.retried, promise.cancelled_at = True, None
         self._host.call("jobs.retry", {"job_id": promise.job_id})
         return f"job {promise.job_id}"
 
@@ -131,8 +132,10 @@ class Calls:
         self._host.reads = True
 
     def flood(self, rng: Random) -> str:
-        """Makes the process say much."""
-        number = rng.choice((20, 200))
+        """Makes the process say much to a host that does not read it at once."""
+        number = rng.choice((20, 20, 200, 800))
+        self._host.reads = False
+        self._later(20, self._listen)
         for _ in range(number):
             self._host.call("jobs.list", {"limit": 50})
         return f"{number} lists"
@@ -157,6 +160,8 @@ class Calls:
         """Ends all trouble."""
         self._host.reads, self._host.key = True, KEYS[0]
         self._is_kind = True
+        if self._host.is_ready:
+            self.on_ready()
 
     def on_ready(self) -> None:
         """Does what the host does after each handshake."""

@@ -40,7 +40,7 @@ def _error(name: str, text: str) -> sqlite3.OperationalError:
 class Disk:
     """The steps that begin with the disk."""
 
-    WEIGHTS: Final = {"full": 1, "busy": 1, "failing": 1, "kill_at_commit": 3}
+    WEIGHTS: Final = {"full": 1, "busy": 1, "failing": 1, "losing": 2, "kill_at_commit": 3}
 
     def __init__(self, later: Callable[[float, Callable[[], None]], None]) -> None:
         self._later = later
@@ -75,6 +75,8 @@ class Disk:
         """Raises what a disk with a problem lets SQLite raise."""
         if self._problem == "busy" and sql == "BEGIN IMMEDIATE":
             raise _error("SQLITE_BUSY", "database is locked")
+        if self._problem == "losing" and sql == "COMMIT":
+            raise _error("SQLITE_IOERR_FSYNC", "disk I/O error")
         if self._problem == "failing" and sql in ("BEGIN IMMEDIATE", "COMMIT"):
             raise _error("SQLITE_IOERR_WRITE", "disk I/O error")
 
@@ -86,6 +88,10 @@ class Disk:
 
     def failing(self, rng: Random) -> str:
         return self._trouble("failing", rng)
+
+    def losing(self, rng: Random) -> str:
+        """Lets only commits fail, so that everything that was written is rolled back."""
+        return self._trouble("losing", rng)
 
     def kill_at_commit(self, rng: Random) -> str:
         self._kill = rng.choice(("before", "after"))

@@ -43,8 +43,8 @@ class Promise:
 
     params: Json
     job_id: str | None = None
-    cancelled: bool = False
-    """Whether its cancellation was acknowledged."""
+    cancelled_at: int | None = None
+    """How many runs had begun or ended when the cancellation of the queued job was acknowledged."""
     retried: bool = False
 
 
@@ -77,6 +77,8 @@ class Host:
         self._opted_out = sorted(refuses)
         self.memory = Memory()
         self.key: str | None = KEYS[0]
+        self.used_key: str | None = None
+        """The key that the running process was given."""
         self.reads = True
         self.is_ready = False
         """Whether the handshake is done."""
@@ -95,7 +97,7 @@ class Host:
 
     def connect(self, process: Process) -> None:
         """Performs the handshake with a new process."""
-        self._process = process
+        self._process, self.used_key = process, self.key
         self._calls, self._unsent, self._unread = {}, bytearray(), b""
         self.reads, self.is_ready, self._allows_gap = True, False, False
         params: Json = {"protocol_version": 1, "client_info": {"name": "simulation", "version": "1"}}
@@ -270,6 +272,21 @@ class Host:
             self._fail("A lag names the events that were left out.", (self.memory.last_seq, first, last))
         self.memory.skipped.update(range(first, last + 1))
         self.memory.last_seq = last
+        self.play(self._catch_up(first - 1, last))
+
+    def _catch_up(self, after: int, last: int) -> Script:
+        """Reads what a lag has left out."""
+        while after < last:
+            page = yield "events.replay", {"after_seq": after, "limit": 500}
+            if isinstance(page, Refused) or not page["events"]:
+                return
+            for one in page["events"]:
+                after = one["params"]["seq"]
+                if one["method"] == "jobs.updated":
+                    job = one["params"]["job"]
+                    known = self.memory.jobs.setdefault(job["job_id"], job)
+                    if job["version"] > known["version"]:
+                        self.memory.jobs[job["job_id"]] = job
 
     def _remember(self, method: str, params: Json) -> None:
         if method == "jobs.updated":

@@ -5,8 +5,8 @@ Each event is received once, in order, and none is left out without a word; a jo
 A job is created once under its idempotency key; what was acknowledged exists.
 Once the world is kind: every job has ended, or waits for a time that has not come; the last update of a job equals the
 stored job; a replay equals what was received; the schedules are not further away than their periods; no health problem.
-A job that must not run twice begins once for each of its attempts; one whose cancellation was acknowledged has not
-succeeded by a run that began later.
+A job that must not run twice begins once for each of its attempts; a cancelled one stays cancelled; two jobs with one
+lock never run at once.
 Every feed, calendar and account equals its cloud (in `clouds`).
 No secret is in a message, in the log, or in the database.
 The process ends only when it is asked to, or has no disk, and soon after its stdin has ended.
@@ -99,6 +99,7 @@ def check_end(host: Host, now: str, fail: Fail) -> Script:
             fail("Each change of a job is announced.", (known, job))
     unfinished = [job for job in stored.values() if job["status"] not in FINAL]
     overdue = [job for job in unfinished if (job["run_at"] or "") < now and job["type"].startswith("simulation.")]
+    overdue = [job for job in overdue if job["job_id"] not in HANDLER.alive]
     if overdue:
         names = ("job_id", "type", "status", "waiting_for", "run_at", "attempt", "cancel_requested", "message")
         fail("Once the world is kind, every job ends.", [[job[name] for name in names] for job in unfinished])
@@ -150,6 +151,10 @@ def _check_runs(stored: dict[str, Json], host: Host, fail: Fail) -> None:
             fail("A job that must not run twice begins once for each attempt.", (job, times))
     for promise in host.memory.promises.values():
         job = stored.get(promise.job_id or "", {})
+        if promise.cancelled_at is not None and not promise.retried:
+            later = [run for run in HANDLER.runs[promise.cancelled_at :] if run[0] == promise.job_id]
+            if job.get("status") != "cancelled" or later:
+                fail("A job whose cancellation was acknowledged stays cancelled.", (job, later))
         if job.get("status") == "succeeded" and (promise.job_id, job["attempt"], "ends") not in HANDLER.runs:
             fail("A job that has succeeded has run to its end.", job)
 

@@ -101,7 +101,7 @@ class Fate:
 
     def clock(self, rng: Random) -> str:
         clock = self._life.clock
-        clock.error_ms = rng.choice((0, 0, 400, -400, 5_000, -5_000, 3_600_000, -3_600_000, -90_000_000))
+        clock.error_ms = rng.choice((0, 0, 400, -400, 5_000, -5_000, 3_600_000, -3_600_000, -90_000_000, 432_000_000))
         return f"is wrong by {clock.error_ms / 1000} s"
 
     def be_kind(self) -> None:
@@ -205,7 +205,7 @@ class Life:
 
     def run(self) -> Result:
         """Lives."""
-        HANDLER.runs.clear()
+        HANDLER.begin(self.fail)
         os.environ["HOME"] = str(self.folder / "home")
         (self.folder / "home").mkdir()
         self._database.parent.mkdir(mode=0o700)
@@ -255,6 +255,7 @@ class Life:
         """Runs the process until it ends."""
         self._starts_at = None
         self.starts += 1
+        HANDLER.begin()
         self.disk.had_problem = self.disk.has_problem
         process = Process(self, self._settings(), self.clock, self.clouds.connect, self.disk.open)
         self._process = process
@@ -308,7 +309,8 @@ class Life:
         self._is_kind = True
         for actor in self._actors.values():
             actor.be_kind()
-        self.host.hang_up()  # the next process gets the right key
+        if self.host.used_key != self.host.key:
+            self.host.hang_up()  # the next process gets the right key
         for day in range(KIND_DAYS):
             self.later((day + 1) * KIND_AWAKE_S, lambda: self._perform(Step(0, "standby", DAY_S - KIND_AWAKE_S)))
         self.later(KIND_DAYS * KIND_AWAKE_S + KIND_AWAKE_S, self._finish)

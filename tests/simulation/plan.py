@@ -11,6 +11,8 @@ from typing import Final
 DAY_S: Final = 86_400
 STARTS: Final = ("2026-01-10", "2026-03-22", "2026-06-20", "2026-10-18", "2026-12-24")
 """First days; two lead across the clock changes of Europe and America, one into another year."""
+USEFUL: Final = ("act", "create")
+"""Steps without which there would be nothing to compare."""
 AWAKE_S: Final = (600, 1_800, 3_600)
 """How long the computer is awake each day; it sleeps for the rest, in which timers stand still."""
 
@@ -41,9 +43,7 @@ def draw(seed: int, weights: dict[str, int], *, days: tuple[int, int] = (4, 18),
     begin = datetime.fromisoformat(rng.choice(STARTS)).replace(tzinfo=UTC)
     names, steps, at = list(weights), [], 0.0
     # Each life leaves out some kinds of trouble, so that what they would hide can show itself.
-    chances = [weights[name] * rng.choice((0, 1, 1, 3)) for name in names]
-    if not any(chances):
-        chances = list(weights.values())
+    chances = [weights[name] * rng.choice((1, 1, 3) if name in USEFUL else (0, 1, 1, 3)) for name in names]
     for _ in range(rng.randint(*days)):
         awake_s = rng.choice(AWAKE_S)
         for _ in range(rng.randrange(busy)):

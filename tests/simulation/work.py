@@ -1,7 +1,7 @@
 """Job types of the simulation: jobs that take their time, and end as their payload says."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final, Literal
 
 from sidecar_protocol import catalog
@@ -50,8 +50,32 @@ class WorkHandler:
 
     def __init__(self) -> None:
         self.runs: list[Run] = []
+        self.on_overlap: Callable[[str, object], None] = lambda *_: None
+        self.alive: set[str] = set()
+        """The jobs whose runs have not ended in this process."""
+        self._locked: dict[str, str] = {}
+
+    def begin(self, on_overlap: Callable[[str, object], None] | None = None) -> None:
+        """Begins a start of the process, or with `on_overlap` a life."""
+        self._locked.clear()
+        self.alive.clear()
+        if on_overlap is not None:
+            self.runs.clear()
+            self.on_overlap = on_overlap
 
     async def run(self, job: Repeatable, context: JobContext) -> Done:
+        if job.lock in self._locked:
+            self.on_overlap("Two jobs with one lock never run at once.", (self._locked, context.job_id, job.lock))
+        if job.lock is not None:
+            self._locked[job.lock] = context.job_id
+        self.alive.add(context.job_id)
+        try:
+            return await self._run(job, context)
+        finally:
+            self.alive.discard(context.job_id)
+            self._locked.pop(job.lock or "", None)
+
+    async def _run(self, job: Repeatable, context: JobContext) -> Done:
         self.runs.append((context.job_id, context.attempt, "begins"))
         context.progress(0.1, "working")
         await asyncio.sleep(job.takes_s)
