@@ -30,7 +30,7 @@ from sidecar.claude.records.reading import parse_record
 from sidecar.claude.sessions.markdown import fenced
 from sidecar.commandline.formatting import one_line
 from sidecar.json_reader import parse_json
-from sidecar.logs import redact
+from sidecar.secret_texts import SecretFinder, redact
 from sidecar.storage.fulltext import search_terms, snippet
 from sidecar.text import folded, narrow
 from tests.in_process_app import EIGHT_O_CLOCK
@@ -73,6 +73,7 @@ READERS: Final[dict[str, Callable[[str], object]]] = {
     "JSON with broken escapes": lambda text: parse_json(f'["{text}'.encode()),
     "a broken line of the protocol": lambda text: recover_id(text.encode()),
     "a log line": redact,
+    "a piece of a recorded text": lambda text: SecretFinder().spans(text, is_cut=True),
     "a search": search_terms,
     "an excerpt": lambda text: snippet(text, ["a", " "]),
     "a text to be searched": folded,
@@ -81,7 +82,8 @@ READERS: Final[dict[str, Callable[[str], object]]] = {
 PIECES: Final = (
     " ", "\n", "a", "A", "0", "-", '"', "<", "(", "[", "\\", "/", ",", ";", ":", "=", "T", " ;", "; ", ";a",
     ';a="', "(/", "<a", "<>;", "A-", "A-1", "- ", "\\u", "\\ud8", '\\"', "ㅏ", "\u1100\u1161", "not todo ", "未",
-    "resets at ", "token ", "<command-name>", "\nBEGIN:VEVENT", "=\n", "DTSTART",
+    "resets at ", "token ", "<command-name>", "\nBEGIN:VEVENT", "=\n", "DTSTART", "://",
+    "eyJ", "bearer ", "QWRh", "%41",
 )  # fmt: skip
 """Parts that the texts repeat."""
 
@@ -126,7 +128,7 @@ def test_each_module_with_a_pattern_is_read_here_or_says_why_not() -> None:
         "activity/export", "activity/keys", "activity/markdown", "atlassian/adf", "atlassian/client",
         "atlassian/statuses", "calendar/ics/lines", "calendar/ics/split", "calendar/ics/times",
         "calendar/ics/zone_names", "claude/failures", "claude/limits", "claude/records/reading",
-        "claude/sessions/markdown", "json_reader", "logs", "storage/fulltext", "text",
+        "claude/sessions/markdown", "json_reader", "secret_texts", "storage/fulltext", "text",
     }  # fmt: skip
     found = {
         path.relative_to(ROOT / "sidecar").with_suffix("").as_posix()

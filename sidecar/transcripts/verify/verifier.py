@@ -302,6 +302,15 @@ class RunVerifier:
         """Returns the hash of the contract: (recorded, of this sidecar or None)."""
         return self._header.facts.get("schema_hash"), self.handshake().get("schema_hash")
 
+    def unknown_names(self) -> set[str]:
+        """Returns the recorded names that the contract does not have: of notifications and of answered requests."""
+        known = {*self._schemas.methods, *self._schemas.notifications}
+        names = {entry.method for entry in self._entries if entry.is_notification}
+        for one in self.expected.values():
+            if type(one.entry.message) is dict and "result" in one.entry.message:
+                names.add(self._method(one.entry.message))
+        return {name for name in names if name is not None} - known
+
     def handshake(self) -> dict[str, Any]:
         """Returns the members of the header that the response to `initialize` also has."""
         for one in self.expected.values():
