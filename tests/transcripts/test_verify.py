@@ -72,6 +72,16 @@ def test_an_update_names_the_members_that_it_accepted_in_a_strict_verification(t
     assert accepted == "1 new (1× Job.schedule_id)"
 
 
+def test_a_sidecar_that_exits_slowly_after_a_loss_is_waited_for(tmp_path: Path, verified: Verify) -> None:
+    lines = (c2s(1, request(1, "jobs.list")), s2c(2, answer(1, jobs=[])), s2c(3, notification("jobs.updated", seq=1)))
+    path = write(
+        tmp_path / "list.jsonl", *lines, {"t": 4, "dir": "c2s", "eof": True}, {"t": 5, "dir": "s2c", "exit": 0}
+    )
+    text = verified(path, [answer(1, jobs=[])], timeout_s=5.0, ends_in_s=0.9)
+    assert "jobs.updated was lost" in text
+    assert "exit code" not in text
+
+
 def test_answers_that_take_longer_are_named_if_that_is_asked_for(tmp_path: Path) -> None:
     path = write(tmp_path / "list.jsonl", c2s(1, request(1, "jobs.list")), s2c(2, answer(1, jobs=[])))
     slow = tuple(command("replay", str(path), "--fault", "delay=200@jobs.list"))

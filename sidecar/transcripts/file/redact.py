@@ -124,9 +124,10 @@ class Redactor:
             if not (params.keys() <= self._plain_params_of(method) and CONTAINERS.isdisjoint(types)):
                 return False
             texts += 1 + len(params) + types.count(str)
-        # Neither has it other members, nor the same one twice, of which the JSON has only the second.
-        has_others = len(message) != REQUEST_MEMBERS + (params is not NO_PARAMS)
-        if has_others or line.count(b'"') != 2 * texts or not line.startswith(b"{"):
+        if len(message) != REQUEST_MEMBERS + (params is not NO_PARAMS) or not line.startswith(b"{"):
+            return False
+        # What else may be in the line: an escape, or a member that is there twice, of which the JSON has the second.
+        if line.count(b'"') != 2 * texts or b"\\" in line or b"\r" in line:
             return False
         self._is_in_raw = False
         return True

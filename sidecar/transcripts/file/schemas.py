@@ -129,13 +129,11 @@ class ContractSchemas:
         return next((str(choice["format"]) for choice in declared if "format" in choice), None)
 
     def plain_members(self, schema: Schema) -> Iterator[str]:
-        """Yields the names of the members that are no secrets and, whatever their value, have no members themselves."""
+        """Yields the names of the members that are neither secret nor, as far as they are declared, have members."""
         for name, member in self.resolved(schema).get("properties", {}).items():
-            if all(
-                one.get("type") in SCALARS and not one.get(SECRET)
-                for one in (self.resolved(member), *self.choices(member))
-                if "anyOf" not in one
-            ):
+            choices = list(self.choices(member))
+            is_secret = any(one.get(SECRET) for one in (member, self.resolved(member), *choices))
+            if not is_secret and all(one.get("type") in SCALARS for one in choices):
                 yield name
 
     def secret_names(self) -> frozenset[str]:
