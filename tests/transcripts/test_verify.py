@@ -82,6 +82,14 @@ def test_a_sidecar_that_exits_slowly_after_a_loss_is_waited_for(tmp_path: Path, 
     assert "exit code" not in text
 
 
+def test_what_comes_late_is_not_lost(tmp_path: Path, verified: Verify) -> None:
+    health, changed = request(1, "system.health"), notification("activity.changed", seq=1)
+    later = [c2s(3, request(2, "system.health")), s2c(4, answer(2, status="ok"))]
+    path = write(tmp_path / "late.jsonl", c2s(1, health), s2c(2, answer(1, status="ok")), s2c(2, changed), *later)
+    assert verified(path, [], [changed, answer(1, status="ok"), answer(2, status="ok")]) == ""
+    assert "activity.changed was lost" in verified(path, [], [answer(1, status="ok"), answer(2, status="ok")])
+
+
 def test_answers_that_take_longer_are_named_if_that_is_asked_for(tmp_path: Path) -> None:
     path = write(tmp_path / "list.jsonl", c2s(1, request(1, "jobs.list")), s2c(2, answer(1, jobs=[])))
     slow = tuple(command("replay", str(path), "--fault", "delay=200@jobs.list"))

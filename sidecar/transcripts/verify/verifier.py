@@ -177,7 +177,10 @@ class RunVerifier:
 
     def _receive(self) -> bool:
         """Receives one more message; returns False at the end.  Raises SidecarTimeout."""
-        if self._patience is None and any(one.mismatch for one in self.expected.values() if one.is_done):
+        mismatches = [one.mismatch for one in self.expected.values() if one.mismatch is not None and one.is_done]
+        if self._patience == AFTER_LOSS_S and not any(one.kind == LOST for one in mismatches):
+            self._patience = None  # what seemed lost has come late
+        if self._patience is None and mismatches:
             self._patience = AFTER_DIFFERENCE_S
         try:
             patience = AFTER_DIFFERENCE_S if self._again else self._patience
