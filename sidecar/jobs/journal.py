@@ -94,7 +94,6 @@ class JobJournal:
                     raise IdempotencyKeyReused
                 return existing, True
             self._notify_updated(job)
-            self.log(job_id, "info", "Queued")
         return job, False
 
     def request_cancel(self, job_id: str) -> Encoded[Job] | None:
