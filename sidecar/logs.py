@@ -8,7 +8,6 @@ import contextlib
 import logging
 import os
 import queue
-import re
 import select
 import threading
 import time
@@ -22,6 +21,7 @@ from pydantic_core import to_json
 
 from sidecar.clock import iso
 from sidecar.paths import make_private, make_private_dir, open_private
+from sidecar.secret_texts import redact
 from sidecar.text import CONTROLS, well_formed
 
 QUEUE_RECORDS: Final = 2_000
@@ -34,20 +34,6 @@ TAIL_LINES: Final = 300
 """Log lines in a bug report."""
 MAX_MESSAGE_CHARS: Final = 8_000
 """Longest message, and longest traceback, of a record."""
-REDACTED: Final = "[redacted]"
-
-_SECRET = re.compile(
-    r"""(?ix)
-    (\b(?:authorization|api[_-]?key|token|secret|password|credentials?|code_verifier|refresh_token|access_token)\b
-       ["']?\s*[:=]\s*(?:bearer\s+|basic\s+)?["']?) [^\s"',}]+
-    | \b(?:sk-ant-|ya29\.|1//0|ATATT3)[\w\-./=]+
-    """
-)
-
-
-def redact(text: str) -> str:
-    """Replaces text that looks like a credential.  A second safeguard: no code should log one at all."""
-    return _SECRET.sub(lambda match: (match.group(1) or "") + REDACTED, text)
 
 
 class JsonFormatter(logging.Formatter):

@@ -14,7 +14,11 @@ from sidecar_protocol.contract import methods_of
 ROOT = Path(__file__).parent.parent
 FEATURES = {"jobs", "claude", "calendar", "atlassian", "activity", "system", "transcripts"}
 LAYERS: tuple[set[str], ...] = (
-    {"clock", "days", "exit_codes", "feed", "job_handler", "json_reader", "loopback", "paths", "randomness", "text"},
+    {"clock", "days", "exit_codes", "feed", "job_handler", "json_reader", "loopback", "paths", "randomness"}
+    | {
+        "secret_texts",
+        "text",
+    },
     {"files", "http", "ids", "logs", "settings", "storage"},
     {"wire"},
     {"hub"},

@@ -122,9 +122,14 @@ class Connection:
     """One end of a JSON-RPC connection."""
 
     def __init__(
-        self, max_message_bytes: int = MAX_MESSAGE_BYTES, on_line: Callable[[bytes, Refused | None], None] | None = None
+        self,
+        max_message_bytes: int = MAX_MESSAGE_BYTES,
+        on_line: Callable[[bytes, Any, Refused | None], None] | None = None,
     ) -> None:
-        """`on_line` is called with every non-blank line (the beginning if it is too long) and its refusal, if any."""
+        """`on_line` is called with every non-blank line, its JSON, and its refusal, if any.
+
+        Of a line that is too long it gets the beginning; the JSON is None if the line cannot be read.
+        """
         self._max = max_message_bytes
         self._on_line = on_line
         self._lines: deque[bytes] = deque()
@@ -173,11 +178,8 @@ class Connection:
                 return self._events.popleft()
             if not self._lines:
                 return None
-            line = self._lines.popleft()
-            event = self._read_line(line)
+            event = self._read_line(self._lines.popleft())
             if event is not None:
-                if self._on_line is not None:
-                    self._on_line(line, event if type(event) is Refused else None)
                 return event
 
     @property
@@ -186,18 +188,26 @@ class Connection:
         return bool(self._lines or self._events)
 
     def _read_line(self, line: bytes) -> Event | None:
+        try:
+            event, message = self._read(line)
+        except EOFError:
+            return None
+        if self._on_line is not None:
+            self._on_line(line, message, event if type(event) is Refused else None)
+        return event
+
+    def _read(self, line: bytes) -> tuple[Event, Any]:
+        """Returns what a line is, and its JSON.  Raises EOFError if it is blank."""
         if len(line) > self._max or type(line) is LongLine:
             message = f"The message is longer than {self._max} bytes."
-            return self._refuse(MESSAGE_TOO_LARGE, message, None, recover_id(line))
+            return self._refuse(MESSAGE_TOO_LARGE, message, None, recover_id(line)), None
         try:
             message = read_json(line)
         except Unreadable as error:
-            return self._refuse(PARSE_ERROR, str(error), None, recover_id(line))
-        except EOFError:
-            return None
+            return self._refuse(PARSE_ERROR, str(error), None, recover_id(line)), None
         if type(message) is list:
-            return self._read_batch(message)
-        return self._register(self._classify(message))
+            return self._read_batch(message), message
+        return self._register(self._classify(message)), message
 
     def _register(self, event: Event) -> Event:
         if type(event) is Request:
@@ -239,7 +249,7 @@ class Connection:
             return Refused(INVALID_PARAMS, "positional params", b"")
         return self._refuse(INVALID_PARAMS, "Params must be an object, by name.", request_id, None)
 
-    def _read_batch(self, messages: list[Any]) -> Event | None:
+    def _read_batch(self, messages: list[Any]) -> Event:
         if not messages or len(messages) > MAX_BATCH:
             return self._invalid(f"A batch must hold 1 to {MAX_BATCH} messages.", None)
         events = [self._register(self._classify(message)) for message in messages]

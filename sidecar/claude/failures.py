@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from sidecar.clock import LATEST_MS, iso
 from sidecar.job_handler import JobFailed
 from sidecar.json_reader import get_count, get_object, get_text
-from sidecar.logs import redact
+from sidecar.secret_texts import redact
 
 MESSAGE_LIMIT: Final = 500
 DETAILS_LIMIT: Final = 2_000

@@ -1,7 +1,8 @@
 """Records a session at the edge of the pipe: one line for each line received or sent.
 
-Received lines are written together with the responses, in one write just before those are sent.  Each line is
-parsed and redacted.
+Received lines are written together with the responses, in one write just before those are sent, so that the file has
+all that the client has received, however the process ends.  That is affordable because most lines need not be parsed
+for it: one expression searches all lines of a write for anything that may be a secret (`Redactor.may_find`).
 """
 
 import errno
@@ -41,8 +42,10 @@ class Recorder:
         self._redactor = redactor
         self._seconds = seconds
         self._start = seconds()
-        self._received: list[tuple[bytes, Refused | None]] = []
-        """Lines received since the last write, each with its refusal."""
+        self._received: list[bytes] = []
+        """Lines received since the last write."""
+        self._entries: dict[int, bytes] = {}
+        """Entries that are to be written instead of some of them, by their index."""
         self._received_at = 0.0
         self._sent_at = 0.0  # or the time of the end of stdin
         self._file = open(path, "ab+", buffering=0, opener=open_private)  # noqa: SIM115 - closed by `close`
@@ -56,15 +59,25 @@ class Recorder:
         if not self._received:
             self._received_at = self._now()
 
-    def on_line(self, line: bytes, refusal: Refused | None) -> None:
-        self._received.append((line, refusal))
+    def on_line(self, line: bytes, message: Any, refusal: Refused | None) -> None:
+        if not self._received:  # it may have waited; times in the file must not decrease
+            self._received_at = max(self._received_at, self._sent_at)
+        if refusal is not None or not self._redactor.is_plain(line, message):
+            self._entries[len(self._received)] = self._received_entry(line, message, refusal.code if refusal else 0)
+            line = b""
+        self._received.append(line)
 
     def on_send(self, lines: list[bytes]) -> None:
-        received = self._take_received()
+        is_plain = not self._redactor.may_find(b"".join((*self._received, *lines)))
+        received = self._take_received(is_plain=is_plain)
         self._sent_at = self._now()
         start = message_prefix(self._sent_at, TO_CLIENT)
-        redacted = (self._redactor.redacted(line[:-1], from_client=False) or b"null" for line in lines)
-        self._write([*received, *(start + line + END for line in redacted)])
+        if is_plain:
+            sent = b"".join(lines)[:-1].replace(b"\n", END + start)
+        else:
+            redacted = (self._redactor.redacted(line[:-1], from_client=False) or b"null" for line in lines)
+            sent = (END + start).join(redacted)
+        self._write([*received, start, sent, END])
 
     def on_eof(self) -> None:
         received = self._take_received()
@@ -84,18 +97,24 @@ class Recorder:
     def _now(self) -> float:
         return (self._seconds() - self._start) * 1000
 
-    def _take_received(self) -> list[bytes]:
-        received, self._received = self._received, []
-        # Lines that waited were received before responses that are in the file; times in it must not decrease.
-        self._received_at = max(self._received_at, self._sent_at)
+    def _take_received(self, *, is_plain: bool = False) -> list[bytes]:
+        """Returns the entries of the lines received since the last write; `is_plain`: nothing in them can be secret."""
+        received, entries = self._received, self._entries
+        self._received, self._entries = [], {}
         start = message_prefix(self._received_at, TO_SIDECAR)
-        return [self._entry(start, line, refusal.code if refusal else 0) for line, refusal in received]
+        if is_plain and received and not entries:
+            return [start, (END + start).join(received), END]
+        redacted = self._redactor.redacted
+        return [
+            entries.get(at) or start + (redacted(line, from_client=True) or b"null") + END
+            for at, line in enumerate(received)
+        ]
 
-    def _entry(self, start: bytes, line: bytes, code: int) -> bytes:
+    def _received_entry(self, line: bytes, message: Any, code: int) -> bytes:
         is_json = code not in (PARSE_ERROR, MESSAGE_TOO_LARGE)
-        redacted = self._redactor.redacted(line, from_client=True) if is_json else None
+        redacted = self._redactor.received(line, message) if is_json else None
         if redacted is not None:
-            return start + redacted + END
+            return message_prefix(self._received_at, TO_SIDECAR) + redacted + END
         # Not JSON, or accepted only by our leniency (half a surrogate pair).
         more: dict[str, Any] = {"oversize": True} if code == MESSAGE_TOO_LARGE else {}
         if self._redactor.may_show_secret(line):

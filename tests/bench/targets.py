@@ -108,15 +108,14 @@ TARGETS: Final[dict[str, Target]] = {
         "jobs.list 50 x16 while recorded, of unrecorded", "%", HIGHER, Bound(absolute=90), Bound(absolute=95)
     ),
     "transcripts.record_cpu": Target("CPU of recording a trivial request", "us"),
-    "transcripts.replayed": Target(
-        "trivial x64 replayed, of live", "%", HIGHER, Bound(absolute=50), Bound(absolute=100)
+    "transcripts.replayed": Target("trivial x64 replayed, of live", "%", HIGHER),
+    "transcripts.replayed_calls": Target(
+        "5,000 trivial requests replayed", "s", LOWER, Bound(absolute=2), Bound(absolute=1)
     ),
-    "transcripts.replayed_pages": Target(
-        "jobs.list 50 x64 replayed, of live", "%", HIGHER, Bound(absolute=50), Bound(absolute=100)
-    ),
+    "transcripts.replayed_pages": Target("jobs.list 50 x64 replayed, of live", "%", HIGHER),
     "transcripts.replay_start": Target("spawn to first answer of a replay", "ms"),
     "transcripts.inspect": Target(
-        "inspect 100,000 messages, per 100 MB", "s", LOWER, Bound(absolute=2), Bound(absolute=1)
+        "inspect 20,000 messages, per 100 MB", "s", LOWER, Bound(absolute=2), Bound(absolute=1)
     ),
     # A sidecar idles for days on battery power.  53 / 12 MB.
     "idle.rss": Target("idle RSS", "MiB", LOWER, Bound(0.75), Bound(0.4), 4.4),

@@ -17,10 +17,11 @@ from sidecar_protocol.errors import MessageTooLarge, ParseError
 from sidecar_protocol.export.schemas import params_of
 from sidecar_protocol.jobs import JobLogLevel
 
+SIDECAR = Path(__file__).parents[2] / "sidecar"
 SOURCES = "\n".join(
     path.read_text("utf-8")
-    for path in (Path(__file__).parents[2] / "sidecar").rglob("*.py")
-    if "commandline" not in path.parts and "transcripts" not in path.parts
+    for path in SIDECAR.rglob("*.py")
+    if path.relative_to(SIDECAR).parts[0] not in {"commandline", "transcripts"}
 )
 CHOSEN_BY_CLIENTS = {PermissionMode}
 """Enumerations whose values are sent back as a client has set them."""

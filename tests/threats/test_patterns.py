@@ -32,7 +32,7 @@ from sidecar.claude.sessions.markdown import fenced
 from sidecar.commandline.formatting import one_line
 from sidecar.hub.results import show
 from sidecar.json_reader import parse_json
-from sidecar.logs import redact
+from sidecar.secret_texts import SecretFinder, redact
 from sidecar.storage.fulltext import search_terms, snippet
 from sidecar.text import folded, narrow
 from tests.in_process_app import EIGHT_O_CLOCK
@@ -76,6 +76,7 @@ READERS: Final[dict[str, Callable[[str], object]]] = {
     "a broken line of the protocol": lambda text: recover_id(text.encode()),
     "a log line": redact,
     "a result of a tool": lambda text: show({"at": f"2026-11-23T08:00:00.0{text}"}, UTC, is_paged=False),
+    "a piece of a recorded text": lambda text: SecretFinder().spans(text, is_cut=True),
     "a search": search_terms,
     "an excerpt": lambda text: snippet(text, ["a", " "]),
     "a text to be searched": folded,
@@ -84,7 +85,8 @@ READERS: Final[dict[str, Callable[[str], object]]] = {
 PIECES: Final = (
     " ", "\n", "a", "A", "0", "-", '"', "<", "(", "[", "\\", "/", ",", ";", ":", "=", "T", " ;", "; ", ";a",
     ';a="', "(/", "<a", "<>;", "A-", "A-1", "- ", "\\u", "\\ud8", '\\"', "ㅏ", "\u1100\u1161", "not todo ", "未",
-    "resets at ", "token ", "<command-name>", "\nBEGIN:VEVENT", "=\n", "DTSTART",
+    "resets at ", "token ", "<command-name>", "\nBEGIN:VEVENT", "=\n", "DTSTART", "://",
+    "eyJ", "bearer ", "QWRh", "%41",
 )  # fmt: skip
 """Parts that the texts repeat."""
 
@@ -129,7 +131,7 @@ def test_each_module_with_a_pattern_is_read_here_or_says_why_not() -> None:
         "activity/export", "activity/keys", "activity/markdown", "atlassian/adf", "atlassian/client",
         "atlassian/statuses", "calendar/ics/lines", "calendar/ics/split", "calendar/ics/times",
         "calendar/ics/zone_names", "claude/failures", "claude/limits", "claude/records/reading",
-        "claude/sessions/markdown", "hub/results", "json_reader", "logs", "storage/fulltext", "text",
+        "claude/sessions/markdown", "hub/results", "json_reader", "secret_texts", "storage/fulltext", "text",
     }  # fmt: skip
     found = {
         path.relative_to(ROOT / "sidecar").with_suffix("").as_posix()

@@ -1,13 +1,15 @@
 """Redaction: no secret gets into a transcript, whatever form it takes, and what stays can be replayed and verified."""
 
 import json
-from base64 import b64encode
+from base64 import b64encode, urlsafe_b64encode
 from pathlib import Path
+from random import Random
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
+from sidecar.secret_texts import SecretFinder, redact
 from sidecar.transcripts.file.patterns import example, fits
 from sidecar.transcripts.file.redact import RE, Redactor
 from sidecar.transcripts.verify.check import VerifyOptions, check, contract_schemas
@@ -102,6 +104,70 @@ def test_other_texts_are_recorded_as_they_are(text: str) -> None:
     assert redacted(usage, from_client=False) == [usage]
 
 
+def test_the_quick_look_at_a_line_passes_over_no_secret() -> None:
+    choose = Random(5).choice
+    finder, redactor = SecretFinder(), Redactor(contract_schemas())
+    around = ["für", "日本", "a", "(", "\n", " ", ": ", "=", '"', "'", "x/y", "x-1", "Ada's"]
+    found = 0
+    for _ in range(3_000):
+        text = choose(SHAPED)
+        begin, end = sorted((choose(range(len(text) + 1)), choose(range(len(text) + 1))))
+        text = choose([text, text[begin:end], text[:begin] + choose(around) + text[begin:]])
+        text = f"{choose(around)}{choose(around)}{text}{choose(around)}"
+        if choose((True, False)):
+            text = f"{choose(around)}{choose((b64encode, urlsafe_b64encode))(text.encode()).decode()}{choose(around)}"
+        # The end of a text that goes on elsewhere is always searched by all expressions.
+        if any(end < len(text) for _, end in finder.spans(f"{text} .", is_cut=True)):
+            found += 1
+            line = json.dumps({"id": 1, "result": [f"{text} ."]}, ensure_ascii=choose((True, False))).encode()
+            assert redactor.may_find(line), text
+            assert finder.spans(f"{text} ."), text
+    assert found > 500
+
+
+def test_a_request_is_recorded_as_it_came_only_if_it_has_nothing_but_declared_values() -> None:
+    redactor = Redactor(contract_schemas())
+
+    def is_plain(text: str) -> bool:
+        return redactor.is_plain(text.encode(), json.loads(text.strip()))
+
+    begin = '{"jsonrpc":"2.0","id":1,"method":"jobs.get"'
+    assert is_plain('{"jsonrpc":"2.0","id":1,"method":"system.health"}')
+    assert is_plain(begin + ',"params":{"job_id":"a"}}')
+    assert is_plain('{"jsonrpc": "2.0", "id": "a", "method": "jobs.list", "params": {"limit": 5, "cursor": null}}')
+    for end in (
+        ',"params":{"job_id":"a"},"tokne":"weak-one"}',
+        ',"params":{"job_id":"a","tokne":"weak-one"}}',
+        ',"params":{"job_id":{"tokne":"weak-one"}}}',
+        ',"params":["weak-one"]}',
+        ',"params":{"job_id":"weak-one","job_id":"a"}}',
+        ',"params":{"tokne":"weak-one"},"params":{"job_id":"a"}}',
+        ',"params":null,"params":{"job_id":"a"}}',
+        ',"params":{"job_id":"\\ud83d"}}',
+        ',"params":{"job_id":"a"}}\r',
+    ):
+        assert not is_plain(begin + end), end
+    assert not is_plain('{"jsonrpc":"2.0","id":1,"method":"jobs.create","params":{"type":"a","payload":{}}}')
+    assert not is_plain('{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"token":"weak-one"}}')
+    assert not is_plain('{"jsonrpc":"2.0","id":1,"method":"jobs.gte","params":{"job_id":"a"}}')
+
+
+def test_no_secret_param_of_the_contract_is_recorded_as_it_came() -> None:
+    schemas = contract_schemas()
+    for method in schemas.methods:
+        params = schemas.params(method)
+        assert {*schemas.plain_members(params)} & {*schemas.secrets(params)} == set(), method
+    assert "job_id" in {*schemas.plain_members(schemas.params("jobs.get"))}
+
+
+def test_a_log_has_no_secret_either() -> None:
+    for text in SHAPED:
+        assert SECRET not in redact(text)
+        assert LOGIN not in redact(text)
+    assert redact("the token: abc was refused") == "the token: [redacted] was refused"
+    assert redact("3 jobs in /home/ada/secrets took 5 s") == "3 jobs in /home/ada/secrets took 5 s"
+
+
 @pytest.mark.parametrize("name", ["apiToken", "api-token", "API_TOKEN", "api_tokne", "tokn", "Credentials", "passwrod"])
 def test_a_secret_under_a_misspelt_name_is_replaced(name: str) -> None:
     [found] = redacted(request(1, "jira.accounts.create", org="Example", **{name: "weak-one"}))
@@ -181,6 +247,22 @@ def test_secrets_of_lines_that_are_not_json_are_not_recorded(raw_client: StartRa
         assert wire.exit_code() == 0
     raw = [entry for entry in lines_of(record) if "raw" in entry]
     assert [("redacted" in entry) for entry in raw] == [True, True, True, True, False]
+
+
+def test_a_plain_request_is_recorded_without_a_secret_in_its_values(raw_client: StartRawClient, tmp_path: Path) -> None:
+    record = tmp_path / "talk.jsonl"
+    with raw_client("--record", str(record)) as wire:
+        wire.initialize()
+        wire.send(line("jobs.get", 1, job_id=f"ATATT3xFfGF0{SECRET}") + line("jobs.get", 2, job_id="no-such-job"))
+        wire.send(
+            b'{"jsonrpc":"2.0","id":3,"method":"jobs.get","params":{"tokne":"weak-one"},"params":{"job_id":"a"}}\n'
+        )
+        wire.close_stdin()
+        wire.remaining()
+    assert SECRET not in record.read_text("utf-8")
+    assert "weak-one" not in record.read_text("utf-8")
+    params = [one["params"] for one in sent_by_client(record)[1:]]
+    assert params == [{"job_id": {"$secret": 1}}, {"job_id": "no-such-job"}, {"job_id": "a"}]
 
 
 def test_a_secret_of_the_environment_is_not_recorded(raw_client: StartRawClient, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from sidecar.paths import command
 from sidecar.transcripts.verify.check import VerifyOptions, check
+from sidecar.transcripts.verify.check import verified as verified_or_updated
 from sidecar.transcripts.verify.findings import explain_all
 from tests.transcripts.conftest import Verify
 from tests.transcripts.recording import (
@@ -63,6 +64,47 @@ def test_a_member_that_the_contract_added_is_told_once_and_is_a_difference_only_
     assert report.notes[0].startswith("recorded with the contract ")
     assert sorted(note.partition(" is new")[0] for note in report.notes[1:]) == ["Job.schedule_id", "JobLogLine.meta"]
     assert "JobLogLine.meta is new" in explained(path, VerifyOptions(strict=True))
+
+
+def test_an_update_names_the_members_that_it_accepted_in_a_strict_verification(tmp_path: Path) -> None:
+    path = copy_with(BACKUP, tmp_path / "job.jsonl", '"schedule_id":null,', "")
+    report, accepted = verified_or_updated(path, VerifyOptions(strict=True), can_update=True)
+    assert report.mismatches == []
+    assert accepted == "1 new (1× Job.schedule_id)"
+
+
+def test_a_sidecar_that_exits_slowly_after_a_loss_is_waited_for(tmp_path: Path, verified: Verify) -> None:
+    lines = (c2s(1, request(1, "jobs.list")), s2c(2, answer(1, jobs=[])), s2c(3, notification("jobs.updated", seq=1)))
+    path = write(
+        tmp_path / "list.jsonl", *lines, {"t": 4, "dir": "c2s", "eof": True}, {"t": 5, "dir": "s2c", "exit": 0}
+    )
+    text = verified(path, [answer(1, jobs=[])], timeout_s=5.0, ends_in_s=0.9)
+    assert "jobs.updated was lost" in text
+    assert "exit code" not in text
+
+
+def test_what_comes_late_is_not_lost(tmp_path: Path, verified: Verify) -> None:
+    health, changed = request(1, "system.health"), notification("activity.changed", seq=1)
+    later = [c2s(3, request(2, "system.health")), s2c(4, answer(2, status="ok"))]
+    path = write(tmp_path / "late.jsonl", c2s(1, health), s2c(2, answer(1, status="ok")), s2c(2, changed), *later)
+    assert verified(path, [], [changed, answer(1, status="ok"), answer(2, status="ok")]) == ""
+    assert "activity.changed was lost" in verified(path, [], [answer(1, status="ok"), answer(2, status="ok")])
+
+
+def test_answers_that_take_longer_are_named_if_that_is_asked_for(tmp_path: Path) -> None:
+    path = write(tmp_path / "list.jsonl", c2s(1, request(1, "jobs.list")), s2c(2, answer(1, jobs=[])))
+    slow = tuple(command("replay", str(path), "--fault", "delay=200@jobs.list"))
+    assert explained(path, VerifyOptions(command=slow)) == ""
+    assert explained(path, VerifyOptions(command=slow, slower_than=1e6)) == ""
+    text = explained(path, VerifyOptions(command=slow, slower_than=5))
+    assert "jobs.list took " in text
+    assert "instead of 1 ms (1 calls)" in text
+
+
+def test_names_that_the_contract_does_not_have_are_told_first(tmp_path: Path) -> None:
+    path = copy_with(BACKUP, tmp_path / "old.jsonl", '"method":"jobs.log_added"', '"method":"jobs.event"')
+    notes = explained(path).splitlines()[:2]
+    assert f"{path}: not in this sidecar's contract: jobs.event; record it again, or change the names" in notes
 
 
 def test_a_member_that_the_contract_does_not_have_is_a_difference(tmp_path: Path, verified: Verify) -> None:

@@ -19,11 +19,6 @@ EXAMPLES: Final = {
 TEXT: Final = b64encode(b"a file whose content was not recorded").decode()
 
 
-def is_file(schema_choice: object) -> bool:
-    """Returns whether a declared value is the content of a file."""
-    return isinstance(schema_choice, dict) and schema_choice.get("contentEncoding") == "base64"
-
-
 def described(content: str) -> str:
     """Returns what a transcript says about a file: size and digest of its base64."""
     return f"{len(content)} characters of base64, sha256 {sha256(content.encode()).hexdigest()}"

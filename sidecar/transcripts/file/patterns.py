@@ -72,6 +72,14 @@ def is_secret(value: Any) -> bool:
     return type(value) is dict and SECRET_KEY in value and value.keys() <= {SECRET_KEY, LIKE}
 
 
+def secret_numbers(value: Any) -> list[int]:
+    """Returns the numbers of the secrets in a recorded value."""
+    if is_secret(value):
+        return [value[SECRET_KEY]] if type(value[SECRET_KEY]) is int else []
+    inner = value.values() if type(value) is dict else value if type(value) is list else ()
+    return [number for one in inner for number in secret_numbers(one)]
+
+
 def secret_to_send(secret: dict[str, Any]) -> str:
     return str(secret[LIKE]) if LIKE in secret else placeholder(secret[SECRET_KEY])
 

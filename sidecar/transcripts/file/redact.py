@@ -1,7 +1,7 @@
 """Removes secrets from messages.
 
 Secret is what the contract declares so, also under a name that only resembles the declared one and in params without
-names, and text that is a secret by its form or because it was sent as one (`shapes.py`).  Not removed are texts,
+names, and text that is a secret by its form or because it was sent as one (`secret_texts.py`).  Not removed are texts,
 prompts, names, e-mail addresses and paths.
 
 A secret becomes {"$secret": n}, with the same n for the same value, so that a replay stays consistent.
@@ -23,10 +23,11 @@ from urllib.parse import urlsplit
 
 from pydantic_core import from_json, to_json
 
+from sidecar.secret_texts import SecretFinder, Span, is_calendar
 from sidecar.transcripts.file.addresses import is_web_address, placeholder_url
-from sidecar.transcripts.file.contents import described, example, is_file
-from sidecar.transcripts.file.schemas import SECRET, UNDECLARED, ContractSchemas, Schema
-from sidecar.transcripts.file.shapes import SecretFinder, Span, is_calendar
+from sidecar.transcripts.file.contents import described, example
+from sidecar.transcripts.file.facts import ContractFacts, Facts
+from sidecar.transcripts.file.schemas import UNDECLARED, ContractSchemas
 
 SECRET_KEY: Final = "$secret"  # noqa: S105 - the name of a member
 RE: Final = "$re"
@@ -54,6 +55,15 @@ SECRET_WORDS: Final = (
     "cookie",
 )
 """Ends of names of secrets in any message, also those of others, such as the input of Claude's tools."""
+NAMED: Final = (
+    r'(?i:token|secret|passw(?:or)?d|passphrase|(?:api|private)[^a-z0-9"]{0,3}key|authorization|cookie)[^a-z0-9"]*"'
+)
+"""Finds them in a line of JSON: as the name of a member, or as a value that says what another one is."""
+REQUEST_MEMBERS: Final = 3
+REQUEST_TEXTS: Final = 5
+"""A request without params has three members; their names, the version and the method are texts."""
+NO_PARAMS: Final[dict[str, Any]] = {}
+CONTAINERS: Final = frozenset({dict, list})
 HARMLESS: Final = frozenset({"progresstoken", "pagetoken", "nextpagetoken", "nextsynctoken", "synctoken"})
 """Names that end like those of secrets."""
 MAX_NAME_CHARS: Final = 40
@@ -71,10 +81,14 @@ class Redactor:
     def __init__(self, schemas: ContractSchemas, patterns: Iterable[str] = (), *, keeps_files: bool = False) -> None:
         """`patterns`: of `--redact`, see `SecretFinder`.  Raises InvalidPattern."""
         self._schemas = schemas
+        self._facts = ContractFacts(schemas)
+        self._undeclared = Facts(schemas, UNDECLARED)
         self._keeps_files = keeps_files
         streams = (name for name in schemas.notifications if (schemas.coalescing(name) or {}).get("appends"))
-        self._finder = SecretFinder(patterns, [f'"{name}"' for name in streams])
+        self._finder = SecretFinder(patterns, [*(f'"{re.escape(name)}"' for name in streams), NAMED])
         self._declared = frozenset(map(_bare, schemas.secret_names()))
+        self._plain_params: dict[str, frozenset[str]] = {}
+        """The params of each method that can have no secret name, see `is_plain`."""
         self._names: dict[str, tuple[bool, bool]] = {}
         self._numbers: dict[bytes, int] = {}
         self._tails: OrderedDict[bytes, str] = OrderedDict()
@@ -90,6 +104,48 @@ class Redactor:
         """Numbers further secrets after those that a file has already."""
         self._numbers = {b"%d" % number: number for number in range(1, min(numbers + 1, MAX_SECRETS))}
 
+    def may_find(self, lines: bytes) -> bool:
+        """Returns whether something may be secret in lines of the sidecar, or in plain ones of a client."""
+        return self._finder.may_find(lines)
+
+    def is_plain(self, line: bytes, message: Any) -> bool:
+        """Returns whether a client's line is a request with declared params only, none of them secret or an object.
+
+        Such a line needs no redaction unless `may_find` says so.  `message` is its JSON.
+        """
+        if type(message) is not dict or type(message.get("jsonrpc")) is not str:
+            return False
+        request_id, method, params = message.get("id"), message.get("method"), message.get("params", NO_PARAMS)
+        if type(request_id) not in (int, str) or type(method) is not str or type(params) is not dict:
+            return False
+        texts = REQUEST_TEXTS + (type(request_id) is str)
+        if params is not NO_PARAMS:
+            types = list(map(type, params.values()))
+            if not (params.keys() <= self._plain_params_of(method) and CONTAINERS.isdisjoint(types)):
+                return False
+            texts += 1 + len(params) + types.count(str)
+        if len(message) != REQUEST_MEMBERS + (params is not NO_PARAMS) or not line.startswith(b"{"):
+            return False
+        # What else may be in the line: an escape, or a member that is there twice, of which the JSON has the second.
+        if line.count(b'"') != 2 * texts or b"\\" in line or b"\r" in line:
+            return False
+        self._is_in_raw = False
+        return True
+
+    def _plain_params_of(self, method: str) -> frozenset[str]:
+        if (schema := self._schemas.params(method)) is UNDECLARED:
+            return frozenset()
+        if method not in self._plain_params:
+            self._plain_params[method] = frozenset(self._schemas.plain_members(schema))
+        return self._plain_params[method]
+
+    def received(self, line: bytes, message: Any) -> bytes | None:
+        """Returns a client's line with its secrets replaced, or None if it is not strict JSON."""
+        if b"\\u" in line:  # perhaps half a surrogate pair, which was read as another character
+            return self.redacted(line, from_client=True)
+        self._is_in_raw = False
+        return self._redacted(message, from_client=True)
+
     def redacted(self, line: bytes, *, from_client: bool) -> bytes | None:
         """Returns the line with its secrets replaced and without a line break, or None if it is not strict JSON."""
         # What a client sends can have misspelt names, so that only our own lines are looked at quickly.
@@ -100,6 +156,9 @@ class Redactor:
         except ValueError:
             return None
         self._is_in_raw &= not from_client
+        return self._redacted(value, from_client=from_client)
+
+    def _redacted(self, value: Any, *, from_client: bool) -> bytes:
         messages = value if type(value) is list else [value]
         redacted = [self._message(message, from_client=from_client) for message in messages]
         return to_json(redacted if type(value) is list else redacted[0])
@@ -121,20 +180,20 @@ class Redactor:
 
     def _message(self, message: Any, *, from_client: bool) -> Any:
         if type(message) is not dict:
-            return self._walk(message, UNDECLARED, is_ours=from_client)
+            return self._walk(message, self._undeclared, is_ours=from_client)
         method = message.get("method")
-        schema = self._schemas.params(method) if from_client else self._schemas.notification(method)
+        facts = self._facts.params(method) if from_client else self._facts.notification(method)
         redacted = {}
         for key, value in message.items():
             if key == "params" and from_client and type(value) is list and self._has_secret_params(method):
                 redacted[key] = self._replace(value)
             elif key == "params":
-                walked = self._walk(value, schema, is_ours=from_client)
+                walked = self._walk(value, facts, is_ours=from_client)
                 redacted[key] = walked | self._piece(method, value) if type(value) is dict else walked
             elif key in ("id", "method") and type(value) is str:
                 redacted[key] = self._plain(value)  # patterns are not valid here
             else:
-                redacted |= self._members({key: value}, UNDECLARED, is_ours=from_client)
+                redacted |= self._members({key: value}, self._undeclared, is_ours=from_client)
         return redacted
 
     def _has_secret_params(self, method: Any) -> bool:
@@ -142,14 +201,14 @@ class Redactor:
         schema = self._schemas.params(method)
         return schema is UNDECLARED or next(iter(self._schemas.secrets(schema)), None) is not None
 
-    def _walk(self, value: Any, schema: Schema, *, is_ours: bool) -> Any:
+    def _walk(self, value: Any, facts: Facts, *, is_ours: bool) -> Any:
         """`is_ours`: a client's request, in which undeclared names may be misspelt ones of the contract."""
         if type(value) is str:
             return self._text(value)
         if type(value) is dict:
-            return self._members(value, schema, is_ours=is_ours)
+            return self._members(value, facts, is_ours=is_ours)
         if type(value) is list:
-            item = self._schemas.item(schema)
+            item = facts.item()
             walked = [self._walk(inner, item, is_ours=is_ours) for inner in value]
             for at, (option, _) in enumerate(pairwise(value), 1):
                 if type(option) is str and option.startswith("-") and self._is_secret_name(option, is_ours=is_ours):
@@ -157,16 +216,16 @@ class Redactor:
             return walked
         return value
 
-    def _members(self, value: dict[str, Any], schema: Schema, *, is_ours: bool) -> dict[str, Any]:
+    def _members(self, value: dict[str, Any], facts: Facts, *, is_ours: bool) -> dict[str, Any]:
         named = value.get("name", value.get("key")) if "value" in value else None  # {"name": "token", "value": "…"}
         redacted = {}
         for key, inner in value.items():
-            member = self._schemas.member(schema, value, key)
-            if type(inner) is str and member.get(SECRET) and any(map(is_file, self._schemas.choices(member))):
+            member = facts.member(value, key)
+            if member.is_file and type(inner) is str:
                 redacted[key] = inner if self._keeps_files else {SECRET_KEY: described(inner), LIKE: example(inner)}
                 continue
-            is_secret = bool(member.get(SECRET))
-            if not is_secret and member is UNDECLARED and type(inner) is not bool:
+            is_secret = member.kind == "secret"
+            if not member.is_declared and type(inner) is not bool:
                 name = named if key == "value" and type(named) is str else key
                 is_secret = self._is_secret_name(name, is_ours=is_ours) and (is_ours or type(inner) not in (int, float))
             walked = (

@@ -14,6 +14,7 @@ UNDECLARED: Final[Schema] = {}
 SECRET: Final = "x-secret"  # noqa: S105 - the name of a keyword
 DESCRIBED_BY: Final = "x-described-by"
 """[a list of the document, the sibling that names an entry of it, the entry's member that describes the value]."""
+SCALARS: Final = frozenset({"string", "integer", "number", "boolean", "null"})
 _REFERENCE: Final = "#/components/"
 
 
@@ -126,6 +127,14 @@ class ContractSchemas:
     def format(self, schema: Schema) -> str | None:
         declared = (self.resolved(schema), *self.choices(schema))  # a mark can be that of all choices
         return next((str(choice["format"]) for choice in declared if "format" in choice), None)
+
+    def plain_members(self, schema: Schema) -> Iterator[str]:
+        """Yields the names of the members that are neither secret nor, as far as they are declared, have members."""
+        for name, member in self.resolved(schema).get("properties", {}).items():
+            choices = list(self.choices(member))
+            is_secret = any(one.get(SECRET) for one in (member, self.resolved(member), *choices))
+            if not is_secret and all(one.get("type") in SCALARS for one in choices):
+                yield name
 
     def secret_names(self) -> frozenset[str]:
         """Returns the names of the secret members of requests; results and notifications have none."""

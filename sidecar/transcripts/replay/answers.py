@@ -4,10 +4,10 @@ from typing import Any, Final
 
 from pydantic_core import to_json
 
+from sidecar.transcripts.file.facts import ContractFacts, Facts
 from sidecar.transcripts.file.patterns import ANY, example, pattern_of
 from sidecar.transcripts.file.redact import LIKE
 from sidecar.transcripts.file.schemas import UNDECLARED, ContractSchemas
-from sidecar.transcripts.replay.facts import ContractFacts, Facts
 from sidecar.transcripts.replay.recording import RecordedNotification, RecordedRequest, RecordedResponse
 from sidecar.transcripts.replay.times import DateShift
 

@@ -1,13 +1,14 @@
 """Adding what a real sidecar answered to the replayed run of a transcript."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from pydantic_core import from_json, to_json
 
 from sidecar.transcripts.file.format import TO_CLIENT, TO_SIDECAR, Entry, Header, read, write
-from sidecar.transcripts.file.redact import SECRET_KEY, Redactor
+from sidecar.transcripts.file.patterns import secret_numbers
+from sidecar.transcripts.file.redact import Redactor
 from sidecar.transcripts.file.schemas import ContractSchemas
 
 
@@ -22,7 +23,7 @@ class Appender:
         self._start = seconds()
         self._redactor = Redactor(schemas)
         entries = [line for line in read(path) if isinstance(line, Entry)]
-        self._redactor.skip(max((number for entry in entries for number in _secrets(entry.facts)), default=0))
+        self._redactor.skip(max((number for entry in entries for number in secret_numbers(entry.facts)), default=0))
         self._before = max((entry.t for entry in entries), default=0.0)
         self._written_at = self._before
         self._pending: list[tuple[int | str | None, Entry]] = []
@@ -66,15 +67,3 @@ class Appender:
                 place = index
                 break
         write(self._path, [*lines[:place], *entries, *lines[place:]])
-
-
-def _secrets(value: Any) -> Iterator[int]:
-    """Yields the numbers of the secrets in a recorded value."""
-    if type(value) is dict:
-        if type(number := value.get(SECRET_KEY)) is int:
-            yield number
-        for member in value.values():
-            yield from _secrets(member)
-    elif type(value) is list:
-        for one in value:
-            yield from _secrets(one)

@@ -1,4 +1,4 @@
-"""A real sidecar behind the stand-in, which is asked for what was not recorded.
+"""Requests that were not recorded, answered by a real sidecar: `sidecar replay FILE --live`.
 
 It starts with the first such request, and is greeted with the client's own handshake.
 """
@@ -10,9 +10,12 @@ from typing import Any, Final, Protocol
 
 from pydantic_core import to_json
 from sidecar_protocol.connection import Answered, Connection, Notified, Request
+from sidecar_protocol.contract import RpcError
 from sidecar_protocol.meta import PROTOCOL_VERSION
 
 from sidecar.paths import command
+from sidecar.transcripts.replay.append import Appender
+from sidecar.transcripts.replay.player import ReplayOutput
 
 READ_BYTES: Final = 65_536
 END_S: Final = 30.0
@@ -21,27 +24,26 @@ HANDSHAKE: Final = {"protocol_version": PROTOCOL_VERSION, "client_info": {"name"
 """The handshake for a client that has not sent one."""
 OWN_STATE: Final = "system.state"
 """The notification that the stand-in sends as it was recorded."""
+ENDED: Final = "The real sidecar has ended without a response; its messages are on stderr."
 
 
-class LiveOutput(Protocol):
-    """Receives what the real sidecar sends."""
+class LiveOutput(ReplayOutput, Protocol):
+    """Sends what the real sidecar sends."""
 
-    def respond_live(self, request: Request, response: bytes, *, is_error: bool) -> None: ...
-
-    def notify_live(self, method: str, params: dict[str, Any]) -> None: ...
-
-    def live_ended(self, requests: Sequence[Request]) -> None:
-        """The process has ended, or could not start, without a response to these requests."""
+    def refuse(self, request: Request, error: RpcError) -> None: ...
 
 
 class LiveSidecar:
-    """Starts one sidecar and forwards requests to it."""
+    """Forwards requests to one sidecar, and adds what it answers to the transcript if that is wanted."""
 
-    def __init__(self, arguments: Sequence[str], output: LiveOutput) -> None:
+    def __init__(self, arguments: Sequence[str], appender: Appender | None, output: LiveOutput) -> None:
+        """`arguments` are those of `sidecar serve`."""
         self._arguments = arguments
+        self._appender = appender
         self._output = output
         self._connection = Connection()
-        self._open: dict[int | str, Request] = {}
+        self._open: dict[int | str, tuple[Request, RpcError]] = {}
+        """Unanswered requests by our id, each with the error for the case that the sidecar ends before."""
         self._process: asyncio.subprocess.Process | None = None
         self._unsent = bytearray()
         """Lines for a process that is still being started."""
@@ -50,30 +52,34 @@ class LiveSidecar:
         self.handshake: dict[str, Any] = HANDSHAKE
         """The params of `initialize`."""
 
-    def ask(self, request: Request) -> None:
-        """Forwards a request; its response comes through the output."""
+    def ask(self, request: Request, refusal: RpcError) -> None:
+        """Answers a request later; with `refusal` if the sidecar ends before it answers."""
         if self._running is None:
             self._running = asyncio.get_running_loop().create_task(self._run())
             if request.method != "initialize":
                 self._write(self._connection.call("initialize", to_json(self.handshake))[1])
-        if self._running.done():
-            self._output.live_ended([request])
-            return
         request_id, line = self._connection.call(request.method, to_json(request.params))
-        self._open[request_id] = request
+        self._open[request_id] = request, refusal
+        if self._running.done():
+            self._refuse_all()
+            return
+        if self._appender is not None:
+            message = {"jsonrpc": "2.0", "id": request.id, "method": request.method, "params": request.params}
+            self._appender.add_request(request.id, message)
         self._write(line)
 
     async def finish(self) -> None:
         """Closes the sidecar's stdin, after which it answers what it was asked, and waits for its end."""
         self._closing = True
-        if self._running is None:
-            return
-        if self._process is not None and self._process.stdin is not None:
-            self._process.stdin.close()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(self._running), END_S)
-        if self._process is not None and self._process.returncode is None:
-            self._process.kill()
+        if self._running is not None:
+            if self._process is not None and self._process.stdin is not None:
+                self._process.stdin.close()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.shield(self._running), END_S)
+            if self._process is not None and self._process.returncode is None:
+                self._process.kill()
+        if self._appender is not None:
+            self._appender.close()
 
     def _write(self, line: bytes) -> None:
         if self._process is None or self._process.stdin is None:
@@ -97,16 +103,23 @@ class LiveSidecar:
             await self._process.wait()
         except OSError:
             pass  # reported for each request
-        requests = list(self._open.values())
+        self._refuse_all()
+
+    def _refuse_all(self) -> None:
+        for request, refusal in self._open.values():
+            refusal.data["hint"] = ENDED
+            self._output.refuse(request, refusal)
         self._open.clear()
-        self._output.live_ended(requests)
 
     def _handle(self, event: object) -> None:
-        if type(event) is Answered and event.id is not None:
-            request = self._open.pop(event.id, None)
-            if request is not None:  # the handshake has none
-                is_error = event.error is not None
-                response = to_json(event.error if is_error else event.result)
-                self._output.respond_live(request, response, is_error=is_error)
+        if type(event) is Answered and event.id in self._open:  # the handshake is not there
+            request, _ = self._open.pop(event.id)
+            part, value = ("result", event.result) if event.error is None else ("error", event.error)
+            if self._appender is not None:
+                self._appender.add_response(request.id, {"jsonrpc": "2.0", "id": request.id, part: value})
+            self._output.respond(request, to_json(value), is_error=part == "error")
         elif type(event) is Notified and event.method != OWN_STATE:
-            self._output.notify_live(event.method, event.params)
+            message = {"jsonrpc": "2.0", "method": event.method, "params": event.params}
+            if self._appender is not None:
+                self._appender.add_notification(message)
+            self._output.notify(event.method, to_json(message))

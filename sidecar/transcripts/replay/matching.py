@@ -12,10 +12,10 @@ from typing import Any, Final
 
 from pydantic_core import to_json
 
+from sidecar.transcripts.file.facts import ContractFacts, Facts, normal, normal_json
 from sidecar.transcripts.file.patterns import UNORDERED, fits, pattern_of
 from sidecar.transcripts.file.redact import SECRET_KEY
 from sidecar.transcripts.file.schemas import UNDECLARED, ContractSchemas
-from sidecar.transcripts.replay.facts import ContractFacts, Facts, normal, normal_json
 from sidecar.transcripts.replay.recording import RecordedRequest
 from sidecar.transcripts.replay.times import HOUR_MS, instant_ms
 

@@ -9,10 +9,10 @@ from pydantic_core import to_json
 from sidecar_protocol.connection import Request
 
 from sidecar.days import zone_or_utc
+from sidecar.transcripts.file.facts import ContractFacts
 from sidecar.transcripts.file.format import Entry, Header, NotATranscript, read
 from sidecar.transcripts.file.schemas import ContractSchemas
 from sidecar.transcripts.replay.answers import Answers
-from sidecar.transcripts.replay.facts import ContractFacts
 from sidecar.transcripts.replay.matching import Comparison, Matcher, RequestIndex
 from sidecar.transcripts.replay.player import Player, ReplayOutput
 from sidecar.transcripts.replay.recording import RecordedRequest, Recording

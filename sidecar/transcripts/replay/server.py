@@ -30,8 +30,8 @@ from sidecar.transcripts.file.format import NotATranscript
 from sidecar.transcripts.file.schemas import UNDECLARED, ContractSchemas
 from sidecar.transcripts.replay.append import Appender
 from sidecar.transcripts.replay.faults import HELP, Fault, parse_fault
+from sidecar.transcripts.replay.live import LiveSidecar
 from sidecar.transcripts.replay.misses import Misses
-from sidecar.transcripts.replay.pass_through import PassThrough
 from sidecar.transcripts.replay.run import ReplayedRun, ReplayRules
 from sidecar.wire.descriptors import StdoutClosed, claim_stdio
 from sidecar.wire.host_watch import watch_parent
@@ -131,11 +131,11 @@ def _check_method(option: str, value: str, method: str, schemas: ContractSchemas
         raise NoSuchMethod(f"{option} {value}: there is no such method{f'; {similar}?' if similar else ''}")
 
 
-def _pass_through(schemas: ContractSchemas, options: argparse.Namespace, output: "ReplayServer") -> PassThrough:
+def _live_sidecar(schemas: ContractSchemas, options: argparse.Namespace, output: "ReplayServer") -> LiveSidecar:
     now = None if options.now is None else options.now.isoformat()
     arguments = options_of(db=options.db, now=now, seed=options.seed, upstream=options.upstream)
     appender = Appender(options.files[0], options.run, schemas, time.monotonic) if options.append else None
-    return PassThrough(arguments, appender, output)
+    return LiveSidecar(arguments, appender, output)
 
 
 class ReplayServer:
@@ -167,7 +167,7 @@ class ReplayServer:
         )
         self._runs = [ReplayedRun(path, schemas, rules, self) for path in options.files]
         self._misses = Misses(self._runs)
-        self._live = _pass_through(schemas, options, self) if options.live else None
+        self._live = _live_sidecar(schemas, options, self) if options.live else None
         self._finishing: asyncio.Task[None] | None = None
         self._last_seq = 0
         self._reader = Reader(wire[0], self._connection, self._unit_of_work, handle=self._handle, on_eof=self._on_eof)
@@ -226,7 +226,7 @@ class ReplayServer:
 
     def _serve(self, request: Request) -> None:
         if self._live is not None and request.method == "initialize":
-            self._live.on_handshake(request.params)
+            self._live.handshake = request.params
         if any(run.serve(request) for run in self._runs):
             return
         if request.method == "shutdown":

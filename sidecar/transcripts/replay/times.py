@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import Any, Final
 
-from sidecar.transcripts.replay.facts import Facts
+from sidecar.transcripts.file.facts import Facts
 
 _TIME: Final = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)"

@@ -20,7 +20,7 @@ from sidecar.transcripts.file.format import Header, read_runs, write
 from sidecar.transcripts.file.redact import Redactor
 from sidecar.transcripts.file.schemas import ContractSchemas
 from sidecar.transcripts.verify.compare import Comparison
-from sidecar.transcripts.verify.findings import WRONG, Mismatch, Report, accepted, explain_all
+from sidecar.transcripts.verify.findings import NEW, Mismatch, Report, accepted, explain_all
 from sidecar.transcripts.verify.sidecar_process import TIMEOUT_S, SidecarProcess
 from sidecar.transcripts.verify.update import rerecorded
 from sidecar.transcripts.verify.verifier import RunVerifier, Start, running, verify
@@ -110,9 +110,13 @@ def _report(verifiers: list[RunVerifier], comparison: Comparison, options: Verif
     for name, count in comparison.added.items():
         text = f"{name} is new: the recording lacks it in {count} places"
         if options.strict:
-            report.mismatches.append(Mismatch(1, text, kind=WRONG))
+            report.mismatches.append(Mismatch(1, text, kind=NEW))
         else:
             report.notes.append(text)
+    if report.mismatches and (names := sorted({name for one in verifiers for name in one.unknown_names()})):
+        report.notes.insert(
+            0, f"not in this sidecar's contract: {', '.join(names)}; record it again, or change the names"
+        )
     if now is not None and recorded != now and (report.mismatches or report.notes):
         report.notes.insert(0, f"recorded with the contract {recorded}; this sidecar has {now}")
     if options.slower_than is not None:

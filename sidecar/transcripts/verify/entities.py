@@ -143,10 +143,8 @@ class Entities:
         self._comparison.times.at(expected.entry.t)
         merged, differences = self._comparison.notification(expected.entry.message, actual)
         expected.actual, expected.merged, expected.is_done = actual, merged, True
-        if differences:
-            expected.mismatch = Mismatch(
-                expected.entry.line, self._what(expected), expected.entry.message, merged, tuple(differences)
-            )
+        found = Mismatch(expected.entry.line, self._what(expected), expected.entry.message, merged, tuple(differences))
+        expected.mismatch = found if differences else None  # also if it had been given up, and came late
 
     def _fits(self, expected: Expected, actual: Any) -> bool:
         self._comparison.times.at(expected.entry.t)

@@ -22,6 +22,8 @@ LOST: Final = "lost"
 DOUBLED: Final = "doubled"
 SWAPPED: Final = "swapped"
 ADDITIONAL: Final = "not recorded"
+NEW: Final = "new"
+"""A member that the contract has and the recording lacks."""
 WRONG: Final = "wrong"
 """Wrong whatever was recorded: a secret that came back, progress that falls.  An update does not accept it."""
 
@@ -61,7 +63,7 @@ def accepted(mismatches: Iterable[Mismatch]) -> str:
     names: dict[str, Counter[str]] = {}
     for one in mismatches:
         if one.kind != WRONG:
-            names.setdefault(one.kind, Counter())[one.what.partition(" of ")[0].partition(":")[0]] += 1
+            names.setdefault(one.kind, Counter())[re.split(" of |:| is new", one.what)[0]] += 1
     return "; ".join(
         f"{counts.total()} {kind} ({', '.join(f'{count}× {name}' for name, count in counts.most_common())})"
         for kind, counts in names.items()

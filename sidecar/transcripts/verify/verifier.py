@@ -8,15 +8,14 @@ or dropped are compared as far as they are text that is appended.
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 from pydantic_core import to_json
 from sidecar_protocol.connection import MAX_MESSAGE_BYTES
 
 from sidecar.transcripts.file.format import Entry, Header, Run
-from sidecar.transcripts.file.patterns import is_secret
-from sidecar.transcripts.file.redact import SECRET_KEY
+from sidecar.transcripts.file.patterns import secret_numbers
 from sidecar.transcripts.verify.checks import Checks
 from sidecar.transcripts.verify.compare import NOT_THERE, Comparison, Difference
 from sidecar.transcripts.verify.entities import TOTAL, Entities, Expected
@@ -166,8 +165,9 @@ class RunVerifier:
 
     def _expect_exit(self, entry: Entry) -> None:
         self._flush()
-        while self._receive():
-            pass
+        with suppress(SidecarTimeout):  # after a loss the patience is shorter than an exit takes
+            while self._receive():
+                pass
         try:
             code: Any = self.process.exit_code()
         except SidecarTimeout as timeout:
@@ -177,7 +177,10 @@ class RunVerifier:
 
     def _receive(self) -> bool:
         """Receives one more message; returns False at the end.  Raises SidecarTimeout."""
-        if self._patience is None and any(one.mismatch for one in self.expected.values() if one.is_done):
+        mismatches = [one.mismatch for one in self.expected.values() if one.mismatch is not None and one.is_done]
+        if self._patience == AFTER_LOSS_S and not any(one.kind == LOST for one in mismatches):
+            self._patience = None  # what seemed lost has come late
+        if self._patience is None and mismatches:
             self._patience = AFTER_DIFFERENCE_S
         try:
             patience = AFTER_DIFFERENCE_S if self._again else self._patience
@@ -233,7 +236,7 @@ class RunVerifier:
         self._line = max(self._line, expected.entry.line)
         self.checks.response(expected.entry, actual, request.get("method"))
         what = self._response_to(expected.entry.message)
-        if "error" in actual and "result" in expected.entry.message and (numbers := _secrets(request)):
+        if "error" in actual and "result" in expected.entry.message and (numbers := secret_numbers(request)):
             options = " ".join(f"--secret {number}=…" for number in numbers)
             what += f" is an error; if it needs a real secret, hand it in with {options}: it"
         found = Mismatch(expected.entry.line, what, expected.entry.message, merged, tuple(differences))
@@ -302,6 +305,15 @@ class RunVerifier:
         """Returns the hash of the contract: (recorded, of this sidecar or None)."""
         return self._header.facts.get("schema_hash"), self.handshake().get("schema_hash")
 
+    def unknown_names(self) -> set[str]:
+        """Returns the recorded names that the contract does not have: of notifications and of answered requests."""
+        known = {*self._schemas.methods, *self._schemas.notifications}
+        names = {entry.method for entry in self._entries if entry.is_notification}
+        for one in self.expected.values():
+            if type(one.entry.message) is dict and "result" in one.entry.message:
+                names.add(self._method(one.entry.message))
+        return {name for name in names if name is not None} - known
+
     def handshake(self) -> dict[str, Any]:
         """Returns the members of the header that the response to `initialize` also has."""
         for one in self.expected.values():
@@ -318,14 +330,6 @@ class RunVerifier:
     def _method(self, response: Any) -> Any:
         sent = self._requests.get(_key(response))
         return None if sent is None else sent[1].get("method")
-
-
-def _secrets(value: Any) -> list[Any]:
-    """Returns the numbers of the secrets in a request."""
-    if is_secret(value):
-        return [value[SECRET_KEY]]
-    inner = value.values() if type(value) is dict else value if type(value) is list else ()
-    return [number for one in inner for number in _secrets(one)]
 
 
 def _key(message: Any) -> bytes:

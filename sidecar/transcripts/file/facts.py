@@ -7,6 +7,8 @@ from pydantic_core import to_json
 from sidecar.transcripts.file.schemas import DESCRIBED_BY, SECRET, UNDECLARED, ContractSchemas, Schema
 
 X_TIME: Final = "x-time"
+MAX_NAMES: Final = 1_000
+"""Members of one value that are remembered; a client can make up any name."""
 
 
 class Facts:
@@ -22,6 +24,7 @@ class Facts:
         self.is_declared = schema is not UNDECLARED
         self.kind = "secret" if schema.get(SECRET) else schemas.format(schema)
         """`secret`, or the declared format."""
+        self.is_file = self.kind == "secret" and any(one.get("contentEncoding") == "base64" for one in choices)
         self.is_time = any(one.get(X_TIME) or one.get("format") == "date-time" for one in choices)
         self.default = normal_json(schema["default"]) if "default" in schema else None
         """The default as JSON; None if there is none."""
@@ -32,9 +35,12 @@ class Facts:
 
     def declared_member(self, name: str) -> "Facts":
         """Returns what the value's own schema says about a member, for example its default."""
-        if name not in self._members:
-            self._members[name] = Facts(self._schemas, self._schemas.declared(self._schema, name))
-        return self._members[name]
+        if not self.is_declared:
+            return self
+        found = self._members.get(name) or Facts(self._schemas, self._schemas.declared(self._schema, name))
+        if len(self._members) < MAX_NAMES:
+            self._members[name] = found
+        return found
 
     def member(self, value: dict[str, Any], name: str) -> "Facts":
         """Returns the facts about a member; those of a job's payload depend on the job type beside it."""
@@ -46,7 +52,9 @@ class Facts:
         key = name if type(name) is str else ""
         if self.described_by is None or key in self._described:
             return self._described.get(key, self)
-        facts = self._described[key] = Facts(self._schemas, self._schemas.described(self.described_by, key))
+        facts = Facts(self._schemas, self._schemas.described(self.described_by, key))
+        if facts.is_declared:
+            self._described[key] = facts
         return facts
 
     def item(self) -> "Facts":
@@ -62,16 +70,16 @@ class ContractFacts:
         self._schemas = schemas
         self._known: dict[tuple[str, str], Facts] = {}
 
-    def params(self, method: str) -> Facts:
+    def params(self, method: Any) -> Facts:
         return self._facts("params", method, self._schemas.params(method))
 
-    def result(self, method: str) -> Facts:
+    def result(self, method: Any) -> Facts:
         return self._facts("result", method, self._schemas.result(method))
 
-    def notification(self, name: str) -> Facts:
+    def notification(self, name: Any) -> Facts:
         return self._facts("notification", name, self._schemas.notification(name))
 
-    def _facts(self, kind: str, name: str, schema: Schema) -> Facts:
+    def _facts(self, kind: str, name: Any, schema: Schema) -> Facts:
         if schema is UNDECLARED:  # a name that the client has made up is not remembered
             return Facts(self._schemas, UNDECLARED)
         if (kind, name) not in self._known:
