@@ -14,7 +14,19 @@ from sidecar_protocol.contract import methods_of
 ROOT = Path(__file__).parent.parent
 FEATURES = {"jobs", "claude", "calendar", "atlassian", "activity", "system", "transcripts"}
 LAYERS: tuple[set[str], ...] = (
-    {"clock", "days", "exit_codes", "feed", "job_handler", "json_reader", "loopback", "paths", "randomness", "text"},
+    {
+        "clock",
+        "days",
+        "exit_codes",
+        "feed",
+        "job_handler",
+        "json_reader",
+        "loopback",
+        "paths",
+        "randomness",
+        "recurrence",
+        "text",
+    },
     {"files", "http", "ids", "logs", "settings", "storage"},
     {"runtime", "wire"},
     {"accounts"},
@@ -44,6 +56,8 @@ LATE_IMPORTS = {
     # The whole contract; anyio again.
     "sidecar.features": {"sidecar_protocol.catalog", "sidecar.system.feature"},
     "sidecar.jobs.feature": {"sidecar.jobs.worker"},
+    # dateutil, which only schedules with a rule need.
+    "sidecar.jobs.timing": {"sidecar.recurrence"},
     "sidecar.storage.migrations": {"sqlite_utils", "sqlite_utils.migrations"},
     # Only a start that fails needs it.
     "sidecar.storage.inspection": {"shutil"},

@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "a8c7fbf3a054ad55";
+export const SCHEMA_HASH = "f441e67cb29c07f2";
 
 /** Any JSON value: data whose form the contract does not know. */
 export type JsonValue = string | number | boolean | null | JsonValue[] | JsonObject;
@@ -1969,26 +1969,188 @@ export interface ScheduleList {
   schedules: Schedule[];
 }
 
-/** Creates jobs of one type periodically. */
+/** Creates jobs of one type at certain times: every `period_s` seconds, or by the rule `rrule`. */
 export interface Schedule {
   schedule_id: string;
+  /** Null for a schedule of the sidecar's own. */
+  title: string | null;
   /** The type of its jobs. */
   type: JobType;
   /** The payload of its jobs. */
   payload: JobTypes[JobType]["payload"] | null;
   /** Seconds between two runs.  Runs lie on a grid of the wall clock, which restarts do not move. */
-  period_s: number;
+  period_s: number | null;
+  rrule: string | null;
+  /** When the rule begins, or the first run by the period. */
+  start: string | null;
+  /** The zone whose clocks the rule follows.  A time that a change of the clocks skips or repeats happens once. */
+  time_zone: string | null;
+  misfire_policy: MisfirePolicy;
+  /** Whether it is the sidecar's own, which cannot be deleted. */
+  fixed: boolean;
   enabled: boolean;
   /**
-   * When the next job is created, unless the previous one is unfinished.  Without meaning while disabled.  UTC, ISO
-   * 8601: 2026-11-23T08:00:00.000Z.
+   * When the next job is created, unless the previous one is unfinished.  Null if there is no further time; without
+   * meaning while disabled.
    */
-  next_run_at: string;
+  next_run_at: string | null;
   /** When the last job was created, by the schedule or by `jobs.schedules.run`. */
   last_run_at: string | null;
   /** The job that was created last.  It may have been pruned since. */
   last_job_id: string | null;
 }
+
+/**
+ * How to make up for times that passed while the app was closed or the computer slept.
+ *
+ * - `run_once`: One late job replaces all times that were missed.
+ * - `skip`: Nothing is made up for: a time that passed more than five minutes ago is missed.
+ */
+export const MisfirePolicy = {
+  /** One late job replaces all times that were missed. */
+  RUN_ONCE: "run_once",
+  /** Nothing is made up for: a time that passed more than five minutes ago is missed. */
+  SKIP: "skip",
+} as const;
+/**
+ * How to make up for times that passed while the app was closed or the computer slept.
+ *
+ * - `run_once`: One late job replaces all times that were missed.
+ * - `skip`: Nothing is made up for: a time that passed more than five minutes ago is missed.
+ */
+export type MisfirePolicy = "run_once" | "skip";
+
+/** The result of `jobs.schedules.delete`. */
+export interface ScheduleDeletion {
+  schedule_id: string;
+}
+
+/**
+ * What became of one time of a schedule.  `queued` and `running` can still change.
+ *
+ * - `queued`: Its job waits, also between two attempts.
+ * - `empty`: Its job ended without the answer that it was for.
+ * - `interrupted`: The sidecar ended while its job was running.
+ * - `missed`: It has no job: nothing could be started when it was due.
+ * - `skipped`: It has no job, although one could have been started.
+ */
+export const ScheduleRunStatus = {
+  /** Its job waits, also between two attempts. */
+  QUEUED: "queued",
+  RUNNING: "running",
+  SUCCEEDED: "succeeded",
+  /** Its job ended without the answer that it was for. */
+  EMPTY: "empty",
+  FAILED: "failed",
+  CANCELLED: "cancelled",
+  /** The sidecar ended while its job was running. */
+  INTERRUPTED: "interrupted",
+  /** It has no job: nothing could be started when it was due. */
+  MISSED: "missed",
+  /** It has no job, although one could have been started. */
+  SKIPPED: "skipped",
+} as const;
+/**
+ * What became of one time of a schedule.  `queued` and `running` can still change.
+ *
+ * - `queued`: Its job waits, also between two attempts.
+ * - `empty`: Its job ended without the answer that it was for.
+ * - `interrupted`: The sidecar ended while its job was running.
+ * - `missed`: It has no job: nothing could be started when it was due.
+ * - `skipped`: It has no job, although one could have been started.
+ */
+export type ScheduleRunStatus = "queued" | "running" | "succeeded" | "empty" | "failed" | "cancelled" | "interrupted" | "missed" | "skipped";
+
+/** A page of runs, the one recorded last first. */
+export interface ScheduleRunPage {
+  runs: ScheduleRun[];
+  /** Null on the last page. */
+  next_cursor: string | null;
+}
+
+/** One time of a schedule, and what became of it. */
+export interface ScheduleRun {
+  run_id: string;
+  schedule_id: string;
+  /** The schedule's title when the run was recorded. */
+  title: string | null;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  scheduled_for: string;
+  /** How many times it stands for: more than one only for the oldest of very many that were missed together. */
+  times: number;
+  /** Whether `jobs.schedules.run` asked for it. */
+  manual: boolean;
+  status: ScheduleRunStatus;
+  reason: ScheduleRunReason | null;
+  /** The last sign that the sidecar was running, up to five minutes early. */
+  away_from: string | null;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  away_to: string | null;
+  /** Its job, which may have been pruned since. */
+  job_id: string | null;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  started_at: string | null;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  ended_at: string | null;
+  /** How long after `scheduled_for` its job started. */
+  late_ms: number | null;
+  /** The beginning of its job's answer, at most 2,000 characters. */
+  text: string | null;
+  /** Why its job failed, without details. */
+  error: JobError | null;
+}
+
+/**
+ * Why a time of a schedule was missed or skipped, or why its job failed.
+ *
+ * - `closed`: The app was closed; `away_from` and `away_to` say when.
+ * - `asleep`: The computer slept, or its clock was set forward; `away_from` and `away_to` say when.
+ * - `paused`: The queue is paused, and the previous job has not started.
+ * - `overlap`: The previous job had not ended.
+ * - `offline`: There is no connection to the network.
+ * - `limit`: A service, or Claude's usage limit, allows no more for now.
+ * - `needs_user`: The previous job waits for the user's decision, or for the key of the stored credentials.
+ * - `account`: The account was refused: the user has to sign in again.
+ * - `budget`: The budget is spent.
+ * - `unsupported`: This version cannot run jobs of the schedule's type.
+ */
+export const ScheduleRunReason = {
+  /** The app was closed; `away_from` and `away_to` say when. */
+  CLOSED: "closed",
+  /** The computer slept, or its clock was set forward; `away_from` and `away_to` say when. */
+  ASLEEP: "asleep",
+  /** The queue is paused, and the previous job has not started. */
+  PAUSED: "paused",
+  /** The previous job had not ended. */
+  OVERLAP: "overlap",
+  /** There is no connection to the network. */
+  OFFLINE: "offline",
+  /** A service, or Claude's usage limit, allows no more for now. */
+  LIMIT: "limit",
+  /** The previous job waits for the user's decision, or for the key of the stored credentials. */
+  NEEDS_USER: "needs_user",
+  /** The account was refused: the user has to sign in again. */
+  ACCOUNT: "account",
+  /** The budget is spent. */
+  BUDGET: "budget",
+  /** This version cannot run jobs of the schedule's type. */
+  UNSUPPORTED: "unsupported",
+} as const;
+/**
+ * Why a time of a schedule was missed or skipped, or why its job failed.
+ *
+ * - `closed`: The app was closed; `away_from` and `away_to` say when.
+ * - `asleep`: The computer slept, or its clock was set forward; `away_from` and `away_to` say when.
+ * - `paused`: The queue is paused, and the previous job has not started.
+ * - `overlap`: The previous job had not ended.
+ * - `offline`: There is no connection to the network.
+ * - `limit`: A service, or Claude's usage limit, allows no more for now.
+ * - `needs_user`: The previous job waits for the user's decision, or for the key of the stored credentials.
+ * - `account`: The account was refused: the user has to sign in again.
+ * - `budget`: The budget is spent.
+ * - `unsupported`: This version cannot run jobs of the schedule's type.
+ */
+export type ScheduleRunReason = "closed" | "asleep" | "paused" | "overlap" | "offline" | "limit" | "needs_user" | "account" | "budget" | "unsupported";
 
 /** The copies in the folder `backups`, newest first. */
 export interface BackupList {
@@ -2430,15 +2592,6 @@ export interface JobQueueUpdated {
   queue: JobQueue;
 }
 
-/** A schedule was changed, or has created a job. */
-export interface ScheduleUpdated {
-  /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
-  seq: number;
-  /** When it was logged.  UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
-  at: string;
-  schedule: Schedule;
-}
-
 /**
  * A job was created or has changed: its status, what it waits for, or a requested cancellation.
  *
@@ -2468,6 +2621,40 @@ export interface JobProgress {
   progress: number | null;
   /** A short description of the current step. */
   message: string | null;
+}
+
+/** A schedule was created or changed, or has created a job. */
+export interface ScheduleUpdated {
+  /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
+  seq: number;
+  /** When it was logged.  UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  at: string;
+  schedule: Schedule;
+}
+
+/** A schedule was deleted, with the record of its runs. */
+export interface ScheduleDeleted {
+  /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
+  seq: number;
+  /** When it was logged.  UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  at: string;
+  schedule_id: string;
+}
+
+/**
+ * A time of a schedule that the user has created is over: with an answer, or without one and why.
+ *
+ * It is sent once for each run, and for times that were missed together once.  `title` and `text` are written for the
+ * user, for a notification of the system.  A run that the user has cancelled sends none.
+ */
+export interface ScheduleRunEnded {
+  /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
+  seq: number;
+  /** When it was logged.  UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  at: string;
+  run: ScheduleRun;
+  title: string;
+  text: string;
 }
 
 /**
@@ -3582,6 +3769,29 @@ export type JobsQueueWakeParams = Record<string, never>;
 /** Params of `jobs.schedules.list`. */
 export type JobsSchedulesListParams = Record<string, never>;
 
+/** Params of `jobs.schedules.create`. */
+export interface JobsSchedulesCreateParams {
+  title: string;
+  type: JobType;
+  /** A JSON object. */
+  payload?: JsonInput | null;
+  /** Seconds between two runs, at least 60. */
+  period_s?: number | null;
+  /**
+   * A recurrence rule (RFC 5545), such as FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR;BYHOUR=9;BYMINUTE=0.  FREQ is HOURLY or
+   * longer, with at most 96 times a day.
+   */
+  rrule?: string | null;
+  /** ISO 8601 with an offset. */
+  start?: string | null;
+  /** An IANA time zone: Europe/Berlin. */
+  time_zone?: string | null;
+  /** @default "run_once" */
+  misfire_policy?: MisfirePolicy;
+  /** @default true */
+  enabled?: boolean;
+}
+
 /** Params of `jobs.schedules.update`. */
 export interface JobsSchedulesUpdateParams {
   /** A schedule's id. */
@@ -3589,12 +3799,49 @@ export interface JobsSchedulesUpdateParams {
   enabled?: boolean | null;
   /** Seconds between two runs, at least 60. */
   period_s?: number | null;
+  title?: string | null;
+  type?: JobType | null;
+  /** A JSON object. */
+  payload?: JsonInput | null;
+  /**
+   * A recurrence rule (RFC 5545), such as FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR;BYHOUR=9;BYMINUTE=0.  FREQ is HOURLY or
+   * longer, with at most 96 times a day.
+   */
+  rrule?: string | null;
+  /** ISO 8601 with an offset. */
+  start?: string | null;
+  /** An IANA time zone: Europe/Berlin. */
+  time_zone?: string | null;
+  misfire_policy?: MisfirePolicy | null;
+}
+
+/** Params of `jobs.schedules.delete`. */
+export interface JobsSchedulesDeleteParams {
+  /** A schedule's id. */
+  schedule_id: string;
 }
 
 /** Params of `jobs.schedules.run`. */
 export interface JobsSchedulesRunParams {
   /** A schedule's id. */
   schedule_id: string;
+}
+
+/** Params of `jobs.schedules.runs.list`. */
+export interface JobsSchedulesRunsListParams {
+  /** A schedule's id. */
+  schedule_id?: string | null;
+  status?: ScheduleRunStatus | null;
+  /** ISO 8601 with an offset. */
+  since?: string | null;
+  /**
+   * Rows per page, 1 to 500.
+   *
+   * @default 200
+   */
+  limit?: number;
+  /** The `next_cursor` of the previous page; opaque. */
+  cursor?: string | null;
 }
 
 /** Params of `system.backups.list`. */
@@ -4115,11 +4362,28 @@ export interface Methods {
   /** Lists all schedules. */
   "jobs.schedules.list": { params: JobsSchedulesListParams; result: ScheduleList; errors: never };
   /**
-   * Enables or disables a schedule, or changes its period.  Null leaves a value as it is.
+   * Creates a schedule, with either `period_s` or `rrule`; at most 200 can exist.
    *
-   * Errors: schedule_not_found.
+   * Without `start`, a period begins now, and a rule with the current day, so that `FREQ=DAILY;BYHOUR=9;BYMINUTE=0`
+   * needs none.  Without `time_zone`, a rule gets the computer's.  A rule must be valid as a whole.
+   *
+   * Errors: unknown_job_type, payload_too_large, time_zone_unknown, too_many_schedules.
    */
-  "jobs.schedules.update": { params: JobsSchedulesUpdateParams; result: Schedule; errors: "schedule_not_found" };
+  "jobs.schedules.create": { params: JobsSchedulesCreateParams; result: Schedule; errors: "unknown_job_type" | "payload_too_large" | "time_zone_unknown" | "too_many_schedules" };
+  /**
+   * Changes a schedule.  Null leaves a value as it is; `period_s` and `rrule` replace each other.
+   *
+   * Of the sidecar's own schedules, `enabled`, `period_s` and `misfire_policy` can be changed.
+   *
+   * Errors: schedule_not_found, schedule_fixed, unknown_job_type, payload_too_large, time_zone_unknown.
+   */
+  "jobs.schedules.update": { params: JobsSchedulesUpdateParams; result: Schedule; errors: "schedule_not_found" | "schedule_fixed" | "unknown_job_type" | "payload_too_large" | "time_zone_unknown" };
+  /**
+   * Deletes a schedule and the record of its runs.  A job that it has created is not cancelled.
+   *
+   * Errors: schedule_not_found, schedule_fixed.
+   */
+  "jobs.schedules.delete": { params: JobsSchedulesDeleteParams; result: ScheduleDeletion; errors: "schedule_not_found" | "schedule_fixed" };
   /**
    * Creates the schedule's job now, which does not move the grid, and returns it.
    *
@@ -4129,6 +4393,14 @@ export interface Methods {
    * Errors: schedule_not_found.
    */
   "jobs.schedules.run": { params: JobsSchedulesRunParams; result: Job; errors: "schedule_not_found" };
+  /**
+   * Lists what became of the times of one schedule or of all, the one recorded last first.
+   *
+   * `since` leaves out what was scheduled earlier.  Runs are kept for 90 days, at most 3,000 of a schedule.
+   *
+   * Errors: invalid_cursor.
+   */
+  "jobs.schedules.runs.list": { params: JobsSchedulesRunsListParams; result: ScheduleRunPage; errors: "invalid_cursor" };
   /** Returns the backups with what they contain. */
   "system.backups.list": { params: SystemBackupsListParams; result: BackupList; errors: never };
   /**
@@ -4692,11 +4964,28 @@ export interface NestedMethods<Options> {
       /** Lists all schedules. */
       readonly list: ((params?: JobsSchedulesListParams, options?: Options) => Promise<ScheduleList>);
       /**
-       * Enables or disables a schedule, or changes its period.  Null leaves a value as it is.
+       * Creates a schedule, with either `period_s` or `rrule`; at most 200 can exist.
        *
-       * Errors: schedule_not_found.
+       * Without `start`, a period begins now, and a rule with the current day, so that `FREQ=DAILY;BYHOUR=9;BYMINUTE=0`
+       * needs none.  Without `time_zone`, a rule gets the computer's.  A rule must be valid as a whole.
+       *
+       * Errors: unknown_job_type, payload_too_large, time_zone_unknown, too_many_schedules.
+       */
+      readonly create: ((params: JobsSchedulesCreateParams, options?: Options) => Promise<Schedule>);
+      /**
+       * Changes a schedule.  Null leaves a value as it is; `period_s` and `rrule` replace each other.
+       *
+       * Of the sidecar's own schedules, `enabled`, `period_s` and `misfire_policy` can be changed.
+       *
+       * Errors: schedule_not_found, schedule_fixed, unknown_job_type, payload_too_large, time_zone_unknown.
        */
       readonly update: ((params: JobsSchedulesUpdateParams, options?: Options) => Promise<Schedule>);
+      /**
+       * Deletes a schedule and the record of its runs.  A job that it has created is not cancelled.
+       *
+       * Errors: schedule_not_found, schedule_fixed.
+       */
+      readonly delete: ((params: JobsSchedulesDeleteParams, options?: Options) => Promise<ScheduleDeletion>);
       /**
        * Creates the schedule's job now, which does not move the grid, and returns it.
        *
@@ -4706,6 +4995,16 @@ export interface NestedMethods<Options> {
        * Errors: schedule_not_found.
        */
       readonly run: ((params: JobsSchedulesRunParams, options?: Options) => Promise<Job>);
+      readonly runs: {
+        /**
+         * Lists what became of the times of one schedule or of all, the one recorded last first.
+         *
+         * `since` leaves out what was scheduled earlier.  Runs are kept for 90 days, at most 3,000 of a schedule.
+         *
+         * Errors: invalid_cursor.
+         */
+        readonly list: ((params?: JobsSchedulesRunsListParams, options?: Options) => Promise<ScheduleRunPage>);
+      };
     };
   };
   readonly system: {
@@ -4802,8 +5101,6 @@ export interface Notifications {
   "events.resync": EventsResync;
   /** The queue was paused or resumed. */
   "jobs.queue_updated": JobQueueUpdated;
-  /** A schedule was changed, or has created a job. */
-  "jobs.schedule_updated": ScheduleUpdated;
   /**
    * A job was created or has changed: its status, what it waits for, or a requested cancellation.
    *
@@ -4814,6 +5111,17 @@ export interface Notifications {
   "jobs.log_added": JobLogAdded;
   /** A running job reported progress.  `jobs.get` has the last value, at most a second old. */
   "jobs.progress": JobProgress;
+  /** A schedule was created or changed, or has created a job. */
+  "jobs.schedule_updated": ScheduleUpdated;
+  /** A schedule was deleted, with the record of its runs. */
+  "jobs.schedule_deleted": ScheduleDeleted;
+  /**
+   * A time of a schedule that the user has created is over: with an answer, or without one and why.
+   *
+   * It is sent once for each run, and for times that were missed together once.  `title` and `text` are written for the
+   * user, for a notification of the system.  A run that the user has cancelled sends none.
+   */
+  "jobs.schedule_run_ended": ScheduleRunEnded;
   /**
    * The database was missing or empty at a start, and a new one has taken its place although backups exist.
    *
@@ -5147,8 +5455,11 @@ export const METHOD_NAMES = [
   "jobs.queue.resume",
   "jobs.queue.wake",
   "jobs.schedules.list",
+  "jobs.schedules.create",
   "jobs.schedules.update",
+  "jobs.schedules.delete",
   "jobs.schedules.run",
+  "jobs.schedules.runs.list",
   "system.backups.list",
   "system.backups.restore",
   "initialize",
@@ -5183,10 +5494,12 @@ export const NOTIFICATION_NAMES = [
   "events.lag",
   "events.resync",
   "jobs.queue_updated",
-  "jobs.schedule_updated",
   "jobs.updated",
   "jobs.log_added",
   "jobs.progress",
+  "jobs.schedule_updated",
+  "jobs.schedule_deleted",
+  "jobs.schedule_run_ended",
   "system.database_lost",
   "system.state",
   "$/progress",
@@ -5205,9 +5518,11 @@ export const DURABLE_NOTIFICATIONS = [
   "claude.context_updated",
   "claude.limits_updated",
   "jobs.queue_updated",
-  "jobs.schedule_updated",
   "jobs.updated",
   "jobs.log_added",
+  "jobs.schedule_updated",
+  "jobs.schedule_deleted",
+  "jobs.schedule_run_ended",
   "system.database_lost",
 ] as const satisfies readonly (keyof Notifications)[];
 
@@ -5230,10 +5545,12 @@ export const NOTIFICATION_KEYS = {
   "events.lag": [],
   "events.resync": [],
   "jobs.queue_updated": [],
-  "jobs.schedule_updated": ["schedule.schedule_id"],
   "jobs.updated": ["job.job_id"],
   "jobs.log_added": ["line.job_id"],
   "jobs.progress": ["job_id"],
+  "jobs.schedule_updated": ["schedule.schedule_id"],
+  "jobs.schedule_deleted": ["schedule_id"],
+  "jobs.schedule_run_ended": ["run.run_id"],
   "system.database_lost": [],
   "system.state": [],
   "$/progress": ["token"],
@@ -5307,6 +5624,8 @@ export type ErrorKind =
   | "idempotency_key_reused"
   | "job_not_finished"
   | "schedule_not_found"
+  | "schedule_fixed"
+  | "too_many_schedules"
   | "backup_not_found"
   | "backup_unusable";
 
@@ -5417,6 +5736,10 @@ export const ERROR_CODES = {
   job_not_finished: 4091,
   /** No schedule has this id. */
   schedule_not_found: 4044,
+  /** The schedule is the sidecar's own: it can be switched off or get another period, but not be deleted. */
+  schedule_fixed: 4036,
+  /** There are as many schedules as there may be; delete one that is no longer needed. */
+  too_many_schedules: 4093,
   /** No backup has this name. */
   backup_not_found: 4040,
   /** The backup cannot replace the database; nothing was changed. */

@@ -102,6 +102,7 @@ class JobsWorker:
         for running in jobs:
             running.stop(JobStatus.INTERRUPTED)
         self._wake.set()
+        self._scheduler.store_presence()
         with anyio.move_on_after(deadline_s):
             await self._ended.wait()
         late = list(self._running.values())
@@ -166,6 +167,7 @@ class JobsWorker:
         lead_s = self._clock.now_ms() / 1000 - self._clock.monotonic()
         if lead_s < self._clock_lead_s - CLOCK_STEP_S:
             self._journal.limit_waits()
+            self._scheduler.bring_forward()
         self._clock_lead_s = lead_s
 
     def _claim(self) -> RunningJob | None:

@@ -154,6 +154,7 @@ class RunClaude(JobSpec):
     # INTERRUPT: a run may have changed files and accounts.  The concurrency is a setting.
     policy: ClassVar = JobPolicy(recovery=Recovery.INTERRUPT, concurrency=2)
     errors: ClassVar = (ClaudeErrorKind, RunErrorKind)
+    answer: ClassVar = "text"
 
     prompt: PromptText = ""
     """Without the images and files that were sent with it."""
