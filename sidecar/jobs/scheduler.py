@@ -221,7 +221,7 @@ class Scheduler:
         if schedule.postponed_at is None or schedule.next_run_at is None:
             return
         until_ms = min(self._clock.now_ms(), milliseconds(schedule.next_run_at) - 1)
-        times, others = schedule.timing.between(milliseconds(schedule.postponed_at), until_ms, MAX_LISTED)
+        times, others = schedule.timing.between(milliseconds(schedule.postponed_at) + 1, until_ms, MAX_LISTED)
         for number, time_ms in enumerate(times):
             run = _run(schedule, time_ms)._replace(times=1 + others if number == 0 else 1)
             self._ledger.add(run._replace(status=ScheduleRunStatus.SKIPPED, reason=ScheduleRunReason.ACCOUNT))
