@@ -14,20 +14,8 @@ from sidecar_protocol.contract import methods_of
 ROOT = Path(__file__).parent.parent
 FEATURES = {"jobs", "claude", "calendar", "atlassian", "activity", "system", "transcripts"}
 LAYERS: tuple[set[str], ...] = (
-    {
-        "clock",
-        "days",
-        "exit_codes",
-        "feed",
-        "job_handler",
-        "json_reader",
-        "loopback",
-        "paths",
-        "randomness",
-        "recurrence",
-        "text",
-    },
-    {"files", "http", "ids", "logs", "settings", "storage"},
+    {"clock", "days", "exit_codes", "feed", "job_handler", "json_reader", "loopback", "paths", "randomness", "text"},
+    {"files", "http", "ids", "logs", "recurrence", "settings", "storage"},
     {"runtime", "wire"},
     {"accounts"},
     FEATURES,

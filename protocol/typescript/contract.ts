@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "f441e67cb29c07f2";
+export const SCHEMA_HASH = "825376f2538fc466";
 
 /** Any JSON value: data whose form the contract does not know. */
 export type JsonValue = string | number | boolean | null | JsonValue[] | JsonObject;
@@ -2026,7 +2026,7 @@ export interface ScheduleDeletion {
 }
 
 /**
- * What became of one time of a schedule.  `queued` and `running` can still change.
+ * The state of one time of a schedule.  `queued` and `running` can still change.
  *
  * - `queued`: Its job waits, also between two attempts.
  * - `empty`: Its job ended without the answer that it was for.
@@ -2051,7 +2051,7 @@ export const ScheduleRunStatus = {
   SKIPPED: "skipped",
 } as const;
 /**
- * What became of one time of a schedule.  `queued` and `running` can still change.
+ * The state of one time of a schedule.  `queued` and `running` can still change.
  *
  * - `queued`: Its job waits, also between two attempts.
  * - `empty`: Its job ended without the answer that it was for.
@@ -2076,7 +2076,7 @@ export interface ScheduleRun {
   title: string | null;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   scheduled_for: string;
-  /** How many times it stands for: more than one only for the oldest of very many that were missed together. */
+  /** Number of times that it covers: more than one only for the oldest of very many that were missed together. */
   times: number;
   /** Whether `jobs.schedules.run` asked for it. */
   manual: boolean;

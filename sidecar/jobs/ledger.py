@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from sidecar_protocol.contract import Encoded, Notification
+from sidecar_protocol.entities import JobError, JobStatus
 from sidecar_protocol.jobs.schedules import (
     ScheduleRun,
     ScheduleRunEnded,
@@ -16,6 +17,7 @@ from sidecar_protocol.jobs.schedules import (
 
 from sidecar.clock import DAY_MS, Clock, iso
 from sidecar.ids import MakeId
+from sidecar.jobs.store import JobState
 from sidecar.storage.database import Database
 from sidecar.storage.paging import PagedList, row_json
 
@@ -37,18 +39,19 @@ RUN_JSON: Final = row_json(
     late_ms="""CAST(max(0, round((julianday(started_at) - julianday(scheduled_for)) * 86400000)) AS INTEGER)""",
 )
 _RUNS: Final = PagedList(ScheduleRun, "job_schedule_runs", RUN_JSON, {"rowid": int}, descending=True)
-_REASON_OF_KIND: Final = {
-    ScheduleRunReason.BUDGET: ("budget_exceeded",),
-    ScheduleRunReason.OFFLINE: ("network", "offline"),
-    ScheduleRunReason.LIMIT: ("usage_limit", "rate_limited", "overloaded"),
-    ScheduleRunReason.ACCOUNT: ("auth", "needs_reauth", "account_refused"),
-    ScheduleRunReason.UNSUPPORTED: ("unknown_job_type", "payload_invalid"),
+REASON_OF_KIND: Final = {
+    "budget_exceeded": ScheduleRunReason.BUDGET,
+    "network": ScheduleRunReason.OFFLINE,
+    "usage_limit": ScheduleRunReason.LIMIT,
+    "rate_limited": ScheduleRunReason.LIMIT,
+    "overloaded": ScheduleRunReason.LIMIT,
+    "auth": ScheduleRunReason.ACCOUNT,
+    "needs_reauth": ScheduleRunReason.ACCOUNT,
+    "account_refused": ScheduleRunReason.ACCOUNT,
+    "unknown_job_type": ScheduleRunReason.UNSUPPORTED,
+    "payload_invalid": ScheduleRunReason.UNSUPPORTED,
 }
-_CASES: Final = " ".join(
-    f"WHEN {', '.join(f'{kind!r}' for kind in kinds)} THEN '{reason}'"
-    for reason, several in _REASON_OF_KIND.items()
-    for kinds in ((kind,) for kind in several)
-)
+"""Why a job failed, by the kind of its error."""
 TEXTS: Final = {
     ScheduleRunReason.CLOSED: "The app was closed when it was due.  It runs while the app is open.",
     ScheduleRunReason.ASLEEP: "The computer was asleep when it was due.",
@@ -61,7 +64,7 @@ TEXTS: Final = {
     ScheduleRunReason.BUDGET: "The budget is spent.",
     ScheduleRunReason.UNSUPPORTED: "This version of the app cannot run it.",
 }
-"""What the user is told if a run was missed or skipped."""
+"""The text of the notification if a run was missed or skipped."""
 
 
 class NewRun(NamedTuple):
@@ -78,6 +81,12 @@ class NewRun(NamedTuple):
     away_to: str | None = None
     job_id: str | None = None
     answer: str | None = None
+
+
+class JobRun(NamedTuple):
+    """The part of a run that concerns its job."""
+
+    answer: str | None
 
 
 _COLUMNS: Final = ("run_id", *NewRun._fields)
@@ -120,25 +129,37 @@ class Ledger:
             """
         return self._database.value(sql, (schedule_id, scheduled_for)) is not None
 
-    def follow(self, job_id: str) -> None:
-        """Copies the state of a job to its run, inside the caller's transaction; notifies the client of the end."""
+    def of_job(self, job_id: str) -> JobRun | None:
+        """Returns the run that has this job, or None."""
+        row = self._database.row("SELECT answer FROM job_schedule_runs WHERE job_id = ?", (job_id,))
+        return None if row is None else JobRun._make(row)
+
+    def follow(self, job_id: str, job: JobState, *, has_answer: bool) -> None:
+        """Copies the state of a job to its run, inside the caller's transaction; notifies the client of the end.
+
+        With `has_answer`, a job without a text has not done what it was for.
+        """
+        error = None if job.error_json is None else JobError.model_validate_json(job.error_json)
+        status = job.status
+        if status == JobStatus.SUCCEEDED and has_answer and not (job.text or "").strip():
+            status = ScheduleRunStatus.EMPTY
         run = self._database.encoded(
             ScheduleRun,
             f"""
             UPDATE job_schedule_runs SET
-                started_at = coalesce(job_schedule_runs.started_at, job.started_at),
-                ended_at = job.finished_at,
-                status = iif(job.status = 'succeeded' AND answer IS NOT NULL
-                    AND trim(coalesce(json_extract(job.result_json, '$.' || answer), ''), ' ' || char(9, 10, 13)) = '',
-                    'empty', job.status),
-                text = substr(json_extract(job.result_json, '$.' || answer), 1, {TEXT_CHARS}),
-                reason = CASE json_extract(job.error_json, '$.kind') {_CASES} END,
-                error_json = iif(job.status = 'queued', NULL, json_remove(job.error_json, '$.details'))
-            FROM jobs AS job
-            WHERE job_schedule_runs.job_id = ? AND job.job_id = job_schedule_runs.job_id
-            RETURNING {RUN_JSON}
+                started_at = coalesce(started_at, :started_at), ended_at = :ended_at,
+                status = :status, reason = :reason, text = :text, error_json = :error
+            WHERE job_id = :job_id RETURNING {RUN_JSON}
             """,
-            (job_id,),
+            {
+                "job_id": job_id,
+                "started_at": job.started_at,
+                "ended_at": job.ended_at,
+                "status": status,
+                "reason": None if error is None else REASON_OF_KIND.get(error.kind),
+                "text": None if job.text is None else job.text[:TEXT_CHARS],
+                "error": None if job.ended_at is None else job.error_json,
+            },
         )
         if run is not None:
             self.tell(run.load())
@@ -184,7 +205,7 @@ class Ledger:
 
 
 def text_of(run: ScheduleRun, missed: int) -> str:
-    """Returns what the user is told about the end of a run."""
+    """Returns the text of the notification about the end of a run."""
     if run.status is ScheduleRunStatus.SUCCEEDED:
         return (run.text or "Done.").strip()[:SHOWN_CHARS]
     if run.status is ScheduleRunStatus.EMPTY:

@@ -95,14 +95,6 @@ class SchedulesStore:
     def all(self) -> list[Encoded[Schedule]]:
         return self._database.all_encoded(Schedule, f"SELECT {SCHEDULE_JSON} FROM job_schedules ORDER BY schedule_id")
 
-    def seen_at(self) -> str | None:
-        """Returns when the worker last looked for due schedules, as far as that was stored."""
-        seen_at: str | None = self._database.value("SELECT seen_at FROM job_queue")
-        return seen_at
-
-    def set_seen_at(self, now: str) -> None:
-        self._database.execute("UPDATE job_queue SET seen_at = ?", (now,))
-
     def _select(self, condition: str, *parameters: object) -> list[StoredSchedule]:
         rows = self._database.rows(f"SELECT {_COLUMNS} FROM job_schedules WHERE {condition}", parameters)
         return [StoredSchedule._make(row) for row in rows]

@@ -35,7 +35,7 @@ AWAY_MS: Final = 2 * 60_000
 PRESENCE_MS: Final = 5 * 60_000
 """How often the last look is stored, in milliseconds: after a crash, it says when the process ended."""
 MAX_LISTED: Final = 50
-"""Maximum number of times missed together that are recorded one by one; the oldest stands for the rest."""
+"""Maximum number of times missed together that are recorded one by one; the oldest row counts the rest."""
 REASONS: Final = {
     WaitingFor.NETWORK: ScheduleRunReason.OFFLINE,
     WaitingFor.RATE_LIMIT: ScheduleRunReason.LIMIT,
@@ -123,7 +123,7 @@ class Scheduler:
         """Stores until when schedules were looked at, at the end of the process."""
         if self._seen_ms is not None:
             with self._database.write_or_log("the end of the work could not be stored"):
-                self.store.set_seen_at(iso_now(self._clock))
+                self.journal.store.set_seen_at(iso_now(self._clock))
 
     def run_now(self, schedule_id: str) -> Encoded[Job]:
         schedule = self.get(schedule_id)
@@ -159,12 +159,12 @@ class Scheduler:
         seen_ms, self._seen_ms = self._seen_ms, now_ms
         reason = ScheduleRunReason.ASLEEP
         if seen_ms is None:
-            stored = self.store.seen_at()
+            stored = self.journal.store.seen_at()
             reason, seen_ms = ScheduleRunReason.CLOSED, None if stored is None else milliseconds(stored)
         if self._stored_ms is None or abs(now_ms - self._stored_ms) >= PRESENCE_MS:
             self._stored_ms = now_ms
             with self._database.write():
-                self.store.set_seen_at(iso(now_ms))
+                self.journal.store.set_seen_at(iso(now_ms))
         is_away = reason is ScheduleRunReason.CLOSED or (seen_ms is not None and now_ms - seen_ms > AWAY_MS)
         return Absence(reason, seen_ms, now_ms) if is_away else None
 

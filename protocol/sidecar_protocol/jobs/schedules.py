@@ -70,7 +70,7 @@ class MisfirePolicy(StrEnum):
 
 
 class ScheduleRunStatus(StrEnum):
-    """What became of one time of a schedule.  `queued` and `running` can still change."""
+    """The state of one time of a schedule.  `queued` and `running` can still change."""
 
     QUEUED = "queued"
     """Its job waits, also between two attempts."""
@@ -164,7 +164,7 @@ class ScheduleRun(Model):
     """The schedule's title when the run was recorded."""
     scheduled_for: UtcTime
     times: Count = 1
-    """How many times it stands for: more than one only for the oldest of very many that were missed together."""
+    """Number of times that it covers: more than one only for the oldest of very many that were missed together."""
     manual: Flag = False
     """Whether `jobs.schedules.run` asked for it."""
     status: ScheduleRunStatus
