@@ -103,15 +103,16 @@ class Scheduler:
     def tick(self) -> str | None:
         """Creates what is due.  Returns the time of the next run."""
         now_ms = self._clock.now_ms()
+        if self._seen_ms is None or now_ms < self._seen_ms:
+            self._bring_forward(now_ms)
         absence = self._look(now_ms)
         for schedule in self.store.due(iso(now_ms)):
             with self._database.write():
                 self._fire(schedule, now_ms, absence)
         return self.store.next_run_at()
 
-    def bring_forward(self) -> None:
-        """Moves the next times that lie further ahead than they must, since the clock was set back."""
-        now_ms = self._clock.now_ms()
+    def _bring_forward(self, now_ms: int) -> None:
+        """Moves the next times that lie further ahead than they must, if the clock was set back."""
         for schedule in self.store.enabled():
             assert schedule.next_run_at is not None  # as selected
             due_ms = schedule.timing.after(now_ms + schedule.postponed_s * 1000 + 1000)

@@ -167,7 +167,6 @@ class JobsWorker:
         lead_s = self._clock.now_ms() / 1000 - self._clock.monotonic()
         if lead_s < self._clock_lead_s - CLOCK_STEP_S:
             self._journal.limit_waits()
-            self._scheduler.bring_forward()
         self._clock_lead_s = lead_s
 
     def _claim(self) -> RunningJob | None:
