@@ -11,6 +11,7 @@ import signal
 import sqlite3
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -22,7 +23,7 @@ from sidecar_protocol.system.lifecycle import SecretsState
 from sidecar_protocol.system.progress import ProgressValue, RequestProgress
 
 from sidecar import exit_codes
-from sidecar.clock import FixedClock, SystemClock
+from sidecar.clock import Clock, FixedClock, SystemClock
 from sidecar.features import SECRETS, Features, job_types
 from sidecar.ids import Uuid7
 from sidecar.jobs.feature import JobsFeature
@@ -49,7 +50,7 @@ from sidecar.wire.stdio import PlatformWriter, Reader, WireOut
 
 if TYPE_CHECKING:
     from sidecar.feed import Feed
-    from sidecar.http.client import Http, Upstream
+    from sidecar.http.client import Http, Transport, Upstream
     from sidecar.transcripts.record import Recorder
 
 log = logging.getLogger(__name__)
@@ -70,16 +71,30 @@ EXIT_CODES: Final = {
 """The exit code of a start that fails with one of these; another is a mistake in the settings or the installation."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """Replacements, which the simulation has, of what the process otherwise takes from its computer."""
+
+    clock: Clock | None = None
+    open_database: Callable[..., sqlite3.Connection] | None = None
+    connect: "Callable[[int], Transport] | None" = None
+    """Makes the transport of requests to the clouds."""
+
+
 class App:
     """The running sidecar."""
 
     def __init__(
-        self, settings: Settings, logs: Logs, wire: tuple[int, int], parent: int, on_loaded: Callable[[], None]
+        self,
+        settings: Settings,
+        logs: Logs,
+        wire: tuple[int, int],
+        parent: int,
+        on_loaded: Callable[[], None],
+        machine: Machine,
     ) -> None:
         """`on_loaded` is called whenever a stage of the start has imported its modules and created its objects."""
-        self._settings = settings
-        self._logs = logs
-        self._parent = parent
+        self._settings, self._logs, self._parent, self._machine = settings, logs, parent, machine
         self._on_loaded = on_loaded
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[int] = self._loop.create_future()
@@ -88,7 +103,7 @@ class App:
         self._end_at: float | None = None
         """When the process must end, by the loop's clock; None as long as stdin is open."""
         self._work: asyncio.Task[None] | None = None
-        self._clock = SystemClock() if settings.now_ms is None else FixedClock(settings.now_ms)
+        self._clock = machine.clock or (SystemClock() if settings.now_ms is None else FixedClock(settings.now_ms))
         self._started = self._clock.monotonic()
         self._unit_of_work = UnitOfWork(self._loop.call_soon)
         self._lock, self._database = self._open()
@@ -126,7 +141,9 @@ class App:
         make_private_dir(path.parent)
         lock = LockFile(path.resolve())
         randomness = Randomness(self._settings.seed).bytes_for("facts of a new database")
-        connection = open_database(path, schema_dir(), self._clock.now_ms(), randomness)
+        connection = (self._machine.open_database or open_database)(
+            path, schema_dir(), self._clock.now_ms(), randomness
+        )
         begin = self._unit_of_work.request_commit
         log_of_writes = Path(f"{path.resolve()}-wal")
         watched = [file for file in (path, lock.path, log_of_writes) if file.exists()]
@@ -165,7 +182,8 @@ class App:
         from sidecar.http.client import Http  # noqa: PLC0415 - it brings anyio, which the start does without
 
         random_fraction = self._randomness.fractions_for("pauses of requests")
-        return Http(self._clock, random_fraction=random_fraction, upstream=self._upstream())
+        upstream, connect = self._upstream(), self._machine.connect
+        return Http(self._clock, random_fraction=random_fraction, upstream=upstream, connect=connect)
 
     def _upstream(self) -> "Upstream | None":
         if self._settings.upstream is None and self._settings.upstream_record is None:
@@ -343,7 +361,7 @@ def _serve(settings: Settings, wire: tuple[int, int], parent: int, on_loaded: Ca
     logs.start()
 
     async def main() -> int:
-        return await App(settings, logs, wire, parent, on_loaded).run()
+        return await App(settings, logs, wire, parent, on_loaded, Machine()).run()
 
     # Never closed: that would wait for every task and thread, and the process ends with `os._exit` anyway.
     runner = asyncio.Runner()

@@ -1,6 +1,6 @@
 """Parses `key=value` arguments into the params of a method, by the types that the contract declares.
 
-The sidecar validates the values; this only chooses between text and JSON.
+The sidecar validates the values; this only chooses between text and JSON, and reads times as people write them.
 """
 
 import json
@@ -10,15 +10,21 @@ from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Any, Final, Union, get_args, get_origin
+from types import NoneType
+from typing import Any, Final, get_args, get_origin
 
 import click
 from sidecar_protocol.catalog import methods
 from sidecar_protocol.contract import Method
 
+from sidecar.commandline.views.fields import alternatives, is_time
+from sidecar.commandline.views.local_times import FORMS, WORDS, LocalTimes
+from sidecar.days import computer_zone_name
+
 META: Final = "_meta"
 """Allowed with every method."""
+TIME_ZONE: Final = "time_zone"
+"""A param that is this computer's zone if a method needs it and it is left out."""
 
 TYPE_NAMES: Final = {int: "an integer", float: "a number", bool: "true or false"}
 
@@ -40,9 +46,14 @@ def find_method(name: str) -> Method:
     raise click.UsageError(f"There is no method {name}.{_nearest(name, known)} `sidecar methods` lists all methods.")
 
 
-def params_of(declared: Method, assignments: Iterable[str]) -> dict[str, Any]:
-    """Parses arguments into params.  Raises `click.UsageError`."""
+def params_of(declared: Method, assignments: Iterable[str], times: LocalTimes | None = None) -> dict[str, Any]:
+    """Parses arguments into params.  `times` reads times; by default those of this computer.
+
+    Raises `click.UsageError`.
+    """
     types = param_types(declared)
+    fields = declared.params.model_fields
+    times = times or LocalTimes.of_this_computer()
     params: dict[str, Any] = {}
     for assignment in assignments:
         match = _ASSIGNMENT.fullmatch(assignment)
@@ -53,13 +64,21 @@ def params_of(declared: Method, assignments: Iterable[str]) -> dict[str, Any]:
             raise click.UsageError(
                 f"{declared.name} has no parameter {name}.{_nearest(name, types)}{_listed(declared)}"
             )
-        value = _json(name, text) if operator == ":=" else _value(name, text, types[name])
+        if operator == ":=":
+            value = _json(name, text)
+        elif name in fields and is_time(fields[name]):
+            value = _time(name, text, times)
+        else:
+            value = _value(name, text, types[name])
         if isinstance(params.get(name), list) and isinstance(value, list):
             params[name] += value
         elif name in params:
             raise click.UsageError(f"{name} is given twice.")
         else:
             params[name] = value
+    zone = fields.get(TIME_ZONE)
+    if zone is not None and zone.is_required() and TIME_ZONE not in params and (here := computer_zone_name()):
+        params[TIME_ZONE] = here
     return params
 
 
@@ -75,19 +94,12 @@ def completions(declared: Method, start: str) -> Iterator[tuple[str, str]]:
     name, equals, _ = start.partition("=")
     if equals:
         types = param_types(declared).get(name, [])
-        words = [(f"{name}={word}", "") for one in types for word in choices(one)]
+        field = declared.params.model_fields.get(name)
+        known = [word for one in types for word in choices(one)] or (WORDS if field and is_time(field) else ())
+        words = [(f"{name}={word}", "") for word in known]
     else:
         words = [(f"{one}=", field.description or "") for one, field in declared.params.model_fields.items()]
     return (word for word in words if word[0].startswith(start))
-
-
-def alternatives(annotation: Any) -> list[Any]:
-    """Returns the types of a union, or the only type, without constraints."""
-    if hasattr(annotation, "__metadata__"):
-        return alternatives(annotation.__origin__)
-    if get_origin(annotation) in (Union, UnionType):
-        return [one for argument in get_args(annotation) for one in alternatives(argument)]
-    return [annotation]
 
 
 def choices(kind: Any) -> list[str]:
@@ -103,6 +115,13 @@ def _read(name: str, file: str) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise click.UsageError(f"{name}: {file} cannot be read: {reason}.") from None
+
+
+def _time(name: str, text: str, times: LocalTimes) -> str:
+    moment = times.parse(text)
+    if moment is None:
+        raise click.UsageError(f"{name} must be a time such as {FORMS}, not {text!r}.")
+    return moment
 
 
 def _value(name: str, text: str, types: list[Any]) -> Any:

@@ -47,6 +47,7 @@ def call(method: str, params: tuple[str, ...], *, database: str | None, as_json:
     key=value    a value of the declared type: limit=5, prompt="say hi", payload='{"keep": 2}'
     key:=JSON    exactly this JSON value: request_id:=7
     key=@FILE    the text of a file, or of standard input (@-): prompt=@question.txt
+    start=-7d    a time in your time zone: now, today, yesterday, "tomorrow 9:00", -36h, 2026-11-23; or with an offset
 
     Repeat the key for a list of strings: allowed_tools=Read allowed_tools=Grep
 

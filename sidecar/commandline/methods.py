@@ -14,11 +14,12 @@ from rich.text import Text
 from sidecar_protocol.catalog import JOB_TYPES
 from sidecar_protocol.contract import Method
 
-from sidecar.commandline.assignments import alternatives, callable_methods, choices, find_method
+from sidecar.commandline.assignments import callable_methods, choices, find_method
 from sidecar.commandline.formatting import hanging
 from sidecar.commandline.options import JSON
 from sidecar.commandline.output import JsonOutput, compact
 from sidecar.commandline.tables import print_methods
+from sidecar.commandline.views.fields import alternatives
 
 NAME_WIDTH: Final = 24
 PARAMS: Final = "params"

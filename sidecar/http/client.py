@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
 import anyio
 from sidecar_protocol.entities import WaitingFor
@@ -17,9 +17,6 @@ from sidecar_protocol.entities import WaitingFor
 from sidecar.clock import DAY_S, Clock
 from sidecar.job_handler import JobFailed, JobSnoozed
 from sidecar.json_reader import parse_json
-
-if TYPE_CHECKING:
-    from sidecar.http.transport import HttpxTransport
 
 log = logging.getLogger(__name__)
 
@@ -150,6 +147,22 @@ class Upstream(Protocol):
         """Returns the response, from `send` or from elsewhere.  Raises `HttpError`, as `send` does."""
 
 
+class Transport(Protocol):
+    """Sends single requests."""
+
+    async def exchange(self, request: HttpRequest) -> HttpResponse:
+        """Returns the server's response, whatever its status.  Raises `HttpError`."""
+
+    async def close(self) -> None: ...
+
+
+def _connect(max_body_bytes: int) -> Transport:
+    # Importing httpx takes 80 ms, which a process without accounts need not spend.
+    from sidecar.http.transport import HttpxTransport  # noqa: PLC0415
+
+    return HttpxTransport(max_body_bytes)
+
+
 class Http:
     """The HTTP client of the process.  Proxies are taken from the environment.
 
@@ -163,12 +176,15 @@ class Http:
         random_fraction: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
         upstream: Upstream | None = None,
+        connect: Callable[[int], Transport] | None = None,
     ) -> None:
+        """`connect` replaces httpx: it receives the maximum size of a body, in bytes."""
         self._clock = clock
         self._random_fraction = random_fraction
         self._sleep = sleep
         self._upstream = upstream
-        self._client: HttpxTransport | None = None
+        self._connect = connect
+        self._client: Transport | None = None
 
     async def close(self) -> None:
         if self._client is not None:
@@ -207,10 +223,7 @@ class Http:
 
     async def _try(self, request: HttpRequest) -> HttpResponse:
         if self._client is None:
-            # Importing httpx takes 80 ms, which a process without accounts need not spend.
-            from sidecar.http.transport import HttpxTransport  # noqa: PLC0415
-
-            self._client = HttpxTransport(MAX_BODY_BYTES)
+            self._client = (self._connect or _connect)(MAX_BODY_BYTES)
         return await self._client.exchange(request)
 
     def _retry_after_s(self, response: HttpResponse) -> float | None:

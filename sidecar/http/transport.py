@@ -42,14 +42,16 @@ MAX_PER_ORIGIN: Final = 4
 
 
 class HttpxTransport:
-    """One connection pool.  `max_body_bytes` limits each response's body."""
+    """One connection pool.  `max_body_bytes` limits each response's body; `network` replaces the connections."""
 
-    def __init__(self, max_body_bytes: int) -> None:
+    def __init__(self, max_body_bytes: int, network: httpx.AsyncBaseTransport | None = None) -> None:
         for name in ("httpx", "httpcore"):  # they log URLs at INFO and headers at DEBUG
             logging.getLogger(name).setLevel(logging.WARNING)
         self._max_body_bytes = max_body_bytes
         self._client = httpx.AsyncClient(
-            verify=truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT),  # the system's store has a company's own authority
+            transport=network,
+            # The system's store has a company's own authority.
+            verify=network is None and truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
             timeout=TIMEOUT,
             follow_redirects=False,  # a redirect may lead to a sign-in page, and would carry the token to it
             headers={"user-agent": "sidecar"},

@@ -94,7 +94,7 @@ def html(status: int, text: str = "Client must be authenticated to access this r
 class FakeSite(FakeServer):
     """The server: `with FakeSite() as site: ada = site.user("ada"); token = site.token(ada); site.url`."""
 
-    def __init__(self, now_ms: Callable[[], int] | None = None, port: int = 0) -> None:
+    def __init__(self, now_ms: Callable[[], int] | None = None, port: int = 0, url: str | None = None) -> None:
         from tests.fakes.confluence import FakeConfluence  # they import this module
         from tests.fakes.jira import FakeJira
 
@@ -121,7 +121,7 @@ class FakeSite(FakeServer):
         self.lock = threading.RLock()
         self.jira = FakeJira(self)
         self.confluence = FakeConfluence(self)
-        super().__init__(_Handler, port)
+        super().__init__(_Handler, port, url)
 
     @property
     def other_url(self) -> str:

@@ -70,7 +70,7 @@ class _Gate:
 class FakeGoogle(FakeServer):
     """The server: `with FakeGoogle() as google: … google.url, google.calendars, google.oauth, google.requests`."""
 
-    def __init__(self, port: int = 0, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, port: int = 0, now: Callable[[], float] = time.time, url: str | None = None) -> None:
         def moment() -> datetime:
             return datetime.fromtimestamp(now(), UTC)
 
@@ -84,7 +84,7 @@ class FakeGoogle(FakeServer):
         self.lock = threading.RLock()
         self._arrived = threading.Condition(self.lock)
         self._held: dict[str, _Gate] = {}
-        super().__init__(_Handler, port)
+        super().__init__(_Handler, port, url)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -156,6 +156,35 @@ class FakeGoogle(FakeServer):
                     return fault
         return None
 
+    def answer(self, request: Request) -> tuple[int, bytes, Mapping[str, str]]:
+        """Answers a request: status, body and headers."""
+        fault = self.receive(request)
+        if fault is not None:
+            return fault.status, fault.body, fault.headers
+        try:
+            status, body, headers = self._answer(request)
+        except ApiError as error:
+            status, body, headers = error.status, error.body, error.headers
+        except OAuthError as error:
+            status, body, headers = error.status, error.body, {}
+        if status == 302:
+            return status, b"", headers
+        return status, json.dumps(body).encode(), {"Content-Type": "application/json", **headers}
+
+    def _answer(self, request: Request) -> tuple[int, Any, dict[str, str]]:
+        with self.lock:
+            if request.path == "/o/oauth2/v2/auth":
+                return 302, None, {"Location": self.oauth.authorize(request.values)}
+            if request.path == "/token":
+                return 200, self.oauth.token(request.form), {}
+            if request.path == "/revoke":
+                found = self.oauth.revoke(request.form.get("token", ""))
+                return (200, {}, {}) if found else (400, {"error": "invalid_token"}, {})
+            if request.path == "/v1/userinfo":
+                grant = self.oauth.grant_of(request.authorization.removeprefix("Bearer "))
+                return (401, {}, {}) if grant is None else (200, {"email": grant.email}, {})
+            return 200, self.api(request), {}
+
     def api(self, request: Request) -> dict[str, Any]:
         """Answers a request to the Calendar API.  Raises `ApiError`."""
         with self.lock:
@@ -211,32 +240,7 @@ class _Handler(FakeHandler["FakeGoogle"]):
         query = tuple(parse_qsl(parts.query, keep_blank_values=True))
         form = dict(parse_qsl(body.decode()))
         request = Request(self.command, parts.path, query, form, self.headers.get("Authorization", ""))
-        fault = fake.receive(request)
-        if fault is not None:
-            self.send_bytes(fault.status, fault.body, fault.headers)
-            return
-        try:
-            self._answer(request)
-        except ApiError as error:
-            self.send_json(error.status, error.body, error.headers)
-        except OAuthError as error:
-            self.send_json(error.status, error.body)
-
-    def _answer(self, request: Request) -> None:
-        fake = self.fake
-        with fake.lock:
-            if request.path == "/o/oauth2/v2/auth":
-                self.send_bytes(302, b"", {"Location": fake.oauth.authorize(request.values)})
-            elif request.path == "/token":
-                self.send_json(200, fake.oauth.token(request.form))
-            elif request.path == "/revoke":
-                found = fake.oauth.revoke(request.form.get("token", ""))
-                self.send_json(200, {}) if found else self.send_json(400, {"error": "invalid_token"})
-            elif request.path == "/v1/userinfo":
-                grant = fake.oauth.grant_of(request.authorization.removeprefix("Bearer "))
-                self.send_json(401, {}) if grant is None else self.send_json(200, {"email": grant.email})
-            else:
-                self.send_json(200, fake.api(request))
+        self.send_bytes(*fake.answer(request))
 
 
 def select(value: Any, fields: str) -> Any:

@@ -30,7 +30,9 @@ class Request:
 class FakeIcs(FakeServer):
     """The server: `with FakeIcs() as server: server.body = ...; server.address`."""
 
-    def __init__(self, body: bytes = b"", *, port: int = 0, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, body: bytes = b"", *, port: int = 0, now: Callable[[], float] = time.time, url: str | None = None
+    ) -> None:
         self.body = body
         self.etags = True
         """Whether it sends `ETag`."""
@@ -49,7 +51,7 @@ class FakeIcs(FakeServer):
         self.requests: list[Request] = []
         self._arrived = threading.Condition()
         self._gate: threading.Event | None = None
-        super().__init__(_Handler, port)
+        super().__init__(_Handler, port, url)
 
     @property
     def address(self) -> str:

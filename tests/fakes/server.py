@@ -15,12 +15,18 @@ F = TypeVar("F", bound="FakeServer")
 
 
 class FakeServer:
-    """Serves from construction until `close` or the end of a `with` block."""
+    """Serves from construction until `close` or the end of a `with` block.
 
-    def __init__(self, handler: "type[FakeHandler[Any]]", port: int = 0) -> None:
+    With a `url` it only answers those who ask its object, for the simulation, which has no sockets.
+    """
+
+    def __init__(self, handler: "type[FakeHandler[Any]]", port: int = 0, url: str | None = None) -> None:
+        self.is_closing = threading.Event()
+        if url is not None:
+            self.url = url
+            return
         self._server = _Server(("127.0.0.1", port), handler, self)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self.is_closing = threading.Event()
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
     def __enter__(self) -> Self:

@@ -38,6 +38,7 @@ from sidecar.commandline.options import (
 from sidecar.commandline.output import JsonOutput, Output
 from sidecar.commandline.tables import print_methods
 from sidecar.commandline.timeline import TimelineOutput
+from sidecar.commandline.views.local_times import LocalTimes
 from sidecar.paths import options_of, relative_to
 from sidecar.transcripts.file.format import Header, read, write
 
@@ -127,7 +128,8 @@ async def converse(
     used_env = env if record is None else {name: relative_to(record.parent, value) for name, value in env.items()}
     try:
         async with connect(None, arguments=arguments, env=used_env) as client:
-            console = _Console(client, output, variables, source=None if is_typed else source)
+            times = LocalTimes.of_this_computer(stopped_at=options.get("now"))
+            console = _Console(client, output, variables, times, source=None if is_typed else source)
             return await console.run(_lines(script, is_typed=is_typed))
     except SidecarStopped as stopped:
         output.problem(str(stopped))
@@ -145,13 +147,20 @@ class WrongLine(click.ClickException):
 
 class _Console:
     def __init__(
-        self, client: SidecarClient, output: Output, variables: Mapping[str, Any], *, source: str | None
+        self,
+        client: SidecarClient,
+        output: Output,
+        variables: Mapping[str, Any],
+        times: LocalTimes,
+        *,
+        source: str | None,
     ) -> None:
         """`source`: the name of the script, for messages; None if a person types."""
         self._client = client
         self._output = output
         self._is_typed = source is None
         self._source = source
+        self._times = times
         self._where = ""
         self._is_initialized = False
         self._references = References(variables)
@@ -235,7 +244,7 @@ class _Console:
         name, *assignments = map(self._references.fill_in, words)
         notification = next((one for one in methods() if one.name == name and one.result is None), None)
         declared = notification or find_method(name)
-        params = params_of(declared, assignments)
+        params = params_of(declared, assignments, self._times)
         if notification is not None:
             self._output.request(name, params)
             await self._client.send(to_json({"jsonrpc": "2.0", "method": name, "params": params}) + b"\n")

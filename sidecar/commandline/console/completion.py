@@ -8,7 +8,8 @@ from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 from sidecar_protocol.catalog import JOB_TYPES, NOTIFICATIONS, methods
 
-from sidecar.commandline.assignments import alternatives, choices, completions
+from sidecar.commandline.assignments import choices, completions
+from sidecar.commandline.views.fields import alternatives
 
 COMMANDS: Final = {
     "help": "explain the syntax, or a method: help jobs.create",

@@ -1,0 +1,1 @@
+"""How results are shown to people: local times, tables, records, reports in words and bars."""

@@ -1,0 +1,72 @@
+"""`python -m tests.simulation`: lives simulated lives of the sidecar, and says how they ended.
+
+--seed N lives one life and prints its story; --minutes M lives fresh lives for this long; --seeds A B C those.
+"""
+
+import argparse
+import os
+import sys
+import time
+import warnings
+from pathlib import Path
+
+from tests.simulation.loop import count_steps, replace_threads
+
+if os.environ.get("PYTHONHASHSEED") != "0":  # the order of sets must be the same in each run
+    command = [sys.executable, "-m", "tests.simulation", *sys.argv[1:]]
+    os.execve(sys.executable, command, {**os.environ, "PYTHONHASHSEED": "0"})  # noqa: S606 - this program
+replace_threads()
+count_steps()
+# What killed processes leave is finalized at the end of each life, and may complain that it has no loop.
+warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
+sys.unraisablehook = lambda _: None
+
+from tests.simulation.life import Result, live  # noqa: E402 - it imports `sidecar`
+from tests.simulation.work import add_job_types  # noqa: E402 - see above
+
+add_job_types()
+
+
+def tell(result: Result) -> None:
+    """Prints how a life has ended."""
+    about = f"seed {result.plan.seed}: {result.days:.1f} days, {result.starts} starts, {len(result.plan.steps)} steps"
+    if result.broken is None:
+        about += "".join(f", {line[40:]}" for line in result.story.lines if " compares " in line)
+        print(f"{about}, digest {result.story.digest}", flush=True)
+        return
+    print(*result.story.lines[-60:], sep="\n")
+    print(f"{about}\n  BROKEN: {result.broken}", flush=True)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser.add_argument("--seed", type=int)
+    parser.add_argument("--seeds", type=int, nargs="*", default=[])
+    parser.add_argument("--minutes", type=float, default=0)
+    parser.add_argument("--first", type=int, default=None, help="the first of the fresh seeds")
+    parser.add_argument("--copy", help="with --seed: the file that receives everything that the digest is made of")
+    arguments = parser.parse_args()
+    failed = []
+    if arguments.seed is not None:
+        with Path(arguments.copy or os.devnull).open("w", encoding="utf-8") as copy:
+            result = live(arguments.seed, prints=True, copy=copy)
+        tell(result)
+        return int(result.broken is not None)
+    days, begin, cpu = 0.0, time.monotonic(), time.process_time()
+    seeds = [*arguments.seeds]
+    fresh = arguments.first if arguments.first is not None else time.time_ns() // 1_000_000 % 10**8
+    while seeds or time.monotonic() - begin < arguments.minutes * 60:
+        if not seeds:
+            seeds.append(fresh)
+            fresh += 1
+        result = live(seeds.pop(0))
+        tell(result)
+        days += result.days
+        if result.broken is not None:
+            failed.append(result.plan.seed)
+    cpu = time.process_time() - cpu
+    print(f"{days:.0f} days in {cpu:.0f} s of CPU: {days / cpu * 60:.0f} days a minute; broken: {failed or 'none'}")
+    return int(bool(failed))
+
+
+sys.exit(main())

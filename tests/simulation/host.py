@@ -1,0 +1,282 @@
+"""The host: calls methods, reads what comes, and remembers what it was promised."""
+
+import base64
+import json
+import os
+from collections.abc import Callable, Generator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any, Final
+
+from tests.simulation.process import Process
+
+Json = dict[str, Any]
+Asked = tuple[str, Json]
+Script = Generator[Asked, Any, Any]
+"""A sequence of calls: yields each, and receives its result, or a `Refused`."""
+READ_BYTES: Final = 256 * 1024
+INTERNAL_ERROR: Final = -32603
+KEYS: Final = tuple(base64.b64encode(bytes([number]) * 32).decode() for number in (7, 8))
+
+
+@dataclass(frozen=True)
+class Refused:
+    """An error response."""
+
+    code: int
+    data: Json
+
+
+@dataclass
+class Call:
+    """A request without a response yet."""
+
+    method: str
+    params: Json
+    then: Callable[[Any], None]
+
+
+@dataclass
+class Promise:
+    """A job that the host has asked for; `job_id` once that was acknowledged."""
+
+    params: Json
+    job_id: str | None = None
+    cancelled: bool = False
+    """Whether its cancellation was acknowledged."""
+    retried: bool = False
+
+
+@dataclass
+class Memory:
+    """The knowledge of the host, whatever process it speaks to."""
+
+    epoch: str | None = None
+    last_seq: int = 0
+    events: dict[int, str] = field(default_factory=dict)
+    """Every durable notification that it received: method and params as JSON, by `seq`."""
+    skipped: set[int] = field(default_factory=set)
+    """The `seq` of notifications that the process has said to have left out."""
+    jobs: dict[str, Json] = field(default_factory=dict)
+    """The newest state of each job that a notification had."""
+    promises: dict[str, Promise] = field(default_factory=dict)
+    """The jobs that it has asked for, by idempotency key."""
+    schedules: dict[str, Json] = field(default_factory=dict)
+
+
+class Host:
+    """One host, which outlives its processes."""
+
+    def __init__(
+        self, *, note: Callable[[str], None], fail: Callable[[str, object], None], refuses: frozenset[str]
+    ) -> None:
+        """`note` receives what happens, `fail` which sentence is broken and by what; `refuses` are notifications."""
+        self.note = note
+        self._fail = fail
+        self._opted_out = sorted(refuses)
+        self.memory = Memory()
+        self.key: str | None = KEYS[0]
+        self.reads = True
+        self.is_ready = False
+        """Whether the handshake is done."""
+        self.on_ready: Callable[[], None] = lambda: None
+        self.inspect: Callable[[bytes], None] = lambda _: None
+        """Called with each line that is received."""
+        self._process: Process | None = None
+        self._calls: dict[int, Call] = {}
+        self._scripts: list[Script] = []
+        self._next_id = 0
+        self._unsent = bytearray()
+        self._unread = b""
+        self._allows_gap = False
+
+    # --- the process ----------------------------------------------------------------------------------------------
+
+    def connect(self, process: Process) -> None:
+        """Performs the handshake with a new process."""
+        self._process = process
+        self._calls, self._unsent, self._unread = {}, bytearray(), b""
+        self.reads, self.is_ready, self._allows_gap = True, False, False
+        params: Json = {"protocol_version": 1, "client_info": {"name": "simulation", "version": "1"}}
+        params["capabilities"] = {"opt_out": self._opted_out}
+        if self.memory.epoch is not None:
+            params["resume"] = {"epoch": self.memory.epoch, "after_seq": self.memory.last_seq}
+        if self.key is not None:
+            params["secrets"] = {"key": self.key}
+        self.call("initialize", params, self._on_initialized)
+
+    def disconnect(self) -> None:
+        """Forgets a process that has ended; what was not answered may or may not have happened."""
+        self._process = None
+        self.is_ready = False
+        self._calls.clear()
+        for script in self._scripts:
+            script.close()
+        self._scripts.clear()
+
+    def hang_up(self) -> None:
+        """Closes the process's standard input."""
+        if self._process is not None and self._process.stdin >= 0:
+            with suppress(OSError):
+                os.close(self._process.stdin)
+            self._process.stdin = -1
+
+    def _on_initialized(self, result: Any) -> None:
+        if isinstance(result, Refused):
+            self.note(f"handshake refused {result}")
+            return
+        memory, window = self.memory, result["events"]
+        if memory.epoch not in (None, window["epoch"]):
+            self._fail("The event log keeps its epoch.", (memory.epoch, window))
+        if memory.epoch is None:
+            memory.last_seq = window["latest_seq"]
+        elif window["resume"] != "ok":
+            self._allows_gap = True
+            if window["oldest_seq"] <= memory.last_seq + 1 and memory.last_seq <= window["latest_seq"]:
+                self._fail("A host that has missed no deleted event can resume.", (memory.last_seq, window))
+        if window["latest_seq"] < memory.last_seq:
+            self._fail("No event that was sent is lost.", (memory.last_seq, window))
+        memory.epoch = window["epoch"]
+        self._send({"jsonrpc": "2.0", "method": "initialized"})
+        self.is_ready = True
+        self.on_ready()
+
+    # --- calls ----------------------------------------------------------------------------------------------------
+
+    def call(self, method: str, params: Json, then: Callable[[Any], None] = lambda _: None) -> int:
+        """Sends a request; `then` is called with its result or a `Refused`.  Returns the request's id."""
+        request_id, line = self._request(method, params, then)
+        self._send(line)
+        return request_id
+
+    def batch(self, asked: list[Asked]) -> None:
+        """Sends several requests as one batch."""
+        self._send([self._request(method, params, lambda _: None)[1] for method, params in asked])
+
+    def notify(self, method: str, params: Json) -> None:
+        """Sends a notification."""
+        self._send({"jsonrpc": "2.0", "method": method, "params": params})
+
+    def play(self, script: Script) -> None:
+        """Performs the calls of a script, one after the other, as long as the process lives."""
+        self._scripts.append(script)
+        self._advance(script, None)
+
+    def _advance(self, script: Script, result: Any) -> None:
+        if script not in self._scripts:
+            return
+        try:
+            method, params = script.send(result)
+        except StopIteration:
+            if script in self._scripts:
+                self._scripts.remove(script)
+            return
+        self.call(method, params, lambda answer: self._advance(script, answer))
+
+    def _request(self, method: str, params: Json, then: Callable[[Any], None]) -> tuple[int, Json]:
+        self._next_id += 1
+        self._calls[self._next_id] = Call(method, params, then)
+        return self._next_id, {"jsonrpc": "2.0", "id": self._next_id, "method": method, "params": params}
+
+    def _send(self, message: Any) -> None:
+        self._unsent += json.dumps(message).encode() + b"\n"
+
+    def create(self, key: str, params: Json) -> None:
+        """Asks for a job under an idempotency key."""
+        promise = self.memory.promises.setdefault(key, Promise(params))
+
+        def created(result: Any) -> None:
+            if isinstance(result, Refused):
+                return
+            job_id = result["job"]["job_id"]
+            if promise.job_id not in (None, job_id):
+                self._fail("A job is created once under its idempotency key.", (promise, job_id))
+            promise.job_id = job_id
+
+        self.call("jobs.create", {**params, "idempotency_key": key}, created)
+
+    def repeat_unanswered(self) -> None:
+        """Asks again for the jobs whose creation was not acknowledged."""
+        for key, promise in self.memory.promises.items():
+            if promise.job_id is None:
+                self.create(key, promise.params)
+
+    def pick(self, rng: Random) -> Promise | None:
+        """Returns one of the acknowledged jobs."""
+        known = [one for one in self.memory.promises.values() if one.job_id is not None]
+        return rng.choice(known) if known else None
+
+    # --- bytes ----------------------------------------------------------------------------------------------------
+
+    def exchange(self) -> None:
+        """Writes what is unsent, and reads what has come, as far as the pipes permit."""
+        process = self._process
+        if process is None:
+            return
+        if self._unsent and process.stdin >= 0:
+            with suppress(BlockingIOError, BrokenPipeError):
+                del self._unsent[: os.write(process.stdin, self._unsent)]
+        while self.reads:
+            try:
+                data = os.read(process.stdout, READ_BYTES)
+            except BlockingIOError:
+                return
+            if not data:
+                return
+            *lines, self._unread = (self._unread + data).split(b"\n")
+            for line in lines:
+                self._on_line(line)
+
+    def _on_line(self, line: bytes) -> None:
+        self.inspect(line)
+        message = json.loads(line)
+        for one in message if isinstance(message, list) else [message]:
+            if "method" in one:
+                self._on_notification(one["method"], one.get("params", {}))
+            else:
+                self._on_answer(one)
+
+    def _on_answer(self, message: Json) -> None:
+        call = self._calls.pop(message["id"], None)
+        if call is None:
+            self._fail("Each request gets one response.", message)
+            return
+        error = message.get("error")
+        if error is not None and error["code"] == INTERNAL_ERROR:
+            self._fail("No response is an internal error.", (call.method, call.params, error))
+        call.then(message["result"] if error is None else Refused(error["code"], error.get("data") or {}))
+
+    def _on_notification(self, method: str, params: Json) -> None:
+        if method == "events.lag":
+            self._skip(params["from_seq"], params["to_seq"])
+        elif method == "events.resync":
+            self._allows_gap = True
+        if "seq" not in params:
+            return
+        memory, seq = self.memory, params["seq"]
+        if seq <= memory.last_seq:
+            self._fail("Each event is received once, and in order.", (memory.last_seq, method, params))
+        missed = range(memory.last_seq + 1, seq)
+        if missed and not self._allows_gap and not self._opted_out and not memory.skipped.issuperset(missed):
+            self._fail("No event is left out without a word.", (memory.last_seq, method, params))
+        self._allows_gap = False
+        memory.last_seq = seq
+        memory.events[seq] = json.dumps([method, params], sort_keys=True)
+        self._remember(method, params)
+
+    def _skip(self, first: int, last: int) -> None:
+        if first != self.memory.last_seq + 1:
+            self._fail("A lag names the events that were left out.", (self.memory.last_seq, first, last))
+        self.memory.skipped.update(range(first, last + 1))
+        self.memory.last_seq = last
+
+    def _remember(self, method: str, params: Json) -> None:
+        if method == "jobs.updated":
+            job = params["job"]
+            before = self.memory.jobs.get(job["job_id"])
+            if before is not None and job["version"] <= before["version"]:
+                self._fail("A job's version grows with each update.", (before, job))
+            self.memory.jobs[job["job_id"]] = job
+        elif method == "jobs.schedule_updated":
+            self.memory.schedules[params["schedule"]["schedule_id"]] = params["schedule"]

@@ -1,0 +1,174 @@
+"""The sentences that hold in every life.  Those that can be checked with each message are in `host`, as it remembers.
+
+Each request gets one response, and none is an internal error.
+Each event is received once, in order, and none is left out without a word; a job's version grows.
+A job is created once under its idempotency key; what was acknowledged exists.
+Once the world is kind: every job has ended, or waits for a time that has not come; the last update of a job equals the
+stored job; a replay equals what was received; the schedules are not further away than their periods; no health problem.
+A job that must not run twice begins once for each of its attempts; one whose cancellation was acknowledged has not
+succeeded by a run that began later.
+Every feed, calendar and account equals its cloud (in `clouds`).
+No secret is in a message, in the log, or in the database.
+The process ends only when it is asked to, or has no disk, and soon after its stdin has ended.
+No handler fails in a way that it did not foresee.
+"""
+
+import json
+import logging
+import re
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Final
+
+from tests.simulation.host import Host, Json, Refused, Script
+from tests.simulation.process import KILLED
+from tests.simulation.story import Story
+from tests.simulation.work import HANDLER
+
+Fail = Callable[[str, object], None]
+FINAL: Final = frozenset({"succeeded", "failed", "cancelled", "interrupted"})
+LATE_S: Final = 300
+SEALED: Final = re.compile(r"enc:v1:[0-9a-f]{16}:[A-Za-z0-9+/=]+")
+
+
+def end_problem(code: int, problem: str | None, *, had_problem: bool) -> str | None:
+    """Returns why a process should not have ended so; None if it may."""
+    if code in (0, KILLED) and problem is None:
+        return None
+    return None if had_problem or code == 74 else f"exit code {code}: {problem}"
+
+
+class Secrets:
+    """Texts that must never be seen."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        known = [*secrets]
+        self._pattern = re.compile("|".join(map(re.escape, known)).encode() or rb"(?!)")
+
+    def check(self, data: bytes, fail: Fail) -> None:
+        if found := self._pattern.search(data):
+            fail(
+                "No secret is in a message, in the log, or in the database.", data[max(0, found.start() - 200) :][:400]
+            )
+
+    def check_file(self, database: Path, fail: Fail) -> None:
+        for path in (database, database.with_name(database.name + "-wal")):
+            if path.exists():
+                self.check(path.read_bytes(), fail)
+
+
+class LogWatch(logging.Handler):
+    """Reads the log of the process."""
+
+    UNFORESEEN: Final = ("a job's handler failed", "a request failed", "Exception in callback")
+
+    def __init__(self, fail: Fail, has_disk_problem: Callable[[], bool], secrets: Secrets) -> None:
+        super().__init__()
+        self._fail = fail
+        self._has_disk_problem = has_disk_problem
+        self._secrets = secrets
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = self.format(record)
+        self._secrets.check(text.encode(), self._fail)
+        if text.startswith(self.UNFORESEEN) and not self._has_disk_problem():
+            self._fail("No handler fails in a way that it did not foresee.", text)
+
+
+def check_end(host: Host, now: str, fail: Fail) -> Script:
+    """Checks what the host can ask for once the world has been kind for some days."""
+    stored: dict[str, Json] = {}
+    params: Json = {"limit": 200}
+    while True:
+        page = yield "jobs.list", params
+        stored |= {job["job_id"]: job for job in page["jobs"]}
+        if page["next_cursor"] is None:
+            break
+        params = {"limit": 200, "cursor": page["next_cursor"]}
+    for key, promise in host.memory.promises.items():
+        if promise.job_id is None or promise.job_id not in stored:
+            fail("What was acknowledged exists.", (key, promise))
+    for job in stored.values():
+        known = host.memory.jobs.get(job["job_id"])
+        if known is not None and job["version"] == known["version"] and job != {**known, **_volatile(job)}:
+            fail("The last update of a job equals the stored job.", (known, job))
+        if job["status"] != "running" and (known is None or known["version"] < job["version"]):  # progress is ephemeral
+            fail("Each change of a job is announced.", (known, job))
+    unfinished = [job for job in stored.values() if job["status"] not in FINAL]
+    overdue = [job for job in unfinished if (job["run_at"] or "") < now and job["type"].startswith("simulation.")]
+    if overdue:
+        names = ("job_id", "type", "status", "waiting_for", "run_at", "attempt", "cancel_requested", "message")
+        fail("Once the world is kind, every job ends.", [[job[name] for name in names] for job in unfinished])
+    yield from _check_schedules(fail)
+    yield from _check_replay(host, fail)
+    _check_runs(stored, host, fail)
+    health = yield "system.health", {}
+    if isinstance(health, Refused) or health.get("problems"):
+        fail("In a kind world there is no health problem.", health)
+
+
+def _volatile(job: Json) -> Json:
+    """Returns what an ephemeral notification changes without a new version."""
+    return {name: job[name] for name in ("progress", "message", "updated_at", "waiting_for") if name in job}
+
+
+def _check_schedules(fail: Fail) -> Script:
+    listed = yield "jobs.schedules.list", {}
+    if not listed["schedules"]:
+        fail("There are schedules.", listed)
+
+
+def _check_replay(host: Host, fail: Fail) -> Script:
+    after, events = 0, host.memory.events
+    while True:
+        page = yield "events.replay", {"after_seq": after, "limit": 1_000}
+        if not page["events"]:
+            break
+        for one in page["events"]:
+            seq = one["params"]["seq"]
+            if after and seq != after + 1:
+                fail("The event log is whole.", (after, seq))
+            after = seq
+            seen = events.get(seq)
+            if seen is None and seq not in host.memory.skipped and seq > min(events, default=0):
+                fail("A host that listened has seen what a replay has.", one)
+            if seen is not None and seen != json.dumps([one["method"], one["params"]], sort_keys=True):
+                fail("A replay equals what was received.", (seen, one))
+
+
+def _check_runs(stored: dict[str, Json], host: Host, fail: Fail) -> None:
+    begun = Counter((job_id, attempt) for job_id, attempt, phase in HANDLER.runs if phase == "begins")
+    retried = {one.job_id for one in host.memory.promises.values() if one.retried}
+    for (job_id, _), times in begun.items():
+        job = stored.get(job_id)
+        if job is None:
+            fail("No job runs that is not stored.", job_id)
+        elif job["type"] == "simulation.once" and times > 1 and job_id not in retried and not _snoozes(job):
+            fail("A job that must not run twice begins once for each attempt.", (job, times))
+    for promise in host.memory.promises.values():
+        job = stored.get(promise.job_id or "", {})
+        if job.get("status") == "succeeded" and (promise.job_id, job["attempt"], "ends") not in HANDLER.runs:
+            fail("A job that has succeeded has run to its end.", job)
+
+
+def _snoozes(job: Json) -> bool:
+    return bool(job["payload"]["ends"] == "snoozing")
+
+
+def check_database(path: Path, story: Story, fail: Fail) -> None:
+    """Checks the file, and adds its content to the digest."""
+    with closing(sqlite3.connect(path)) as database:
+        for pragma, expected in (("integrity_check", [("ok",)]), ("foreign_key_check", [])):
+            found = database.execute(f"PRAGMA {pragma}").fetchall()
+            if found != expected:
+                fail("The database is whole.", (pragma, found))
+        tables: list[Any] = database.execute(
+            "SELECT name FROM sqlite_schema WHERE type = 'table' AND sql NOT LIKE '%VIRTUAL%' ORDER BY name"
+        ).fetchall()
+        for (table,) in tables:
+            if not table.startswith(("sqlite_", "schema_migrations")) and "search" not in table and "fts" not in table:
+                for row in database.execute(f'SELECT * FROM "{table}"'):
+                    story.note(SEALED.sub("sealed", repr(row)))

@@ -1,0 +1,336 @@
+"""A life: the process, its host and its world on one clock, from a plan to the checks at the end."""
+
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from heapq import heappop, heappush
+from itertools import count
+from pathlib import Path
+from random import Random
+from typing import Any, Final, Protocol, TextIO
+
+from sidecar.clock import iso
+from sidecar.paths import schema_dir
+from sidecar.settings import Settings
+from sidecar.storage.migrations import open_database
+from tests.simulation import invariants
+from tests.simulation.calls import Calls
+from tests.simulation.clouds import Clouds
+from tests.simulation.disk import Disk
+from tests.simulation.host import Host
+from tests.simulation.loop import Killed, later
+from tests.simulation.plan import DAY_S, Plan, Step, draw
+from tests.simulation.process import KILLED, Process, bury
+from tests.simulation.story import Story
+from tests.simulation.work import HANDLER
+
+SHM: Final = Path("/dev/shm")  # noqa: S108 - a disk without a disk; each life has its own folder there
+END_S: Final = 2.5
+"""Seconds after the end of stdin in which the process has to end."""
+KIND_DAYS: Final = 3
+KIND_AWAKE_S: Final = 2_400
+
+
+@cache
+def empty_database() -> bytes:
+    """Returns a database of this version, which each life begins with: migrating takes longer than living."""
+    with tempfile.TemporaryDirectory(prefix="sidecar-life-") as folder:
+        path = Path(folder) / "sidecar.db"
+        open_database(path, schema_dir(), 0, Random(0).randbytes).close()
+        return path.read_bytes()
+
+
+class Broken(Exception):
+    """A sentence of the invariants is broken."""
+
+    def __init__(self, sentence: str, details: object) -> None:
+        super().__init__(f"{sentence}\n    {str(details)[:9_000]}")
+        self.sentence = sentence
+
+
+class SimulatedClock:
+    """The computer's wall clock, which may be wrong, and its monotonic one."""
+
+    def __init__(self, life: "Life", start_ms: int) -> None:
+        self._life = life
+        self._start_ms = start_ms
+        self.slept_ms = 0
+        self.error_ms = 0
+
+    def true_ms(self) -> int:
+        """The time of the clouds."""
+        return self._start_ms + self.slept_ms + round(self._life.now * 1_000)
+
+    def now_ms(self) -> int:
+        return self.true_ms() + self.error_ms
+
+    def monotonic(self) -> float:
+        return self._life.now
+
+
+class Actor(Protocol):
+    """A source of steps: each has a method by its name, which returns what happened."""
+
+    @property
+    def WEIGHTS(self) -> dict[str, int]:  # noqa: N802 - it is a constant of the classes
+        """How often each step happens."""
+
+    def be_kind(self) -> None:
+        """Ends all trouble, for good."""
+
+
+class Fate:
+    """The steps that come over the process."""
+
+    WEIGHTS: Final = {"kill": 2, "kill_soon": 3, "clock": 1, "standby": 0}
+
+    def __init__(self, life: "Life") -> None:
+        self._life = life
+
+    def kill(self, rng: Random) -> str:
+        self._life.dies = True
+        return "the process"
+
+    def kill_soon(self, rng: Random) -> str:
+        self._life.steps_left = rng.randint(1, 400)
+        return f"after {self._life.steps_left} callbacks"
+
+    def clock(self, rng: Random) -> str:
+        clock = self._life.clock
+        clock.error_ms = rng.choice((0, 0, 400, -400, 5_000, -5_000, 3_600_000, -3_600_000, -90_000_000))
+        return f"is wrong by {clock.error_ms / 1000} s"
+
+    def be_kind(self) -> None:
+        self._life.clock.error_ms = 0
+        self._life.steps_left = 0
+
+
+@dataclass
+class Result:
+    """How a life has ended."""
+
+    plan: Plan
+    story: Story
+    broken: Broken | None
+    starts: int
+    days: float
+    """How long it was, by the calendar."""
+
+
+class Life:
+    """A life, which is the world of its process's loop."""
+
+    def __init__(self, plan: Plan, *, prints: bool = False, copy: TextIO | None = None) -> None:
+        self.plan = plan
+        self.folder = Path(tempfile.mkdtemp(prefix="sidecar-life-", dir=SHM if SHM.is_dir() else None))
+        self.story = Story((str(self.folder), str(os.getpid())), prints=prints, copy=copy)
+        self.now = 0.0
+        self.clock = SimulatedClock(self, plan.start_ms)
+        self.dies = False
+        self.steps_left = 0
+        self.starts = 0
+        self._events: list[tuple[float, int, Callable[[], None]]] = []
+        self._order = count()
+        self._pauses = Random(f"{plan.seed} pauses")
+        self._starts_at: float | None = 0.0
+        self._process: Process | None = None
+        self._broken: Broken | None = None
+        self._is_kind = self._is_over = False
+        self.host = Host(note=self.note, fail=self.fail, refuses=frozenset())
+        self.calls = Calls(self.host, self.clock.now_ms, self.later)
+        self.disk, self.fate = Disk(self.later), Fate(self)
+        self.clouds = Clouds(self.host, self.clock.true_ms, self.later, self.fail, plan.seed)
+        self._actors: dict[str, Actor] = {
+            "host": self.calls,
+            "fate": self.fate,
+            "disk": self.disk,
+            "cloud": self.clouds,
+        }
+        self.secrets = invariants.Secrets(self.clouds.secrets())
+        self.host.on_ready = self._on_ready
+        self.host.inspect = self._inspect
+
+    # --- the world of the loop ------------------------------------------------------------------------------------
+
+    def exchange(self) -> None:
+        self.host.exchange()
+        self._check()
+
+    def wait(self, timeout_s: float | None) -> None:
+        target = None if timeout_s is None else later(self.now, timeout_s)
+        if self._events and (target is None or self._events[0][0] <= target):
+            at, _, action = heappop(self._events)
+            self.now = max(self.now, at)
+            action()
+        else:
+            assert target is not None, "nothing will ever happen"
+            self.now = target
+        self._check()
+
+    def step(self) -> None:
+        if self.steps_left:
+            self.steps_left -= 1
+            if not self.steps_left:
+                raise Killed
+
+    def thread_pause(self) -> tuple[float, float]:
+        pause = self._pauses.choice((0.0, 0.001, 0.05, 2.0))
+        return self._pauses.choice(((pause, 0.0), (0.0, pause)))
+
+    def later(self, delay_s: float, action: Callable[[], None]) -> None:
+        """Lets something happen in a while."""
+        heappush(self._events, (self.now + delay_s, next(self._order), action))
+
+    def _check(self) -> None:
+        if self._broken is not None:
+            raise self._broken
+        if self.dies and self._process is not None:
+            self.dies = False
+            raise Killed
+
+    # --- what happens ---------------------------------------------------------------------------------------------
+
+    def note(self, what: str, who: str = "host") -> None:
+        self.story.add(self.clock.true_ms(), who, what)
+
+    def fail(self, sentence: str, details: object) -> None:
+        """Ends the life: a sentence is broken."""
+        if self._broken is None:
+            self._broken = Broken(sentence, details)
+            self.note(f"BROKEN {sentence}", "check")
+
+    def run(self) -> Result:
+        """Lives."""
+        HANDLER.runs.clear()
+        os.environ["HOME"] = str(self.folder / "home")
+        (self.folder / "home").mkdir()
+        self._database.parent.mkdir(mode=0o700)
+        self._database.write_bytes(empty_database())
+        for step in self.plan.steps:
+            self.later(step.at, lambda step=step: self._perform(step))  # type: ignore[misc]
+        self.later(self.plan.awake_s + 1, self._be_kind)
+        watch = invariants.LogWatch(self.fail, lambda: self.disk.had_problem, self.secrets)
+        logging.root.handlers = [watch]
+        try:
+            while not self._is_over:
+                if self._starts_at is None or self._starts_at > self.now:
+                    self.wait(None if self._starts_at is None else self._starts_at - self.now)
+                else:
+                    self._live()
+            if self._broken is None:
+                self.secrets.check_file(self._database, self.fail)
+                invariants.check_database(self._database, self.story, self.fail)
+            if self._broken is not None:
+                raise self._broken
+        except Broken as broken:
+            return Result(self.plan, self.story, broken, self.starts, self._days)
+        finally:
+            bury()
+            logging.root.handlers = []
+            shutil.rmtree(self.folder, ignore_errors=True)
+        return Result(self.plan, self.story, None, self.starts, self._days)
+
+    @property
+    def _days(self) -> float:
+        return (self.clock.true_ms() - self.plan.start_ms) / 86_400_000
+
+    @property
+    def _database(self) -> Path:
+        return self.folder / "data" / "sidecar.db"
+
+    def _settings(self) -> Settings:
+        return Settings(
+            database=self._database,
+            log_dir=self.folder / "logs",
+            claude_path=str(self.folder / "no-claude-here"),
+            seed=self.plan.seed,
+            **self.clouds.settings(),
+        )
+
+    def _live(self) -> None:
+        """Runs the process until it ends."""
+        self._starts_at = None
+        self.starts += 1
+        self.disk.had_problem = self.disk.has_problem
+        process = Process(self, self._settings(), self.clock, self.clouds.connect, self.disk.open)
+        self._process = process
+        self.host.connect(process)
+        code = process.run()
+        self._process = None
+        self.host.disconnect()
+        self.steps_left = 0
+        self.note(f"ended {'killed' if code == KILLED else code} {process.problem or ''}", "process")
+        problem = invariants.end_problem(code, process.problem, had_problem=self.disk.had_problem)
+        if problem is not None:
+            self.fail("The process ends only when it is asked to, or has no disk.", problem)
+        self._starts_at = self.now + (1.0 if self._is_kind else self._pauses.choice((0.5, 3, 3, 60, 1_800)))
+
+    def _on_ready(self) -> None:
+        self.note(f"start {self.starts}", "process")
+        self.calls.on_ready()
+        self.clouds.on_ready()
+
+    def _perform(self, step: Step) -> None:
+        if step.what == "standby":
+            self.clock.slept_ms += step.number * 1_000
+            self.note(f"standby {step.number / 3600:.1f} h", "fate")
+            if step.number % 7 and self.host.is_ready:
+                self.host.call("jobs.queue.wake", {})
+            return
+        for who, actor in self._actors.items():
+            if step.what in actor.WEIGHTS and (who != "host" or self.host.is_ready):
+                if what := getattr(actor, step.what)(Random(step.number)):
+                    self.note(f"{step.what} {what}", who)
+                if step.what == "reload":
+                    self._must_end(self.starts)
+
+    def _must_end(self, start: int) -> None:
+        def check() -> None:
+            if self._process is not None and self.starts == start:
+                self.fail("The process ends soon after its stdin.", f"{END_S} s")
+
+        self.later(END_S, check)
+
+    def _inspect(self, line: bytes) -> None:
+        self.secrets.check(line, self.fail)
+        if b'"resident_bytes"' not in line:  # health and diagnostics measure this computer
+            self.story.note(line.decode())
+
+    # --- the end --------------------------------------------------------------------------------------------------
+
+    def _be_kind(self) -> None:
+        """Ends all trouble, and lets some days pass."""
+        self.note("kind from here on", "world")
+        self._is_kind = True
+        for actor in self._actors.values():
+            actor.be_kind()
+        self.host.hang_up()  # the next process gets the right key
+        for day in range(KIND_DAYS):
+            self.later((day + 1) * KIND_AWAKE_S, lambda: self._perform(Step(0, "standby", DAY_S - KIND_AWAKE_S)))
+        self.later(KIND_DAYS * KIND_AWAKE_S + KIND_AWAKE_S, self._finish)
+
+    def _finish(self) -> None:
+        if not self.host.is_ready:
+            self.fail("In a kind world the process runs.", self._starts_at)
+            return
+        self.host.play(self._last_checks())
+
+    def _last_checks(self) -> Any:
+        yield from invariants.check_end(self.host, iso(self.clock.true_ms() - invariants.LATE_S * 1_000), self.fail)
+        yield from self.clouds.check_end()
+        self._is_over = True
+        self.dies = True
+
+
+def weights() -> dict[str, int]:
+    """Returns how often each kind of step happens."""
+    return {name: weight for actor in (Calls, Fate, Disk, Clouds) for name, weight in actor.WEIGHTS.items() if weight}
+
+
+def live(seed: int, *, prints: bool = False, copy: TextIO | None = None) -> Result:
+    """Lives the life of a seed."""
+    return Life(draw(seed, weights()), prints=prints, copy=copy).run()

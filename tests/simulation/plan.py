@@ -1,0 +1,55 @@
+"""The plan of a life: what happens when, drawn from its seed.
+
+A step draws what it needs from its own number, so that leaving out one, as shrinking does, changes no other.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from random import Random
+from typing import Final
+
+DAY_S: Final = 86_400
+STARTS: Final = ("2026-01-10", "2026-03-22", "2026-06-20", "2026-10-18", "2026-12-24")
+"""First days; two lead across the clock changes of Europe and America, one into another year."""
+AWAKE_S: Final = (600, 1_800, 3_600)
+"""How long the computer is awake each day; it sleeps for the rest, in which timers stand still."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """Something that happens `at` this second of the loop's clock."""
+
+    at: float
+    what: str
+    number: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A life."""
+
+    seed: int
+    start_ms: int
+    steps: tuple[Step, ...]
+    awake_s: float
+    """How long the computer is awake altogether."""
+
+
+def draw(seed: int, weights: dict[str, int], *, days: tuple[int, int] = (4, 18), busy: int = 30) -> Plan:
+    """Draws a life: `weights` says how often each kind of step happens, `busy` how many there are in a day."""
+    rng = Random(f"{seed} plan")
+    begin = datetime.fromisoformat(rng.choice(STARTS)).replace(tzinfo=UTC)
+    names, steps, at = list(weights), [], 0.0
+    # Each life leaves out some kinds of trouble, so that what they would hide can show itself.
+    chances = [weights[name] * rng.choice((0, 1, 1, 3)) for name in names]
+    if not any(chances):
+        chances = list(weights.values())
+    for _ in range(rng.randint(*days)):
+        awake_s = rng.choice(AWAKE_S)
+        for _ in range(rng.randrange(busy)):
+            offset = rng.uniform(1, awake_s)
+            steps.append(Step(at + offset, rng.choices(names, chances)[0], rng.getrandbits(32)))
+        at += awake_s
+        steps.append(Step(at, "standby", rng.choice((DAY_S - awake_s, 3_600, 12 * 3_600))))
+    steps.sort(key=lambda one: one.at)
+    return Plan(seed, round(begin.timestamp() * 1000) + rng.randrange(DAY_S) * 1000, tuple(steps), at)

@@ -1,0 +1,49 @@
+"""The story of a life: for people to read, and as a digest to compare two lives by."""
+
+import hashlib
+import re
+from collections import deque
+from datetime import UTC, datetime
+from typing import TextIO
+
+KEPT_LINES = 400
+
+
+class Story:
+    """Records what happens; `hide` are texts that differ from run to run, such as the name of the life's folder."""
+
+    def __init__(self, hide: tuple[str, ...] = (), *, prints: bool = False, copy: TextIO | None = None) -> None:
+        self._hidden = re.compile("|".join(map(re.escape, hide)) or r"(?!)")
+        self._digest = hashlib.sha256()
+        self._lines: deque[str] = deque(maxlen=KEPT_LINES)
+        self._prints = prints
+        self._copy = copy
+        """Receives everything that the digest is made of."""
+        self.counts: dict[str, int] = {}
+        """How often each kind of thing has happened."""
+
+    def add(self, at_ms: int, who: str, what: str) -> None:
+        """Adds a line to the story."""
+        line = f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M:%S}  {who:<8}  {what[:300]}"
+        self._lines.append(line)
+        kind = f"{who} {what.split(' ', maxsplit=1)[0]}"
+        self.counts[kind] = self.counts.get(kind, 0) + 1
+        self.note(line)
+        if self._prints:
+            print(line, flush=True)
+
+    def note(self, text: str) -> None:
+        """Adds something to the digest only."""
+        hidden = self._hidden.sub("…", text)
+        self._digest.update(hidden.encode())
+        if self._copy is not None:
+            self._copy.write(hidden + "\n")
+
+    @property
+    def digest(self) -> str:
+        return self._digest.hexdigest()[:16]
+
+    @property
+    def lines(self) -> list[str]:
+        """The last lines."""
+        return list(self._lines)

@@ -1,0 +1,47 @@
+"""Simulated lives: kept seeds, fresh ones, and the promise that a seed is a life.  `__main__` says how to live more."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+KEPT = ("3", "202")
+"""Lives that reach far in little time."""
+
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="the simulation finds locks in /proc"),
+    pytest.mark.xdist_group("simulation"),
+]
+
+
+def simulate(*arguments: str) -> str:
+    """Runs the simulation in a process of its own, since it replaces threads and counts steps; returns its output."""
+    command = [sys.executable, "-m", "tests.simulation", *arguments]
+    done = subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"to repeat it: python -m tests.simulation --seed N\n{done.stdout}\n{done.stderr}"
+    print(done.stdout)
+    return done.stdout
+
+
+def digests(output: str) -> list[str]:
+    return re.findall(r"digest (\w+)", output)
+
+
+def test_the_kept_lives_break_no_sentence_and_are_the_same_each_time() -> None:
+    once = digests(simulate("--seeds", *KEPT))
+    assert len(once) == len(KEPT)
+    assert digests(simulate("--seeds", *reversed(KEPT))) == once[::-1]
+
+
+def test_fresh_lives_break_no_sentence() -> None:
+    simulate("--minutes", "0.3")
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(3_600)
+def test_many_fresh_lives_break_no_sentence() -> None:
+    simulate("--minutes", "20")
