@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 from pydantic_core import from_json
 from sidecar_protocol.contract import Encoded, Model
 
-from sidecar.paths import make_private_dir
+from sidecar.paths import make_private, make_private_dir
 from sidecar.storage.failures import is_damage
 from sidecar.text import folded
 
@@ -56,7 +56,9 @@ def open_connection(path: Path) -> sqlite3.Connection:
     """Opens the connection that writes, and sets its pragmas; creates the file and its folder if missing."""
     make_private_dir(path.parent)
     if not path.exists():
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # SQLite gives -wal and -shm the same mode
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    # SQLite gives new ones of -wal and -shm the mode of the database.
+    make_private(*(Path(f"{path.resolve()}{suffix}") for suffix in ("", "-wal", "-shm", "-journal")))
     # isolation_level=None: the sqlite3 module must not begin or end transactions implicitly.
     connection = sqlite3.connect(path, isolation_level=None, cached_statements=256)
     connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
