@@ -7,6 +7,7 @@ transcript (`.upstream`).  Then that recording answers, and the conversation is 
 parallel requests complete in one order that does not depend on a network.
 """
 
+import base64
 import json
 import re
 import shutil
@@ -229,6 +230,24 @@ def permissions(_: int) -> Iterator[tuple[Mapping[str, str], Play]]:
 
 
 @contextmanager
+def attachments(_: int) -> Iterator[tuple[Mapping[str, str], Play]]:
+    """Sends a prompt with a file, and one with a picture that is damaged."""
+
+    def play(host: RawClient) -> None:
+        host.initialize(client_info=CLIENT)
+        session_id = host.call("claude.sessions.create")["session_id"]
+        notes = {"type": "file", "name": "notes.txt", "data": base64.b64encode(b"A heron.").decode()}
+        content = [{"type": "text", "text": "[[blocks]]"}, notes]
+        job_id = host.call("claude.sessions.send", session_id=session_id, content=content)["job_id"]
+        host.until_job(job_id, "succeeded")
+        host.call("claude.messages.list", session_id=session_id)
+        picture = {"type": "image", "name": "no picture.png", "data": notes["data"]}
+        host.call("claude.sessions.send", session_id=session_id, content=[picture])
+
+    yield STEADY_CLAUDE, play
+
+
+@contextmanager
 def tasks(_: int) -> Iterator[tuple[Mapping[str, str], Play]]:
     """Stops a command that Claude has left running in the background."""
 
@@ -334,6 +353,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "a_user_connects_confluence_and_the_feed_shows_it": confluence,
     "claude_runs_a_prompt_and_the_feed_shows_it": claude,
     "claude_requests_permission_and_the_user_decides": permissions,
+    "claude_reads_a_file_that_was_sent_with_a_prompt": attachments,
     "claude_works_in_the_background_and_a_task_is_stopped": tasks,
     "a_folder_is_trusted_and_the_trust_is_withdrawn": trust,
     "a_run_of_claude_is_scheduled_and_its_runs_are_listed": schedules,
@@ -349,7 +369,7 @@ def record(name: str, folder: Path, port: int = PORT) -> None:
     if upstream.exists() and not upstream.stat().st_size:
         upstream.unlink()
     arguments = ["--upstream", str(upstream)] if upstream.exists() else []
-    env = _run(SCENARIOS[name], port, *arguments, "--record", str(transcript))
+    env = _run(SCENARIOS[name], port, *arguments, "--record", str(transcript), "--record-files")
     lines = list(read(transcript))
     for line in lines:
         if isinstance(line, Header) and env:
