@@ -14,7 +14,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +27,7 @@ from tests.fakes.google import ADA, SCOPE, FakeGoogle, seed
 from tests.fakes.ics import FakeIcs
 from tests.process.raw_client import RawClient
 from tests.transcripts.recording import CORPUS
+from tests.transcripts.schedule_scenario import play_schedule
 
 NOW: Final = datetime.fromisoformat("2026-11-25T13:18:30Z")
 SEED: Final = 7
@@ -292,33 +293,6 @@ def plans(_: int) -> Iterator[tuple[Mapping[str, str], Play]]:
 
 
 @contextmanager
-def schedules(_: int) -> Iterator[tuple[Mapping[str, str], Play]]:
-    """Schedules a run of Claude by a rule, changes it, runs it now, reads what became of it, and deletes it."""
-
-    def play(host: RawClient) -> None:
-        host.initialize(client_info=CLIENT)
-        weekdays = "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR;BYHOUR=9;BYMINUTE=0"
-        run = {"type": "claude.run", "payload": {"prompt": "[[text:You met Grace.]] What did I do yesterday?"}}
-        schedule = host.call(
-            "jobs.schedules.create", title="Stand-up", rrule=weekdays, time_zone="Europe/Berlin", **run
-        )
-        schedule_id = schedule["schedule_id"]
-        host.call("jobs.schedules.update", schedule_id=schedule_id, time_zone="Asia/Tokyo", misfire_policy="skip")
-        host.call("jobs.schedules.run", schedule_id=schedule_id)
-        host.until("jobs.schedule_run_ended")
-        host.call("jobs.schedules.update", schedule_id=schedule_id, payload={"prompt": "[[text: ]]"})
-        host.call("jobs.schedules.run", schedule_id=schedule_id)
-        host.until("jobs.schedule_run_ended")
-        host.call("jobs.schedules.runs.list", schedule_id=schedule_id)
-        host.call("jobs.schedules.create", title="Never", rrule="FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30", **run)
-        host.call("jobs.schedules.delete", schedule_id="maintenance.prune")
-        host.call("jobs.schedules.delete", schedule_id=schedule_id)
-        host.until("jobs.schedule_deleted")
-
-    yield STEADY_CLAUDE, play
-
-
-@contextmanager
 def trust(_: int) -> Iterator[tuple[Mapping[str, str], Play]]:
     """Trusts a folder that brings nothing, and withdraws that."""
 
@@ -356,7 +330,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "claude_reads_a_file_that_was_sent_with_a_prompt": attachments,
     "claude_works_in_the_background_and_a_task_is_stopped": tasks,
     "a_folder_is_trusted_and_the_trust_is_withdrawn": trust,
-    "a_run_of_claude_is_scheduled_and_its_runs_are_listed": schedules,
+    "a_run_of_claude_is_scheduled_and_its_runs_are_listed": lambda _: nullcontext((STEADY_CLAUDE, play_schedule)),
     "a_fixed_clock_and_seed_repeat_all_ids_and_times": plans,
 }
 """Scenarios by the name of the transcript."""
