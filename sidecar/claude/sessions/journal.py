@@ -27,10 +27,10 @@ from sidecar.clock import iso_now
 from sidecar.runtime import Runtime
 from sidecar.storage.database import Database, Row
 from sidecar.storage.fulltext import FullTextIndex, SearchPlan, term_conditions
-from sidecar.storage.paging import PagedList, row_json
+from sidecar.storage.paging import PagedList, row_json, row_object
 
 SESSION_JSON: Final = row_json(
-    Session, allowed_tools="json(allowed_tools_json)", tasks="json(tasks_json)", usage=row_json(ClaudeUsage)
+    Session, allowed_tools="json(allowed_tools_json)", tasks="json(tasks_json)", usage=row_object(ClaudeUsage)
 )
 MESSAGE_JSON: Final = row_json(
     ClaudeMessage,
