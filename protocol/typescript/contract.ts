@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "eb0221967e84bbc2";
+export const SCHEMA_HASH = "49ececcf7d23186f";
 
 /** Any JSON value: data whose form the contract does not know. */
 export type JsonValue = string | number | boolean | null | JsonValue[] | JsonObject;
@@ -2355,6 +2355,12 @@ export interface DatabaseStatus {
   size_bytes: number;
   wal_bytes: number;
   migrations: string[];
+  /**
+   * About which share of an old database's texts has been indexed; until it is 1, searches are slower, but complete.
+   *
+   * Null if texts cannot be indexed.
+   */
+  indexed: number | null;
   sqlite_version: string;
   /** Whether SQLite has the fix of its WAL-reset bug (3.51.3).  The bug needs two writers; the sidecar has one. */
   wal_reset_safe: boolean;
@@ -4340,7 +4346,7 @@ export interface Methods {
    */
   "jobs.cancel": { params: JobsCancelParams; result: Job; errors: "job_not_found" };
   /**
-   * Lists the lines of a job's log, oldest first.
+   * Lists the lines of a job's log, oldest first.  Queueing adds no line: `created_at` says when that was.
    *
    * Lines beyond 5,000 or 1 MiB are not stored; the log then ends with a line whose `meta` is `{"truncated": true}`.
    *
@@ -4945,7 +4951,7 @@ export interface NestedMethods<Options> {
     readonly cancel: ((params: JobsCancelParams, options?: Options) => Promise<Job>);
     readonly log: {
       /**
-       * Lists the lines of a job's log, oldest first.
+       * Lists the lines of a job's log, oldest first.  Queueing adds no line: `created_at` says when that was.
        *
        * Lines beyond 5,000 or 1 MiB are not stored; the log then ends with a line whose `meta` is `{"truncated":
        * true}`.
