@@ -318,7 +318,7 @@ class App:
 
     async def _run_work(self) -> None:
         try:
-            await self._features.run_work(self._on_loaded)
+            await self._features.run_work(self._on_loaded, self._reader.has_arrivals)
         except Exception:
             log.exception("the job worker has failed")
             self.end(exit_codes.CRASHED)

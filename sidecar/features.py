@@ -36,6 +36,8 @@ FEATURES: Final[Mapping[str, tuple[str, ...]]] = {
 """Each feature's package, with the domains of the wire that it serves: the first parts of its methods' names.
 
 They are created in this order when work begins.  A new feature is one line here."""
+FILL_S: Final = 0.05
+"""Seconds for which texts are indexed without a pause while no request waits; a commit for each step takes as long."""
 SECRETS: Final = (CREDENTIALS, CONFIG, VERIFIER, CODE, API_TOKEN)
 """Every column with encrypted values."""
 
@@ -108,14 +110,17 @@ class Features:
         assert look is not None
         return await look()
 
-    async def run_work(self, on_loaded: Callable[[], None]) -> None:
-        """Creates all features and runs jobs until `stop_work`.  Calls `on_loaded` once everything is imported."""
+    async def run_work(self, on_loaded: Callable[[], None], has_requests: Callable[[], bool] = lambda: True) -> None:
+        """Creates all features and runs jobs until `stop_work`.
+
+        Calls `on_loaded` once everything is imported.  `has_requests` returns whether a request waits to be read.
+        """
         try:
-            await self._run_work(on_loaded)
+            await self._run_work(on_loaded, has_requests)
         finally:
             self._has_ended = True
 
-    async def _run_work(self, on_loaded: Callable[[], None]) -> None:
+    async def _run_work(self, on_loaded: Callable[[], None], has_requests: Callable[[], bool]) -> None:
         features = [self.maintenance()]
         for name in FEATURES:
             await asyncio.sleep(0)  # requests are served between two imports
@@ -129,7 +134,11 @@ class Features:
         for feature in features:
             await feature.prepare()
         async with asyncio.TaskGroup() as group:
-            background = [self.seal_secrets, self._fill_indexes, *(feature.run for feature in features)]
+            background = [
+                self.seal_secrets,
+                lambda: self._fill_indexes(has_requests),
+                *(feature.run for feature in features),
+            ]
             tasks = [group.create_task(run()) for run in background]
             await worker.run()
             await self._stop_features()
@@ -160,13 +169,26 @@ class Features:
         except (sqlite3.Error, Storage, OSError):  # a full disk, or a lock held by another program
             log.exception("stored credentials could not be encrypted; the next start tries again")
 
-    async def _fill_indexes(self) -> None:
-        """Adds the texts of an old database to the full-text indexes, step by step."""
+    def indexed(self) -> float | None:
+        """Returns about which share of the texts can be searched by an index; None if one cannot be used."""
+        shares = [index.indexed() for name in FEATURES for index in self.get(name).indexes]
+        known = [share for share in shares if share is not None]
+        return min(known) if len(known) == len(shares) else None
+
+    async def _fill_indexes(self, has_requests: Callable[[], bool]) -> None:
+        """Adds the texts of an old database to the full-text indexes, in longer steps while no request waits."""
+        monotonic = self._runtime.clock.monotonic
+        begun = monotonic()
+
+        def may_continue() -> bool:
+            return monotonic() < begun + FILL_S and not has_requests()
+
         try:
             for name in FEATURES:
                 for index in self.get(name).indexes:
-                    for _ in index.fill():
+                    for _ in index.fill(may_continue):
                         await self._runtime.committed()
+                        begun = monotonic()
         except sqlite3.Error:
             log.exception("not all texts could be indexed; the next start continues")
 

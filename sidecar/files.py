@@ -1,18 +1,59 @@
-"""Writes the files that a user asks for: never over the sidecar's own data, never half written."""
+"""The files that a user names: looked at for a limited time, and never written over the sidecar's own data."""
 
 import contextlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import anyio
+from anyio.to_thread import run_sync
 
 from sidecar.job_handler import JobFailed
 from sidecar.paths import make_private_dir, open_private, publish, sync_folder
 
+T = TypeVar("T")
 MAX_NUMBERED_NAMES: Final = 1_000
 """Files of one name in the exports folder; more are a loop in the caller."""
+MAX_BLOCKED: Final = 32
+"""Threads that may wait for drives that do not answer."""
+LOOK_S: Final = 10.0
+"""Time limit in seconds for a look at a path.  A disk that has to spin up takes about eight."""
+
+
+class TimedThreads:
+    """Looks at paths of the user's choice, in threads and for a limited time.
+
+    A network drive that is gone blocks its threads until it is back.  While one waits, the same path is refused at
+    once, so that each path blocks one thread however often it is asked for.
+    """
+
+    def __init__(self, limit_s: float = LOOK_S) -> None:
+        self._limit_s = limit_s
+        self._blocked: set[str] = set()
+
+    async def run(self, path: str, look: Callable[[], T]) -> T:
+        """Returns what `look` returns.  Raises TimeoutError; a cancelled or late `look` ends by itself."""
+        if path in self._blocked or len(self._blocked) >= MAX_BLOCKED:
+            raise TimeoutError
+        has_ended = False
+
+        def in_thread() -> T:
+            nonlocal has_ended
+            try:
+                return look()
+            finally:
+                has_ended = True
+                self._blocked.discard(path)
+
+        try:
+            with anyio.fail_after(self._limit_s):
+                return await run_sync(in_thread, abandon_on_cancel=True)
+        finally:
+            self._blocked.add(path)
+            if has_ended:  # checked after the addition, since the thread may end at any moment
+                self._blocked.discard(path)
 
 
 class OutputFile:
@@ -33,6 +74,7 @@ class UserFiles:
     def __init__(self, data_dir: Path, log_dir: Path) -> None:
         self._own = (data_dir, log_dir)
         self._exports = data_dir / "exports"
+        self._threads = TimedThreads()
 
     def default_path(self, name: str, suffix: str) -> Path:
         """Returns an unused path in the exports folder, which is created if it is missing."""
@@ -43,12 +85,23 @@ class UserFiles:
                 return path
         raise _invalid(f"{self._exports} holds too many files named {name}{suffix}.")
 
-    def chosen_path(self, text: str, *, overwrite: bool) -> Path:
+    async def chosen_path(self, text: str, *, overwrite: bool) -> Path:
         """Checks a path that the user chose.
 
         Raises `JobFailed`: `path_invalid` for one that is relative, is a folder, has no parent folder or lies in the
-        sidecar's own folders; `file_exists` for an existing file unless `overwrite`.
+        sidecar's own folders; `file_exists` for an existing file unless `overwrite`; `export_failed` for a folder that
+        does not answer.
         """
+        try:
+            return await self._threads.run(text, partial(self._check, text, overwrite=overwrite))
+        except TimeoutError:
+            raise JobFailed(
+                f"{Path(text).parent} does not answer.",
+                kind="export_failed",
+                hint="Connect the drive that it is on, or choose another path.",
+            ) from None
+
+    def _check(self, text: str, *, overwrite: bool) -> Path:
         path = Path(text)
         try:
             if not path.is_absolute() or not path.name or "\0" in text:
@@ -91,8 +144,8 @@ class UserFiles:
             async with await anyio.open_file(part, "xb", opener=open_private) as file:
                 yield OutputFile(file)
                 await file.flush()
-                await anyio.to_thread.run_sync(os.fsync, file.wrapped.fileno())
-            await anyio.to_thread.run_sync(_publish, part, path, overwrite)
+                await run_sync(os.fsync, file.wrapped.fileno())
+            await run_sync(_publish, part, path, overwrite)
         except OSError as error:
             raise JobFailed(
                 f"The file could not be written: {error.strerror}.",

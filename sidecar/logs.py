@@ -21,7 +21,7 @@ from typing import Final, TextIO
 from pydantic_core import to_json
 
 from sidecar.clock import iso
-from sidecar.paths import make_private_dir, open_private
+from sidecar.paths import make_private, make_private_dir, open_private
 from sidecar.text import well_formed
 
 QUEUE_RECORDS: Final = 2_000
@@ -96,6 +96,7 @@ class LogFile:
                 with contextlib.suppress(FileNotFoundError):
                     newer.replace(older)
         if self._file is None:
+            make_private(self._path)
             self._file = open(self._path, "a", encoding="utf-8", opener=open_private)  # noqa: SIM115 - kept open
         self._file.write(line)
         self._file.flush()

@@ -29,6 +29,18 @@ def open_private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
+def make_private(*paths: Path) -> None:
+    """Takes the rights to files from everyone but their owner: the old backend, or a copy, made them with others.
+
+    A file of another user stays as it is, and so does a missing one.
+    """
+    for path in paths if os.name == "posix" else ():
+        with contextlib.suppress(OSError):
+            mode = path.stat().st_mode
+            if mode & 0o077:
+                path.chmod(mode & 0o700)
+
+
 def create_file(path: Path, data: bytes) -> None:
     """Creates a small private file that is complete or does not exist, whatever fails and whenever the process ends.
 

@@ -76,9 +76,20 @@ def _moment(text: str) -> int:
 def main(argv: list[str]) -> NoReturn:
     """Serves until the end, then ends the process at once: no thread or task that is left may keep it alive."""
     parent = os.getppid()  # first: a host that dies during the start must be noticed
+    forgo_core_dumps()
     options = arguments(argv)
     gc.disable()  # until `freeze`: nothing created until then is garbage, and looking for some takes a tenth of it
     os._exit(_serve(options, parent))
+
+
+def forgo_core_dumps() -> None:
+    """Keeps the kernel from writing the memory, which holds keys and tokens, to a file if the process crashes."""
+    try:
+        import resource  # noqa: PLC0415 - does not exist on Windows
+    except ImportError:
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))  # children may raise it again, as a shell's `ulimit -c` does
 
 
 def freeze() -> None:

@@ -24,10 +24,10 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def kind_of(files: UserFiles, path: object, *, overwrite: bool = True) -> str | None:
+async def kind_of(files: UserFiles, path: object, *, overwrite: bool = True) -> str | None:
     """Returns the kind of the failure, or None if the path is accepted."""
     try:
-        files.chosen_path(str(path), overwrite=overwrite)
+        await files.chosen_path(str(path), overwrite=overwrite)
     except JobFailed as failed:
         return failed.kind
     return None
@@ -36,43 +36,45 @@ def kind_of(files: UserFiles, path: object, *, overwrite: bool = True) -> str | 
 @pytest.mark.parametrize(
     "name", ["sidecar.db", "sidecar.db-wal", "sidecar.key", "new.csv", "backups/x.db", "exports/../sidecar.db"]
 )
-def test_nothing_is_written_into_the_data_folder(files: UserFiles, data_dir: Path, name: str) -> None:
-    assert kind_of(files, data_dir / name) == "path_invalid"
+async def test_nothing_is_written_into_the_data_folder(files: UserFiles, data_dir: Path, name: str) -> None:
+    assert await kind_of(files, data_dir / name) == "path_invalid"
 
 
-def test_a_link_to_the_data_folder_does_not_help(files: UserFiles, data_dir: Path, tmp_path: Path) -> None:
+async def test_a_link_to_the_data_folder_does_not_help(files: UserFiles, data_dir: Path, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(data_dir)
     (data_dir / "exports" / "up").symlink_to(data_dir)
-    assert kind_of(files, tmp_path / "link" / "sidecar.db") == "path_invalid"
-    assert kind_of(files, data_dir / "exports" / "up" / "sidecar.db") == "path_invalid"
-    assert kind_of(files, tmp_path / "link" / "exports" / "a.csv") is None
+    assert await kind_of(files, tmp_path / "link" / "sidecar.db") == "path_invalid"
+    assert await kind_of(files, data_dir / "exports" / "up" / "sidecar.db") == "path_invalid"
+    assert await kind_of(files, tmp_path / "link" / "exports" / "a.csv") is None
 
 
-def test_an_exports_folder_that_links_to_the_data_folder_does_not_help(files: UserFiles, data_dir: Path) -> None:
+async def test_an_exports_folder_that_links_to_the_data_folder_does_not_help(files: UserFiles, data_dir: Path) -> None:
     (data_dir / "exports").rmdir()
     (data_dir / "exports").symlink_to(data_dir)
-    assert kind_of(files, data_dir / "exports" / "sidecar.db") == "path_invalid"
+    assert await kind_of(files, data_dir / "exports" / "sidecar.db") == "path_invalid"
 
 
-def test_the_log_folder_belongs_to_the_sidecar_and_the_exports_folder_to_the_user(
+async def test_the_log_folder_belongs_to_the_sidecar_and_the_exports_folder_to_the_user(
     files: UserFiles, data_dir: Path, tmp_path: Path
 ) -> None:
-    assert kind_of(files, tmp_path / "logs" / "sidecar.log") == "path_invalid"
-    assert kind_of(files, data_dir / "exports" / "a.csv") is None
+    assert await kind_of(files, tmp_path / "logs" / "sidecar.log") == "path_invalid"
+    assert await kind_of(files, data_dir / "exports" / "a.csv") is None
 
 
-def test_a_path_must_be_that_of_a_file_in_an_existing_folder(files: UserFiles, tmp_path: Path) -> None:
+async def test_a_path_must_be_that_of_a_file_in_an_existing_folder(files: UserFiles, tmp_path: Path) -> None:
     refused = ["", ".", "relative.csv", "~/file.csv", tmp_path, "/", tmp_path / "missing" / "file.csv"]
     refused += [f"{tmp_path}/a\0b", f"{tmp_path}/missing/../file.csv"]
-    assert {str(path): kind_of(files, path) for path in refused} == {str(path): "path_invalid" for path in refused}
+    assert {str(path): await kind_of(files, path) for path in refused} == {
+        str(path): "path_invalid" for path in refused
+    }
 
 
-def test_an_existing_file_is_replaced_only_on_request(files: UserFiles, tmp_path: Path) -> None:
+async def test_an_existing_file_is_replaced_only_on_request(files: UserFiles, tmp_path: Path) -> None:
     (tmp_path / "mine.csv").write_text("mine")
     (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
-    assert kind_of(files, tmp_path / "mine.csv", overwrite=False) == "file_exists"
-    assert kind_of(files, tmp_path / "dangling", overwrite=False) == "file_exists"
-    assert kind_of(files, tmp_path / "mine.csv") is None
+    assert await kind_of(files, tmp_path / "mine.csv", overwrite=False) == "file_exists"
+    assert await kind_of(files, tmp_path / "dangling", overwrite=False) == "file_exists"
+    assert await kind_of(files, tmp_path / "mine.csv") is None
 
 
 async def test_a_file_appears_once_it_is_complete(files: UserFiles, tmp_path: Path) -> None:

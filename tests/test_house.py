@@ -32,7 +32,7 @@ LATE_IMPORTS = {
     # One of the three ways to start.
     "sidecar.__main__": {"sidecar.serve", "sidecar.transcripts.replay.server", "sidecar.commandline.commands"},
     # After the claim on the pipes; a start without options or errors needs no parser and no traceback.
-    "sidecar.serve": {"sidecar.app", "argparse", "traceback"},
+    "sidecar.serve": {"sidecar.app", "argparse", "resource", "traceback"},
     # Recording is rare; the other two bring anyio and the models of the status, which the handshake does without.
     "sidecar.app": {
         "sidecar.transcripts.record",

@@ -141,6 +141,8 @@ class ClaudeErrorKind(StrEnum):
     """Claude Code ended with an error; `details` has `exit_code` and `stderr`."""
     CWD_MISSING = "cwd_missing"
     """The working directory does not exist or cannot be opened."""
+    FOLDER_UNRESPONSIVE = "folder_unresponsive"
+    """The working directory did not answer, as on a network drive that is not connected."""
     WORKSPACE_UNTRUSTED = "workspace_untrusted"
     """The folder is not trusted and brings hooks or the like; `details` is a `FolderTrust`, which names them."""
     NO_RESOURCES = "no_resources"

@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "825376f2538fc466";
+export const SCHEMA_HASH = "49ececcf7d23186f";
 
 /** Any JSON value: data whose form the contract does not know. */
 export type JsonValue = string | number | boolean | null | JsonValue[] | JsonObject;
@@ -2355,6 +2355,12 @@ export interface DatabaseStatus {
   size_bytes: number;
   wal_bytes: number;
   migrations: string[];
+  /**
+   * About which share of an old database's texts has been indexed; until it is 1, searches are slower, but complete.
+   *
+   * Null if texts cannot be indexed.
+   */
+  indexed: number | null;
   sqlite_version: string;
   /** Whether SQLite has the fix of its WAL-reset bug (3.51.3).  The bug needs two writers; the sidecar has one. */
   wal_reset_safe: boolean;
@@ -4094,9 +4100,9 @@ export interface Methods {
    * `trust` trusts the folder from now on; ask the user first.
    *
    * Errors: payload_too_large, attachment_unreadable, attachment_unsupported, attachment_too_large, attachments_full,
-   * workspace_untrusted.  Replaces POST /claude/spawn.
+   * workspace_untrusted, folder_unresponsive.  Replaces POST /claude/spawn.
    */
-  "claude.spawn": { params: ClaudeSpawnParams; result: Job<"claude.run">; errors: "payload_too_large" | "attachment_unreadable" | "attachment_unsupported" | "attachment_too_large" | "attachments_full" | "workspace_untrusted" };
+  "claude.spawn": { params: ClaudeSpawnParams; result: Job<"claude.run">; errors: "payload_too_large" | "attachment_unreadable" | "attachment_unsupported" | "attachment_too_large" | "attachments_full" | "workspace_untrusted" | "folder_unresponsive" };
   /**
    * Finds messages that contain all words of `query`, newest first.
    *
@@ -4114,9 +4120,9 @@ export interface Methods {
    * With `worktree`, the first turn creates a git worktree of the repository at `cwd`, where Claude then works, on a
    * branch of its own.  It remains when the session is deleted.
    *
-   * Errors: workspace_untrusted.  Replaces POST /claude/session.
+   * Errors: workspace_untrusted, folder_unresponsive.  Replaces POST /claude/session.
    */
-  "claude.sessions.create": { params: ClaudeSessionsCreateParams; result: Session; errors: "workspace_untrusted" };
+  "claude.sessions.create": { params: ClaudeSessionsCreateParams; result: Session; errors: "workspace_untrusted" | "folder_unresponsive" };
   /**
    * Returns sessions, most recently updated first; an update moves a session to the first page.
    *
@@ -4135,9 +4141,9 @@ export interface Methods {
    * A running turn adopts a new model, effort and mode; the rest, and what is reset, applies from the next turn on.
    * A new `cwd` is for a project that was moved: the conversation goes on there.  `trust` trusts the folder.
    *
-   * Errors: session_not_found, workspace_untrusted.
+   * Errors: session_not_found, workspace_untrusted, folder_unresponsive.
    */
-  "claude.sessions.update": { params: ClaudeSessionsUpdateParams; result: Session; errors: "session_not_found" | "workspace_untrusted" };
+  "claude.sessions.update": { params: ClaudeSessionsUpdateParams; result: Session; errors: "session_not_found" | "workspace_untrusted" | "folder_unresponsive" };
   /**
    * Deletes a session with its messages and cancels its turns.  The CLI's own transcript is not deleted.
    *
@@ -4199,10 +4205,18 @@ export interface Methods {
    * Errors: task_not_found.
    */
   "claude.tasks.stop": { params: ClaudeTasksStopParams; result: ClaudeTaskList; errors: "task_not_found" };
-  /** Returns whether Claude may work in a folder, by default the home folder, and what the folder brings along. */
-  "claude.trust.check": { params: ClaudeTrustCheckParams; result: FolderTrust; errors: never };
-  /** Trusts a folder from now on, as `trust` does.  Ask the user first, and name what `contents` names. */
-  "claude.trust.add": { params: ClaudeTrustAddParams; result: FolderTrust; errors: never };
+  /**
+   * Returns whether Claude may work in a folder, by default the home folder, and what the folder brings along.
+   *
+   * Errors: folder_unresponsive.
+   */
+  "claude.trust.check": { params: ClaudeTrustCheckParams; result: FolderTrust; errors: "folder_unresponsive" };
+  /**
+   * Trusts a folder from now on, as `trust` does.  Ask the user first, and name what `contents` names.
+   *
+   * Errors: folder_unresponsive.
+   */
+  "claude.trust.add": { params: ClaudeTrustAddParams; result: FolderTrust; errors: "folder_unresponsive" };
   /** Returns the folders that are trusted in the sidecar.  Those of Claude Code are in its own settings. */
   "claude.trust.list": { params: ClaudeTrustListParams; result: TrustedFolders; errors: never };
   /**
@@ -4332,7 +4346,7 @@ export interface Methods {
    */
   "jobs.cancel": { params: JobsCancelParams; result: Job; errors: "job_not_found" };
   /**
-   * Lists the lines of a job's log, oldest first.
+   * Lists the lines of a job's log, oldest first.  Queueing adds no line: `created_at` says when that was.
    *
    * Lines beyond 5,000 or 1 MiB are not stored; the log then ends with a line whose `meta` is `{"truncated": true}`.
    *
@@ -4641,7 +4655,7 @@ export interface NestedMethods<Options> {
        * a
        * branch of its own.  It remains when the session is deleted.
        *
-       * Errors: workspace_untrusted.  Replaces POST /claude/session.
+       * Errors: workspace_untrusted, folder_unresponsive.  Replaces POST /claude/session.
        */
       readonly create: ((params?: ClaudeSessionsCreateParams, options?: Options) => Promise<Session>);
       /**
@@ -4662,7 +4676,7 @@ export interface NestedMethods<Options> {
        * A running turn adopts a new model, effort and mode; the rest, and what is reset, applies from the next turn on.
        * A new `cwd` is for a project that was moved: the conversation goes on there.  `trust` trusts the folder.
        *
-       * Errors: session_not_found, workspace_untrusted.
+       * Errors: session_not_found, workspace_untrusted, folder_unresponsive.
        */
       readonly update: ((params: ClaudeSessionsUpdateParams, options?: Options) => Promise<Session>);
       /**
@@ -4738,7 +4752,7 @@ export interface NestedMethods<Options> {
      * `trust` trusts the folder from now on; ask the user first.
      *
      * Errors: payload_too_large, attachment_unreadable, attachment_unsupported, attachment_too_large, attachments_full,
-     * workspace_untrusted.  Replaces POST /claude/spawn.
+     * workspace_untrusted, folder_unresponsive.  Replaces POST /claude/spawn.
      */
     readonly spawn: ((params?: ClaudeSpawnParams, options?: Options) => Promise<Job<"claude.run">>);
     readonly messages: {
@@ -4780,9 +4794,17 @@ export interface NestedMethods<Options> {
       readonly stop: ((params: ClaudeTasksStopParams, options?: Options) => Promise<ClaudeTaskList>);
     };
     readonly trust: {
-      /** Returns whether Claude may work in a folder, by default the home folder, and what the folder brings along. */
+      /**
+       * Returns whether Claude may work in a folder, by default the home folder, and what the folder brings along.
+       *
+       * Errors: folder_unresponsive.
+       */
       readonly check: ((params?: ClaudeTrustCheckParams, options?: Options) => Promise<FolderTrust>);
-      /** Trusts a folder from now on, as `trust` does.  Ask the user first, and name what `contents` names. */
+      /**
+       * Trusts a folder from now on, as `trust` does.  Ask the user first, and name what `contents` names.
+       *
+       * Errors: folder_unresponsive.
+       */
       readonly add: ((params: ClaudeTrustAddParams, options?: Options) => Promise<FolderTrust>);
       /** Returns the folders that are trusted in the sidecar.  Those of Claude Code are in its own settings. */
       readonly list: ((params?: ClaudeTrustListParams, options?: Options) => Promise<TrustedFolders>);
@@ -4929,7 +4951,7 @@ export interface NestedMethods<Options> {
     readonly cancel: ((params: JobsCancelParams, options?: Options) => Promise<Job>);
     readonly log: {
       /**
-       * Lists the lines of a job's log, oldest first.
+       * Lists the lines of a job's log, oldest first.  Queueing adds no line: `created_at` says when that was.
        *
        * Lines beyond 5,000 or 1 MiB are not stored; the log then ends with a line whose `meta` is `{"truncated":
        * true}`.
@@ -5298,6 +5320,8 @@ export const ClaudeErrorKind = {
   PROCESS_EXITED: "process_exited",
   /** The working directory does not exist or cannot be opened. */
   CWD_MISSING: "cwd_missing",
+  /** The working directory did not answer, as on a network drive that is not connected. */
+  FOLDER_UNRESPONSIVE: "folder_unresponsive",
   /** The folder is not trusted and brings hooks or the like; `details` is a `FolderTrust`, which names them. */
   WORKSPACE_UNTRUSTED: "workspace_untrusted",
   /** The computer cannot start another program at the moment. */
@@ -5308,7 +5332,7 @@ export const ClaudeErrorKind = {
   ARGUMENTS_TOO_LONG: "arguments_too_long",
 } as const;
 /** The kinds of errors of a run of Claude and of a session's turn. */
-export type ClaudeErrorKind = "auth" | "usage_limit" | "rate_limited" | "overloaded" | "server_error" | "network" | "context_overflow" | "model_unavailable" | "max_turns" | "budget_exceeded" | "refusal" | "interrupted" | "session_unknown" | "session_in_use" | "root_refused" | "worktree_refused" | "version_unsupported" | "executable_missing" | "executable_broken" | "api_error" | "output_unparseable" | "no_result" | "killed_by_signal" | "process_exited" | "cwd_missing" | "workspace_untrusted" | "no_resources" | "attachment_missing" | "arguments_too_long";
+export type ClaudeErrorKind = "auth" | "usage_limit" | "rate_limited" | "overloaded" | "server_error" | "network" | "context_overflow" | "model_unavailable" | "max_turns" | "budget_exceeded" | "refusal" | "interrupted" | "session_unknown" | "session_in_use" | "root_refused" | "worktree_refused" | "version_unsupported" | "executable_missing" | "executable_broken" | "api_error" | "output_unparseable" | "no_result" | "killed_by_signal" | "process_exited" | "cwd_missing" | "folder_unresponsive" | "workspace_untrusted" | "no_resources" | "attachment_missing" | "arguments_too_long";
 
 /** The kinds of errors that only a run of Claude has. */
 export const RunErrorKind = {
@@ -5601,6 +5625,7 @@ export type ErrorKind =
   | "session_not_found"
   | "task_not_found"
   | "workspace_untrusted"
+  | "folder_unresponsive"
   | "parse_error"
   | "invalid_request"
   | "method_not_found"
@@ -5690,6 +5715,8 @@ export const ERROR_CODES = {
   task_not_found: 4050,
   /** The folder brings hooks, MCP servers or settings of its own, and the user has not said that they may run. */
   workspace_untrusted: 4035,
+  /** The folder did not answer within ten seconds, as on a network drive that is not connected. */
+  folder_unresponsive: 5040,
   /** The line is not JSON. */
   parse_error: -32700,
   /** The line is not a JSON-RPC 2.0 request. */

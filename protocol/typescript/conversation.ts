@@ -1,6 +1,7 @@
 // A conversation with Claude that stays up to date: its messages, the text being written, open questions, queued prompts.
 import type { Api } from "./calls.ts";
 import type {
+  ClaudeContext,
   ClaudeDelta,
   ClaudeMessage,
   ClaudePermissionsRespondParams,
@@ -33,6 +34,8 @@ export interface ConversationSnapshot {
   requests: readonly PermissionRequest[];
   /** The turns whose prompt is not among the messages yet, oldest first. */
   queued: readonly Job[];
+  /** How full the context is; null if that is not known, or the page may not call `claude.status`. */
+  context: ClaudeContext | null;
   /** Whether a turn is running or waits for the user. */
   isWorking: boolean;
   isLoaded: boolean;
@@ -73,6 +76,7 @@ export const NO_CONVERSATION: ConversationSnapshot = Object.freeze({
   drafts: Object.freeze([]),
   requests: Object.freeze([]),
   queued: Object.freeze([]),
+  context: null,
   isWorking: false,
   isLoaded: false,
   error: null,
@@ -90,6 +94,7 @@ class SessionConversation implements Conversation {
   readonly #messages: LiveList<ClaudeMessage>;
   readonly #requests: LiveList<PermissionRequest>;
   readonly #turns: LiveList<Job>;
+  readonly #contexts: LiveList<ClaudeContext>;
   readonly #drafts = new Drafts();
   readonly #watchers = new Watchers({ start: () => this.#start(), stop: () => this.#stop(), show: () => this.#show() });
   readonly watch = this.#watchers.watch;
@@ -106,6 +111,7 @@ class SessionConversation implements Conversation {
     this.#messages = liveList(source, messageOptions(source, sessionId));
     this.#requests = liveList(source, requestOptions(source, sessionId));
     this.#turns = liveList(source, turnOptions(source, sessionId));
+    this.#contexts = liveList(source, contextOptions(source, sessionId));
   }
 
   readonly snapshot = (): ConversationSnapshot => this.#shown;
@@ -132,7 +138,7 @@ class SessionConversation implements Conversation {
   };
 
   get #lists(): ReadonlyArray<LiveList<unknown>> {
-    return [this.#session, this.#messages, this.#requests, this.#turns];
+    return [this.#session, this.#messages, this.#requests, this.#turns, this.#contexts];
   }
 
   #start(): void {
@@ -140,7 +146,7 @@ class SessionConversation implements Conversation {
     this.#follow("claude.delta", "text");
     this.#follow("claude.thinking_delta", "thinking");
     this.#unsubscribes.push(this.#source.on("events.resync", () => this.#drafts.clear()));
-    for (const list of this.#lists) this.#unsubscribes.push(list.watch(() => this.#watchers.changed()));
+    for (const list of this.#lists) this.#listen(() => list.watch(this.#watchers.changed), list === this.#contexts);
   }
 
   #stop(): void {
@@ -154,10 +160,15 @@ class SessionConversation implements Conversation {
       this.#drafts.add(kind, delta);
       this.#watchers.changed();
     };
+    this.#listen(() => this.#source.on(name, onDelta, { session_id: this.sessionId }), true);
+  }
+
+  /** Does without what is optional if the page may not listen to it: parts of messages, the context. */
+  #listen(watch: () => () => void, isOptional: boolean): void {
     try {
-      this.#unsubscribes.push(this.#source.on(name, onDelta, { session_id: this.sessionId }));
-    } catch {
-      // The page may not listen to it, and only gets whole messages.
+      this.#unsubscribes.push(watch());
+    } catch (error) {
+      if (!isOptional) throw error;
     }
   }
 
@@ -180,6 +191,7 @@ class SessionConversation implements Conversation {
         this.#shown.queued,
         this.#turns.items().filter(({ job_id }) => !begun.has(job_id)),
       ),
+      context: isDeleted ? null : (this.#contexts.items()[0] ?? null),
       isWorking,
       isLoaded,
       error: this.#lists.find((list) => list.error !== null)?.error ?? null,
@@ -274,6 +286,25 @@ function turnOptions({ jobs }: ConversationSource, sessionId: string): Options<J
     changes: { "jobs.updated": ({ job }) => (isOwn(job) ? { put: job } : null) },
     keep: ({ finished_at }) => finished_at === null,
     compare: (one, other) => one.created_at.localeCompare(other.created_at),
+    filter: { session_id: sessionId },
+  };
+}
+
+/** The context of a session, if the page may know it. */
+function contextOptions({ claude }: ConversationSource, sessionId: string): Options<ClaudeContext> {
+  return {
+    load: () =>
+      claude.status({ session_id: sessionId }).then(
+        ({ contexts }) => contexts,
+        (error: unknown) => {
+          if (error instanceof RpcError && ["not_allowed", "session_not_found"].includes(error.kind)) return [];
+          throw error;
+        },
+      ),
+    key: ({ session_id }) => session_id,
+    changes: {
+      "claude.context_updated": ({ context }) => (context.session_id === sessionId ? { put: context } : null),
+    },
     filter: { session_id: sessionId },
   };
 }

@@ -27,7 +27,7 @@ import { serveWindows } from "./windows.ts";
 import type { SignIn } from "./channels.ts";
 import type { ElectronIpcMain, WindowContext, WindowOptions } from "./windows.ts";
 
-export { authorizePage, trustsFolder } from "./authorize.ts";
+export { authorizePage, PAGE_METHODS, trustsFolder } from "./authorize.ts";
 export type { Authorize, Verdict } from "./authorize.ts";
 export { MAX_WAITING_EVENTS } from "./event_iterator.ts";
 export type { EventConsumer, EventsOptions, OnceOptions } from "./event_iterator.ts";

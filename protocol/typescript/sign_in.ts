@@ -14,6 +14,10 @@ import { callError, localError, RpcError } from "./errors.ts";
 /** How long to wait for the user; Google's page itself expires earlier. */
 const SIGN_IN_TIMEOUT_MS = 10 * 60_000;
 const PATH = "/oauth/google";
+/** A browser opens a few connections; other programs, and pages that try every port, may open any number. */
+const MAX_CONNECTIONS = 100;
+/** Time for a request's headers and for the whole request.  Browsers also open connections that they do not use. */
+const REQUEST_TIMEOUT_MS = 10_000;
 
 /** The three steps of a sign-in: `sidecar.calendar.oauth.google`. */
 export type GoogleOAuth = Api["calendar"]["oauth"]["google"];
@@ -43,7 +47,12 @@ export async function signInWithGoogle(
   params: SignInParams,
   options: SignInOptions,
 ): Promise<CalendarAccount> {
-  const server = createServer();
+  const server = createServer({
+    headersTimeout: REQUEST_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionsCheckingInterval: 1_000,
+  });
+  server.maxConnections = MAX_CONNECTIONS;
   try {
     const origin = await listen(server);
     const { authorization_url: url, state } = await oauth.start({ ...params, redirect_uri: `${origin}${PATH}` });
@@ -123,7 +132,7 @@ function waitForRedirect(server: Server, origin: string, state: string, options:
       const refuse = (status: number, message: string): void =>
         send(response, status, closingPage({ ok: false, message }));
       if (url === null || isRedirected) return refuse(404, "This page does not exist.");
-      if (!isSame(url.searchParams.get("state") ?? "", state))
+      if (!isSame(onlyValue(url, "state"), state) || url.searchParams.getAll("code").length > 1)
         return refuse(400, "This sign-in does not belong to the one that the app is waiting for.");
       isRedirected = true;
       resolve({ address: url.href, respond: (html) => new Promise((sent) => send(response, 200, html, sent)) });
@@ -138,6 +147,12 @@ function addressOf(request: IncomingMessage, origin: string): URL | null {
   if (!target.startsWith("/") || !URL.canParse(target, origin)) return null;
   const url = new URL(target, origin);
   return url.origin === origin && url.pathname === PATH ? url : null;
+}
+
+/** Returns a parameter that must be there once (RFC 6749, section 3.1): of two, the sidecar might read the other. */
+function onlyValue(url: URL, name: string): string {
+  const [value = "", ...more] = url.searchParams.getAll(name);
+  return more.length === 0 ? value : "";
 }
 
 function isSame(one: string, other: string): boolean {

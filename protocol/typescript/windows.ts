@@ -2,7 +2,7 @@
 //
 // A page may be compromised, so every message is checked here: its sender, the names in it and its shape.
 import type { IpcMain, IpcMainEvent, WebContents, WebFrameMain } from "electron";
-import { authorizePage } from "./authorize.ts";
+import { alsoNeeded, authorizePage, PAGE_METHODS } from "./authorize.ts";
 import type { Authorize, Verdict } from "./authorize.ts";
 import { CallLimit } from "./call_limit.ts";
 import { EVENT_NAMES, REQUEST_NAMES } from "./calls.ts";
@@ -28,6 +28,8 @@ export type ElectronIpcMain = Pick<IpcMain, "handle" | "removeHandler" | "on" | 
 const MAX_SUBSCRIPTIONS = 1_000;
 /** Limit for a text that a page sends as an id; ours have less than 50 characters. */
 const MAX_ID_CHARS = 100;
+/** The method that a page must have to sign in, and that `authorize` is asked for. */
+const SIGN_IN_AS = "calendar.accounts.create" satisfies RequestName;
 
 /** The sidecar that windows share. */
 export interface SharedSidecar {
@@ -40,8 +42,9 @@ export interface SharedSidecar {
 }
 
 export interface WindowOptions extends OwnPages {
-  /** The requests and notifications that pages may use; all by default. */
+  /** The requests that pages may send; `PAGE_METHODS` by default. */
   methods?: readonly RequestName[];
+  /** The notifications that pages may listen to; all by default. */
   notifications?: readonly EventName[];
   /** Returns whether a frame may use the bridge; by default the main frames that show one of the app's own pages. */
   trust?: (frame: WebFrameMain) => boolean;
@@ -133,6 +136,8 @@ class Windows {
   readonly #authorize: Authorize;
   /** The call limits of the windows seen so far. */
   readonly #limits = new WeakMap<WebContents, CallLimit>();
+  /** The last sign-in of each window. */
+  readonly #signIns = new WeakMap<WebContents, AbortController>();
   /** The windows' current pages, by the WebContents' id. */
   readonly #pages = new Map<number, Page>();
 
@@ -142,8 +147,8 @@ class Windows {
     this.#onFault = options.onFault;
     this.#trust = options.trust ?? ownPages(options, options.app);
     this.#authorize = options.authorize ?? authorizePage;
-    // The app may restrict the generated lists but not extend them.
-    this.#methods = intersection(REQUEST_NAMES, options.methods);
+    // The app may choose from the generated lists but not extend them.
+    this.#methods = intersection(REQUEST_NAMES, options.methods ?? PAGE_METHODS);
     this.#notifications = new Set(withResync([...intersection(EVENT_NAMES, options.notifications)]));
   }
 
@@ -164,16 +169,29 @@ class Windows {
   readonly call = async (event: Sender, message: unknown): Promise<BridgeResponse> => {
     const checked = this.#check(event, message);
     if (typeof checked === "string") return refused(checked);
+    const { method, params } = checked;
+    return this.#permitted(event, message, checked, (options) => this.#sidecar.request(method, params, options));
+  };
+
+  /** Does the work of a call if the page may make it. */
+  async #permitted(
+    event: Sender,
+    message: unknown,
+    checked: PageCall,
+    work: (options: CallOptions & { signal: AbortSignal }) => Promise<unknown>,
+  ): Promise<BridgeResponse> {
     const { frame, method, params } = checked;
-    if (!this.#methods.has(method)) return refused(`This page may not call ${shown(method)}.`);
+    for (const name of [method, alsoNeeded(method, params)])
+      if (name !== null && !this.#methods.has(name))
+        return refused(`This page may not call ${shown(name)}: it is not in the app's \`windows.methods\`.`);
     const verdict = this.#authorize(frame, method, params);
     const answer = typeof verdict === "object" ? await this.#asked(verdict) : verdict;
     if (answer !== true) return refused(answer || `This page may not call ${method} with these params.`);
     // While the user was asked, the window may have loaded another page.
     if (typeof verdict === "object" && typeof this.#check(event, message) === "string")
       return refused("The page was closed meanwhile.");
-    return this.#respond(checked, (options) => this.#sidecar.request(method, params, options));
-  };
+    return this.#respond(checked, work);
+  }
 
   /** Returns a verdict that is awaited; false if it fails. */
   #asked(verdict: Promise<Verdict>): Promise<Verdict> {
@@ -183,11 +201,18 @@ class Windows {
     });
   }
 
+  /** Signs in, which a page may do that may connect calendars.  A window's next sign-in ends the one before. */
   readonly signIn = async (event: Sender, message: unknown): Promise<BridgeResponse> => {
     const checked = this.#check(event, message);
     if (typeof checked === "string") return refused(checked);
-    const { method, params } = checked;
-    return this.#respond(checked, ({ signal }) => this.#signIn(method as "google", params, { signal }));
+    const { method: provider, params, page } = checked;
+    const asCall = { ...checked, method: SIGN_IN_AS, params: { ...params, provider } };
+    return this.#permitted(event, message, asCall, async ({ signal }) => {
+      this.#signIns.get(page.contents)?.abort();
+      const own = new AbortController();
+      this.#signIns.set(page.contents, own);
+      return this.#signIn(provider as "google", params, { signal: AbortSignal.any([signal, own.signal]) });
+    });
   };
 
   readonly state = (event: Sender, id: unknown): SidecarState => {

@@ -71,7 +71,7 @@ class ExportHandler:
             stamp = iso_now(self._clock).replace(":", "").replace(".", "")
             path = self._files.default_path(f"activity-{stamp}", suffix)
         else:
-            path = self._files.chosen_path(job.path, overwrite=job.overwrite)
+            path = await self._files.chosen_path(job.path, overwrite=job.overwrite)
         rows = 0
         async with self._files.create(path, job_id=context.job_id, overwrite=job.overwrite) as file:
             await file.write(begin)

@@ -71,7 +71,7 @@ _REPORTED: Final = {
 }
 _REPORT_COLUMNS: Final = ", ".join(_REPORTED.get(name, name) for name in ReportRow._fields)
 
-_PAGE_COLUMNS: Final = f"CAST({EVENT_JSON} AS BLOB), feed_key"  # as text, Python would decode and encode it
+_PAGE_COLUMNS: Final = f"{EVENT_JSON}, feed_key"
 
 
 class ActivityStore:

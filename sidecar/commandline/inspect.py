@@ -16,6 +16,7 @@ from sidecar.commandline.formatting import duration, one_line, safe
 from sidecar.commandline.options import EXISTING_FILE, JSON, NEW_FILE
 from sidecar.commandline.summaries import summary
 from sidecar.commandline.timeline import TimelineOutput
+from sidecar.paths import open_private
 from sidecar.transcripts.file.format import Entry, Header, NotATranscript, read
 from sidecar.transcripts.inspect.summary import RunSummary, summarize
 from sidecar.transcripts.inspect.waterfall import page
@@ -36,7 +37,9 @@ def inspect(file: Path, *, as_json: bool, page_path: Path | None, show_all: bool
     """
     try:
         if page_path is not None:
-            page_path.write_text(page(file, lambda method, value: str(summary(method, value))), "utf-8")
+            text = page(file, lambda method, value: str(summary(method, value)))
+            with open(page_path, "w", encoding="utf-8", opener=open_private) as html:  # it quotes prompts and titles
+                html.write(text)
         elif as_json:
             json.dump({"file": str(file), "runs": [run.as_json() for run in summarize(read(file))]}, sys.stdout)
             sys.stdout.write("\n")

@@ -52,10 +52,10 @@ class JobsFeature:
         )
         return self.worker
 
-    def wake(self) -> None:
-        """Makes the worker look for due jobs: one was queued, or the clock was set."""
+    def wake(self, due_at: str | None = None) -> None:
+        """Makes the worker look for due jobs: one was queued, which may be due only later, or the clock was set."""
         if self.worker is not None:
-            self.worker.wake()
+            self.worker.wake(due_at)
 
     def _cancel(self, job_id: str) -> None:
         if self.worker is not None:

@@ -96,7 +96,6 @@ class JobJournal:
                     raise IdempotencyKeyReused
                 return existing, True
             self.notify(JobUpdated(job=job.as_model()))
-            self.log(job_id, "info", "Queued")
         return job, False
 
     def request_cancel(self, job_id: str) -> Encoded[Job] | None:

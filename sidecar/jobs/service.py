@@ -1,7 +1,7 @@
 """Implements the `jobs.*` methods, except those of schedules."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import ValidationError
 from sidecar_protocol.contract import Encoded, JobSpec, as_models, encode
@@ -22,12 +22,16 @@ from sidecar.jobs.journal import JobJournal, JobTypes
 from sidecar.wire.dispatch import invalid_params
 
 
+class Wake(Protocol):
+    """Makes the worker look for due jobs, at once or once a job is due."""
+
+    def __call__(self, due_at: str | None = None, /) -> None: ...
+
+
 class JobsService(Jobs):
     """The queue, for clients and for other features."""
 
-    def __init__(
-        self, journal: JobJournal, specs: JobTypes, *, wake: Callable[[], None], on_cancel: Callable[[str], None]
-    ) -> None:
+    def __init__(self, journal: JobJournal, specs: JobTypes, *, wake: Wake, on_cancel: Callable[[str], None]) -> None:
         self._store = journal.store
         self._journal = journal
         self._specs = specs
@@ -55,7 +59,7 @@ class JobsService(Jobs):
         job, deduplicated = self._journal.enqueue(
             wanted, priority=priority, run_at=run_at, idempotency_key=idempotency_key, max_attempts=max_attempts
         )
-        self._wake()
+        self._wake(run_at)
         return encode(JobCreated, job=job.as_model(), deduplicated=deduplicated).as_model()
 
     def enqueue(self, spec: JobSpec, *, priority: int = 0) -> Encoded[Job]:

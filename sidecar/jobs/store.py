@@ -182,7 +182,7 @@ class JobsStore:
             """,
             (boot_id, now, now, job_id),
         )
-        return None if row is None else ClaimedJob._make((*row[:-1], Encoded(Job, row[-1].encode())))
+        return None if row is None else ClaimedJob._make((*row[:-1], Encoded(Job, row[-1])))
 
     def next_run_at(self) -> str | None:
         run_at: str | None = self._database.value(f"SELECT min(run_at) {DELAYED}")

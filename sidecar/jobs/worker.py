@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from sidecar_protocol.contract import JobPolicy
 from sidecar_protocol.entities import Job, JobStatus
 
+from sidecar.clock import iso, iso_now
 from sidecar.job_handler import JobFailed, JobSnoozed, Registration
 from sidecar.jobs.journal import JobJournal
 from sidecar.jobs.outcomes import JobOutcome, store_orphan_outcome, store_outcome
@@ -62,6 +63,8 @@ class JobsWorker:
         self._kill_orphans = kill_orphans
         self._running: dict[str, RunningJob] = {}
         self._wake = anyio.Event()
+        self._next_look_at = ""
+        """When the worker looks for due jobs if it is not woken; empty if it does not."""
         self._clock_lead_s = math.inf
         """How far the wall clock was ahead of the monotonic one at the last look."""
         self._stopping = False
@@ -69,8 +72,10 @@ class JobsWorker:
         self.start_error: str | None = None
         """Why the last attempt to start jobs failed; None if it did not."""
 
-    def wake(self) -> None:
-        self._wake.set()
+    def wake(self, due_at: str | None = None) -> None:
+        """Makes the worker look for due jobs: now, or by `due_at`, before which it may wake by itself."""
+        if due_at is None or not iso_now(self._clock) <= self._next_look_at <= due_at:
+            self._wake.set()
 
     def cancel(self, job_id: str) -> None:
         if (running := self._running.get(job_id)) is not None:
@@ -150,6 +155,7 @@ class JobsWorker:
             self.start_error = None
         except sqlite3.Error as error:
             pause_s = self._on_start_error(error)
+        self._next_look_at = "" if pause_s is None else iso(self._clock.now_ms() + round(pause_s * 1000))
         if claimed:
             # Wait in the unit of work that claimed the jobs: a later commit says nothing about these claims.
             try:

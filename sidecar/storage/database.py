@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 from pydantic_core import from_json
 from sidecar_protocol.contract import Encoded, Model
 
-from sidecar.paths import make_private_dir
+from sidecar.paths import make_private, make_private_dir
 from sidecar.storage.failures import is_damage
 from sidecar.text import folded
 
@@ -22,6 +22,8 @@ BUSY_TIMEOUT_MS: Final = 2_000
 """How long a write waits for another program's lock (a database browser's); the event loop is blocked meanwhile."""
 WAL_LIMIT_BYTES: Final = 16 * 1024 * 1024
 """Four times the size at which SQLite starts to reuse the write-ahead log (1,000 pages of 4 KiB)."""
+CACHE_KIB: Final = 8 * 1024
+"""Largest size of SQLite's page cache: a page of a large feed reads more than the 2 MiB that are the default."""
 PAGE_BYTES: Final = 4 * 1024 * 1024
 """Maximum size of the rows of a list page, well below the maximum size of a message."""
 
@@ -56,7 +58,9 @@ def open_connection(path: Path) -> sqlite3.Connection:
     """Opens the connection that writes, and sets its pragmas; creates the file and its folder if missing."""
     make_private_dir(path.parent)
     if not path.exists():
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # SQLite gives -wal and -shm the same mode
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    # SQLite gives new ones of -wal and -shm the mode of the database.
+    make_private(*(Path(f"{path.resolve()}{suffix}") for suffix in ("", "-wal", "-shm", "-journal")))
     # isolation_level=None: the sqlite3 module must not begin or end transactions implicitly.
     connection = sqlite3.connect(path, isolation_level=None, cached_statements=256)
     connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
@@ -69,6 +73,7 @@ def open_connection(path: Path) -> sqlite3.Connection:
     # FULL: acknowledged writes survive a power failure; the writes of a transaction share the cost of one flush.
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
     # Deleted credentials must not stay readable in the file.  Debian's SQLite has this on by default, others do not.
     connection.execute("PRAGMA secure_delete = ON")
     add_text_functions(connection)
@@ -172,11 +177,11 @@ class Database:
     def encoded(self, model: type[M], sql: str, parameters: Parameters = ()) -> Encoded[M] | None:
         """Returns the first row, which the statement encodes as the model's JSON; None if there is none."""
         row = self.row(sql, parameters)
-        return None if row is None else Encoded(model, row[0].encode())
+        return None if row is None else Encoded(model, row[0])
 
     def all_encoded(self, model: type[M], sql: str, parameters: Parameters = ()) -> list[Encoded[M]]:
         """Returns the rows, each of which the statement encodes as the model's JSON."""
-        return [Encoded(model, row[0].encode()) for row in self.rows(sql, parameters)]
+        return [Encoded(model, row[0]) for row in self.rows(sql, parameters)]
 
     def page(self, sql: str, parameters: Parameters, limit: int) -> tuple[list[Row], bool]:
         """Returns at most `limit` rows, fewer if their first columns exceed PAGE_BYTES, and whether more follow.

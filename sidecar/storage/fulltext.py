@@ -152,6 +152,7 @@ class FullTextIndex:
         self._last_key_sql = (
             f"SELECT max({key}) FROM (SELECT {key} FROM {table} WHERE {key} > ? ORDER BY {key} LIMIT ?)"
         )
+        self._key_range_sql = f"SELECT (SELECT min({key}) FROM {table}), (SELECT max({key}) FROM {table})"
         listed = ", ".join(columns)
         self._rows_sql = f"SELECT {key}, {listed} FROM {table} WHERE {key} > ? AND {key} <= ? ORDER BY {key}"
         self._changed_sql = f"""
@@ -188,14 +189,25 @@ class FullTextIndex:
             with self._database.write():
                 self._add(changed)
 
-    def fill(self) -> Iterator[None]:
+    def indexed(self) -> float | None:
+        """Returns about which share of the texts is indexed; None if they cannot be."""
+        if self._is_disabled:
+            return None
+        first, last = self._database.rows(self._key_range_sql)[0]
+        done = self._indexed_up_to()
+        return 1.0 if first is None or done >= last else max(0, done - first) / (last - first)
+
+    def fill(self, may_continue: Callable[[], bool] = lambda: False) -> Iterator[None]:
         """Indexes the remaining rows in steps; commit after each.  The next start continues after the last step.
 
-        Then it deletes the index of an earlier version, which `prepare` has replaced, in steps as well.
+        A step goes on as long as `may_continue` returns True: fewer commits index the same rows in less time.  Then it
+        deletes the index of an earlier version, which `prepare` has replaced, in steps as well.
         """
         while not self.is_available and not self._is_disabled:
             try:
                 self._index_step()
+                while self._indexed_up_to() != MAX_KEY and may_continue():
+                    self._index_step()
             except sqlite3.Error as error:
                 self._disable(error)
                 return

@@ -34,7 +34,8 @@ class LockFile:
     def __init__(self, database: Path) -> None:
         """`database` is the real path of the database: two links to it must not be two locks."""
         self.path = database.with_name(database.name + ".lock")
-        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        # Not through a link: the file is emptied, and in a shared folder the link could be another user's.
+        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
         try:
             self._lock()
         except OSError as error:

@@ -36,7 +36,12 @@ def decode_cursor(cursor: str, *types: type[str] | type[int]) -> PageKey:
 
 
 def row_json(model: type[Model], **expressions: str) -> str:
-    """Returns the SQL expression that encodes a row as the model's JSON.
+    """Returns the SQL expression that encodes a row as the model's JSON, as `row_object`, in bytes."""
+    return f"CAST({row_object(model, **expressions)} AS BLOB)"  # else Python would decode and encode its text
+
+
+def row_object(model: type[Model], **expressions: str) -> str:
+    """Returns the SQL expression of a row as a JSON object with the model's fields, for use in `row_json`.
 
     A field is the column of its name (of 0 or 1 if it is a boolean), or one of `expressions`.
     """
@@ -86,7 +91,7 @@ class PagedList(Generic[M]):
             values |= zip(names, after, strict=True)
             sign = "<" if self.descending else ">"
             where.append(f"({', '.join(self.key)}) {sign} ({', '.join(f':{name}' for name in names)})")
-        columns = ", ".join((f"CAST({self.row} AS BLOB)", *self.key))  # else Python would decode and encode its text
+        columns = ", ".join((self.row, *self.key))
         selects = (f"SELECT {columns} FROM {self.table} WHERE {' AND '.join((arm, *where))}" for arm in arms)
         order = ", ".join(f"{name} DESC" if self.descending else name for name in self.key)
         rows, more = database.page(

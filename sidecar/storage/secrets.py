@@ -20,7 +20,7 @@ from typing import Any, Final
 from sidecar_protocol.errors import SecretsLocked
 from sidecar_protocol.system.lifecycle import SecretsState
 
-from sidecar.paths import create_file
+from sidecar.paths import create_file, make_private
 from sidecar.storage.database import Database
 from sidecar.storage.failures import is_damage, storage_error
 
@@ -275,6 +275,7 @@ def read_key_file(path: Path) -> bytes | None:
     An editor or a copy may have added a byte order mark or line ends.
     """
     try:
+        make_private(path)
         text = path.read_bytes().removeprefix(codecs.BOM_UTF8).strip()
         key = b64decode(text, validate=True)
     except FileNotFoundError:

@@ -63,6 +63,9 @@ class FeaturesState(Protocol):
     def secrets_problem(self) -> str | None:
         """Returns why stored credentials cannot be used; None if they can, and before the handshake."""
 
+    def indexed(self) -> float | None:
+        """Returns about which share of the texts can be searched by an index; None if one cannot be used."""
+
     def claude_program(self) -> Awaitable[Program]: ...
 
 
@@ -197,6 +200,7 @@ class SystemService(System):
             wal_bytes=_size(wal),
             migrations=applied_migrations(self._database.rows),
             sqlite_version=sqlite3.sqlite_version,
+            indexed=self._features.indexed(),
             wal_reset_safe=sqlite3.sqlite_version_info >= WAL_RESET_FIXED,
         )
 

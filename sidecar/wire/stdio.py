@@ -108,18 +108,15 @@ class Writer:
         """Joins the next queued lines into `chunk`; returns False if nothing is queued."""
         if self._is_broken:  # perhaps in the middle of a line, which anything written now would continue
             self._clear()
+        taken, size = [], 0
         for lines in (self._responses, self._notifications):
-            if lines:
-                taken, size = [], 0
-                while lines and size < WRITE_BYTES:
-                    taken.append(lines.popleft())
-                    size += len(taken[-1])
-                data = b"".join(taken) if len(taken) > 1 else taken[0]
-                if self._on_send is not None:
-                    self._on_send(taken)
-                self.chunk = memoryview(data)
-                return True
-        return False
+            while lines and size < WRITE_BYTES:
+                taken.append(lines.popleft())
+                size += len(taken[-1])
+        if taken and self._on_send is not None:
+            self._on_send(taken)
+        self.chunk = memoryview(b"".join(taken))
+        return bool(taken)
 
     def _on_writable(self) -> None:
         self._loop.remove_writer(self.descriptor)
@@ -270,6 +267,10 @@ class Reader:
             self._loop.remove_reader(self._descriptor)
         self._has_ended = True
 
+    def has_arrivals(self) -> bool:
+        """Whether there is more to read or to handle; True where that cannot be seen without blocking."""
+        return not self._is_pollable or self._connection.has_input or _has_event(self._descriptor, "POLLIN")
+
     def finish(self, timeout_s: float) -> None:
         """Handles what stdin has left behind, for at most `timeout_s` seconds, and ignores everything after that."""
         deadline = self._loop.time() + timeout_s
@@ -282,7 +283,7 @@ class Reader:
 
     def _read_rest(self) -> bool:
         """Reads what is left behind a closed end, if there is more; that does not block."""
-        if self._is_at_eof or not self._is_pollable or not _has_hung_up(self._descriptor):
+        if self._is_at_eof or not self._is_pollable or not _has_event(self._descriptor, "POLLRDHUP"):
             return False
         self._take(os.read(self._descriptor, READ_BYTES))
         return True
@@ -339,7 +340,7 @@ class Reader:
                 break
         self._unit_of_work.commit()
         if connection.has_input:
-            if self.on_hang_up is not None and (self._has_ended or _has_hung_up(self._descriptor)):
+            if self.on_hang_up is not None and (self._has_ended or _has_event(self._descriptor, "POLLRDHUP")):
                 self.on_hang_up()
                 self.on_hang_up = None
             if self._is_pollable and not self._has_ended:
@@ -364,12 +365,12 @@ def _is_pollable(descriptor: int) -> bool:
     return sys.platform != "win32" and (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(descriptor))
 
 
-def _has_hung_up(descriptor: int) -> bool:
-    """Whether the other end was closed, perhaps behind data that is still to be read; False where polls are unknown."""
+def _has_event(descriptor: int, event: str) -> bool:
+    """Whether a poll reports this event, or that the other end was closed; False where polls are unknown."""
     if not hasattr(select, "poll"):  # Windows
         return False
     poll = select.poll()
-    poll.register(descriptor, getattr(select, "POLLRDHUP", 0))
+    poll.register(descriptor, getattr(select, event, 0))
     return bool(poll.poll(0))
 
 

@@ -22,7 +22,7 @@ from tests.bench.server import Server, environment, last_stderr_line
 from tests.bench.server_kinds import EMPTY_JOB, ROOT, Refused, missing
 
 JOB: Final[dict[str, Any]] = {"type": EMPTY_JOB}
-LINES: Final = ("Queued", "Started", "Succeeded")
+LINES: Final = ("Started", "Succeeded")
 """The log of a finished job."""
 SILENCE_S: Final = 60.0
 """Timeout of a server that has jobs to run and sends nothing."""

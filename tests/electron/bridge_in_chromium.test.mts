@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import type { TestContext } from "node:test";
+import { REQUEST_NAMES } from "../../protocol/typescript/calls.ts";
 import type { BridgeResponse, SidecarBridge } from "../../protocol/typescript/channels.ts";
 import { COMMAND_WITH_TEST_JOBS, start, status, until } from "./sidecar_harness.mts";
 import { launch, openWindow, serve } from "./fake_electron/chromium.mts";
@@ -16,7 +17,7 @@ async function app(t: TestContext, command?: readonly string[]) {
   const ipc = new FakeIpcMain();
   const sidecar = start(t, {
     electron: { ipcMain: ipc.typed },
-    windows: { devServers: true },
+    windows: { devServers: true, methods: REQUEST_NAMES },
     ...(command === undefined ? {} : { command }),
   });
   const origin = await serve(t);

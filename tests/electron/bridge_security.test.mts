@@ -1,12 +1,15 @@
 // The checks between pages and the sidecar, in the preload script and in the main process.
 import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
+import { PAGE_METHODS } from "../../protocol/typescript/main.ts";
 import type { Authorize } from "../../protocol/typescript/authorize.ts";
 import type { SidecarBridge } from "../../protocol/typescript/channels.ts";
 import { exposeSidecar } from "../../protocol/typescript/preload.ts";
 import { connectSidecar, RpcError } from "../../protocol/typescript/renderer.ts";
 import { FakeApp } from "./fake_electron/main_process.mts";
-import { failure, scriptedSidecar, until } from "./sidecar_harness.mts";
+import { failure, ROOT, scriptedSidecar, until } from "./sidecar_harness.mts";
 import { app, backUp, load } from "./window_harness.mts";
 
 test("a page cannot send initialize, shutdown or other methods of the main process", async (t) => {
@@ -59,6 +62,84 @@ test("the app may restrict the methods and notifications of windows", async (t) 
   page.on("events.resync", () => undefined); // always allowed, so that every page knows about losses
   await page.jobs.list();
   assert.deepEqual(faults.map(String), ["Error: a page may not listen to jobs.updated"]);
+});
+
+/** The options of an app that does not name the methods of its pages. */
+const BY_DEFAULT = { methods: undefined } as never;
+
+test("by default a page may call what the example's page needs, and nothing else", async (t) => {
+  const folder = join(ROOT, "protocol", "typescript");
+  const page = join(folder, "example", "page");
+  const files = [...readdirSync(page).filter((name) => name.endsWith(".ts")), "../../conversation.ts"];
+  const sources = files.map((name) => readFileSync(join(page, name), "utf-8")).join("\n");
+  // The example chooses the accounts of a service by name: `accountsOf(sidecar, service).sync(…)`.
+  const isCalled = (name: string): boolean =>
+    sources.includes(`${name.split(".").slice(-2).join(".")}(`) ||
+    (/accounts\.(sync|delete)$/.test(name) && sources.includes(`methods.${name.split(".").at(-1)}(`)) ||
+    new RegExp(`${name.split(".").slice(-2).join("\\s*\\.")}\\(`).test(sources);
+  assert.deepEqual(
+    PAGE_METHODS.filter((name) => !isCalled(name)),
+    [],
+  );
+  const own = app(t, BY_DEFAULT).open();
+  assert.deepEqual((await own.page.jobs.list()).jobs, []);
+  for (const [method, params] of [
+    ["system.backups.restore", { name: "old.db" }],
+    ["system.diagnostics", {}],
+    ["system.status", {}],
+    ["rpc.discover", {}],
+    ["events.replay", { after_seq: 0 }],
+    ["calendar.oauth.google.start", { redirect_uri: "http://127.0.0.1:1/" }],
+    ["calendar.oauth.google.callback", { state: "x", code: "the code of a stranger" }],
+    ["calendar.oauth.google.complete", { state: "x" }],
+    ["claude.conversations.list", {}],
+    ["claude.conversations.take", {}],
+    ["claude.doctor", {}],
+    ["claude.spawn", { prompt: "x" }],
+    ["claude.trust.add", { cwd: "/" }],
+    ["jobs.queue.wake", {}],
+    ["jobs.schedules.update", {}],
+  ] as const) {
+    const error = await failure(own.page.call(method as "jobs.list", params as never));
+    assert.match(`${error.kind}: ${error.message}`, /^not_allowed: .*windows\.methods/, method);
+  }
+});
+
+test("a window without Claude's methods cannot start Claude as a job", async (t) => {
+  const { page } = app(t, BY_DEFAULT).open();
+  for (const type of ["claude.run", "claude.turn", "claude.export", "claude.anything"]) {
+    const error = await failure(page.jobs.create({ type: type as "claude.run", payload: { prompt: "x" } }));
+    assert.match(`${error.kind}: ${error.message}`, /^not_allowed: .*claude\.(spawn|sessions\.export)/);
+  }
+  assert.equal((await page.jobs.create(backUp)).job.type, "maintenance.backup");
+});
+
+test("only a page that may connect calendars can sign in, and its next sign-in ends the one before", async (t) => {
+  const opened: string[] = [];
+  const shell = { openExternal: async (url: string) => void opened.push(url) };
+  const google = scriptedSidecar(`({ id, method }, send) => {
+    const started = { state: "s", authorization_url: "https://accounts.example/", expires_at: "2999-01-01T00:00:00.000Z" };
+    if (method === "calendar.oauth.google.start") send({ id, result: started });
+  }`);
+  const without = app(t, { methods: ["jobs.list"] }, google, { shell }).open();
+  assert.equal((await failure(without.page.signIn("google"))).kind, "not_allowed");
+  const asked: unknown[] = [];
+  const authorize: Authorize = (_frame, method, params) => {
+    asked.push([method, params]);
+    return false;
+  };
+  const refused = app(t, { authorize }, google, { shell }).open();
+  assert.equal((await failure(refused.page.signIn("google", { login_hint: "a@b.c" }))).kind, "not_allowed");
+  assert.deepEqual(asked, [["calendar.accounts.create", { login_hint: "a@b.c", provider: "google" }]]);
+  assert.deepEqual(opened, []);
+  const { page } = app(t, {}, google, { shell }).open();
+  const [first, second] = [failure(page.signIn("google")), failure(page.signIn("google"))];
+  assert.equal((await first).kind, "aborted");
+  const controller = new AbortController();
+  const third = failure(page.signIn("google", {}, { signal: controller.signal }));
+  assert.equal((await second).kind, "aborted");
+  controller.abort();
+  await third;
 });
 
 test("a preload script may restrict the methods and notifications of its page", async (t) => {
@@ -171,6 +252,14 @@ test("a page may not switch off permission prompts, choose files or import token
     ["claude.trust.add", { cwd: "/tmp" }],
     ["jobs.create", { type: "claude.run", payload: { prompt: "x", ...bypass } }],
     ["claude.permissions.respond", { request_id: "x", decision: "allow", updated_permissions: [suggestion] }],
+    ["claude.spawn", { prompt: "x", allowed_tools: ["Bash"] }],
+    ["claude.sessions.create", { allowed_tools: ["Bash(*)"] }],
+    ["claude.sessions.update", { session_id: "x", allowed_tools: ["Write"] }],
+    ["claude.sessions.update", { session_id: "x", allowed_tools: "Write" }],
+    ["jobs.create", { type: "claude.run", payload: { prompt: "x", allowed_tools: ["Bash"] } }],
+    ["calendar.accounts.create", { provider: "ics", email: "a@b.c", credentials: { address: "/home/me/.ssh/id" } }],
+    ["calendar.accounts.create", { provider: "ics", email: "a@b.c", credentials: { address: "C:\\\\a.ics" } }],
+    ["calendar.accounts.update", { account_id: "x", credentials: { address: " FILE:///etc/passwd" } }],
     ["jobs.create", { type: "activity.export", payload: { path: "/home/me/.bashrc", overwrite: true } }],
     ["calendar.accounts.create", { provider: "google", email: "a@b.c", credentials: { refresh_token: "x" } }],
   ] as const) {

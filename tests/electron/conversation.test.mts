@@ -18,6 +18,8 @@ function sidecar() {
     messages: [] as any[],
     requests: [] as any[],
     jobs: [] as any[],
+    contexts: [] as any[],
+    statusError: null as unknown,
     failure: null as unknown,
   };
   const called: string[] = [];
@@ -53,6 +55,10 @@ function sidecar() {
           return { messages: structuredClone(data.messages.slice(from, from + 2)), next_cursor: next };
         },
       },
+      status: answer("status", () => {
+        if (data.statusError !== null) throw data.statusError;
+        return { contexts: data.contexts };
+      }),
       permissions: { list: answer("requests", () => ({ requests: data.requests, next_cursor: null })) },
     },
     jobs: {
@@ -234,6 +240,26 @@ test("a prompt is queued until its message is stored, also after a reload of the
   await tick();
   assert.deepEqual(queued(), ["j3"]);
   view.stop();
+});
+
+test("how full the context is comes with the conversation, and is null for a page that may not know it", async () => {
+  const { open, data, send } = sidecar();
+  data.contexts = [{ session_id: SESSION, used_percentage: 12 }];
+  const view = open();
+  await tick();
+  assert.equal(view.snapshot().context?.used_percentage, 12);
+  send("claude.context_updated", { context: { session_id: "another", used_percentage: 90 } });
+  send("claude.context_updated", { context: { session_id: SESSION, used_percentage: 34 } });
+  await tick();
+  assert.equal(view.snapshot().context?.used_percentage, 34);
+  view.stop();
+  const other = sidecar();
+  other.data.statusError = localError("not_allowed", "The page may not call claude.status.");
+  const restricted = other.open();
+  await tick();
+  const { context, isLoaded, error } = restricted.snapshot();
+  assert.deepEqual([context, isLoaded, error], [null, true, null]);
+  restricted.stop();
 });
 
 test("every page of a long conversation is loaded, in order, with what arrives meanwhile", async () => {

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { request } from "node:http";
 import { connect } from "node:net";
+import type { Socket } from "node:net";
 import { test } from "node:test";
 import { RpcError, signInWithGoogle } from "../../protocol/typescript/main.ts";
 import type { CalendarAccount, SignInStarted } from "../../protocol/typescript/contract.ts";
@@ -116,6 +117,78 @@ test("other requests are refused and do not end the sign-in", async () => {
   assert.deepEqual(await done, ADA);
   assert.deepEqual(seen, [400, 400, 404, 404, 404, 404]);
 });
+
+test("a redirect with a parameter twice is refused, since two readers could take different ones", async () => {
+  const seen: number[] = [];
+  const { done, calls } = signIn(async (redirect) => {
+    const state = encodeURIComponent(STATE);
+    for (const query of [
+      `state=${state}&state=x&code=a`,
+      `state=x&state=${state}&code=a`,
+      `state=${state}&code=a&code=b`,
+    ])
+      seen.push((await get(`${redirect}?${query}`)).status);
+    await get(redirectUrl(redirect));
+  });
+  await done;
+  assert.deepEqual(seen, [400, 400, 400]);
+  assert.equal(new URL((calls[2]?.[1] as { url: string }).url).searchParams.get("code"), "4/abc");
+});
+
+test("programs that open connections and say nothing do not keep the user from signing in", async () => {
+  const silent: Socket[] = [];
+  let closed = 0;
+  const { done, redirect } = signIn(async (address) => {
+    const { port } = new URL(address);
+    const hold = (): Promise<void> =>
+      new Promise((resolve) => {
+        const socket = connect(Number(port), "127.0.0.1", resolve);
+        silent.push(
+          socket
+            .on("close", () => (closed += 1))
+            .on("error", () => undefined)
+            .resume(),
+        );
+      });
+    for (let count = 0; count < 300; count += 1) await hold();
+    // The connections above the limit were closed at once, and the others are when their time is over.
+    while (closed < 300)
+      await new Promise((next) => silent.find((one) => !one.closed)?.once("close", next) ?? next(null));
+    await get(redirectUrl(address));
+  });
+  assert.deepEqual(await done, ADA);
+  assert.equal(await isListening(redirect()), false);
+});
+
+test("what is no request for the page ends neither the sign-in nor the app", async () => {
+  const { done } = signIn(async (address) => {
+    const { host, port } = new URL(address);
+    for (const bytes of [
+      "\0\xff\r\n\r\n",
+      "GET / HTTP/1.1\r\n\r\n",
+      `GET ${redirectUrl(address)} HTTP/1.1\r\nHost: ${host}\r\nHost: evil.example\r\n\r\n`,
+      `GET http://evil.example/oauth/google?state=${encodeURIComponent(STATE)} HTTP/1.1\r\nHost: ${host}\r\n\r\n`,
+      `GET //evil.example/oauth/google HTTP/1.1\r\nHost: ${host}\r\n\r\n`,
+      `CONNECT evil.example:443 HTTP/1.1\r\nHost: ${host}\r\n\r\n`,
+      `GET /${"a".repeat(100_000)} HTTP/1.1\r\nHost: ${host}\r\n\r\n`,
+      `GET / HTTP/1.1\r\nHost: ${host}\r\nX: ${"a".repeat(100_000)}\r\n\r\n`,
+      `GET / HTTP/1.1\r\nHost: ${host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n`,
+    ])
+      assert.doesNotMatch(await raw(Number(port), bytes), /^HTTP\/1.1 (1|2|3)/, bytes.slice(0, 100));
+    await get(redirectUrl(address));
+  });
+  assert.deepEqual(await done, ADA);
+});
+
+/** Sends bytes and returns what comes back until the connection is closed. */
+function raw(port: number, bytes: string): Promise<string> {
+  return new Promise((resolve) => {
+    let text = "";
+    const socket = connect(port, "127.0.0.1", () => socket.write(bytes, "latin1"));
+    socket.on("data", (part) => (text += part.toString("latin1")));
+    socket.on("error", () => undefined).on("close", () => resolve(text));
+  });
+}
 
 test("a code is accepted once", async () => {
   let second: Page | undefined;

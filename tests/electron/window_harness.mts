@@ -1,5 +1,6 @@
 // A supervised sidecar with windows in this process, for the tests of the bridge.
 import type { TestContext } from "node:test";
+import { REQUEST_NAMES } from "../../protocol/typescript/calls.ts";
 import type { SidecarBridge } from "../../protocol/typescript/channels.ts";
 import type { ElectronParts, WindowOptions } from "../../protocol/typescript/main.ts";
 import { exposeSidecar } from "../../protocol/typescript/preload.ts";
@@ -18,7 +19,7 @@ export function app(
   const onFault = (fault: unknown): void => void faults.push(fault);
   const sidecar = start(t, {
     electron: { ipcMain: ipc.typed, ...more },
-    windows: { folders: ["/app"], devServers: true, ...windows },
+    windows: { folders: ["/app"], devServers: true, methods: REQUEST_NAMES, ...windows },
     onFault,
     ...(command ? { command } : {}),
   });

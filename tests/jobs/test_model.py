@@ -80,7 +80,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.journal = JobJournal(
             self.database, self.store, self.outbox, self.clock, self.new_id, boot_id=self.new_id()
         )
-        service = JobsService(self.journal, lambda: SPECS, wake=lambda: None, on_cancel=lambda _: None)
+        service = JobsService(self.journal, lambda: SPECS, wake=lambda _=None: None, on_cancel=lambda _: None)
         self.service = decoded(Jobs, service)
 
     def teardown(self) -> None:

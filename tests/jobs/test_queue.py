@@ -3,8 +3,10 @@
 import contextlib
 import json
 import sqlite3
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import anyio
 import pytest
 from pydantic import BaseModel
 from sidecar_protocol.entities import Job
@@ -131,7 +133,7 @@ async def test_the_same_idempotency_key_creates_one_job(app: InProcessApp) -> No
     assert (first.deduplicated, second.deduplicated, other.deduplicated) == (False, True, False)
     assert second.job == first.job
     assert other.job.job_id != first.job.job_id
-    assert await log_messages(app, first.job.job_id) == ["Queued"]
+    assert await log_messages(app, first.job.job_id) == []
     async with app.working():
         await app.until(lambda app: len(app.named("jobs.updated")) >= 4)
     again = await jobs.create(type="test.echo", payload={"text": "first"}, idempotency_key="k")
@@ -193,6 +195,31 @@ async def test_a_job_with_a_past_run_at_runs_in_the_real_process(sidecar: StartS
         assert updated["job"]["result"]["size_bytes"] > 0
 
 
+async def test_a_job_that_is_due_before_the_workers_next_look_starts_on_time(sidecar: StartSidecar) -> None:
+    async with sidecar() as client:
+        await client.initialize("tests")
+        jobs = client.remote(Jobs)
+        await jobs.create(type="maintenance.backup", run_at="2999-01-01T00:00:00.000Z")
+        await jobs.create(type="maintenance.backup", run_at="2999-01-02T00:00:00.000Z")  # does not wake the worker
+        soon = (datetime.now(UTC) + timedelta(seconds=1)).isoformat(timespec="milliseconds")
+        created = await jobs.create(type="maintenance.backup", run_at=soon)
+        with anyio.fail_after(30):  # left to itself, the worker would look in a minute
+            while (job := (await client.until("jobs.updated"))["job"])["status"] != "succeeded":
+                pass
+        assert job["job_id"] == created.job.job_id
+
+
+async def test_a_job_that_is_due_soon_starts_on_time_though_the_clock_was_set_forward(app: InProcessApp) -> None:
+    await create(app, run_at="2999-01-01T00:00:00.000Z")
+    async with app.working():
+        await app.run_pending()
+        app.clock.advance(24 * 3600)  # the worker's timer did not run meanwhile
+        job_id = await create(app, run_at="2026-11-24T08:00:01.000Z")
+        await app.run_pending()
+        app.clock.advance(1)
+        await app.until_job(job_id, "succeeded")
+
+
 async def test_a_queued_job_is_cancelled_at_once(app: InProcessApp) -> None:
     job_id = await create(app)
     app.clock.advance(1)
@@ -205,7 +232,7 @@ async def test_a_queued_job_is_cancelled_at_once(app: InProcessApp) -> None:
     async with app.working():
         await app.until_job(await create(app), "succeeded")
     assert (await app.call("jobs.get", {"job_id": job_id})) == cancelled
-    assert await log_messages(app, job_id) == ["Queued", "Cancel requested"]
+    assert await log_messages(app, job_id) == ["Cancel requested"]
 
 
 async def test_a_running_job_is_cancelled_at_its_next_checkpoint(app: InProcessApp) -> None:
@@ -216,7 +243,7 @@ async def test_a_running_job_is_cancelled_at_its_next_checkpoint(app: InProcessA
         assert (requested["status"], requested["cancel_requested"]) == ("running", True)
         ended = await app.until_job(job_id, "cancelled")
         assert (ended["error"], ended["result"], ended["cancel_requested"]) == (None, None, True)
-    assert await log_messages(app, job_id) == ["Queued", "Started", "hanging", "Cancel requested", "Cancelled"]
+    assert await log_messages(app, job_id) == ["Started", "hanging", "Cancel requested", "Cancelled"]
 
 
 async def test_cancelling_a_finished_job_changes_nothing(app: InProcessApp) -> None:
@@ -224,7 +251,7 @@ async def test_cancelling_a_finished_job_changes_nothing(app: InProcessApp) -> N
         done = await app.until_job(await create(app, payload={"text": "hello"}), "succeeded")
     assert await app.call("jobs.cancel", {"job_id": done["job_id"]}) == done
     assert (done["result"], done["progress"], done["version"]) == ({"text": "hello"}, 1.0, 3)
-    assert await log_messages(app, done["job_id"]) == ["Queued", "Started", "Succeeded"]
+    assert await log_messages(app, done["job_id"]) == ["Started", "Succeeded"]
 
 
 async def test_each_snapshot_of_a_job_has_a_higher_version(app: InProcessApp) -> None:

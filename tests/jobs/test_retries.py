@@ -67,7 +67,7 @@ async def test_a_retryable_failure_is_retried(harness: JobsHarness) -> None:
     assert (done["attempt"], done["waiting_for"], done["error"]) == (2, None, None)
     assert done["result"] == {"text": "at last"}
     assert harness.statuses(job_id) == ["queued", "running", "queued", "running", "succeeded"]
-    assert await harness.log_messages(job_id) == ["Queued", "Started", waiting["message"], "Started", "Succeeded"]
+    assert await harness.log_messages(job_id) == ["Started", waiting["message"], "Started", "Succeeded"]
 
 
 async def test_a_job_fails_after_its_last_attempt(harness: JobsHarness) -> None:

@@ -244,6 +244,14 @@ def test_a_long_table_is_indexed_in_steps_and_can_be_searched_meanwhile(database
     assert list(index.fill()) == []
 
 
+def test_steps_go_on_without_a_commit_for_as_long_as_they_may(database: Database) -> None:
+    long_table(database)
+    index = index_of(database)
+    assert 0 < (index.indexed() or 0) < 1
+    assert (len(list(index.fill(lambda: True))), index.is_available, index.indexed()) == (1, True, 1.0)
+    index.check()
+
+
 def test_rows_written_while_a_table_is_indexed_are_found(database: Database) -> None:
     ids = long_table(database)
     index = index_of(database)

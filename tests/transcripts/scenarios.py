@@ -7,13 +7,14 @@ transcript (`.upstream`).  Then that recording answers, and the conversation is 
 parallel requests complete in one order that does not depend on a network.
 """
 
+import base64
 import json
 import re
 import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -26,6 +27,7 @@ from tests.fakes.google import ADA, SCOPE, FakeGoogle, seed
 from tests.fakes.ics import FakeIcs
 from tests.process.raw_client import RawClient
 from tests.transcripts.recording import CORPUS
+from tests.transcripts.schedule_scenario import play_schedule
 
 NOW: Final = datetime.fromisoformat("2026-11-25T13:18:30Z")
 SEED: Final = 7
@@ -229,6 +231,24 @@ def permissions(_: int) -> Iterator[tuple[Mapping[str, str], Play]]:
 
 
 @contextmanager
+def attachments(_: int) -> Iterator[tuple[Mapping[str, str], Play]]:
+    """Sends a prompt with a file, and one with a picture that is damaged."""
+
+    def play(host: RawClient) -> None:
+        host.initialize(client_info=CLIENT)
+        session_id = host.call("claude.sessions.create")["session_id"]
+        notes = {"type": "file", "name": "notes.txt", "data": base64.b64encode(b"A heron.").decode()}
+        content = [{"type": "text", "text": "[[blocks]]"}, notes]
+        job_id = host.call("claude.sessions.send", session_id=session_id, content=content)["job_id"]
+        host.until_job(job_id, "succeeded")
+        host.call("claude.messages.list", session_id=session_id)
+        picture = {"type": "image", "name": "no picture.png", "data": notes["data"]}
+        host.call("claude.sessions.send", session_id=session_id, content=[picture])
+
+    yield STEADY_CLAUDE, play
+
+
+@contextmanager
 def tasks(_: int) -> Iterator[tuple[Mapping[str, str], Play]]:
     """Stops a command that Claude has left running in the background."""
 
@@ -273,33 +293,6 @@ def plans(_: int) -> Iterator[tuple[Mapping[str, str], Play]]:
 
 
 @contextmanager
-def schedules(_: int) -> Iterator[tuple[Mapping[str, str], Play]]:
-    """Schedules a run of Claude by a rule, changes it, runs it now, reads what became of it, and deletes it."""
-
-    def play(host: RawClient) -> None:
-        host.initialize(client_info=CLIENT)
-        weekdays = "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR;BYHOUR=9;BYMINUTE=0"
-        run = {"type": "claude.run", "payload": {"prompt": "[[text:You met Grace.]] What did I do yesterday?"}}
-        schedule = host.call(
-            "jobs.schedules.create", title="Stand-up", rrule=weekdays, time_zone="Europe/Berlin", **run
-        )
-        schedule_id = schedule["schedule_id"]
-        host.call("jobs.schedules.update", schedule_id=schedule_id, time_zone="Asia/Tokyo", misfire_policy="skip")
-        host.call("jobs.schedules.run", schedule_id=schedule_id)
-        host.until("jobs.schedule_run_ended")
-        host.call("jobs.schedules.update", schedule_id=schedule_id, payload={"prompt": "[[text: ]]"})
-        host.call("jobs.schedules.run", schedule_id=schedule_id)
-        host.until("jobs.schedule_run_ended")
-        host.call("jobs.schedules.runs.list", schedule_id=schedule_id)
-        host.call("jobs.schedules.create", title="Never", rrule="FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30", **run)
-        host.call("jobs.schedules.delete", schedule_id="maintenance.prune")
-        host.call("jobs.schedules.delete", schedule_id=schedule_id)
-        host.until("jobs.schedule_deleted")
-
-    yield STEADY_CLAUDE, play
-
-
-@contextmanager
 def trust(_: int) -> Iterator[tuple[Mapping[str, str], Play]]:
     """Trusts a folder that brings nothing, and withdraws that."""
 
@@ -334,9 +327,10 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "a_user_connects_confluence_and_the_feed_shows_it": confluence,
     "claude_runs_a_prompt_and_the_feed_shows_it": claude,
     "claude_requests_permission_and_the_user_decides": permissions,
+    "claude_reads_a_file_that_was_sent_with_a_prompt": attachments,
     "claude_works_in_the_background_and_a_task_is_stopped": tasks,
     "a_folder_is_trusted_and_the_trust_is_withdrawn": trust,
-    "a_run_of_claude_is_scheduled_and_its_runs_are_listed": schedules,
+    "a_run_of_claude_is_scheduled_and_its_runs_are_listed": lambda _: nullcontext((STEADY_CLAUDE, play_schedule)),
     "a_fixed_clock_and_seed_repeat_all_ids_and_times": plans,
 }
 """Scenarios by the name of the transcript."""
@@ -349,7 +343,7 @@ def record(name: str, folder: Path, port: int = PORT) -> None:
     if upstream.exists() and not upstream.stat().st_size:
         upstream.unlink()
     arguments = ["--upstream", str(upstream)] if upstream.exists() else []
-    env = _run(SCENARIOS[name], port, *arguments, "--record", str(transcript))
+    env = _run(SCENARIOS[name], port, *arguments, "--record", str(transcript), "--record-files")
     lines = list(read(transcript))
     for line in lines:
         if isinstance(line, Header) and env:

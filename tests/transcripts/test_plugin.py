@@ -52,7 +52,7 @@ def test_each_transcript_is_a_test_and_fixtures_start_sidecars(project: Path) ->
 
 def test_a_difference_fails_with_a_diff_and_can_be_updated(project: Path) -> None:
     path = project / "conversations" / "a.jsonl"
-    copy_with(BACKUP, path, '"Queued"', '"Put into the queue"')
+    copy_with(BACKUP, path, '"Started"', '"Put into the queue"')
     done = run(project)
     assert done.returncode == 1
     assert '-      "message": "Put into the queue"' in done.stdout
@@ -60,7 +60,10 @@ def test_a_difference_fails_with_a_diff_and_can_be_updated(project: Path) -> Non
     assert "Traceback" not in done.stdout.split("short test summary")[0].split("transcript: a")[1].split("____")[0]
     done = run(project, UPDATE="1")
     assert done.returncode == 1  # once, so that it is noticed
-    assert "updated, accepted: 3 differs (2× the response to jobs.log.list, 1× jobs.log_added)" in done.stdout
+    assert (
+        "accepted: 4 differs (2× the response to jobs.log.list, 1× jobs.log_added, 1× the response to events.replay)"
+        in done.stdout
+    )
     assert '"Put into the queue"' not in path.read_text("utf-8")
     assert run(project).returncode == 0
 

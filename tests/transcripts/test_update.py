@@ -19,7 +19,7 @@ def is_durable(line: Line) -> bool:
 
 
 def test_an_update_changes_only_the_lines_that_differ(tmp_path: Path) -> None:
-    path = copy_with(BACKUP, tmp_path / "changed.jsonl", '"Queued"', '"Put into the queue"')
+    path = copy_with(BACKUP, tmp_path / "changed.jsonl", '"Started"', '"Put into the queue"')
     update(path, VerifyOptions())
     header, *lines = path.read_text("utf-8").splitlines()
     _, *old_lines = BACKUP.read_text("utf-8").splitlines()

@@ -32,14 +32,14 @@ def explained(path: Path, options: VerifyOptions = VerifyOptions()) -> str:
 
 
 def test_a_difference_is_shown_with_line_path_and_diff(tmp_path: Path) -> None:
-    path = copy_with(BACKUP, tmp_path / "changed.jsonl", '"Queued"', '"Put into the queue"')
+    path = copy_with(BACKUP, tmp_path / "changed.jsonl", '"Started"', '"Put into the queue"')
     text = explained(path)
     line = next(number for number, text in enumerate(path.read_text("utf-8").splitlines(), 1) if "Put into" in text)
     assert f"{path}:{line}: jobs.log_added of job_id " in text
-    assert "and the same in 2 more places" in text  # in the log that is read
+    assert "and the same in 3 more places" in text  # in the log and in the events that are read
     assert "at params.line.message" in text
     assert '  -      "message": "Put into the queue"' in text
-    assert '  +      "message": "Queued"' in text
+    assert '  +      "message": "Started"' in text
 
 
 def test_other_ids_and_times_are_accepted_but_mixed_up_ids_are_not(tmp_path: Path) -> None:
@@ -57,6 +57,7 @@ def test_other_ids_and_times_are_accepted_but_mixed_up_ids_are_not(tmp_path: Pat
 def test_a_member_that_the_contract_added_is_told_once_and_is_a_difference_only_if_strict(tmp_path: Path) -> None:
     path = copy_with(BACKUP, tmp_path / "job.jsonl", '"schedule_id":null,', "")
     copy_with(path, path, ',"meta":null', "")
+    copy_with(path, path, '"schema_hash":"', '"schema_hash":"earlier ')
     report = check(path, VerifyOptions())
     assert report.mismatches == []
     assert report.notes[0].startswith("recorded with the contract ")
@@ -73,7 +74,7 @@ def test_a_member_that_the_contract_does_not_have_is_a_difference(tmp_path: Path
 
 def test_a_missing_member_is_a_difference(tmp_path: Path) -> None:
     assert "params.line.mood" in explained(
-        copy_with(BACKUP, tmp_path / "b.jsonl", '"message":"Queued"', '"message":"Queued","mood":"good"')
+        copy_with(BACKUP, tmp_path / "b.jsonl", '"message":"Started"', '"message":"Started","mood":"good"')
     )
 
 
@@ -94,10 +95,10 @@ def test_patterns_match_values_that_may_vary(tmp_path: Path) -> None:
         s2c(2, {"jsonrpc": "2.0", "id": 1, "result": {"$any": "object"}}),
         c2s(3, request(2, "jobs.create", type="maintenance.backup", run_at="2100-01-01T00:00:00Z")),
         s2c(4, {"jsonrpc": "2.0", "id": 2, "result": {"job": {"$any": "object"}, "deduplicated": {"$any": "boolean"}}}),
-        s2c(5, notification("jobs.updated", seq=1, at={"$any": "date-time"}, job={"$any": "object"})),
-        s2c(6, notification("jobs.log_added", seq={"$any": "integer"}, at={"$re": "20.*Z"}, line={"$any": "anything"})),
-        c2s(7, request(3, "jobs.queue.get")),
-        s2c(8, answer(3, paused=False, paused_at=None, counts={"$any": "object"})),
+        s2c(5, notification("jobs.updated", seq={"$any": "integer"}, at={"$any": "date-time"}, job={"$any": "object"})),
+        c2s(6, request(3, "jobs.queue.pause")),
+        s2c(7, answer(3, paused=True, paused_at={"$any": "date-time"}, counts={"$any": "object"})),
+        s2c(8, notification("jobs.queue_updated", seq=2, at={"$re": "20.*Z"}, queue={"$any": "anything"})),
     )
     assert explained(path) == ""
     assert "$re" in explained(copy_with(path, tmp_path / "other.jsonl", "20.*Z", "19.*Z"))

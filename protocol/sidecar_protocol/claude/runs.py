@@ -16,7 +16,7 @@ from sidecar_protocol.claude.attachments import (
     PromptParts,
     PromptText,
 )
-from sidecar_protocol.claude.trust import WorkspaceUntrusted
+from sidecar_protocol.claude.trust import FOLDER_ERRORS
 from sidecar_protocol.contract import Ephemeral, JobPolicy, JobSpec, Model, Recovery, RpcError, method
 from sidecar_protocol.entities import Job
 from sidecar_protocol.errors import InvalidParams, PayloadTooLarge
@@ -262,7 +262,7 @@ class Claude(Protocol):
             AttachmentUnsupported,
             AttachmentTooLarge,
             AttachmentsFull,
-            WorkspaceUntrusted,
+            *FOLDER_ERRORS,
         ),
         rest="POST /claude/spawn",
         waits=True,

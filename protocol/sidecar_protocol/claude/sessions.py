@@ -29,7 +29,7 @@ from sidecar_protocol.claude.runs import (
     session_lock,
 )
 from sidecar_protocol.claude.tasks import ClaudeTask
-from sidecar_protocol.claude.trust import WorkspaceUntrusted
+from sidecar_protocol.claude.trust import FOLDER_ERRORS
 from sidecar_protocol.contract import UNCHANGED, JobPolicy, JobSpec, Model, Notification, Recovery, RpcError, method
 from sidecar_protocol.entities import Job
 from sidecar_protocol.errors import InvalidCursor, InvalidParams, PayloadTooLarge
@@ -268,9 +268,7 @@ class ClaudeSessionDeleted(Notification):
 class Sessions(Protocol):
     """Conversations with Claude that are stored and continue after a restart."""
 
-    @method(
-        "claude.sessions.create", raises=(InvalidParams, WorkspaceUntrusted), rest="POST /claude/session", waits=True
-    )
+    @method("claude.sessions.create", raises=(InvalidParams, *FOLDER_ERRORS), rest="POST /claude/session", waits=True)
     async def create(
         self,
         *,
@@ -305,7 +303,7 @@ class Sessions(Protocol):
         """Returns a session."""
         ...
 
-    @method("claude.sessions.update", raises=(SessionNotFound, InvalidParams, WorkspaceUntrusted), waits=True)
+    @method("claude.sessions.update", raises=(SessionNotFound, InvalidParams, *FOLDER_ERRORS), waits=True)
     async def update(
         self,
         *,

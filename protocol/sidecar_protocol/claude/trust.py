@@ -5,7 +5,7 @@ sidecar looks before each start and each turn, and follows Claude Code's own ans
 """
 
 from enum import StrEnum
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from sidecar_protocol.contract import Model, RpcError, method
 from sidecar_protocol.errors import InvalidParams
@@ -16,6 +16,17 @@ class WorkspaceUntrusted(RpcError):
     """The folder brings hooks, MCP servers or settings of its own, and the user has not said that they may run."""
 
     code = 4035
+
+
+class FolderUnresponsive(RpcError):
+    """The folder did not answer within ten seconds, as on a network drive that is not connected."""
+
+    code = 5040
+    retryable: ClassVar[bool] = True
+
+
+FOLDER_ERRORS = (WorkspaceUntrusted, FolderUnresponsive)
+"""The errors of methods that name a folder for Claude to work in."""
 
 
 class FolderContents(Model):
@@ -89,12 +100,12 @@ class TrustRemoved(Model):
 class Trust(Protocol):
     """Folders whose own hooks, MCP servers and settings may run."""
 
-    @method("claude.trust.check", waits=True)
+    @method("claude.trust.check", raises=(FolderUnresponsive,), waits=True)
     async def check(self, *, cwd: FolderPath | None = None) -> FolderTrust:
         """Returns whether Claude may work in a folder, by default the home folder, and what the folder brings along."""
         ...
 
-    @method("claude.trust.add", raises=(InvalidParams,), waits=True)
+    @method("claude.trust.add", raises=(InvalidParams, FolderUnresponsive), waits=True)
     async def add(self, *, cwd: FolderPath) -> FolderTrust:
         """Trusts a folder from now on, as `trust` does.  Ask the user first, and name what `contents` names."""
         ...

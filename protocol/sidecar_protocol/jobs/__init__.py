@@ -222,7 +222,7 @@ class Jobs(Protocol):
     async def list_log(
         self, *, job_id: JobId, limit: Limit = DEFAULT_LINES_LIMIT, cursor: Cursor | None = None
     ) -> JobLogPage:
-        """Lists the lines of a job's log, oldest first.
+        """Lists the lines of a job's log, oldest first.  Queueing adds no line: `created_at` says when that was.
 
         Lines beyond 5,000 or 1 MiB are not stored; the log then ends with a line whose `meta` is `{"truncated": true}`.
         """

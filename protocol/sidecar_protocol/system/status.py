@@ -6,7 +6,7 @@ from typing import Annotated, Any, Protocol
 from pydantic import ConfigDict
 
 from sidecar_protocol.contract import Model, method
-from sidecar_protocol.scalars import JOB_STATUSES, MEASURED, Count, Flag, Seq, UtcTime
+from sidecar_protocol.scalars import JOB_STATUSES, MEASURED, Count, Flag, Fraction, Seq, UtcTime
 
 
 class HealthStatus(StrEnum):
@@ -39,6 +39,10 @@ class DatabaseStatus(Model):
     size_bytes: Annotated[Count, MEASURED]
     wal_bytes: Annotated[Count, MEASURED]
     migrations: Annotated[list[str], MEASURED]
+    indexed: Annotated[Fraction | None, MEASURED]
+    """About which share of an old database's texts has been indexed; until it is 1, searches are slower, but complete.
+
+    Null if texts cannot be indexed."""
     sqlite_version: Annotated[str, MEASURED]
     wal_reset_safe: Annotated[Flag, MEASURED]
     """Whether SQLite has the fix of its WAL-reset bug (3.51.3).  The bug needs two writers; the sidecar has one."""

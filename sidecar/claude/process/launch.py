@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-import anyio
 from anyio.to_thread import run_sync
 from sidecar_protocol.claude.runs import ClaudeSettings
 
@@ -37,21 +36,17 @@ class Launcher:
     gate: Gate
     status: StatusJournal
 
-    async def working_directory(self, cwd: str | None) -> Path:
-        """Returns the working directory for `cwd`.  Raises `JobFailed` (`cwd_missing`)."""
-        folder = Path(cwd) if cwd is not None else self.home
-        if not folder.is_absolute() or not await anyio.Path(folder).is_dir():
-            hint = "If it was moved, name its new place: claude.sessions.update with cwd, or cwd of the next run."
-            raise JobFailed(f"The folder {folder} does not exist.", kind="cwd_missing", hint=hint)
-        return folder
+    def working_directory(self, cwd: str | None) -> Path:
+        """Returns the working directory for `cwd`."""
+        return Path(cwd) if cwd is not None else self.home
 
     async def require_trust(self, cwd: str | None, settings: ClaudeSettings) -> None:
         """Checks that a process may go on working in a folder.
 
-        Raises `JobFailed` (`cwd_missing`, `workspace_untrusted`).  A live process would not notice that its folder is
+        Raises the errors of `Gate.require`.  A live process would not notice that its folder is
         missing, and would run hooks that the folder has since got.
         """
-        await self.gate.require(await self.working_directory(cwd), settings)
+        await self.gate.require(self.working_directory(cwd), settings)
 
     @property
     def records(self) -> RecordFiles:
@@ -71,9 +66,9 @@ class Launcher:
     ) -> ClaudeProcess:
         """Starts a CLI whose `owner_env`, JOB_ENV or SESSION_ENV, names its owner.
 
-        Raises `JobFailed`, with the kind `workspace_untrusted` if the folder must be trusted first.
+        Raises `JobFailed`, also with the kinds of `Gate.require`.
         """
-        folder, executable = await self.working_directory(cwd), await self.discovery.find()
+        folder, executable = self.working_directory(cwd), await self.discovery.find()
         own = {owner_env: owner_id, STATE_EVENTS_ENV: "1"}
         own |= await self.gate.require(folder, options.settings, has_worktree=options.worktree is not None)
         environment = await self.discovery.cli_environment(executable.path) | own

@@ -9,13 +9,15 @@ import os
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from anyio.to_thread import run_sync
-from sidecar_protocol.claude.attachments import Attachment, AttachmentsFull, PromptPart
+from sidecar_protocol.claude.attachments import Attachment, AttachmentsFull, AttachmentUnreadable, PromptPart
 
 from sidecar.claude.prompts.reading import NewAttachment, read_parts
 from sidecar.clock import DAY_S, iso, iso_now
+from sidecar.files import TimedThreads
 from sidecar.job_handler import JobFailed
 from sidecar.paths import create_file, make_private_dir
 from sidecar.runtime import Runtime
@@ -49,13 +51,14 @@ class Attachments:
         self._folder = settings.data_dir / "attachments"
         self._own = (settings.data_dir, settings.log_dir)
         self._max_folder_bytes = max_folder_bytes
+        self._threads = TimedThreads()
 
     async def copy(self, parts: Sequence[PromptPart]) -> list[StoredAttachment]:
         """Copies the images and files of a prompt into the folder.  The caller stores them, or discards them.
 
         Raises the errors of `read_parts`, and `AttachmentsFull`.
         """
-        new = await run_sync(read_parts, parts, self._own)
+        new = await self._read(parts)
         self._make_room(sum(len(one.data) for one in new))
         copied: list[StoredAttachment] = []
         try:
@@ -69,6 +72,14 @@ class Attachments:
             self.discard(copied)
             raise
         return copied
+
+    async def _read(self, parts: Sequence[PromptPart]) -> list[NewAttachment]:
+        named = "\n".join(part.path for part in parts if part.path is not None)
+        try:
+            return await self._threads.run(named, partial(read_parts, parts, self._own))
+        except TimeoutError:
+            hint = "Connect the drive that they are on, or choose other files."
+            raise AttachmentUnreadable("The files of the prompt do not answer.", hint=hint) from None
 
     def discard(self, copied: Iterable[StoredAttachment]) -> None:
         """Deletes copied files that are not stored."""

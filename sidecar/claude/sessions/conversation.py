@@ -16,7 +16,7 @@ from sidecar.claude.records.reading import Entry
 from sidecar.claude.sessions.handover import ELSEWHERE, MAX_MESSAGES, Handover, hand_over
 from sidecar.claude.sessions.journal import NOT_STORED, SessionJournal
 from sidecar.claude.sessions.messages import NewMessage
-from sidecar.claude.sessions.session_settings import NewSession, SessionUpdate
+from sidecar.claude.sessions.session_settings import NewSession
 from sidecar.runtime import Runtime
 
 CLEARED: Final = "The conversation was cleared: Claude no longer knows the messages above."
@@ -146,16 +146,6 @@ class ConversationJournal:
         sql = "SELECT max(seq) FROM claude_records WHERE session_id = ? AND claude_uuid = ?"
         after = self._database.value(sql, (session_id, start.resume_at)) or 0
         return hand_over(*store.said_before(session_id, job_id, after, MAX_MESSAGES), ELSEWHERE)
-
-    def enter_worktree(self, session_id: str, cwd: str) -> None:
-        """Stores the folder of the git worktree that the CLI has created."""
-        with self._database.write_or_log(NOT_STORED):
-            self._sessions.update(session_id, SessionUpdate(cwd=cwd))
-
-    def set_model(self, session_id: str, model: str) -> None:
-        """Stores a model that the CLI has changed to."""
-        with self._database.write_or_log(NOT_STORED):
-            self._sessions.update(session_id, SessionUpdate(model=model))
 
     def record_position(self, session_id: str) -> tuple[str | None, int]:
         """Returns the conversation's id, and the size of its record up to which its messages are stored."""

@@ -63,7 +63,7 @@ class ExportHandler:
             name = _name(from_json(session.json), iso_now(self._clock)[:10])
             path = self._files.default_path(name, SUFFIXES[job.format])
         else:
-            path = self._files.chosen_path(job.path, overwrite=job.overwrite)
+            path = await self._files.chosen_path(job.path, overwrite=job.overwrite)
         last = self._store.last_position(job.session_id)
         render, heading = _renderer(job, session.json)
         messages = 0

@@ -9,7 +9,13 @@ from sidecar.claude.process.pool import SessionProcess
 from sidecar.claude.sessions.conversation import ConversationJournal
 from sidecar.claude.sessions.journal import SessionJournal
 from sidecar.claude.sessions.messages import raw_json
-from sidecar.claude.sessions.session_settings import applied_model, rejection, reported_mode
+from sidecar.claude.sessions.session_settings import (
+    SessionUpdate,
+    applied_model,
+    effort_after,
+    rejection,
+    reported_mode,
+)
 from sidecar.job_handler import JobContext
 from sidecar.json_reader import get_text
 
@@ -31,6 +37,7 @@ class Follower:
     sessions: SessionJournal
     conversations: ConversationJournal
     conversation: str | None
+    prompt: str = ""
     needs_worktree: bool = False
     live: SessionProcess | None = None
     _left: set[str] = field(default_factory=set)
@@ -48,8 +55,7 @@ class Follower:
             self._follow(get_text(line, "session_id"), text, line, is_init=is_init)
         if is_init and self.needs_worktree and (cwd := get_text(line, "cwd")):
             self.needs_worktree = False
-            self.conversations.enter_worktree(self.session_id, cwd)
-            self._set(cwd=cwd)
+            self._follow_change(cwd=cwd)  # the folder that the CLI has created
         self._follow_settings(line)
 
     def _clear(self, left: str | None, raw: str) -> None:
@@ -68,21 +74,24 @@ class Follower:
         self.conversations.follow(self.session_id, reported)
 
     def _follow_settings(self, line: Mapping[str, Any]) -> None:
-        """Handles rejected settings, and a model or permission mode that the CLI has changed to."""
+        """Handles rejected settings, and a model, effort or permission mode that the CLI has changed to."""
         if self.live is None or self.live.settings is None:
             return
         if (error := rejection(line)) is not None:
             self.live.settings = None
             self.context.log(f"Claude Code applies the new settings from the next turn on: {error}", level="warning")
         elif (mode := reported_mode(line)) is not None and mode != self.live.settings.permission_mode:
-            self._set(permission_mode=mode)
-            self.sessions.set_permission_mode(self.session_id, mode)
+            self._follow_change(permission_mode=mode)
         elif (model := applied_model(line)) is not None and model != self.live.model:
             if self.live.model is not None and MODEL_NAME.fullmatch(model):
-                self._set(model=model)
-                self.conversations.set_model(self.session_id, model)
+                self._follow_change(model=model)
             self.live.model = model
+        settings = self.live.settings
+        if settings is not None and (effort := effort_after(self.prompt, line, settings.effort)) != settings.effort:
+            self._follow_change(effort=effort)
 
-    def _set(self, **settings: Any) -> None:
+    def _follow_change(self, **changed: Any) -> None:
+        """Stores settings that the CLI has changed by itself, so that they are not changed back."""
         if self.live is not None and self.live.settings is not None:
-            self.live.settings = replace(self.live.settings, **settings)
+            self.live.settings = replace(self.live.settings, **changed)
+        self.sessions.follow(self.session_id, SessionUpdate(**changed))

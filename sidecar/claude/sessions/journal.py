@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from pydantic_core import to_json
-from sidecar_protocol.claude.runs import MAX_TOOL_RULES, ClaudeUsage, PermissionMode
+from sidecar_protocol.claude.runs import MAX_TOOL_RULES, ClaudeUsage
 from sidecar_protocol.claude.sessions import (
     ClaudeMessage,
     ClaudeMessageAdded,
@@ -27,10 +27,10 @@ from sidecar.clock import iso_now
 from sidecar.runtime import Runtime
 from sidecar.storage.database import Database, Row
 from sidecar.storage.fulltext import FullTextIndex, SearchPlan, term_conditions
-from sidecar.storage.paging import PagedList, row_json
+from sidecar.storage.paging import PagedList, row_json, row_object
 
 SESSION_JSON: Final = row_json(
-    Session, allowed_tools="json(allowed_tools_json)", tasks="json(tasks_json)", usage=row_json(ClaudeUsage)
+    Session, allowed_tools="json(allowed_tools_json)", tasks="json(tasks_json)", usage=row_object(ClaudeUsage)
 )
 MESSAGE_JSON: Final = row_json(
     ClaudeMessage,
@@ -296,10 +296,10 @@ class SessionJournal:
             added = self._add_message(session_id, job_id, new)
         return added  # noqa: RET504 - None after an error that was logged
 
-    def set_permission_mode(self, session_id: str, mode: PermissionMode) -> None:
-        """Stores a mode that the CLI has changed to."""
+    def follow(self, session_id: str, update: SessionUpdate) -> None:
+        """Stores settings that the CLI has changed to."""
         with self._database.write_or_log(NOT_STORED):
-            self.update(session_id, SessionUpdate(permission_mode=mode))
+            self.update(session_id, update)
 
     def set_tasks(self, session_id: str, tasks: Sequence[ClaudeTask]) -> None:
         """Stores the live tasks of a session's turn."""

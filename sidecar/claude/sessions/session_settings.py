@@ -13,7 +13,10 @@ from sidecar.json_reader import get_object, get_text
 
 PREFIX: Final = "setting:"
 """Begins the ids of these requests, by which a rejection is recognised."""
-MODEL_REQUEST: Final = "model"
+SETTINGS: Final = "settings"
+SETTINGS_REQUEST: Final = {"type": "control_request", "request_id": SETTINGS, "request": {"subtype": "get_settings"}}
+SETTING_COMMANDS: Final = ("/model", "/effort")
+"""Prompts that change a setting, after which the request above asks for what is in use."""
 MODES: Final = frozenset(PermissionMode)
 
 
@@ -107,17 +110,30 @@ def rejection(line: Mapping[str, Any]) -> str | None:
     return str(response.get("error")) if is_ours and response.get("subtype") == "error" else None
 
 
-def model_request() -> Mapping[str, Any]:
-    """Returns the request for the model in use, which a prompt such as `/model haiku` may have changed."""
-    return {"type": "control_request", "request_id": MODEL_REQUEST, "request": {"subtype": "get_settings"}}
-
-
 def applied_model(line: Mapping[str, Any]) -> str | None:
-    """Returns the model in use if a line reports it: the beginning of a turn, or the answer to `model_request`."""
+    """Returns the model in use if a line reports it: the beginning of a turn, or the answer to SETTINGS_REQUEST."""
     if line.get("type") == "system" and line.get("subtype") == "init":
         return get_text(line, "model")
+    return _applied(line, "model")
+
+
+def effort_after(prompt: str, line: Mapping[str, Any], before: str | None) -> str | None:
+    """Returns the effort of a session after a prompt: another than `before` if it was `/effort` and has taken effect.
+
+    The answer to SETTINGS_REQUEST says so.  2.1.332 knows the command, and `auto` for the default; 2.1.197 does not.
+    """
+    command, _, level = prompt.strip().partition(" ")
+    applied = _applied(line, "effort")
+    if command != "/effort" or applied is None:
+        return before
+    if level.strip() == "auto":
+        return before if before == applied else None
+    return applied if level.strip() == applied else before
+
+
+def _applied(line: Mapping[str, Any], name: str) -> str | None:
     response = get_object(line, "response") if line.get("type") == "control_response" else {}
-    return get_text(response, "response", "applied", "model") if response.get("request_id") == MODEL_REQUEST else None
+    return get_text(response, "response", "applied", name) if response.get("request_id") == SETTINGS else None
 
 
 def reported_mode(line: Mapping[str, Any]) -> PermissionMode | None:

@@ -29,7 +29,7 @@ from sidecar.claude.sessions.following import Follower
 from sidecar.claude.sessions.journal import SessionJournal
 from sidecar.claude.sessions.limit_waits import LimitWaits
 from sidecar.claude.sessions.messages import NewMessage, messages_in, raw_json
-from sidecar.claude.sessions.session_settings import SessionSettings, model_request
+from sidecar.claude.sessions.session_settings import SETTING_COMMANDS, SETTINGS_REQUEST, SessionSettings
 from sidecar.claude.status.context import ContextFollower
 from sidecar.claude.status.telling import Problems
 from sidecar.job_handler import JobContext, JobFailed, JobSnoozed
@@ -194,7 +194,7 @@ class TurnHandler:
         live = await self.pool.acquire(
             job.session_id, lambda on_line: self._start(turn, settings, on_line), turn.on_line, settings
         )
-        turn.follower.live, process = live, live.process
+        turn.follower.live, turn.follower.prompt, process = live, job.prompt, live.process
         live.apply_settings(self._settings(turn.session))  # they may have changed while the process was started
         reporter, requests = turn.reporter, turn.requests
         reporter.reader.continue_from(live.totals)
@@ -208,8 +208,8 @@ class TurnHandler:
             steered = self.prompts.steering.running(job.session_id, job_id, process)
             with timeout, self.live.running(job_id, job.session_id, process), steered:
                 await reporter.wait_for_result(process, self.times.silence_s, is_waiting=lambda: requests.is_waiting)
-            if job.prompt.lstrip().startswith("/model"):
-                process.send(model_request())
+            if job.prompt.lstrip().startswith(SETTING_COMMANDS):
+                process.send(SETTINGS_REQUEST)
         finally:
             in_time = process.prompt_done.is_set()
             failure = None if in_time else timeout_failure(timeout_s, process.work)

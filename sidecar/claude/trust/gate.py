@@ -1,14 +1,21 @@
 """Decides, before each start of the CLI and each turn, whether it may work in a folder."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import anyio
-from anyio.to_thread import run_sync
 from sidecar_protocol.claude.runs import ClaudeSettings
-from sidecar_protocol.claude.trust import FolderContents, FolderTrust, TrustState, WorkspaceUntrusted
+from sidecar_protocol.claude.trust import (
+    FolderContents,
+    FolderTrust,
+    FolderUnresponsive,
+    TrustState,
+    WorkspaceUntrusted,
+)
+from sidecar_protocol.contract import RpcError
 
 from sidecar.claude.process.command_output import command_output
 from sidecar.claude.process.user_settings import config_dir
@@ -16,8 +23,10 @@ from sidecar.claude.trust.contents import MAX_NAMES, in_words, is_empty, read_co
 from sidecar.claude.trust.folders import Folder, trusted_in_claude
 from sidecar.claude.trust.git_settings import without_programs
 from sidecar.claude.trust.store import TrustStore
+from sidecar.files import TimedThreads
 from sidecar.job_handler import JobFailed
 
+T = TypeVar("T")
 GIT_TIMEOUT_S: Final = 10.0
 HINT: Final = (
     "Ask the user.  Then repeat this with trust: true, or with settings: user to leave out what the folder brings;"
@@ -35,6 +44,7 @@ class Gate:
     environment: Mapping[str, str]
     home: Path
     store: TrustStore
+    threads: TimedThreads = field(default_factory=TimedThreads)
     _in_order: anyio.Lock = field(default_factory=anyio.Lock)
     """Keeps requests in the order in which they were received."""
 
@@ -43,7 +53,7 @@ class Gate:
     ) -> Mapping[str, str]:
         """Returns variables for the environment of a CLI that works in a folder; with `is_trusted`, trusts it first.
 
-        `has_worktree` if the CLI creates a worktree there.  Raises `WorkspaceUntrusted`.
+        `has_worktree` if the CLI creates a worktree there.  Raises `WorkspaceUntrusted` and `FolderUnresponsive`.
         """
         if is_trusted:
             await self.trust(cwd)
@@ -66,20 +76,21 @@ class Gate:
                 await self.admit(folder, settings, has_worktree=has_worktree, is_trusted=is_trusted)
 
     async def require(self, cwd: Path, settings: ClaudeSettings, *, has_worktree: bool = False) -> Mapping[str, str]:
-        """Returns what `admit` does, for a job.  Raises `JobFailed` (`workspace_untrusted`)."""
+        """Returns what `admit` does, for a job.
+
+        Raises `JobFailed` (`cwd_missing`, `folder_unresponsive`, `workspace_untrusted`).
+        """
         try:
+            if not await self.is_folder(cwd):
+                hint = "If it was moved, name its new place: claude.sessions.update with cwd, or cwd of the next run."
+                raise JobFailed(f"The folder {cwd} does not exist.", kind="cwd_missing", hint=hint)
             return await self.admit(cwd, settings, has_worktree=has_worktree)
-        except WorkspaceUntrusted as refusal:
-            data = refusal.data
-            raise JobFailed(
-                refusal.message, kind=data["kind"], hint=data["hint"], details=data["details"][0]
-            ) from refusal
+        except (FolderUnresponsive, WorkspaceUntrusted) as refusal:
+            raise _job_failure(refusal) from refusal
 
     async def look(self, cwd: Path, *, for_worktree: bool = False) -> FolderTrust:
-        """Returns the trust in a folder.  A folder that does not exist brings nothing."""
-        folder = await run_sync(Folder.at, cwd)
-        in_claude = await run_sync(trusted_in_claude, self.environment, self.home)
-        contents = await run_sync(self._read, folder, for_worktree)
+        """Returns the trust in a folder.  A folder that does not exist brings nothing.  Raises `FolderUnresponsive`."""
+        folder, in_claude, contents = await self._in_time(cwd, partial(self._read, cwd, for_worktree=for_worktree))
         if for_worktree and folder.git_root is not None:
             contents = await self._add_commits(folder.git_root, contents)
         if folder.is_trusted_by(in_claude):
@@ -92,13 +103,28 @@ class Gate:
 
     async def trust(self, cwd: Path) -> None:
         """Trusts a folder from now on.  One that does not exist is left alone."""
-        folder = await run_sync(Folder.at, cwd)
-        if folder.path.is_dir():
+        if await self.is_folder(cwd):
+            folder = await self._in_time(cwd, partial(Folder.at, cwd))
             self.store.add(str(folder.trusted_root))
 
-    def _read(self, folder: Folder, for_worktree: bool) -> FolderContents:  # noqa: FBT001 - for run_sync
+    async def is_folder(self, cwd: Path) -> bool:
+        """Returns whether a path is absolute and that of a folder.  Raises `FolderUnresponsive`."""
+        return cwd.is_absolute() and await self._in_time(cwd, cwd.is_dir)
+
+    async def _in_time(self, cwd: Path, look: Callable[[], T]) -> T:
+        try:
+            return await self.threads.run(str(cwd), look)
+        except TimeoutError:
+            message = f"The folder {cwd} does not answer."
+            raise FolderUnresponsive(
+                message, hint="Connect the drive that it is on, or choose another folder."
+            ) from None
+
+    def _read(self, cwd: Path, *, for_worktree: bool) -> tuple[Folder, frozenset[str], FolderContents]:
+        folder = Folder.at(cwd)
         own = (config_dir(self.environment, self.home), self.home / ".claude")
-        return read_contents(folder, own, for_worktree=for_worktree)
+        contents = read_contents(folder, own, for_worktree=for_worktree)
+        return folder, trusted_in_claude(self.environment, self.home), contents
 
     async def _add_commits(self, root: Path, contents: FolderContents) -> FolderContents:
         """Adds what the commits bring that a worktree may be made from.  Without git, no worktree is made."""
@@ -119,3 +145,11 @@ def untrusted(found: FolderTrust) -> WorkspaceUntrusted:
     name = Path(found.folder).name or found.folder
     message = f"The folder {name} is not trusted, and brings {in_words(found.contents)}."
     return WorkspaceUntrusted(message, hint=HINT, details=[found.model_dump(mode="json")])
+
+
+def _job_failure(refusal: RpcError) -> JobFailed:
+    data = refusal.data
+    details = next(iter(data.get("details", ())), None)
+    return JobFailed(
+        refusal.message, kind=data["kind"], hint=data["hint"], details=details, retryable=data["retryable"]
+    )

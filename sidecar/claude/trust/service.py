@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import anyio
 from sidecar_protocol.claude.trust import FolderTrust, Trust, TrustedFolders, TrustRemoved
 from sidecar_protocol.errors import InvalidParams
 from sidecar_protocol.scalars import FolderPath
@@ -22,7 +21,7 @@ class TrustService(Trust):
         return await self._gate.look(self._gate.home if cwd is None else Path(cwd))
 
     async def add(self, *, cwd: FolderPath) -> FolderTrust:
-        if not Path(cwd).is_absolute() or not await anyio.Path(cwd).is_dir():
+        if not await self._gate.is_folder(Path(cwd)):
             raise InvalidParams(details=[{"path": "cwd", "message": "is not the absolute path of a folder"}])
         await self._gate.trust(Path(cwd))
         return await self._gate.look(Path(cwd))

@@ -11,7 +11,7 @@ import pytest
 from sidecar_protocol.claude.runs import PermissionMode
 from sidecar_protocol.claude.sessions import MessageKind
 
-from sidecar.commandline.client import RemoteError
+from sidecar.commandline.client import Received, RemoteError
 from tests.claude.client import ClaudeClient, Talk, every_claude
 from tests.claude.harness import processes_of, until
 
@@ -205,6 +205,40 @@ async def test_a_model_that_was_chosen_by_a_prompt_stays_after_a_restart(talk: T
         await claude.until(lambda one: changed(one.params.get("session", {})))
     async with talk.connected() as claude:
         assert "haiku" in await talk.model(claude, session_id)
+
+
+async def test_an_effort_that_was_chosen_by_a_prompt_stays_after_a_restart_until_it_is_reset(talk: Talk) -> None:
+    async def effort_after(claude: ClaudeClient, prompt: str, expected: str | None) -> bool:
+        """Sends a command and waits until the session has the effort; returns False if the command is not known."""
+        answer = await claude.take_turn(session_id, prompt)
+        if "isn't available" in answer["result"]["text"]:  # 2.1.197 has it in a terminal only
+            return False
+        before = (await claude.sessions.get(session_id=session_id)).effort
+        if before != expected:
+
+            def changed(one: Received) -> bool:
+                session = one.params.get("session", {})
+                return bool(session.get("session_id") == session_id and session["effort"] == expected)
+
+            await claude.until(changed)
+        return True
+
+    async with talk.connected() as claude:
+        session_id = (await claude.sessions.create(model="opus")).session_id
+        await claude.answer_text(session_id, "hi")
+        if not await effort_after(claude, "/effort low", "low"):
+            assert (await claude.sessions.get(session_id=session_id)).effort is None
+            return
+    async with talk.connected() as claude:
+        await claude.answer_text(session_id, "hi")
+        if talk.api is not None:
+            assert talk.api.messages()[-1].body["output_config"]["effort"] == "low"
+        claude.received.clear()
+        assert await effort_after(claude, "/effort bogus", "low")
+        assert await effort_after(claude, "/effort auto", None)
+    async with talk.connected() as claude:
+        await claude.answer_text(session_id, "hi")
+        assert talk.api is None or talk.api.messages()[-1].body["output_config"]["effort"] != "low"
 
 
 async def test_a_worktree_needs_a_repository(talk: Talk, tmp_path: Path) -> None:

@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from sidecar_protocol.claude.permissions import PermissionDecision
-from sidecar_protocol.claude.sessions import MessageKind
+from sidecar_protocol.claude.permissions import PermissionDecision, PermissionStatus
+from sidecar_protocol.claude.sessions import MessageKind, SessionStatus
 from sidecar_protocol.claude.tasks import TaskKind
 
 from tests.claude.client import FINAL, ClaudeClient, Talk, every_claude, scripted
+from tests.claude.harness import processes_of, until
 from tests.claude.test_real_background import call
 
 SOON = '[[own:((ask:Bash:{"command":"ls"}))]] [[text:scheduled]]'
@@ -61,6 +62,37 @@ async def test_a_prompt_that_comes_with_a_scheduled_turn_is_asked_after_it(talk:
         job = await own_turn(claude, sent.job_id)
         assert await claude.answer_text(session.session_id, "[[text:next]]") == "next"
         assert (await claude.until_job(job["job_id"], *FINAL))["status"] == "succeeded"
+
+
+@every_claude
+async def test_a_scheduled_turn_that_was_killed_is_interrupted_and_its_question_can_still_be_answered(
+    talk: Talk,
+) -> None:
+    prompt = SOON if talk.api is None else in_a_minute("[[tool:bash:touch asked; echo scheduled]]")
+    async with talk.connected() as claude:
+        session_id = (await claude.sessions.create()).session_id
+        sent = await claude.sessions.send(session_id=session_id, prompt=prompt)
+        assert (await claude.until_job(sent.job_id, *FINAL))["status"] == "succeeded"
+        own = await own_turn(claude, sent.job_id)
+        asked = await claude.permission_request(own["job_id"])
+        claude.client.process.kill()
+        await claude.client.process.wait()
+        await until(lambda: processes_of(session_id) == [])
+    async with talk.connected() as claude:
+        job = await claude.client.call("jobs.get", {"job_id": own["job_id"]})
+        if job["status"] == "running":  # the processes of the killed sidecar are being looked for
+            job = await claude.until_job(own["job_id"], *FINAL)
+        assert (job["status"], job["error"]["kind"]) == ("interrupted", "crash")
+        assert (await claude.sessions.get(session_id=session_id)).status is not SessionStatus.RUNNING
+        messages = await claude.messages(session_id)
+        assert [one.text for one in messages if one.kind is MessageKind.USER] == [prompt]
+        (request,) = (await claude.permissions.list(session_id=session_id, status=PermissionStatus.OPEN)).requests
+        assert (request.request_id, request.turn_ended) == (asked.request_id, True)
+        answered = await claude.permissions.respond(
+            request_id=request.request_id, decision=PermissionDecision.DENY, message="no"
+        )
+        assert answered.status is PermissionStatus.DENIED
+        assert await claude.answer_text(session_id, "[[text:next]]") == "next"
 
 
 @every_claude

@@ -1,5 +1,6 @@
 """`claude.status` and its notifications, with the scripted `claude` and both releases of the real one."""
 
+import contextlib
 import json
 import sys
 import time
@@ -7,12 +8,15 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
+import anyio
+import psutil
 import pytest
 from sidecar_protocol.claude.sessions import MessageKind
 from sidecar_protocol.claude.status import ClaudeStatus, LimitStatus, McpState, Status
 
-from sidecar.commandline.client import RemoteError
+from sidecar.commandline.client import RemoteError, SidecarEnded
 from tests.claude.client import ClaudeClient, Talk, connected, every_claude
+from tests.claude.harness import until
 
 DOCUMENTED = ["low", "medium", "high", "xhigh", "max"]
 
@@ -147,6 +151,59 @@ async def test_a_run_logs_what_does_not_work(claude: ClaudeClient) -> None:
     log = (await claude.client.call("jobs.log.list", {"job_id": job["job_id"]}))["lines"]
     told = [line["message"] for line in log if "'birds' failed to start" in line["message"]]
     assert len(told) == 1
+
+
+async def kill_while_asking(claude: ClaudeClient, executable: Path) -> psutil.Process:
+    """Kills the sidecar as soon as it has started a process to ask it about itself; returns that process."""
+
+    def started() -> list[psutil.Process]:
+        found = []
+        for child in psutil.Process(claude.client.process.pid).children(recursive=True):
+            with contextlib.suppress(psutil.Error):  # it has ended
+                if "stream-json" in " ".join(child.cmdline()):
+                    found.append(child)
+        return found
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(refused_by_end, status_of(claude), executable.parent)
+        await until(started)
+        [process, *_] = started()
+        claude.client.process.kill()
+    await claude.client.process.wait()
+    return process
+
+
+async def refused_by_end(status: Status, cwd: Path) -> None:
+    with pytest.raises(SidecarEnded):
+        await status.status(cwd=str(cwd), refresh=True)
+
+
+@every_claude
+async def test_a_kill_while_claude_is_asked_leaves_no_process_and_the_next_question_is_answered(
+    talk: Talk, home: Path
+) -> None:
+    async with at(home, talk) as claude:
+        asked = await kill_while_asking(claude, home / "any")
+    async with at(home, talk) as claude:
+        learnt = await status_of(claude).status(cwd=str(home), refresh=True)
+        assert (learnt.problem, learnt.installation is None) == (None, False)
+        await until(lambda: not asked.is_running() or asked.status() == psutil.STATUS_ZOMBIE)
+
+
+async def test_after_a_kill_a_process_that_ignores_its_end_is_killed_at_the_next_start(
+    talk: Talk, tmp_path: Path
+) -> None:
+    stubborn = tmp_path / "claude"
+    stubborn.write_text(
+        f"#!{sys.executable}\nimport signal, sys, time\n"
+        "for one in (signal.SIGTERM, signal.SIGHUP): signal.signal(one, signal.SIG_IGN)\n"
+        "print('2.1.332 (Claude Code)') if '--version' in sys.argv else time.sleep(3_600)\n"
+    )
+    stubborn.chmod(0o755)
+    async with at(tmp_path, talk, CLAUDE_PATH=str(stubborn)) as claude:
+        asked = await kill_while_asking(claude, stubborn)
+    async with at(tmp_path, talk):
+        await until(lambda: not asked.is_running() or asked.status() == psutil.STATUS_ZOMBIE)
 
 
 async def test_a_probe_that_says_nothing_is_ended(talk: Talk, tmp_path: Path) -> None:

@@ -41,14 +41,18 @@ export function jobsPanel(sidecar: PageSidecar): HTMLElement {
     class: "quiet-button",
   });
   const { element, body, notices, title } = panel("jobs", "Jobs", backUp, pause);
-  let isPaused = false;
+  let isPaused: boolean | null = null;
   const setPaused = (queue: { paused: boolean }): void => {
     isPaused = queue.paused;
     fill(pause, isPaused ? "Resume" : "Pause");
     setAttribute(title, "data-note", isPaused ? "paused" : null);
   };
   sidecar.on("jobs.queue_updated", ({ queue }) => setPaused(queue));
-  sidecar.jobs.queue.get().then(setPaused, (error: unknown) => notices.show(error));
+  // A change that was notified meanwhile is newer than the answer.
+  sidecar.jobs.queue.get().then(
+    (queue) => isPaused === null && setPaused(queue),
+    (error: unknown) => notices.show(error),
+  );
 
   // Progress is notified more often than it is stored, and may arrive before the job's row exists.
   const progress = new Map<string, Pick<Job, "progress" | "message">>();
