@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "49ececcf7d23186f";
+export const SCHEMA_HASH = "80b3843a990bc950";
 
 /** Any JSON value: data whose form the contract does not know. */
 export type JsonValue = string | number | boolean | null | JsonValue[] | JsonObject;
@@ -2899,6 +2899,12 @@ export interface RunClaude {
   /** Maximum number of model turns; a run that needs more fails. */
   max_turns?: number | null;
   /**
+   * Maximum cost of the run; one that reaches it is stopped and fails with `budget_exceeded`.
+   *
+   * It is an estimate, also for a subscription, which is not billed by it.  The answer that reaches it can exceed it.
+   */
+  max_budget_usd?: number | null;
+  /**
    * Seconds.
    *
    * @default 3600.0
@@ -3361,6 +3367,12 @@ export interface ClaudeSpawnParams {
   permission_mode?: PermissionMode | null;
   /** Maximum number of model turns; a run that needs more fails. */
   max_turns?: number | null;
+  /**
+   * Maximum cost of the run; one that reaches it is stopped and fails with `budget_exceeded`.
+   *
+   * It is an estimate, also for a subscription, which is not billed by it.  The answer that reaches it can exceed it.
+   */
+  max_budget_usd?: number | null;
   /**
    * Seconds.
    *
