@@ -19,7 +19,7 @@ LAYERS: tuple[set[str], ...] = (
         "secret_texts",
         "text",
     },
-    {"files", "http", "ids", "logs", "settings", "storage"},
+    {"files", "http", "ids", "logs", "recurrence", "settings", "storage"},
     {"wire"},
     {"hub"},
     {"runtime"},
@@ -51,6 +51,8 @@ LATE_IMPORTS = {
     # The whole contract; anyio again.
     "sidecar.features": {"sidecar_protocol.catalog", "sidecar.system.feature"},
     "sidecar.jobs.feature": {"sidecar.jobs.worker"},
+    # dateutil, which only schedules with a rule need.
+    "sidecar.jobs.timing": {"sidecar.recurrence"},
     "sidecar.storage.migrations": {"sqlite_utils", "sqlite_utils.migrations"},
     # Only a start that fails needs it.
     "sidecar.storage.inspection": {"shutil"},

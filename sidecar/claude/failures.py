@@ -64,7 +64,9 @@ FAILURES = {
         "The model does not exist or is not available to this account.", "Choose another model."
     ),
     "max_turns": _Failure("Claude reached the maximum number of turns.", "Raise max_turns, or ask for less at once."),
-    "budget_exceeded": _Failure("The run exceeded its budget."),
+    "budget_exceeded": _Failure(
+        "The run reached its budget and was stopped.", "Raise max_budget_usd, or ask for less at once."
+    ),
     "refusal": _Failure("Claude declined to answer this prompt.", "Rephrase the prompt."),
     "interrupted": _Failure("The run was interrupted before Claude had finished."),
     "session_unknown": _Failure("Claude Code has no session with this id.", "Start a new session."),

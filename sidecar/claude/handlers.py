@@ -127,6 +127,7 @@ def _options(job: RunClaude) -> RunOptions:
         allowed_tools=job.allowed_tools,
         permission_mode=job.permission_mode,
         max_turns=job.max_turns,
+        max_budget_usd=job.max_budget_usd,
         system_prompt=job.system_prompt,
         settings=job.settings,
         hub=job.hub,

@@ -8,6 +8,7 @@ from sidecar.ids import MakeId
 from sidecar.job_handler import Registration
 from sidecar.jobs.journal import JobJournal, JobTypes, Notifier
 from sidecar.jobs.scheduler import Scheduler
+from sidecar.jobs.schedules import SchedulesService
 from sidecar.jobs.service import JobsService
 from sidecar.jobs.store import JobsStore
 from sidecar.runtime import Runtime
@@ -27,7 +28,7 @@ class JobsFeature:
         self.journal = JobJournal(database, self.store, notifier, clock, new_id, boot_id=new_id())
         self.queue = JobsService(self.journal, specs, wake=self.wake, on_cancel=self._cancel)
         self.schedules = Scheduler(self.journal, specs, wake=self.wake)
-        self.services = (self.queue, self.schedules)
+        self.services = (self.queue, SchedulesService(self.schedules))
         self.worker: JobsWorker | None = None
 
     @property

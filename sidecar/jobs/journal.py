@@ -12,6 +12,7 @@ from sidecar_protocol.jobs import IdempotencyKeyReused, JobLogAdded, JobProgress
 
 from sidecar.clock import Clock, iso, iso_now
 from sidecar.ids import MakeId
+from sidecar.jobs.ledger import Ledger
 from sidecar.jobs.store import ClaimedJob, JobsStore, Orphan
 from sidecar.storage.database import Database
 from sidecar.text import well_formed
@@ -54,7 +55,8 @@ class JobJournal:
         self.clock = clock
         self.notify = notifier.notify
         self._notifier = notifier
-        self._new_id = new_id
+        self.new_id = new_id
+        self.ledger = Ledger(database, notifier.notify, clock, new_id)
         self._boot_id = boot_id
 
     def enqueue(
@@ -74,7 +76,7 @@ class JobJournal:
         payload = spec.json_bytes()
         if len(payload) > MAX_PAYLOAD_BYTES:
             raise PayloadTooLarge
-        job_id = self._new_id()
+        job_id = self.new_id()
         with self.database.write():
             job = self.store.insert(
                 iso_now(self.clock),
@@ -93,7 +95,7 @@ class JobJournal:
                 if not _is_of(existing.load(), spec):
                     raise IdempotencyKeyReused
                 return existing, True
-            self._notify_updated(job)
+            self.notify(JobUpdated(job=job.as_model()))
         return job, False
 
     def request_cancel(self, job_id: str) -> Encoded[Job] | None:
@@ -101,7 +103,7 @@ class JobJournal:
         with self.database.write():
             job = self.store.request_cancel(job_id, iso_now(self.clock))
             if job is not None:
-                self._notify_updated(job)
+                self._notify_updated(job_id, job)
                 self.log(job_id, "info", "Cancel requested")
         return job
 
@@ -117,7 +119,7 @@ class JobJournal:
         with self.database.write():
             claimed = self.store.claim(job_id, self._boot_id, now)
             if claimed is not None:
-                self._notify_updated(claimed.encoded)
+                self._notify_updated(claimed.job_id, claimed.encoded)
                 self.log(claimed.job_id, "info", "Started")
         return claimed
 
@@ -137,13 +139,13 @@ class JobJournal:
             )
             if job is not None:
                 self.log(job_id, level, f"{word}: {error.message}" if error is not None else word)
-                self._notify_updated(job)
+                self._notify_updated(job_id, job)
 
     def log(self, job_id: str, level: str, message: str, meta: Mapping[str, object] | None = None) -> None:
         encoded = None if meta is None else storable_json(meta)
         with self.database.write():
             line = self.store.add_log_line(
-                self._new_id(), job_id, iso_now(self.clock), level, storable_text(message), encoded
+                self.new_id(), job_id, iso_now(self.clock), level, storable_text(message), encoded
             )
             self.notify(JobLogAdded(line=line.as_model()))
 
@@ -158,7 +160,7 @@ class JobJournal:
     def wait_for(self, job_id: str, what: WaitingFor | None) -> None:
         with self.database.write():
             if (job := self.store.wait_for(job_id, what, iso_now(self.clock))) is not None:
-                self._notify_updated(job)
+                self._notify_updated(job_id, job)
 
     def retry_later(self, claimed: ClaimedJob, error: JobError, delay_s: float) -> None:
         attempt = f"Attempt {claimed.attempt} of {claimed.max_attempts}"
@@ -189,7 +191,7 @@ class JobJournal:
             job = self.store.requeue(job_id, iso_now(self.clock), message, **changes)
             if job is not None:
                 self.log(job_id, level, message)
-                self._notify_updated(job)
+                self._notify_updated(job_id, job)
         if job is None:
             self.finish(job_id, JobStatus.CANCELLED)
 
@@ -198,7 +200,7 @@ class JobJournal:
             job = self.store.rerun(job_id, iso_now(self.clock))
             if job is not None:
                 self.log(job_id, "info", "Queued again on request")
-                self._notify_updated(job)
+                self._notify_updated(job_id, job)
         return job
 
     def end_wait(self, job_id: str) -> Encoded[Job] | None:
@@ -207,7 +209,7 @@ class JobJournal:
             job = self.store.end_wait(job_id, iso_now(self.clock))
             if job is not None:
                 self.log(job_id, "info", "Next try requested")
-                self._notify_updated(job)
+                self._notify_updated(job_id, job)
         return job
 
     def limit_waits(self) -> None:
@@ -216,7 +218,7 @@ class JobJournal:
             for encoded in self.store.limit_waits(self.clock.now_ms()):
                 job = encoded.load()
                 self.log(job.job_id, "info", f"Waits until {job.run_at}: the clock was set back")
-                self._notify_updated(encoded)
+                self._notify_updated(job.job_id, encoded)
 
     def set_lock_key(self, job_id: str, key: str) -> None:
         with self.database.write():
@@ -236,8 +238,10 @@ class JobJournal:
     def orphans(self) -> list[Orphan]:
         return self.store.orphans(self._boot_id)
 
-    def _notify_updated(self, job: Encoded[Job]) -> None:
+    def _notify_updated(self, job_id: str, job: Encoded[Job]) -> None:
         self.notify(JobUpdated(job=job.as_model()))
+        if (run := self.ledger.of_job(job_id)) is not None:
+            self.ledger.follow(job_id, self.store.state(job_id, run.answer), has_answer=run.answer is not None)
 
 
 def _is_of(job: Job, spec: JobSpec) -> bool:

@@ -1,7 +1,7 @@
-"""The scheduler: creates the jobs of schedules when they are due, by the wall clock.
+"""The scheduler: creates the jobs of schedules when they are due, by the wall clock, and records each time that passes.
 
-Runs lie on a grid, `offset + n * period`, which restarts do not move, so that a period longer than any session of the
-app still fires.  After standby, or if the clock was set forward, one job replaces all missed runs.
+A time of a schedule, the run that it is for and its job are written in one transaction, so a crash neither loses nor
+doubles it.  After standby, or if the clock was set forward, one job replaces all missed times.
 """
 
 import logging
@@ -10,205 +10,238 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from pydantic import ValidationError
-from sidecar_protocol.contract import Encoded, JobSpec, as_models, encode
-from sidecar_protocol.entities import Job
-from sidecar_protocol.jobs import Schedule, ScheduleList, ScheduleNotFound, Schedules, ScheduleUpdated
+from sidecar_protocol.contract import Encoded, JobSpec
+from sidecar_protocol.entities import Job, WaitingFor
+from sidecar_protocol.jobs.schedules import (
+    MisfirePolicy,
+    ScheduleNotFound,
+    ScheduleRun,
+    ScheduleRunReason,
+    ScheduleRunStatus,
+    ScheduleUpdated,
+)
 
 from sidecar.clock import iso, iso_now
 from sidecar.jobs.journal import JobJournal, JobTypes
-from sidecar.storage.database import Database
-from sidecar.storage.paging import row_json
+from sidecar.jobs.ledger import NewRun
+from sidecar.jobs.schedule_store import SchedulesStore, StoredSchedule, milliseconds
 
 log = logging.getLogger(__name__)
 
-SCHEDULE_JSON: Final = row_json(Schedule, payload="json(payload_json)")
+GRACE_MS: Final = 5 * 60_000
+"""Delay in milliseconds after which a time counts as missed: the worker may be busy, and a computer wakes slowly."""
+AWAY_MS: Final = 2 * 60_000
+"""Milliseconds without a look at the schedules after which the computer has slept: the worker looks each minute."""
+PRESENCE_MS: Final = 5 * 60_000
+"""How often the last look is stored, in milliseconds: after a crash, it says when the process ended."""
+MAX_LISTED: Final = 50
+"""Maximum number of times missed together that are recorded one by one; the oldest row counts the rest."""
+REASONS: Final = {
+    WaitingFor.NETWORK: ScheduleRunReason.OFFLINE,
+    WaitingFor.RATE_LIMIT: ScheduleRunReason.LIMIT,
+    WaitingFor.APPROVAL: ScheduleRunReason.NEEDS_USER,
+}
+"""Why the previous job of a schedule has not ended, by what it waits for."""
 
 
-class StoredSchedule(NamedTuple):
-    """The columns of a schedule that the scheduler needs, by the names that they have in the table."""
+class Absence(NamedTuple):
+    """A time in which nothing could be started; `from_ms` is None if its beginning is unknown."""
 
-    schedule_id: str
-    type: str
-    payload_json: str
-    period_s: int
-    offset_ms: int
-    next_run_at: str
-    last_job_id: str | None
+    reason: ScheduleRunReason
+    from_ms: int | None
+    to_ms: int
 
 
-_COLUMNS: Final = ", ".join(StoredSchedule._fields)
-
-
-class SchedulesStore:
-    """All statements about schedules."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    def add(self, schedule: StoredSchedule) -> None:
-        self._database.execute(f"INSERT INTO job_schedules ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)", schedule)
-
-    def remove(self, schedule_id: str) -> None:
-        self._database.execute("DELETE FROM job_schedules WHERE schedule_id = ?", (schedule_id,))
-
-    def get(self, schedule_id: str) -> StoredSchedule | None:
-        return next(iter(self._select("schedule_id = ?", schedule_id)), None)
-
-    def due(self, now: str) -> list[StoredSchedule]:
-        return self._select("enabled = 1 AND next_run_at <= ? ORDER BY next_run_at", now)
-
-    def too_far_ahead(self, now_ms: int) -> list[StoredSchedule]:
-        """Returns the schedules whose next run is farther away than they allow: the clock was set back."""
-        return self._select(
-            """
-            enabled = 1 AND (julianday(next_run_at) - 2440587.5) * 86400 > ? / 1000.0 + period_s + postponed_s + 1
-            """,
-            now_ms,
-        )
-
-    def next_run_at(self) -> str | None:
-        next_run_at: str | None = self._database.value("SELECT min(next_run_at) FROM job_schedules WHERE enabled = 1")
-        return next_run_at
-
-    def update(
-        self,
-        schedule_id: str,
-        next_run_at: str,
-        *,
-        enabled: bool | None = None,
-        period_s: int | None = None,
-        postponed_s: int = 0,
-    ) -> Encoded[Schedule]:
-        return self._update(
-            "next_run_at = ?, enabled = coalesce(?, enabled), period_s = coalesce(?, period_s), postponed_s = ?",
-            next_run_at, enabled, period_s, postponed_s, schedule_id,
-        )  # fmt: skip
-
-    def set_last_run(self, schedule_id: str, job_id: str, now: str) -> Encoded[Schedule]:
-        return self._update("last_run_at = ?, last_job_id = ?", now, job_id, schedule_id)
-
-    def all(self) -> list[Encoded[Schedule]]:
-        return self._database.all_encoded(Schedule, f"SELECT {SCHEDULE_JSON} FROM job_schedules ORDER BY schedule_id")
-
-    def _select(self, condition: str, *parameters: object) -> list[StoredSchedule]:
-        rows = self._database.rows(f"SELECT {_COLUMNS} FROM job_schedules WHERE {condition}", parameters)
-        return [StoredSchedule._make(row) for row in rows]
-
-    def _update(self, changes: str, *parameters: object) -> Encoded[Schedule]:
-        updated = self._database.encoded(
-            Schedule, f"UPDATE job_schedules SET {changes} WHERE schedule_id = ? RETURNING {SCHEDULE_JSON}", parameters
-        )
-        assert updated is not None  # the callers have just read the row
-        return updated
-
-
-class Scheduler(Schedules):
-    """Implements `jobs.schedules.*`, and creates due jobs."""
+class Scheduler:
+    """Creates due jobs, and the schedules that features need."""
 
     def __init__(self, journal: JobJournal, specs: JobTypes, *, wake: Callable[[], None]) -> None:
-        self._schedules = SchedulesStore(journal.database)
-        self._journal = journal
+        self.store = SchedulesStore(journal.database)
+        self.journal = journal
+        self.specs = specs
+        self.wake = wake
         self._database = journal.database
         self._clock = journal.clock
-        self._specs = specs
-        self._wake = wake
+        self._ledger = journal.ledger
+        self._seen_ms: int | None = None
+        """When the schedules were last looked at; None before the first time."""
+        self._stored_ms: int | None = None
 
     def ensure(self, schedule_id: str, spec: JobSpec, *, period_s: int, jitter_s: int = 0) -> None:
         """Creates a schedule if there is none with this id; an existing one keeps the user's changes.
 
         The grid is offset by up to `jitter_s`, derived from the id, so that many accounts do not sync at once.
         """
-        if self._schedules.get(schedule_id) is not None:
+        if self.store.get(schedule_id) is not None:
             return
         offset_ms = (zlib.crc32(schedule_id.encode()) % (jitter_s * 1000)) if jitter_s else 0
-        next_run_at = iso(after(self._clock.now_ms(), offset_ms, period_s))
         payload = spec.json_bytes().decode()
+        schedule = StoredSchedule(schedule_id, spec.type, payload, offset_ms, period_s=period_s, is_fixed=True)
         with self._database.write():
-            self._schedules.add(
-                StoredSchedule(schedule_id, spec.type, payload, period_s, offset_ms, next_run_at, last_job_id=None)
-            )
-        self._wake()
+            self.store.put(self.planned(schedule))
+        self.wake()
 
     def remove(self, schedule_id: str) -> None:
         with self._database.write():
-            self._schedules.remove(schedule_id)
+            self.store.remove(schedule_id)
+            self._ledger.remove(schedule_id)
 
     def postpone(self, schedule_id: str, delay_s: int) -> str | None:
         """Leaves out a schedule's runs of the next `delay_s` seconds; with 0, undoes that.
 
         Returns the time of the next run, or None if the user has switched the schedule off.
         """
-        schedule = self._get(schedule_id)
+        schedule = self.get(schedule_id)
         with self._database.write():
-            updated = self._set_next_run(schedule, self._clock.now_ms(), postponed_s=delay_s).load()
+            self._record_postponed(schedule)
+            updated = self.store.put(self.planned(schedule, postponed_s=delay_s)).load()
             if updated.next_run_at != schedule.next_run_at:
-                self._journal.notify(ScheduleUpdated(schedule=updated))
-        self._wake()
+                self.journal.notify(ScheduleUpdated(schedule=updated))
+        self.wake()
         return updated.next_run_at if updated.enabled else None
 
     def tick(self) -> str | None:
+        """Creates what is due.  Returns the time of the next run."""
         now_ms = self._clock.now_ms()
-        for schedule in self._schedules.due(iso(now_ms)):
+        if self._seen_ms is None or now_ms < self._seen_ms:
+            self._bring_forward(now_ms)
+        absence = self._look(now_ms)
+        for schedule in self.store.due(iso(now_ms)):
             with self._database.write():
-                self._set_next_run(schedule, now_ms)  # first, so that the notification of `_create_job` has it
-                if self._journal.store.get_live(schedule.last_job_id) is None:  # otherwise skip this run
-                    self._create_job(schedule)
-        for schedule in self._schedules.too_far_ahead(now_ms):
-            with self._database.write():
-                self._set_next_run(schedule, now_ms)
-        return self._schedules.next_run_at()
+                self._fire(schedule, now_ms, absence)
+        return self.store.next_run_at()
 
-    async def list(self) -> ScheduleList:
-        return encode(ScheduleList, schedules=as_models(self._schedules.all())).as_model()
+    def _bring_forward(self, now_ms: int) -> None:
+        """Moves the next times that lie further ahead than they must, if the clock was set back."""
+        for schedule in self.store.enabled():
+            assert schedule.next_run_at is not None  # as selected
+            due_ms = schedule.timing.after(now_ms + schedule.postponed_s * 1000 + 1000)
+            if due_ms is not None and iso(due_ms) < schedule.next_run_at:
+                with self._database.write():
+                    self.store.put(self.planned(schedule))
 
-    async def update(self, *, schedule_id: str, enabled: bool | None = None, period_s: int | None = None) -> Schedule:
-        schedule = self._get(schedule_id)
-        with self._database.write():
-            next_run_at = iso(after(self._clock.now_ms(), schedule.offset_ms, period_s or schedule.period_s))
-            updated = self._schedules.update(schedule_id, next_run_at, enabled=enabled, period_s=period_s)
-            self._journal.notify(ScheduleUpdated(schedule=updated.as_model()))
-        self._wake()
-        return updated.as_model()
-
-    async def run(self, *, schedule_id: str) -> Job:
-        return self.run_now(schedule_id).as_model()
+    def store_presence(self) -> None:
+        """Stores until when schedules were looked at, at the end of the process."""
+        if self._seen_ms is not None:
+            with self._database.write_or_log("the end of the work could not be stored"):
+                self.journal.store.set_seen_at(iso_now(self._clock))
 
     def run_now(self, schedule_id: str) -> Encoded[Job]:
-        schedule = self._get(schedule_id)
-        if (live := self._journal.store.get_live(schedule.last_job_id)) is not None:
-            started = self._journal.end_wait(live.load().job_id)
-            self._wake()
+        schedule = self.get(schedule_id)
+        if (live := self.journal.store.get_live(schedule.last_job_id)) is not None:
+            started = self.journal.end_wait(live.load().job_id)
+            self.wake()
             return live if started is None else started
         with self._database.write():
-            job = self._create_job(schedule)
+            job = self._create_job(schedule, _run(schedule, self._clock.now_ms())._replace(manual=True))
         if job is None:
             raise ScheduleNotFound(hint="This version cannot run jobs of the schedule's type.")
-        self._wake()
+        self.wake()
         return job
 
-    def _get(self, schedule_id: str) -> StoredSchedule:
-        schedule = self._schedules.get(schedule_id)
+    def get(self, schedule_id: str) -> StoredSchedule:
+        schedule = self.store.get(schedule_id)
         if schedule is None:
             raise ScheduleNotFound
         return schedule
 
-    def _create_job(self, schedule: StoredSchedule) -> Encoded[Job] | None:
+    def planned(self, schedule: StoredSchedule, *, postponed_s: int = 0) -> StoredSchedule:
+        """Returns a schedule with its next time from now on, the times of the next `postponed_s` seconds left out."""
+        now_ms = self._clock.now_ms()
+        due_ms = schedule.timing.after(now_ms + postponed_s * 1000)
+        return schedule._replace(
+            next_run_at=None if due_ms is None else iso(due_ms),
+            postponed_at=iso(now_ms) if postponed_s else None,
+            postponed_s=postponed_s,
+        )
+
+    def _look(self, now_ms: int) -> Absence | None:
+        """Notes that the schedules are looked at.  Returns since when they were not, if that is long."""
+        seen_ms, self._seen_ms = self._seen_ms, now_ms
+        reason = ScheduleRunReason.ASLEEP
+        if seen_ms is None:
+            stored = self.journal.store.seen_at()
+            reason, seen_ms = ScheduleRunReason.CLOSED, None if stored is None else milliseconds(stored)
+        if self._stored_ms is None or abs(now_ms - self._stored_ms) >= PRESENCE_MS:
+            self._stored_ms = now_ms
+            with self._database.write():
+                self.journal.store.set_seen_at(iso(now_ms))
+        is_away = reason is ScheduleRunReason.CLOSED or (seen_ms is not None and now_ms - seen_ms > AWAY_MS)
+        return Absence(reason, seen_ms, now_ms) if is_away else None
+
+    def _fire(self, schedule: StoredSchedule, now_ms: int, absence: Absence | None) -> None:
+        """Records the times that have passed, and creates the job of the last one if that is to be."""
+        assert schedule.next_run_at is not None  # it is due
+        self._record_postponed(schedule)
+        due_ms = milliseconds(schedule.next_run_at)
+        times, others = schedule.timing.between(due_ms, now_ms, MAX_LISTED)
+        times = times or [due_ms]  # of another time zone database
+        is_late = now_ms - times[-1] > GRACE_MS
+        has_job = not (is_late and schedule.misfire_policy == MisfirePolicy.SKIP)
+        self.store.put(self.planned(schedule))  # first, so that the notification of the job has it
+        self._record_missed(schedule, times[:-1] if has_job else times, others, absence)
+        last = iso(times[-1])
+        if not has_job or self._ledger.has_job(schedule.schedule_id, last):
+            return
+        if (live := self.journal.store.get_live(schedule.last_job_id)) is not None:
+            self._skip(schedule, times[-1], self._reason_of(live.load()))
+        elif self._create_job(schedule, _run(schedule, times[-1])) is None:
+            self._skip(schedule, times[-1], ScheduleRunReason.UNSUPPORTED)
+
+    def _reason_of(self, live: Job) -> ScheduleRunReason:
+        if live.waiting_for is not None and live.waiting_for in REASONS:
+            return REASONS[live.waiting_for]
+        is_paused = live.started_at is None and self.journal.store.paused_at() is not None
+        return ScheduleRunReason.PAUSED if is_paused else ScheduleRunReason.OVERLAP
+
+    def _record_missed(self, schedule: StoredSchedule, times: list[int], others: int, absence: Absence | None) -> None:
+        """Records times that nothing was started for, and notifies the client once."""
+        newest: ScheduleRun | None = None
+        for number, time_ms in enumerate(times):
+            run = _run(schedule, time_ms)._replace(
+                status=ScheduleRunStatus.MISSED, times=1 + others if number == 0 else 1
+            )
+            if absence is not None:
+                run = run._replace(
+                    reason=absence.reason,
+                    away_from=None if absence.from_ms is None else iso(absence.from_ms),
+                    away_to=iso(absence.to_ms),
+                )
+            added = self._ledger.add(run)
+            newest = newest if added is None else added.load()
+        if newest is not None:
+            self._ledger.tell(newest, missed=len(times) + others)
+
+    def _skip(self, schedule: StoredSchedule, time_ms: int, reason: ScheduleRunReason) -> None:
+        run = self._ledger.add(_run(schedule, time_ms)._replace(status=ScheduleRunStatus.SKIPPED, reason=reason))
+        if run is not None:
+            self._ledger.tell(run.load())
+
+    def _record_postponed(self, schedule: StoredSchedule) -> None:
+        """Records the times that were left out while the schedule's account was refused."""
+        if schedule.postponed_at is None or schedule.next_run_at is None:
+            return
+        until_ms = min(self._clock.now_ms(), milliseconds(schedule.next_run_at) - 1)
+        times, others = schedule.timing.between(milliseconds(schedule.postponed_at) + 1, until_ms, MAX_LISTED)
+        for number, time_ms in enumerate(times):
+            run = _run(schedule, time_ms)._replace(times=1 + others if number == 0 else 1)
+            self._ledger.add(run._replace(status=ScheduleRunStatus.SKIPPED, reason=ScheduleRunReason.ACCOUNT))
+
+    def _create_job(self, schedule: StoredSchedule, run: NewRun) -> Encoded[Job] | None:
+        """Creates the job of a run, and records the run.  Returns None if this version cannot run the job."""
         try:
-            spec = self._specs()[schedule.type].model_validate_json(schedule.payload_json)
+            spec = self.specs()[schedule.type].model_validate_json(schedule.payload_json)
         except (KeyError, ValidationError):
             log.warning("schedule %s is skipped: this version cannot run its jobs", schedule.schedule_id)
             return None
-        job, _ = self._journal.enqueue(spec, schedule_id=schedule.schedule_id)
-        updated = self._schedules.set_last_run(schedule.schedule_id, job.load().job_id, iso_now(self._clock))
-        self._journal.notify(ScheduleUpdated(schedule=updated.as_model()))
+        job, _ = self.journal.enqueue(spec, schedule_id=schedule.schedule_id)
+        job_id = job.load().job_id
+        self._ledger.add(run._replace(job_id=job_id, answer=spec.answer))
+        updated = self.store.set_last_run(schedule.schedule_id, job_id, iso_now(self._clock))
+        self.journal.notify(ScheduleUpdated(schedule=updated.as_model()))
         return job
 
-    def _set_next_run(self, schedule: StoredSchedule, now_ms: int, *, postponed_s: int = 0) -> Encoded[Schedule]:
-        next_run_at = iso(after(now_ms + postponed_s * 1000, schedule.offset_ms, schedule.period_s))
-        return self._schedules.update(schedule.schedule_id, next_run_at, postponed_s=postponed_s)
 
-
-def after(now_ms: int, offset_ms: int, period_s: int) -> int:
-    """Returns the first point of the grid after now, in milliseconds since 1970."""
-    period_ms = period_s * 1000
-    return offset_ms + ((now_ms - offset_ms) // period_ms + 1) * period_ms
+def _run(schedule: StoredSchedule, time_ms: int) -> NewRun:
+    title = None if schedule.is_fixed else schedule.title
+    return NewRun(schedule.schedule_id, title, iso(time_ms), ScheduleRunStatus.QUEUED)

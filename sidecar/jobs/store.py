@@ -68,6 +68,16 @@ class ClaimedJob(NamedTuple):
     encoded: Encoded[Job]
 
 
+class JobState(NamedTuple):
+    """How far a job is; the last two are a text of its result, and its error without details as JSON."""
+
+    status: str
+    started_at: str | None
+    ended_at: str | None
+    text: str | None
+    error_json: str | None
+
+
 class Orphan(NamedTuple):
     """A job that an earlier process left running."""
 
@@ -284,6 +294,27 @@ class JobsStore:
 
     def set_paused_at(self, moment: str | None) -> None:
         self._database.execute("UPDATE job_queue SET paused_at = ?", (moment,))
+
+    def seen_at(self) -> str | None:
+        """Returns when the worker last looked for due schedules, as far as that was stored."""
+        seen_at: str | None = self._database.value("SELECT seen_at FROM job_queue")
+        return seen_at
+
+    def set_seen_at(self, now: str) -> None:
+        self._database.execute("UPDATE job_queue SET seen_at = ?", (now,))
+
+    def state(self, job_id: str, answer: str | None) -> JobState:
+        """Returns what a schedule's run follows; `answer` is the member of the result that is shown."""
+        row = self._database.row(
+            """
+            SELECT status, started_at, finished_at, json_extract(result_json, '$.' || ?),
+                json_remove(error_json, '$.details')
+            FROM jobs WHERE job_id = ?
+            """,
+            (answer, job_id),
+        )
+        assert row is not None  # it has just been changed
+        return JobState._make(row)
 
     def sizes(self, older_than: PruneKey | None, limit: int) -> list[tuple[PruneKey, int]]:
         """Returns the keys of finished jobs, latest first, with their sizes in bytes, including their logs."""

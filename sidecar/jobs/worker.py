@@ -107,6 +107,7 @@ class JobsWorker:
         for running in jobs:
             running.stop(JobStatus.INTERRUPTED)
         self._wake.set()
+        self._scheduler.store_presence()
         with anyio.move_on_after(deadline_s):
             await self._ended.wait()
         late = list(self._running.values())

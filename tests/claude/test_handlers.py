@@ -94,6 +94,7 @@ async def test_the_cli_receives_the_options_but_not_the_prompt_as_arguments(
             allowed_tools=["Read", "Bash(git *)"],
             permission_mode="plan",
             max_turns=3,
+            max_budget_usd=0.5,
             system_prompt="--be brief",
         )
     about = json.loads(result.text)
@@ -109,6 +110,7 @@ async def test_the_cli_receives_the_options_but_not_the_prompt_as_arguments(
         "--resume=066f4611-8996-4f21-850f-783594e01366",
         "--permission-mode=plan",
         "--max-turns=3",
+        "--max-budget-usd=0.5",
         "--append-system-prompt=--be brief",
         "--allowedTools=Read",
         "--allowedTools=Bash(git *)",

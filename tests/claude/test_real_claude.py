@@ -101,6 +101,18 @@ async def test_too_many_turns_fail(real_harness: RunHarness) -> None:
     assert caught.kind == "max_turns"
 
 
+@both_releases
+async def test_a_run_that_reaches_its_budget_is_stopped_within_the_turn(
+    real_harness: RunHarness, api: FakeAnthropic
+) -> None:
+    caught = await failure(
+        real_harness, "[[tool:bash:true]]", allowed_tools=["Bash"], max_budget_usd=0.000_001, model="opus"
+    )
+    assert caught.kind == "budget_exceeded"
+    assert "max_budget_usd" in str(caught.hint)
+    assert len(api.messages()) == 1, "the result of the tool was not sent"
+
+
 async def test_a_broken_stream_is_requested_again(real_harness: RunHarness, api: FakeAnthropic) -> None:
     with anyio.fail_after(120):
         await real_harness.run("[[cut]]")

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sidecar_protocol.jobs import Schedule
+from sidecar_protocol.jobs.schedules import Schedule
 
 from sidecar.commandline.client import RemoteError
 from tests.in_process_app import ManualClock
@@ -46,9 +46,15 @@ async def test_a_new_schedule_runs_at_the_next_point_of_its_grid(harness: JobsHa
     listed = await harness.call("jobs.schedules.list")
     expected = {
         "schedule_id": "s",
+        "title": None,
         "type": "work.simple",
         "payload": {"name": "a", "lock": "k"},
         "period_s": HOUR_S,
+        "rrule": None,
+        "start": None,
+        "time_zone": None,
+        "misfire_policy": "run_once",
+        "fixed": True,
         "enabled": True,
         "next_run_at": "2026-11-23T09:00:00.000Z",
         "last_run_at": None,

@@ -18,6 +18,8 @@ LOOSE = {
     "OpenRpc.*": "the OpenRPC document, which has its own schema",
     "Diagnostics.settings": "whatever settings exist, for bug reports",
     "CalendarAccountsCreateParams.config": "each provider has its own",
+    "JobsSchedulesCreateParams.payload": "the payload of the job type; `JobPayload` has its form",
+    "JobsSchedulesUpdateParams.payload": "as above",
     "ClaudePermissionsRespondParams.updated_input": "as PermissionRequest.input",
 }
 BY_KEY = {

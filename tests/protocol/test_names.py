@@ -10,7 +10,7 @@ from sidecar_protocol.contract.names import snake_case
 
 def test_durable_notifications_are_past_participles_and_ephemeral_ones_are_nouns() -> None:
     for notification in catalog.NOTIFICATIONS:
-        is_participle = re.search(r"(added|changed|deleted|lost|requested|resolved|updated)$", notification.name)
+        is_participle = re.search(r"(added|changed|deleted|ended|lost|requested|resolved|updated)$", notification.name)
         assert (is_participle is not None) != issubclass(notification, Ephemeral), notification.name
 
 

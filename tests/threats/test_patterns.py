@@ -113,6 +113,7 @@ OWN: Final = {
     "claude/status/reading": "classes that end where the next match could begin",
     "claude/trust": "lines of the settings of git, and names in files of limited size",
     "loopback": "bounded parts",
+    "recurrence": "bounded parts",
     "storage/backups": "names of files in the person's own folder",
     "storage/migrations": "our own SQL",
     "storage/schema_sql": "our own SQL",
@@ -120,7 +121,6 @@ OWN: Final = {
     "commandline": "what people type",
     "transcripts": "files of developers, and their own patterns",
     "activity/summary": "names of types, and one class",
-    "calendar/ics/rules": "bounded parts",
     "calendar/ics/zones": "bounded parts",
 }
 """Modules whose patterns meet no text of strangers, or cannot take long, by the beginning of their names."""

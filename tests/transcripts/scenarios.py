@@ -28,6 +28,7 @@ from tests.fakes.ics import FakeIcs
 from tests.process.raw_client import RawClient
 from tests.transcripts.hub_scenario import read_hub
 from tests.transcripts.recording import CORPUS
+from tests.transcripts.schedule_scenario import play_schedule
 
 NOW: Final = datetime.fromisoformat("2026-11-25T13:18:30Z")
 SEED: Final = 7
@@ -331,6 +332,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "claude_works_in_the_background_and_a_task_is_stopped": tasks,
     "a_folder_is_trusted_and_the_trust_is_withdrawn": trust,
     "claude_reads_the_hub_without_asking": lambda _: nullcontext((STEADY_CLAUDE, read_hub)),
+    "a_run_of_claude_is_scheduled_and_its_runs_are_listed": lambda _: nullcontext((STEADY_CLAUDE, play_schedule)),
     "a_fixed_clock_and_seed_repeat_all_ids_and_times": plans,
 }
 """Scenarios by the name of the transcript."""

@@ -70,6 +70,10 @@ Turns = Annotated[
     Field(ge=1, le=10_000, description="Maximum number of model turns; a run that needs more fails."),
     WHOLE,
 ]
+Budget = Annotated[
+    float,
+    Field(strict=True, gt=0, le=10_000, description="US dollars at list prices, as Claude Code counts them."),
+]
 
 TIMEOUT_S = 3_600.0
 """Default timeout of a run and of a turn, in seconds."""
@@ -167,6 +171,7 @@ class RunClaude(JobSpec):
     # INTERRUPT: a run may have changed files and accounts.  The concurrency is a setting.
     policy: ClassVar = JobPolicy(recovery=Recovery.INTERRUPT, concurrency=2)
     errors: ClassVar = (ClaudeErrorKind, RunErrorKind)
+    answer: ClassVar = "text"
 
     prompt: PromptText = ""
     """Without the images and files that were sent with it."""
@@ -181,6 +186,11 @@ class RunClaude(JobSpec):
     permission_mode: PermissionMode | None = None
     """Null for the mode in the user's Claude settings."""
     max_turns: Turns | None = None
+    max_budget_usd: Budget | None = None
+    """Maximum cost of the run; one that reaches it is stopped and fails with `budget_exceeded`.
+
+    It is an estimate, also for a subscription, which is not billed by it.  The answer that reaches it can exceed it.
+    """
     timeout_s: Seconds = TIMEOUT_S
     system_prompt: SystemPrompt | None = None
     """Appended to Claude Code's own system prompt; a resumed session keeps its first one."""

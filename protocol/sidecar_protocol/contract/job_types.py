@@ -43,6 +43,9 @@ class JobSpec(Input):
     errors: ClassVar[tuple[_ErrorKinds, ...]] = ()
     """The kinds of errors with which its jobs can fail, besides those of the queue itself."""
 
+    answer: ClassVar[str | None] = None
+    """The member of the result that is a text for the user: a job without it has done nothing for its schedule."""
+
     def lock_key(self) -> str | None:
         """Returns the lock that the job needs, or None.  Two jobs with the same lock never run at the same time."""
         return None

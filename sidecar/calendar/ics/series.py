@@ -8,8 +8,8 @@ from typing import Final, NamedTuple
 
 from sidecar.calendar.ics.events import FileEvent, Length
 from sidecar.calendar.ics.properties import text
-from sidecar.calendar.ics.rules import Rule, RuleIgnored
 from sidecar.calendar.ics.times import DAY, ZULU, parse_time
+from sidecar.recurrence import Rule, RuleIgnored
 
 MAX_STARTS: Final = 30_000
 """A rule with more starts in the window is not followed: otherwise one event would use up the limit of the file."""

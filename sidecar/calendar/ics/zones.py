@@ -15,10 +15,10 @@ from zoneinfo import ZoneInfo
 from dateutil.tz import tzlocal
 
 from sidecar.calendar.ics.lines import Property, parse_line, property_name
-from sidecar.calendar.ics.rules import Rule, RuleIgnored
 from sidecar.calendar.ics.times import parse_time
 from sidecar.calendar.ics.zone_names import find_zone, is_region
 from sidecar.days import computer_zone_name
+from sidecar.recurrence import Rule, RuleIgnored
 
 FIRST_YEAR: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - a local time
 LAST_YEAR: Final = datetime(2100, 1, 1)  # noqa: DTZ001

@@ -61,6 +61,7 @@ class RunOptions:
     allowed_tools: Sequence[str] = ()
     permission_mode: str | None = None
     max_turns: int | None = None
+    max_budget_usd: float | None = None
     system_prompt: str | None = None
     can_request_permission: bool = False
     settings: ClaudeSettings = ClaudeSettings.ALL
@@ -82,6 +83,7 @@ def cli_arguments(options: RunOptions) -> list[str]:
         "--worktree": options.worktree,
         "--permission-mode": options.permission_mode,
         "--max-turns": options.max_turns,
+        "--max-budget-usd": options.max_budget_usd,
         "--append-system-prompt": options.system_prompt,
     }
     return [

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sidecar_protocol.jobs import Schedules
+from sidecar_protocol.jobs.schedules import Schedules
 
 from sidecar.commandline.client import RemoteError
 from tests.calendar.google.harness import GoogleHarness, google_harness, tables, timed

@@ -4,7 +4,7 @@ from typing import Any
 
 import anyio
 import pytest
-from sidecar_protocol.jobs import Schedules
+from sidecar_protocol.jobs.schedules import Schedules
 
 from tests.calendar.google.harness import GoogleHarness, body, google_harness, timed
 from tests.fakes.google import ADA, FakeGoogle
@@ -104,6 +104,8 @@ async def test_an_ended_sign_in_slows_the_schedule_down_and_is_notified_once(
     assert "again" in update["hint"]
     [slow] = (await schedules.list()).schedules
     assert slow.next_run_at == update["next_try_at"]
+    assert usual.next_run_at is not None
+    assert slow.next_run_at is not None
     assert usual.next_run_at < "2026-11-23T08:10"
     assert "2026-11-23T14:00" < slow.next_run_at < "2026-11-23T14:10"
     again = await harness.sign_in()

@@ -21,8 +21,8 @@ import pytest
 from icalendar import Calendar
 
 from sidecar.calendar.ics.expand import IcsCalendar
-from sidecar.calendar.ics.rules import Rule
 from sidecar.calendar.provider import TimeRange
+from sidecar.recurrence import Rule
 from tests.calendar.ics.harness import OWNER
 
 RULES: Final = 300

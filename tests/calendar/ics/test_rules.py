@@ -4,7 +4,7 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
-from sidecar.calendar.ics.rules import Rule
+from sidecar.recurrence import Rule
 from tests.calendar.ics.harness import expand, starts, titled, vevent
 
 TEN = "DTSTART:20261201T100000Z"  # a Tuesday

@@ -1,4 +1,4 @@
-"""Jobs: durable background work, and schedules that create jobs periodically."""
+"""Jobs: durable background work.  `schedules` declares what creates jobs periodically."""
 
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Protocol
@@ -16,7 +16,6 @@ from sidecar_protocol.scalars import (
     JOB_TYPES,
     PAYLOAD_OF_TYPE,
     WHOLE,
-    Count,
     Cursor,
     Flag,
     Fraction,
@@ -46,11 +45,7 @@ Attempts = Annotated[
     Field(ge=1, le=20, description="Maximum number of attempts.  Null for the default of the job type."),
     WHOLE,
 ]
-Period = Annotated[
-    int, Field(strict=True, ge=60, le=366 * 24 * 3600, description="Seconds between two runs, at least 60."), WHOLE
-]
 JobTypeName = Annotated[ShortText, JOB_TYPES]
-ScheduleId = Annotated[str, Field(min_length=1, max_length=256, description="A schedule's id.")]
 
 
 class JobNotFound(RpcError):
@@ -75,12 +70,6 @@ class JobNotFinished(RpcError):
     """The job is still queued or running; only a finished job can be retried."""
 
     code = 4091
-
-
-class ScheduleNotFound(RpcError):
-    """No schedule has this id."""
-
-    code = 4044
 
 
 class JobLogLevel(StrEnum):
@@ -141,46 +130,12 @@ class JobQueue(Model):
     """The number of stored jobs by status.  A status without jobs is absent."""
 
 
-class Schedule(Model):
-    """Creates jobs of one type periodically."""
-
-    shown: ClassVar = ("next_run_at", "type", "period_s", "enabled", "last_run_at", "schedule_id")
-    schedule_id: str
-    type: Annotated[str, JOB_TYPES]
-    """The type of its jobs."""
-    payload: Annotated[Any, PAYLOAD_OF_TYPE] = None
-    """The payload of its jobs."""
-    period_s: Count
-    """Seconds between two runs.  Runs lie on a grid of the wall clock, which restarts do not move."""
-    enabled: Flag
-    next_run_at: UtcTime
-    """When the next job is created, unless the previous one is unfinished.  Without meaning while disabled."""
-    last_run_at: UtcTime | None = None
-    """When the last job was created, by the schedule or by `jobs.schedules.run`."""
-    last_job_id: Uuid | None = None
-    """The job that was created last.  It may have been pruned since."""
-
-
-class ScheduleList(Model):
-    """All schedules, sorted by id."""
-
-    schedules: list[Schedule]
-
-
 class JobQueueUpdated(Notification):
     """The queue was paused or resumed."""
 
     name: ClassVar[str] = "jobs.queue_updated"
     key: ClassVar[tuple[str, ...]] = ()
     queue: JobQueue
-
-
-class ScheduleUpdated(Notification):
-    """A schedule was changed, or has created a job."""
-
-    name: ClassVar[str] = "jobs.schedule_updated"
-    key: ClassVar[tuple[str, ...]] = ("schedule.schedule_id",)
-    schedule: Schedule
 
 
 class JobUpdated(Notification):
@@ -302,30 +257,5 @@ class Jobs(Protocol):
         """Starts overdue jobs at once.  Call it after the computer wakes from standby.
 
         Timers stop in standby; without this call, overdue jobs start within a minute.
-        """
-        ...
-
-
-class Schedules(Protocol):
-    """Schedules, which create jobs periodically."""
-
-    @method("jobs.schedules.list")
-    async def list(self) -> ScheduleList:
-        """Lists all schedules."""
-        ...
-
-    @method("jobs.schedules.update", raises=(ScheduleNotFound,))
-    async def update(
-        self, *, schedule_id: ScheduleId, enabled: Flag | None = None, period_s: Period | None = None
-    ) -> Schedule:
-        """Enables or disables a schedule, or changes its period.  Null leaves a value as it is."""
-        ...
-
-    @method("jobs.schedules.run", raises=(ScheduleNotFound,))
-    async def run(self, *, schedule_id: ScheduleId) -> Job:
-        """Creates the schedule's job now, which does not move the grid, and returns it.
-
-        If the previous job is unfinished, that job is returned instead; if it waits for its next try, that starts now.
-        Also works for a disabled schedule.
         """
         ...

@@ -1,11 +1,12 @@
 """Reads recurrence rules (RFC 5545 §3.3.10): what can be followed is followed, and the rest is named.
 
-`dateutil.rrule` refuses a whole rule for one invalid part.
+Calendar files bring such rules, and schedules follow them.  `dateutil.rrule` refuses a whole rule for one invalid
+part.
 """
 
 import re
 from collections.abc import Callable, Iterator
-from datetime import date, datetime, timedelta
+from datetime import MAXYEAR, date, datetime, timedelta
 from itertools import islice
 from math import prod
 from typing import Any, Final
@@ -97,10 +98,12 @@ class Rule:
             begin -= timedelta(days=(begin.weekday() - options.get("wkst", rrule.MO).weekday) % 7)
         if 52 in options.get("byweekno", ()):  # dateutil takes the first days of some years for week 53
             options["byweekno"] = [*options["byweekno"], 53]
-        # With an end, dateutil gives up a rule that matches nothing, such as the 30th of February.
         until = min(last, self.until or last)
+        years = _to_last_years(begin.year, max(begin, until).year)
+        begin, until = _moved(begin, years), _moved(until, years)
         rule = rrule.rrule(FREQUENCIES[self._frequency], dtstart=begin, until=until, **options)
-        following = (start for start in rule if start >= self._start and self._is_in_week(start))
+        following = (_moved(start, -years) for start in rule)
+        following = (start for start in following if start >= self._start and self._is_in_week(start))
         for start in islice(following, self._options.get("count")):
             if start >= first:
                 yield start
@@ -117,6 +120,20 @@ class Rule:
     def until(self) -> datetime | None:
         end: datetime | None = self._options.get("until")
         return end
+
+    @property
+    def times_per_day(self) -> int:
+        """The largest number of starts that a day can have."""
+        hours = len(self._options.get("byhour", range(24) if self._frequency in STEPS else (0,)))
+        return hours * prod(len(self._options.get(name, (0,))) for name in ("byminute", "bysecond"))
+
+    @property
+    def step(self) -> timedelta | None:
+        """The step that the start can be moved by without changing what follows; None if it cannot be moved."""
+        lengths = {"HOURLY": timedelta(hours=1), "DAILY": timedelta(days=1), "WEEKLY": timedelta(weeks=1)}
+        length = lengths.get(self._frequency)
+        interval: int = self._options["interval"]
+        return None if length is None or "count" in self._options else interval * length
 
     def _parts(self, text: str) -> dict[str, str]:
         """Returns name -> value in upper case without blanks; of a repeated part, the first."""
@@ -186,6 +203,25 @@ class Rule:
         if "count" in options and not any(name in options for name in _BY):
             return min(steps, float(options["count"]))
         return steps
+
+
+def _to_last_years(first: int, last: int) -> int:
+    """Returns by how many years `first` to `last` can be moved to the end of the calendar, as far as that is the same.
+
+    dateutil searches up to the year 9999, which takes minutes for a rule that has no times; so it is given little to
+    search.  Where no leap year is left out, the calendar repeats itself.
+    """
+    if all(year % 400 == 0 or year % 100 for year in range(first, last + 1)):
+        for year in range(MAXYEAR - (last - first), 9_900, -1):
+            if year % 4 == first % 4 and date(year, 1, 1).weekday() == date(first, 1, 1).weekday():
+                return year - first
+    return 0
+
+
+def _moved(moment: datetime, years: int) -> datetime:
+    """Returns the same day of another year; the last day of the calendar if that is later."""
+    year = moment.year + years
+    return moment.replace(year=MAXYEAR, month=12, day=31) if year > MAXYEAR else moment.replace(year=max(1, year))
 
 
 _BY_DAY: Final = ("byweekday", "bymonthday", "byyearday")
