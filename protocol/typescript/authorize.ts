@@ -45,6 +45,7 @@ export const PAGE_METHODS = [
   "jira.accounts.update",
   "jobs.cancel",
   "jobs.create",
+  "jobs.get",
   "jobs.list",
   "jobs.log.list",
   "jobs.queue.get",

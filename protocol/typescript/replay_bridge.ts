@@ -133,6 +133,7 @@ export function replayBridge(transcript: string, options: ReplayOptions = {}): R
       return {
         status: "ready",
         failure: null,
+        crashes: 0,
         exitCode: null,
         message: null,
         version: initialized?.server_info?.version ?? null,

@@ -23,6 +23,8 @@ export interface SidecarState {
   status: "starting" | "ready" | "restarting" | "stopped" | "failed";
   /** Null unless `status` is `failed`. */
   failure: Failure | null;
+  /** How often in a row the process has ended unexpectedly; 0 again once it has run for a minute. */
+  crashes: number;
   /** The exit code of the last process that ended unexpectedly. */
   exitCode: number | null;
   /** The last problem, in words for the user. */

@@ -49,6 +49,7 @@ export class Supervisor implements Caller, NotificationSource {
   #state: SidecarState = {
     status: "stopped",
     failure: null,
+    crashes: 0,
     exitCode: null,
     message: null,
     version: null,
@@ -58,8 +59,8 @@ export class Supervisor implements Caller, NotificationSource {
   #process: SidecarProcess | null = null;
   /** The client of the process; null until the handshake is done. */
   #client: Client | null = null;
-  #failures = 0;
-  #readySince: number | null = null;
+  /** Forgets the crashes once the process has run for long enough. */
+  #steady: ReturnType<typeof setTimeout> | null = null;
   #waiting = 0;
   #restart: ReturnType<typeof setTimeout> | null = null;
 
@@ -122,8 +123,7 @@ export class Supervisor implements Caller, NotificationSource {
   async start(): Promise<void> {
     const { status } = this.#state;
     if (status !== "stopped" && status !== "failed") return;
-    this.#failures = 0;
-    this.#setState({ status: "starting", failure: null, message: null });
+    this.#setState({ status: "starting", failure: null, crashes: 0, message: null });
     await this.#process?.ended; // two processes cannot open the same database
     // `stop` may have been called meanwhile, and `start` again.
     if (this.#state.status === "starting" && this.#process === null) this.#launch();
@@ -139,6 +139,7 @@ export class Supervisor implements Caller, NotificationSource {
     if (this.#restart !== null) clearTimeout(this.#restart);
     this.#restart = null;
     this.#client = null;
+    this.#forgetSteady();
     this.#setState({ status: "stopped", failure: null });
     await this.#process?.stop();
   }
@@ -156,7 +157,7 @@ export class Supervisor implements Caller, NotificationSource {
     }
     this.#process = launched;
     this.#events.detach();
-    this.#setState({ status: this.#failures === 0 ? "starting" : "restarting", failure: null });
+    this.#setState({ status: this.#state.crashes === 0 ? "starting" : "restarting", failure: null });
     launched.client.onAny((name, params) => this.#events.receive(name, params));
     void launched.ended.then((exit) => this.#onExit(launched, exit));
     this.#handshake(launched).catch((error: unknown) => this.#onHandshakeError(launched, error));
@@ -182,7 +183,8 @@ export class Supervisor implements Caller, NotificationSource {
     }
     if (launched.isStopping) return;
     this.#client = client;
-    this.#readySince = performance.now();
+    this.#steady = setTimeout(() => this.#setState({ crashes: 0 }), this.#options.policy.steadyMs);
+    this.#steady.unref();
     this.#events.attach(initialized.events);
     const { server_info: server, schema_match: schemaMatch, secrets } = initialized;
     this.#setState({ status: "ready", message: null, version: server.version, schemaMatch, secrets });
@@ -217,17 +219,21 @@ export class Supervisor implements Caller, NotificationSource {
     this.#client = null;
     if (isStopping) return;
     const message = exit.spawnError ?? this.#options.log.message;
-    if (this.#readySince !== null && performance.now() - this.#readySince >= this.#options.policy.steadyMs)
-      this.#failures = 0;
-    this.#readySince = null;
-    this.#failures += 1;
-    const decision = decideRestart(exit, this.#failures, this.#options.policy);
+    this.#forgetSteady();
+    const crashes = this.#state.crashes + 1;
+    const ended = { crashes, exitCode: exit.code, message };
+    const decision = decideRestart(exit, crashes, this.#options.policy);
     if ("failure" in decision) {
-      this.#setState({ status: "failed", failure: decision.failure, exitCode: exit.code, message });
+      this.#setState({ status: "failed", failure: decision.failure, ...ended });
       return;
     }
     this.#restart = setTimeout(() => this.#launch(), decision.restartInMs);
-    this.#setState({ status: "restarting", exitCode: exit.code, message });
+    this.#setState({ status: "restarting", ...ended });
+  }
+
+  #forgetSteady(): void {
+    if (this.#steady !== null) clearTimeout(this.#steady);
+    this.#steady = null;
   }
 
   #setState(change: Partial<SidecarState>): void {

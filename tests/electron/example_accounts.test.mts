@@ -39,14 +39,16 @@ test("after a sign-in with Google the agenda shows the events, and calendars can
   const { page, dialog, row } = await exampleWithGoogle(t);
   await dialog.getByRole("button", { name: "Sign in with Google" }).click();
   await row.getByText(/synced just now/).waitFor();
-  const events = page.getByRole("list", { name: "Today's events" });
+  const today = page.getByRole("region", { name: "Today" });
+  const events = page.getByRole("list", { name: "Earlier events" }); // what the fake has of today has passed
+  await today.locator(".past-events:not([hidden])").evaluate((folded) => ((folded as HTMLDetailsElement).open = true));
   await events.getByText("Retro").waitFor();
   await row.getByText("Calendars", { exact: true }).click();
   await row.getByRole("checkbox", { name: "Timetable team" }).uncheck();
   await page.keyboard.press("Escape");
   await page.waitForFunction(() => document.querySelectorAll(".event").length === 3);
   assert.equal(await events.getByText("Retro").count(), 0);
-  assert.equal(await events.locator(".now-line").count(), 1);
+  assert.equal(await today.locator(".now-line").count(), 1);
   const interview = events.locator(".event").filter({ hasText: "Interview" });
   assert.equal(await interview.getAttribute("data-answer"), "needsAction");
   await interview.getByText("not answered yet · 3 people").waitFor();

@@ -194,7 +194,7 @@ test("conversations can be reopened, and deleted after a confirmation", async (t
 test("without the Claude CLI the turn shows how to install it", async (t) => {
   const { page } = await openExample(t, { env: { CLAUDE_PATH: "/no/claude" } });
   await send(page, "Hello?");
-  await page.getByRole("log").getByRole("alert").waitFor();
+  await page.getByRole("log").getByRole("group", { name: "Claude could not answer" }).waitFor();
   await page
     .getByText(/npm install -g/)
     .first()

@@ -1,13 +1,16 @@
 // Opens the example app with its page in Chromium, the real sidecar and the real Claude CLI; only Electron is a fake.
 import { execFileSync, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { after } from "node:test";
 import type { TestContext } from "node:test";
 import { pathToFileURL } from "node:url";
+import { serveRepairs } from "../../protocol/typescript/example/repairs.ts";
+import { MORE_METHODS } from "../../protocol/typescript/example/window.ts";
+import { PAGE_METHODS } from "../../protocol/typescript/main.ts";
 import type { ElectronParts, Sidecar } from "../../protocol/typescript/main.ts";
-import { COMMAND, newDataDir, PYTHON, ROOT, start } from "./sidecar_harness.mts";
+import { COMMAND, COMMAND_WITH_TEST_JOBS, newDataDir, PYTHON, ROOT, start } from "./sidecar_harness.mts";
 import { launch, openWindow } from "./fake_electron/chromium.mts";
 import type { Page } from "./fake_electron/chromium.mts";
 import { FakeIpcMain } from "./fake_electron/main_process.mts";
@@ -18,6 +21,9 @@ const built = mkdtempSync(join(TEMPORARY, "example-"));
 execFileSync(process.execPath, [join(ROOT, "protocol", "typescript", "example", "build.mjs"), built]);
 const browser = launch({ after } as unknown as TestContext);
 
+/** The moment of example_states.py. */
+const STATES_NOW = Date.parse("2026-11-25T10:12:00Z");
+
 export interface ExampleOptions {
   command?: readonly string[];
   env?: Readonly<Record<string, string | undefined>>;
@@ -26,6 +32,8 @@ export interface ExampleOptions {
   record?: string;
   /** Whether the database contains half a year of feed events. */
   withFeed?: boolean;
+  /** Whether the database contains what is hard to show (example_states.py), and it is always the same moment. */
+  withStates?: boolean;
   /** The user's locale and time zone; `en-GB` and `Europe/Berlin` by default. */
   locale?: string;
   timeZone?: string;
@@ -37,6 +45,8 @@ export interface Example {
   dataDir: string;
   /** Errors and warnings from the page's console. */
   pageErrors: string[];
+  /** The files that the page has had opened. */
+  opened: string[];
 }
 
 export async function openExample(
@@ -47,6 +57,7 @@ export async function openExample(
     electron = {},
     record,
     withFeed = false,
+    withStates = false,
     locale = "en-GB",
     timeZone = "Europe/Berlin",
   }: ExampleOptions = {},
@@ -58,19 +69,29 @@ export async function openExample(
       cwd: ROOT,
       env: { ...process.env, TZ: timeZone },
     });
+  if (withStates) {
+    execFileSync(PYTHON, ["-m", "tests.electron.example_states", dataDir], { cwd: ROOT });
+    writeFileSync(join(dataDir, "clock"), String(STATES_NOW - Date.now()));
+  }
   const sidecar = start(t, {
-    command,
+    command: withStates ? [...COMMAND_WITH_TEST_JOBS, "stepped"] : command,
     dataDir,
     env,
     electron: { ...electron, ipcMain: ipc.typed },
-    windows: { folders: [built] },
+    windows: { folders: [built], methods: [...PAGE_METHODS, ...MORE_METHODS] },
     restarts: { firstDelayMs: 1 },
     ...(record === undefined ? {} : { record }),
   });
-  const { page } = await openWindow(await browser, ipc, "about:blank");
+  const pageUrl = pathToFileURL(join(built, "index.html")).href;
+  const opened: string[] = [];
+  const shell = { openPath: async (path: string): Promise<string> => (opened.push(path), "") };
+  const logFile = join(dataDir, "logs", "sidecar.log");
+  serveRepairs({ ipcMain: ipc.typed, shell, sidecar, logFile, pageUrl });
+  const preload = readFileSync(join(built, "preload.cjs"), "utf-8");
+  const { page } = await openWindow(await browser, ipc, "about:blank", { preload });
   t.after(() => page.close());
   const pageErrors: string[] = [];
-  page.on("pageerror", (error) => pageErrors.push(error.message));
+  page.on("pageerror", (error) => pageErrors.push(error.stack ?? error.message));
   page.on(
     "console",
     (message) => void (["error", "warning"].includes(message.type()) && pageErrors.push(message.text())),
@@ -79,8 +100,9 @@ export async function openExample(
   const devtools = await page.context().newCDPSession(page);
   await devtools.send("Emulation.setLocaleOverride", { locale });
   await devtools.send("Emulation.setTimezoneOverride", { timezoneId: timeZone });
-  await page.goto(pathToFileURL(join(built, "index.html")).href);
-  return { sidecar, page, dataDir, pageErrors };
+  if (withStates) await page.clock.setFixedTime(STATES_NOW);
+  await page.goto(pageUrl);
+  return { sidecar, page, dataDir, pageErrors, opened };
 }
 
 export interface FakeServices {

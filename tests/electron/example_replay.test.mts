@@ -58,6 +58,7 @@ test("a recording of the app, restarted in between, can be inspected", async (t)
     await page.getByLabel("Message to Claude").fill(prompt);
     await page.keyboard.press("Enter");
   };
+  await page.locator(".claude-check:not([aria-busy])").waitFor({ state: "attached" }); // every call is answered
   await send("[[slow:3]]");
   await answer.getByText("w0 w1 w2").waitFor();
   await page.getByText("Claude is working").first().waitFor({ state: "detached" });

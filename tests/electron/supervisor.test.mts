@@ -52,6 +52,7 @@ test("calls wait for the handshake, and the state is ready", async (t) => {
     {
       status: "ready",
       failure: null,
+      crashes: 0,
       exitCode: null,
       message: null,
       version: "",

@@ -9,7 +9,7 @@ from tests.claude.conftest import real_claude, release
 from tests.electron.compiling import MODULES
 from tests.electron.conftest import CHROMIUM, RunNode, chromium
 
-EXAMPLE_MODULES = ("marked", "@fontsource-variable/instrument-sans", "@fontsource-variable/jetbrains-mono")
+EXAMPLE_MODULES = ("marked", "diff", "@fontsource-variable/instrument-sans", "@fontsource-variable/jetbrains-mono")
 
 __all__ = ["real_claude", "release"]
 
@@ -31,6 +31,10 @@ def test_the_example_app(run_example: RunNode) -> None:
 
 def test_the_example_app_with_a_transcript_in_place_of_the_sidecar(run_example: RunNode) -> None:
     run_example("example_replay")
+
+
+def test_the_example_app_with_content_that_is_hard_to_show(run_example: RunNode) -> None:
+    run_example("example_states")
 
 
 def test_the_example_app_with_claude(run_example: RunNode, real_claude: Path) -> None:

@@ -1,17 +1,19 @@
 // The main process of the example app: one sidecar and one window.
 import { app, BrowserWindow, dialog, ipcMain, nativeTheme, powerMonitor, safeStorage, session, shell } from "electron";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import {
   authorizePage,
   claimSingleInstance,
   guardNavigation,
   packagedCommand,
+  PAGE_METHODS,
   startSidecar,
   trustsFolder,
 } from "sidecar-electron/main";
 import type { Sidecar, Verdict } from "sidecar-electron/main";
-import { refusePermissions, windowOptions } from "./window.ts";
+import { serveRepairs } from "./repairs.ts";
+import { MORE_METHODS, refusePermissions, windowOptions } from "./window.ts";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const onFault = (fault: unknown): void => console.error(fault);
@@ -55,12 +57,20 @@ if (claimSingleInstance(app, show)) {
     schemaMismatch: app.isPackaged ? "refuse" : "warn",
     electron: { app, ipcMain, powerMonitor, safeStorage, shell },
     windows: {
+      methods: [...PAGE_METHODS, ...MORE_METHODS],
       authorize: (frame, method, params) => {
         const verdict = authorizePage(frame, method, { ...params, trust: false });
         return verdict === true && trustsFolder(method, params) ? askTrust(sidecar, params) : verdict;
       },
     },
     onFault,
+  });
+  serveRepairs({
+    ipcMain,
+    shell,
+    sidecar,
+    logFile: join(app.getPath("userData"), "logs", "sidecar.log"),
+    pageUrl: pathToFileURL(join(here, "index.html")).href,
   });
   app.on("activate", show);
   app.on("window-all-closed", () => void (process.platform !== "darwin" && app.quit()));

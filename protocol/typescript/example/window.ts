@@ -1,6 +1,9 @@
 // The options and permissions of a window.
 import type { BrowserWindowConstructorOptions, Session } from "electron";
 
+/** What this page may call besides the package's PAGE_METHODS: it says what keeps Claude from working. */
+export const MORE_METHODS = ["claude.doctor"] as const;
+
 export function windowOptions(preload: string, isDark: boolean): BrowserWindowConstructorOptions {
   return {
     width: 1440,

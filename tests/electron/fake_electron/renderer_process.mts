@@ -13,8 +13,8 @@ export type ToPage =
 
 type Listener = (event: object, ...args: unknown[]) => void;
 
-/** Shared by all pages, because a response to a page that was reloaded must not reach the next one. */
-let last = 0;
+/** Shared by all pages, or in Chromium begun at random with each page, because a response to a page that was reloaded must not reach the next one. */
+let last = Math.floor(Math.random() * 2 ** 48);
 
 /** The used part of `ipcRenderer`; `receive` processes a message from the main process. */
 export function createIpcRenderer(post: (message: ToMain) => void) {

@@ -6,7 +6,7 @@ import { feedRows } from "./feed_rows.ts";
 import type { FeedRow } from "./feed_rows.ts";
 import { heatmap } from "./heatmap.ts";
 import { empty, loading, panel } from "./panel.ts";
-import { notice, problemOf } from "./notice.ts";
+import { listNotice } from "./notice.ts";
 import { standupDialog } from "./standup.ts";
 import { dayStart, fromIsoDay, longDay } from "./format.ts";
 
@@ -152,14 +152,9 @@ class Feed {
         : day !== null || source !== null
           ? "No activity."
           : "Activity in your calendars, Jira, Confluence and Claude will appear here.";
-    const state =
-      this.#list.error !== null
-        ? notice(problemOf(this.#list.error), () => this.#list.reload())
-        : items.length > 0
-          ? null
-          : this.#list.isLoaded
-            ? empty(emptyText)
-            : loading();
+    const waiting = this.#list.isLoaded ? empty(emptyText) : loading();
+    const problem = listNotice(this.#list.error, () => this.#list.reload());
+    const state = problem ?? (items.length > 0 ? null : waiting);
     fill(this.#state, state);
   }
 }

@@ -2,11 +2,12 @@
 import { liveList } from "sidecar-electron/renderer";
 import type { Calendar, CalendarEvent, LiveList, PageSidecar } from "sidecar-electron/renderer";
 import { fill, h, link, Rows, setAttribute, setChildren } from "./dom.ts";
-import { notice, problemOf } from "./notice.ts";
+import { listNotice } from "./notice.ts";
 import { empty, loading, panel } from "./panel.ts";
 import { clock, counted, dayStart, duration, isoDay, longDay } from "./format.ts";
 
 const MINUTE_MS = 60_000;
+const PAGE_SIZE = 200;
 const HEX_COLOR = /^#[0-9a-f]{6}$/i;
 
 interface Entry {
@@ -31,6 +32,10 @@ export function agenda(sidecar: PageSidecar, connect: () => void): { element: HT
     ({ key }) => key,
     (entry) => ({ element: h("li", {}, titleOf(entry)) }),
   );
+  const past = h("ol", { class: "agenda", "aria-label": "Earlier events" });
+  const pastCount = h("summary");
+  const pastDetails = h("details", { class: "past-events" }, pastCount, past);
+  const pastRows = new Rows<Entry>(past, ({ key }) => key, eventRow);
   const timedRows = new Rows<Entry | "now">(
     timed,
     (entry) => (entry === "now" ? "now" : entry.key),
@@ -44,6 +49,8 @@ export function agenda(sidecar: PageSidecar, connect: () => void): { element: HT
     loading: loading(),
   };
   let day = isoDay(Date.now());
+  /** Whether the day was once scrolled to the current time; then the scroll position is the user's. */
+  let isScrolled = false;
   let calendars: readonly Calendar[] = [];
   const list = liveList<CalendarEvent>(sidecar, {
     load: async () => {
@@ -57,6 +64,7 @@ export function agenda(sidecar: PageSidecar, connect: () => void): { element: HT
     const now = Date.now();
     if (isoDay(now) !== day) {
       day = isoDay(now);
+      isScrolled = false;
       void list.reload();
     }
     fill(heading, longDay(now));
@@ -71,9 +79,21 @@ export function agenda(sidecar: PageSidecar, connect: () => void): { element: HT
     fill(next, ...nextEvent(parts, now, list.isLoaded && calendars.length > 0));
     allDayRows.show(whole);
     allDay.hidden = whole.length === 0;
-    timedRows.show(withNow(parts, now));
+    const earlier = parts.filter(({ ends }) => ends <= now);
+    pastRows.show(earlier);
+    fill(pastCount, counted(earlier.length, "earlier event"));
+    pastDetails.hidden = earlier.length === 0;
+    timedRows.show(
+      withNow(
+        parts.filter(({ ends }) => ends > now),
+        now,
+      ),
+    );
+    markTimes(past, now);
     markTimes(timed, now);
-    setChildren(body, ...bodyOf(list, whole.length + parts.length, calendars.length, emptyStates, [allDay, timed]));
+    const full = [allDay, pastDetails, timed];
+    setChildren(body, ...bodyOf(list, whole.length + parts.length, calendars.length, emptyStates, full));
+    if (!isScrolled && parts.length > 0) isScrolled = scrollToNow(body);
   };
   list.watch(show);
   for (const changed of ["calendar.changed", "accounts.updated"] as const)
@@ -90,17 +110,32 @@ function bodyOf(
   emptyStates: { noEvents: Node; notConnected: Node; loading: Node },
   full: Node[],
 ): Array<Node | null> {
-  const problem = list.error === null ? null : notice(problemOf(list.error), () => list.reload());
+  const problem = listNotice(list.error, () => list.reload());
   if (events > 0) return [problem, ...full];
   if (problem !== null) return [problem];
   if (!list.isLoaded) return [emptyStates.loading];
   return [calendars > 0 ? emptyStates.noEvents : emptyStates.notConnected];
 }
 
+/** Reads all events of today. */
 async function today(sidecar: PageSidecar): Promise<CalendarEvent[]> {
   const [start, end] = [dayStart(Date.now()).toISOString(), dayStart(Date.now(), 1).toISOString()];
-  const { events } = await sidecar.calendar.events.list({ start, end, limit: 200 });
-  return events;
+  const all: CalendarEvent[] = [];
+  for (let cursor: string | null = null; ;) {
+    const page = await sidecar.calendar.events.list({ start, end, limit: PAGE_SIZE, cursor });
+    all.push(...page.events);
+    if (page.next_cursor === null) return all;
+    cursor = page.next_cursor;
+  }
+}
+
+/** Scrolls the line of the current time into the upper half; returns false while the panel is not shown. */
+function scrollToNow(body: HTMLElement): boolean {
+  const line = body.querySelector<HTMLElement>(".now-line");
+  if (line === null || body.clientHeight === 0) return false;
+  const top = line.getBoundingClientRect().top - body.getBoundingClientRect().top;
+  body.scrollTop += top - body.clientHeight / 3;
+  return true;
 }
 
 const keyOf = ({ account_id, calendar_id, event_id }: CalendarEvent): string =>

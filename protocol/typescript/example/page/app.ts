@@ -8,6 +8,7 @@ import { agenda } from "./agenda.ts";
 import { claudePanel } from "./claude.ts";
 import { button, fill, h, setAttribute } from "./dom.ts";
 import { jobsPanel } from "./jobs.ts";
+import { character, keyboard, withControl } from "./keys.ts";
 import { sidecarStatus } from "./status.ts";
 import { counted, isTwelveHourClock } from "./format.ts";
 
@@ -24,24 +25,45 @@ function start(sidecar: PageSidecar): void {
   const claude = claudePanel(sidecar, requests);
   const today = agenda(sidecar, accounts.open);
   const { badge, banner } = sidecarStatus(sidecar);
+  const openRequest = (): void => {
+    const [first] = requests.items();
+    if (first === undefined) return;
+    showPanel("claude");
+    claude.openRequest(first.session_id);
+  };
   const attention = h("div", { class: "attention-place", "aria-live": "polite" });
   requests.watch(() => {
-    const [first] = requests.items();
-    const label = `${counted(requests.items().length, "question")} from Claude`;
-    fill(
-      attention,
-      first !== undefined &&
-        button(label, () => (showPanel("claude"), claude.open(first.session_id)), { class: "attention" }),
-    );
+    const open = requests.items().length;
+    const label = `${counted(open, "question")} from Claude`;
+    const keys = { class: "attention", "aria-keyshortcuts": "Control+J Meta+J" };
+    if (attention.textContent !== (open > 0 ? label : ""))
+      fill(attention, open > 0 && button(label, openRequest, keys));
   });
   const head = h(
     "header",
     { class: "head" },
     today.date,
     attention,
-    h("div", { class: "head-side" }, button("Accounts", accounts.open, { class: "plain" }), badge),
+    h(
+      "div",
+      { class: "head-side" },
+      button("?", () => keys.showModal(), { class: "quiet-button", label: "Keys" }),
+      button("Accounts", accounts.open, { class: "plain" }),
+      badge,
+    ),
   );
   const panels = h("main", {}, today.element, jobsPanel(sidecar), claude.element, activityPanel(sidecar));
+  const keys = keyboard([
+    ...TABS.map(([name, label], at) => withControl(String(at + 1), label, () => focusPanel(name))),
+    withControl("k", "Find in the activity of all sources", find),
+    character("/", "Find in the activity of all sources", find),
+    withControl("j", "Go to Claude's question", openRequest),
+    { keys: "A", does: "Allow what Claude asks for, in the question" },
+    { keys: "D", does: "Deny it, in the question" },
+    { keys: "1 2 3", does: "Choose an answer, in the question" },
+    { keys: "Enter", does: "Send the message to Claude; with Shift, begin a new line" },
+    { keys: "← ↑ → ↓", does: "Move between days, in the heatmap" },
+  ]);
   document.body.toggleAttribute("data-twelve-hours", isTwelveHourClock);
   document.body.replaceChildren(
     head,
@@ -49,7 +71,9 @@ function start(sidecar: PageSidecar): void {
     tabs(),
     panels,
     accounts.dialog,
+    keys,
   );
+  showPanel("today");
   showPanel("claude");
 }
 
@@ -77,25 +101,27 @@ function tabs(): HTMLElement {
   );
 }
 
+/** In a window of medium width, Claude's panel is always shown, beside another one. */
+const medium = matchMedia("(min-width: 760px) and (max-width: 1040px)");
+medium.addEventListener("change", () => showPanel(document.body.dataset["tab"] ?? "claude"));
+
 function showPanel(name: string): void {
-  document.body.dataset["tab"] = name;
-  for (const tab of document.querySelectorAll("[data-tab]"))
-    if (tab !== document.body) setAttribute(tab, "aria-current", tab.getAttribute("data-tab") === name ? "page" : null);
+  const { body } = document;
+  body.dataset["tab"] = name;
+  if (name !== "claude") body.dataset["side"] = name;
+  const shown = medium.matches ? body.dataset["side"] : name;
+  for (const tab of document.querySelectorAll(".tabs [data-tab]"))
+    setAttribute(tab, "aria-current", tab.getAttribute("data-tab") === shown ? "page" : null);
 }
 
-/** Ctrl or Cmd with 1 to 4 focuses a panel, `/` the search. */
-function onKey(event: KeyboardEvent): void {
-  const isTyping = event.target instanceof HTMLElement && event.target.matches("input, textarea, select");
-  const [name] = TABS[Number(event.key) - 1] ?? [];
-  if (name !== undefined && (event.ctrlKey || event.metaKey)) {
-    showPanel(name);
-    document.getElementById(name)?.focus();
-  } else if (event.key === "/" && !isTyping) {
-    showPanel("activity");
-    document.querySelector<HTMLInputElement>("input[type=search]")?.focus();
-  } else return;
-  event.preventDefault();
+function focusPanel(name: string): void {
+  showPanel(name);
+  document.getElementById(name)?.focus();
 }
 
-document.addEventListener("keydown", onKey);
+function find(): void {
+  showPanel("activity");
+  document.querySelector<HTMLInputElement>("input[type=search]")?.focus();
+}
+
 start(connectSidecar());

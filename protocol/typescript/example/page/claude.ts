@@ -1,9 +1,12 @@
 // The Claude panel: the list of conversations, the open conversation and the composer.
 import { liveList } from "sidecar-electron/renderer";
 import type { FolderContents, Job, LiveList, PageSidecar, PermissionRequest, Session } from "sidecar-electron/renderer";
+import { claudeCheck } from "./claude_check.ts";
+import type { ClaudeCheck } from "./claude_check.ts";
 import { composer } from "./composer.ts";
 import { button, fill, h, setAttribute } from "./dom.ts";
 import { newConversation } from "./new_conversation.ts";
+import type { NewConversation } from "./new_conversation.ts";
 import { modelChoice } from "./model_choice.ts";
 import type { ModelChoice } from "./model_choice.ts";
 import { panel } from "./panel.ts";
@@ -21,6 +24,8 @@ export interface ClaudePanel {
   readonly element: HTMLElement;
   /** Opens a conversation, or a new one if null. */
   open(sessionId: string | null): void;
+  /** Opens a conversation and moves the focus to its question. */
+  openRequest(sessionId: string): void;
 }
 
 export function claudePanel(sidecar: PageSidecar, requests: LiveList<PermissionRequest>): ClaudePanel {
@@ -52,11 +57,16 @@ class ConversationsPanel implements ClaudePanel {
   #cancelQuestion: (choice?: TrustChoice | null) => void = () => undefined;
   #openId: string | null = sessionStorage.getItem(OPEN_SESSION_KEY);
   #view: ConversationView | null = null;
-  #start = newConversation();
+  /** Whether the view, which is not created yet, is to show its question. */
+  #wantsRequest = false;
+  readonly #check: ClaudeCheck;
+  #start: NewConversation;
 
   constructor(sidecar: PageSidecar, sessions: LiveList<Session>, requests: LiveList<PermissionRequest>) {
     this.#sidecar = sidecar;
     this.#sessions = sessions;
+    this.#check = claudeCheck(sidecar);
+    this.#start = newConversation(this.#check);
     const menu = sessionMenu(sessions, requests, {
       open: (id) => this.open(id),
       remove: (id) =>
@@ -100,13 +110,19 @@ class ConversationsPanel implements ClaudePanel {
       this.#cancelQuestion();
       this.#view?.close();
       this.#view = null;
-      this.#start = newConversation();
+      this.#start = newConversation(this.#check);
     }
     this.#openId = sessionId;
     if (sessionId === null) sessionStorage.removeItem(OPEN_SESSION_KEY);
     else sessionStorage.setItem(OPEN_SESSION_KEY, sessionId);
     this.#show();
     this.#composer.focus();
+  }
+
+  openRequest(sessionId: string): void {
+    this.open(sessionId);
+    if (this.#view === null) this.#wantsRequest = true;
+    else this.#view.focusRequest();
   }
 
   #show(): void {
@@ -118,13 +134,16 @@ class ConversationsPanel implements ClaudePanel {
     this.#composer.setWorking(session !== null && session.status !== "idle" && session.status !== "interrupted");
     setAttribute(this.element, "data-session", this.#openId);
     if (session === null) {
-      if (this.#stage.firstChild !== this.#start.element)
-        fill(this.#stage, this.#openId === null ? this.#start.element : null);
+      if (this.#stage.firstChild === this.#start.element) return;
+      fill(this.#stage, this.#openId === null ? this.#start.element : null);
+      if (this.#openId === null) void this.#check.run();
       return;
     }
     if (this.#view !== null) return;
     this.#view = new ConversationView(this.#sidecar, session);
     fill(this.#stage, this.#view.element);
+    if (this.#wantsRequest) this.#view.focusRequest();
+    this.#wantsRequest = false;
   }
 
   async #send(prompt: string): Promise<boolean> {

@@ -5,7 +5,7 @@ import { fill, h, Rows } from "./dom.ts";
 import { itemRow, shownItems } from "./items.ts";
 import type { ShownItem } from "./items.ts";
 import { markdown } from "./markdown.ts";
-import { notice, problemOf } from "./notice.ts";
+import { listNotice } from "./notice.ts";
 import { loading } from "./panel.ts";
 import { permissionCard } from "./permission.ts";
 
@@ -18,6 +18,7 @@ export class ConversationView {
   #isDrawing = false;
   /** Whether the view is scrolled to the end and stays there. */
   #isAtEnd = true;
+  #wantsRequest = false;
   readonly #cleanups: Array<() => void> = [];
 
   readonly #state = h("div", { class: "conversation-state" });
@@ -38,7 +39,7 @@ export class ConversationView {
     this.#itemRows = new Rows(
       this.#items,
       ({ message }) => message.message_id,
-      (item) => itemRow(item, session.cwd),
+      (item) => itemRow(sidecar, item, session.cwd),
     );
     this.#cardRows = new Rows(
       this.#cards,
@@ -53,6 +54,12 @@ export class ConversationView {
       this.#conversation.watch(() => this.#redraw()),
       () => resized.disconnect(),
     );
+    this.#redraw();
+  }
+
+  /** Moves the focus to the first question, once it is loaded. */
+  focusRequest(): void {
+    this.#wantsRequest = true;
     this.#redraw();
   }
 
@@ -79,14 +86,27 @@ export class ConversationView {
 
   #draw(): void {
     const { messages, drafts, requests, queued, isWorking, isLoaded, error } = this.#conversation.snapshot();
-    const problem = error === null ? null : notice(problemOf(error), () => this.#conversation.reload());
+    const problem = listNotice(error, () => this.#conversation.reload());
     fill(this.#state, problem ?? (isLoaded ? null : loading()));
     this.#itemRows.show(shownItems(messages));
     this.#draftRows.show(drafts);
-    this.#cardRows.show(requests);
+    this.#showRequests(requests);
     this.element.toggleAttribute("data-working", isWorking && drafts.length === 0 && requests.length === 0);
     fill(this.#queued, ...queued.map(queuedRow));
     if (this.#isAtEnd) this.#follow();
+  }
+
+  /** Shows the cards.  If the one with the focus was answered, the next one gets it, or else the conversation. */
+  #showRequests(requests: readonly PermissionRequest[]): void {
+    const hadFocus = this.#cards.contains(document.activeElement);
+    this.#cardRows.show(requests);
+    const first = this.#cards.querySelector<HTMLElement>(".permission");
+    if (hadFocus && !this.#cards.contains(document.activeElement))
+      (first ?? this.element).focus({ preventScroll: true });
+    if (!this.#wantsRequest || first === null) return;
+    this.#wantsRequest = false;
+    first.focus({ preventScroll: true });
+    first.scrollIntoView({ block: "nearest" });
   }
 
   #onScroll(): void {

@@ -1,7 +1,7 @@
 // Half a year of days, shaded by activity.  The arrow keys move between days, Enter selects one.
 import type { HeatmapDay, PageSidecar } from "sidecar-electron/renderer";
 import { fill, h, setAttribute } from "./dom.ts";
-import { notice, problemOf } from "./notice.ts";
+import { listNotice } from "./notice.ts";
 import { counted, dayStart, fromIsoDay, longDay } from "./format.ts";
 
 const WEEKS = 26;
@@ -49,7 +49,7 @@ export function heatmap(sidecar: PageSidecar, choose: (day: string) => void): He
       if (focused !== undefined) tabStop?.focus();
       showCaption(document.activeElement);
     } catch (error) {
-      fill(caption, notice(problemOf(error), reload));
+      fill(caption, listNotice(error, reload) ?? total);
     }
   };
   const setSelected = (selected: string | null): void => {

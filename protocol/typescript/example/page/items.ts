@@ -1,8 +1,8 @@
 // Renders the items of a conversation.
-import type { ClaudeMessage } from "sidecar-electron/renderer";
+import type { ClaudeMessage, PageSidecar } from "sidecar-electron/renderer";
 import { fill, h, setAttribute } from "./dom.ts";
+import { failedTurn } from "./failed_turn.ts";
 import { markdown } from "./markdown.ts";
-import { notice } from "./notice.ts";
 
 /** An item and, for the use of a tool, its result. */
 export interface ShownItem {
@@ -42,12 +42,13 @@ export function shownItems(messages: readonly ClaudeMessage[]): ShownItem[] {
 
 /** Creates the row of an item.  Paths inside `cwd`, Claude's working directory, are shown relative to it. */
 export function itemRow(
+  sidecar: PageSidecar,
   shown: ShownItem,
   cwd: string | null,
 ): { element: HTMLElement; update: (item: ShownItem) => void } {
   const { message } = shown;
   const row =
-    message.kind === "tool_use" ? toolRow(shown, cwd) : { element: textRow(message), update: () => undefined };
+    message.kind === "tool_use" ? toolRow(shown, cwd) : { element: textRow(sidecar, message), update: () => undefined };
   if (message.parent !== null) {
     const name = message.agent === null ? "Subagent" : `Subagent ${message.agent}`;
     row.element.classList.add("of-subagent");
@@ -57,7 +58,8 @@ export function itemRow(
   return row;
 }
 
-function textRow({ kind, text }: ClaudeMessage): HTMLElement {
+function textRow(sidecar: PageSidecar, message: ClaudeMessage): HTMLElement {
+  const { kind, text } = message;
   switch (kind) {
     case "user":
       return h("li", { class: "item prompt", "aria-label": "You" }, h("div", { class: "prose plain-text" }, text));
@@ -75,7 +77,7 @@ function textRow({ kind, text }: ClaudeMessage): HTMLElement {
         h("div", { class: "prose plain-text" }, text || "The conversation was cleared."),
       );
     case "error":
-      return h("li", { class: "item" }, notice({ message: text, hint: null }));
+      return h("li", { class: "item" }, failedTurn(sidecar, message));
     default:
       return h("li", { class: "item answer", "aria-label": "Claude" }, h("div", { class: "prose" }, markdown(text)));
   }

@@ -1,6 +1,7 @@
 // The settings of a new conversation: working directory and permissions.
 import { PermissionMode } from "sidecar-electron/renderer";
 import type { ClaudeSessionsCreateParams } from "sidecar-electron/renderer";
+import type { ClaudeCheck } from "./claude_check.ts";
 import { h } from "./dom.ts";
 
 const MODES: ReadonlyArray<[PermissionMode, string]> = [
@@ -14,7 +15,7 @@ export interface NewConversation {
   settings(): ClaudeSessionsCreateParams;
 }
 
-export function newConversation(): NewConversation {
+export function newConversation(check: ClaudeCheck): NewConversation {
   const folder = h("input", {
     type: "text",
     placeholder: "Home folder",
@@ -26,6 +27,7 @@ export function newConversation(): NewConversation {
     "div",
     { class: "new-conversation" },
     h("p", { class: "invitation" }, "What should Claude do?"),
+    check.element,
     h("label", {}, h("span", {}, "Folder"), folder),
     h("p", { id: "folder-hint", class: "hint" }, "The full path of the folder in which Claude works."),
     h("label", {}, h("span", {}, "Permissions"), modes),

@@ -29,6 +29,12 @@ export function notice(problem: Problem, retry?: () => unknown): HTMLElement {
   );
 }
 
+/** The notice of a list that could not be loaded; null while there is no sidecar: the page has a banner then. */
+export function listNotice(error: unknown, retry: () => unknown): HTMLElement | null {
+  const isDown = error instanceof RpcError && error.kind === "sidecar_ended";
+  return error === null || isDown ? null : notice(problemOf(error), retry);
+}
+
 /** An area for one notice: `show` shows an error, `attempt` that of an action. */
 export class NoticeArea {
   readonly element = h("div", { class: "notice-area" });

@@ -2,7 +2,7 @@
 import type { LiveList } from "sidecar-electron/renderer";
 import { h, Rows, setChildren } from "./dom.ts";
 import type { Row } from "./dom.ts";
-import { notice, NoticeArea, problemOf } from "./notice.ts";
+import { listNotice, NoticeArea } from "./notice.ts";
 
 export interface Panel {
   element: HTMLElement;
@@ -50,7 +50,7 @@ export function listView<Item>(body: Element, list: LiveList<Item>, options: Lis
   const show = (): void => {
     const items = list.items();
     rows.show(items);
-    const problem = list.error === null ? null : notice(problemOf(list.error), () => list.reload());
+    const problem = listNotice(list.error, () => list.reload());
     if (items.length > 0) setChildren(body, problem, rowList);
     else setChildren(body, problem ?? (list.isLoaded ? nothing() : loading()));
   };

@@ -1,4 +1,6 @@
 // A card for a permission request: the use of a tool, a question or a plan.  It shows everything that is allowed.
+//
+// Its head and its buttons stay in sight, and what is between them is scrolled.
 import type {
   ClaudePermissionsRespondParams,
   PageSidecar,
@@ -6,17 +8,22 @@ import type {
   PermissionRequest,
 } from "sidecar-electron/renderer";
 import { button, h } from "./dom.ts";
+import { counted } from "./format.ts";
 import { markdown } from "./markdown.ts";
 import { NoticeArea } from "./notice.ts";
+import { fileOf, toolContent } from "./permission_input.ts";
+import { questions } from "./questions.ts";
+import type { Question } from "./questions.ts";
 
 type Response = Omit<ClaudePermissionsRespondParams, "request_id">;
-type Respond = (response: Response) => Promise<unknown>;
+export type Respond = (response: Response) => Promise<unknown>;
 
-interface Question {
-  question: string;
-  header?: string;
-  options: Array<{ label: string; description?: string }>;
-  multiSelect?: boolean;
+interface Content {
+  heading: string;
+  /** The file that a tool changes. */
+  file?: string | null;
+  body: Node[];
+  foot: Node | null;
 }
 
 export function permissionCard(sidecar: PageSidecar, request: PermissionRequest): HTMLElement {
@@ -28,86 +35,63 @@ export function permissionCard(sidecar: PageSidecar, request: PermissionRequest)
     const set = await notices.attempt(() => sidecar.claude.sessions.update({ session_id, permission_mode: mode }));
     if (set !== undefined) await respond({ decision: "allow" });
   };
-  const [heading, ...content] = contentOf(request, respond, allowMode);
+  const { heading, file, body, foot } = contentOf(request, respond, allowMode);
   const id = `permission-${request.request_id}`;
-  return h(
+  const element = h(
     "div",
-    { class: "permission", role: "group", "aria-labelledby": id, "data-kind": request.kind },
-    h("h3", { id }, heading as string),
-    request.turn_ended &&
-      h("p", { class: "hint" }, "The turn of this request has ended. Your answer starts a new turn."),
-    ...(content as Node[]),
-    notices.element,
+    { class: "permission", role: "group", "aria-labelledby": id, "data-kind": request.kind, tabindex: -1 },
+    h(
+      "header",
+      {},
+      h("h3", { id }, heading),
+      file !== undefined && file !== null && h("p", { class: "permission-file" }, h("code", {}, file)),
+      request.turn_ended &&
+        h("p", { class: "hint" }, "The turn of this request has ended. Your answer starts a new turn."),
+    ),
+    h("div", { class: "permission-body", tabindex: 0, role: "group", "aria-label": "Details" }, ...body),
+    h("footer", {}, foot, notices.element),
   );
+  element.addEventListener("keydown", (event) => answerByKey(element, event));
+  return element;
+}
+
+/** Presses the button with the key, unless a text is being written: A allows, D denies, a digit chooses an option. */
+function answerByKey(card: HTMLElement, event: KeyboardEvent): void {
+  const { target, key } = event;
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (target instanceof HTMLElement && target.matches("input[type=text], textarea, select")) return;
+  const control = card.querySelector<HTMLElement>(`[aria-keyshortcuts="${CSS.escape(key.toUpperCase())}"]`);
+  if (control === null) return;
+  event.preventDefault();
+  if (control instanceof HTMLInputElement) control.focus();
+  control.click();
 }
 
 function contentOf(
   request: PermissionRequest,
   respond: Respond,
   allowMode: (mode: PermissionMode) => Promise<void>,
-): [string, ...Node[]] {
+): Content {
   const input = (request.input ?? {}) as Record<string, unknown>;
   switch (request.kind) {
-    case "question":
-      return ["Claude has a question", questions((input["questions"] ?? []) as Question[], input, respond)];
+    case "question": {
+      const form = questions((input["questions"] ?? []) as Question[], input, respond);
+      return { heading: "Claude has a question", body: [form.element], foot: form.buttons };
+    }
     case "plan":
-      return [
-        "Approve this plan?",
-        h("div", { class: "prose permission-plan" }, markdown(String(input["plan"] ?? ""))),
-        answers(respond, "Go ahead", "Keep planning"),
-      ];
+      return {
+        heading: "Approve this plan?",
+        body: [h("div", { class: "prose permission-plan" }, markdown(String(input["plan"] ?? "")))],
+        foot: answers(respond, "Go ahead", "Keep planning"),
+      };
     default:
-      return [
-        `Allow ${request.tool_name}?`,
-        ...toolContent(request, input),
-        answers(respond, "Allow", "Deny", ...alwaysButtons(request, respond, allowMode)),
-      ];
+      return {
+        heading: `Allow ${request.tool_name}?`,
+        file: fileOf(input),
+        body: toolContent(request, input),
+        foot: answers(respond, "Allow", "Deny", ...alwaysButtons(request, respond, allowMode)),
+      };
   }
-}
-
-function toolContent(
-  { description, blocked_path: blocked, decision_reason: reason, parent, agent }: PermissionRequest,
-  input: Record<string, unknown>,
-): Node[] {
-  const isName =
-    typeof input["file_path"] === "string" && description !== null && input["file_path"].endsWith(description);
-  const texts = [
-    parent === null ? null : `Requested by ${agent === null ? "a subagent" : `the subagent ${agent}`}`,
-    isName ? null : description,
-    reason,
-    blocked === null ? null : `Outside the working folder: ${blocked}`,
-  ].filter((text) => text !== null);
-  return [...texts.map((text) => h("p", { class: "permission-text" }, text)), ...inputView(input, description)];
-}
-
-const VIEWS: Readonly<Record<string, (text: string) => Node>> = {
-  command: (text) => h("pre", { class: "permission-command" }, text),
-  file_path: (text) => h("p", { class: "permission-file" }, h("code", {}, text)),
-  old_string: (text) => h("pre", { class: "permission-before", "aria-label": "Before" }, text),
-  new_string: (text) => h("pre", { class: "permission-after", "aria-label": "After" }, text),
-  content: (text) => h("pre", { class: "permission-after", "aria-label": "Content" }, text),
-};
-
-/** Renders the whole input of a tool: commands and file changes first, then all other fields. */
-function inputView(input: Record<string, unknown>, shownDescription: string | null): Node[] {
-  const views: Node[] = [];
-  const rest = { ...input };
-  if (rest["description"] === shownDescription) delete rest["description"];
-  for (const [name, view] of Object.entries(VIEWS)) {
-    const value = rest[name];
-    if (typeof value !== "string") continue;
-    views.push(view(value));
-    delete rest[name];
-  }
-  const others = Object.entries(rest).map(([name, value]) =>
-    h(
-      "p",
-      { class: "permission-field" },
-      h("span", { class: "hint" }, `${name} `),
-      h("code", {}, typeof value === "string" ? value : JSON.stringify(value, null, 2)),
-    ),
-  );
-  return [...views, ...others];
 }
 
 const MODES: Readonly<Partial<Record<PermissionMode, string>>> = {
@@ -116,23 +100,37 @@ const MODES: Readonly<Partial<Record<PermissionMode, string>>> = {
   bypassPermissions: "Allow everything",
 };
 
-/** The buttons that also allow future requests of this kind. */
+/** The controls that also allow future requests of this kind. */
 function alwaysButtons(
   { rules, suggestions, turn_ended: hasEnded, suggested_mode: mode }: PermissionRequest,
   respond: Respond,
   allowMode: (mode: PermissionMode) => Promise<void>,
 ): Node[] {
-  const buttons: Node[] = [];
-  const remember = (): Promise<unknown> => respond({ decision: "allow", remember: true });
-  if (rules.length > 0) buttons.push(button(`Always allow ${rules.join(", ")}`, remember, { class: "plain" }));
+  const controls: Node[] = [];
   suggestions.forEach(({ type, directories }, index) => {
     if (type !== "addDirectories" || hasEnded) return;
     const allow = (): Promise<unknown> => respond({ decision: "allow", suggestions: [index] });
-    buttons.push(button(`Allow all in ${directories.join(", ")}`, allow, { class: "plain" }));
+    controls.push(unfolded("Allow a folder…", directories, "Allow all in it", allow));
   });
   const label = mode === null ? undefined : MODES[mode];
-  if (mode !== null && label !== undefined) buttons.push(button(label, () => allowMode(mode), { class: "plain" }));
-  return buttons;
+  if (mode !== null && label !== undefined) controls.push(button(label, () => allowMode(mode), { class: "plain" }));
+  if (rules.length > 0) {
+    const remember = (): Promise<unknown> => respond({ decision: "allow", remember: true });
+    const text = rules.length === 1 ? "Always allow this" : `Always allow ${counted(rules.length, "rule")}`;
+    controls.push(unfolded("Always allow…", rules, text, remember));
+  }
+  return controls;
+}
+
+/** A control that shows, one a line and whole, what its button would allow from now on. */
+function unfolded(summary: string, lines: readonly string[], label: string, allow: () => unknown): HTMLElement {
+  return h(
+    "details",
+    { class: "always" },
+    h("summary", { class: "plain" }, summary),
+    h("ul", { tabindex: 0, "aria-label": summary }, ...lines.map((line) => h("li", {}, h("code", {}, line)))),
+    button(label, allow, { class: "plain" }),
+  );
 }
 
 function answers(respond: Respond, yes: string, no: string, ...always: Node[]): HTMLElement {
@@ -144,54 +142,13 @@ function answers(respond: Respond, yes: string, no: string, ...always: Node[]): 
   });
   const deny = (): Promise<unknown> =>
     respond({ decision: "deny", ...(reason.value.trim() === "" ? {} : { message: reason.value.trim() }) });
-  reason.addEventListener("keydown", (event) => void (event.key === "Enter" && deny()));
+  reason.addEventListener("keydown", (event) => void (event.key === "Enter" && !event.isComposing && deny()));
   const buttons = h(
     "div",
     { class: "permission-buttons" },
-    button(yes, () => respond({ decision: "allow" }), { class: "primary" }),
-    ...always,
-    button(no, deny, { class: "plain" }),
+    button(yes, () => respond({ decision: "allow" }), { class: "primary", "aria-keyshortcuts": "A" }),
+    button(no, deny, { class: "plain", "aria-keyshortcuts": "D" }),
+    reason,
   );
-  return h("div", { class: "permission-answers" }, buttons, reason);
-}
-
-function questions(asked: readonly Question[], input: Record<string, unknown>, respond: Respond): HTMLElement {
-  const form = h("form", { class: "permission-questions" });
-  asked.forEach((question, index) => form.append(questionField(question, `q${index}`)));
-  const send = h("button", { type: "submit", class: "primary" }, "Answer");
-  const skip = button("Not now", () => respond({ decision: "deny" }), { class: "plain" });
-  form.append(h("div", { class: "permission-buttons" }, send, skip));
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    const chosen = new FormData(form);
-    const answers = Object.fromEntries(
-      asked.map(({ question }, index) => [question, chosen.getAll(`q${index}`).join(", ")]),
-    );
-    void respond({ decision: "allow", updated_input: { ...input, answers } });
-  });
-  return form;
-}
-
-function questionField({ question, options, multiSelect = false }: Question, name: string): HTMLElement {
-  const choices = options.map(({ label, description }, index) => {
-    const choice = h("input", {
-      type: multiSelect ? "checkbox" : "radio",
-      name,
-      value: label,
-      checked: !multiSelect && index === 0,
-      required: !multiSelect,
-    });
-    return h(
-      "label",
-      { class: "choice" },
-      choice,
-      h(
-        "span",
-        {},
-        h("strong", {}, label),
-        description !== undefined && h("span", { class: "hint" }, ` ${description}`),
-      ),
-    );
-  });
-  return h("fieldset", {}, h("legend", {}, question), ...choices);
+  return h("div", { class: "permission-answers" }, buttons, always.length > 0 && h("div", {}, ...always));
 }

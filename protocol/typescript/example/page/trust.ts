@@ -29,18 +29,26 @@ export function trustQuestion(contents: FolderContents, choose: (choice: TrustCh
   return h(
     "div",
     { class: "permission", role: "group", "aria-labelledby": "trust-question" },
-    h("h3", { id: "trust-question" }, "This folder brings its own hooks, servers or settings"),
-    h("p", { class: "permission-text" }, "They run on your computer as soon as Claude works here."),
-    ...brought.map(([field, label]) =>
-      h(
-        "p",
-        { class: "permission-field" },
-        h("span", { class: "hint" }, `${label} `),
-        h("code", {}, contents[field].join(", ")),
-      ),
+    h(
+      "header",
+      {},
+      h("h3", { id: "trust-question" }, "This folder brings its own hooks, servers or settings"),
+      h("p", { class: "permission-text" }, "They run on your computer as soon as Claude works here."),
     ),
     h(
       "div",
+      { class: "permission-body", tabindex: 0, role: "group", "aria-label": "Details" },
+      ...brought.map(([field, label]) =>
+        h(
+          "p",
+          { class: "permission-field" },
+          h("span", { class: "hint" }, `${label} `),
+          h("code", {}, contents[field].join(", ")),
+        ),
+      ),
+    ),
+    h(
+      "footer",
       { class: "permission-buttons" },
       button("Trust", () => choose({ trust: true }), { class: "primary" }),
       button("Run without them", () => choose({ settings: "user" }), { class: "plain" }),
