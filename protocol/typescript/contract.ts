@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "e1cdec58fecacc4f";
+export const SCHEMA_HASH = "f33eb17c3918f212";
 
 /** Any JSON value: data whose form the contract does not know. */
 export type JsonValue = string | number | boolean | null | JsonValue[] | JsonObject;
@@ -868,6 +868,9 @@ export interface Session {
   settings: ClaudeSettings;
   /** Whether a turn that reaches Claude's usage limit goes on by itself when the limit resets; otherwise it fails. */
   wait_for_limit: boolean;
+  hub: HubAccess;
+  /** When texts that others wrote first came in from the hub; from then on, tools ask (`claude.exposures.list`). */
+  exposed_at: string | null;
   status: SessionStatus;
   /** When the turn of a `limited` session goes on. */
   resumes_at: string | null;
@@ -953,6 +956,31 @@ export const ClaudeSettings = {
  * - `user`: Only the user's: nothing that the folder brings runs or is read, its CLAUDE.md included.
  */
 export type ClaudeSettings = "all" | "user";
+
+/**
+ * Claude's access to the hub: the person's calendars, issues, pages, feed, jobs and past conversations.
+ *
+ * `CLAUDE_HUB=off` in the sidecar's environment is `off` for all.
+ *
+ * - `read`: It has the tools that only read, as `mcp__hub__activity_search`, and needs no permission for them.
+ * - `act`: It also has those that change something, such as starting a sync; the user is asked before each call.
+ */
+export const HubAccess = {
+  OFF: "off",
+  /** It has the tools that only read, as `mcp__hub__activity_search`, and needs no permission for them. */
+  READ: "read",
+  /** It also has those that change something, such as starting a sync; the user is asked before each call. */
+  ACT: "act",
+} as const;
+/**
+ * Claude's access to the hub: the person's calendars, issues, pages, feed, jobs and past conversations.
+ *
+ * `CLAUDE_HUB=off` in the sidecar's environment is `off` for all.
+ *
+ * - `read`: It has the tools that only read, as `mcp__hub__activity_search`, and needs no permission for them.
+ * - `act`: It also has those that change something, such as starting a sync; the user is asked before each call.
+ */
+export type HubAccess = "off" | "read" | "act";
 
 /**
  * The status of a session.
@@ -1160,6 +1188,106 @@ export interface SessionText {
   session_id: string;
   text: string;
   messages: number;
+}
+
+/** The sources of a session or run, oldest first, also those that are trusted. */
+export interface ExposureList {
+  exposures: Exposure[];
+}
+
+/** A source whose texts came into a session or a run. */
+export interface Exposure {
+  session_id: string | null;
+  /** The run; null for a session. */
+  job_id: string | null;
+  /** Who can have written the texts: an account, and in calendars the organiser's domain, as `<account>:<domain>`. */
+  source: string;
+  /** The tool whose answer had the first of them. */
+  tool: string;
+  /** The beginning of the first of them. */
+  text: string;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  created_at: string;
+}
+
+/** Decisions, newest first. */
+export interface DecisionPage {
+  decisions: Decision[];
+  /** Null on the last page. */
+  next_cursor: string | null;
+}
+
+/** A decision about a call of a tool. */
+export interface Decision {
+  decision_id: number;
+  session_id: string | null;
+  /** The run; null for a session. */
+  job_id: string | null;
+  tool_use_id: string | null;
+  tool_name: string;
+  /** SHA-256 of the call's input, as JSON with sorted names and without spaces; null if it is unknown. */
+  input_digest: string | null;
+  verdict: Verdict;
+  decided_by: DecidedBy;
+  reason: string | null;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  created_at: string;
+}
+
+/**
+ * A decision about a call of a tool.
+ *
+ * - `ask`: The user was asked; the answer is a decision of its own.
+ */
+export const Verdict = {
+  ALLOW: "allow",
+  /** The user was asked; the answer is a decision of its own. */
+  ASK: "ask",
+  DENY: "deny",
+} as const;
+/**
+ * A decision about a call of a tool.
+ *
+ * - `ask`: The user was asked; the answer is a decision of its own.
+ */
+export type Verdict = "allow" | "ask" | "deny";
+
+/**
+ * The maker of a decision.
+ *
+ * - `gate`: The sidecar: texts of others are in the conversation, or the tool changes something in the hub.
+ * - `person`: The user, by `claude.permissions.respond`.
+ * - `claude_code`: Claude Code, for the `reason` that it names: a rule, its mode, a hook of the user.  2.1.197 does not
+ * say so.
+ */
+export const DecidedBy = {
+  /** The sidecar: texts of others are in the conversation, or the tool changes something in the hub. */
+  GATE: "gate",
+  /** The user, by `claude.permissions.respond`. */
+  PERSON: "person",
+  /** Claude Code, for the `reason` that it names: a rule, its mode, a hook of the user.  2.1.197 does not say so. */
+  CLAUDE_CODE: "claude_code",
+} as const;
+/**
+ * The maker of a decision.
+ *
+ * - `gate`: The sidecar: texts of others are in the conversation, or the tool changes something in the hub.
+ * - `person`: The user, by `claude.permissions.respond`.
+ * - `claude_code`: Claude Code, for the `reason` that it names: a rule, its mode, a hook of the user.  2.1.197 does not
+ * say so.
+ */
+export type DecidedBy = "gate" | "person" | "claude_code";
+
+/** The trusted sources, newest first. */
+export interface TrustedSourceList {
+  sources: TrustedSource[];
+}
+
+/** A source whose texts do not make a session ask. */
+export interface TrustedSource {
+  source: string;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  trusted_at: string;
 }
 
 /**
@@ -1969,26 +2097,188 @@ export interface ScheduleList {
   schedules: Schedule[];
 }
 
-/** Creates jobs of one type periodically. */
+/** Creates jobs of one type at certain times: every `period_s` seconds, or by the rule `rrule`. */
 export interface Schedule {
   schedule_id: string;
+  /** Null for a schedule of the sidecar's own. */
+  title: string | null;
   /** The type of its jobs. */
   type: JobType;
   /** The payload of its jobs. */
   payload: JobTypes[JobType]["payload"] | null;
   /** Seconds between two runs.  Runs lie on a grid of the wall clock, which restarts do not move. */
-  period_s: number;
+  period_s: number | null;
+  rrule: string | null;
+  /** When the rule begins, or the first run by the period. */
+  start: string | null;
+  /** The zone whose clocks the rule follows.  A time that a change of the clocks skips or repeats happens once. */
+  time_zone: string | null;
+  misfire_policy: MisfirePolicy;
+  /** Whether it is the sidecar's own, which cannot be deleted. */
+  fixed: boolean;
   enabled: boolean;
   /**
-   * When the next job is created, unless the previous one is unfinished.  Without meaning while disabled.  UTC, ISO
-   * 8601: 2026-11-23T08:00:00.000Z.
+   * When the next job is created, unless the previous one is unfinished.  Null if there is no further time; without
+   * meaning while disabled.
    */
-  next_run_at: string;
+  next_run_at: string | null;
   /** When the last job was created, by the schedule or by `jobs.schedules.run`. */
   last_run_at: string | null;
   /** The job that was created last.  It may have been pruned since. */
   last_job_id: string | null;
 }
+
+/**
+ * How to make up for times that passed while the app was closed or the computer slept.
+ *
+ * - `run_once`: One late job replaces all times that were missed.
+ * - `skip`: Nothing is made up for: a time that passed more than five minutes ago is missed.
+ */
+export const MisfirePolicy = {
+  /** One late job replaces all times that were missed. */
+  RUN_ONCE: "run_once",
+  /** Nothing is made up for: a time that passed more than five minutes ago is missed. */
+  SKIP: "skip",
+} as const;
+/**
+ * How to make up for times that passed while the app was closed or the computer slept.
+ *
+ * - `run_once`: One late job replaces all times that were missed.
+ * - `skip`: Nothing is made up for: a time that passed more than five minutes ago is missed.
+ */
+export type MisfirePolicy = "run_once" | "skip";
+
+/** The result of `jobs.schedules.delete`. */
+export interface ScheduleDeletion {
+  schedule_id: string;
+}
+
+/**
+ * The state of one time of a schedule.  `queued` and `running` can still change.
+ *
+ * - `queued`: Its job waits, also between two attempts.
+ * - `empty`: Its job ended without the answer that it was for.
+ * - `interrupted`: The sidecar ended while its job was running.
+ * - `missed`: It has no job: nothing could be started when it was due.
+ * - `skipped`: It has no job, although one could have been started.
+ */
+export const ScheduleRunStatus = {
+  /** Its job waits, also between two attempts. */
+  QUEUED: "queued",
+  RUNNING: "running",
+  SUCCEEDED: "succeeded",
+  /** Its job ended without the answer that it was for. */
+  EMPTY: "empty",
+  FAILED: "failed",
+  CANCELLED: "cancelled",
+  /** The sidecar ended while its job was running. */
+  INTERRUPTED: "interrupted",
+  /** It has no job: nothing could be started when it was due. */
+  MISSED: "missed",
+  /** It has no job, although one could have been started. */
+  SKIPPED: "skipped",
+} as const;
+/**
+ * The state of one time of a schedule.  `queued` and `running` can still change.
+ *
+ * - `queued`: Its job waits, also between two attempts.
+ * - `empty`: Its job ended without the answer that it was for.
+ * - `interrupted`: The sidecar ended while its job was running.
+ * - `missed`: It has no job: nothing could be started when it was due.
+ * - `skipped`: It has no job, although one could have been started.
+ */
+export type ScheduleRunStatus = "queued" | "running" | "succeeded" | "empty" | "failed" | "cancelled" | "interrupted" | "missed" | "skipped";
+
+/** A page of runs, the one recorded last first. */
+export interface ScheduleRunPage {
+  runs: ScheduleRun[];
+  /** Null on the last page. */
+  next_cursor: string | null;
+}
+
+/** One time of a schedule, and what became of it. */
+export interface ScheduleRun {
+  run_id: string;
+  schedule_id: string;
+  /** The schedule's title when the run was recorded. */
+  title: string | null;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  scheduled_for: string;
+  /** Number of times that it covers: more than one only for the oldest of very many that were missed together. */
+  times: number;
+  /** Whether `jobs.schedules.run` asked for it. */
+  manual: boolean;
+  status: ScheduleRunStatus;
+  reason: ScheduleRunReason | null;
+  /** The last sign that the sidecar was running, up to five minutes early. */
+  away_from: string | null;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  away_to: string | null;
+  /** Its job, which may have been pruned since. */
+  job_id: string | null;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  started_at: string | null;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  ended_at: string | null;
+  /** How long after `scheduled_for` its job started. */
+  late_ms: number | null;
+  /** The beginning of its job's answer, at most 2,000 characters. */
+  text: string | null;
+  /** Why its job failed, without details. */
+  error: JobError | null;
+}
+
+/**
+ * Why a time of a schedule was missed or skipped, or why its job failed.
+ *
+ * - `closed`: The app was closed; `away_from` and `away_to` say when.
+ * - `asleep`: The computer slept, or its clock was set forward; `away_from` and `away_to` say when.
+ * - `paused`: The queue is paused, and the previous job has not started.
+ * - `overlap`: The previous job had not ended.
+ * - `offline`: There is no connection to the network.
+ * - `limit`: A service, or Claude's usage limit, allows no more for now.
+ * - `needs_user`: The previous job waits for the user's decision, or for the key of the stored credentials.
+ * - `account`: The account was refused: the user has to sign in again.
+ * - `budget`: The budget is spent.
+ * - `unsupported`: This version cannot run jobs of the schedule's type.
+ */
+export const ScheduleRunReason = {
+  /** The app was closed; `away_from` and `away_to` say when. */
+  CLOSED: "closed",
+  /** The computer slept, or its clock was set forward; `away_from` and `away_to` say when. */
+  ASLEEP: "asleep",
+  /** The queue is paused, and the previous job has not started. */
+  PAUSED: "paused",
+  /** The previous job had not ended. */
+  OVERLAP: "overlap",
+  /** There is no connection to the network. */
+  OFFLINE: "offline",
+  /** A service, or Claude's usage limit, allows no more for now. */
+  LIMIT: "limit",
+  /** The previous job waits for the user's decision, or for the key of the stored credentials. */
+  NEEDS_USER: "needs_user",
+  /** The account was refused: the user has to sign in again. */
+  ACCOUNT: "account",
+  /** The budget is spent. */
+  BUDGET: "budget",
+  /** This version cannot run jobs of the schedule's type. */
+  UNSUPPORTED: "unsupported",
+} as const;
+/**
+ * Why a time of a schedule was missed or skipped, or why its job failed.
+ *
+ * - `closed`: The app was closed; `away_from` and `away_to` say when.
+ * - `asleep`: The computer slept, or its clock was set forward; `away_from` and `away_to` say when.
+ * - `paused`: The queue is paused, and the previous job has not started.
+ * - `overlap`: The previous job had not ended.
+ * - `offline`: There is no connection to the network.
+ * - `limit`: A service, or Claude's usage limit, allows no more for now.
+ * - `needs_user`: The previous job waits for the user's decision, or for the key of the stored credentials.
+ * - `account`: The account was refused: the user has to sign in again.
+ * - `budget`: The budget is spent.
+ * - `unsupported`: This version cannot run jobs of the schedule's type.
+ */
+export type ScheduleRunReason = "closed" | "asleep" | "paused" | "overlap" | "offline" | "limit" | "needs_user" | "account" | "budget" | "unsupported";
 
 /** The copies in the folder `backups`, newest first. */
 export interface BackupList {
@@ -2436,15 +2726,6 @@ export interface JobQueueUpdated {
   queue: JobQueue;
 }
 
-/** A schedule was changed, or has created a job. */
-export interface ScheduleUpdated {
-  /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
-  seq: number;
-  /** When it was logged.  UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
-  at: string;
-  schedule: Schedule;
-}
-
 /**
  * A job was created or has changed: its status, what it waits for, or a requested cancellation.
  *
@@ -2474,6 +2755,40 @@ export interface JobProgress {
   progress: number | null;
   /** A short description of the current step. */
   message: string | null;
+}
+
+/** A schedule was created or changed, or has created a job. */
+export interface ScheduleUpdated {
+  /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
+  seq: number;
+  /** When it was logged.  UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  at: string;
+  schedule: Schedule;
+}
+
+/** A schedule was deleted, with the record of its runs. */
+export interface ScheduleDeleted {
+  /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
+  seq: number;
+  /** When it was logged.  UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  at: string;
+  schedule_id: string;
+}
+
+/**
+ * A time of a schedule that the user has created is over: with an answer, or without one and why.
+ *
+ * It is sent once for each run, and for times that were missed together once.  `title` and `text` are written for the
+ * user, for a notification of the system.  A run that the user has cancelled sends none.
+ */
+export interface ScheduleRunEnded {
+  /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
+  seq: number;
+  /** When it was logged.  UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  at: string;
+  run: ScheduleRun;
+  title: string;
+  text: string;
 }
 
 /**
@@ -2712,6 +3027,12 @@ export interface RunClaude {
   /** Maximum number of model turns; a run that needs more fails. */
   max_turns?: number | null;
   /**
+   * Maximum cost of the run; one that reaches it is stopped and fails with `budget_exceeded`.
+   *
+   * It is an estimate, also for a subscription, which is not billed by it.  The answer that reaches it can exceed it.
+   */
+  max_budget_usd?: number | null;
+  /**
    * Seconds.
    *
    * @default 3600.0
@@ -2731,6 +3052,12 @@ export interface RunClaude {
    * @default true
    */
   wait_for_limit?: boolean;
+  /**
+   * A run can ask no one, so that calls which change something are denied.
+   *
+   * @default "off"
+   */
+  hub?: HubAccess;
 }
 
 /** The result of a run. */
@@ -3113,6 +3440,43 @@ export interface ClaudeSessionsExportParams {
   thinking?: boolean;
 }
 
+/** Params of `claude.exposures.list`. */
+export interface ClaudeExposuresListParams {
+  /** A Claude session's id. */
+  session_id?: string | null;
+  /** A job's id (UUIDv7). */
+  job_id?: string | null;
+}
+
+/** Params of `claude.decisions.list`. */
+export interface ClaudeDecisionsListParams {
+  /** A Claude session's id. */
+  session_id?: string | null;
+  /** A job's id (UUIDv7). */
+  job_id?: string | null;
+  /**
+   * Rows per page, 1 to 500.
+   *
+   * @default 50
+   */
+  limit?: number;
+  /** The `next_cursor` of the previous page; opaque. */
+  cursor?: string | null;
+}
+
+/** Params of `claude.sources.list`. */
+export type ClaudeSourcesListParams = Record<string, never>;
+
+/** Params of `claude.sources.trust`. */
+export interface ClaudeSourcesTrustParams {
+  source: string;
+}
+
+/** Params of `claude.sources.remove`. */
+export interface ClaudeSourcesRemoveParams {
+  source: string;
+}
+
 /** Params of `claude.permissions.list`. */
 export interface ClaudePermissionsListParams {
   /** A Claude session's id. */
@@ -3175,6 +3539,12 @@ export interface ClaudeSpawnParams {
   /** Maximum number of model turns; a run that needs more fails. */
   max_turns?: number | null;
   /**
+   * Maximum cost of the run; one that reaches it is stopped and fails with `budget_exceeded`.
+   *
+   * It is an estimate, also for a subscription, which is not billed by it.  The answer that reaches it can exceed it.
+   */
+  max_budget_usd?: number | null;
+  /**
    * Seconds.
    *
    * @default 3600.0
@@ -3194,6 +3564,12 @@ export interface ClaudeSpawnParams {
    * @default true
    */
   wait_for_limit?: boolean;
+  /**
+   * A run can ask no one, so that calls which change something are denied.
+   *
+   * @default "off"
+   */
+  hub?: HubAccess;
   /** @default [] */
   content?: PromptPart[];
   /**
@@ -3248,6 +3624,8 @@ export interface ClaudeSessionsCreateParams {
   trust?: boolean;
   /** @default true */
   wait_for_limit?: boolean;
+  /** @default "off" */
+  hub?: HubAccess;
 }
 
 /** Params of `claude.sessions.list`. */
@@ -3285,6 +3663,7 @@ export interface ClaudeSessionsUpdateParams {
   /** @default false */
   trust?: boolean;
   wait_for_limit?: boolean | null;
+  hub?: HubAccess | null;
 }
 
 /** Params of `claude.sessions.delete`. */
@@ -3588,6 +3967,29 @@ export type JobsQueueWakeParams = Record<string, never>;
 /** Params of `jobs.schedules.list`. */
 export type JobsSchedulesListParams = Record<string, never>;
 
+/** Params of `jobs.schedules.create`. */
+export interface JobsSchedulesCreateParams {
+  title: string;
+  type: JobType;
+  /** A JSON object. */
+  payload?: JsonInput | null;
+  /** Seconds between two runs, at least 60. */
+  period_s?: number | null;
+  /**
+   * A recurrence rule (RFC 5545), such as FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR;BYHOUR=9;BYMINUTE=0.  FREQ is HOURLY or
+   * longer, with at most 96 times a day.
+   */
+  rrule?: string | null;
+  /** ISO 8601 with an offset. */
+  start?: string | null;
+  /** An IANA time zone: Europe/Berlin. */
+  time_zone?: string | null;
+  /** @default "run_once" */
+  misfire_policy?: MisfirePolicy;
+  /** @default true */
+  enabled?: boolean;
+}
+
 /** Params of `jobs.schedules.update`. */
 export interface JobsSchedulesUpdateParams {
   /** A schedule's id. */
@@ -3595,12 +3997,49 @@ export interface JobsSchedulesUpdateParams {
   enabled?: boolean | null;
   /** Seconds between two runs, at least 60. */
   period_s?: number | null;
+  title?: string | null;
+  type?: JobType | null;
+  /** A JSON object. */
+  payload?: JsonInput | null;
+  /**
+   * A recurrence rule (RFC 5545), such as FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR;BYHOUR=9;BYMINUTE=0.  FREQ is HOURLY or
+   * longer, with at most 96 times a day.
+   */
+  rrule?: string | null;
+  /** ISO 8601 with an offset. */
+  start?: string | null;
+  /** An IANA time zone: Europe/Berlin. */
+  time_zone?: string | null;
+  misfire_policy?: MisfirePolicy | null;
+}
+
+/** Params of `jobs.schedules.delete`. */
+export interface JobsSchedulesDeleteParams {
+  /** A schedule's id. */
+  schedule_id: string;
 }
 
 /** Params of `jobs.schedules.run`. */
 export interface JobsSchedulesRunParams {
   /** A schedule's id. */
   schedule_id: string;
+}
+
+/** Params of `jobs.schedules.runs.list`. */
+export interface JobsSchedulesRunsListParams {
+  /** A schedule's id. */
+  schedule_id?: string | null;
+  status?: ScheduleRunStatus | null;
+  /** ISO 8601 with an offset. */
+  since?: string | null;
+  /**
+   * Rows per page, 1 to 500.
+   *
+   * @default 200
+   */
+  limit?: number;
+  /** The `next_cursor` of the previous page; opaque. */
+  cursor?: string | null;
 }
 
 /** Params of `system.backups.list`. */
@@ -3822,6 +4261,24 @@ export interface Methods {
    * Errors: session_not_found.
    */
   "claude.sessions.export": { params: ClaudeSessionsExportParams; result: SessionText; errors: "session_not_found" };
+  /** Returns the sources whose texts came into a session or a run; without either, the newest 500 of all. */
+  "claude.exposures.list": { params: ClaudeExposuresListParams; result: ExposureList; errors: never };
+  /**
+   * Returns the decisions about the tools of a session or a run, or all, newest first; 10,000 are kept.
+   *
+   * Errors: invalid_cursor.
+   */
+  "claude.decisions.list": { params: ClaudeDecisionsListParams; result: DecisionPage; errors: "invalid_cursor" };
+  /** Returns the trusted sources. */
+  "claude.sources.list": { params: ClaudeSourcesListParams; result: TrustedSourceList; errors: never };
+  /**
+   * Trusts a source from now on, also in sessions that its texts came into before; ask the user first.
+   *
+   * `source` is that of an exposure.  Who can write there can then make Claude act, within its permission mode.
+   */
+  "claude.sources.trust": { params: ClaudeSourcesTrustParams; result: TrustedSourceList; errors: never };
+  /** Withdraws the trust in a source. */
+  "claude.sources.remove": { params: ClaudeSourcesRemoveParams; result: TrustedSourceList; errors: never };
   /**
    * Returns requests, newest first: of each session, the open ones and the last 200 closed ones.
    *
@@ -4129,11 +4586,28 @@ export interface Methods {
   /** Lists all schedules. */
   "jobs.schedules.list": { params: JobsSchedulesListParams; result: ScheduleList; errors: never };
   /**
-   * Enables or disables a schedule, or changes its period.  Null leaves a value as it is.
+   * Creates a schedule, with either `period_s` or `rrule`; at most 200 can exist.
    *
-   * Errors: schedule_not_found.
+   * Without `start`, a period begins now, and a rule with the current day, so that `FREQ=DAILY;BYHOUR=9;BYMINUTE=0`
+   * needs none.  Without `time_zone`, a rule gets the computer's.  A rule must be valid as a whole.
+   *
+   * Errors: unknown_job_type, payload_too_large, time_zone_unknown, too_many_schedules.
    */
-  "jobs.schedules.update": { params: JobsSchedulesUpdateParams; result: Schedule; errors: "schedule_not_found" };
+  "jobs.schedules.create": { params: JobsSchedulesCreateParams; result: Schedule; errors: "unknown_job_type" | "payload_too_large" | "time_zone_unknown" | "too_many_schedules" };
+  /**
+   * Changes a schedule.  Null leaves a value as it is; `period_s` and `rrule` replace each other.
+   *
+   * Of the sidecar's own schedules, `enabled`, `period_s` and `misfire_policy` can be changed.
+   *
+   * Errors: schedule_not_found, schedule_fixed, unknown_job_type, payload_too_large, time_zone_unknown.
+   */
+  "jobs.schedules.update": { params: JobsSchedulesUpdateParams; result: Schedule; errors: "schedule_not_found" | "schedule_fixed" | "unknown_job_type" | "payload_too_large" | "time_zone_unknown" };
+  /**
+   * Deletes a schedule and the record of its runs.  A job that it has created is not cancelled.
+   *
+   * Errors: schedule_not_found, schedule_fixed.
+   */
+  "jobs.schedules.delete": { params: JobsSchedulesDeleteParams; result: ScheduleDeletion; errors: "schedule_not_found" | "schedule_fixed" };
   /**
    * Creates the schedule's job now, which does not move the grid, and returns it.
    *
@@ -4143,6 +4617,14 @@ export interface Methods {
    * Errors: schedule_not_found.
    */
   "jobs.schedules.run": { params: JobsSchedulesRunParams; result: Job; errors: "schedule_not_found" };
+  /**
+   * Lists what became of the times of one schedule or of all, the one recorded last first.
+   *
+   * `since` leaves out what was scheduled earlier.  Runs are kept for 90 days, at most 3,000 of a schedule.
+   *
+   * Errors: invalid_cursor.
+   */
+  "jobs.schedules.runs.list": { params: JobsSchedulesRunsListParams; result: ScheduleRunPage; errors: "invalid_cursor" };
   /** Returns the backups with what they contain. */
   "system.backups.list": { params: SystemBackupsListParams; result: BackupList; errors: never };
   /**
@@ -4444,6 +4926,30 @@ export interface NestedMethods<Options> {
        */
       readonly fork: ((params: ClaudeSessionsForkParams, options?: Options) => Promise<Session>);
     };
+    readonly exposures: {
+      /** Returns the sources whose texts came into a session or a run; without either, the newest 500 of all. */
+      readonly list: ((params?: ClaudeExposuresListParams, options?: Options) => Promise<ExposureList>);
+    };
+    readonly decisions: {
+      /**
+       * Returns the decisions about the tools of a session or a run, or all, newest first; 10,000 are kept.
+       *
+       * Errors: invalid_cursor.
+       */
+      readonly list: ((params?: ClaudeDecisionsListParams, options?: Options) => Promise<DecisionPage>);
+    };
+    readonly sources: {
+      /** Returns the trusted sources. */
+      readonly list: ((params?: ClaudeSourcesListParams, options?: Options) => Promise<TrustedSourceList>);
+      /**
+       * Trusts a source from now on, also in sessions that its texts came into before; ask the user first.
+       *
+       * `source` is that of an exposure.  Who can write there can then make Claude act, within its permission mode.
+       */
+      readonly trust: ((params: ClaudeSourcesTrustParams, options?: Options) => Promise<TrustedSourceList>);
+      /** Withdraws the trust in a source. */
+      readonly remove: ((params: ClaudeSourcesRemoveParams, options?: Options) => Promise<TrustedSourceList>);
+    };
     readonly permissions: {
       /**
        * Returns requests, newest first: of each session, the open ones and the last 200 closed ones.
@@ -4714,11 +5220,28 @@ export interface NestedMethods<Options> {
       /** Lists all schedules. */
       readonly list: ((params?: JobsSchedulesListParams, options?: Options) => Promise<ScheduleList>);
       /**
-       * Enables or disables a schedule, or changes its period.  Null leaves a value as it is.
+       * Creates a schedule, with either `period_s` or `rrule`; at most 200 can exist.
        *
-       * Errors: schedule_not_found.
+       * Without `start`, a period begins now, and a rule with the current day, so that `FREQ=DAILY;BYHOUR=9;BYMINUTE=0`
+       * needs none.  Without `time_zone`, a rule gets the computer's.  A rule must be valid as a whole.
+       *
+       * Errors: unknown_job_type, payload_too_large, time_zone_unknown, too_many_schedules.
+       */
+      readonly create: ((params: JobsSchedulesCreateParams, options?: Options) => Promise<Schedule>);
+      /**
+       * Changes a schedule.  Null leaves a value as it is; `period_s` and `rrule` replace each other.
+       *
+       * Of the sidecar's own schedules, `enabled`, `period_s` and `misfire_policy` can be changed.
+       *
+       * Errors: schedule_not_found, schedule_fixed, unknown_job_type, payload_too_large, time_zone_unknown.
        */
       readonly update: ((params: JobsSchedulesUpdateParams, options?: Options) => Promise<Schedule>);
+      /**
+       * Deletes a schedule and the record of its runs.  A job that it has created is not cancelled.
+       *
+       * Errors: schedule_not_found, schedule_fixed.
+       */
+      readonly delete: ((params: JobsSchedulesDeleteParams, options?: Options) => Promise<ScheduleDeletion>);
       /**
        * Creates the schedule's job now, which does not move the grid, and returns it.
        *
@@ -4728,6 +5251,16 @@ export interface NestedMethods<Options> {
        * Errors: schedule_not_found.
        */
       readonly run: ((params: JobsSchedulesRunParams, options?: Options) => Promise<Job>);
+      readonly runs: {
+        /**
+         * Lists what became of the times of one schedule or of all, the one recorded last first.
+         *
+         * `since` leaves out what was scheduled earlier.  Runs are kept for 90 days, at most 3,000 of a schedule.
+         *
+         * Errors: invalid_cursor.
+         */
+        readonly list: ((params?: JobsSchedulesRunsListParams, options?: Options) => Promise<ScheduleRunPage>);
+      };
     };
   };
   readonly system: {
@@ -4824,8 +5357,6 @@ export interface Notifications {
   "events.resync": EventsResync;
   /** The queue was paused or resumed. */
   "jobs.queue_updated": JobQueueUpdated;
-  /** A schedule was changed, or has created a job. */
-  "jobs.schedule_updated": ScheduleUpdated;
   /**
    * A job was created or has changed: its status, what it waits for, or a requested cancellation.
    *
@@ -4836,6 +5367,17 @@ export interface Notifications {
   "jobs.log_added": JobLogAdded;
   /** A running job reported progress.  `jobs.get` has the last value, at most a second old. */
   "jobs.progress": JobProgress;
+  /** A schedule was created or changed, or has created a job. */
+  "jobs.schedule_updated": ScheduleUpdated;
+  /** A schedule was deleted, with the record of its runs. */
+  "jobs.schedule_deleted": ScheduleDeleted;
+  /**
+   * A time of a schedule that the user has created is over: with an answer, or without one and why.
+   *
+   * It is sent once for each run, and for times that were missed together once.  `title` and `text` are written for the
+   * user, for a notification of the system.  A run that the user has cancelled sends none.
+   */
+  "jobs.schedule_run_ended": ScheduleRunEnded;
   /**
    * The database was missing or empty at a start, and a new one has taken its place although backups exist.
    *
@@ -5127,6 +5669,11 @@ export const METHOD_NAMES = [
   "claude.conversations.take",
   "claude.doctor",
   "claude.sessions.export",
+  "claude.exposures.list",
+  "claude.decisions.list",
+  "claude.sources.list",
+  "claude.sources.trust",
+  "claude.sources.remove",
   "claude.permissions.list",
   "claude.permissions.respond",
   "claude.runs.get",
@@ -5171,8 +5718,11 @@ export const METHOD_NAMES = [
   "jobs.queue.resume",
   "jobs.queue.wake",
   "jobs.schedules.list",
+  "jobs.schedules.create",
   "jobs.schedules.update",
+  "jobs.schedules.delete",
   "jobs.schedules.run",
+  "jobs.schedules.runs.list",
   "system.backups.list",
   "system.backups.restore",
   "initialize",
@@ -5207,10 +5757,12 @@ export const NOTIFICATION_NAMES = [
   "events.lag",
   "events.resync",
   "jobs.queue_updated",
-  "jobs.schedule_updated",
   "jobs.updated",
   "jobs.log_added",
   "jobs.progress",
+  "jobs.schedule_updated",
+  "jobs.schedule_deleted",
+  "jobs.schedule_run_ended",
   "system.database_lost",
   "system.state",
   "$/progress",
@@ -5229,9 +5781,11 @@ export const DURABLE_NOTIFICATIONS = [
   "claude.context_updated",
   "claude.limits_updated",
   "jobs.queue_updated",
-  "jobs.schedule_updated",
   "jobs.updated",
   "jobs.log_added",
+  "jobs.schedule_updated",
+  "jobs.schedule_deleted",
+  "jobs.schedule_run_ended",
   "system.database_lost",
 ] as const satisfies readonly (keyof Notifications)[];
 
@@ -5254,10 +5808,12 @@ export const NOTIFICATION_KEYS = {
   "events.lag": [],
   "events.resync": [],
   "jobs.queue_updated": [],
-  "jobs.schedule_updated": ["schedule.schedule_id"],
   "jobs.updated": ["job.job_id"],
   "jobs.log_added": ["line.job_id"],
   "jobs.progress": ["job_id"],
+  "jobs.schedule_updated": ["schedule.schedule_id"],
+  "jobs.schedule_deleted": ["schedule_id"],
+  "jobs.schedule_run_ended": ["run.run_id"],
   "system.database_lost": [],
   "system.state": [],
   "$/progress": ["token"],
@@ -5332,6 +5888,8 @@ export type ErrorKind =
   | "idempotency_key_reused"
   | "job_not_finished"
   | "schedule_not_found"
+  | "schedule_fixed"
+  | "too_many_schedules"
   | "backup_not_found"
   | "backup_unusable";
 
@@ -5444,6 +6002,10 @@ export const ERROR_CODES = {
   job_not_finished: 4091,
   /** No schedule has this id. */
   schedule_not_found: 4044,
+  /** The schedule is the sidecar's own: it can be switched off or get another period, but not be deleted. */
+  schedule_fixed: 4036,
+  /** There are as many schedules as there may be; delete one that is no longer needed. */
+  too_many_schedules: 4093,
   /** No backup has this name. */
   backup_not_found: 4040,
   /** The backup cannot replace the database; nothing was changed. */
