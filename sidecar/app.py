@@ -25,11 +25,10 @@ from sidecar_protocol.system.progress import ProgressValue, RequestProgress
 from sidecar import exit_codes
 from sidecar.clock import Clock, FixedClock, SystemClock
 from sidecar.features import SECRETS, Features, job_types, methods
-from sidecar.ids import Uuid7
+from sidecar.ids import Randomness, Uuid7
 from sidecar.jobs.feature import JobsFeature
 from sidecar.logs import Logs
 from sidecar.paths import make_private_dir, schema_dir
-from sidecar.randomness import Randomness
 from sidecar.runtime import Runtime
 from sidecar.settings import Settings, process_settings
 from sidecar.storage.database import Database, check_sqlite

@@ -12,9 +12,8 @@ from sidecar_protocol.contract import Encoded, JobSpec, Notification
 from sidecar_protocol.entities import Job, JobStatus
 
 from sidecar.clock import Clock
-from sidecar.ids import MakeId
+from sidecar.ids import MakeId, Randomness
 from sidecar.job_handler import Registration
-from sidecar.randomness import Randomness
 from sidecar.settings import Settings
 from sidecar.storage.database import Database
 from sidecar.storage.secrets import Vault

@@ -24,11 +24,10 @@ from sidecar.commandline.client import Received, RemoteError
 from sidecar.features import SECRETS, Features, job_types, methods
 from sidecar.http.client import Http
 from sidecar.hub.tools import Hub
-from sidecar.ids import Uuid7
+from sidecar.ids import Randomness, Uuid7
 from sidecar.jobs.feature import JobsFeature
 from sidecar.jobs.worker import JobsWorker
 from sidecar.paths import schema_dir
-from sidecar.randomness import Randomness
 from sidecar.runtime import Runtime
 from sidecar.settings import Settings
 from sidecar.storage.database import Database

@@ -14,19 +14,16 @@ from sidecar_protocol.contract import methods_of
 ROOT = Path(__file__).parent.parent
 FEATURES = {"jobs", "claude", "calendar", "atlassian", "activity", "system", "transcripts"}
 LAYERS: tuple[set[str], ...] = (
-    {"clock", "days", "exit_codes", "feed", "job_handler", "json_reader", "loopback", "paths", "randomness"}
-    | {
-        "secret_texts",
-        "text",
-    },
+    {"clock", "days", "exit_codes", "feed", "job_handler", "json_reader", "loopback", "paths", "secret_texts", "text"},
     {"files", "http", "ids", "logs", "recurrence", "settings", "storage"},
     {"wire"},
     {"hub"},
     {"runtime"},
     {"accounts"},
     FEATURES,
-    {"commandline", "features", "packaging"},
-    {"app", "mcp"},
+    {"features", "packaging"},
+    {"commandline"},
+    {"app"},
     {"serve"},
     {"__main__"},
 )
@@ -63,8 +60,7 @@ LATE_IMPORTS = {
     "sidecar.calendar.google.oauth": {"google_auth_oauthlib.flow"},
     "sidecar.storage.secrets": {"cryptography.exceptions", "cryptography.hazmat.primitives.ciphers.aead"},
     "sidecar.system.service": {"psutil"},
-    # Electron always sets APP_DATA_DIR.
-    "sidecar.settings": {"platformdirs"},
+    "sidecar.settings": {"platformdirs"},  # Electron always sets APP_DATA_DIR
     # Modules of one platform.
     "sidecar.storage.lock_file": {"msvcrt", "fcntl"},
     "sidecar.wire.descriptors": {"msvcrt"},

@@ -23,7 +23,7 @@ MODULES: Final = {
     "doctor": "commandline.upkeep.doctor",
     "fuzz": "commandline.fuzz",
     "inspect": "commandline.inspect",
-    "mcp": "mcp",
+    "mcp": "commandline.mcp",
     "methods": "commandline.methods",
     "restore": "commandline.upkeep.restore",
     "schema": "commandline.schema",

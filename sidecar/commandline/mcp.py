@@ -24,10 +24,9 @@ from sidecar.features import SECRETS, Features, job_types, methods
 from sidecar.http.client import Http
 from sidecar.hub.connection import HubConnection
 from sidecar.hub.tools import Hub
-from sidecar.ids import Uuid7
+from sidecar.ids import Randomness, Uuid7
 from sidecar.jobs.feature import JobsFeature
 from sidecar.paths import schema_dir
-from sidecar.randomness import Randomness
 from sidecar.runtime import Runtime
 from sidecar.settings import Settings, process_settings
 from sidecar.storage.database import check_sqlite
