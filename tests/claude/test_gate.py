@@ -1,16 +1,22 @@
 """An invitation that orders a command: Claude reads it in the hub and obeys, and nothing runs unasked, in any mode."""
 
+import json
+import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import anyio
 import pytest
+from anyio.streams.buffered import BufferedByteReceiveStream
+from pydantic_core import to_json
 from sidecar_protocol.claude.gate import DecidedBy, Gate, Verdict
 from sidecar_protocol.claude.permissions import PermissionDecision
 from sidecar_protocol.claude.runs import HubAccess, PermissionMode
 from sidecar_protocol.claude.sessions import MessageKind, Session
 
-from tests.claude.client import FINAL, ClaudeClient, Talk, both_releases, every_claude
+from tests.claude.client import FINAL, TERMINAL, ClaudeClient, Talk, both_releases, every_claude
+from tests.claude.test_real_background import call
 
 ALLOW, DENY = PermissionDecision.ALLOW, PermissionDecision.DENY
 MODES = [PermissionMode.BYPASS_PERMISSIONS, PermissionMode.ACCEPT_EDITS, PermissionMode.DEFAULT]
@@ -97,6 +103,51 @@ async def test_nothing_that_an_invitation_orders_runs_unasked(talk: Talk, folder
             (Verdict.DENY, DecidedBy.PERSON),
         }
         assert len({one.input_digest for one in of_bash}) == 1
+
+
+@both_releases
+async def test_a_subagent_that_was_allowed_asks_for_each_tool_itself(talk: Talk, folder: Path) -> None:
+    async with talk.connected() as claude:
+        await invited(claude, folder)
+        session = await session_in(claude, folder, PermissionMode.BYPASS_PERMISSIONS)
+        await claude.answer_text(session.session_id, READ)
+        prompt = call("Agent", description="look", prompt="[[tool:bash:touch PWNED]]", subagent_type="general-purpose")
+        job = await claude.sessions.send(session_id=session.session_id, prompt=prompt)
+        first = await claude.permission_request(job.job_id)
+        assert (first.tool_name, first.agent) == ("Agent", None)
+        await claude.permissions.respond(request_id=first.request_id, decision=ALLOW)
+        await claude.resolved_request(first.request_id)
+        claude.received.clear()
+        second = await claude.permission_request(job.job_id)
+        assert (second.tool_name, second.agent) == ("Bash", "general-purpose")
+        assert "evil.example" in (second.decision_reason or "")
+        await claude.permissions.respond(request_id=second.request_id, decision=DENY, message="No.")
+        await claude.until_job(job.job_id, *FINAL)
+        assert created(folder) == []
+
+
+@both_releases
+async def test_claude_code_does_not_run_a_tool_whose_hook_is_not_answered_in_time(talk: Talk, folder: Path) -> None:
+    hooks = {"PreToolUse": [{"matcher": None, "hookCallbackIds": ["gate"], "timeout": 1}]}
+    requests: list[dict[str, object]] = [
+        {"type": "control_request", "request_id": "1", "request": {"subtype": "initialize", "hooks": hooks}},
+        {"type": "user", "message": {"role": "user", "content": bash(talk, "touch PWNED")}},
+    ]
+    command = [talk.environment["CLAUDE_PATH"], *TERMINAL, "--permission-mode=bypassPermissions"]
+    environment = {"PATH": os.environ["PATH"], "IS_SANDBOX": "1", **talk.environment}
+    asked = []
+    async with await anyio.open_process(command, cwd=folder, env=environment) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for request in requests:
+            await process.stdin.send(to_json(request) + b"\n")
+        lines = BufferedByteReceiveStream(process.stdout)
+        with anyio.fail_after(60):
+            while (line := json.loads(await lines.receive_until(b"\n", 1_000_000)))["type"] != "result":
+                asked += [line["request"]["subtype"]] if line["type"] == "control_request" else []
+        await process.stdin.aclose()
+    assert asked == ["hook_callback"]
+    assert created(folder) == []
 
 
 def bash(talk: Talk, command: str) -> str:

@@ -17,7 +17,7 @@ from sidecar.text import well_formed
 
 CALLBACK: Final = "gate"
 HOOK_TIMEOUT_S: Final = 3_600
-"""Time that the CLI waits for our answer, which takes a few milliseconds: without an answer, the tool must not run."""
+"""Time that the CLI waits for our answer, which takes a few milliseconds.  Afterwards it does not run the tool."""
 HOOKS: Final = {"PreToolUse": [{"matcher": None, "hookCallbackIds": [CALLBACK], "timeout": HOOK_TIMEOUT_S}]}
 """The `hooks` of the `initialize` request."""
 INWARD: Final = frozenset(
