@@ -179,7 +179,7 @@ def replay(benchmark: Benchmark) -> None:
             return {}  # has no event log
         server, replayed = pool.ready("replay"), pool.pace.replayed
         if not pool.call(server, "events.replay", {"after_seq": 0, "limit": 1})["events"]:
-            pool.fill(server, replayed // 2, QUEUED_JOB, WINDOW)  # two events each
+            pool.fill(server, replayed, QUEUED_JOB, WINDOW)  # an event each
         latest = pool.call(server, "events.replay", {"after_seq": 0, "limit": 1})["latest_seq"]
         positions = range(latest - replayed, latest, PAGE)
         requests = [pool.encode("events.replay", {"after_seq": after_seq, "limit": PAGE}) for after_seq in positions]
