@@ -8,8 +8,17 @@ from sidecar_protocol.claude.attachments import PartType, PromptPart
 from sidecar_protocol.claude.runs import Claude, RunClaude
 
 from sidecar.commandline.client import RemoteError
-from tests.claude.client import FINAL, Talk, connected, scripted
+from tests.claude.client import FINAL, ClaudeClient, Talk, connected, scripted
 from tests.preload import preload
+
+
+async def answers(claude: ClaudeClient, cwd: str) -> bool:
+    """Returns whether a folder answers again: whether the threads that waited for it have noticed."""
+    try:
+        await claude.client.call("claude.trust.check", {"cwd": cwd})
+    except RemoteError:
+        return False
+    return True
 
 
 @scripted
@@ -52,6 +61,8 @@ async def test_a_drive_that_is_gone_delays_nothing_else_and_is_used_again_when_i
         failed = await claude.until_job(turn.job_id, *FINAL)
         assert (failed["error"]["kind"], failed["error"]["retryable"]) == ("folder_unresponsive", True)
         flag.unlink()
+        while not await answers(claude, cwd):
+            pass
         await claude.client.call("jobs.retry", {"job_id": turn.job_id})
         done = await claude.until_job(turn.job_id, "succeeded")
         assert done["result"]["text"] == "after"
