@@ -7,6 +7,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import datetime
+from itertools import chain, repeat
 from typing import Final
 
 import anyio
@@ -36,7 +37,7 @@ MAX_SLEEP_S: Final = 60.0
 CLOCK_STEP_S: Final = 0.5
 """Seconds by which the clock must be set back to count as set; NTP corrects it by less."""
 STORE_RETRIES_S: Final = (0.2, 1.0, 5.0)
-"""Delays before an outcome that could not be stored is stored again; afterwards the next start handles the job."""
+"""Delays before what could not be stored is stored again; the last one from then on, until the process ends."""
 
 
 class JobsWorker:
@@ -222,9 +223,8 @@ class JobsWorker:
             running.outcome = await self._run_handler(running)
             await self._store_outcome_durably(running, running.outcome)
         except sqlite3.Error:
-            log.exception("the outcome of a job could not be stored", extra={"job_id": running.job_id})
-            if not self._stopping:
-                await anyio.sleep(STORE_RETRIES_S[-1])
+            message = "the outcome of a job could not be stored; the next start handles the job"
+            log.exception(message, extra={"job_id": running.job_id})
         finally:
             self._remove(running)
             self.wake()
@@ -266,12 +266,12 @@ class JobsWorker:
         return JobFailed("Internal error.", kind="internal", hint=hint, retryable=True)
 
     async def _store_outcome_durably(self, running: RunningJob, outcome: JobOutcome) -> None:
-        for pause_s in (*STORE_RETRIES_S, None):
+        for pause_s in chain(STORE_RETRIES_S, repeat(STORE_RETRIES_S[-1])):
             try:
                 self._store_outcome(running, outcome)
                 await self._committed()
             except sqlite3.Error:
-                if pause_s is None or self._stopping:
+                if self._stopping:
                     raise
                 extra = {"job_id": running.job_id}
                 log.exception("the outcome of a job could not be stored; trying again", extra=extra)
