@@ -5,7 +5,7 @@ on every tool that can do more than read asks the user first, in every permissio
 """
 
 from enum import StrEnum
-from typing import Annotated, Protocol
+from typing import Annotated, ClassVar, Protocol
 
 from pydantic import StringConstraints
 
@@ -30,6 +30,7 @@ SourceName = Annotated[str, StringConstraints(min_length=1, max_length=600)]
 class Exposure(Model):
     """A source whose texts came into a session or a run."""
 
+    shown: ClassVar = ("created_at", "source", "tool", "text", "session_id|job_id")
     session_id: Uuid | None
     job_id: Uuid | None
     """The run; null for a session."""
@@ -71,6 +72,7 @@ class DecidedBy(StrEnum):
 class Decision(Model):
     """A decision about a call of a tool."""
 
+    shown: ClassVar = ("created_at", "verdict", "tool_name", "decided_by", "reason", "session_id|job_id")
     decision_id: Count
     session_id: Uuid | None
     job_id: Uuid | None
@@ -96,6 +98,7 @@ class DecisionPage(Model):
 class TrustedSource(Model):
     """A source whose texts do not make a session ask."""
 
+    shown: ClassVar = ("trusted_at", "source")
     source: str
     trusted_at: UtcTime
 

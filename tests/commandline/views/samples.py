@@ -310,11 +310,73 @@ SAMPLES: Final[dict[str, list[Row]]] = {
             ]
         }
     ],
+    "claude.exposures.list": [
+        {
+            "exposures": [
+                {
+                    "session_id": uuid(21) if number else None,
+                    "job_id": None if number else uuid(3),
+                    "source": f"{uuid(900)}:{domain}",
+                    "tool": "calendar_events_list",
+                    "text": text,
+                    "created_at": "2026-11-23T08:03:00Z",
+                }
+                for number, (domain, text) in enumerate([("example.com", LONG), ("evil.example", HOSTILE)])
+            ]
+        }
+    ],
+    "claude.decisions.list": [
+        {
+            "decisions": [
+                {
+                    "decision_id": number,
+                    "session_id": uuid(21),
+                    "tool_name": "Bash",
+                    "verdict": verdict,
+                    "decided_by": by,
+                    "reason": reason,
+                    "created_at": "2026-11-23T08:04:00Z",
+                }
+                for number, verdict, by, reason in (
+                    (2, "deny", "person", None),
+                    (1, "ask", "gate", f"Texts that others wrote are in this conversation ({HOSTILE})."),
+                )
+            ],
+            "next_cursor": None,
+        }
+    ],
+    "claude.sources.list": [
+        {"sources": [{"source": f"{uuid(900)}:example.com", "trusted_at": "2026-11-20T09:00:00Z"}]}
+    ],
+    "jobs.schedules.runs.list": [
+        {
+            "runs": [
+                {
+                    "run_id": uuid(40),
+                    "schedule_id": uuid(41),
+                    "title": KOREAN,
+                    "scheduled_for": "2026-11-23T08:00:00Z",
+                    "status": "succeeded",
+                    "reason": None,
+                },
+                {
+                    "run_id": uuid(42),
+                    "schedule_id": "maintenance.backup",
+                    "title": None,
+                    "scheduled_for": "2026-11-22T23:00:00Z",
+                    "status": "missed",
+                    "reason": "asleep",
+                },
+            ],
+            "next_cursor": "runs.40",
+        }
+    ],
     "jobs.schedules.list": [
         {
             "schedules": [
                 {
                     "schedule_id": name,
+                    "title": None,
                     "type": name.partition(":")[0],
                     "period_s": period_s,
                     "enabled": period_s > 900,
