@@ -74,7 +74,7 @@ def _column(name: str, model: type[BaseModel] | None, rows: Sequence[Row], times
     heading = "when" if spans[0][1] else heading_of(first)
     if kind is Kind.TIME:
         return Column(heading, kind, _times(spans, rows, times))
-    values = [row.get(first) for row in rows]
+    values = [next((row[one] for one, _ in spans if row.get(one) is not None), None) for row in rows]
     if kind is Kind.ID:
         return Column(heading, kind, [short_id(value) for value in values], [one_line(value or "") for value in values])
     inner = next(iter(models_of(declared)), None)
