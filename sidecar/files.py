@@ -37,23 +37,25 @@ class TimedThreads:
         """Returns what `look` returns.  Raises TimeoutError; a cancelled or late `look` ends by itself."""
         if path in self._blocked or len(self._blocked) >= MAX_BLOCKED:
             raise TimeoutError
-        has_ended = False
+        is_in_thread = False
 
         def in_thread() -> T:
-            nonlocal has_ended
+            nonlocal is_in_thread
+            is_in_thread = True
             try:
                 return look()
             finally:
-                has_ended = True
+                is_in_thread = False
                 self._blocked.discard(path)
 
         try:
             with anyio.fail_after(self._limit_s):
                 return await run_sync(in_thread, abandon_on_cancel=True)
-        finally:
+        except TimeoutError:
             self._blocked.add(path)
-            if has_ended:  # checked after the addition, since the thread may end at any moment
+            if not is_in_thread:  # checked after the addition, since the thread may end at any moment
                 self._blocked.discard(path)
+            raise
 
 
 class OutputFile:

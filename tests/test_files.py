@@ -1,12 +1,16 @@
 """Files that a user asks for: never over the sidecar's data or an existing file, and complete or absent."""
 
+import contextlib
 import errno
+import threading
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
+import anyio.to_thread
 import pytest
 
-from sidecar.files import UserFiles
+from sidecar.files import TimedThreads, UserFiles
 from sidecar.job_handler import JobFailed
 from tests.conftest import StartRawClient
 
@@ -129,3 +133,40 @@ def test_a_job_cannot_replace_the_live_database(raw_client: StartRawClient, data
     with raw_client() as wire:
         wire.initialize()
         assert len(wire.call("jobs.list")["jobs"]) == 2
+
+
+async def test_a_look_that_was_cancelled_does_not_block_the_next_one() -> None:
+    threads, begun, may_end = TimedThreads(), threading.Event(), threading.Event()
+
+    def look() -> bool:
+        begun.set()
+        return may_end.wait(30)
+
+    for is_begun in (False, True):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(threads.run, "folder", look)
+            if is_begun:
+                await anyio.to_thread.run_sync(begun.wait)
+            tasks.cancel_scope.cancel()
+        assert await threads.run("folder", lambda: "an answer") == "an answer"
+    may_end.set()
+
+
+async def test_a_path_whose_thread_is_late_is_refused_at_once_until_the_thread_has_ended() -> None:
+    threads, may_end, has_ended = TimedThreads(limit_s=0.05), threading.Event(), threading.Event()
+
+    def look() -> None:
+        may_end.wait(30)
+
+    with pytest.raises(TimeoutError):
+        await threads.run("folder", look)
+    with pytest.raises(TimeoutError):
+        await threads.run("folder", has_ended.set)
+    assert not has_ended.is_set()
+    assert await TimedThreads().run("another", lambda: 1) == 1
+    may_end.set()
+    with anyio.fail_after(30):
+        while not has_ended.is_set():
+            with contextlib.suppress(TimeoutError):
+                await threads.run("folder", has_ended.set)
+            await anyio.lowlevel.checkpoint()
