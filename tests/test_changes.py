@@ -16,7 +16,7 @@ from tests.process.raw_client import RawClient
 
 ROOT = Path(__file__).parent.parent
 SERVICE = "sidecar/jobs/service.py"
-JOBS = "protocol/sidecar_protocol/jobs.py"
+JOBS = "protocol/sidecar_protocol/jobs/__init__.py"
 
 METHOD = '''
     @method("jobs.count")
@@ -26,7 +26,10 @@ METHOD = '''
 
 
 '''
-COUNT = '''class JobCount(Model):
+COUNT = '''from sidecar_protocol.scalars import Count
+
+
+class JobCount(Model):
     """A number of jobs."""
 
     count: Count
@@ -139,7 +142,7 @@ def test_a_method_and_its_notification_take_the_declaration_and_the_service(copy
         {
             JOBS: [
                 ("class Jobs(Protocol):", COUNT + "class Jobs(Protocol):"),
-                ("\n\nclass Schedules(", METHOD + "class Schedules("),
+                ("", METHOD),
             ],
             SERVICE: [("", IMPLEMENTATION)],
         },

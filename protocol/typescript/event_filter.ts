@@ -33,6 +33,7 @@ const IDS: { readonly [Name in EventName]?: (params: Notifications[Name]) => Ids
   "claude.thinking_delta": (params) => params,
   "jobs.log_added": ({ line: { job_id } }) => ({ job_id }),
   "jobs.progress": ({ job_id }) => ({ job_id }),
+  "jobs.schedule_run_ended": ({ run: { job_id } }) => ({ job_id }),
   "jobs.updated": ({ job: { job_id, type, payload } }) =>
     type === "claude.turn" ? { job_id, session_id: (payload as Ids | null)?.session_id } : { job_id },
 };

@@ -7,6 +7,7 @@ from collections import Counter
 from typing import Any
 
 import psutil
+from pydantic_core import to_json
 
 from sidecar.wire.outbox import COALESCE_BYTES, LAG_BYTES
 from tests.conftest import StartRawClient
@@ -105,7 +106,8 @@ def wait_until_succeeded(client: RawClient, number: int) -> None:
 def test_unread_progress_is_coalesced(raw_client: StartRawClient) -> None:
     with raw_client(command=MODIFIED_SIDECAR) as client:
         client.initialize()
-        client.send(b"".join(line("rpc.discover", number) for number in range(2 * COALESCE_BYTES // 100_000 + 10)))
+        size = len(to_json(client.call("rpc.discover")))
+        client.send(b"".join(line("rpc.discover", number) for number in range(2 * COALESCE_BYTES // size)))
         client.send(line("jobs.create", "job", type="test.flood", payload={"steps": 5_000}))
         job_id = client.answer("job")["result"]["job"]["job_id"]
         client.until_job(job_id, "succeeded")

@@ -10,10 +10,13 @@ KEPT_LINES = 400
 
 
 class Story:
-    """Records what happens; `hide` are texts that differ from run to run, such as the name of the life's folder."""
+    """Records what happens.
+
+    `hide` are texts that differ from run to run, such as the name of the life's folder; so does the memory in use.
+    """
 
     def __init__(self, hide: tuple[str, ...] = (), *, prints: bool = False, copy: TextIO | None = None) -> None:
-        self._hidden = re.compile("|".join(map(re.escape, hide)) or r"(?!)")
+        self._hidden = re.compile("|".join([*map(re.escape, hide), r'(?<="rss_bytes":)\d+']))
         self._digest = hashlib.sha256()
         self._lines: deque[str] = deque(maxlen=KEPT_LINES)
         self._prints = prints
