@@ -39,7 +39,7 @@ test("each window receives the notifications it listens to, once per listener, a
   const removeListeners = [
     one.page.on("jobs.updated", () => received.push("one a")),
     one.page.on("jobs.updated", () => received.push("one b")),
-    other.page.on("jobs.schedule_updated", () => received.push("other")),
+    other.page.on("jobs.queue_updated", () => received.push("other")),
   ];
   await Promise.all([one.page.system.health(), other.page.system.health()]);
   const sent: string[] = [];
@@ -51,12 +51,12 @@ test("each window receives the notifications it listens to, once per listener, a
     };
   }
   const { job } = await sidecar.jobs.create({ ...backUp, run_at: "2999-01-01T00:00:00Z" });
-  await sidecar.jobs.schedules.update({ schedule_id: "maintenance.backup", enabled: false });
+  await sidecar.jobs.queue.pause();
   await until(
-    (check) => other.page.on("jobs.schedule_updated", check),
+    (check) => other.page.on("jobs.queue_updated", check),
     () => received.includes("other"),
   );
-  assert.deepEqual(sent, ["one jobs.updated", "other jobs.schedule_updated"]);
+  assert.deepEqual(sent, ["one jobs.updated", "other jobs.queue_updated"]);
   assert.deepEqual(
     received.filter((who) => who !== "other"),
     ["one a", "one b"],
