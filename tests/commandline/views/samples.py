@@ -5,11 +5,8 @@ They have the fields that a terminal shows; a field that the contract does not d
 
 from typing import Any, Final
 
+from tests.commandline.views.gate_samples import GATE, uuid
 from tests.commandline.views.report_samples import ARABIC, EMOJI, HOSTILE, KOREAN, LONG, SUMMARY, Row, heatmap
-
-
-def uuid(number: int) -> str:
-    return f"01a20926-036a-71d9-a20c-{number:012x}"
 
 
 def span(names: tuple[str, str], start: str | None, end: str | None, title: str, **more: Any) -> Row:
@@ -310,44 +307,7 @@ SAMPLES: Final[dict[str, list[Row]]] = {
             ]
         }
     ],
-    "claude.exposures.list": [
-        {
-            "exposures": [
-                {
-                    "session_id": uuid(21) if number else None,
-                    "job_id": None if number else uuid(3),
-                    "source": f"{uuid(900)}:{domain}",
-                    "tool": "calendar_events_list",
-                    "text": text,
-                    "created_at": "2026-11-23T08:03:00Z",
-                }
-                for number, (domain, text) in enumerate([("example.com", LONG), ("evil.example", HOSTILE)])
-            ]
-        }
-    ],
-    "claude.decisions.list": [
-        {
-            "decisions": [
-                {
-                    "decision_id": number,
-                    "session_id": uuid(21),
-                    "tool_name": "Bash",
-                    "verdict": verdict,
-                    "decided_by": by,
-                    "reason": reason,
-                    "created_at": "2026-11-23T08:04:00Z",
-                }
-                for number, verdict, by, reason in (
-                    (2, "deny", "person", None),
-                    (1, "ask", "gate", f"Texts that others wrote are in this conversation ({HOSTILE})."),
-                )
-            ],
-            "next_cursor": None,
-        }
-    ],
-    "claude.sources.list": [
-        {"sources": [{"source": f"{uuid(900)}:example.com", "trusted_at": "2026-11-20T09:00:00Z"}]}
-    ],
+    **GATE,
     "jobs.schedules.runs.list": [
         {
             "runs": [
