@@ -25,8 +25,8 @@ LOOK_S: Final = 10.0
 class TimedThreads:
     """Looks at paths of the user's choice, in threads and for a limited time.
 
-    A network drive that is gone blocks its threads until it is back.  While one waits, the same path is refused at
-    once, so that each path blocks one thread however often it is asked for.
+    A network drive that is gone blocks its threads until it is back.  While one is late, the same path is refused at
+    once, however often it is asked for.  The thread of a look that was cancelled is not counted.
     """
 
     def __init__(self, limit_s: float = LOOK_S) -> None:
