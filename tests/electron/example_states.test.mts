@@ -171,17 +171,22 @@ test("Arabic text runs from right to left, beside text that does not", async () 
   assert.equal(await direction("야간"), "ltr");
 });
 
+/** Kills a sidecar and waits until it is ready again. */
+async function crash(sidecar: Awaited<typeof app>["sidecar"]): Promise<void> {
+  const isEnded = new Promise<void>((resolve) => {
+    const stop = sidecar.onState(({ status: now }) => void (now === "restarting" && (stop(), resolve())));
+  });
+  process.kill(sidecar.pid ?? 0, "SIGKILL");
+  await isEnded;
+  await status(sidecar, "ready");
+}
+
 test("from the second crash on one banner shows the log and restarts; a stopped sidecar can be started", async () => {
   const { page, sidecar, opened, dataDir } = await reopened();
   const banners = page.locator(".banner");
   for (const shown of [0, 1]) {
     await status(sidecar, "ready");
-    const isEnded = new Promise<void>((resolve) => {
-      const stop = sidecar.onState(({ status: now }) => void (now === "restarting" && (stop(), resolve())));
-    });
-    process.kill(sidecar.pid ?? 0, "SIGKILL");
-    await isEnded;
-    await status(sidecar, "ready");
+    await crash(sidecar);
     await page.getByText("Ready").waitFor();
     assert.equal(await banners.count(), shown);
   }
@@ -197,6 +202,17 @@ test("from the second crash on one banner shows the log and restarts; a stopped 
   await banners.getByRole("button", { name: "Start" }).click();
   await page.getByText("Ready").waitFor();
   assert.equal(await banners.count(), 0);
+});
+
+test("a page that loads while the sidecar crashes shows no error, and loads again once it is ready", async () => {
+  const { page, sidecar } = await reopened();
+  await page.getByText("Claude cannot work yet.").waitFor();
+  process.kill(sidecar.pid ?? 0, "SIGSTOP"); // so that no call of the page is answered
+  await openSession(page, null);
+  await crash(sidecar);
+  await page.getByText("Claude cannot work yet.").waitFor();
+  await page.getByText("117 earlier events").waitFor();
+  assert.deepEqual(await page.getByRole("alert").allTextContents(), []);
 });
 
 test("a failed turn shows the job's reason, hint and reset time, and can be tried again", async () => {

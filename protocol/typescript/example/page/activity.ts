@@ -8,6 +8,7 @@ import { heatmap } from "./heatmap.ts";
 import { empty, loading, panel } from "./panel.ts";
 import { listNotice } from "./notice.ts";
 import { standupDialog } from "./standup.ts";
+import { loadAtStarts } from "./status.ts";
 import { dayStart, fromIsoDay, longDay } from "./format.ts";
 
 const PAGE_SIZE = 60;
@@ -33,10 +34,9 @@ export function activityPanel(sidecar: PageSidecar): HTMLElement {
   const { element, body } = panel("activity", "Activity", button("Stand-up", standup.open, { class: "quiet-button" }));
   const feed = new Feed(sidecar, (day) => days.setSelected(day));
   const days = heatmap(sidecar, (day) => feed.showDay(day));
-  void days.reload();
+  loadAtStarts(sidecar, days.reload);
   sidecar.on("activity.changed", () => void days.reload());
   sidecar.on("events.resync", () => void days.reload());
-  sidecar.onState(({ status }) => void (status === "ready" && days.reload()));
   body.append(days.element, feed.element);
   element.append(standup.dialog);
   return element;

@@ -25,6 +25,7 @@ export function claudeCheck(sidecar: PageSidecar): ClaudeCheck {
     await check().catch(() => undefined); // the turn itself will tell
     setAttribute(element, "aria-busy", null);
   };
+  sidecar.onState(({ status }) => void (status === "ready" && element.isConnected && run()));
   return { element, run };
 }
 

@@ -4,7 +4,9 @@ import type { Job, PageSidecar } from "sidecar-electron/renderer";
 import { button, fill, h, setAttribute } from "./dom.ts";
 import { jobLog } from "./job_log.ts";
 import { empty, listView, panel } from "./panel.ts";
+import { isOfEnd } from "./notice.ts";
 import type { NoticeArea } from "./notice.ts";
+import { loadAtStarts } from "./status.ts";
 import { ago, clock, counted, duration } from "./format.ts";
 
 const MAX_JOBS = 30;
@@ -47,12 +49,20 @@ export function jobsPanel(sidecar: PageSidecar): HTMLElement {
     fill(pause, isPaused ? "Resume" : "Pause");
     setAttribute(title, "data-note", isPaused ? "paused" : null);
   };
-  sidecar.on("jobs.queue_updated", ({ queue }) => setPaused(queue));
-  // A change that was notified meanwhile is newer than the answer.
-  sidecar.jobs.queue.get().then(
-    (queue) => isPaused === null && setPaused(queue),
-    (error: unknown) => notices.show(error),
-  );
+  let changes = 0;
+  sidecar.on("jobs.queue_updated", ({ queue }) => {
+    changes += 1;
+    setPaused(queue);
+  });
+  loadAtStarts(sidecar, async () => {
+    const before = changes;
+    try {
+      const queue = await sidecar.jobs.queue.get();
+      if (changes === before) setPaused(queue); // a change that was notified meanwhile is newer
+    } catch (error) {
+      if (!isOfEnd(error)) notices.show(error);
+    }
+  });
 
   // Progress is notified more often than it is stored, and may arrive before the job's row exists.
   const progress = new Map<string, Pick<Job, "progress" | "message">>();

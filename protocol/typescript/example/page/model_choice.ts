@@ -1,6 +1,7 @@
 // The choice of a conversation's model and effort, and how full its context is, in the head of the Claude panel.
 import type { ClaudeContext, ClaudeModel, PageSidecar, Session } from "sidecar-electron/renderer";
 import { fill, h } from "./dom.ts";
+import { loadAtStarts } from "./status.ts";
 
 export interface ModelChoice {
   readonly element: HTMLElement;
@@ -22,8 +23,8 @@ export function modelChoice(
   const effort = h("select", { "aria-label": "Effort", on: { change: () => set({ effort: effort.value || null }) } });
   const element = h("span", { class: "model-choice", hidden: true }, model, effort);
   const load = async (): Promise<void> => {
-    const status = await sidecar.claude.status({}).catch(() => null); // the choice stays empty
-    models = status?.installation?.models ?? [];
+    const status = await sidecar.claude.status({}).catch(() => null); // the choice stays as it is
+    models = status?.installation?.models ?? models;
     for (const context of status?.contexts ?? [])
       if (!contexts.has(context.session_id)) contexts.set(context.session_id, context);
     changed();
@@ -33,7 +34,7 @@ export function modelChoice(
     if (models.length === 0) void load();
     changed();
   });
-  void load();
+  loadAtStarts(sidecar, load);
   return {
     element,
     show(session) {

@@ -29,10 +29,13 @@ export function notice(problem: Problem, retry?: () => unknown): HTMLElement {
   );
 }
 
-/** The notice of a list that could not be loaded; null while there is no sidecar: the page has a banner then. */
+/** Returns whether a call failed because the sidecar is ending or has ended, which a banner of the page says. */
+export const isOfEnd = (error: unknown): boolean =>
+  error instanceof RpcError && (error.kind === "sidecar_ended" || error.kind === "shutting_down");
+
+/** The notice of a list that could not be loaded; null while there is no sidecar. */
 export function listNotice(error: unknown, retry: () => unknown): HTMLElement | null {
-  const isDown = error instanceof RpcError && error.kind === "sidecar_ended";
-  return error === null || isDown ? null : notice(problemOf(error), retry);
+  return error === null || isOfEnd(error) ? null : notice(problemOf(error), retry);
 }
 
 /** An area for one notice: `show` shows an error, `attempt` that of an action. */

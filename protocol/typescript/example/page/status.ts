@@ -25,6 +25,12 @@ const FAILURE_TEXTS: Readonly<Record<Failure, string>> = {
 const CRASHES_SHOWN = 2;
 const hub = (globalThis as { hub?: HubBridge }).hub;
 
+/** Loads what no live list holds: now, and again each time the sidecar has started. */
+export function loadAtStarts(sidecar: PageSidecar, load: () => unknown): void {
+  sidecar.onState(({ status }) => void (status === "ready" && load()));
+  load();
+}
+
 export function sidecarStatus(sidecar: PageSidecar): { badge: HTMLElement; banner: HTMLElement } {
   const badge = h("p", { class: "status", role: "status" });
   const banner = h("div", { class: "banners" });
