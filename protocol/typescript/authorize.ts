@@ -65,6 +65,8 @@ export type Authorize = (
 ) => Verdict | Promise<Verdict>;
 
 const MAX_DEPTH = 20;
+/** The methods whose params have the type and the payload of a job. */
+const MAKES_JOBS = ["jobs.create", "jobs.schedules.create", "jobs.schedules.update"];
 
 /**
  * The default: a page may not switch off Claude's permission prompts nor allow tools without one, trust a folder or what
@@ -82,7 +84,7 @@ export function authorizePage(
   if (setsMode(params, "bypassPermissions", MAX_DEPTH)) return "A page may not switch off Claude's permission prompts.";
   const { payload } = params as { payload?: unknown };
   if (allowsTools(params) || allowsTools(payload)) return "A page may not allow tools that Claude then uses unasked.";
-  if (method === "jobs.create" && isRecord(payload) && (payload["path"] ?? null) !== null)
+  if (MAKES_JOBS.includes(method) && isRecord(payload) && (payload["path"] ?? null) !== null)
     return "A page may not choose where a file is written: leave out `path` to write it to the exports folder.";
   const { content } = params as { content?: unknown };
   if (Array.isArray(content) && content.some((part) => isRecord(part) && (part["path"] ?? null) !== null))
@@ -116,12 +118,15 @@ function isPath(address: unknown): boolean {
 }
 
 /**
- * Returns the method that a window must have besides the one it calls: a job of Claude can be made by `jobs.create`, too,
- * and a window without Claude's methods must not start it that way.
+ * Returns the method that a window must have besides the one it calls: a job of Claude can be made by `jobs.create` and
+ * by a schedule, too, and a window without Claude's methods must not start it that way.
  */
 export function alsoNeeded(method: string, params: Readonly<Record<string, unknown>>): RequestName | null {
-  if (method !== "jobs.create") return null;
-  const { type } = params as { type?: unknown };
+  if (!MAKES_JOBS.includes(method)) return null;
+  const { type, payload } = params as { type?: unknown; payload?: unknown };
+  // Only the sidecar knows the type of the schedule whose payload is changed.
+  if (method === "jobs.schedules.update" && (type ?? null) === null && (payload ?? null) !== null)
+    return "claude.spawn";
   if (type === "claude.export") return "claude.sessions.export";
   return typeof type === "string" && type.startsWith("claude.") ? "claude.spawn" : null;
 }

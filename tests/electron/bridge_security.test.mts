@@ -114,6 +114,24 @@ test("a window without Claude's methods cannot start Claude as a job", async (t)
   assert.equal((await page.jobs.create(backUp)).job.type, "maintenance.backup");
 });
 
+test("a window without Claude's methods cannot start Claude by a schedule", async (t) => {
+  const methods = ["jobs.schedules.create", "jobs.schedules.update"] as const;
+  const { page } = app(t, { methods }).open();
+  const { schedules } = page.jobs;
+  const claude = { type: "claude.run", payload: { prompt: "x" } } as const;
+  const backUps = await schedules.create({ title: "Back up", type: "maintenance.backup", rrule: "FREQ=DAILY" });
+  const ofThis = { schedule_id: backUps.schedule_id };
+  for (const refused of [
+    () => schedules.create({ title: "x", ...claude, rrule: "FREQ=DAILY" }),
+    () => schedules.update({ ...ofThis, ...claude }),
+    () => schedules.update({ ...ofThis, payload: { prompt: "the prompt of another window's schedule" } }),
+  ]) {
+    const error = await failure(refused());
+    assert.match(`${error.kind}: ${error.message}`, /^not_allowed: .*claude\.spawn/);
+  }
+  assert.equal((await schedules.update({ ...ofThis, enabled: false })).enabled, false);
+});
+
 test("only a page that may connect calendars can sign in, and its next sign-in ends the one before", async (t) => {
   const opened: string[] = [];
   const shell = { openExternal: async (url: string) => void opened.push(url) };
@@ -251,6 +269,7 @@ test("a page may not switch off permission prompts, choose files or import token
     ["claude.spawn", { prompt: "x", trust: true }],
     ["claude.trust.add", { cwd: "/tmp" }],
     ["jobs.create", { type: "claude.run", payload: { prompt: "x", ...bypass } }],
+    ["jobs.schedules.create", { title: "x", type: "activity.export", payload: { path: "/tmp/x" }, period_s: 60 }],
     ["claude.permissions.respond", { request_id: "x", decision: "allow", updated_permissions: [suggestion] }],
     ["claude.spawn", { prompt: "x", allowed_tools: ["Bash"] }],
     ["claude.sessions.create", { allowed_tools: ["Bash(*)"] }],

@@ -32,8 +32,12 @@ export interface ExampleOptions {
   record?: string;
   /** Whether the database contains half a year of feed events. */
   withFeed?: boolean;
-  /** Whether the database contains what is hard to show (example_states.py), and it is always the same moment. */
-  withStates?: boolean;
+  /**
+   * What the database contains: all that is hard to show (example_states.py), the same without rows that are like
+   * others, a calendar without events, or nothing.
+   * It is then always the same moment.
+   */
+  states?: "all" | "few" | "empty" | "none";
   /** The user's locale and time zone; `en-GB` and `Europe/Berlin` by default. */
   locale?: string;
   timeZone?: string;
@@ -57,7 +61,7 @@ export async function openExample(
     electron = {},
     record,
     withFeed = false,
-    withStates = false,
+    states,
     locale = "en-GB",
     timeZone = "Europe/Berlin",
   }: ExampleOptions = {},
@@ -69,12 +73,14 @@ export async function openExample(
       cwd: ROOT,
       env: { ...process.env, TZ: timeZone },
     });
-  if (withStates) {
-    execFileSync(PYTHON, ["-m", "tests.electron.example_states", dataDir], { cwd: ROOT });
+  if (states !== undefined && states !== "none")
+    execFileSync(PYTHON, ["-m", "tests.electron.example_states", dataDir, states], { cwd: ROOT });
+  if (states !== undefined) {
+    mkdirSync(dataDir, { recursive: true });
     writeFileSync(join(dataDir, "clock"), String(STATES_NOW - Date.now()));
   }
   const sidecar = start(t, {
-    command: withStates ? [...COMMAND_WITH_TEST_JOBS, "stepped"] : command,
+    command: states !== undefined ? [...COMMAND_WITH_TEST_JOBS, "stepped"] : command,
     dataDir,
     env,
     electron: { ...electron, ipcMain: ipc.typed },
@@ -100,7 +106,7 @@ export async function openExample(
   const devtools = await page.context().newCDPSession(page);
   await devtools.send("Emulation.setLocaleOverride", { locale });
   await devtools.send("Emulation.setTimezoneOverride", { timezoneId: timeZone });
-  if (withStates) await page.clock.setFixedTime(STATES_NOW);
+  if (states !== undefined) await page.clock.setFixedTime(STATES_NOW);
   await page.goto(pageUrl);
   return { sidecar, page, dataDir, pageErrors, opened };
 }

@@ -1,6 +1,7 @@
 """Fills a database with content that is hard to show, for the example app.
 
-`python -m tests.electron.example_states FOLDER` creates the database in a folder, before a sidecar is started on it.
+`python -m tests.electron.example_states FOLDER all` creates the database in a folder, before a sidecar is started on
+it; in place of `all`, `few` leaves out rows that are like others, and `empty` leaves only a calendar without events.
 All times belong to one fixed day, NOW, so that the screenshots of the states are always of the same moment.
 """
 
@@ -10,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sidecar.paths import schema_dir
 from sidecar.storage.migrations import open_database
@@ -21,6 +22,7 @@ EVENTS: Final = 300
 """More than one page of events."""
 ROWS: Final = 10_000
 """Events in the feed, jobs and conversations are read in pages; this many rows must not slow the app."""
+SCHEDULES: Final = 30
 LONG_WORD: Final = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaftsversammlung"
 TITLES: Final = {
     1: "주간 동기화 회의: 야간 노선의 마지막 정류장 누락 문제",
@@ -74,13 +76,13 @@ class Filler:
         names, marks = ", ".join(columns), ", ".join("?" * len(columns))
         self._connection.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", tuple(columns.values()))
 
-    def calendar(self) -> None:
+    def calendar(self, events: range) -> None:
         times = {"created_at": stamp(DAY), "updated_at": stamp(DAY)}
         self.add("calendar_accounts", account_id="ics", provider="ics", email="Team", last_sync_at=stamp(NOW), **times)
         self.add(
             "calendar_calendars", account_id="ics", calendar_id="team", name="Team", background_color="#8ec7a9", **times
         )
-        for number in range(EVENTS):
+        for number in events:
             start = DAY + timedelta(minutes=number * 4 + 120)
             end = start + timedelta(minutes=25)
             self.add(
@@ -100,8 +102,8 @@ class Filler:
                 **times,
             )
 
-    def feed(self) -> None:
-        for number in range(ROWS):
+    def feed(self, rows: int) -> None:
+        for number in range(rows):
             moment = NOW - timedelta(minutes=20 * number + 5)
             title = TITLES.get(number, f"TRAM-{ROWS - number} Timetable import")
             at_ms = round(moment.timestamp() * 1000)
@@ -165,6 +167,29 @@ class Filler:
                 created_at=moment,
             )
 
+    def schedule(self, number: int, title: str, rule: str, runs: Iterator[dict[str, Any]] | None = None) -> None:
+        self.add(
+            "job_schedules",
+            schedule_id=f"schedule-{number:02}",
+            title=title,
+            type="claude.run",
+            payload_json=json.dumps({"prompt": "Write my stand-up.", "hub": "read"}),
+            offset_ms=0,
+            rrule=rule,
+            start=stamp(DAY - timedelta(days=90)),
+            time_zone="UTC",
+            enabled=number % 7 != 6,
+            next_run_at=stamp(DAY + timedelta(days=1, hours=9, minutes=number)),
+        )
+        for order, run in enumerate(runs or []):
+            self.add(
+                "job_schedule_runs",
+                run_id=f"run-{number}-{order}",
+                schedule_id=f"schedule-{number:02}",
+                title=title,
+                **run,
+            )
+
     def request(self, number: int, session: int, kind: str, **columns: Any) -> None:
         self.add(
             "claude_permissions",
@@ -201,6 +226,51 @@ JOBS: Final[tuple[tuple[str, str, dict[str, Any] | None], ...]] = (
 )
 
 
+STANDUP: Final = """**Yesterday**
+
+- TRAM-431: the import keeps the last stop of night lines
+- مراجعة خط سير القطارات الليلية
+
+**Today**: the cut-over rehearsal at 11:15"""
+OUTCOMES: Final[dict[int, tuple[str, str | None]]] = {
+    1: ("empty", None),
+    5: ("missed", "closed"),
+    6: ("missed", "asleep"),
+    8: ("failed", "limit"),
+    13: ("skipped", "overlap"),
+    14: ("skipped", "needs_user"),
+    19: ("cancelled", None),
+    20: ("interrupted", None),
+}
+"""What became of a stand-up that did not succeed, by how many days ago it was."""
+
+
+def standups() -> Iterator[dict[str, Any]]:
+    """Yields the runs of a schedule for each weekday of the last 30 days."""
+    for days_ago in reversed(range(30)):
+        due = DAY - timedelta(days=days_ago) + timedelta(hours=9)
+        if due.weekday() >= 5:
+            continue
+        status, reason = OUTCOMES.get(days_ago, ("succeeded", None))
+        columns: dict[str, Any] = {"scheduled_for": stamp(due), "status": status, "reason": reason}
+        if status == "missed":
+            yield columns | {
+                "away_from": stamp(due - timedelta(minutes=50)),
+                "away_to": stamp(due + timedelta(hours=1)),
+            }
+        elif status == "skipped":
+            yield columns
+        else:
+            error = json.dumps(LIMIT) if status == "failed" else None
+            text = STANDUP if status == "succeeded" else None
+            ended = {
+                "started_at": stamp(due),
+                "ended_at": stamp(due + timedelta(minutes=2)),
+                "job_id": f"due-{days_ago}",
+            }
+            yield columns | ended | {"text": text, "error_json": error}
+
+
 def tool(name: str, tool_input: dict[str, Any], call: str) -> tuple[str, str, Any]:
     content = [{"type": "tool_use", "id": call, "name": name, "input": tool_input}]
     return "tool_use", name, {"message": {"content": content}}
@@ -224,6 +294,8 @@ def answers() -> Iterator[tuple[str, str, Any]]:
 
 def languages() -> Iterator[tuple[str, str, Any]]:
     yield "user", KOREAN, {}
+    yield tool("mcp__hub__activity_search", {"query": "야간 노선"}, "call-4")
+    yield result('{"hits":[{"event_id":"jira:tram:0","title":"주간 동기화 회의"}]}', "call-4")
     yield "assistant_text", "네, 확인했습니다. `stops_of`가 24:00 이후의 행을 버립니다.\n\n- 첫째\n- 둘째", {}
     yield "user", "夜行路線の最終停留所を確認してください。", {}
     yield "assistant_text", "確認しました。**24:00** 以降の行が捨てられています。", {}
@@ -248,12 +320,35 @@ def long() -> Iterator[tuple[str, str, Any]]:
         yield "assistant_text", f"Answer **{number + 1}**, with `code` in it.", {}
 
 
-def main(folder: Path) -> None:
+class Amounts(NamedTuple):
+    """How many rows there are of what is many."""
+
+    events: range
+    feed: int = 0
+    schedules: int = 0
+    sessions: int = 0
+
+
+AMOUNTS: Final = {
+    "all": Amounts(range(EVENTS), feed=ROWS, schedules=SCHEDULES, sessions=40),
+    "few": Amounts(range(100, 140), feed=100, schedules=3, sessions=10),
+    "empty": Amounts(range(0)),
+}
+
+
+def main(folder: Path, amounts: Amounts) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     connection = open_database(folder / "sidecar.db", schema_dir(), 0)
     fill = Filler(connection)
-    fill.calendar()
-    fill.feed()
+    fill.calendar(amounts.events)
+    if amounts.feed:
+        fill_all(fill, amounts)
+    connection.commit()
+    connection.close()
+
+
+def fill_all(fill: Filler, amounts: Amounts) -> None:
+    fill.feed(amounts.feed)
     fill.jobs()
     fill.session(1, "Why does the import skip the last stop of night lines?", answers())
     fill.session(2, TITLES[3], languages())
@@ -261,7 +356,11 @@ def main(folder: Path) -> None:
     fill.session(4, TITLES[5])
     fill.session(5, "A question")
     fill.session(6, "A long conversation", long())
-    for number in range(7, 40):
+    fill.schedule(0, "My stand-up", "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR;BYHOUR=9;BYMINUTE=0", standups())
+    for number in range(1, amounts.schedules):
+        title = TITLES.get(number, f"Digest {number} of the timetable team")
+        fill.schedule(number, title, f"FREQ=DAILY;BYHOUR=9;BYMINUTE={number}")
+    for number in range(7, amounts.sessions):
         fill.session(number, f"{TITLES.get(number % 6, 'Conversation')} {number}")
     file = "/home/mara/timetable/packages/importer/src/timetable/importer.py"
     edit = {"file_path": file, "old_string": OLD, "new_string": NEW}
@@ -301,9 +400,7 @@ def main(folder: Path) -> None:
         resolved_at=stamp(NOW),
         input_json="{}",
     )
-    connection.commit()
-    connection.close()
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), AMOUNTS[sys.argv[2]])

@@ -8,7 +8,7 @@ import type { Page } from "./fake_electron/chromium.mts";
 
 /** One app for all tests of this file: its database takes a while to fill. */
 const app = openExample({ after } as unknown as TestContext, {
-  withStates: true,
+  states: "all",
   timeZone: "UTC",
   env: { CLAUDE_PATH: "/no/claude" },
 });
@@ -155,6 +155,16 @@ test("answers have tables that scroll, coloured code that is copied, and a denie
   );
   assert.equal(new Set(sizes).size, 3);
   assert.deepEqual(pageErrors, []);
+});
+
+test("a tool of the hub is shown by its name, with its result folded", async () => {
+  const { page } = await reopened(2);
+  const call = page.getByRole("log").locator(".tool").filter({ hasText: "Hub: activity search" });
+  await call.getByText("야간 노선", { exact: true }).waitFor();
+  const answer = call.locator(".tool-output");
+  assert.equal(await answer.isVisible(), false);
+  await call.getByText("Hub: activity search").click();
+  await answer.getByText("jira:tram:0").waitFor();
 });
 
 test("Arabic text runs from right to left, beside text that does not", async () => {

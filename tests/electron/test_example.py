@@ -42,6 +42,14 @@ def test_the_example_app_is_accessible(run_example: RunNode) -> None:
     run_example("example_access")
 
 
+def test_the_example_app_is_accessible_in_a_narrow_window(run_example: RunNode) -> None:
+    run_example("example_access_narrow")
+
+
+def test_the_daily_panel_of_the_example_app(run_example: RunNode) -> None:
+    run_example("example_daily")
+
+
 def test_the_example_app_with_claude(run_example: RunNode, real_claude: Path) -> None:
     run_example("example_claude", SIDECAR_REAL_CLAUDE=str(real_claude))
 

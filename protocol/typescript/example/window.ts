@@ -1,8 +1,20 @@
 // The options and permissions of a window.
 import type { BrowserWindowConstructorOptions, Session } from "electron";
 
-/** What this page may call besides the package's PAGE_METHODS: it says what keeps Claude from working. */
-export const MORE_METHODS = ["claude.doctor"] as const;
+/**
+ * What this page may call besides the package's PAGE_METHODS: it says what keeps Claude from working, and has schedules.
+ * A schedule that starts Claude also needs `claude.spawn`.
+ */
+export const MORE_METHODS = [
+  "claude.doctor",
+  "claude.spawn",
+  "jobs.schedules.create",
+  "jobs.schedules.delete",
+  "jobs.schedules.list",
+  "jobs.schedules.run",
+  "jobs.schedules.runs.list",
+  "jobs.schedules.update",
+] as const;
 
 export function windowOptions(preload: string, isDark: boolean): BrowserWindowConstructorOptions {
   return {

@@ -1,4 +1,4 @@
-// The page: a header and four panels, side by side or, in a narrow window, one at a time.
+// The page: a header and five panels, side by side or, in a narrow window, one at a time.
 import { connectSidecar, liveList } from "sidecar-electron/renderer";
 import type { PageSidecar, PermissionRequest } from "sidecar-electron/renderer";
 import { accountList } from "./account_list.ts";
@@ -6,6 +6,7 @@ import { accountsDialog } from "./accounts.ts";
 import { activityPanel } from "./activity.ts";
 import { agenda } from "./agenda.ts";
 import { claudePanel } from "./claude.ts";
+import { dailyPanel } from "./daily.ts";
 import { button, fill, h, setAttribute } from "./dom.ts";
 import { jobsPanel } from "./jobs.ts";
 import { character, keyboard, withControl } from "./keys.ts";
@@ -17,6 +18,7 @@ const TABS = [
   ["jobs", "Jobs"],
   ["claude", "Claude"],
   ["activity", "Activity"],
+  ["daily", "Daily"],
 ] as const;
 
 function start(sidecar: PageSidecar): void {
@@ -52,7 +54,15 @@ function start(sidecar: PageSidecar): void {
       badge,
     ),
   );
-  const panels = h("main", {}, today.element, jobsPanel(sidecar), claude.element, activityPanel(sidecar));
+  const panels = h(
+    "main",
+    {},
+    today.element,
+    jobsPanel(sidecar),
+    claude.element,
+    activityPanel(sidecar),
+    dailyPanel(sidecar),
+  );
   const keys = keyboard([
     ...TABS.map(([name, label], at) => withControl(String(at + 1), label, () => focusPanel(name))),
     withControl("k", "Find in the activity of all sources", find),
@@ -62,7 +72,7 @@ function start(sidecar: PageSidecar): void {
     { keys: "D", does: "Deny it, in the question" },
     { keys: "1 2 3", does: "Choose an answer, in the question" },
     { keys: "Enter", does: "Send the message to Claude; with Shift, begin a new line" },
-    { keys: "← ↑ → ↓", does: "Move between days, in the heatmap" },
+    { keys: "← ↑ → ↓", does: "Move between days, in the heatmap and in a schedule" },
   ]);
   document.body.toggleAttribute("data-twelve-hours", isTwelveHourClock);
   document.body.replaceChildren(

@@ -41,11 +41,12 @@ export function fromIsoDay(day: string): Date {
   return new Date(year, month - 1, date);
 }
 
-/** `Today`, `Yesterday`, then the day's name. */
+/** `Today`, `Yesterday`, `Tomorrow`, otherwise the day's name. */
 export function relativeDay(moment: number | Date, now = Date.now()): string {
   const day = isoDay(moment);
   if (day === isoDay(now)) return "Today";
   if (day === isoDay(dayStart(now, -1))) return "Yesterday";
+  if (day === isoDay(dayStart(now, 1))) return "Tomorrow";
   return longDay(moment);
 }
 

@@ -99,7 +99,7 @@ function toolRow(shown: ShownItem, cwd: string | null): { element: HTMLElement; 
   const summary = h(
     "summary",
     {},
-    h("span", { class: "tool-name" }, message.text),
+    h("span", { class: "tool-name" }, toolName(message.text)),
     h("code", { class: "tool-brief" }, inputSummary(input, cwd)),
     state,
   );
@@ -120,6 +120,10 @@ function toolRow(shown: ShownItem, cwd: string | null): { element: HTMLElement; 
   update(shown);
   return { element, update };
 }
+
+/** `Hub: activity search` for the sidecar's own tool `mcp__hub__activity_search`; others have the name that they give. */
+const toolName = (name: string): string =>
+  name.startsWith("mcp__hub__") ? `Hub: ${name.slice("mcp__hub__".length).replaceAll("_", " ")}` : name;
 
 const STATUS_TEXTS = { running: "…", done: "", failed: "failed", denied: "denied" } as const;
 
