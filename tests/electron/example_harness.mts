@@ -41,6 +41,8 @@ export interface ExampleOptions {
   /** The user's locale and time zone; `en-GB` and `Europe/Berlin` by default. */
   locale?: string;
   timeZone?: string;
+  /** Pixels of a picture for each pixel of the page. */
+  scale?: number;
 }
 
 export interface Example {
@@ -64,6 +66,7 @@ export async function openExample(
     states,
     locale = "en-GB",
     timeZone = "Europe/Berlin",
+    scale = 1,
   }: ExampleOptions = {},
 ): Promise<Example> {
   const ipc = new FakeIpcMain();
@@ -94,7 +97,7 @@ export async function openExample(
   const logFile = join(dataDir, "logs", "sidecar.log");
   serveRepairs({ ipcMain: ipc.typed, shell, sidecar, logFile, pageUrl });
   const preload = readFileSync(join(built, "preload.cjs"), "utf-8");
-  const { page } = await openWindow(await browser, ipc, "about:blank", { preload });
+  const { page } = await openWindow(await browser, ipc, "about:blank", { preload, scale });
   t.after(() => page.close());
   const pageErrors: string[] = [];
   page.on("pageerror", (error) => pageErrors.push(error.stack ?? error.message));

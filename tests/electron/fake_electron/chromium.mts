@@ -57,12 +57,14 @@ interface WindowParts {
   contents?: FakeWebContents;
   /** The text of the preload script, the package's own by default. */
   preload?: string;
+  /** Pixels of a picture for each pixel of the page. */
+  scale?: number;
 }
 
 /** Opens a window in a new browser context. */
 export async function openWindow(browser: Browser, ipc: FakeIpcMain, url: string, parts: WindowParts = {}) {
-  const { contents = new FakeWebContents(), preload = ownPreload() } = parts;
-  const page = await browser.newPage();
+  const { contents = new FakeWebContents(), preload = ownPreload(), scale = 1 } = parts;
+  const page = await browser.newPage({ deviceScaleFactor: scale });
   page.setDefaultTimeout(TIMEOUT_MS);
   await page.exposeBinding("__toMain", ({ frame }, message: ToMain) => {
     void ipc.receive(contents, frameOf(frame), message);
