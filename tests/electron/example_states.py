@@ -182,13 +182,8 @@ class Filler:
             next_run_at=stamp(DAY + timedelta(days=1, hours=9, minutes=number)),
         )
         for order, run in enumerate(runs or []):
-            self.add(
-                "job_schedule_runs",
-                run_id=f"run-{number}-{order}",
-                schedule_id=f"schedule-{number:02}",
-                title=title,
-                **run,
-            )
+            ids = {"run_id": f"run-{number}-{order}", "schedule_id": f"schedule-{number:02}"}
+            self.add("job_schedule_runs", title=title, **ids, **run)
 
     def request(self, number: int, session: int, kind: str, **columns: Any) -> None:
         self.add(
@@ -364,16 +359,8 @@ def fill_all(fill: Filler, amounts: Amounts) -> None:
         fill.session(number, f"{TITLES.get(number % 6, 'Conversation')} {number}")
     file = "/home/mara/timetable/packages/importer/src/timetable/importer.py"
     edit = {"file_path": file, "old_string": OLD, "new_string": NEW}
-    fill.request(
-        1,
-        4,
-        "tool",
-        tool_name="Edit",
-        tool_use_id="call-9",
-        description=file,
-        rules_json=json.dumps(RULES),
-        input_json=json.dumps(edit),
-    )
+    columns = {"description": file, "rules_json": json.dumps(RULES), "input_json": json.dumps(edit)}
+    fill.request(1, 4, "tool", tool_name="Edit", tool_use_id="call-9", **columns)
     options = [
         {"label": "Trams", "description": "Small, and read every night"},
         {"label": "Buses", "description": "Large, with most of the night lines"},

@@ -38,6 +38,11 @@ def test_the_example_app_with_content_that_is_hard_to_show(run_example: RunNode)
     run_example("example_states")
 
 
+def test_the_example_app_for_its_pictures(run_example: RunNode) -> None:
+    """With `UPDATE=1` it replaces the pictures in tests/electron/pictures."""
+    run_example("example_pictures", SIDECAR_UPDATE=os.environ.get("UPDATE", ""))
+
+
 def test_the_example_app_is_accessible(run_example: RunNode) -> None:
     run_example("example_access")
 
