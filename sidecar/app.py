@@ -23,7 +23,7 @@ from sidecar_protocol.system.lifecycle import SecretsState
 from sidecar_protocol.system.progress import ProgressValue, RequestProgress
 
 from sidecar import exit_codes
-from sidecar.clock import Clock, FixedClock, SystemClock
+from sidecar.clock import Clock
 from sidecar.features import SECRETS, Features, job_types, methods
 from sidecar.ids import Randomness, Uuid7
 from sidecar.jobs.feature import JobsFeature
@@ -104,7 +104,7 @@ class App:
         self._end_at: float | None = None
         """When the process must end, by the loop's clock; None as long as stdin is open."""
         self._work: asyncio.Task[None] | None = None
-        self._clock = machine.clock or (SystemClock() if settings.now_ms is None else FixedClock(settings.now_ms))
+        self._clock = machine.clock or settings.clock()
         self._started = self._clock.monotonic()
         self._unit_of_work = UnitOfWork(self._loop.call_soon)
         self._lock, self._database = self._open()

@@ -155,10 +155,10 @@ def _starter(path: Path, options: VerifyOptions, comparison: Comparison, record:
             fixed = _fixed(header, options)
             upstream = (header.facts.get("fixed") or {}).get("upstream")
             upstream_path = None if upstream is None else path.parent / upstream
-            arguments = options_of(**fixed, upstream=upstream_path, record=record)
+            clock_start = comparison.times.start(header.facts.get("started_at"), fixed["now"])
+            arguments = options_of(**fixed, clock_start=clock_start, upstream=upstream_path, record=record)
             recorded = header.facts.get("env") or {}
             values = {name: str(comparison.value_to_send(one)) for name, one in recorded.items()}
-            comparison.times.start(header.facts.get("started_at"), fixed["now"])
             env = {name: relative_to(path.parent, value) for name, value in values.items()} | options.env
             program = options.command or command("serve")
             return SidecarProcess([*program, *arguments], isolated_environment(data_dir, env), options.timeout_s)
