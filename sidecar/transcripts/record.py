@@ -44,8 +44,8 @@ class Recorder:
         self._start = seconds()
         self._received: list[bytes] = []
         """Lines received since the last write."""
-        self._entries: dict[int, bytes] = {}
-        """Entries that are to be written instead of some of them, by their index."""
+        self._refused: dict[int, int] = {}
+        """The codes with which some of them were refused, by their index."""
         self._received_at = 0.0
         self._sent_at = 0.0  # or the time of the end of stdin
         self._file = open(path, "ab+", buffering=0, opener=open_private)  # noqa: SIM115 - closed by `close`
@@ -60,24 +60,24 @@ class Recorder:
             self._received_at = self._now()
 
     def on_line(self, line: bytes, message: Any, refusal: Refused | None) -> None:
+        del message
         if not self._received:  # it may have waited; times in the file must not decrease
             self._received_at = max(self._received_at, self._sent_at)
-        if refusal is not None or not self._redactor.is_plain(line, message):
-            self._entries[len(self._received)] = self._received_entry(line, message, refusal.code if refusal else 0)
-            line = b""
+        if refusal is not None:
+            self._refused[len(self._received)] = refusal.code
         self._received.append(line)
 
     def on_send(self, lines: list[bytes]) -> None:
-        is_plain = not self._redactor.may_find(b"".join((*self._received, *lines)))
-        received = self._take_received(is_plain=is_plain)
+        received = self._take_received()
         self._sent_at = self._now()
         start = message_prefix(self._sent_at, TO_CLIENT)
-        if is_plain:
-            sent = b"".join(lines)[:-1].replace(b"\n", END + start)
+        sent = b"".join(lines)
+        if not self._redactor.may_find(sent):
+            sent = sent.replace(b"\n", END + start)[: -len(start)]
         else:
             redacted = (self._redactor.redacted(line[:-1], from_client=False) or b"null" for line in lines)
-            sent = (END + start).join(redacted)
-        self._write([*received, start, sent, END])
+            sent = (END + start).join(redacted) + END
+        self._write([*received, start, sent])
 
     def on_eof(self) -> None:
         received = self._take_received()
@@ -97,24 +97,25 @@ class Recorder:
     def _now(self) -> float:
         return (self._seconds() - self._start) * 1000
 
-    def _take_received(self, *, is_plain: bool = False) -> list[bytes]:
-        """Returns the entries of the lines received since the last write; `is_plain`: nothing in them can be secret."""
-        received, entries = self._received, self._entries
-        self._received, self._entries = [], {}
+    def _take_received(self) -> list[bytes]:
+        """Returns the entries of the lines received since the last write."""
+        received, refused = self._received, self._refused
+        if not received:
+            return received
+        self._received, self._refused = [], {}
         start = message_prefix(self._received_at, TO_SIDECAR)
-        if is_plain and received and not entries:
-            return [start, (END + start).join(received), END]
-        redacted = self._redactor.redacted
-        return [
-            entries.get(at) or start + (redacted(line, from_client=True) or b"null") + END
-            for at, line in enumerate(received)
-        ]
+        lines = b"\n".join(received)
+        if not refused and self._redactor.is_plain(lines):
+            return [start, lines.replace(b"\n", END + start), END]
+        return [self._received_entry(start, line, refused.get(at, 0)) for at, line in enumerate(received)]
 
-    def _received_entry(self, line: bytes, message: Any, code: int) -> bytes:
+    def _received_entry(self, start: bytes, line: bytes, code: int) -> bytes:
+        if not code and self._redactor.is_plain(line):
+            return start + line + END
         is_json = code not in (PARSE_ERROR, MESSAGE_TOO_LARGE)
-        redacted = self._redactor.received(line, message) if is_json else None
+        redacted = self._redactor.redacted(line, from_client=True) if is_json else None
         if redacted is not None:
-            return message_prefix(self._received_at, TO_SIDECAR) + redacted + END
+            return start + redacted + END
         # Not JSON, or accepted only by our leniency (half a surrogate pair).
         more: dict[str, Any] = {"oversize": True} if code == MESSAGE_TOO_LARGE else {}
         if self._redactor.may_show_secret(line):
