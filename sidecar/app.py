@@ -117,7 +117,7 @@ class App:
         self._recorder = self._record()
         recording = () if self._recorder is None else (self._recorder,)
         on_send = None if self._recorder is None else self._recorder.on_send
-        self._connection = Connection(on_line=None if self._recorder is None else self._recorder.on_line)
+        self._connection = Connection(read_lines=None if self._recorder is None else self._recorder.received)
         self._writer = PlatformWriter(wire[1], self.end, self._outbox.on_written, on_send)
         self._wire_out = WireOut(self._connection, self._writer)
         self._responses = Responses(self._connection, self._writer.queue_response, self._database, commit, self._new_id)

@@ -1,8 +1,8 @@
 """Records a session at the edge of the pipe: one line for each line received or sent.
 
 Received lines are written together with the responses, in one write just before those are sent, so that the file has
-all that the client has received, however the process ends.  That is affordable because most lines need not be parsed
-for it: one expression searches all lines of a write for anything that may be a secret (`Redactor.may_find`).
+all that the client has received, however the process ends.  That is affordable because most lines need not be parsed:
+one expression for all lines of a write tells that nothing in them can be secret (`Redactor.is_plain`, `may_find`).
 """
 
 import errno
@@ -13,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-from sidecar_protocol.connection import MESSAGE_TOO_LARGE, PARSE_ERROR, Refused
+from sidecar_protocol.connection import LongLine
 
 from sidecar import __version__
 from sidecar.clock import Clock, iso_now
@@ -42,10 +42,8 @@ class Recorder:
         self._redactor = redactor
         self._seconds = seconds
         self._start = seconds()
-        self._received: list[bytes] = []
-        """Lines received since the last write."""
-        self._refused: dict[int, int] = {}
-        """The codes with which some of them were refused, by their index."""
+        self.received: list[bytes] = []
+        """Lines received since the last write, to which the connection adds."""
         self._received_at = 0.0
         self._sent_at = 0.0  # or the time of the end of stdin
         self._file = open(path, "ab+", buffering=0, opener=open_private)  # noqa: SIM115 - closed by `close`
@@ -55,17 +53,9 @@ class Recorder:
         self._write([b"\n" if is_cut else b"", header_line(facts)])
 
     def on_receive(self) -> None:
-        """Notes the time at which bytes arrived; `on_line` is then called with their lines."""
-        if not self._received:
+        """Notes the time at which bytes arrived, before their lines are in `received`."""
+        if not self.received:
             self._received_at = self._now()
-
-    def on_line(self, line: bytes, message: Any, refusal: Refused | None) -> None:
-        del message
-        if not self._received:  # it may have waited; times in the file must not decrease
-            self._received_at = max(self._received_at, self._sent_at)
-        if refusal is not None:
-            self._refused[len(self._received)] = refusal.code
-        self._received.append(line)
 
     def on_send(self, lines: list[bytes]) -> None:
         received = self._take_received()
@@ -87,7 +77,7 @@ class Recorder:
     def on_commit(self, failure: Exception | None) -> None:
         """Writes the lines received since the last commit, unless a response was written with them."""
         del failure
-        if self._received:
+        if self.received:
             self._write(self._take_received())
 
     def close(self, code: int) -> None:
@@ -99,28 +89,29 @@ class Recorder:
 
     def _take_received(self) -> list[bytes]:
         """Returns the entries of the lines received since the last write."""
-        received, refused = self._received, self._refused
-        if not received:
-            return received
-        self._received, self._refused = [], {}
-        start = message_prefix(self._received_at, TO_SIDECAR)
+        if not self.received:
+            return []
+        received = self.received[:]
+        self.received.clear()
+        # They may have waited; times in the file must not decrease.
+        start = message_prefix(max(self._received_at, self._sent_at), TO_SIDECAR)
         lines = b"\n".join(received)
-        if not refused and self._redactor.is_plain(lines):
+        if self._redactor.is_plain(lines):
             return [start, lines.replace(b"\n", END + start), END]
-        return [self._received_entry(start, line, refused.get(at, 0)) for at, line in enumerate(received)]
+        return [self._received_entry(start, line) for line in received]
 
-    def _received_entry(self, start: bytes, line: bytes, code: int) -> bytes:
-        if not code and self._redactor.is_plain(line):
+    def _received_entry(self, start: bytes, line: bytes) -> bytes:
+        if self._redactor.is_plain(line):
             return start + line + END
-        is_json = code not in (PARSE_ERROR, MESSAGE_TOO_LARGE)
-        redacted = self._redactor.redacted(line, from_client=True) if is_json else None
+        is_oversize = type(line) is LongLine
+        redacted = None if is_oversize else self._redactor.redacted(line, from_client=True)
         if redacted is not None:
             return start + redacted + END
         # Not JSON, or accepted only by our leniency (half a surrogate pair).
-        more: dict[str, Any] = {"oversize": True} if code == MESSAGE_TOO_LARGE else {}
+        more: dict[str, Any] = {"oversize": True} if is_oversize else {}
         if self._redactor.may_show_secret(line):
             line, more = b"", {"redacted": len(line), **more}
-        return raw_line(self._received_at, line, **more)
+        return raw_line(max(self._received_at, self._sent_at), line, **more)
 
     def _write(self, parts: list[bytes]) -> None:
         if self._file.closed:

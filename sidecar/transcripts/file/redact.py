@@ -86,7 +86,9 @@ class Redactor:
         self._declared = frozenset(map(_bare, schemas.secret_names()))
         self._names: dict[str, tuple[bool, bool]] = {}
         names = schemas.plain_names() - {"value"}  # which another member names
-        self._plain_requests = compiled(_requests(name for name in names if not self._is_secret_name(name, is_ours=True)))
+        self._plain_requests = compiled(
+            _requests(name for name in names if not self._is_secret_name(name, is_ours=True))
+        )
         self._numbers: dict[bytes, int] = {}
         self._tails: OrderedDict[bytes, str] = OrderedDict()
         self._is_in_raw = False
@@ -117,7 +119,7 @@ class Redactor:
         if not from_client and not self._finder.may_find(line):
             return line
         try:
-            value = from_json(line.removeprefix(_BOM))
+            value = from_json(line.removeprefix(_BOM), allow_inf_nan=False)
         except ValueError:
             return None
         self._is_in_raw &= not from_client
