@@ -16,6 +16,7 @@ from sidecar.transcripts.verify.check import VerifyOptions, check, contract_sche
 from sidecar.transcripts.verify.findings import explain_all
 from tests.conftest import StartRawClient
 from tests.process.raw_client import CLIENT, line
+from tests.strict_json import parse
 from tests.transcripts.recording import lines_of, notification, request, sent_by_client
 
 SECRET = "Q7rTzW4mK9xB2nLpV6sYdF8h"  # noqa: S105 - an invented one
@@ -145,6 +146,10 @@ def test_a_request_is_recorded_as_it_came_only_if_no_member_can_be_secret() -> N
         ',"params":null,"params":{"job_id":"a"}}',
         ',"params":{"job_id":"\\ud83d"}}',
         ',"params":{"job_id":"a"}}\r',
+        ',"params":{"job_id":"a\nb"}}',
+        ',"params":{"limit":1.2.3}}',
+        ',"params":{"limit":01}}',
+        ',"params":{"limit":1e999}}',
     ):
         assert not is_plain(begin + end), end
         assert not is_plain(f"{plain}\n{begin}{end}"), end
@@ -164,6 +169,10 @@ def test_what_is_recorded_as_it_came_would_be_redacted_to_itself() -> None:
         if redactor.is_plain(line):
             found += 1
             assert json.loads(redactor.redacted(line, from_client=True) or b"") == message
+            at = choose(range(len(line)))
+            broken = line[:at] + choose((b"\n", b'"', b"0", b".", b"e", b"-", b",", b"{", b"")) + line[at + 1 :]
+            if redactor.is_plain(broken):
+                assert [parse(one) for one in broken.split(b"\n")], broken
     assert found > 1_000
 
 

@@ -59,8 +59,9 @@ NAMED: Final = (
     r'(?i:token|secret|passw(?:or)?d|passphrase|(?:api|private)[^a-z0-9"]{0,3}key|authorization|cookie)[^a-z0-9"]*"'
 )
 """Finds them in a line of JSON: as the name of a member, or as a value that says what another one is."""
-_TEXT: Final = r'"[^"\\]*"'
-_VALUE: Final = rf"(?:{_TEXT}|-?[0-9][0-9.eE+-]*|true|false|null)"
+_TEXT: Final = r'"[^"\\\x00-\x1f]*"'
+_NUMBER: Final = r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,17})?(?:[eE][+-]?[0-9]{1,2})?"
+_VALUE: Final = f"(?:{_TEXT}|{_NUMBER}|true|false|null)"
 HARMLESS: Final = frozenset({"progresstoken", "pagetoken", "nextpagetoken", "nextsynctoken", "synctoken"})
 """Names that end like those of secrets."""
 MAX_NAME_CHARS: Final = 40
@@ -293,7 +294,7 @@ def _requests(names: Iterable[str]) -> str:
     name = f'"(?:{"|".join(map(re.escape, sorted(names)))})": ?'
     inner = _object(name + _VALUE)
     params = _object(f"{name}(?:{_VALUE}|{inner})")
-    member = f'"jsonrpc": ?"2.0"|"id": ?(?:[0-9]{{1,15}}|{_TEXT})|"method": ?{_TEXT}|"params": ?{params}'
+    member = f'"jsonrpc": ?"2.0"|"id": ?(?:{_NUMBER}|{_TEXT})|"method": ?{_TEXT}|"params": ?{params}'
     line = _object(f"(?:{member})")
     return f"^{line}(?:\n{line})*$"
 
