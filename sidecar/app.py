@@ -1,4 +1,4 @@
-"""The composition root: makes each object of the process once and hands it what it needs.
+"""The composition root: makes each object of the process once and connects it to the others.
 
 What the first responses do not need (anyio, psutil, httpx, the features) is imported when work begins.
 """
@@ -63,7 +63,7 @@ WORK_AT_LATEST_S: Final = 1.0
 BACKLOG_S: Final = 1.3
 """Time for the requests that stdin has left behind at its end; later ones are refused."""
 LAST_WRITE_S: Final = 0.2
-"""Time for handling and writing what is left once the work is stopped."""
+"""Time for handling the remaining requests and writing their answers once the work is stopped."""
 EXIT_CODES: Final = {
     DatabaseLocked: exit_codes.LOCKED,
     DatabaseNewer: exit_codes.NEWER,
@@ -109,7 +109,7 @@ class App:
         self._unit_of_work = UnitOfWork(self._loop.call_soon)
         self._lock, self._database = self._open()
         event_log = EventLog(self._database)
-        # Only for a fixed seed: a damaged log costs what it holds, not the start.
+        # Only for a fixed seed: a damaged log must not prevent the start.
         self._randomness = Randomness(settings.seed, life=0 if settings.seed is None else event_log.window()[1])
         self._new_id = Uuid7(self._clock, self._randomness.bytes_for("ids"))
         commit, later = self._unit_of_work.request_commit, self._loop.call_later
