@@ -61,7 +61,6 @@ class Entities:
         self._by_actual: dict[Any, Entity] = {}
         self.expected: dict[int, Expected] = {}
         """Those of the run by line."""
-        self.mismatches: list[Mismatch] = []
         self.additional: list[tuple[int, Any, Mismatch]] = []
         """(line after which it came, the notification as if recorded, the mismatch) of those that were not recorded."""
         for entry in entries:
