@@ -283,7 +283,8 @@ export class ReplayTransport {
   #pending(): RecordedNotification | null {
     const pending = this.#recording.notifications[this.#sent];
     if (pending === undefined || this.#recording.isAfterEof(pending.segment)) return null;
-    return this.#waitFor !== null && pending.segment > this.#segment ? null : pending;
+    const isAhead = this.#waitFor !== null && pending.segment >= this.#recording.nextWithRequest(this.#segment);
+    return isAhead ? null : pending;
   }
 
   #due({ t, segment }: RecordedNotification): number {
