@@ -283,8 +283,7 @@ export class ReplayTransport {
   #pending(): RecordedNotification | null {
     const pending = this.#recording.notifications[this.#sent];
     if (pending === undefined || this.#recording.isAfterEof(pending.segment)) return null;
-    const isAhead = this.#waitFor !== null && pending.segment >= this.#recording.nextWithRequest(this.#segment);
-    return isAhead ? null : pending;
+    return this.#waitFor !== null && pending.segment > this.#segment ? null : pending;
   }
 
   #due({ t, segment }: RecordedNotification): number {

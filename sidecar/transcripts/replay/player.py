@@ -111,8 +111,7 @@ class Player:
         pending = self._recording.notifications[self._sent]
         if self._recording.is_after_eof(pending.segment):
             return None
-        is_ahead = self._is_held and pending.segment >= self._recording.next_with_request(self._segment)
-        return None if is_ahead else pending
+        return None if self._is_held and pending.segment > self._segment else pending
 
     def _due(self, notification: RecordedNotification) -> float:
         recorded, actual = self._anchor
