@@ -9,6 +9,7 @@ import logging
 import sqlite3
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache, partial
 from importlib import import_module
 from threading import Lock
@@ -40,9 +41,10 @@ FEATURES: Final[Mapping[str, tuple[str, ...]]] = {
 They are created in this order when work begins.  A new feature is one line here."""
 FILL_S: Final = 0.05
 """Seconds for which texts are indexed without a pause while no request waits; a commit for each step takes as long."""
-WORK: Final = ("system.feature", *(f"{name}.feature" for name in FEATURES), "jobs.worker")
+SYSTEM: Final = ("system.service", "system.backups")
+WORK: Final = (*SYSTEM, "system.feature", *(f"{name}.feature" for name in FEATURES), "jobs.worker")
 """The modules that work needs."""
-IMPORTING: Final = Lock()
+_IMPORTING: Final = Lock()
 """Held during the import of a feature: two threads in the same packages could wait for each other."""
 SECRETS: Final = (CREDENTIALS, CONFIG, VERIFIER, CODE, API_TOKEN)
 """Every column with encrypted values."""
@@ -62,9 +64,13 @@ def methods() -> tuple[Method, ...]:
     return catalog.methods()
 
 
+def importing(*names: str) -> AbstractContextManager[object]:
+    """Returns the context for an import of modules of the sidecar; it waits for another import if they are new."""
+    return nullcontext() if all(f"sidecar.{name}" in sys.modules for name in names) else _IMPORTING
+
+
 def imported(name: str) -> Any:
-    """Imports a module of the sidecar, after the one that is being imported."""
-    with IMPORTING:
+    with importing(name):
         return import_module(f"sidecar.{name}")
 
 

@@ -7,6 +7,7 @@ late         the parent is watched only after it has died; until then the data f
 full         the database may grow by 60 pages, then the disk is full
 held         the import of the Claude feature begins with the file `waiting` in the data folder, and waits for `go`
 patient      what stdin has left behind at its end is served for a minute: this machine may be busy
+slow         the end may take eight seconds: this machine may be busy
 stepped      the wall clock is ahead by the milliseconds in the data folder's file `clock`, read at each look at it
 """
 
@@ -108,6 +109,11 @@ def patient() -> None:
         setattr(sidecar.app, name, 60.0)
 
 
+def slow() -> None:
+    for name in ("DRAIN_S", "BACKLOG_S"):
+        setattr(sidecar.app, name, 8.0)
+
+
 def stepped() -> None:
     step = Path(os.environ["APP_DATA_DIR"], "clock")
     real_ms = SystemClock.now_ms
@@ -131,6 +137,7 @@ MODIFICATIONS: Final = {
     "late": late,
     "held": held,
     "patient": patient,
+    "slow": slow,
     "stepped": stepped,
 }
 
