@@ -24,7 +24,7 @@ from sidecar_protocol.system.progress import ProgressValue, RequestProgress
 
 from sidecar import exit_codes
 from sidecar.clock import Clock
-from sidecar.features import SECRETS, Features, job_types, methods
+from sidecar.features import SECRETS, SYSTEM, Features, importing, job_types, methods
 from sidecar.ids import Randomness, Uuid7
 from sidecar.jobs.feature import JobsFeature
 from sidecar.logs import Logs
@@ -220,8 +220,9 @@ class App:
         return Dispatcher(self._routes, self._lifecycle.admit, self._responses, in_flight)
 
     def _make_system(self) -> tuple[object, ...]:
-        from sidecar.system.backups import BackupsService  # noqa: PLC0415 - the handshake does without its models
-        from sidecar.system.service import SystemService  # noqa: PLC0415 - see above
+        with importing(*SYSTEM):  # the handshake does without their models
+            from sidecar.system.backups import BackupsService  # noqa: PLC0415
+            from sidecar.system.service import SystemService  # noqa: PLC0415
 
         openrpc = schema_dir() / "openrpc.json"
         service = SystemService(self._runtime, self._features, self, self._outbox, self._logs, openrpc)
