@@ -6,7 +6,10 @@ A host waits for `serve` and `replay`, so that neither imports the other command
 import os
 import sys
 
-SERVE_OPTIONS = ("--db", "--record", "--record-anew", "--redact", "--now", "--seed", "--upstream", "--upstream-record")
+SERVE_OPTIONS = (
+    *("--db", "--record", "--record-anew", "--redact"),
+    *("--now", "--clock-start", "--seed", "--upstream", "--upstream-record"),
+)
 """Options of `serve`, whose name can be omitted."""
 COMPLETION = "_SIDECAR_COMPLETE"
 """The variable with which a shell requests completions, as click names it."""

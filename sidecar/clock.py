@@ -43,6 +43,16 @@ class FixedClock(SystemClock):
         return self._now_ms
 
 
+class StartedClock(SystemClock):
+    """A wall clock that starts at a given time and goes on from there, to repeat a recorded run on another day."""
+
+    def __init__(self, start_ms: int) -> None:
+        self._behind_ms = super().now_ms() - start_ms
+
+    def now_ms(self) -> int:
+        return super().now_ms() - self._behind_ms
+
+
 @lru_cache(maxsize=16)
 def iso(ms: int) -> str:
     """Formats milliseconds since 1970 as stored and sent: `2026-11-23T08:00:00.000Z`."""

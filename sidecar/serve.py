@@ -50,7 +50,11 @@ def parser() -> "argparse.ArgumentParser":
         "--upstream", metavar="FILE", type=Path, help="replay such a recording instead of calling the clouds"
     )
     now_help = "stop the clock at this time: 2026-11-23T08:00:00Z"
-    parser.add_argument("--now", dest="now_ms", metavar="TIME", type=_moment, help=now_help)
+    clock = parser.add_mutually_exclusive_group()
+    clock.add_argument("--now", dest="now_ms", metavar="TIME", type=_moment, help=now_help)
+    clock.add_argument(
+        "--clock-start", dest="clock_start_ms", metavar="TIME", type=_moment, help="start the clock at this time"
+    )
     parser.add_argument("--seed", metavar="NUMBER", type=int, help=SEED_HELP)
     return parser
 

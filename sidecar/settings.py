@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from sidecar.clock import iso
+from sidecar.clock import Clock, FixedClock, StartedClock, SystemClock, iso
 from sidecar.loopback import is_loopback_origin
 
 ATLASSIAN_GATEWAY: Final = "https://api.atlassian.com"
@@ -47,6 +47,8 @@ class Settings:
     """Expressions of texts that a transcript must not contain (`--redact`)."""
     now_ms: int | None = None
     """Fixed time in milliseconds since 1970 (`--now`), or None for the system clock."""
+    clock_start_ms: int | None = None
+    """Time at which the clock starts (`--clock-start`), or None for the system clock."""
     seed: int | None = None
     """Seed of ids, sign-in secrets and retry delays (`--seed`), for replaying, or None for real randomness."""
     upstream_record: Path | None = None
@@ -61,6 +63,11 @@ class Settings:
     @property
     def data_dir(self) -> Path:
         return self.database.parent
+
+    def clock(self) -> Clock:
+        if self.now_ms is not None:
+            return FixedClock(self.now_ms)
+        return SystemClock() if self.clock_start_ms is None else StartedClock(self.clock_start_ms)
 
     def fixed(self) -> dict[str, object]:
         """Returns the settings that make a run reproducible, for the transcript's header."""

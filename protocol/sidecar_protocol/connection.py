@@ -7,7 +7,6 @@ must answer, or a `Refused`, which contains the response.  Misuse by the caller 
 
 import re
 from collections import deque
-from collections.abc import Callable
 from itertools import count
 from typing import Any, Final
 
@@ -124,14 +123,11 @@ class Connection:
     def __init__(
         self,
         max_message_bytes: int = MAX_MESSAGE_BYTES,
-        on_line: Callable[[bytes, Any, Refused | None], None] | None = None,
+        read_lines: list[bytes] | None = None,
     ) -> None:
-        """`on_line` is called with every non-blank line, its JSON, and its refusal, if any.
-
-        Of a line that is too long it gets the beginning; the JSON is None if the line cannot be read.
-        """
+        """`read_lines` gets every non-blank line; of a line that is too long, the beginning, as a `LongLine`."""
         self._max = max_message_bytes
-        self._on_line = on_line
+        self._read_lines = read_lines
         self._lines: deque[bytes] = deque()
         self._events: deque[Event] = deque()
         self._partial = bytearray()
@@ -189,25 +185,25 @@ class Connection:
 
     def _read_line(self, line: bytes) -> Event | None:
         try:
-            event, message = self._read(line)
+            event = self._read(line)
         except EOFError:
             return None
-        if self._on_line is not None:
-            self._on_line(line, message, event if type(event) is Refused else None)
+        if self._read_lines is not None:
+            self._read_lines.append(line)
         return event
 
-    def _read(self, line: bytes) -> tuple[Event, Any]:
-        """Returns what a line is, and its JSON.  Raises EOFError if it is blank."""
+    def _read(self, line: bytes) -> Event:
+        """Returns what a line is.  Raises EOFError if it is blank."""
         if len(line) > self._max or type(line) is LongLine:
             message = f"The message is longer than {self._max} bytes."
-            return self._refuse(MESSAGE_TOO_LARGE, message, None, recover_id(line)), None
+            return self._refuse(MESSAGE_TOO_LARGE, message, None, recover_id(line))
         try:
             message = read_json(line)
         except Unreadable as error:
-            return self._refuse(PARSE_ERROR, str(error), None, recover_id(line)), None
+            return self._refuse(PARSE_ERROR, str(error), None, recover_id(line))
         if type(message) is list:
-            return self._read_batch(message), message
-        return self._register(self._classify(message)), message
+            return self._read_batch(message)
+        return self._register(self._classify(message))
 
     def _register(self, event: Event) -> Event:
         if type(event) is Request:

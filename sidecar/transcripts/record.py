@@ -1,8 +1,8 @@
 """Records a session at the edge of the pipe: one line for each line received or sent.
 
 Received lines are written together with the responses, in one write just before those are sent, so that the file has
-all that the client has received, however the process ends.  That is affordable because most lines need not be parsed
-for it: one expression searches all lines of a write for anything that may be a secret (`Redactor.may_find`).
+all that the client has received, however the process ends.  That is affordable because most lines need not be parsed:
+one expression for all lines of a write tells that nothing in them can be secret (`Redactor.is_plain`, `may_find`).
 """
 
 import errno
@@ -13,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-from sidecar_protocol.connection import MESSAGE_TOO_LARGE, PARSE_ERROR, Refused
+from sidecar_protocol.connection import LongLine
 
 from sidecar import __version__
 from sidecar.clock import Clock, iso_now
@@ -42,10 +42,8 @@ class Recorder:
         self._redactor = redactor
         self._seconds = seconds
         self._start = seconds()
-        self._received: list[bytes] = []
-        """Lines received since the last write."""
-        self._entries: dict[int, bytes] = {}
-        """Entries that are to be written instead of some of them, by their index."""
+        self.received: list[bytes] = []
+        """Lines received since the last write, to which the connection adds."""
         self._received_at = 0.0
         self._sent_at = 0.0  # or the time of the end of stdin
         self._file = open(path, "ab+", buffering=0, opener=open_private)  # noqa: SIM115 - closed by `close`
@@ -55,29 +53,21 @@ class Recorder:
         self._write([b"\n" if is_cut else b"", header_line(facts)])
 
     def on_receive(self) -> None:
-        """Notes the time at which bytes arrived; `on_line` is then called with their lines."""
-        if not self._received:
+        """Notes the time at which bytes arrived, before their lines are in `received`."""
+        if not self.received:
             self._received_at = self._now()
 
-    def on_line(self, line: bytes, message: Any, refusal: Refused | None) -> None:
-        if not self._received:  # it may have waited; times in the file must not decrease
-            self._received_at = max(self._received_at, self._sent_at)
-        if refusal is not None or not self._redactor.is_plain(line, message):
-            self._entries[len(self._received)] = self._received_entry(line, message, refusal.code if refusal else 0)
-            line = b""
-        self._received.append(line)
-
     def on_send(self, lines: list[bytes]) -> None:
-        is_plain = not self._redactor.may_find(b"".join((*self._received, *lines)))
-        received = self._take_received(is_plain=is_plain)
+        received = self._take_received()
         self._sent_at = self._now()
         start = message_prefix(self._sent_at, TO_CLIENT)
-        if is_plain:
-            sent = b"".join(lines)[:-1].replace(b"\n", END + start)
+        sent = b"".join(lines)
+        if not self._redactor.may_find(sent):
+            sent = sent.replace(b"\n", END + start)[: -len(start)]
         else:
             redacted = (self._redactor.redacted(line[:-1], from_client=False) or b"null" for line in lines)
-            sent = (END + start).join(redacted)
-        self._write([*received, start, sent, END])
+            sent = (END + start).join(redacted) + END
+        self._write([*received, start, sent])
 
     def on_eof(self) -> None:
         received = self._take_received()
@@ -87,7 +77,7 @@ class Recorder:
     def on_commit(self, failure: Exception | None) -> None:
         """Writes the lines received since the last commit, unless a response was written with them."""
         del failure
-        if self._received:
+        if self.received:
             self._write(self._take_received())
 
     def close(self, code: int) -> None:
@@ -97,29 +87,31 @@ class Recorder:
     def _now(self) -> float:
         return (self._seconds() - self._start) * 1000
 
-    def _take_received(self, *, is_plain: bool = False) -> list[bytes]:
-        """Returns the entries of the lines received since the last write; `is_plain`: nothing in them can be secret."""
-        received, entries = self._received, self._entries
-        self._received, self._entries = [], {}
-        start = message_prefix(self._received_at, TO_SIDECAR)
-        if is_plain and received and not entries:
-            return [start, (END + start).join(received), END]
-        redacted = self._redactor.redacted
-        return [
-            entries.get(at) or start + (redacted(line, from_client=True) or b"null") + END
-            for at, line in enumerate(received)
-        ]
+    def _take_received(self) -> list[bytes]:
+        """Returns the entries of the lines received since the last write."""
+        if not self.received:
+            return []
+        received = self.received[:]
+        self.received.clear()
+        # They may have waited; times in the file must not decrease.
+        start = message_prefix(max(self._received_at, self._sent_at), TO_SIDECAR)
+        lines = b"\n".join(received)
+        if self._redactor.is_plain(lines):
+            return [start, lines.replace(b"\n", END + start), END]
+        return [self._received_entry(start, line) for line in received]
 
-    def _received_entry(self, line: bytes, message: Any, code: int) -> bytes:
-        is_json = code not in (PARSE_ERROR, MESSAGE_TOO_LARGE)
-        redacted = self._redactor.received(line, message) if is_json else None
+    def _received_entry(self, start: bytes, line: bytes) -> bytes:
+        if self._redactor.is_plain(line):
+            return start + line + END
+        is_oversize = type(line) is LongLine
+        redacted = None if is_oversize else self._redactor.redacted(line, from_client=True)
         if redacted is not None:
-            return message_prefix(self._received_at, TO_SIDECAR) + redacted + END
+            return start + redacted + END
         # Not JSON, or accepted only by our leniency (half a surrogate pair).
-        more: dict[str, Any] = {"oversize": True} if code == MESSAGE_TOO_LARGE else {}
+        more: dict[str, Any] = {"oversize": True} if is_oversize else {}
         if self._redactor.may_show_secret(line):
             line, more = b"", {"redacted": len(line), **more}
-        return raw_line(self._received_at, line, **more)
+        return raw_line(max(self._received_at, self._sent_at), line, **more)
 
     def _write(self, parts: list[bytes]) -> None:
         if self._file.closed:

@@ -8,22 +8,55 @@ from typing import Any
 
 import pytest
 
-from sidecar.transcripts.verify.check import VerifyOptions, check
+from sidecar.paths import isolated_environment
+from sidecar.transcripts.file.format import Header, read_runs
+from sidecar.transcripts.verify.check import VerifyOptions, contract_schemas, report_of
+from sidecar.transcripts.verify.compare import Comparison
 from sidecar.transcripts.verify.findings import explain_all
+from sidecar.transcripts.verify.sidecar_process import SidecarProcess, SidecarTimeout
+from sidecar.transcripts.verify.verifier import verify
 
 Verify = Callable[..., str]
 
 SCRIPTED = """
 import json, pathlib, sys, threading
-for block in json.loads(pathlib.Path(sys.argv[1]).read_text("utf-8")):
-    if not sys.stdin.readline():
+for number, block in enumerate([[], *json.loads(pathlib.Path(sys.argv[1]).read_text("utf-8"))]):
+    if number and not sys.stdin.readline():
         break
-    for text in block:
+    for text in [*block, json.dumps({"lines_read": number})]:
         print(text, flush=True)
-sys.stdin.read()
+for line in sys.stdin:
+    number += 1
+    print(json.dumps({"lines_read": number}), flush=True)
 threading.Event().wait(float(sys.argv[2]))
 pathlib.Path(sys.argv[1]).with_suffix(".ended").touch()
 """
+"""Sends a block after each line that it reads, and then says how many it has read."""
+
+
+class ScriptedSidecar(SidecarProcess):
+    """A scripted sidecar; what it has not sent is missing as soon as it has read everything, not after some time."""
+
+    _lines_sent = 0
+    _lines_read = -1
+    _is_at_eof = False
+
+    def send(self, line: bytes) -> None:
+        self._lines_sent += line.count(b"\n") + 1
+        super().send(line)
+
+    def close_stdin(self) -> None:
+        self._is_at_eof = True
+        super().close_stdin()
+
+    def receive(self, timeout_s: float | None = None) -> Any:
+        """Returns the next message, or raises SidecarTimeout if none follows what was sent."""
+        while self._is_at_eof or self._lines_read < self._lines_sent:
+            message = super().receive(timeout_s if self._is_at_eof else self.timeout_s)
+            if message is None or "lines_read" not in message:
+                return message
+            self._lines_read = message["lines_read"]
+        raise SidecarTimeout("the script has no more")
 
 
 @pytest.fixture
@@ -34,13 +67,18 @@ def verified(tmp_path: Path) -> Verify:
     `script.ended` and to exit.
     """
 
-    def verify(path: Path, *blocks: list[Any], timeout_s: float = 1.0, ends_in_s: float = 0.0) -> str:
+    def verify_scripted(path: Path, *blocks: list[Any], ends_in_s: float = 0.0) -> str:
         script = tmp_path / "script.json"
         lines = [[one if isinstance(one, str) else json.dumps(one) for one in block] for block in blocks]
         script.write_text(json.dumps(lines), "utf-8")
-        options = VerifyOptions(
-            command=(sys.executable, "-c", SCRIPTED, str(script), str(ends_in_s)), timeout_s=timeout_s
-        )
-        return explain_all(path, check(path, options))
+        comparison = Comparison(contract_schemas())
 
-    return verify
+        def start(header: Header) -> SidecarProcess:
+            comparison.times.start(header.facts.get("started_at"), None)
+            program = (sys.executable, "-c", SCRIPTED, str(script), str(ends_in_s))
+            return ScriptedSidecar(program, isolated_environment(tmp_path / "data", {}))
+
+        verifiers = verify(read_runs(path), start, comparison)
+        return explain_all(path, report_of(verifiers, comparison, VerifyOptions()))
+
+    return verify_scripted

@@ -72,6 +72,17 @@ def test_a_recording_of_a_real_host_is_verified_every_time(tmp_path: Path) -> No
     assert {"$secret", "$like"} <= lines_of(path)[4]["msg"]["params"]["credentials"]["address"].keys()
 
 
+def test_a_job_that_was_scheduled_for_a_time_that_has_passed_since_is_still_waiting(tmp_path: Path) -> None:
+    path = tmp_path / "scheduled.jsonl"
+    with RawClient(tmp_path / "data", "--record", str(path), "--clock-start", "2026-01-01T08:00:00Z") as host:
+        host.initialize()
+        job = host.call("jobs.create", type="maintenance.prune", run_at="2026-01-01T09:00:00Z")["job"]
+        assert job["created_at"].startswith("2026-01-01T08:00:")
+        assert host.call("jobs.cancel", job_id=job["job_id"])["status"] == "cancelled"
+        host.process.kill()
+    assert explain_all(path, check(path, VerifyOptions())) == ""
+
+
 def test_a_recording_of_a_calendar_on_this_computer_is_verified_if_its_path_is_handed_in(tmp_path: Path) -> None:
     path, file = tmp_path / "file.jsonl", tmp_path / "mine.ics"
     file.write_bytes(calendar())

@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 
 from pydantic_core import from_json, to_json
 
-from sidecar.secret_texts import SecretFinder, Span, is_calendar
+from sidecar.secret_texts import SecretFinder, Span, compiled, is_calendar
 from sidecar.transcripts.file.addresses import is_web_address, placeholder_url
 from sidecar.transcripts.file.contents import described, example
 from sidecar.transcripts.file.facts import ContractFacts, Facts
@@ -59,11 +59,9 @@ NAMED: Final = (
     r'(?i:token|secret|passw(?:or)?d|passphrase|(?:api|private)[^a-z0-9"]{0,3}key|authorization|cookie)[^a-z0-9"]*"'
 )
 """Finds them in a line of JSON: as the name of a member, or as a value that says what another one is."""
-REQUEST_MEMBERS: Final = 3
-REQUEST_TEXTS: Final = 5
-"""A request without params has three members; their names, the version and the method are texts."""
-NO_PARAMS: Final[dict[str, Any]] = {}
-CONTAINERS: Final = frozenset({dict, list})
+_TEXT: Final = r'"[^"\\\x00-\x1f]*"'
+_NUMBER: Final = r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,17})?(?:[eE][+-]?[0-9]{1,2})?"
+_VALUE: Final = f"(?:{_TEXT}|{_NUMBER}|true|false|null)"
 HARMLESS: Final = frozenset({"progresstoken", "pagetoken", "nextpagetoken", "nextsynctoken", "synctoken"})
 """Names that end like those of secrets."""
 MAX_NAME_CHARS: Final = 40
@@ -87,9 +85,11 @@ class Redactor:
         streams = (name for name in schemas.notifications if (schemas.coalescing(name) or {}).get("appends"))
         self._finder = SecretFinder(patterns, [*(f'"{re.escape(name)}"' for name in streams), NAMED])
         self._declared = frozenset(map(_bare, schemas.secret_names()))
-        self._plain_params: dict[str, frozenset[str]] = {}
-        """The params of each method that can have no secret name, see `is_plain`."""
         self._names: dict[str, tuple[bool, bool]] = {}
+        names = schemas.plain_names() - {"value"}  # which another member names
+        self._plain_requests = compiled(
+            _requests(name for name in names if not self._is_secret_name(name, is_ours=True))
+        )
         self._numbers: dict[bytes, int] = {}
         self._tails: OrderedDict[bytes, str] = OrderedDict()
         self._is_in_raw = False
@@ -105,46 +105,14 @@ class Redactor:
         self._numbers = {b"%d" % number: number for number in range(1, min(numbers + 1, MAX_SECRETS))}
 
     def may_find(self, lines: bytes) -> bool:
-        """Returns whether something may be secret in lines of the sidecar, or in plain ones of a client."""
+        """Returns whether something may be secret in lines of the sidecar."""
         return self._finder.may_find(lines)
 
-    def is_plain(self, line: bytes, message: Any) -> bool:
-        """Returns whether a client's line is a request with declared params only, none of them secret or an object.
-
-        Such a line needs no redaction unless `may_find` says so.  `message` is its JSON.
-        """
-        if type(message) is not dict or type(message.get("jsonrpc")) is not str:
-            return False
-        request_id, method, params = message.get("id"), message.get("method"), message.get("params", NO_PARAMS)
-        if type(request_id) not in (int, str) or type(method) is not str or type(params) is not dict:
-            return False
-        texts = REQUEST_TEXTS + (type(request_id) is str)
-        if params is not NO_PARAMS:
-            types = list(map(type, params.values()))
-            if not (params.keys() <= self._plain_params_of(method) and CONTAINERS.isdisjoint(types)):
-                return False
-            texts += 1 + len(params) + types.count(str)
-        if len(message) != REQUEST_MEMBERS + (params is not NO_PARAMS) or not line.startswith(b"{"):
-            return False
-        # What else may be in the line: an escape, or a member that is there twice, of which the JSON has the second.
-        if line.count(b'"') != 2 * texts or b"\\" in line or b"\r" in line:
-            return False
-        self._is_in_raw = False
-        return True
-
-    def _plain_params_of(self, method: str) -> frozenset[str]:
-        if (schema := self._schemas.params(method)) is UNDECLARED:
-            return frozenset()
-        if method not in self._plain_params:
-            self._plain_params[method] = frozenset(self._schemas.plain_members(schema))
-        return self._plain_params[method]
-
-    def received(self, line: bytes, message: Any) -> bytes | None:
-        """Returns a client's line with its secrets replaced, or None if it is not strict JSON."""
-        if b"\\u" in line:  # perhaps half a surrogate pair, which was read as another character
-            return self.redacted(line, from_client=True)
-        self._is_in_raw = False
-        return self._redacted(message, from_client=True)
+    def is_plain(self, lines: bytes) -> bool:
+        """Returns whether lines of a client are requests without anything that may be secret."""
+        is_plain = self._plain_requests.isinstance_python(lines) and not self._finder.may_find(lines)
+        self._is_in_raw &= not is_plain
+        return is_plain
 
     def redacted(self, line: bytes, *, from_client: bool) -> bytes | None:
         """Returns the line with its secrets replaced and without a line break, or None if it is not strict JSON."""
@@ -152,7 +120,7 @@ class Redactor:
         if not from_client and not self._finder.may_find(line):
             return line
         try:
-            value = from_json(line.removeprefix(_BOM))
+            value = from_json(line.removeprefix(_BOM), allow_inf_nan=False)
         except ValueError:
             return None
         self._is_in_raw &= not from_client
@@ -199,7 +167,7 @@ class Redactor:
     def _has_secret_params(self, method: Any) -> bool:
         """Returns whether params without names can be secret."""
         schema = self._schemas.params(method)
-        return schema is UNDECLARED or next(iter(self._schemas.secrets(schema)), None) is not None
+        return schema is UNDECLARED or any(is_secret for _, is_secret in self._schemas.members(schema))
 
     def _walk(self, value: Any, facts: Facts, *, is_ours: bool) -> Any:
         """`is_ours`: a client's request, in which undeclared names may be misspelt ones of the contract."""
@@ -319,6 +287,20 @@ class Redactor:
         if number < MAX_SECRETS:
             self._numbers[digest] = number
         return number
+
+
+def _requests(names: Iterable[str]) -> str:
+    """Returns an expression for lines with requests whose members have these names only, as most clients write them."""
+    name = f'"(?:{"|".join(map(re.escape, sorted(names)))})": ?'
+    inner = _object(name + _VALUE)
+    params = _object(f"{name}(?:{_VALUE}|{inner})")
+    member = f'"jsonrpc": ?"2.0"|"id": ?(?:{_NUMBER}|{_TEXT})|"method": ?{_TEXT}|"params": ?{params}'
+    line = _object(f"(?:{member})")
+    return f"^{line}(?:\n{line})*$"
+
+
+def _object(member: str) -> str:
+    return rf"\{{(?:{member}(?:, ?{member})*)?\}}"
 
 
 def _bare(name: str) -> str:

@@ -14,7 +14,6 @@ UNDECLARED: Final[Schema] = {}
 SECRET: Final = "x-secret"  # noqa: S105 - the name of a keyword
 DESCRIBED_BY: Final = "x-described-by"
 """[a list of the document, the sibling that names an entry of it, the entry's member that describes the value]."""
-SCALARS: Final = frozenset({"string", "integer", "number", "boolean", "null"})
 _REFERENCE: Final = "#/components/"
 
 
@@ -128,37 +127,33 @@ class ContractSchemas:
         declared = (self.resolved(schema), *self.choices(schema))  # a mark can be that of all choices
         return next((str(choice["format"]) for choice in declared if "format" in choice), None)
 
-    def plain_members(self, schema: Schema) -> Iterator[str]:
-        """Yields the names of the members that are neither secret nor, as far as they are declared, have members."""
-        for name, member in self.resolved(schema).get("properties", {}).items():
-            choices = list(self.choices(member))
-            is_secret = any(one.get(SECRET) for one in (member, self.resolved(member), *choices))
-            if not is_secret and all(one.get("type") in SCALARS for one in choices):
-                yield name
-
     def secret_names(self) -> frozenset[str]:
         """Returns the names of the secret members of requests; results and notifications have none."""
-        return frozenset(name for schema in self._params.values() for name in self.secrets(schema))
+        return frozenset(name for schema in self._requests() for name, is_secret in self.members(schema) if is_secret)
 
-    def secrets(self, schema: Schema) -> Iterator[str]:
-        """Yields the names of the secret members in a schema."""
-        return self._secrets(schema, set())
+    def plain_names(self) -> frozenset[str]:
+        """Returns the names of the members of requests that are never secret."""
+        return frozenset(name for schema in self._requests() for name, _ in self.members(schema)) - self.secret_names()
 
-    def _secrets(self, schema: Schema, seen: set[str]) -> Iterator[str]:
-        if "$ref" in schema:
-            if schema["$ref"] in seen:
-                return
-            seen.add(schema["$ref"])
+    def _requests(self) -> Iterator[Schema]:
+        yield from self._params.values()
+        yield from (self.job(name, "payload") for name in self._jobs)
+
+    def members(self, schema: Schema, seen: frozenset[str] = frozenset()) -> Iterator[tuple[str, bool]]:
+        """Yields the name of each member, at any depth, with whether it is secret; not those inside a secret."""
+        if schema.get("$ref") in seen:
+            return
+        seen |= {schema["$ref"]} if "$ref" in schema else set()
         resolved = self.resolved(schema)
         for name, member in resolved.get("properties", {}).items():
-            if member.get(SECRET) or self.resolved(member).get(SECRET):
-                yield name
-            else:
-                yield from self._secrets(member, seen)
+            is_secret = bool(member.get(SECRET) or self.resolved(member).get(SECRET))
+            yield name, is_secret
+            if not is_secret:
+                yield from self.members(member, seen)
         inner = [*resolved.get("anyOf", ()), *resolved.get("allOf", ())]
         inner += [resolved[key] for key in ("items", "additionalProperties") if isinstance(resolved.get(key), dict)]
         for one in inner:
-            yield from self._secrets(one, seen)
+            yield from self.members(one, seen)
 
 
 def _named(schemas: Mapping[str, Schema], name: Any) -> Schema:

@@ -85,7 +85,8 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--fault", action="append", default=[], type=parse_fault, metavar="FAULT", help=HELP)
     parser.add_argument("--live", action="store_true", help=LIVE)
     parser.add_argument("--append", action="store_true", help=APPEND)
-    for option in ("--db", "--seed", "--upstream"):  # without --live accepted and ignored: clients may always pass them
+    # Accepted and ignored without --live: clients may always pass them.
+    for option in ("--db", "--seed", "--upstream", "--clock-start"):
         parser.add_argument(option, help=argparse.SUPPRESS)
     return parser
 

@@ -69,7 +69,7 @@ def check(path: Path, options: VerifyOptions, record: Path | None = None) -> Rep
             return Report([Mismatch(header.line, what)])
     comparison = _comparison(options)
     with _starter(path, options, comparison, record) as start:
-        return _report(verify(runs, start, comparison), comparison, options)
+        return report_of(verify(runs, start, comparison), comparison, options)
 
 
 def verified(path: Path, options: VerifyOptions, *, can_update: bool) -> tuple[Report, str]:
@@ -97,14 +97,14 @@ def update(path: Path, options: VerifyOptions) -> Report:
     with _starter(path, options, comparison) as start:
         verifiers = verify(runs, start, comparison, goes_on=True)
         write(path, rerecorded(runs, verifiers, Redactor(comparison.schemas)))
-        return _report(verifiers, comparison, options)
+        return report_of(verifiers, comparison, options)
 
 
 def _comparison(options: VerifyOptions) -> Comparison:
     return Comparison(contract_schemas(), exact=options.exact, secrets=options.secrets)
 
 
-def _report(verifiers: list[RunVerifier], comparison: Comparison, options: VerifyOptions) -> Report:
+def report_of(verifiers: list[RunVerifier], comparison: Comparison, options: VerifyOptions) -> Report:
     report = Report([mismatch for one in verifiers for mismatch in one.mismatches])
     recorded, now = verifiers[0].schema_hashes()
     for name, count in comparison.added.items():
@@ -138,7 +138,7 @@ def sidecar_after(path: Path, options: VerifyOptions) -> Iterator[SidecarProcess
                 is_last = number == len(runs) - 1
                 verifier.run(list(takewhile(lambda one: not one.is_eof, entries)) if is_last else None)
                 if verifier.mismatches:
-                    raise NotAsRecorded(explain_all(path, _report([verifier], comparison, options)))
+                    raise NotAsRecorded(explain_all(path, report_of([verifier], comparison, options)))
                 if is_last:
                     yield verifier.process
 
@@ -155,10 +155,10 @@ def _starter(path: Path, options: VerifyOptions, comparison: Comparison, record:
             fixed = _fixed(header, options)
             upstream = (header.facts.get("fixed") or {}).get("upstream")
             upstream_path = None if upstream is None else path.parent / upstream
-            arguments = options_of(**fixed, upstream=upstream_path, record=record)
+            clock_start = comparison.times.start(header.facts.get("started_at"), fixed["now"])
+            arguments = options_of(**fixed, clock_start=clock_start, upstream=upstream_path, record=record)
             recorded = header.facts.get("env") or {}
             values = {name: str(comparison.value_to_send(one)) for name, one in recorded.items()}
-            comparison.times.start(header.facts.get("started_at"), fixed["now"])
             env = {name: relative_to(path.parent, value) for name, value in values.items()} | options.env
             program = options.command or command("serve")
             return SidecarProcess([*program, *arguments], isolated_environment(data_dir, env), options.timeout_s)

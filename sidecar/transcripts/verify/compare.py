@@ -124,18 +124,14 @@ class Comparison:
 
     def fits(self, expected: Any, actual: Any) -> bool:
         """Returns whether two notifications are equal, without binding anything."""
-        savepoint = self.bindings.savepoint()
-        added = self.added.copy()
-        is_same = expected.get("method") == actual.get("method") and not self.notification(expected, actual)[1]
-        self.bindings.roll_back(savepoint)
-        self.added = added
-        return is_same
+        is_same = expected.get("method") == actual.get("method")
+        return is_same and not self.trial(lambda: self.notification(expected, actual)[1], can_bind=False)
 
-    def trial(self, compare: Callable[[], list[Difference]]) -> list[Difference]:
-        """Runs a comparison and returns its differences; rolls back its bindings if there are any."""
+    def trial(self, compare: Callable[[], list[Difference]], *, can_bind: bool = True) -> list[Difference]:
+        """Runs a comparison and returns its differences; its bindings are kept only if there are none."""
         savepoint, added = self.bindings.savepoint(), self.added.copy()
         differences = compare()
-        if differences:
+        if differences or not can_bind:
             self.bindings.roll_back(savepoint)
             self.added = added
         return differences

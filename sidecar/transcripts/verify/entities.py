@@ -11,7 +11,7 @@ from pydantic_core import to_json
 
 from sidecar.transcripts.file.format import Entry
 from sidecar.transcripts.verify.compare import Comparison
-from sidecar.transcripts.verify.findings import ADDITIONAL, DOUBLED, LOST, SWAPPED, Mismatch
+from sidecar.transcripts.verify.findings import ADDITIONAL, DOUBLED, LOST, NOT_COME, SWAPPED, Mismatch
 
 TOTAL: Final = "total"
 """The header's `order` of a transcript in which all durable notifications are one sequence."""
@@ -61,7 +61,6 @@ class Entities:
         self._by_actual: dict[Any, Entity] = {}
         self.expected: dict[int, Expected] = {}
         """Those of the run by line."""
-        self.mismatches: list[Mismatch] = []
         self.additional: list[tuple[int, Any, Mismatch]] = []
         """(line after which it came, the notification as if recorded, the mismatch) of those that were not recorded."""
         for entry in entries:
@@ -69,6 +68,7 @@ class Entities:
                 key = self._key(entry.message)
                 entity = self._by_key.setdefault(str(key), Entity(key))
                 expected = self.expected[entry.line] = Expected(entry)
+                expected.is_done = entry.method not in self._schemas.notifications  # so it cannot come
                 entity.expected.append(expected)
 
     def _key(self, message: Any) -> Key:
@@ -191,12 +191,12 @@ class Entities:
         about = ", ".join(f"{name} {value}" for name, value in self._key(message) if value is not None)
         return f"{message['method']}{' of ' if about else ''}{about}"
 
-    def give_up(self, due: int, reason: str, *, is_end: bool) -> None:
+    def give_up(self, due: int, *, is_end: bool) -> None:
         """Reports those up to a line as lost that have not come; before the end, only those that may still come."""
         for one in self.expected.values():
             if one.actual is None and one.mismatch is None and one.entry.line <= due and (is_end or not one.is_done):
                 one.is_done = True
-                what = f"{self._what(one)} was lost: {reason}"
+                what = f"{self._what(one)} was lost: {NOT_COME}"
                 one.mismatch = Mismatch(one.entry.line, what, one.entry.message, None, kind=LOST)
 
     def found(self, *, with_additional: bool) -> list[Mismatch]:

@@ -19,6 +19,7 @@ MAX_PLACES: Final = 10
 
 DIFFERS: Final = "differs"
 LOST: Final = "lost"
+NOT_COME: Final = "it did not arrive"
 DOUBLED: Final = "doubled"
 SWAPPED: Final = "swapped"
 ADDITIONAL: Final = "not recorded"

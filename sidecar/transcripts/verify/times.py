@@ -16,13 +16,24 @@ class Times:
         self._header: datetime | None = None
         self._recorded_end: datetime | None = None
         self._fixed: datetime | None = None
+        self._behind = timedelta()
+        """By how much this sidecar's clock is behind."""
 
-    def start(self, started_at: Any, fixed: Any) -> None:
-        """Begins a run with the time of its header, and the fixed time of this sidecar's clock or None."""
+    def start(self, started_at: Any, fixed: Any) -> str | None:
+        """Begins a run with the time of its header, and the fixed time of this sidecar's clock or None.
+
+        Returns the time at which its clock is to start if it is not fixed: that of the header, so that what was due
+        when it was recorded is due now.
+        """
         self._header = self._recorded_end = _time(started_at)
         self._recorded_start = self._recorded_start or self._header
         self._fixed = _time(fixed)
-        self._actual_start = self._actual_start or self._fixed or datetime.now(UTC)
+        self._behind = datetime.now(UTC) - self._header if self._header else timedelta()
+        self._actual_start = self._actual_start or self._now()
+        return None if self._header is None or self._fixed else self._header.isoformat()
+
+    def _now(self) -> datetime:
+        return self._fixed or datetime.now(UTC) - self._behind
 
     def at(self, t: float) -> None:
         """Notes how many milliseconds after the header the message was recorded that is compared next."""
@@ -40,7 +51,7 @@ class Times:
         if one is None or other is None or not self._recorded_start - SLACK <= one <= self._recorded_end + SLACK:
             return True
         assert self._actual_start is not None
-        return self._actual_start - SLACK <= other <= (self._fixed or datetime.now(UTC)) + SLACK
+        return self._actual_start - SLACK <= other <= self._now() + SLACK
 
 
 def _time(text: Any) -> datetime | None:

@@ -19,7 +19,7 @@ from sidecar.transcripts.file.patterns import secret_numbers
 from sidecar.transcripts.verify.checks import Checks
 from sidecar.transcripts.verify.compare import NOT_THERE, Comparison, Difference
 from sidecar.transcripts.verify.entities import TOTAL, Entities, Expected
-from sidecar.transcripts.verify.findings import ADDITIONAL, DOUBLED, LOST, SWAPPED, WRONG, Mismatch
+from sidecar.transcripts.verify.findings import ADDITIONAL, DOUBLED, LOST, NOT_COME, SWAPPED, WRONG, Mismatch
 from sidecar.transcripts.verify.reads import Reads, is_read
 from sidecar.transcripts.verify.sidecar_process import SidecarProcess, SidecarTimeout
 from sidecar.transcripts.verify.streams import Streams
@@ -108,7 +108,7 @@ class RunVerifier:
             self._ended_early()
             return
         self.entities.settle_rest()
-        self.entities.give_up(due, "it did not arrive", is_end=True)
+        self.entities.give_up(due, is_end=True)
         if self.has_ended:
             self.checks.search(self.process.stderr_text(), "stderr", self._line)
         self._compare_streams(is_partial=entries is not None)
@@ -140,18 +140,18 @@ class RunVerifier:
             try:
                 if not self._receive():
                     raise EOFError
-            except SidecarTimeout as timeout:
-                self._give_up(due, f"it did not arrive: {timeout}")
+            except SidecarTimeout:
+                self._give_up(due)
                 self._patience = AFTER_LOSS_S
 
-    def _give_up(self, due: int, reason: str) -> None:
-        self.entities.give_up(due, reason, is_end=False)
+    def _give_up(self, due: int) -> None:
+        self.entities.give_up(due, is_end=False)
         for one in self.expected.values():
             if one.actual is not None:
                 one.is_done = True  # its read was repeated in vain
             elif one.entry.is_response and one.entry.line <= due and not one.is_done:
                 one.is_done = True
-                what = f"{self._response_to(one.entry.message)} was lost: {reason}"
+                what = f"{self._response_to(one.entry.message)} was lost: {NOT_COME}"
                 one.mismatch = Mismatch(one.entry.line, what, one.entry.message, kind=LOST)
 
     def _ended_early(self) -> None:
