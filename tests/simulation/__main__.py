@@ -11,13 +11,14 @@ import time
 import warnings
 from pathlib import Path
 
-from tests.simulation.loop import count_steps, replace_threads
+from tests.simulation.loop import count_steps, replace_programs, replace_threads
 
 if os.environ.get("PYTHONHASHSEED") != "0":  # the order of sets must be the same in each run
     command = [sys.executable, "-m", "tests.simulation", *sys.argv[1:]]
     os.execve(sys.executable, command, {**os.environ, "PYTHONHASHSEED": "0"})  # noqa: S606 - this program
 replace_threads()
 count_steps()
+replace_programs()
 # What killed processes leave is finalized at the end of each life, and may complain that it has no loop.
 warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
 sys.unraisablehook = lambda _: None

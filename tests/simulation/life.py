@@ -127,7 +127,7 @@ class Life:
     def __init__(self, plan: Plan, *, prints: bool = False, copy: TextIO | None = None) -> None:
         self.plan = plan
         self.folder = Path(tempfile.mkdtemp(prefix="sidecar-life-", dir=SHM if SHM.is_dir() else None))
-        self.story = Story((str(self.folder), str(os.getpid())), prints=prints, copy=copy)
+        self.story = Story(str(self.folder), prints=prints, copy=copy)
         self.now = 0.0
         self.clock = SimulatedClock(self, plan.start_ms)
         self.dies = False
@@ -229,8 +229,8 @@ class Life:
         except Broken as broken:
             return Result(self.plan, self.story, broken, self.starts, self._days)
         finally:
+            logging.root.handlers = [logging.NullHandler()]  # what is buried may complain
             bury()
-            logging.root.handlers = []
             shutil.rmtree(self.folder, ignore_errors=True)
         return Result(self.plan, self.story, None, self.starts, self._days)
 
