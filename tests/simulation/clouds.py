@@ -23,6 +23,9 @@ SERVICES: Final = ("ics", "google_calendar", "jira", "confluence")
 REDIRECT: Final = "http://127.0.0.1:49321/callback"
 NIGHT_S: Final = 1_500
 DAY_MS: Final = 86_400_000
+SECOND_LOOK_MS: Final = 3_500_000
+ENDED: Final = frozenset({"revoked", "older database"})
+"""Why a sign-in has ended for good."""
 
 
 class Clouds:
@@ -53,6 +56,8 @@ class Clouds:
         self._wanted = [SERVICES[number] for number in range(4) if (seed >> number) & 1 or number == seed % 4]
         """Which accounts this host connects."""
         self._accounts: dict[str, Json] = {}
+        self.clock_was_wrong = False
+        host.on_account = self._check_account
         self._is_kind = False
         self._period_s = (None, 1_800, 7_200)[seed % 3]
 
@@ -180,6 +185,12 @@ class Clouds:
         for hours in (0.2, 0.7, 1.2):  # of being awake: the user does what an account asks for
             self._later(hours * 3_600, self._ensure)
 
+    def forget(self) -> None:
+        """Takes note of an older database: its sign-ins may have ended since."""
+        self._accounts.clear()
+        for cloud in self._clouds:
+            cloud.refusals.add("older database")
+
     # --- accounts -------------------------------------------------------------------------------------------------
 
     def on_ready(self) -> None:
@@ -204,6 +215,14 @@ class Clouds:
     def _may_ask(self, account: Json) -> bool:
         refusals = next(one.refusals for one in self._clouds if one.name == account["service"])
         return bool(refusals) or account["reason"] == "secret_unreadable"
+
+    def _check_account(self, account: Json) -> None:
+        cloud = next((one for one in self._clouds if one.name == account["service"]), None)
+        is_asking = account["status"] == "needs_reauth" and account["reason"] == "token_rejected"
+        if cloud is None or not is_asking or self.clock_was_wrong or cloud.refusals & ENDED:
+            return
+        if cloud.refused_ms is not None and self._true_ms() - cloud.refused_ms < SECOND_LOOK_MS:
+            self._fail("An account asks for its user if it is still refused an hour later.", account)
 
     def _list(self) -> Script:
         found: dict[str, Json] = {}
