@@ -25,19 +25,20 @@ sys.unraisablehook = lambda _: None
 
 from tests.simulation.life import Result, live  # noqa: E402 - it imports `sidecar`
 from tests.simulation.shrinking import shrink  # noqa: E402 - see above
+from tests.simulation.story import KEPT_LINES  # noqa: E402 - see above
 from tests.simulation.work import add_job_types  # noqa: E402 - see above
 
 add_job_types()
 
 
-def tell(result: Result) -> None:
-    """Prints how a life has ended."""
+def tell(result: Result, lines: int = 60) -> None:
+    """Prints how a life has ended, and the last lines of the story of one that breaks a sentence."""
     about = f"seed {result.plan.seed}: {result.days:.1f} days, {result.starts} starts, {len(result.plan.steps)} steps"
     if result.broken is None:
         about += "".join(f", {line[40:]}" for line in result.story.lines if " compares " in line)
         print(f"{about}, digest {result.story.digest}", flush=True)
         return
-    print(*result.story.lines[-60:], sep="\n")
+    print(*result.story.lines[-lines:], sep="\n")
     print(f"{about}\n  BROKEN: {result.broken}", flush=True)
 
 
@@ -57,7 +58,8 @@ def main() -> int:
             result = live(arguments.seed, prints=True, copy=copy)
         tell(result)
         if result.broken is not None and arguments.shrink:
-            tell(shrink(result, arguments.shrink * 60, print))
+            print("\nThe shortest life that was found:\n")
+            tell(shrink(result, arguments.shrink * 60, print), KEPT_LINES)
         return int(result.broken is not None)
     days, begin, cpu = 0.0, time.monotonic(), time.process_time()
     seeds = [*arguments.seeds]

@@ -301,7 +301,7 @@ class Clouds:
                 break
             params["cursor"] = page["next_cursor"]
         people = self._people if account["service"] == "ics" else self._calendars
-        self._compare("Every calendar equals its cloud.", account, found, people.expected())
+        self._compare("calendar", account, found, people.expected())
 
     def _check_feed(self, account: Json) -> Script:
         found = Counter[tuple[str, str, str]]()
@@ -314,13 +314,14 @@ class Clouds:
                 break
             params["cursor"] = page["next_cursor"]
         people = self._issues if account["service"] == "jira" else self._wiki
-        self._compare("Every feed equals its cloud.", account, found, people.expected())
+        self._compare("feed", account, found, people.expected())
 
-    def _compare(self, sentence: str, account: Json, found: Any, expected: Any) -> None:
+    def _compare(self, what: str, account: Json, found: Any, expected: Any) -> None:
         self._host.note(f"compares {account['service']}: {found.total()} events")
         if found != expected:
             missing, invented = sorted((expected - found).elements()), sorted((found - expected).elements())
-            self._fail(sentence, f"{account['service']}: missing {missing[:8]}, invented {invented[:8]}; {account}")
+            sentence = f"The {what} of {account['service']} equals its cloud."
+            self._fail(sentence, f"missing {missing[:8]}, invented {invented[:8]}; {account}")
 
 
 def _with_service(account: Json) -> Json:

@@ -7,7 +7,7 @@ Once the world is kind: every job has ended, or waits for a time that has not co
 stored job; a replay equals what was received; the schedules are not further away than their periods; no health problem.
 A job that must not run twice begins once for each of its attempts; a cancelled one stays cancelled; two jobs with one
 lock never run at once, also while one waits that keeps it.
-Every feed, calendar and account equals its cloud (in `clouds`).
+The feed and the calendar of each service equal its cloud, and every account heals (in `clouds`).
 Nothing is left of a removed account.
 No secret is in a message, in the log, or in the database.
 The process ends only when it is asked to, or has no disk, and soon after its stdin has ended.

@@ -163,9 +163,11 @@ class _NoOtherPrograms:
 
 
 def replace_programs() -> None:
-    """Hides the programs of this computer."""
+    """Hides the programs of this computer, and the end of the one that has started this one."""
+    from sidecar import app
     from sidecar.claude.process import orphans
 
+    setattr(app, "watch_parent", lambda *_: None)  # noqa: B010 - mypy would want the whole signature
     setattr(orphans, "psutil", _NoOtherPrograms)  # noqa: B010 - mypy would want a module
 
 
