@@ -100,7 +100,7 @@ class Clouds:
 
     def act(self, rng: Random) -> str:
         """People do something."""
-        for _ in range(rng.randint(1, 6)):
+        for _ in range(rng.randint(2, 10)):
             rng.choice(
                 (
                     self._issues.act,
