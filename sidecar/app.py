@@ -1,4 +1,4 @@
-"""The composition root: makes each object of the process once and hands it what it needs.
+"""The composition root: makes each object of the process once and connects it to the others.
 
 What the first responses do not need (anyio, psutil, httpx, the features) is imported when work begins.
 """
@@ -24,7 +24,7 @@ from sidecar_protocol.system.progress import ProgressValue, RequestProgress
 
 from sidecar import exit_codes
 from sidecar.clock import Clock, FixedClock, SystemClock
-from sidecar.features import SECRETS, Features, job_types, methods
+from sidecar.features import SECRETS, SYSTEM, Features, importing, job_types, methods
 from sidecar.ids import Randomness, Uuid7
 from sidecar.jobs.feature import JobsFeature
 from sidecar.logs import Logs
@@ -63,7 +63,7 @@ WORK_AT_LATEST_S: Final = 1.0
 BACKLOG_S: Final = 1.3
 """Time for the requests that stdin has left behind at its end; later ones are refused."""
 LAST_WRITE_S: Final = 0.2
-"""Time for handling and writing what is left once the work is stopped."""
+"""Time for handling the remaining requests and writing their answers once the work is stopped."""
 EXIT_CODES: Final = {
     DatabaseLocked: exit_codes.LOCKED,
     DatabaseNewer: exit_codes.NEWER,
@@ -109,7 +109,7 @@ class App:
         self._unit_of_work = UnitOfWork(self._loop.call_soon)
         self._lock, self._database = self._open()
         event_log = EventLog(self._database)
-        # Only for a fixed seed: a damaged log costs what it holds, not the start.
+        # Only for a fixed seed: a damaged log must not prevent the start.
         self._randomness = Randomness(settings.seed, life=0 if settings.seed is None else event_log.window()[1])
         self._new_id = Uuid7(self._clock, self._randomness.bytes_for("ids"))
         commit, later = self._unit_of_work.request_commit, self._loop.call_later
@@ -220,8 +220,9 @@ class App:
         return Dispatcher(self._routes, self._lifecycle.admit, self._responses, in_flight)
 
     def _make_system(self) -> tuple[object, ...]:
-        from sidecar.system.backups import BackupsService  # noqa: PLC0415 - the handshake does without its models
-        from sidecar.system.service import SystemService  # noqa: PLC0415 - see above
+        with importing(*SYSTEM):  # the handshake does without their models
+            from sidecar.system.backups import BackupsService  # noqa: PLC0415
+            from sidecar.system.service import SystemService  # noqa: PLC0415
 
         openrpc = schema_dir() / "openrpc.json"
         service = SystemService(self._runtime, self._features, self, self._outbox, self._logs, openrpc)

@@ -1,16 +1,19 @@
 """Lists the features, creates each when it is needed, and runs their shared work.  They meet nowhere else.
 
-A feature's code is imported by the first call of one of its methods, or when work begins; it is the only laziness of
-its kind, and keeps the start short.
+A feature's code is imported by the first call of one of its methods, or by a thread when work begins; it is the only
+laziness of its kind, and keeps the start short.
 """
 
 import asyncio
 import logging
 import sqlite3
+import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache, partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Final
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final
 
 from sidecar_protocol.contract import JobSpec, Method
 from sidecar_protocol.errors import Storage
@@ -38,6 +41,11 @@ FEATURES: Final[Mapping[str, tuple[str, ...]]] = {
 They are created in this order when work begins.  A new feature is one line here."""
 FILL_S: Final = 0.05
 """Seconds for which texts are indexed without a pause while no request waits; a commit for each step takes as long."""
+SYSTEM: Final = ("system.service", "system.backups")
+WORK: Final = (*SYSTEM, "system.feature", *(f"{name}.feature" for name in FEATURES), "jobs.worker")
+"""The modules that work needs."""
+_IMPORTING: Final = Lock()
+"""Held during the import of a feature: two threads in the same packages could wait for each other."""
 SECRETS: Final = (CREDENTIALS, CONFIG, VERIFIER, CODE, API_TOKEN)
 """Every column with encrypted values."""
 
@@ -54,6 +62,16 @@ def methods() -> tuple[Method, ...]:
     from sidecar_protocol import catalog  # noqa: PLC0415 - see above
 
     return catalog.methods()
+
+
+def importing(*names: str) -> AbstractContextManager[object]:
+    """Returns the context for an import of modules of the sidecar; it waits for another import if they are new."""
+    return nullcontext() if all(f"sidecar.{name}" in sys.modules for name in names) else _IMPORTING
+
+
+def imported(name: str) -> Any:
+    with importing(name):
+        return import_module(f"sidecar.{name}")
 
 
 class Features:
@@ -73,7 +91,7 @@ class Features:
 
     def get(self, name: str) -> Feature:
         if name not in self._created:
-            self._created[name] = import_module(f"sidecar.{name}.feature").make(self._runtime)
+            self._created[name] = imported(f"{name}.feature").make(self._runtime)
         return self._created[name]
 
     def _services(self, name: str) -> Iterable[object]:
@@ -128,10 +146,10 @@ class Features:
             self._has_ended = True
 
     async def _run_work(self, on_loaded: Callable[[], None], has_requests: Callable[[], bool]) -> None:
-        features = [self.maintenance()]
-        for name in FEATURES:
-            await asyncio.sleep(0)  # requests are served between two imports
-            features.append(self.get(name))
+        for name in WORK:
+            if f"sidecar.{name}" not in sys.modules:  # the thread leaves the loop to requests: this takes 0.3 s in all
+                await asyncio.get_running_loop().run_in_executor(None, imported, name)
+        features = [self.maintenance(), *map(self.get, FEATURES)]
         if self._runtime.is_draining():  # `stop_work` was called meanwhile, and found nothing to stop
             return
         worker = self._jobs.make_worker(

@@ -109,7 +109,7 @@ class _Sink:
             self.dropped += 1
 
     def stop(self, until: float) -> None:
-        """Writes what is queued, and waits for that until this time of the monotonic clock at most."""
+        """Writes the queued lines, and waits for that until this time of the monotonic clock at most."""
         with contextlib.suppress(queue.Full):
             self._lines.put_nowait(None)
             self._thread.join(max(0.0, until - time.monotonic()))

@@ -45,7 +45,7 @@ _BYDAY: Final = re.compile(r"([+-]?\d{1,3})?(MO|TU|WE|TH|FR|SA|SU)[A-Z]*")  # so
 
 
 class RuleIgnored(Exception):
-    """Nothing of the rule can be followed.  The message says why."""
+    """No part of the rule can be followed, for the reason in the message."""
 
 
 class Rule:

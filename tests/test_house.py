@@ -71,14 +71,7 @@ LATE_IMPORTS = {
     # prompt_toolkit, which scripts do not need.
     "sidecar.commandline.console.command": {"sidecar.commandline.console.prompt"},
     # pytest loads the plugin in every test run, also in those that verify no transcript.
-    "sidecar.transcripts.pytest_plugin": {
-        "sidecar.paths",
-        "sidecar.transcripts.file.format",
-        "sidecar.transcripts.verify.check",
-        "sidecar.transcripts.verify.findings",
-        "sidecar.transcripts.verify.sidecar_process",
-        "sidecar.transcripts.verify.update",
-    },
+    "sidecar.transcripts.pytest_plugin": {"sidecar.transcripts.pytest_items"},
 }
 """The imports inside functions, by module, with their reasons."""
 SEALED_COLUMNS = {"sidecar.calendar.sealed", "sidecar.atlassian.sealed"}
@@ -103,7 +96,7 @@ ENVIRONMENT_READERS = {
     "sidecar.paths": "passed on to a spawned sidecar without our variables",
     "sidecar.__main__": "completion by the shell",
     "sidecar.packaging.bundle": "an almost empty one, for the program that was just built",
-    "sidecar.transcripts.pytest_plugin": "UPDATE=1",
+    "sidecar.transcripts.pytest_items": "UPDATE=1",
     "sidecar.transcripts.record": "the secrets in it, which are not recorded",
 }
 """Modules that read the environment, apart from the command line's."""

@@ -33,7 +33,7 @@ _ESCAPE = re.compile(
 
 
 class Unreadable(ValueError):
-    """The line cannot be read.  The message says why, without quoting the line."""
+    """The line cannot be read.  The message has the reason, and does not quote the line."""
 
 
 def read_json(line: bytes) -> Any:

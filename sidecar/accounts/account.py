@@ -31,7 +31,7 @@ class Verdict(Enum):
     """The meaning of a refusal for the account."""
 
     FINAL = "final"
-    """The sign-in has ended, as the service says or we can see: the user must connect the account again."""
+    """The sign-in has ended or cannot succeed: the user must connect the account again."""
     UNCONFIRMED = "unconfirmed"
     """The service does not accept the account; if it does so again later, the user must connect it again."""
     ELSEWHERE = "elsewhere"
@@ -86,7 +86,7 @@ class State(NamedTuple):
 def state_after(account: Account, refusal: AccountRefused, now_ms: int) -> tuple[State, int]:
     """Returns an account's state after a refusal, without `next_try_at`, and the seconds until it is tried again.
 
-    A second refusal for the same reason, an hour after the first, confirms it.  A refusal that says nothing about the
+    A second refusal for the same reason, an hour after the first, confirms it.  A refusal without a word about the
     account confirms nothing, and leaves one as it is that its user must connect again anyway.
     """
     now, second_look = iso(now_ms), iso(now_ms - SECOND_LOOK_S * 1_000)

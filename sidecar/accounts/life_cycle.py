@@ -120,7 +120,7 @@ class AccountLifeCycle(ABC, Generic[A, M]):
     def change(
         self, account: A, *, again: bool = False, sync: bool = False, full: bool = False, **columns: Any
     ) -> Encoded[M]:
-        """Sets columns.  `again` says that its user has connected it again, which makes it active.
+        """Sets columns.  `again` if its user has connected it again, which makes it active.
 
         Each of `again`, `sync` and `full` queues a sync: a new one, since a running one has begun with the old values.
         """

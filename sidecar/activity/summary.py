@@ -1,6 +1,6 @@
 """Builds a summary: sorts rows of the feed into days or projects, and describes each of these by kinds of things.
 
-What it lists and counts are the owner's events; the state of an issue takes everybody's into account.  The result
+It lists and counts the owner's events; the state of an issue takes everybody's into account.  The result
 depends on the rows alone and lists things in the order in which they happened.
 """
 

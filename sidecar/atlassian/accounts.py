@@ -1,4 +1,4 @@
-"""The Jira and Confluence accounts: what they add to the life cycle that all accounts share."""
+"""The Jira and Confluence accounts: their additions to the life cycle that all accounts share."""
 
 from datetime import datetime
 from typing import Final

@@ -98,7 +98,7 @@ class _Converter:
         return text
 
     def _flat(self, node: Node) -> str:
-        """Converts what is nested too deeply for recursion: its text, without lists, tables and links."""
+        """Converts content that is nested too deeply for recursion: its text, without lists, tables and links."""
         text, left = "", [node]
         while left:
             node = left.pop()

@@ -1,4 +1,4 @@
-"""Reads given pages and comments of Confluence: what one answer leaves out or fails to return is requested again."""
+"""Reads given pages and comments of Confluence; requests those again that an answer leaves out or fails to return."""
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field

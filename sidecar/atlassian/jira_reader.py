@@ -50,7 +50,7 @@ class Parts:
 
     items: Items
     gone: set[str] = field(default_factory=set)
-    """Known ones that a look at them says are deleted; others that are missing here stay in the feed."""
+    """Known ones that a look at them has shown to be deleted; others that are missing here stay in the feed."""
     is_complete: bool = True
     """Whether all of the list was read; otherwise the daily sync reads it again."""
 

@@ -57,7 +57,7 @@ class TokenOwner(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """A client whose token the site has accepted, and what was learned by that."""
+    """A client whose token the site has accepted, and the site's answers to it."""
 
     client: SiteClient
     route: ApiRoute
@@ -122,7 +122,7 @@ class SiteAuthenticator:
 
 
 async def fetch_token_owner(client: SiteClient) -> TokenOwner:
-    """Returns the owner of the client's token.  Raises `TokenRejected` if the token is no longer accepted.
+    """Returns the owner of the client's token.  Raises `TokenRejected` if the site rejects the token.
 
     A sync calls it before and after it trusts an empty list: unlike searches, these two endpoints reveal an anonymous
     request, by 401 and `anonymous`.

@@ -1,7 +1,7 @@
-"""One sync of one account: lists what has changed, reads it, updates the feed, and advances the cursor.
+"""One sync of one account: lists the changed objects, reads them, updates the feed, and advances the cursor.
 
-An object is gone only if a request for the object alone says so.  Its events are removed once two such requests, at
-least a day apart, have said it; its row stays, so that the daily look finds it again if it reappears.
+An object is gone only if a request for the object alone does not find it.  Its events are removed once two such
+requests, at least a day apart, have not found it; its row stays, so that the daily look finds it again if it reappears.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -26,7 +26,7 @@ class SyncedObject(NamedTuple):
     event_suffixes: tuple[str, ...] = ()
     parent_id: str | None = None
     missing_since: str | None = None
-    """When a look at it first said that it is gone; None if it is there."""
+    """When a look at it first did not find it; None if it is there."""
     is_unread: bool = False
     """Whether the last read left something out."""
     shown_as: str | None = None
@@ -39,7 +39,7 @@ class SyncedObject(NamedTuple):
 
 
 class SyncStore:
-    """All SQL on the table, and what is stored for an account elsewhere."""
+    """All SQL on the table, and on the other rows that an account owns."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime

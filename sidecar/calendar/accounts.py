@@ -1,4 +1,4 @@
-"""The calendar accounts, whatever their provider: what they add to the life cycle that all accounts share."""
+"""The calendar accounts of all providers: their additions to the life cycle that all accounts share."""
 
 from collections.abc import Mapping
 from typing import Any, Final

@@ -25,7 +25,7 @@ GO_ON: Final = (
     "Your work was interrupted before it was finished. Continue where you stopped. What you have done before the"
     " interruption is done: do not repeat it."
 )
-"""The prompt of a further attempt.  The first prompt again would make Claude repeat what it has done."""
+"""The prompt of a further attempt.  The first prompt again would make Claude repeat its work."""
 
 # "resets 1:59pm (UTC)", "resets Oct 6, 1pm (Europe/Berlin)", "resets Oct 24" (2.1), "Your limit will reset at 9am
 # (America/Chicago)" (1.0), "will reset at 9:30 AM", "resets Thu 9:00 AM", "resets on Oct 1 at 00:00 UTC" (budgets).

@@ -1,4 +1,4 @@
-"""Output with one line per step of a script: what was done, and how it ended."""
+"""Output with one line per step of a script: its title, and how it ended."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final

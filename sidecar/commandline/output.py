@@ -40,7 +40,7 @@ class Output:
         self._full = full
 
     def flush(self) -> None:
-        """Prints what is buffered."""
+        """Prints the buffered lines."""
 
     def result(self, value: Any, model: type[BaseModel] | None = None) -> None:
         """Prints the result of a request, or a part of it; `model` is its type."""

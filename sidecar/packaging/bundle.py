@@ -128,7 +128,7 @@ def _copy(folder: Path) -> None:
 
 
 def _install(packages: Path) -> None:
-    """Copies the installed packages; what runs here is what is shipped."""
+    """Copies the installed packages, so that the same versions run here and there."""
     for source, path in (pair for package in distributions() for pair in files_of(package)):
         if path.parts[0] not in PACKAGES:
             (packages / path).parent.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,7 @@ EXCLUDED: Final = (
     "pytest",
     "setuptools",
     "sidecar.packaging",
+    "sidecar.transcripts.pytest_items",
     "sidecar.transcripts.pytest_plugin",
     "tkinter",
 )

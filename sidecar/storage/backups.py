@@ -93,7 +93,7 @@ class Backups:
 
 
 def backup_of(path: Path, stem: str) -> Backup:
-    """Reads what the name of a copy says."""
+    """Parses the name of a copy."""
     found = _STAMP.fullmatch(path.name.removeprefix(stem)) if path.name.startswith(stem) else None
     if found is not None:
         at = found["at"]

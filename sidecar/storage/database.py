@@ -133,7 +133,7 @@ class Database:
         return self._connection.in_transaction
 
     def moved(self) -> str | None:
-        """Returns which file of the database is no longer where it was opened; None if all are."""
+        """Returns which file of the database was moved or deleted since it was opened; None if none was."""
         for path, opened in self._watched.items():
             if _identity(path) != opened:
                 return f"{path} was moved, deleted or replaced while the sidecar was running"

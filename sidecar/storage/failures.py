@@ -28,7 +28,7 @@ FAILURES: Final = (
 
 
 def is_damage(error: sqlite3.Error) -> bool:
-    """Returns whether an error says that the file is damaged: a part of it may be readable nevertheless."""
+    """Returns whether an error means that the file is damaged: a part of it may be readable nevertheless."""
     return (getattr(error, "sqlite_errorname", "") or "").startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
 
 

@@ -20,7 +20,7 @@ GRACE_S: Final = 3.0
 
 
 class PresenceWatch:
-    """Calls `on_gone` some seconds after the files of the database are no longer where they were opened."""
+    """Calls `on_gone` some seconds after a file of the database was moved or deleted."""
 
     def __init__(
         self,

@@ -27,7 +27,7 @@ class ReadDatabase(Database):
         self._known = set(known)
 
     def check(self) -> None:
-        """Raises `DatabaseChanged` if it is no longer what was opened: it was restored, moved, or migrated."""
+        """Raises `DatabaseChanged` if it was restored, moved or migrated since it was opened."""
         if (problem := self.moved()) is not None:
             raise DatabaseChanged(problem)
         if set(applied_migrations(self.rows)) != self._known:

@@ -48,7 +48,7 @@ COPY_CHECK_LIMIT_S: Final = 3_600.0
 
 
 class NotRestorable(Exception):
-    """A file cannot replace the database; the message says why.  Nothing was changed."""
+    """A file cannot replace the database, for the reason in the message.  Nothing was changed."""
 
 
 def stage(backup: Path, database: Path, known: Collection[str], now_ms: int) -> Path:
@@ -154,7 +154,7 @@ def replaced_files(database: Path) -> list[Backup]:
 
 
 def described(backup: Backup, known: Collection[str], now_ms: int) -> dict[str, Any]:
-    """Returns what a backup is: name, made_at, size_bytes, what it was made for, contents, and why it is no use."""
+    """Returns a backup's name, made_at, size_bytes, purpose, contents, and why it cannot be used."""
     contents: dict[str, int] = {}
     problem = None
     try:

@@ -77,7 +77,7 @@ class SecretUnreadable(Exception):
 
 
 class KeyFileUnusable(Exception):
-    """The key file is there, but holds no key; the message says why and what the user can do."""
+    """The key file is there, but holds no key; the message has the reason and a remedy."""
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(

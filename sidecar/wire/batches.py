@@ -2,7 +2,7 @@
 
 A batch is answered as a whole, so its slow requests delay the responses of the others, which no notification about what
 they have made may precede.  Requests that do not wait are therefore served last, once the slow ones are answered
-(JSON-RPC 2.0 leaves the order to the server, section 6): the notifications of what they make need not wait.
+(JSON-RPC 2.0 leaves the order to the server, section 6): the notifications of their changes need not wait.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ serving: Final[ContextVar[Batch | None]] = ContextVar("serving", default=None)
 
 @dataclass(slots=True)
 class _Pending:
-    """A batch: its slow requests that are unanswered, and what is served after them."""
+    """A batch: its slow requests that are unanswered, and the requests served after them."""
 
     slow: set[Id]
     deferred: list[Callable[[], None]] = field(default_factory=list)
@@ -45,7 +45,7 @@ class BatchOrder:
         return bool(pending.slow)
 
     def on_answered(self, batch: Batch, request_id: Id) -> None:
-        """Serves what was deferred if this was the last slow request."""
+        """Serves the deferred requests if this was the last slow one."""
         pending = self._pending[batch]
         if request_id in pending.slow:
             pending.slow.remove(request_id)

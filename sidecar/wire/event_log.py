@@ -120,7 +120,7 @@ class EventsService(Events):
             size += len(params)
             if events and size > PAGE_BYTES:
                 break
-            # `params` may be any JSON: its model says nothing about it.
+            # `params` may be any JSON: its model does not describe it.
             events.append(encode(LoggedEvent, method=method, params=Encoded(Model, params)))
         return encode(
             EventPage,

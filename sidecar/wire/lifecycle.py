@@ -60,7 +60,7 @@ class Process(Protocol):
 class LifecycleService(Lifecycle):
     """Serves `initialize`, `shutdown`, `exit` and `$/cancelRequest`.
 
-    `initialize` must pass `token`, unless it is None.
+    `initialize` must pass `token` if there is one.
     """
 
     def __init__(

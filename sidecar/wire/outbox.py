@@ -121,7 +121,7 @@ class Outbox:
         self._request_commit()
 
     def on_commit(self, failure: sqlite3.Error | None) -> None:
-        """Sends what was committed.  What was rolled back is not in the log, and so is not sent."""
+        """Sends the committed events.  Those rolled back are not in the log, and so are not sent."""
         del failure
         if self._wire is None:
             return

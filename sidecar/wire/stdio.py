@@ -282,7 +282,7 @@ class Reader:
         self._is_finished = True
 
     def _read_rest(self) -> bool:
-        """Reads what is left behind a closed end, if there is more; that does not block."""
+        """Reads the rest of a closed stream, if there is more; that does not block."""
         if self._is_at_eof or not self._is_pollable or not _has_event(self._descriptor, "POLLRDHUP"):
             return False
         self._take(os.read(self._descriptor, READ_BYTES))

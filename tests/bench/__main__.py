@@ -1,4 +1,4 @@
-"""The benchmarks' command line: `python -m tests.bench [--quick] [--json] [--only NAME] [--server COMMAND]`.
+"""The benchmarks' command line: `python -m tests.bench [--quick] [--json] [--only NAME]`; `--help` lists all options.
 
 Exits with 0 whatever the figures are, and with 1 only if nothing could be measured.
 """
@@ -16,6 +16,7 @@ from rich.console import Console
 
 from tests.bench import bridge, event_delivery, job_queue, processes, recording, request_load
 from tests.bench.benchmark import PACES, Benchmark, Pace, ServerPool
+from tests.bench.picture import svg
 from tests.bench.report import as_json, print_table
 from tests.bench.server_kinds import (
     ServerKind,
@@ -37,6 +38,7 @@ GROUPS: Final[dict[str, Callable[[Benchmark], None]]] = {
     "jobs_get": request_load.jobs_get,
     "jobs_list": request_load.jobs_list,
     "jobs_create": request_load.jobs_create,
+    "feed_page": request_load.feed_page,
     "after_load": processes.after_load,
     "notifications": request_load.notifications,
     "events": event_delivery.events,
@@ -64,11 +66,13 @@ def main(arguments: list[str]) -> int:
         kinds.append(fastapi_kind())
     kind_with_jobs = None if options.server else sidecar_with_benchmark_jobs()
     with tempfile.TemporaryDirectory(prefix="sidecar-bench-", ignore_cleanup_errors=True) as folder:
-        benchmark = _benchmark(kinds, kind_with_jobs, Path(folder), PACES[options.pace])
+        benchmark = _benchmark(kinds, kind_with_jobs, Path(folder), PACES[options.pace], options.rows)
         if absent:
             benchmark.notes["FastAPI"] = f"left out: {absent}"
         benchmark.run({name: group for name, group in GROUPS.items() if name in (options.only or GROUPS)})
         report = as_json(benchmark, pace=options.pace)
+    if options.picture:
+        options.picture.write_text(svg(report), encoding="utf-8")
     if options.json:
         print(json.dumps(report, indent=2))
     else:
@@ -76,12 +80,14 @@ def main(arguments: list[str]) -> int:
     return 0 if any(row["sidecar"] is not None for row in report["measures"]) else 1
 
 
-def _benchmark(kinds: list[ServerKind], kind_with_jobs: ServerKind | None, folder: Path, pace: Pace) -> Benchmark:
+def _benchmark(
+    kinds: list[ServerKind], kind_with_jobs: ServerKind | None, folder: Path, pace: Pace, rows: int | None
+) -> Benchmark:
     pools = [ServerPool(kind, folder / kind.name, pace) for kind in kinds]
     pool_with_jobs = ServerPool(kind_with_jobs, folder / "with_jobs", pace) if kind_with_jobs else None
     for pool in (*pools, *([pool_with_jobs] if pool_with_jobs else [])):
         pool.folder.mkdir()
-    return Benchmark(pools, pace, pool_with_jobs)
+    return Benchmark(pools, pace, pool_with_jobs, rows or pace.rows)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -104,8 +110,10 @@ def _parser() -> argparse.ArgumentParser:
         const="smoke",
         help="one tiny round, to see that every benchmark runs; the figures mean nothing",
     )
+    parser.add_argument("--rows", type=int, metavar="N", help="events in the feed, for example 1000000: takes minutes")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--only", action="append", choices=sorted(GROUPS), metavar="NAME", help=", ".join(GROUPS))
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="write README's picture as SVG; needs FastAPI")
     parser.add_argument("--server", help="the command of another NDJSON JSON-RPC server to measure in place of ours")
     return parser
 

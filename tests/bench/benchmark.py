@@ -44,6 +44,8 @@ class Pace:
     """How long an idle process is watched."""
     seeded: int
     """Jobs in the database of most loads."""
+    rows: int
+    """Events in the feed whose pages are measured, unless another number is asked for."""
     creates: int
     """Jobs whose events are replayed to a client; the sidecar's log keeps 10,000 events."""
     jobs: int
@@ -63,16 +65,16 @@ class Pace:
 
 PACES: Final = {
     "full": Pace(
-        rounds=5, seconds=0.2, group_s=7, total_s=105, kill_s=116, idle_s=10, seeded=500, creates=4_000, jobs=5_000,
-        finished=20_000, events=50_000, replayed=10_000, big_rows=500, bursts=9, messages=50_000,
+        rounds=5, seconds=0.2, group_s=7, total_s=105, kill_s=116, idle_s=10, seeded=500, rows=10_000, creates=4_000,
+        jobs=5_000, finished=20_000, events=50_000, replayed=10_000, big_rows=500, bursts=9, messages=50_000,
     ),
     "quick": Pace(
-        rounds=2, seconds=0.06, group_s=1.5, total_s=23, kill_s=28, idle_s=2, seeded=100, creates=500, jobs=500,
-        finished=2_000, events=10_000, replayed=10_000, big_rows=500, bursts=9, messages=5_000,
+        rounds=2, seconds=0.06, group_s=1.5, total_s=23, kill_s=28, idle_s=2, seeded=100, rows=1_000, creates=500,
+        jobs=500, finished=2_000, events=10_000, replayed=10_000, big_rows=500, bursts=9, messages=5_000,
     ),
     "smoke": Pace(
-        rounds=1, seconds=0.01, group_s=1, total_s=200, kill_s=240, idle_s=0.1, seeded=70, creates=20, jobs=20,
-        finished=20, events=10_000, replayed=1_000, big_rows=20, bursts=1, messages=200,
+        rounds=1, seconds=0.01, group_s=1, total_s=200, kill_s=240, idle_s=0.1, seeded=70, rows=100, creates=20,
+        jobs=20, finished=20, events=10_000, replayed=1_000, big_rows=20, bursts=1, messages=200,
     ),
 }  # fmt: skip
 
@@ -154,10 +156,14 @@ class ServerPool:
 class Benchmark:
     """The servers of a run, the samples so far, and notes on missing figures."""
 
-    def __init__(self, pools: Iterable[ServerPool], pace: Pace, with_jobs: ServerPool | None) -> None:
-        """`with_jobs` is the sidecar with benchmark job types, or None if another server is measured."""
+    def __init__(self, pools: Iterable[ServerPool], pace: Pace, with_jobs: ServerPool | None, rows: int) -> None:
+        """`with_jobs` is the sidecar with benchmark job types, or None if another server is measured.
+
+        `rows` is the number of events in the feed whose pages are measured.
+        """
         self.pools = list(pools)
         self.pace = pace
+        self.rows = rows
         self.with_jobs = with_jobs
         self.samples: dict[str, dict[str, list[float]]] = {}
         self.notes: dict[str, str] = {}

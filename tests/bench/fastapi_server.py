@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from tests.bench.plain_jobs import PlainJobs
+from tests.bench.plain_tables import PlainTables
 
 
 class JobIn(BaseModel):
@@ -22,7 +22,7 @@ class JobIn(BaseModel):
     run_at: str | None = None
 
 
-def application(jobs: PlainJobs) -> Any:
+def application(tables: PlainTables) -> Any:
     """Returns an app with the measured endpoints; async handlers are FastAPI's fastest kind."""
     fastapi: Any = importlib.import_module("fastapi")
 
@@ -30,19 +30,23 @@ def application(jobs: PlainJobs) -> Any:
         return {"status": "ok", "version": "0", "checks": []}
 
     async def create(body: JobIn) -> dict[str, Any]:
-        return jobs.create(body.model_dump())
+        return tables.create(body.model_dump())
 
     async def get(job_id: str) -> dict[str, Any]:
-        return jobs.get({"job_id": job_id})
+        return tables.get({"job_id": job_id})
 
     async def page(limit: int = 50) -> dict[str, Any]:
-        return jobs.list({"limit": limit})
+        return tables.list({"limit": limit})
+
+    async def feed(limit: int = 50) -> dict[str, Any]:
+        return tables.feed({"limit": limit})
 
     app = fastapi.FastAPI()
     app.add_api_route("/health", health, methods=["GET"])
     app.add_api_route("/jobs", create, methods=["POST"])
     app.add_api_route("/jobs", page, methods=["GET"])
     app.add_api_route("/jobs/{job_id}", get, methods=["GET"])
+    app.add_api_route("/activity/events", feed, methods=["GET"])
     return app
 
 
@@ -51,7 +55,7 @@ def serve(database: str, descriptor: int) -> None:
     uvicorn: Any = importlib.import_module("uvicorn")
     # By default uvicorn closes a connection after 5 s of silence, which occurs while other servers are measured.
     config = uvicorn.Config(
-        application(PlainJobs(database)), log_level="warning", access_log=False, timeout_keep_alive=3_600
+        application(PlainTables(database)), log_level="warning", access_log=False, timeout_keep_alive=3_600
     )
     uvicorn.Server(config).run(sockets=[socket.socket(fileno=descriptor)])
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from tests.bench.benchmark import QUEUED_JOB, Benchmark, ServerPool, Values
-from tests.bench.driver import exchange, round_trip, round_trips, send_request
+from tests.bench.driver import drain, exchange, round_trip, round_trips, send_request
 from tests.bench.process_stats import can_pin, on_one_core
 from tests.bench.server import Server
 from tests.bench.server_kinds import FAR_FUTURE, Link, Refused, ServerKind, handshake, trivial_method
@@ -14,6 +14,12 @@ WINDOW: Final = 64
 """Requests in flight, as when a view opens; far below the sidecar's limit of 256."""
 PAGES: Final = 16
 """Pages of 50 in flight, as when a whole list is scrolled through."""
+FEED_METHOD: Final = "activity.events.list"
+FEED_PAGE: Final = 200
+FEED_WINDOW: Final = 4
+"""Pages of 200 events in flight; an answer is about 140 kB."""
+INDEXING_S: Final = 0.1
+"""How often the share of indexed rows is asked for."""
 DISTINCT: Final = 1_024
 """Prepared requests, sent in a ring; more than are ever in flight, so that ids never collide."""
 BIG_PROMPT: Final = "x" * 7_500
@@ -67,6 +73,34 @@ def jobs_get(benchmark: Benchmark) -> None:
 def jobs_list(benchmark: Benchmark) -> None:
     """Measures pages of 50 jobs."""
     _throughput(benchmark, "jobs_list", "jobs.list", PAGES, lambda _: [{"limit": 50}] * DISTINCT)
+
+
+def feed_page(benchmark: Benchmark) -> None:
+    """Measures pages of 200 events of a feed with `rows` events."""
+    params = {"limit": FEED_PAGE}
+
+    def sample(pool: ServerPool) -> Values:
+        server = _with_a_feed(pool, benchmark.rows)
+        pool.call(server, FEED_METHOD, params)
+        requests = pool.kind.many(FEED_METHOD, [params] * DISTINCT)
+        return {"x4": exchange(server.wire, requests, FEED_WINDOW, benchmark.pace.seconds).per_s}
+
+    benchmark.notes["feed_page"] = f"{benchmark.rows:,} events in the feed"
+    benchmark.sample_all("feed_page", sample)
+    for pool in benchmark.pools:
+        pool.release("feed")
+
+
+def _with_a_feed(pool: ServerPool, rows: int) -> Server:
+    """Returns a server with a filled feed, after it has built its index."""
+    if not pool.has("feed"):
+        folder = pool.data("feed")
+        folder.mkdir()
+        pool.kind.fill_feed(folder, rows)
+    server = pool.ready("feed")
+    while pool.kind.name == "sidecar" and pool.call(server, "system.status", {})["database"]["indexed"] != 1:
+        drain(server.wire, INDEXING_S)
+    return server
 
 
 def jobs_create(benchmark: Benchmark) -> None:

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from tests.bench import feed_rows
 from tests.bench.driver import Framing, HttpFraming, LineFraming, MarkedLines
 
 ROOT: Final = Path(__file__).parents[2]
+PLAIN_DATABASE: Final = "baseline.db"
 FAR_FUTURE: Final = "2099-01-01T00:00:00Z"
 """`run_at` of jobs that must stay queued."""
 LOG_LINES_JOB: Final = "bench.log_lines"
@@ -54,6 +56,8 @@ class ServerKind:
     framing: Callable[[], Framing]
     links: tuple[Link, ...]
     """The supported transports, the usual one first."""
+    fill_feed: Callable[[Path, int], None]
+    """Creates the database of a data folder, with this number of events in its feed."""
 
     def many(self, method: str, each: list[dict[str, Any]]) -> list[bytes]:
         """Returns a request for each of the params, with ids from 1."""
@@ -86,6 +90,8 @@ def encode_http(_: int, method: str, params: dict[str, Any]) -> bytes:
         path = f"/jobs/{params['job_id']}"
     elif method == "jobs.list":
         path = f"/jobs?{urlencode(params)}"
+    elif method == "activity.events.list":
+        path = f"/activity/events?{urlencode(params)}"
     elif method == "jobs.create":
         path, body = "/jobs", json.dumps(params).encode()
     verb = "POST" if body else "GET"
@@ -105,14 +111,22 @@ def _streams() -> tuple[Link, ...]:
     return (Link.PIPE,) if sys.platform == "win32" else (Link.SOCKET_PAIR, Link.PIPE)
 
 
-def over_streams(name: str, command: Callable[[Path], list[str]]) -> ServerKind:
+def over_streams(name: str, command: Callable[[Path], list[str]], fill_feed: Callable[[Path, int], None]) -> ServerKind:
     """Returns a kind of server that speaks newline-delimited JSON-RPC on its standard streams."""
-    return ServerKind(name, command, encode_line, decode_line, LineFraming, _streams())
+    return ServerKind(name, command, encode_line, decode_line, LineFraming, _streams(), fill_feed)
+
+
+def _fill(folder: Path, rows: int) -> None:
+    feed_rows.fill(folder / "sidecar.db", rows)
+
+
+def _fill_plain(folder: Path, rows: int) -> None:
+    feed_rows.fill_plain(folder / PLAIN_DATABASE, rows)
 
 
 def sidecar_kind(command: list[str]) -> ServerKind:
     """Returns the sidecar; it reads its data folder from APP_DATA_DIR."""
-    return over_streams("sidecar", lambda _: command)
+    return over_streams("sidecar", lambda _: command, _fill)
 
 
 def sidecar_with_benchmark_jobs() -> ServerKind:
@@ -123,18 +137,20 @@ def sidecar_with_benchmark_jobs() -> ServerKind:
 
 def baseline_kind() -> ServerKind:
     """Returns the bare Python loop."""
-    return over_streams(
-        "baseline", lambda folder: [sys.executable, "-m", "tests.bench.baseline_server", str(folder / "baseline.db")]
-    )
+
+    def command(folder: Path) -> list[str]:
+        return [sys.executable, "-m", "tests.bench.baseline_server", str(folder / PLAIN_DATABASE)]
+
+    return over_streams("baseline", command, _fill_plain)
 
 
 def fastapi_kind() -> ServerKind:
     """Returns the kind of backend that the sidecar replaces; needs the packages fastapi and uvicorn."""
 
     def command(folder: Path) -> list[str]:
-        return [sys.executable, "-m", "tests.bench.fastapi_server", str(folder / "baseline.db")]
+        return [sys.executable, "-m", "tests.bench.fastapi_server", str(folder / PLAIN_DATABASE)]
 
-    return ServerKind("fastapi", command, encode_http, decode_http, HttpFraming, (Link.TCP,))
+    return ServerKind("fastapi", command, encode_http, decode_http, HttpFraming, (Link.TCP,), _fill_plain)
 
 
 def missing(*packages: str) -> str:

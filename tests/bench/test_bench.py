@@ -4,10 +4,12 @@ import json
 import subprocess
 import sys
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 
 from tests.bench.__main__ import GROUPS
+from tests.bench.picture import SHOWN, svg
 from tests.bench.server_kinds import ROOT
 from tests.bench.targets import HIGHER, LOWER, TARGETS, Bound, Target, verdict
 
@@ -55,6 +57,28 @@ def test_a_verdict_without_fastapi_is_marked_as_an_estimate(
 
 def test_a_figure_without_a_target_gets_no_verdict() -> None:
     assert verdict(Target("", "/s", HIGHER), 1.0, 1.0, 1.0) == ""
+
+
+def _report(**changed: float | None) -> dict[str, Any]:
+    figures: dict[str, dict[str, float | None]] = {name: {"sidecar": 8, "baseline": 4, "fastapi": 2} for name in SHOWN}
+    figures["life.jobs_list"] |= changed
+    return {
+        "machine": {"python": "3.11", "sqlite": "3.40"},
+        "measures": [{"name": name, "better": TARGETS[name].better, **row} for name, row in figures.items()],
+    }
+
+
+def test_the_picture_shows_how_many_times_as_fast_as_fastapi_each_figure_is() -> None:
+    picture = ET.fromstring(svg(_report()))  # noqa: S314 - our own
+    texts = ["".join(one.itertext()) for one in picture.iter("{http://www.w3.org/2000/svg}text")]
+    assert set(SHOWN.values()) < set(texts)
+    assert texts.count("4.0") == len(SHOWN) - 1  # rates
+    assert "0.2" in texts  # of a duration, the shorter is the faster: 2 / 8
+
+
+def test_a_picture_needs_fastapi_s_figures() -> None:
+    with pytest.raises(LookupError, match=r"not measured with FastAPI: life\.jobs_list"):
+        svg(_report(fastapi=None))
 
 
 def test_the_feed_is_measured_small_and_large() -> None:

@@ -5,7 +5,9 @@ small        a result may have 2,000 bytes
 impatient    a client that leaves 1 MiB unread for half a second has hung
 late         the parent is watched only after it has died; until then the data folder has a file `waiting`
 full         the database may grow by 60 pages, then the disk is full
+held         the import of the Claude feature begins with the file `waiting` in the data folder, and waits for `go`
 patient      what stdin has left behind at its end is served for a minute: this machine may be busy
+slow         the end may take eight seconds: this machine may be busy
 stepped      the wall clock is ahead by the milliseconds in the data folder's file `clock`, read at each look at it
 """
 
@@ -86,9 +88,30 @@ def late() -> None:
     setattr(sidecar.app, "watch_parent", watch_late)  # noqa: B010 - mypy: not exported
 
 
+class Held:
+    """A finder of modules that finds nothing, and waits before the Claude feature."""
+
+    @staticmethod
+    def find_spec(name: str, *_: object) -> None:
+        folder = Path(os.environ["APP_DATA_DIR"])
+        if name == "sidecar.claude.feature":
+            (folder / "waiting").touch()
+            while not (folder / "go").exists():
+                time.sleep(0.01)
+
+
+def held() -> None:
+    sys.meta_path.insert(0, Held)
+
+
 def patient() -> None:
     for name in ("DRAIN_S", "BACKLOG_S"):
         setattr(sidecar.app, name, 60.0)
+
+
+def slow() -> None:
+    for name in ("DRAIN_S", "BACKLOG_S"):
+        setattr(sidecar.app, name, 8.0)
 
 
 def stepped() -> None:
@@ -112,7 +135,9 @@ MODIFICATIONS: Final = {
     "impatient": impatient,
     "full": full,
     "late": late,
+    "held": held,
     "patient": patient,
+    "slow": slow,
     "stepped": stepped,
 }
 

@@ -35,6 +35,15 @@ def line(method: str, request_id: int | str | None = None, /, **params: Any) -> 
     return json.dumps(members if request_id is None else {**members, "id": request_id}).encode() + b"\n"
 
 
+def wait_for_file(path: Path) -> str:
+    """Polls until another process has created the file and returns its text."""
+    until = time.monotonic() + PATIENCE_S
+    while not path.exists():
+        assert time.monotonic() < until, f"{path} was not created"
+        time.sleep(0.01)
+    return path.read_text("utf-8")
+
+
 class RawClient:
     """A sidecar process and our ends of its stdin and stdout: socket pairs, as Node creates them, or pipes.
 

@@ -54,7 +54,7 @@ def test_a_slow_request_of_a_batch_holds_back_only_what_the_batch_made(
 
 
 def test_the_requests_of_a_batch_are_all_answered_when_stdin_ends(raw_client: StartRawClient, tmp_path: Path) -> None:
-    with raw_client(command=MODIFIED_SIDECAR, CLAUDE_PATH=hanging(tmp_path)) as client:
+    with raw_client(command=(*MODIFIED_SIDECAR, "slow"), CLAUDE_PATH=hanging(tmp_path)) as client:
         client.initialize()
         batch = [json.loads(line("jobs.create", 1, type="test.hang")), json.loads(line("system.diagnostics", 2))]
         client.send(json.dumps(batch).encode() + b"\n")

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from tests.conftest import StartRawClient
-from tests.process.raw_client import MODIFIED_SIDECAR, PATIENCE_S, RawClient, line
+from tests.process.raw_client import MODIFIED_SIDECAR, PATIENCE_S, RawClient, line, wait_for_file
 
 END_S = 30.0
 """The protocol promises 2 s; this is enough on any machine, and less than a job or child that never ends would take."""
@@ -54,15 +54,6 @@ def hanging_claude(folder: Path) -> tuple[Path, Path]:
     )
     path.chmod(0o700)
     return path, pid_file
-
-
-def wait_for_file(path: Path) -> str:
-    """Polls until another process has created the file and returns its text."""
-    until = time.monotonic() + PATIENCE_S
-    while not path.exists():
-        assert time.monotonic() < until, f"{path} was not created"
-        time.sleep(0.01)
-    return path.read_text("utf-8")
 
 
 @pytest.mark.parametrize("how", ["eof", "SIGTERM", "SIGINT", "SIGHUP"])

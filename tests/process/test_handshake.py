@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import StartRawClient
-from tests.process.raw_client import RawClient, line
+from tests.process.raw_client import MODIFIED_SIDECAR, RawClient, line, wait_for_file
 
 
 def damage(path: Path, *tables: str) -> None:
@@ -81,3 +81,15 @@ def test_a_handshake_that_failed_can_be_repeated(raw_client: StartRawClient, dat
         client.send(line("jobs.list", "after"))
         assert client.answer("after")["result"]["jobs"] == []
         client.until("system.state", state="ready")
+
+
+def test_requests_are_served_while_the_features_are_imported(raw_client: StartRawClient, data_dir: Path) -> None:
+    with raw_client(command=(*MODIFIED_SIDECAR, "held")) as client:
+        client.initialize()
+        wait_for_file(data_dir / "waiting")
+        assert client.call("jobs.queue.get")["paused"] is False
+        job = client.call("jobs.create", type="maintenance.backup")["job"]
+        assert client.call("jobs.get", job_id=job["job_id"])["status"] == "queued"
+        (data_dir / "go").touch()
+        assert client.call("claude.sessions.list")["sessions"] == []
+        client.until_job(job["job_id"], "succeeded")

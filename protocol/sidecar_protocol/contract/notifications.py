@@ -23,7 +23,7 @@ class Notification:
 
     The last names of the paths and their values are the entity: `jobs.updated` and `jobs.progress` are about the same
     job.  Notifications about one entity come in the same order in every run; those about different entities interleave
-    as their work happens to.  Empty if its name says it all: there is one queue.
+    as their work happens to.  Empty if its name is enough: there is one queue.
     """
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]  # set below
 

@@ -34,5 +34,5 @@ def parse_line(line: str) -> Property:
 
 
 def property_name(line: str) -> str:
-    """Returns the name in upper case; that of a line which is no content line is arbitrary."""
+    """Returns the name in upper case; it is arbitrary if the line is not a content line."""
     return line.partition(":")[0].partition(";")[0].strip().upper()

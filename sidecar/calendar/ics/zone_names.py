@@ -24,7 +24,7 @@ _ABBREVIATIONS: Final = {
     "jst": "Asia/Tokyo",
     "kst": "Asia/Seoul",
 }
-"""Abbreviations that are no IANA names and have one meaning, or one that is far more common than the others."""
+"""Abbreviations that IANA does not list and that have one meaning, or one that is far more common than the others."""
 _CONTINENTS: Final = "Africa America Antarctica Asia Atlantic Australia Europe Indian Pacific"
 _REGIONS: Final = tuple(f"{name}/" for name in _CONTINENTS.split())
 _OFFSET: Final = re.compile(r"\(?\s*(?:UTC|GMT)?\s*([+-])\s*(\d{1,2})(?:[:.]?(\d\d))?(?::?\d\d)?\s*\)?", re.IGNORECASE)

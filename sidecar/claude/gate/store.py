@@ -1,4 +1,4 @@
-"""The tables of the gate: what came in from others, whom the user trusts, and the decisions about tools."""
+"""The tables of the gate: the texts of others, whom the user trusts, and the decisions about tools."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -84,7 +84,7 @@ class GateStore:
         return [(source, text) for one in owner_ids for source, text in self._database.rows(sql, (one,))]
 
     def copy(self, session_id: str, fork_id: str) -> None:
-        """Copies what came into a session to its fork; call it in the transaction that creates the fork."""
+        """Copies the record of others' texts to a fork; call it in the transaction that creates the fork."""
         self._database.execute(
             """
             INSERT INTO claude_exposures (owner_id, session_id, source, tool, text, created_at)

@@ -92,7 +92,7 @@ def cli_arguments(options: RunOptions) -> list[str]:
         "--output-format=stream-json",
         "--verbose",  # required for stream-json output
         "--include-partial-messages",
-        "--replay-user-messages",  # says when a prompt is read that was sent during a turn
+        "--replay-user-messages",  # repeats a prompt that was sent during a turn when it is read
         *(f"{flag}={value}" for flag, value in values.items() if value is not None),
         # Without `project` and `local`, nothing of the folder runs or is read: hooks, MCP servers, skills, CLAUDE.md.
         *(["--setting-sources=user"] if options.settings is ClaudeSettings.USER else []),

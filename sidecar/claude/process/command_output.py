@@ -1,4 +1,4 @@
-"""Runs a program for what it prints, for a limited time."""
+"""Runs a program for its output, for a limited time."""
 
 import contextlib
 import os

@@ -47,7 +47,7 @@ class LoginShell:
         self._answer: ShellAnswer | None = None
 
     async def ask(self) -> ShellAnswer:
-        """Starts a shell and remembers what it says."""
+        """Starts a shell and remembers its answer."""
         async with self._lock:
             self._answer = await self._ask()
         return self._answer

@@ -1,4 +1,4 @@
-"""Turns that the CLI begins by itself in an idle process: what it has scheduled is due, or it was woken up.
+"""Turns that the CLI begins by itself in an idle process, for a task that it has scheduled or because it was woken up.
 
 Measured with 2.1.332 and 2.1.197: such a turn begins with an `init` line and asks for permission, like any other.
 `CronCreate` and `ScheduleWakeup` last as long as the process; a wakeup is at most an hour ahead.

@@ -53,7 +53,7 @@ class SessionProcess:
     idle_ended: anyio.Event = field(default_factory=anyio.Event)
     ended: anyio.Event = field(default_factory=anyio.Event)
     reader: IdleReader | None = None
-    """Receives what it writes after its last turn; None while a turn uses it."""
+    """Receives its lines after its last turn; None while a turn uses it."""
 
     @property
     def is_needed(self) -> bool:
@@ -66,7 +66,7 @@ class SessionProcess:
         return self.reader is not None and self.reader.has_begun
 
     def follow(self, on_line: OnLine) -> None:
-        """Hands over what it has written of a turn that it has begun by itself."""
+        """Hands over the lines of a turn that it has begun by itself."""
         reader, self.reader = self.reader, None
         for line in reader.lines if reader is not None and reader.has_begun else ():
             on_line(*line)

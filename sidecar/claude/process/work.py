@@ -108,7 +108,7 @@ class Work:
         """Begins the work of a turn that the CLI has begun by itself, and whose first line is read."""
         self._is_command = self._is_empty = self.is_ending = False
         self.offered.clear()
-        for tool_use_id in self._once:  # which of them it is, is not said
+        for tool_use_id in self._once:  # the line does not name the task
             self.scheduled.pop(tool_use_id, None)
         self._once.clear()
 

@@ -129,7 +129,7 @@ class Steering:
                 turn.process.send(withdraw_line(job.steer))
 
     def on_line(self, session_id: str, turn_job_id: str, line: Mapping[str, Any], *, has_own_turn: bool) -> bool:
-        """Stores that Claude has read a prompt, if a line says so; returns whether it does.
+        """Stores that Claude has read a prompt, if a line shows it; returns whether it does.
 
         A prompt that `has_own_turn` of the CLI is recorded under its id.
         """
@@ -173,7 +173,7 @@ class Steering:
         if row is None:
             return None
         state, turn_job_id, outcome = row
-        if state == "offered" and await self._is_recorded(job):  # the process ended before it could say so
+        if state == "offered" and await self._is_recorded(job):  # the process ended before it could report it
             self._take(job.session_id, job.steer, job_id, prompt, is_recorded=False)
             state = "taken"
         with self._database.write():

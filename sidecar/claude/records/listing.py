@@ -71,7 +71,7 @@ def read_page(
 
 
 def read_summary(found: Found) -> Summary | None:
-    """Reads a file's beginning and end; None if nothing was said in it, or if it cannot be read.  Blocking."""
+    """Reads a file's beginning and end; None if it has no messages, or cannot be read.  Blocking."""
     try:
         with found.path.open("rb") as file:
             beginning = file.read(PART_BYTES)

@@ -18,7 +18,7 @@ from sidecar.claude.sessions.messages import NewMessage, messages_in, raw_json
 from sidecar.json_reader import get, get_objects, get_text, parse_object
 
 READ_BYTES: Final = 64 * 1024 * 1024
-"""Maximum size of what is read of a file; of a larger one, the end is read."""
+"""Maximum number of bytes read of a file; of a larger one, the end is read."""
 COMMAND_TAGS: Final = ("name", "args")
 OWN_TEXT: Final = re.compile(r"\s*(<[a-z]+(-[a-z]+)+>|\[Request interrupted)")
 """The beginning of texts that the CLI writes in the user's name: notifications, and outputs of commands."""
@@ -48,7 +48,7 @@ class Record:
     def said_elsewhere(self, known: Collection[str]) -> list[Entry]:
         """Returns the entries that another program has added: those of prompts of which nothing is `known`.
 
-        A command alone, which Claude did not answer, is no such prompt.
+        A command alone, which Claude did not answer, does not count.
         """
         by_prompt: dict[str, list[Entry]] = {}
         for entry in self.entries:

@@ -138,7 +138,7 @@ class ConversationJournal:
             self._leave(session_id, Place(claude_session_id, claude_uuid))
 
     def hand_over(self, session_id: str, job_id: str, start: Conversation) -> Handover | None:
-        """Returns the messages before a turn's that its new process will not know; None if Claude said none of them."""
+        """Returns the messages before a turn's that its new process will not know; None if none is Claude's."""
         store = self._sessions.store
         if start.resumed is None:
             after = self._cleared_before(session_id, store.last_position(session_id))

@@ -1,4 +1,4 @@
-"""Follows what the CLI says about itself during a turn: its conversation, folder, model and permission mode."""
+"""Follows the CLI's reports about itself during a turn: its conversation, folder, model and permission mode."""
 
 import re
 from collections.abc import Mapping

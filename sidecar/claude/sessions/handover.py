@@ -47,7 +47,7 @@ class Handover:
 def hand_over(
     newest_first: Iterable[tuple[str, str, str | None]], total: int, introduction: str = RECORD_GONE
 ) -> Handover | None:
-    """Returns the handover of messages, each as kind, text and JSON; None if Claude has said nothing.
+    """Returns the handover of messages, each as kind, text and JSON; None if Claude has not answered yet.
 
     `total` is the number of all messages, of which `newest_first` may have the last only.
     """

@@ -1,4 +1,4 @@
-"""The messages of a session: which of them a line of the CLI contains, and the limits on what is stored.
+"""The messages of a session: which of them a line of the CLI contains, and the limits of stored texts.
 
 Line types without content for the user are listed here; lines of other unknown types become messages of kind `raw`.
 The result line is left out because it repeats the last text, or an error that the end of the turn reports.

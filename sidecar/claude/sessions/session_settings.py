@@ -16,7 +16,7 @@ PREFIX: Final = "setting:"
 SETTINGS: Final = "settings"
 SETTINGS_REQUEST: Final = {"type": "control_request", "request_id": SETTINGS, "request": {"subtype": "get_settings"}}
 SETTING_COMMANDS: Final = ("/model", "/effort")
-"""Prompts that change a setting, after which the request above asks for what is in use."""
+"""Prompts that change a setting, after which the request above asks for the present ones."""
 MODES: Final = frozenset(PermissionMode)
 
 
@@ -124,7 +124,7 @@ def applied_model(line: Mapping[str, Any]) -> str | None:
 def effort_after(prompt: str, line: Mapping[str, Any], before: str | None) -> str | None:
     """Returns the effort of a session after a prompt: another than `before` if it was `/effort` and has taken effect.
 
-    The answer to SETTINGS_REQUEST says so.  2.1.332 knows the command, and `auto` for the default; 2.1.197 does not.
+    The answer to SETTINGS_REQUEST shows it.  2.1.332 knows the command, and `auto` for the default; 2.1.197 does not.
     """
     command, _, level = prompt.strip().partition(" ")
     applied = _applied(line, "effort")

@@ -80,7 +80,7 @@ class TurnHandler:
             return answered
         self.permissions.cancel_all(job.session_id, CONTINUED)
         with anyio.CancelScope(shield=True):  # an interrupt at once must not lose the prompt, which is stored below
-            # What a turn of its own has said is recorded already, and is stored below.
+            # The messages of a turn of its own are recorded already, and are stored below.
             has_own_turn = self.pool.has_own_turn(job.session_id)
             is_elsewhere = not has_own_turn and await self.elsewhere.take_in(job.session_id)
         if is_elsewhere:
@@ -293,7 +293,7 @@ class _Turn:
         return () if work is None else [*work.scheduled.values()]
 
     is_fresh: bool = False
-    """Whether the CLI has begun a turn, and nothing was said in it."""
+    """Whether the CLI has begun a turn, which has no messages."""
     has_new_conversation: bool = False
     """Whether its process was started and does not resume a conversation."""
     handover: str | None = None

@@ -38,7 +38,7 @@ WORKSPACE: Final = "workspace"
 
 
 class StatusJournal:
-    """Stores what is reported.  If that fails, it is logged and lost, since the work that reports it is worth more."""
+    """Stores a report.  If that fails, it is logged and lost, since the work that reports it is worth more."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
@@ -80,7 +80,7 @@ class StatusJournal:
                 self._runtime.notify(ClaudeLimitsUpdated(limits=limits))
 
     def update_workspace(self, cwd: str, *, has_project: bool, **changes: Any) -> None:
-        """Changes what is known about a folder.  What only the user's settings say does not replace what all said."""
+        """Changes what is known about a folder.  One with the user's settings alone replaces none with all."""
         known = self.workspace(cwd)
         if known is not None and known.has_project and not has_project:
             has_project = True

@@ -1,4 +1,4 @@
-"""Reads what each process of the CLI says about itself, and asks it for the rest: it costs no request to the API."""
+"""Reads what each process of the CLI reports of itself, and asks for the rest: it costs no request to the API."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -62,7 +62,7 @@ class Observer:
         self._looks = 0
 
     def begin(self, **more: object) -> None:
-        """Asks for what the process says about itself; `more` is what it is to know of us."""
+        """Asks the process about itself; `more` is sent with the request, for example our hooks."""
         self._send(request(INITIALIZE, **{"hooks": None, **more}))
 
     def on_line(self, line: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Reads what the CLI's lines say about the CLI: models, commands, MCP servers, plan limits, the use of a context.
+"""Reads the CLI's reports about itself: models, commands, MCP servers, plan limits, the use of a context.
 
 No I/O.  Measured with 2.1.332 and 2.1.197, which differ only in what they leave out.
 """
@@ -236,7 +236,7 @@ class ContextReader:
 
 
 def window_of(result: Mapping[str, Any], reported_model: str | None, model: str | None) -> int | None:
-    """Returns the size of a model's context window from a result line; None if it does not say it.
+    """Returns the size of a model's context window from a result line; None if it has none.
 
     `reported_model` is that of `init` (`claude-opus-4-8[1m]`), `model` that of the answer (`claude-opus-4-8`).
     """

@@ -77,7 +77,7 @@ class Problems:
         self._compare("mcp:", unchanged | {f"mcp:{one.name}": _server(one) for one in servers if one.state in WRONG})
 
     def _compare(self, prefix: str, problems: Mapping[str, Problem]) -> None:
-        """Reports the differences between what was wrong before and what is wrong now."""
+        """Reports which problems are new and which are solved."""
         before = {key: state for key, state in self._known.items() if key.startswith(prefix)}
         now = {key: problem.state for key, problem in problems.items()}
         if before == now:

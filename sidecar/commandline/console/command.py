@@ -112,7 +112,7 @@ async def converse(
     redact: Sequence[str] = (),
     **options: Any,
 ) -> int:
-    """Runs the lines of a script, or of standard input if `script` is None; returns the exit code.
+    """Runs the lines of a script, or of standard input without a `script`; returns the exit code.
 
     `source` is the script's name for messages, and `options` are those of `sidecar serve`.
     """
@@ -211,7 +211,7 @@ class _Console:
             await self._run_call(line, tasks)
 
     async def _greet(self) -> None:
-        """Makes the handshake and says what can be typed."""
+        """Makes the handshake and prints the commands."""
         result = await self._client.call("initialize", handshake_params())
         self._is_initialized = True
         server = result["server_info"]

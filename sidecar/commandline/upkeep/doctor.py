@@ -1,4 +1,4 @@
-"""`sidecar doctor`: checks the installation and prints what is wrong and what the user can do about it.
+"""`sidecar doctor`: checks the installation, and prints each problem with a remedy.
 
 It changes nothing.  The user's database is only read, since a sidecar would migrate it and start its queued jobs; that
 a sidecar starts, and finds Claude, is checked with a temporary data folder.
@@ -228,7 +228,7 @@ def _calendars(known: CalendarProviderList) -> Finding:
 def _claude(report: ClaudeReport) -> Iterator[Finding]:
     """Yields the findings about Claude, at most as warnings: everything else works without it.
 
-    If no `claude` runs, the first finding says so, and the others do not matter.
+    If no `claude` runs, that is the first finding, and the others do not matter.
     """
     for finding in report.findings if report.version is not None else report.findings[:1]:
         state = FindingState.WARNING if finding.state is FindingState.PROBLEM else finding.state

@@ -97,7 +97,7 @@ def _time(row: Row, pair: tuple[str, str], times: LocalTimes, *, seconds: bool) 
         text = times.span(row[pair[0]], row.get(pair[1]), padded=True)
     else:
         text = times.show(row[pair[0]], padded=True, seconds=seconds)
-    return _BREAKS.sub(" ", printable(text))  # what is no time is printed as it is
+    return _BREAKS.sub(" ", printable(text))  # another text is printed as it is
 
 
 def _need_seconds(minutes: Sequence[str], precise: Sequence[str]) -> bool:

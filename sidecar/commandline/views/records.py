@@ -23,7 +23,7 @@ MAX_DEPTH: Final = 4
 
 
 class RecordView:
-    """Prints objects with whole ids and texts.  `full` prints also what is empty or has its default."""
+    """Prints objects with whole ids and texts.  `full` prints also empty and default values."""
 
     def __init__(self, console: Console, times: LocalTimes, *, full: bool = False) -> None:
         self._console = console
@@ -77,5 +77,5 @@ class RecordView:
 
 
 def _is_plain(value: Any, field: FieldInfo | None) -> bool:
-    """Whether a value says nothing: it is empty, or the field's default."""
+    """Whether a value can be left out: it is empty, or the field's default."""
     return value is None or value in ("", [], {}) or (field is not None and value == field.default)

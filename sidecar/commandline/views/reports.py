@@ -34,7 +34,7 @@ def report_of(model: type[BaseModel] | None) -> Report | None:
 
 
 def bar(value: float, highest: float, width: int) -> str:
-    """Returns a bar in eighths of a character; what is more than nothing is never invisible."""
+    """Returns a bar in eighths of a character; a value above zero is always visible."""
     eighths = round(value / highest * width * len(BLOCKS)) if highest > 0 else 0
     eighths = max(eighths, 1 if value > 0 else 0)
     full, rest = divmod(eighths, len(BLOCKS))

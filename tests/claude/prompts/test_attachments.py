@@ -15,7 +15,7 @@ from sidecar_protocol.claude.sessions import MessageKind
 
 from sidecar.claude.prompts.attachments import Attachments
 from sidecar.commandline.client import RemoteError
-from tests.claude.client import FINAL, ClaudeClient, Talk, every_claude, scripted
+from tests.claude.client import FINAL, ClaudeClient, Talk, both_releases, every_claude, scripted
 from tests.claude.prompts.files import GIF, base64, pdf, png
 from tests.claude.turn_harness import turn_harness
 
@@ -84,6 +84,23 @@ async def test_an_image_alone_is_a_prompt(talk: Talk) -> None:
         done = await claude.until_job(job["job_id"], *FINAL)
         assert done["status"] == "succeeded", done["error"]
         assert (await claude.sessions.get(session_id=session.session_id)).title == "attachment-1.gif"
+
+
+@both_releases
+async def test_an_image_that_the_api_refuses_is_left_out_with_a_message_and_the_conversation_goes_on(
+    talk: Talk,
+) -> None:
+    async with talk.connected() as claude:
+        session = await claude.sessions.create()
+        picture = [{"type": "image", "data": base64(png())}, {"type": "text", "text": "[[refuseimages]] look"}]
+        for content in (picture, [{"type": "text", "text": "And now?"}]):
+            job = await claude.client.call(
+                "claude.sessions.send", {"session_id": session.session_id, "content": content}
+            )
+            done = await claude.until_job(job["job_id"], *FINAL)
+            assert done["status"] == "succeeded", done["error"]
+        messages = await claude.messages(session.session_id)
+        assert any("could not be processed and was removed" in (one.text or "") for one in messages)
 
 
 @scripted
