@@ -9,6 +9,7 @@ import os
 import sys
 import time
 import warnings
+from importlib import import_module
 from pathlib import Path
 
 from tests.simulation.loop import count_steps, replace_programs, replace_threads
@@ -23,12 +24,15 @@ replace_programs()
 warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
 sys.unraisablehook = lambda _: None
 
+from sidecar.features import WORK  # noqa: E402 - after `replace_threads`
 from tests.simulation.life import Result, live  # noqa: E402 - it imports `sidecar`
 from tests.simulation.shrinking import shrink  # noqa: E402 - see above
 from tests.simulation.story import KEPT_LINES  # noqa: E402 - see above
 from tests.simulation.work import add_job_types  # noqa: E402 - see above
 
 add_job_types()
+for name in WORK:  # a process imports them in a thread, which only the first life would have
+    import_module(f"sidecar.{name}")
 
 
 def tell(result: Result, lines: int = 60) -> None:
