@@ -58,15 +58,17 @@ class Sync:
 
     async def run(self, cursor: SyncCursor, window: SyncWindow) -> AtlassianSynced:
         """Runs the sync."""
-        checks_begun_ms = self.runtime.clock.now_ms()
+        if window.is_deep:
+            with self.runtime.database.write():
+                self.store.expect_checks(self.account_id, self.begun_ms)
         async for page in self.source.list_changed(window.lower_ms):
             times = [item.updated_ms for item in page]
             self.latest_ms = max(filter(None, (self.latest_ms, *times)), default=None)
             await self._fetch(page if window.is_deep else self._changed(page))
         if window.is_deep:
-            unread = self.store.unread_since(self.account_id, checks_begun_ms, MAX_REREADS)
+            unread = self.store.unread_since(self.account_id, self.begun_ms, MAX_REREADS)
             await self._fetch([listed_again(item) for item in unread])
-            await self._look_for_all(checks_begun_ms)
+            await self._look_for_all()
         await self._confirm_token()
         with self.runtime.database.write():
             self._ensure_writable()
@@ -122,7 +124,7 @@ class Sync:
             )
         with self.runtime.database.write():
             self._ensure_writable()
-            self.store.put(self.account_id, marked)
+            self.store.put(self.account_id, marked, self.begun_ms)
 
     async def _write_fetched(self, fetched: Sequence[FetchedObject]) -> None:
         for batch in _batches(fetched):
@@ -160,20 +162,21 @@ class Sync:
         prefix = self.context.event_id_prefix(object_id)
         return [prefix + suffix for suffix in suffixes]
 
-    async def _look_for_all(self, before_ms: int) -> None:
+    async def _look_for_all(self) -> None:
         """Looks at the objects that were not seen for the longest time: are they gone, there again, renamed?"""
         left = self.source.max_deletion_checks
-        while objects := self.store.unchecked_since(self.account_id, before_ms, min(self.source.batch_size, left)):
+        while objects := self.store.unchecked_since(self.account_id, self.begun_ms, min(self.source.batch_size, left)):
             left -= len(objects)
             self.job.progress(None, "Looking for deletions")
             looked = await self.source.look(objects)
             seen = [item for item in objects if item.object_id in looked.there]
-            pending = [item for item in seen if item.missing_since and not item.is_removed]
+            pending = (item for item in seen if item.missing_since and not item.is_removed)
+            back = [item._replace(missing_since=None, is_unread=True) for item in pending]
             with self.runtime.database.write():
                 self._ensure_writable()
-                self.store.mark_checked(self.account_id, [item.object_id for item in objects])
+                self.store.mark_checked(self.account_id, [item.object_id for item in objects], self.begun_ms)
                 self.runtime.feed().set_issue_states(self.context.account.origin, looked.states)
-                self.store.put(self.account_id, [item._replace(missing_since=None, is_unread=True) for item in pending])
+                self.store.put(self.account_id, back, self.begun_ms)
             gone = [item for item in objects if item.object_id in looked.gone]
             self._mark([listed_again(item) for item in gone], Fetched(gone=looked.gone))
             await self._remove_confirmed([item.object_id for item in gone])
@@ -215,7 +218,7 @@ class Sync:
             self._ensure_writable()
             change = self.runtime.feed().write(self.context.account.origin, events, remove=removed)
             self.runtime.feed().set_issue_states(self.context.account.origin, states or {})
-            self.store.put(self.account_id, objects)
+            self.store.put(self.account_id, objects, self.begun_ms)
         await self.runtime.committed()
         self.change += change
 

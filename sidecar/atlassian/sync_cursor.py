@@ -54,7 +54,8 @@ def sync_window(cursor: SyncCursor, now_ms: int, *, full: bool) -> SyncWindow:
     if full:
         return SyncWindow(since_ms, since_ms, is_full=True, is_deep=True)
     lower_ms = cursor.high_ms - OVERLAP_MS
-    is_deep = now_ms - cursor.deep_ms >= DEEP_EVERY_MS
+    # One in the future began by a clock that was set back since: a site may send no time.
+    is_deep = not 0 <= now_ms - cursor.deep_ms < DEEP_EVERY_MS
     if is_deep:
         lower_ms = min(lower_ms, now_ms - DEEP_MS)
     return SyncWindow(since_ms, lower_ms, is_full=False, is_deep=is_deep)

@@ -80,8 +80,8 @@ class SyncStore:
             SyncedObject(row[0], row[1], tuple(from_json(row[2])), row[3], row[4], bool(row[5]), row[6]) for row in rows
         ]
 
-    def put(self, account_id: str, objects: Iterable[SyncedObject]) -> None:
-        now = iso(self._runtime.clock.now_ms())
+    def put(self, account_id: str, objects: Iterable[SyncedObject], checked_ms: int) -> None:
+        """Stores objects; `checked_ms` is when the sync that has read them began."""
         for item in objects:
             self._database.execute(
                 f"""
@@ -97,7 +97,7 @@ class SyncStore:
                     item.missing_since,
                     item.is_unread,
                     item.shown_as,
-                    now,
+                    iso(checked_ms),
                 ),
             )
 
@@ -111,14 +111,21 @@ class SyncStore:
         condition = "is_unread AND checked_at < ? ORDER BY checked_at LIMIT ?"
         return self._objects(condition, account_id, iso(before_ms), limit)
 
-    def mark_checked(self, account_id: str, object_ids: Collection[str]) -> None:
-        """Records that the objects were looked at."""
+    def mark_checked(self, account_id: str, object_ids: Collection[str], checked_ms: int) -> None:
+        """Records that a sync that began then has looked at the objects."""
         self._database.execute(
             """
             UPDATE atlassian_objects SET checked_at = ?
             WHERE account_id = ? AND object_id IN (SELECT value FROM json_each(?))
             """,
-            (iso(self._runtime.clock.now_ms()), account_id, _json(object_ids)),
+            (iso(checked_ms), account_id, _json(object_ids)),
+        )
+
+    def expect_checks(self, account_id: str, begun_ms: int) -> None:
+        """Counts objects as unchecked that were checked later than now: a clock was ahead, and was set back since."""
+        self._database.execute(
+            "UPDATE atlassian_objects SET checked_at = '' WHERE account_id = ? AND checked_at > ?",
+            (account_id, iso(begun_ms)),
         )
 
     def forget_missing(self, account_id: str, before_ms: int) -> None:

@@ -7,6 +7,7 @@ import pytest
 from sidecar.feed import FeedEvent, Origin
 from tests.atlassian.harness import AtlassianHarness
 from tests.fakes.atlassian import Request, Response
+from tests.in_process_app import EIGHT_O_CLOCK
 
 DAY_S = 24 * 3600
 
@@ -86,6 +87,24 @@ async def test_a_deleted_issue_is_removed_once_it_is_gone_for_a_day(harness: Atl
     job = await harness.sync(account)
     assert await harness.events() == [("issue_created", f"{kept.key} Kept", "About Kept")]
     assert job["result"]["removed"] == 2
+
+
+@pytest.mark.parametrize("sends_date", [True, False])
+async def test_a_deleted_issue_is_removed_although_it_was_read_while_the_clock_was_a_year_ahead(
+    harness: AtlassianHarness, sends_date: bool
+) -> None:
+    site, year_ms = harness.site, 365 * DAY_S * 1000
+    deleted = site.jira.create(harness.ada, "Deleted")
+    site.sends_date = sends_date
+    site_ms = harness.clock.now_ms
+    site.now_ms = lambda: site_ms() - year_ms if harness.clock.wall_ms > EIGHT_O_CLOCK else site_ms()
+    account = await harness.connect()
+    harness.clock.wall_ms += year_ms
+    await harness.sync(account)
+    harness.clock.wall_ms -= year_ms
+    site.jira.delete(deleted)
+    assert await sync_days(harness, account, 1) == ["issue_created"]
+    assert await sync_days(harness, account, 1) == []
 
 
 async def test_the_site_is_not_asked_for_each_deleted_issue_every_day(harness: AtlassianHarness) -> None:

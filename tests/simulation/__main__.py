@@ -9,34 +9,40 @@ import os
 import sys
 import time
 import warnings
+from importlib import import_module
 from pathlib import Path
 
-from tests.simulation.loop import count_steps, replace_threads
+from tests.simulation.loop import count_steps, replace_programs, replace_threads
 
 if os.environ.get("PYTHONHASHSEED") != "0":  # the order of sets must be the same in each run
     command = [sys.executable, "-m", "tests.simulation", *sys.argv[1:]]
     os.execve(sys.executable, command, {**os.environ, "PYTHONHASHSEED": "0"})  # noqa: S606 - this program
 replace_threads()
 count_steps()
+replace_programs()
 # What killed processes leave is finalized at the end of each life, and may complain that it has no loop.
 warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
 sys.unraisablehook = lambda _: None
 
+from sidecar.features import WORK  # noqa: E402 - after `replace_threads`
 from tests.simulation.life import Result, live  # noqa: E402 - it imports `sidecar`
 from tests.simulation.shrinking import shrink  # noqa: E402 - see above
+from tests.simulation.story import KEPT_LINES  # noqa: E402 - see above
 from tests.simulation.work import add_job_types  # noqa: E402 - see above
 
 add_job_types()
+for name in WORK:  # a process imports them in a thread, which only the first life would have
+    import_module(f"sidecar.{name}")
 
 
-def tell(result: Result) -> None:
-    """Prints how a life has ended."""
+def tell(result: Result, lines: int = 60) -> None:
+    """Prints how a life has ended, and the last lines of the story of one that breaks a sentence."""
     about = f"seed {result.plan.seed}: {result.days:.1f} days, {result.starts} starts, {len(result.plan.steps)} steps"
     if result.broken is None:
         about += "".join(f", {line[40:]}" for line in result.story.lines if " compares " in line)
         print(f"{about}, digest {result.story.digest}", flush=True)
         return
-    print(*result.story.lines[-60:], sep="\n")
+    print(*result.story.lines[-lines:], sep="\n")
     print(f"{about}\n  BROKEN: {result.broken}", flush=True)
 
 
@@ -56,7 +62,8 @@ def main() -> int:
             result = live(arguments.seed, prints=True, copy=copy)
         tell(result)
         if result.broken is not None and arguments.shrink:
-            tell(shrink(result, arguments.shrink * 60, print))
+            print("\nThe shortest life that was found:\n")
+            tell(shrink(result, arguments.shrink * 60, print), KEPT_LINES)
         return int(result.broken is not None)
     days, begin, cpu = 0.0, time.monotonic(), time.process_time()
     seeds = [*arguments.seeds]

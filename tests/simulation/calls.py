@@ -69,8 +69,10 @@ class Calls:
             return ""
 
         def cancelled(result: Any) -> None:
-            if isinstance(result, dict) and result["status"] == "cancelled" and promise.cancelled_at is None:
-                promise.cancelled_at = len(HANDLER.runs)
+            if not isinstance(result, dict) or promise.cancelled_at is not None:
+                return
+            if result["status"] == "cancelled" or (result["status"] == "running" and result["cancel_requested"]):
+                promise.cancelled_at, promise.was_running = len(HANDLER.runs), result["status"] == "running"
 
         self._host.call("jobs.cancel", {"job_id": promise.job_id}, cancelled)
         return f"job {promise.job_id}"
@@ -133,7 +135,7 @@ class Calls:
 
     def flood(self, rng: Random) -> str:
         """Makes the process say much to a host that does not read it at once."""
-        number = rng.choice((20, 20, 200, 800))
+        number = rng.choice((20, 20, 20, 60, 60, 400))
         self._host.reads = False
         self._later(20, self._listen)
         for _ in range(number):

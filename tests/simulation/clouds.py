@@ -23,6 +23,9 @@ SERVICES: Final = ("ics", "google_calendar", "jira", "confluence")
 REDIRECT: Final = "http://127.0.0.1:49321/callback"
 NIGHT_S: Final = 1_500
 DAY_MS: Final = 86_400_000
+SECOND_LOOK_MS: Final = 3_500_000
+ENDED: Final = frozenset({"revoked", "older database"})
+"""Why a sign-in has ended for good."""
 
 
 class Clouds:
@@ -53,6 +56,8 @@ class Clouds:
         self._wanted = [SERVICES[number] for number in range(4) if (seed >> number) & 1 or number == seed % 4]
         """Which accounts this host connects."""
         self._accounts: dict[str, Json] = {}
+        self.clock_was_wrong = False
+        host.on_account = self._check_account
         self._is_kind = False
         self._period_s = (None, 1_800, 7_200)[seed % 3]
 
@@ -95,7 +100,7 @@ class Clouds:
 
     def act(self, rng: Random) -> str:
         """People do something."""
-        for _ in range(rng.randint(1, 6)):
+        for _ in range(rng.randint(2, 10)):
             rng.choice(
                 (
                     self._issues.act,
@@ -180,6 +185,12 @@ class Clouds:
         for hours in (0.2, 0.7, 1.2):  # of being awake: the user does what an account asks for
             self._later(hours * 3_600, self._ensure)
 
+    def forget(self) -> None:
+        """Takes note of an older database: its sign-ins may have ended since."""
+        self._accounts.clear()
+        for cloud in self._clouds:
+            cloud.refusals.add("older database")
+
     # --- accounts -------------------------------------------------------------------------------------------------
 
     def on_ready(self) -> None:
@@ -204,6 +215,14 @@ class Clouds:
     def _may_ask(self, account: Json) -> bool:
         refusals = next(one.refusals for one in self._clouds if one.name == account["service"])
         return bool(refusals) or account["reason"] == "secret_unreadable"
+
+    def _check_account(self, account: Json) -> None:
+        cloud = next((one for one in self._clouds if one.name == account["service"]), None)
+        is_asking = account["status"] == "needs_reauth" and account["reason"] == "token_rejected"
+        if cloud is None or not is_asking or self.clock_was_wrong or cloud.refusals & ENDED:
+            return
+        if cloud.refused_ms is not None and self._true_ms() - cloud.refused_ms < SECOND_LOOK_MS:
+            self._fail("An account asks for its user if it is still refused an hour later.", account)
 
     def _list(self) -> Script:
         found: dict[str, Json] = {}
@@ -282,7 +301,7 @@ class Clouds:
                 break
             params["cursor"] = page["next_cursor"]
         people = self._people if account["service"] == "ics" else self._calendars
-        self._compare("Every calendar equals its cloud.", account, found, people.expected())
+        self._compare("calendar", account, found, people.expected())
 
     def _check_feed(self, account: Json) -> Script:
         found = Counter[tuple[str, str, str]]()
@@ -295,13 +314,14 @@ class Clouds:
                 break
             params["cursor"] = page["next_cursor"]
         people = self._issues if account["service"] == "jira" else self._wiki
-        self._compare("Every feed equals its cloud.", account, found, people.expected())
+        self._compare("feed", account, found, people.expected())
 
-    def _compare(self, sentence: str, account: Json, found: Any, expected: Any) -> None:
+    def _compare(self, what: str, account: Json, found: Any, expected: Any) -> None:
         self._host.note(f"compares {account['service']}: {found.total()} events")
         if found != expected:
             missing, invented = sorted((expected - found).elements()), sorted((found - expected).elements())
-            self._fail(sentence, f"{account['service']}: missing {missing[:8]}, invented {invented[:8]}; {account}")
+            sentence = f"The {what} of {account['service']} equals its cloud."
+            self._fail(sentence, f"missing {missing[:8]}, invented {invented[:8]}; {account}")
 
 
 def _with_service(account: Json) -> Json:

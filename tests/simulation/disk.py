@@ -42,8 +42,11 @@ class Disk:
 
     WEIGHTS: Final = {"full": 1, "busy": 1, "failing": 1, "losing": 2, "kill_at_commit": 3}
 
-    def __init__(self, later: Callable[[float, Callable[[], None]], None]) -> None:
+    def __init__(self, later: Callable[[float, Callable[[], None]], None], now: Callable[[], float]) -> None:
         self._later = later
+        self._now = now
+        self.fine_since = 0.0
+        """When the last problem ended."""
         self._real: sqlite3.Connection | None = None
         self._problem: str | None = None
         self._kill: str | None = None
@@ -99,6 +102,7 @@ class Disk:
 
     def be_kind(self) -> None:
         self._problem = self._kill = None
+        self.fine_since = self._now()
         self._limit()
 
     def _trouble(self, problem: str, rng: Random) -> str:
@@ -110,6 +114,7 @@ class Disk:
 
     def _recover(self) -> None:
         self._problem = None
+        self.fine_since = self._now()
         self._limit()
 
     def _limit(self) -> None:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Final
 
+from pydantic_core import from_json
+
 from tests.simulation.process import Process
 
 Json = dict[str, Any]
@@ -17,6 +19,7 @@ Script = Generator[Asked, Any, Any]
 """A sequence of calls: yields each, and receives its result, or a `Refused`."""
 READ_BYTES: Final = 256 * 1024
 INTERNAL_ERROR: Final = -32603
+INVALID_REQUEST: Final = -32600
 KEYS: Final = tuple(base64.b64encode(bytes([number]) * 32).decode() for number in (7, 8))
 
 
@@ -44,7 +47,9 @@ class Promise:
     params: Json
     job_id: str | None = None
     cancelled_at: int | None = None
-    """How many runs had begun or ended when the cancellation of the queued job was acknowledged."""
+    """How many runs had begun or ended when the cancellation was acknowledged."""
+    was_running: bool = False
+    """Whether it was the cancellation of a running job, which may end in any way, but not begin again."""
     retried: bool = False
 
 
@@ -69,11 +74,17 @@ class Host:
     """One host, which outlives its processes."""
 
     def __init__(
-        self, *, note: Callable[[str], None], fail: Callable[[str, object], None], refuses: frozenset[str]
+        self,
+        *,
+        note: Callable[[str], None],
+        fail: Callable[[str, object], None],
+        now_ms: Callable[[], int],
+        refuses: frozenset[str],
     ) -> None:
         """`note` receives what happens, `fail` which sentence is broken and by what; `refuses` are notifications."""
         self.note = note
         self._fail = fail
+        self.now_ms = now_ms
         self._opted_out = sorted(refuses)
         self.memory = Memory()
         self.key: str | None = KEYS[0]
@@ -92,6 +103,13 @@ class Host:
         self._unsent = bytearray()
         self._unread = b""
         self._allows_gap = False
+        self._loads_jobs = False
+        self._has_other = False
+        """Whether the next process has another database, which does not know all events."""
+        self._handshakes_left = 0
+        self.later: Callable[[float, Callable[[], None]], None] = lambda *_: None
+        self.on_account: Callable[[Json], None] = lambda _: None
+        """Called with the state of an account that has changed."""
 
     # --- the process ----------------------------------------------------------------------------------------------
 
@@ -100,6 +118,10 @@ class Host:
         self._process, self.used_key = process, self.key
         self._calls, self._unsent, self._unread = {}, bytearray(), b""
         self.reads, self.is_ready, self._allows_gap = True, False, False
+        self._handshakes_left = 5
+        self._shake_hands()
+
+    def _shake_hands(self) -> None:
         params: Json = {"protocol_version": 1, "client_info": {"name": "simulation", "version": "1"}}
         params["capabilities"] = {"opt_out": self._opted_out}
         if self.memory.epoch is not None:
@@ -126,7 +148,7 @@ class Host:
 
     def _on_initialized(self, result: Any) -> None:
         if isinstance(result, Refused):
-            self.note(f"handshake refused {result}")
+            self._on_refused(result)
             return
         memory, window = self.memory, result["events"]
         if memory.epoch not in (None, window["epoch"]):
@@ -135,14 +157,40 @@ class Host:
             memory.last_seq = window["latest_seq"]
         elif window["resume"] != "ok":
             self._allows_gap = True
-            if window["oldest_seq"] <= memory.last_seq + 1 and memory.last_seq <= window["latest_seq"]:
+            if (
+                not self._has_other
+                and window["oldest_seq"] <= memory.last_seq + 1
+                and memory.last_seq <= window["latest_seq"]
+            ):
                 self._fail("A host that has missed no deleted event can resume.", (memory.last_seq, window))
+        if window["resume"] == "ok" and memory.last_seq > window["latest_seq"]:
+            self._fail("A host is told that the database was replaced.", (memory.last_seq, window))
+        if self._has_other:
+            memory.last_seq, self._has_other = window["latest_seq"], False
+            self._loads_jobs = True
         if window["latest_seq"] < memory.last_seq:
             self._fail("No event that was sent is lost.", (memory.last_seq, window))
         memory.epoch = window["epoch"]
         self._send({"jsonrpc": "2.0", "method": "initialized"})
         self.is_ready = True
+        if self._loads_jobs:
+            self.play(self._load_jobs())
         self.on_ready()
+
+    def _on_refused(self, refusal: Refused) -> None:
+        self.note(f"handshake refused {refusal}")
+        if refusal.code == INVALID_REQUEST:
+            self._fail("A handshake that failed can be repeated.", refusal)
+        process = self._process
+        if self._handshakes_left:
+            self._handshakes_left -= 1
+            self.later(1.0, lambda: self._shake_hands() if process is self._process else None)
+
+    def forget(self) -> None:
+        """Forgets what an older database cannot know, except how far the host had got."""
+        before, self.memory = self.memory, Memory()
+        self.memory.epoch, self.memory.last_seq = before.epoch, before.last_seq
+        self._has_other = True
 
     # --- calls ----------------------------------------------------------------------------------------------------
 
@@ -232,7 +280,7 @@ class Host:
 
     def _on_line(self, line: bytes) -> None:
         self.inspect(line)
-        message = json.loads(line)
+        message = from_json(line)
         for one in message if isinstance(message, list) else [message]:
             if "method" in one:
                 self._on_notification(one["method"], one.get("params", {}))
@@ -274,6 +322,25 @@ class Host:
         self.memory.last_seq = last
         self.play(self._catch_up(first - 1, last))
 
+    def _load_jobs(self) -> Script:
+        """Reads all jobs, as hosts do whose events do not lead to the present."""
+        params: Json = {"limit": 200}
+        while True:
+            page = yield "jobs.list", params
+            if isinstance(page, Refused):
+                return
+            for job in page["jobs"]:
+                self._update(job)
+            if page["next_cursor"] is None:
+                self._loads_jobs = False
+                return
+            params = {"limit": 200, "cursor": page["next_cursor"]}
+
+    def _update(self, job: Json) -> None:
+        known = self.memory.jobs.setdefault(job["job_id"], job)
+        if job["version"] > known["version"]:
+            self.memory.jobs[job["job_id"]] = job
+
     def _catch_up(self, after: int, last: int) -> Script:
         """Reads what a lag has left out."""
         while after < last:
@@ -283,10 +350,7 @@ class Host:
             for one in page["events"]:
                 after = one["params"]["seq"]
                 if one["method"] == "jobs.updated":
-                    job = one["params"]["job"]
-                    known = self.memory.jobs.setdefault(job["job_id"], job)
-                    if job["version"] > known["version"]:
-                        self.memory.jobs[job["job_id"]] = job
+                    self._update(one["params"]["job"])
 
     def _remember(self, method: str, params: Json) -> None:
         if method == "jobs.updated":
@@ -297,3 +361,5 @@ class Host:
             self.memory.jobs[job["job_id"]] = job
         elif method == "jobs.schedule_updated":
             self.memory.schedules[params["schedule"]["schedule_id"]] = params["schedule"]
+        elif method == "accounts.updated":
+            self.on_account(params)

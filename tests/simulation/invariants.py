@@ -6,8 +6,9 @@ A job is created once under its idempotency key; what was acknowledged exists.
 Once the world is kind: every job has ended, or waits for a time that has not come; the last update of a job equals the
 stored job; a replay equals what was received; the schedules are not further away than their periods; no health problem.
 A job that must not run twice begins once for each of its attempts; a cancelled one stays cancelled; two jobs with one
-lock never run at once.
-Every feed, calendar and account equals its cloud (in `clouds`).
+lock never run at once, also while one waits that keeps it.
+The feed and the calendar of each service equal its cloud, and every account heals (in `clouds`).
+Nothing is left of a removed account.
 No secret is in a message, in the log, or in the database.
 The process ends only when it is asked to, or has no disk, and soon after its stdin has ended.
 No handler fails in a way that it did not foresee.
@@ -23,6 +24,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
+from sidecar.clock import iso
 from tests.simulation.host import Host, Json, Refused, Script
 from tests.simulation.process import KILLED
 from tests.simulation.story import Story
@@ -31,6 +33,12 @@ from tests.simulation.work import HANDLER
 Fail = Callable[[str, object], None]
 FINAL: Final = frozenset({"succeeded", "failed", "cancelled", "interrupted"})
 LATE_S: Final = 300
+LEFT_OVER: Final = """
+    WITH accounts AS (SELECT account_id FROM atlassian_accounts UNION ALL SELECT account_id FROM calendar_accounts)
+    SELECT 'atlassian_objects', account_id FROM atlassian_objects WHERE account_id NOT IN accounts UNION
+    SELECT 'calendar_events', account_id FROM calendar_events WHERE account_id NOT IN accounts UNION
+    SELECT 'activity_events', account_id FROM activity_events WHERE account_id NOT IN accounts
+    """
 SEALED: Final = re.compile(r"enc:v1:[0-9a-f]{16}:[A-Za-z0-9+/=]+")
 
 
@@ -72,10 +80,14 @@ class LogWatch(logging.Handler):
         self._secrets = secrets
 
     def emit(self, record: logging.LogRecord) -> None:
-        text = self.format(record)
+        text = record.getMessage()
+        error = record.exc_info[1] if record.exc_info else None
+        while error is not None:  # a formatted traceback would take a tenth of the time of a life
+            text += f"\n{type(error).__name__}: {error}"
+            error = error.__cause__ or error.__context__
         self._secrets.check(text.encode(), self._fail)
         if text.startswith(self.UNFORESEEN) and not self._has_disk_problem():
-            self._fail("No handler fails in a way that it did not foresee.", text)
+            self._fail("No handler fails in a way that it did not foresee.", self.format(record))
 
 
 def check_end(host: Host, now: str, fail: Fail) -> Script:
@@ -103,9 +115,10 @@ def check_end(host: Host, now: str, fail: Fail) -> Script:
     if overdue:
         names = ("job_id", "type", "status", "waiting_for", "run_at", "attempt", "cancel_requested", "message")
         fail("Once the world is kind, every job ends.", [[job[name] for name in names] for job in unfinished])
-    yield from _check_schedules(fail)
+    yield from _check_schedules(host, fail)
     yield from _check_replay(host, fail)
     _check_runs(stored, host, fail)
+    _check_locks(stored, host, fail)
     health = yield "system.health", {}
     if isinstance(health, Refused) or health.get("problems"):
         fail("In a kind world there is no health problem.", health)
@@ -116,10 +129,13 @@ def _volatile(job: Json) -> Json:
     return {name: job[name] for name in ("progress", "message", "updated_at", "waiting_for") if name in job}
 
 
-def _check_schedules(fail: Fail) -> Script:
+def _check_schedules(host: Host, fail: Fail) -> Script:
     listed = yield "jobs.schedules.list", {}
     if not listed["schedules"]:
         fail("There are schedules.", listed)
+    for one in listed["schedules"]:
+        if one["enabled"] and one["period_s"] and one["next_run_at"] > iso(host.now_ms() + one["period_s"] * 1_000):
+            fail("No schedule's next run is further away than its period.", one)
 
 
 def _check_replay(host: Host, fail: Fail) -> Script:
@@ -152,11 +168,25 @@ def _check_runs(stored: dict[str, Json], host: Host, fail: Fail) -> None:
     for promise in host.memory.promises.values():
         job = stored.get(promise.job_id or "", {})
         if promise.cancelled_at is not None and not promise.retried:
-            later = [run for run in HANDLER.runs[promise.cancelled_at :] if run[0] == promise.job_id]
-            if job.get("status") != "cancelled" or later:
-                fail("A job whose cancellation was acknowledged stays cancelled.", (job, later))
+            begun_later = (promise.job_id, "begins") in [
+                (run[0], run[2]) for run in HANDLER.runs[promise.cancelled_at :]
+            ]
+            if begun_later or (job.get("status") != "cancelled" and not promise.was_running):
+                fail("A job whose cancellation was acknowledged does not begin again.", job)
         if job.get("status") == "succeeded" and (promise.job_id, job["attempt"], "ends") not in HANDLER.runs:
             fail("A job that has succeeded has run to its end.", job)
+
+
+def _check_locks(stored: dict[str, Json], host: Host, fail: Fail) -> None:
+    touched = {one.job_id for one in host.memory.promises.values() if one.retried or one.cancelled_at is not None}
+    kept: dict[str, str] = {}
+    for lock, job_id, what in HANDLER.locks:
+        if what == "starts":  # whether a snooze was stored before the end is not known
+            kept.clear()
+        elif what == "snoozes":
+            kept[lock] = job_id
+        elif (keeper := kept.pop(lock, job_id)) != job_id and keeper not in touched:
+            fail("A job that waits and keeps its lock keeps it.", (stored.get(keeper), stored.get(job_id)))
 
 
 def _snoozes(job: Json) -> bool:
@@ -170,6 +200,8 @@ def check_database(path: Path, story: Story, fail: Fail) -> None:
             found = database.execute(f"PRAGMA {pragma}").fetchall()
             if found != expected:
                 fail("The database is whole.", (pragma, found))
+        if left := database.execute(LEFT_OVER).fetchall():
+            fail("Nothing is left of a removed account.", left)
         tables: list[Any] = database.execute(
             "SELECT name FROM sqlite_schema WHERE type = 'table' AND sql NOT LIKE '%VIRTUAL%' ORDER BY name"
         ).fetchall()

@@ -4,6 +4,7 @@ import logging
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -21,7 +22,8 @@ from tests.simulation import invariants
 from tests.simulation.calls import Calls
 from tests.simulation.clouds import Clouds
 from tests.simulation.disk import Disk
-from tests.simulation.host import Host
+from tests.simulation.fate import Fate
+from tests.simulation.host import Host, Refused
 from tests.simulation.loop import Killed, later
 from tests.simulation.plan import DAY_S, Plan, Step, draw
 from tests.simulation.process import KILLED, Process, bury
@@ -33,6 +35,9 @@ END_S: Final = 2.5
 """Seconds after the end of stdin in which the process has to end."""
 KIND_DAYS: Final = 3
 KIND_AWAKE_S: Final = 2_400
+LOOK_S: Final = 300
+STORED_S: Final = 30
+"""Seconds in which the outcome of a job is stored on a disk that is well."""
 
 
 @cache
@@ -60,13 +65,16 @@ class SimulatedClock:
         self._start_ms = start_ms
         self.slept_ms = 0
         self.error_ms = 0
+        self.drift_ppm = 0
+        """How fast the error grows."""
 
     def true_ms(self) -> int:
         """The time of the clouds."""
         return self._start_ms + self.slept_ms + round(self._life.now * 1_000)
 
     def now_ms(self) -> int:
-        return self.true_ms() + self.error_ms
+        drifted_ms = self.drift_ppm * (self.true_ms() - self._start_ms) // 1_000_000
+        return self.true_ms() + self.error_ms + drifted_ms
 
     def monotonic(self) -> float:
         return self._life.now
@@ -81,32 +89,6 @@ class Actor(Protocol):
 
     def be_kind(self) -> None:
         """Ends all trouble, for good."""
-
-
-class Fate:
-    """The steps that come over the process."""
-
-    WEIGHTS: Final = {"kill": 2, "kill_soon": 3, "clock": 1, "standby": 0}
-
-    def __init__(self, life: "Life") -> None:
-        self._life = life
-
-    def kill(self, rng: Random) -> str:
-        self._life.dies = True
-        return "the process"
-
-    def kill_soon(self, rng: Random) -> str:
-        self._life.steps_left = rng.randint(1, 400)
-        return f"after {self._life.steps_left} callbacks"
-
-    def clock(self, rng: Random) -> str:
-        clock = self._life.clock
-        clock.error_ms = rng.choice((0, 0, 400, -400, 5_000, -5_000, 3_600_000, -3_600_000, -90_000_000, 432_000_000))
-        return f"is wrong by {clock.error_ms / 1000} s"
-
-    def be_kind(self) -> None:
-        self._life.clock.error_ms = 0
-        self._life.steps_left = 0
 
 
 @dataclass
@@ -127,7 +109,7 @@ class Life:
     def __init__(self, plan: Plan, *, prints: bool = False, copy: TextIO | None = None) -> None:
         self.plan = plan
         self.folder = Path(tempfile.mkdtemp(prefix="sidecar-life-", dir=SHM if SHM.is_dir() else None))
-        self.story = Story((str(self.folder), str(os.getpid())), prints=prints, copy=copy)
+        self.story = Story(str(self.folder), prints=prints, copy=copy)
         self.now = 0.0
         self.clock = SimulatedClock(self, plan.start_ms)
         self.dies = False
@@ -140,9 +122,14 @@ class Life:
         self._process: Process | None = None
         self._broken: Broken | None = None
         self._is_kind = self._is_over = False
-        self.host = Host(note=self.note, fail=self.fail, refuses=frozenset())
+        self._copies: list[dict[str, bytes]] = []
+        self._older: dict[str, bytes] | None = None
+        self._seen_at: tuple[int, float] | None = None
+        """The start and the disk's recovery that `_look` has seen last."""
+        self.host = Host(note=self.note, fail=self.fail, now_ms=self.clock.now_ms, refuses=frozenset())
+        self.host.later = self.later
         self.calls = Calls(self.host, self.clock.now_ms, self.later)
-        self.disk, self.fate = Disk(self.later), Fate(self)
+        self.disk, self.fate = Disk(self.later, lambda: self.now), Fate(self)
         self.clouds = Clouds(self.host, self.clock.true_ms, self.later, self.fail, plan.seed)
         self._actors: dict[str, Actor] = {
             "host": self.calls,
@@ -207,12 +194,15 @@ class Life:
         """Lives."""
         HANDLER.begin(self.fail)
         os.environ["HOME"] = str(self.folder / "home")
+        os.environ["TZ"] = self.plan.zone
+        time.tzset()
         (self.folder / "home").mkdir()
         self._database.parent.mkdir(mode=0o700)
         self._database.write_bytes(empty_database())
         for step in self.plan.steps:
             self.later(step.at, lambda step=step: self._perform(step))  # type: ignore[misc]
         self.later(self.plan.awake_s + 1, self._be_kind)
+        self.later(LOOK_S, self._look)
         watch = invariants.LogWatch(self.fail, lambda: self.disk.had_problem, self.secrets)
         logging.root.handlers = [watch]
         try:
@@ -229,8 +219,8 @@ class Life:
         except Broken as broken:
             return Result(self.plan, self.story, broken, self.starts, self._days)
         finally:
+            logging.root.handlers = [logging.NullHandler()]  # what is buried may complain
             bury()
-            logging.root.handlers = []
             shutil.rmtree(self.folder, ignore_errors=True)
         return Result(self.plan, self.story, None, self.starts, self._days)
 
@@ -251,8 +241,31 @@ class Life:
             **self.clouds.settings(),
         )
 
+    def take_older(self) -> bool:
+        """Lets the next process find an older copy of the database, if there is one."""
+        self._older = self._copies[0] if self._copies else None
+        return self._older is not None
+
+    def _put_older(self) -> None:
+        assert self._older is not None
+        for suffix in ("", "-wal", "-shm"):
+            self._database.with_name(f"sidecar.db{suffix}").unlink(missing_ok=True)
+        for name, data in self._older.items():
+            self._database.with_name(name).write_bytes(data)
+        self._older = None
+        self._copies.clear()
+        self.host.forget()
+        self.clouds.forget()
+        HANDLER.begin(self.fail)
+
+    def _keep_copy(self) -> None:
+        names = [name for name in ("sidecar.db", "sidecar.db-wal") if self._database.with_name(name).exists()]
+        self._copies = [*self._copies, {name: self._database.with_name(name).read_bytes() for name in names}][-3:]
+
     def _live(self) -> None:
         """Runs the process until it ends."""
+        if self._older is not None:
+            self._put_older()
         self._starts_at = None
         self.starts += 1
         HANDLER.begin()
@@ -268,6 +281,7 @@ class Life:
         problem = invariants.end_problem(code, process.problem, had_problem=self.disk.had_problem)
         if problem is not None:
             self.fail("The process ends only when it is asked to, or has no disk.", problem)
+        self._keep_copy()
         self._starts_at = self.now + (1.0 if self._is_kind else self._pauses.choice((0.5, 3, 3, 60, 1_800)))
 
     def _on_ready(self) -> None:
@@ -288,6 +302,30 @@ class Life:
                     self.note(f"{step.what} {what}", who)
                 if step.what == "reload":
                     self._must_end(self.starts)
+
+    def _look(self) -> None:
+        """Asks at times whether what is called running runs."""
+        self.later(LOOK_S, self._look)
+        self._ask_for_running(lambda ids: self.later(STORED_S, lambda: self._ask_for_running(self._must_run, ids)))
+
+    def _ask_for_running(self, then: Callable[[set[str]], object], suspects: set[str] | None = None) -> None:
+        start, fine_since = self.starts, self.disk.fine_since
+        if not self.host.is_ready or suspects == set():
+            return
+
+        def answered(result: Any) -> None:
+            if isinstance(result, Refused) or self.disk.has_problem or self.disk.fine_since != fine_since:
+                return
+            running = {one["job_id"] for one in result["jobs"] if one["type"].startswith("simulation.")}
+            if (start, fine_since) != self._seen_at:
+                self._seen_at, running = (start, fine_since), set()
+            then((running if suspects is None else running & suspects) - HANDLER.alive)
+
+        self.host.call("jobs.list", {"status": "running", "limit": 200}, answered)
+
+    def _must_run(self, ids: set[str]) -> None:
+        if ids:
+            self.fail("A job that is called running runs.", ids)
 
     def _must_end(self, start: int) -> None:
         def check() -> None:

@@ -11,7 +11,7 @@ import asyncio
 import math
 import os
 import selectors
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from itertools import count
 from typing import Any, Protocol, TypeVar
@@ -144,6 +144,33 @@ def replace_threads() -> None:
     setattr(anyio.from_thread, "check_cancelled", lambda: None)  # noqa: B010 - it asks the thread that it runs in
 
 
+class _NoOtherPrograms:
+    """Replaces `psutil` where the process looks for programs that it has left behind.
+
+    The real one reads all of this computer's programs.  One that is just being started shows no environment, for which
+    the process waits: lives on a busy computer would differ.
+    """
+
+    Error = ProcessLookupError
+
+    @staticmethod
+    def pids() -> list[int]:
+        return []
+
+    @classmethod
+    def Process(cls, pid: int) -> Any:  # noqa: N802 - psutil's name
+        raise cls.Error(pid)
+
+
+def replace_programs() -> None:
+    """Hides the programs of this computer, and the end of the one that has started this one."""
+    from sidecar import app
+    from sidecar.claude.process import orphans
+
+    setattr(app, "watch_parent", lambda *_: None)  # noqa: B010 - mypy would want the whole signature
+    setattr(orphans, "psutil", _NoOtherPrograms)  # noqa: B010 - mypy would want a module
+
+
 def count_steps() -> None:
     """Lets the world look at each callback of a loop, which includes every `await` that waits."""
     run = asyncio.Handle._run  # noqa: SLF001 - the only place where every step passes
@@ -160,6 +187,3 @@ def count_steps() -> None:
 def later(now: float, timeout_s: float) -> float:
     """Returns the time after a wait, which is later even if the wait is too short for the number's precision."""
     return max(now + timeout_s, math.nextafter(now, math.inf))
-
-
-__all__: Sequence[str] = ("Killed", "SimulatedLoop", "World", "count_steps", "hand_over", "later", "replace_threads")

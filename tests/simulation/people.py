@@ -26,7 +26,7 @@ class IssuePeople(RandomActivity):
 
     def __init__(self, site: FakeSite, seed: int) -> None:
         super().__init__(site, seed)
-        site.jira.embedded, site.jira.max_page_size = 2, 3 + seed % 5
+        site.jira.embedded, site.jira.max_page_size = 1, 3 + seed % 5
         site.jira.histories_per_page, site.jira.empty_pages = 5, seed % 2
         site.jira.lag_ms = (0, 0, 90_000)[seed % 3]
 

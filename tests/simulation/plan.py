@@ -9,10 +9,13 @@ from random import Random
 from typing import Final
 
 DAY_S: Final = 86_400
+HOLIDAY_S: Final = 6 * DAY_S
 STARTS: Final = ("2026-01-10", "2026-03-22", "2026-06-20", "2026-10-18", "2026-12-24")
 """First days; two lead across the clock changes of Europe and America, one into another year."""
 USEFUL: Final = ("act", "create")
 """Steps without which there would be nothing to compare."""
+ZONES: Final = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Pacific/Apia", "Australia/Lord_Howe")
+"""Zones of the computer; the last one's clocks change by half an hour."""
 AWAKE_S: Final = (600, 1_800, 3_600)
 """How long the computer is awake each day; it sleeps for the rest, in which timers stand still."""
 
@@ -35,6 +38,7 @@ class Plan:
     steps: tuple[Step, ...]
     awake_s: float
     """How long the computer is awake altogether."""
+    zone: str = "UTC"
 
 
 def draw(seed: int, weights: dict[str, int], *, days: tuple[int, int] = (4, 18), busy: int = 30) -> Plan:
@@ -50,6 +54,8 @@ def draw(seed: int, weights: dict[str, int], *, days: tuple[int, int] = (4, 18),
             offset = rng.uniform(1, awake_s)
             steps.append(Step(at + offset, rng.choices(names, chances)[0], rng.getrandbits(32)))
         at += awake_s
-        steps.append(Step(at, "standby", rng.choice((DAY_S - awake_s, 3_600, 12 * 3_600))))
+        steps.append(Step(at, "standby", rng.choice((DAY_S - awake_s, DAY_S - awake_s, 3_600, 12 * 3_600, HOLIDAY_S))))
     steps.sort(key=lambda one: one.at)
-    return Plan(seed, round(begin.timestamp() * 1000) + rng.randrange(DAY_S) * 1000, tuple(steps), at)
+    return Plan(
+        seed, round(begin.timestamp() * 1000) + rng.randrange(DAY_S) * 1000, tuple(steps), at, rng.choice(ZONES)
+    )

@@ -7,16 +7,17 @@ from datetime import UTC, datetime
 from typing import TextIO
 
 KEPT_LINES = 400
+MEASURED = re.compile(r'(?<="pid":)\d+|(?<="rss_bytes":)\d+')
 
 
 class Story:
     """Records what happens.
 
-    `hide` are texts that differ from run to run, such as the name of the life's folder; so does the memory in use.
+    `folder` is the life's folder, whose name differs from run to run; so do the process's id and the memory in use.
     """
 
-    def __init__(self, hide: tuple[str, ...] = (), *, prints: bool = False, copy: TextIO | None = None) -> None:
-        self._hidden = re.compile("|".join([*map(re.escape, hide), r'(?<="rss_bytes":)\d+']))
+    def __init__(self, folder: str, *, prints: bool = False, copy: TextIO | None = None) -> None:
+        self._folder = folder
         self._digest = hashlib.sha256()
         self._lines: deque[str] = deque(maxlen=KEPT_LINES)
         self._prints = prints
@@ -37,7 +38,9 @@ class Story:
 
     def note(self, text: str) -> None:
         """Adds something to the digest only."""
-        hidden = self._hidden.sub("…", text)
+        hidden = text.replace(self._folder, "…")
+        if '"pid":' in text:
+            hidden = MEASURED.sub("…", hidden)
         self._digest.update(hidden.encode())
         if self._copy is not None:
             self._copy.write(hidden + "\n")

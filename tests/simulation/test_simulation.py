@@ -44,6 +44,13 @@ def test_lives_of_known_seeds_break_no_sentence() -> None:
     simulate("--seeds", *KEPT, *map(str, KNOWN))
 
 
+@pytest.mark.parametrize("patch", sorted((Path(__file__).parent / "undone").glob("*.patch")), ids=lambda one: one.stem)
+def test_each_mend_can_be_undone_in_the_present_code(patch: Path) -> None:
+    command = ["git", "apply", "--check", str(patch)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"rewrite the patch for the code as it is: {done.stderr}"
+
+
 @pytest.mark.nightly
 @pytest.mark.timeout(3_600)
 def test_fresh_lives_break_no_sentence() -> None:

@@ -50,6 +50,8 @@ class WorkHandler:
 
     def __init__(self) -> None:
         self.runs: list[Run] = []
+        self.locks: list[tuple[str, str, str]] = []
+        """What happened to locks: the lock, the job, and `begins` or `snoozes`; an empty one is a start."""
         self.on_overlap: Callable[[str, object], None] = lambda *_: None
         self.alive: set[str] = set()
         """The jobs whose runs have not ended in this process."""
@@ -59,8 +61,10 @@ class WorkHandler:
         """Begins a start of the process, or with `on_overlap` a life."""
         self._locked.clear()
         self.alive.clear()
+        self.locks.append(("", "", "starts"))
         if on_overlap is not None:
             self.runs.clear()
+            self.locks.clear()
             self.on_overlap = on_overlap
 
     async def run(self, job: Repeatable, context: JobContext) -> Done:
@@ -68,6 +72,7 @@ class WorkHandler:
             self.on_overlap("Two jobs with one lock never run at once.", (self._locked, context.job_id, job.lock))
         if job.lock is not None:
             self._locked[job.lock] = context.job_id
+            self.locks.append((job.lock, context.job_id, "begins"))
         self.alive.add(context.job_id)
         try:
             return await self._run(job, context)
@@ -86,6 +91,7 @@ class WorkHandler:
         if job.ends == "failing" and context.attempt < 3:
             raise JobFailed("It did not work.", kind="simulated", retryable=True)
         if job.ends == "snoozing" and context.snoozed_for_s == 0:
+            self.locks.append((job.lock or "", context.job_id, "snoozes"))
             raise JobSnoozed("Later.", delay_s=90, waiting_for=WaitingFor.NETWORK, keeps_lock=True)
         self.runs.append((context.job_id, context.attempt, "ends"))
         return Done(attempt=context.attempt)

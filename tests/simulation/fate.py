@@ -1,0 +1,44 @@
+"""What comes over the process: kills, wrong clocks, an older database."""
+
+from random import Random
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from tests.simulation.life import Life
+
+
+class Fate:
+    """The steps that come over the process."""
+
+    WEIGHTS: Final = {"kill": 2, "kill_soon": 3, "clock": 1, "drift": 1, "older": 1, "standby": 0}
+
+    def __init__(self, life: "Life") -> None:
+        self._life = life
+
+    def kill(self, rng: Random) -> str:
+        self._life.dies = True
+        return "the process"
+
+    def kill_soon(self, rng: Random) -> str:
+        self._life.steps_left = rng.randint(1, 400)
+        return f"after {self._life.steps_left} callbacks"
+
+    def clock(self, rng: Random) -> str:
+        clock, self._life.clouds.clock_was_wrong = self._life.clock, True
+        clock.error_ms = rng.choice((0, 0, 400, -400, 5_000, -5_000, 3_600_000, -3_600_000, -90_000_000, 432_000_000))
+        return f"is wrong by {clock.error_ms / 1000} s"
+
+    def drift(self, rng: Random) -> str:
+        self._life.clock.drift_ppm = rng.choice((0, 50, -50, 3_000, -3_000))
+        return f"of the clock is {self._life.clock.drift_ppm} ppm"
+
+    def older(self, rng: Random) -> str:
+        """Puts an older copy of the database in its place, as people do with a backup of their computer."""
+        if not self._life.take_older():
+            return ""
+        self._life.dies = True
+        return "database in the place of the present one"
+
+    def be_kind(self) -> None:
+        self._life.clock.error_ms = self._life.clock.drift_ppm = 0
+        self._life.steps_left = 0
