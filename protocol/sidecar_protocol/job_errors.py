@@ -158,6 +158,8 @@ class RunErrorKind(StrEnum):
 
     SESSION_HELD = "session_held"
     """The conversation belongs to a session of the sidecar; `details` has its `session_id`."""
+    NO_ANSWER = "no_answer"
+    """Claude ended without an answer; `details` has the `session_id` in which it has worked."""
     NOT_CONTINUED = "not_continued"
     """The run had begun its work when the usage limit was reached, and cannot be continued."""
 

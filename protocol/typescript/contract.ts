@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "f33eb17c3918f212";
+export const SCHEMA_HASH = "4886732a58391060";
 
 /** Any JSON value: data whose form the contract does not know. */
 export type JsonValue = string | number | boolean | null | JsonValue[] | JsonObject;
@@ -2157,7 +2157,7 @@ export interface ScheduleDeletion {
  * The state of one time of a schedule.  `queued` and `running` can still change.
  *
  * - `queued`: Its job waits, also between two attempts.
- * - `empty`: Its job ended without the answer that it was for.
+ * - `empty`: Its job ended without the answer that it was for (`no_answer`).
  * - `interrupted`: The sidecar ended while its job was running.
  * - `missed`: It has no job: nothing could be started when it was due.
  * - `skipped`: It has no job, although one could have been started.
@@ -2167,7 +2167,7 @@ export const ScheduleRunStatus = {
   QUEUED: "queued",
   RUNNING: "running",
   SUCCEEDED: "succeeded",
-  /** Its job ended without the answer that it was for. */
+  /** Its job ended without the answer that it was for (`no_answer`). */
   EMPTY: "empty",
   FAILED: "failed",
   CANCELLED: "cancelled",
@@ -2182,7 +2182,7 @@ export const ScheduleRunStatus = {
  * The state of one time of a schedule.  `queued` and `running` can still change.
  *
  * - `queued`: Its job waits, also between two attempts.
- * - `empty`: Its job ended without the answer that it was for.
+ * - `empty`: Its job ended without the answer that it was for (`no_answer`).
  * - `interrupted`: The sidecar ended while its job was running.
  * - `missed`: It has no job: nothing could be started when it was due.
  * - `skipped`: It has no job, although one could have been started.
@@ -3003,7 +3003,7 @@ export interface ExportResult {
   bytes: number;
 }
 
-/** Runs a prompt in the user's own `claude`; the result is its answer. */
+/** Runs a prompt in the user's own `claude`; the result is its answer, without which it fails with `no_answer`. */
 export interface RunClaude {
   /**
    * Without the images and files that were sent with it.  The prompt.  It may be empty only if the prompt has
@@ -5398,7 +5398,7 @@ export interface JobTypes {
   "calendar.sync": { payload: SyncCalendar; result: CalendarSynced; error: CommonJobErrorKind | AccountErrorKind | SyncErrorKind | CalendarErrorKind };
   /** Writes a session to a file, which appears under its name once it is complete. */
   "claude.export": { payload: ExportSession; result: ExportResult; error: CommonJobErrorKind | FileErrorKind | SessionErrorKind };
-  /** Runs a prompt in the user's own `claude`; the result is its answer. */
+  /** Runs a prompt in the user's own `claude`; the result is its answer, without which it fails with `no_answer`. */
   "claude.run": { payload: RunClaude; result: ClaudeRunResult; error: CommonJobErrorKind | ClaudeErrorKind | RunErrorKind };
   /** Sends the next prompt of a session; the result is the answer.  The turns of a session run one after another. */
   "claude.turn": { payload: TakeTurn; result: ClaudeTurnResult; error: CommonJobErrorKind | ClaudeErrorKind | SessionErrorKind | TurnErrorKind };
@@ -5572,11 +5572,13 @@ export type ClaudeErrorKind = "auth" | "usage_limit" | "rate_limited" | "overloa
 export const RunErrorKind = {
   /** The conversation belongs to a session of the sidecar; `details` has its `session_id`. */
   SESSION_HELD: "session_held",
+  /** Claude ended without an answer; `details` has the `session_id` in which it has worked. */
+  NO_ANSWER: "no_answer",
   /** The run had begun its work when the usage limit was reached, and cannot be continued. */
   NOT_CONTINUED: "not_continued",
 } as const;
 /** The kinds of errors that only a run of Claude has. */
-export type RunErrorKind = "session_held" | "not_continued";
+export type RunErrorKind = "session_held" | "no_answer" | "not_continued";
 
 /** The kinds of errors that only a turn has. */
 export const TurnErrorKind = {

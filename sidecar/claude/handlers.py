@@ -42,7 +42,7 @@ class ClaudeRunHandler:
     silence_s: float = SILENCE_S
 
     async def run(self, job: RunClaude, context: JobContext) -> ClaudeRunResult:
-        """Raises `JobFailed` with the kinds of `failures`, `discovery` and `launch`, `timeout` and `session_held`."""
+        """Raises `JobFailed`: kinds of `failures`, `discovery`, `launch`; `timeout`, `session_held`, `no_answer`."""
         reporter = ProgressReporter(context, self.runtime.notify)
         reader = reporter.reader
         cwd = job.cwd or str(self.launcher.home)
@@ -117,7 +117,7 @@ class ClaudeRunHandler:
         problems.finish()
         if failure is not None:
             raise failure
-        return reporter.outcome(process)
+        return answered(reporter.outcome(process))
 
 
 def _options(job: RunClaude) -> RunOptions:
@@ -132,6 +132,16 @@ def _options(job: RunClaude) -> RunOptions:
         settings=job.settings,
         hub=job.hub,
     )
+
+
+def answered(result: ClaudeRunResult) -> ClaudeRunResult:
+    """Returns a result with an answer.  Raises `JobFailed`: a run is for its answer, whatever Claude has done."""
+    if result.text.strip():
+        return result
+    message = "Claude ended without an answer."
+    hint = "See what it has done before you run the prompt again; a run with this session_id goes on from there."
+    kept = {"session_id", "stop_reason", "num_turns", "permission_denials"}
+    raise JobFailed(message, kind="no_answer", hint=hint, details=result.model_dump(mode="json", include=kept))
 
 
 def not_continued(failure: JobFailed | None) -> JobFailed:

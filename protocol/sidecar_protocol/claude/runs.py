@@ -164,7 +164,7 @@ class ClaudeRunResult(ClaudeAnswer):
 
 
 class RunClaude(JobSpec):
-    """Runs a prompt in the user's own `claude`; the result is its answer."""
+    """Runs a prompt in the user's own `claude`; the result is its answer, without which it fails with `no_answer`."""
 
     type: ClassVar = "claude.run"
     result: ClassVar = ClaudeRunResult

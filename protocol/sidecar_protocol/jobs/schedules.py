@@ -77,7 +77,7 @@ class ScheduleRunStatus(StrEnum):
     RUNNING = "running"
     SUCCEEDED = "succeeded"
     EMPTY = "empty"
-    """Its job ended without the answer that it was for."""
+    """Its job ended without the answer that it was for (`no_answer`)."""
     FAILED = "failed"
     CANCELLED = "cancelled"
     INTERRUPTED = "interrupted"
