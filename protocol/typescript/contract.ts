@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "4886732a58391060";
+export const SCHEMA_HASH = "da5b66667be85214";
 
 /** Any JSON value: data whose form the contract does not know. */
 export type JsonValue = string | number | boolean | null | JsonValue[] | JsonObject;
@@ -4591,11 +4591,16 @@ export interface Methods {
    * Without `start`, a period begins now, and a rule with the current day, so that `FREQ=DAILY;BYHOUR=9;BYMINUTE=0`
    * needs none.  Without `time_zone`, a rule gets the computer's.  A rule must be valid as a whole.
    *
+   * A job that could not run as things are now is refused, with the member of `payload` that is the reason: a folder
+   * that does not exist or is not trusted, an unknown account or session, a level of effort that the model lacks.
+   *
    * Errors: unknown_job_type, payload_too_large, time_zone_unknown, too_many_schedules.
    */
   "jobs.schedules.create": { params: JobsSchedulesCreateParams; result: Schedule; errors: "unknown_job_type" | "payload_too_large" | "time_zone_unknown" | "too_many_schedules" };
   /**
    * Changes a schedule.  Null leaves a value as it is; `period_s` and `rrule` replace each other.
+   *
+   * A new `payload` or `type` is checked as by `jobs.schedules.create`.
    *
    * Of the sidecar's own schedules, `enabled`, `period_s` and `misfire_policy` can be changed.
    *
@@ -5225,11 +5230,17 @@ export interface NestedMethods<Options> {
        * Without `start`, a period begins now, and a rule with the current day, so that `FREQ=DAILY;BYHOUR=9;BYMINUTE=0`
        * needs none.  Without `time_zone`, a rule gets the computer's.  A rule must be valid as a whole.
        *
+       * A job that could not run as things are now is refused, with the member of `payload` that is the reason: a
+       * folder
+       * that does not exist or is not trusted, an unknown account or session, a level of effort that the model lacks.
+       *
        * Errors: unknown_job_type, payload_too_large, time_zone_unknown, too_many_schedules.
        */
       readonly create: ((params: JobsSchedulesCreateParams, options?: Options) => Promise<Schedule>);
       /**
        * Changes a schedule.  Null leaves a value as it is; `period_s` and `rrule` replace each other.
+       *
+       * A new `payload` or `type` is checked as by `jobs.schedules.create`.
        *
        * Of the sidecar's own schedules, `enabled`, `period_s` and `misfire_policy` can be changed.
        *

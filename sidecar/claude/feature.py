@@ -8,6 +8,7 @@ from sidecar_protocol.claude.export import ExportSession
 from sidecar_protocol.claude.runs import RunClaude
 from sidecar_protocol.claude.sessions import TakeTurn
 
+from sidecar.claude.admission import Admission
 from sidecar.claude.checks import this_user
 from sidecar.claude.crash_recovery import CrashRecovery
 from sidecar.claude.doctor import DoctorService
@@ -56,13 +57,14 @@ def make(runtime: Runtime) -> Feature:
     conversations, permissions = ConversationJournal(runtime, sessions), PermissionJournal(runtime, sessions)
     pool = ProcessPool(conversations.process_ended, runtime.is_draining, partial(queue_own_turn, runtime))
     doctor = DoctorService(launcher.discovery, this_user(), partial(load_findings, probe := Probe(runtime, launcher)))
-    elsewhere, live = Elsewhere(conversations, launcher.records), LiveJobs()
+    elsewhere, live, admission = Elsewhere(conversations, launcher.records), LiveJobs(), Admission(store, launcher)
     prompts = PromptQueue(runtime, store, conversations, launcher.records)
     limit_waits = LimitWaits(sessions, clock, runtime.queue.is_lock_kept)
     recovery = CrashRecovery(launcher, sessions, permissions, limit_waits, prompts.attachments)
     turns = TurnHandler(
         runtime, launcher, pool, sessions, permissions, conversations, limit_waits, live, elsewhere, prompts
     )
+    runs = ClaudeRunHandler(runtime, launcher, store, usage, run_store, live, prompts.attachments)
     in_pool = partial(Registration, concurrency=settings.claude_concurrency, pool="claude")
     return Feature(
         services=(
@@ -81,9 +83,9 @@ def make(runtime: Runtime) -> Feature:
             GateService(GateStore(database, clock)),
         ),
         registrations=(
-            in_pool(RunClaude, ClaudeRunHandler(runtime, launcher, store, usage, run_store, live, prompts.attachments)),
-            in_pool(TakeTurn, turns, withdrawn=turns.withdrawn),
-            Registration(ExportSession, ExportHandler(store, UserFiles(settings.data_dir, settings.log_dir), clock)),
+            in_pool(RunClaude, runs, admit=admission.admit_run),
+            in_pool(TakeTurn, turns, withdrawn=turns.withdrawn, admit=admission.admit_turn),
+            export_registration(runtime, store),
         ),
         indexes=(store.index,),
         program=doctor.program,
@@ -92,6 +94,11 @@ def make(runtime: Runtime) -> Feature:
         stop=pool.stop,
         kill_orphans=recovery.kill_orphans,
     )
+
+
+def export_registration(runtime: Runtime, store: SessionStore) -> Registration:
+    exports = ExportHandler(store, UserFiles(runtime.settings.data_dir, runtime.settings.log_dir), runtime.clock)
+    return Registration(ExportSession, exports, admit=exports.admit)
 
 
 def make_launcher(runtime: Runtime, status: StatusJournal, sessions: SessionJournal, runs: RunStore) -> Launcher:

@@ -235,6 +235,7 @@ class Schedules(Protocol):
     @method(
         "jobs.schedules.create",
         raises=(UnknownJobType, InvalidParams, PayloadTooLarge, TimeZoneUnknown, TooManySchedules),
+        waits=True,
     )
     async def create(
         self,
@@ -253,12 +254,16 @@ class Schedules(Protocol):
 
         Without `start`, a period begins now, and a rule with the current day, so that `FREQ=DAILY;BYHOUR=9;BYMINUTE=0`
         needs none.  Without `time_zone`, a rule gets the computer's.  A rule must be valid as a whole.
+
+        A job that could not run as things are now is refused, with the member of `payload` that is the reason: a folder
+        that does not exist or is not trusted, an unknown account or session, a level of effort that the model lacks.
         """
         ...
 
     @method(
         "jobs.schedules.update",
         raises=(ScheduleNotFound, ScheduleFixed, UnknownJobType, InvalidParams, PayloadTooLarge, TimeZoneUnknown),
+        waits=True,
     )
     async def update(
         self,
@@ -275,6 +280,8 @@ class Schedules(Protocol):
         misfire_policy: MisfirePolicy | None = None,
     ) -> Schedule:
         """Changes a schedule.  Null leaves a value as it is; `period_s` and `rrule` replace each other.
+
+        A new `payload` or `type` is checked as by `jobs.schedules.create`.
 
         Of the sidecar's own schedules, `enabled`, `period_s` and `misfire_policy` can be changed.
         """
