@@ -49,7 +49,7 @@ from sidecar.runtime import Feature, Runtime
 
 
 def make(runtime: Runtime) -> Feature:
-    database, settings, clock = runtime.database, runtime.settings, runtime.clock
+    database, clock = runtime.database, runtime.clock
     store, usage, status = SessionStore(database), UsageStore(database, clock), StatusJournal(runtime)
     store.index.prepare()
     sessions, run_store = SessionJournal(runtime, store, usage, status), RunStore(database, clock)
@@ -59,13 +59,11 @@ def make(runtime: Runtime) -> Feature:
     doctor = DoctorService(launcher.discovery, this_user(), partial(load_findings, probe := Probe(runtime, launcher)))
     elsewhere, live, admission = Elsewhere(conversations, launcher.records), LiveJobs(), Admission(store, launcher)
     prompts = PromptQueue(runtime, store, conversations, launcher.records)
-    limit_waits = LimitWaits(sessions, clock, runtime.queue.is_lock_kept)
-    recovery = CrashRecovery(launcher, sessions, permissions, limit_waits, prompts.attachments)
-    turns = TurnHandler(
-        runtime, launcher, pool, sessions, permissions, conversations, limit_waits, live, elsewhere, prompts
-    )
+    waits = LimitWaits(sessions, clock, runtime.queue.is_lock_kept)
+    recovery = CrashRecovery(launcher, sessions, permissions, waits, prompts.attachments)
+    turns = TurnHandler(runtime, launcher, pool, sessions, permissions, conversations, waits, live, elsewhere, prompts)
     runs = ClaudeRunHandler(runtime, launcher, store, usage, run_store, live, prompts.attachments)
-    in_pool = partial(Registration, concurrency=settings.claude_concurrency, pool="claude")
+    in_pool = partial(Registration, concurrency=runtime.settings.claude_concurrency, pool="claude")
     return Feature(
         services=(
             ClaudeService(prompts, launcher),
