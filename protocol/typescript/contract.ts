@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "da5b66667be85214";
+export const SCHEMA_HASH = "0ee9d5408fed2489";
 
 /** Any JSON value: data whose form the contract does not know. */
 export type JsonValue = string | number | boolean | null | JsonValue[] | JsonObject;
@@ -3058,6 +3058,13 @@ export interface RunClaude {
    * @default "off"
    */
   hub?: HubAccess;
+  /**
+   * Sources whose texts were in the conversation that has queued it.  As with those that it reads itself, it may then
+   * only read.
+   *
+   * @default []
+   */
+  exposed_to?: string[];
 }
 
 /** The result of a run. */
@@ -3570,6 +3577,13 @@ export interface ClaudeSpawnParams {
    * @default "off"
    */
   hub?: HubAccess;
+  /**
+   * Sources whose texts were in the conversation that has queued it.  As with those that it reads itself, it may then
+   * only read.
+   *
+   * @default []
+   */
+  exposed_to?: string[];
   /** @default [] */
   content?: PromptPart[];
   /**
@@ -4304,7 +4318,7 @@ export interface Methods {
    */
   "claude.runs.get": { params: ClaudeRunsGetParams; result: ClaudeRun; errors: "run_not_found" };
   /**
-   * Queues a run as a job of type `claude.run`; the job's result is a `ClaudeRunResult`.
+   * Queues a prompt as a run of its own: a job of type `claude.run`, whose result is a `ClaudeRunResult`.
    *
    * The prompt is the text `prompt`, or `content`: texts, images and files in order, whose files are copied now.
    * `trust` trusts the folder from now on; ask the user first.
@@ -4586,7 +4600,11 @@ export interface Methods {
   /** Lists all schedules. */
   "jobs.schedules.list": { params: JobsSchedulesListParams; result: ScheduleList; errors: never };
   /**
-   * Creates a schedule, with either `period_s` or `rrule`; at most 200 can exist.
+   * Creates a schedule, by either `period_s` or `rrule`, of jobs: claude.run with the payload {prompt}, or
+   *
+   * calendar.sync, jira.sync or confluence.sync with {account_id}.
+   *
+   * At most 200 can exist, of any type of job.
    *
    * Without `start`, a period begins now, and a rule with the current day, so that `FREQ=DAILY;BYHOUR=9;BYMINUTE=0`
    * needs none.  Without `time_zone`, a rule gets the computer's.  A rule must be valid as a whole.
@@ -4985,7 +5003,7 @@ export interface NestedMethods<Options> {
       readonly get: ((params: ClaudeRunsGetParams, options?: Options) => Promise<ClaudeRun>);
     };
     /**
-     * Queues a run as a job of type `claude.run`; the job's result is a `ClaudeRunResult`.
+     * Queues a prompt as a run of its own: a job of type `claude.run`, whose result is a `ClaudeRunResult`.
      *
      * The prompt is the text `prompt`, or `content`: texts, images and files in order, whose files are copied now.
      * `trust` trusts the folder from now on; ask the user first.
@@ -5225,7 +5243,11 @@ export interface NestedMethods<Options> {
       /** Lists all schedules. */
       readonly list: ((params?: JobsSchedulesListParams, options?: Options) => Promise<ScheduleList>);
       /**
-       * Creates a schedule, with either `period_s` or `rrule`; at most 200 can exist.
+       * Creates a schedule, by either `period_s` or `rrule`, of jobs: claude.run with the payload {prompt}, or
+       *
+       * calendar.sync, jira.sync or confluence.sync with {account_id}.
+       *
+       * At most 200 can exist, of any type of job.
        *
        * Without `start`, a period begins now, and a rule with the current day, so that `FREQ=DAILY;BYHOUR=9;BYMINUTE=0`
        * needs none.  Without `time_zone`, a rule gets the computer's.  A rule must be valid as a whole.

@@ -101,6 +101,8 @@ class ClaudeRunHandler:
                 self.runs.record(context.job_id, state)
 
         content = None if begun.has_acted else await content_blocks(self.attachments, context.job_id, prompt)
+        if self.launcher.hub is not None:
+            await self.launcher.hub.expose(job, context.job_id)
         process = await self.launcher.start(JOB_ENV, context.job_id, options, job.cwd, on_line)
         reporter.work = process.work
         try:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Protocol
 
 from pydantic import Field, StringConstraints
 
-from sidecar_protocol.contract import Model, Notification, RpcError, method
+from sidecar_protocol.contract import Model, Notification, RpcError, ToolUse, method
 from sidecar_protocol.entities import Job, JobError
 from sidecar_protocol.errors import InvalidCursor, InvalidParams, PayloadTooLarge, TimeZoneUnknown
 from sidecar_protocol.jobs import JobTypeName, UnknownJobType
@@ -236,6 +236,7 @@ class Schedules(Protocol):
         "jobs.schedules.create",
         raises=(UnknownJobType, InvalidParams, PayloadTooLarge, TimeZoneUnknown, TooManySchedules),
         waits=True,
+        tool=ToolUse.ACT,
     )
     async def create(
         self,
@@ -250,7 +251,10 @@ class Schedules(Protocol):
         misfire_policy: MisfirePolicy = MisfirePolicy.RUN_ONCE,
         enabled: Flag = True,
     ) -> Schedule:
-        """Creates a schedule, with either `period_s` or `rrule`; at most 200 can exist.
+        """Creates a schedule, by either `period_s` or `rrule`, of jobs: claude.run with the payload {prompt}, or
+        calendar.sync, jira.sync or confluence.sync with {account_id}.
+
+        At most 200 can exist, of any type of job.
 
         Without `start`, a period begins now, and a rule with the current day, so that `FREQ=DAILY;BYHOUR=9;BYMINUTE=0`
         needs none.  Without `time_zone`, a rule gets the computer's.  A rule must be valid as a whole.
