@@ -111,6 +111,8 @@ class ClaudeErrorKind(StrEnum):
     """Claude reached `max_turns`."""
     BUDGET_EXCEEDED = "budget_exceeded"
     """The run exceeded its budget."""
+    BUDGET_SPENT = "budget_spent"
+    """The budget of the day or of the session is spent; `details` has `max_usd`, `spent_usd` and the `session_id`."""
     REFUSAL = "refusal"
     """Claude declined to answer."""
     INTERRUPTED = "interrupted"

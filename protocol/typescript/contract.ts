@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "0ee9d5408fed2489";
+export const SCHEMA_HASH = "7a8ee57f00945ee6";
 
 /** Any JSON value: data whose form the contract does not know. */
 export type JsonValue = string | number | boolean | null | JsonValue[] | JsonObject;
@@ -821,6 +821,23 @@ export const SignInStatus = {
  * - `refused`: Access was denied; `complete` returns the reason as an error.
  */
 export type SignInStatus = "authorized" | "refused";
+
+/**
+ * A budget, and how much of it is spent.
+ *
+ * Costs are Claude Code's estimates at list prices, also for a subscription, which is not billed by them.
+ * Where one is not known yet, the tokens are counted, at the price that earlier answers of the model had.
+ */
+export interface ClaudeBudget {
+  /** Null for the budget of a day. */
+  session_id: string | null;
+  /** Null if there is no limit. */
+  max_usd: number | null;
+  /** Cost in the session, or of all runs and turns since the beginning of the day; running ones count too. */
+  spent_usd: number;
+  /** When the next day begins on this computer; null for a session. */
+  resets_at: string | null;
+}
 
 /** Conversations, most recently updated first. */
 export interface ClaudeConversationPage {
@@ -3055,7 +3072,7 @@ export interface RunClaude {
   /**
    * A run can ask no one, so that calls which change something are denied.
    *
-   * @default "off"
+   * @default "read"
    */
   hub?: HubAccess;
   /**
@@ -3416,6 +3433,20 @@ export interface CalendarOauthGoogleCompleteParams {
   state: string;
 }
 
+/** Params of `claude.budgets.get`. */
+export interface ClaudeBudgetsGetParams {
+  /** A Claude session's id. */
+  session_id?: string | null;
+}
+
+/** Params of `claude.budgets.update`. */
+export interface ClaudeBudgetsUpdateParams {
+  /** US dollars at list prices, as Claude Code counts them. */
+  max_usd?: number | null;
+  /** A Claude session's id. */
+  session_id?: string | null;
+}
+
 /** Params of `claude.conversations.list`. */
 export interface ClaudeConversationsListParams {
   /** An absolute path. */
@@ -3574,7 +3605,7 @@ export interface ClaudeSpawnParams {
   /**
    * A run can ask no one, so that calls which change something are denied.
    *
-   * @default "off"
+   * @default "read"
    */
   hub?: HubAccess;
   /**
@@ -3638,7 +3669,7 @@ export interface ClaudeSessionsCreateParams {
   trust?: boolean;
   /** @default true */
   wait_for_limit?: boolean;
-  /** @default "off" */
+  /** @default "read" */
   hub?: HubAccess;
 }
 
@@ -4247,6 +4278,21 @@ export interface Methods {
    */
   "calendar.oauth.google.complete": { params: CalendarOauthGoogleCompleteParams; result: CalendarAccount; errors: "account_not_found" | "sign_in_unknown" | "sign_in_expired" | "sign_in_used" | "sign_in_incomplete" | "sign_in_denied" | "sign_in_blocked" | "sign_in_scope_missing" | "sign_in_account_mismatch" | "sign_in_failed" | "google_client_missing" | "google_client_rejected" | "service_unreachable" | "secrets_locked" };
   /**
+   * Returns the budget of a session; without one, that of a day for all runs and sessions.
+   *
+   * Errors: session_not_found.
+   */
+  "claude.budgets.get": { params: ClaudeBudgetsGetParams; result: ClaudeBudget; errors: "session_not_found" };
+  /**
+   * Sets the budget of a session, or without one that of a day; null removes it.
+   *
+   * It is valid at once, also for what is running.  An answer that reaches it can exceed it; what subagents write is
+   * counted when they end.
+   *
+   * Errors: session_not_found.
+   */
+  "claude.budgets.update": { params: ClaudeBudgetsUpdateParams; result: ClaudeBudget; errors: "session_not_found" };
+  /**
    * Returns the conversations that began in a folder, or all, most recently updated first.
    *
    * Those of sessions and runs are among them.  A page may have fewer than `limit`.
@@ -4847,6 +4893,24 @@ export interface NestedMethods<Options> {
     };
   };
   readonly claude: {
+    readonly budgets: {
+      /**
+       * Returns the budget of a session; without one, that of a day for all runs and sessions.
+       *
+       * Errors: session_not_found.
+       */
+      readonly get: ((params?: ClaudeBudgetsGetParams, options?: Options) => Promise<ClaudeBudget>);
+      /**
+       * Sets the budget of a session, or without one that of a day; null removes it.
+       *
+       * It is valid at once, also for what is running.  An answer that reaches it can exceed it; what subagents write
+       * is
+       * counted when they end.
+       *
+       * Errors: session_not_found.
+       */
+      readonly update: ((params?: ClaudeBudgetsUpdateParams, options?: Options) => Promise<ClaudeBudget>);
+    };
     readonly conversations: {
       /**
        * Returns the conversations that began in a folder, or all, most recently updated first.
@@ -5557,6 +5621,8 @@ export const ClaudeErrorKind = {
   MAX_TURNS: "max_turns",
   /** The run exceeded its budget. */
   BUDGET_EXCEEDED: "budget_exceeded",
+  /** The budget of the day or of the session is spent; `details` has `max_usd`, `spent_usd` and the `session_id`. */
+  BUDGET_SPENT: "budget_spent",
   /** Claude declined to answer. */
   REFUSAL: "refusal",
   /** The run was interrupted before Claude had finished. */
@@ -5599,7 +5665,7 @@ export const ClaudeErrorKind = {
   ARGUMENTS_TOO_LONG: "arguments_too_long",
 } as const;
 /** The kinds of errors of a run of Claude and of a session's turn. */
-export type ClaudeErrorKind = "auth" | "usage_limit" | "rate_limited" | "overloaded" | "server_error" | "network" | "context_overflow" | "model_unavailable" | "max_turns" | "budget_exceeded" | "refusal" | "interrupted" | "session_unknown" | "session_in_use" | "root_refused" | "worktree_refused" | "version_unsupported" | "executable_missing" | "executable_broken" | "api_error" | "output_unparseable" | "no_result" | "killed_by_signal" | "process_exited" | "cwd_missing" | "folder_unresponsive" | "workspace_untrusted" | "no_resources" | "attachment_missing" | "arguments_too_long";
+export type ClaudeErrorKind = "auth" | "usage_limit" | "rate_limited" | "overloaded" | "server_error" | "network" | "context_overflow" | "model_unavailable" | "max_turns" | "budget_exceeded" | "budget_spent" | "refusal" | "interrupted" | "session_unknown" | "session_in_use" | "root_refused" | "worktree_refused" | "version_unsupported" | "executable_missing" | "executable_broken" | "api_error" | "output_unparseable" | "no_result" | "killed_by_signal" | "process_exited" | "cwd_missing" | "folder_unresponsive" | "workspace_untrusted" | "no_resources" | "attachment_missing" | "arguments_too_long";
 
 /** The kinds of errors that only a run of Claude has. */
 export const RunErrorKind = {
@@ -5700,6 +5766,8 @@ export const METHOD_NAMES = [
   "calendar.oauth.google.start",
   "calendar.oauth.google.callback",
   "calendar.oauth.google.complete",
+  "claude.budgets.get",
+  "claude.budgets.update",
   "claude.conversations.list",
   "claude.conversations.take",
   "claude.doctor",

@@ -9,6 +9,7 @@ from sidecar_protocol.claude.runs import RunClaude
 from sidecar_protocol.claude.sessions import TakeTurn
 
 from sidecar.claude.admission import Admission
+from sidecar.claude.budgets import BudgetBook, BudgetsService
 from sidecar.claude.checks import this_user
 from sidecar.claude.crash_recovery import CrashRecovery
 from sidecar.claude.doctor import DoctorService
@@ -78,6 +79,7 @@ def make(runtime: Runtime) -> Feature:
             SearchService(store, store.index, runtime.clock),
             ExportService(store),
             UsageService(usage),
+            BudgetsService(launcher.budgets, store),
             GateService(GateStore(database, clock)),
         ),
         registrations=(
@@ -105,7 +107,8 @@ def make_launcher(runtime: Runtime, status: StatusJournal, sessions: SessionJour
     environment = os.environ | {DATABASE_ENV: str(runtime.settings.database.resolve())}
     discovery = Discovery(runtime.settings.claude_path, environment, Path.home(), LoginShell(environment))
     gate = Gate(environment, Path.home(), TrustStore(runtime.database, runtime.clock))
-    return Launcher(discovery, Path.home(), ProcessTable(runtime.database), gate, status, link)
+    budgets = BudgetBook(runtime.database, runtime.clock, UsageStore(runtime.database, runtime.clock))
+    return Launcher(discovery, Path.home(), ProcessTable(runtime.database), gate, status, budgets, link)
 
 
 def queue_own_turn(runtime: Runtime, session_id: str) -> None:

@@ -41,6 +41,7 @@ RUN_JSON: Final = row_json(
 _RUNS: Final = PagedList(ScheduleRun, "job_schedule_runs", RUN_JSON, {"rowid": int}, descending=True)
 REASON_OF_KIND: Final = {
     "budget_exceeded": ScheduleRunReason.BUDGET,
+    "budget_spent": ScheduleRunReason.BUDGET,
     "network": ScheduleRunReason.OFFLINE,
     "usage_limit": ScheduleRunReason.LIMIT,
     "rate_limited": ScheduleRunReason.LIMIT,

@@ -199,7 +199,7 @@ class RunClaude(JobSpec):
     """With `all`, a run fails with `workspace_untrusted` if its folder is not trusted and brings hooks or the like."""
     wait_for_limit: Flag = True
     """Whether a run that reaches Claude's usage limit goes on by itself when the limit resets; otherwise it fails."""
-    hub: HubAccess = HubAccess.OFF
+    hub: HubAccess = HubAccess.READ
     """A run can ask no one, so that calls which change something are denied."""
     exposed_to: Annotated[list[SourceName], Field(max_length=MAX_EXPOSURES)] = []
     """Sources whose texts were in the conversation that has queued it.  As with those that it reads itself, it may then

@@ -20,7 +20,7 @@ from sidecar.hub.foreign import ForeignText
 from sidecar.hub.tools import Hub
 
 QUEUED: Final = "in the conversation that has queued this run"
-"""Stands for the text, which the job does not hold."""
+"""Text of such an exposure: the job has the source only."""
 
 
 @dataclass(frozen=True, slots=True)
