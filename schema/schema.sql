@@ -257,6 +257,12 @@ CREATE INDEX idx_claude_attachments_attachment ON claude_attachments(attachment_
 CREATE INDEX idx_claude_attachments_session ON claude_attachments(session_id);
 CREATE INDEX idx_claude_attachments_job ON claude_attachments(job_id);
 
+-- The cost that Claude may reach: on a day (no session), and in a session.
+CREATE TABLE claude_budgets (
+  session_id TEXT UNIQUE REFERENCES claude_sessions(session_id) ON DELETE CASCADE,
+  max_usd REAL NOT NULL
+) STRICT;
+
 -- How full the context of a session is, and the problems with MCP servers and plugins that it already has a message about.
 CREATE TABLE claude_contexts (
   session_id TEXT PRIMARY KEY NOT NULL REFERENCES claude_sessions(session_id) ON DELETE CASCADE,
@@ -515,6 +521,8 @@ CREATE TABLE claude_usage (
   cost_usd REAL NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX idx_claude_usage_recorded ON claude_usage(recorded_at);
+-- The usage of a session is summed while its turns run.
+CREATE INDEX idx_claude_usage_session ON claude_usage(session_id) WHERE session_id IS NOT NULL;
 
 -- Properties of this database file.  A client that remembers another `epoch` has events of another file.
 CREATE TABLE database_metadata (

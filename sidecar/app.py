@@ -49,6 +49,8 @@ from sidecar.wire.outbox import Outbox
 from sidecar.wire.stdio import PlatformWriter, Reader, WireOut
 
 if TYPE_CHECKING:
+    from sidecar_protocol.contract import JobSpec
+
     from sidecar.feed import Feed
     from sidecar.http.client import Http, Transport, Upstream
     from sidecar.hub.tools import Hub
@@ -124,7 +126,7 @@ class App:
         # The one late binding: what is called after a commit needs the database, which requests the commits.
         presence = PresenceWatch(self._database, later, lambda: self.end(exit_codes.IO))
         self._unit_of_work.connect(self._database, self._responses, self._outbox, self._wire_out, *recording, presence)
-        self._jobs = JobsFeature(self._database, self._outbox, self._clock, self._new_id, job_types)
+        self._jobs = JobsFeature(self._database, self._outbox, self._clock, self._new_id, job_types, self._admit)
         self._runtime = self._make_runtime()
         self._features = Features(self._runtime, self._jobs, event_log)
         self._dispatcher = self._make_dispatcher()
@@ -176,6 +178,9 @@ class App:
             http=cache(self._make_http),
             hub=cache(self._make_hub),
         )
+
+    async def _admit(self, job: "JobSpec") -> None:
+        await self._features.admit(job)
 
     def _feed(self) -> "Feed":
         return self._features.feed()

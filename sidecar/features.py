@@ -97,6 +97,14 @@ class Features:
     def _services(self, name: str) -> Iterable[object]:
         return self.get(name).services
 
+    async def admit(self, job: JobSpec) -> None:
+        """Raises `InvalidParams`, with paths in the payload, if the job could not run as things are now."""
+        domain = job.type.partition(".")[0]
+        for name in (name for name, domains in FEATURES.items() if domain in domains):
+            for registration in self.get(name).registrations:
+                if registration.spec is type(job) and registration.admit is not None:
+                    await registration.admit(job)
+
     def feed(self) -> "Feed":
         feed = self.get("activity").feed
         assert feed is not None

@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 
 import anyio
 from anyio.to_thread import run_sync
+from sidecar_protocol.errors import InvalidParams
 
 from sidecar.job_handler import JobFailed
 from sidecar.paths import make_private_dir, open_private, publish, sync_folder
@@ -102,6 +103,14 @@ class UserFiles:
                 kind="export_failed",
                 hint="Connect the drive that it is on, or choose another path.",
             ) from None
+
+    async def admit(self, path: str | None, *, overwrite: bool) -> None:
+        """Raises `InvalidParams` if a job could not write to the path of its payload."""
+        try:
+            if path is not None:
+                await self.chosen_path(path, overwrite=overwrite)
+        except JobFailed as failure:
+            raise InvalidParams(hint=failure.hint, details=[{"path": "path", "message": failure.message}]) from None
 
     def _check(self, text: str, *, overwrite: bool) -> Path:
         path = Path(text)

@@ -3,13 +3,15 @@
 A feature implements `JobHandler` and lists it in its `Feature.registrations`; it never imports the jobs feature.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Protocol, TypeVar
 
 from sidecar_protocol.contract import JobPolicy, JobSpec, Model
 from sidecar_protocol.entities import WaitingFor
 
+Admit = Callable[[Any], Awaitable[None]]
+"""Raises `InvalidParams` for a payload, with paths in it, if its job could not run as things are now."""
 SpecT = TypeVar("SpecT", bound=JobSpec, contravariant=True)
 ResultT = TypeVar("ResultT", bound=Model, covariant=True)
 
@@ -102,6 +104,8 @@ class Registration:
     pool: str | None = None
     withdrawn: Callable[[Any], None] | None = None
     """Called when a job of this type was cancelled while it was queued, in the same unit of work."""
+    admit: Admit | None = None
+    """Checks a payload for later jobs, which would fail for a reason that is known now."""
 
     @property
     def policy(self) -> JobPolicy:

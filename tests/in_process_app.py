@@ -17,6 +17,7 @@ import anyio.lowlevel
 from pydantic_core import to_json
 from sidecar_protocol import contract
 from sidecar_protocol.connection import Answered, Connection, Notified
+from sidecar_protocol.contract import JobSpec
 from sidecar_protocol.system.lifecycle import SecretsState
 
 from sidecar.activity.service import ActivityService
@@ -155,7 +156,7 @@ class InProcessApp:
 
     def _compose(self) -> None:
         new_id = Uuid7(self.clock)
-        self.job_queue = JobsFeature(self.database, self.outbox, self.clock, new_id, lambda: self.specs)
+        self.job_queue = JobsFeature(self.database, self.outbox, self.clock, new_id, lambda: self.specs, self._admit)
         settings = self.settings()
         self.runtime = Runtime(
             settings=settings,
@@ -180,6 +181,9 @@ class InProcessApp:
         self.services = (*self.job_queue.services, EventsService(self.outbox.log), lifecycle)
         self.routes = Routes(self.services, self.features.deferred)
         self.dispatcher = Dispatcher(self.routes, lifecycle.admit, self.responses, in_flight)
+
+    async def _admit(self, job: JobSpec) -> None:
+        await self.features.admit(job)
 
     @property
     def activity(self) -> ActivityService:

@@ -204,6 +204,7 @@ class AtlassianAccounts(Protocol):
         raises=(AccountNotFound,),
         rest="POST /{domain}/accounts/{id}/sync",
         job="{domain}.sync",
+        tool=ToolUse.ACT,
     )
     async def sync_account(self, *, account_id: AccountId, full: Flag = False) -> Job:
         """Starts a sync and returns its job, or that of an unfinished sync unless `full` is set."""

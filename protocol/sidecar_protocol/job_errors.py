@@ -111,6 +111,8 @@ class ClaudeErrorKind(StrEnum):
     """Claude reached `max_turns`."""
     BUDGET_EXCEEDED = "budget_exceeded"
     """The run exceeded its budget."""
+    BUDGET_SPENT = "budget_spent"
+    """The budget of the day or of the session is spent; `details` has `max_usd`, `spent_usd` and the `session_id`."""
     REFUSAL = "refusal"
     """Claude declined to answer."""
     INTERRUPTED = "interrupted"
@@ -158,6 +160,8 @@ class RunErrorKind(StrEnum):
 
     SESSION_HELD = "session_held"
     """The conversation belongs to a session of the sidecar; `details` has its `session_id`."""
+    NO_ANSWER = "no_answer"
+    """Claude ended without an answer; `details` has the `session_id` in which it has worked."""
     NOT_CONTINUED = "not_continued"
     """The run had begun its work when the usage limit was reached, and cannot be continued."""
 

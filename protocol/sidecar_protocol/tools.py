@@ -77,7 +77,8 @@ class Tool:
     def _properties(self) -> Mapping[str, Json]:
         """The schemas of the params, with the value of one that may be null instead of the choice."""
         definitions = self._schema.get("$defs", {})
-        return {name: _resolved(schema, definitions) for name, schema in self._schema["properties"].items()}
+        offered = {name: one for name, one in self._schema["properties"].items() if name not in self.method.withheld}
+        return {name: _resolved(schema, definitions) for name, schema in offered.items()}
 
 
 def tools_of(methods: Iterable[Method], *uses: ToolUse) -> tuple[Tool, ...]:

@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "f33eb17c3918f212";
+export const SCHEMA_HASH = "7a8ee57f00945ee6";
 
 /** Any JSON value: data whose form the contract does not know. */
 export type JsonValue = string | number | boolean | null | JsonValue[] | JsonObject;
@@ -821,6 +821,23 @@ export const SignInStatus = {
  * - `refused`: Access was denied; `complete` returns the reason as an error.
  */
 export type SignInStatus = "authorized" | "refused";
+
+/**
+ * A budget, and how much of it is spent.
+ *
+ * Costs are Claude Code's estimates at list prices, also for a subscription, which is not billed by them.
+ * Where one is not known yet, the tokens are counted, at the price that earlier answers of the model had.
+ */
+export interface ClaudeBudget {
+  /** Null for the budget of a day. */
+  session_id: string | null;
+  /** Null if there is no limit. */
+  max_usd: number | null;
+  /** Cost in the session, or of all runs and turns since the beginning of the day; running ones count too. */
+  spent_usd: number;
+  /** When the next day begins on this computer; null for a session. */
+  resets_at: string | null;
+}
 
 /** Conversations, most recently updated first. */
 export interface ClaudeConversationPage {
@@ -2157,7 +2174,7 @@ export interface ScheduleDeletion {
  * The state of one time of a schedule.  `queued` and `running` can still change.
  *
  * - `queued`: Its job waits, also between two attempts.
- * - `empty`: Its job ended without the answer that it was for.
+ * - `empty`: Its job ended without the answer that it was for (`no_answer`).
  * - `interrupted`: The sidecar ended while its job was running.
  * - `missed`: It has no job: nothing could be started when it was due.
  * - `skipped`: It has no job, although one could have been started.
@@ -2167,7 +2184,7 @@ export const ScheduleRunStatus = {
   QUEUED: "queued",
   RUNNING: "running",
   SUCCEEDED: "succeeded",
-  /** Its job ended without the answer that it was for. */
+  /** Its job ended without the answer that it was for (`no_answer`). */
   EMPTY: "empty",
   FAILED: "failed",
   CANCELLED: "cancelled",
@@ -2182,7 +2199,7 @@ export const ScheduleRunStatus = {
  * The state of one time of a schedule.  `queued` and `running` can still change.
  *
  * - `queued`: Its job waits, also between two attempts.
- * - `empty`: Its job ended without the answer that it was for.
+ * - `empty`: Its job ended without the answer that it was for (`no_answer`).
  * - `interrupted`: The sidecar ended while its job was running.
  * - `missed`: It has no job: nothing could be started when it was due.
  * - `skipped`: It has no job, although one could have been started.
@@ -3003,7 +3020,7 @@ export interface ExportResult {
   bytes: number;
 }
 
-/** Runs a prompt in the user's own `claude`; the result is its answer. */
+/** Runs a prompt in the user's own `claude`; the result is its answer, without which it fails with `no_answer`. */
 export interface RunClaude {
   /**
    * Without the images and files that were sent with it.  The prompt.  It may be empty only if the prompt has
@@ -3055,9 +3072,16 @@ export interface RunClaude {
   /**
    * A run can ask no one, so that calls which change something are denied.
    *
-   * @default "off"
+   * @default "read"
    */
   hub?: HubAccess;
+  /**
+   * Sources whose texts were in the conversation that has queued it.  As with those that it reads itself, it may then
+   * only read.
+   *
+   * @default []
+   */
+  exposed_to?: string[];
 }
 
 /** The result of a run. */
@@ -3409,6 +3433,20 @@ export interface CalendarOauthGoogleCompleteParams {
   state: string;
 }
 
+/** Params of `claude.budgets.get`. */
+export interface ClaudeBudgetsGetParams {
+  /** A Claude session's id. */
+  session_id?: string | null;
+}
+
+/** Params of `claude.budgets.update`. */
+export interface ClaudeBudgetsUpdateParams {
+  /** US dollars at list prices, as Claude Code counts them. */
+  max_usd?: number | null;
+  /** A Claude session's id. */
+  session_id?: string | null;
+}
+
 /** Params of `claude.conversations.list`. */
 export interface ClaudeConversationsListParams {
   /** An absolute path. */
@@ -3567,9 +3605,16 @@ export interface ClaudeSpawnParams {
   /**
    * A run can ask no one, so that calls which change something are denied.
    *
-   * @default "off"
+   * @default "read"
    */
   hub?: HubAccess;
+  /**
+   * Sources whose texts were in the conversation that has queued it.  As with those that it reads itself, it may then
+   * only read.
+   *
+   * @default []
+   */
+  exposed_to?: string[];
   /** @default [] */
   content?: PromptPart[];
   /**
@@ -3624,7 +3669,7 @@ export interface ClaudeSessionsCreateParams {
   trust?: boolean;
   /** @default true */
   wait_for_limit?: boolean;
-  /** @default "off" */
+  /** @default "read" */
   hub?: HubAccess;
 }
 
@@ -4233,6 +4278,21 @@ export interface Methods {
    */
   "calendar.oauth.google.complete": { params: CalendarOauthGoogleCompleteParams; result: CalendarAccount; errors: "account_not_found" | "sign_in_unknown" | "sign_in_expired" | "sign_in_used" | "sign_in_incomplete" | "sign_in_denied" | "sign_in_blocked" | "sign_in_scope_missing" | "sign_in_account_mismatch" | "sign_in_failed" | "google_client_missing" | "google_client_rejected" | "service_unreachable" | "secrets_locked" };
   /**
+   * Returns the budget of a session; without one, that of a day for all runs and sessions.
+   *
+   * Errors: session_not_found.
+   */
+  "claude.budgets.get": { params: ClaudeBudgetsGetParams; result: ClaudeBudget; errors: "session_not_found" };
+  /**
+   * Sets the budget of a session, or without one that of a day; null removes it.
+   *
+   * It is valid at once, also for what is running.  An answer that reaches it can exceed it; what subagents write is
+   * counted when they end.
+   *
+   * Errors: session_not_found.
+   */
+  "claude.budgets.update": { params: ClaudeBudgetsUpdateParams; result: ClaudeBudget; errors: "session_not_found" };
+  /**
    * Returns the conversations that began in a folder, or all, most recently updated first.
    *
    * Those of sessions and runs are among them.  A page may have fewer than `limit`.
@@ -4304,7 +4364,7 @@ export interface Methods {
    */
   "claude.runs.get": { params: ClaudeRunsGetParams; result: ClaudeRun; errors: "run_not_found" };
   /**
-   * Queues a run as a job of type `claude.run`; the job's result is a `ClaudeRunResult`.
+   * Queues a prompt as a run of its own: a job of type `claude.run`, whose result is a `ClaudeRunResult`.
    *
    * The prompt is the text `prompt`, or `content`: texts, images and files in order, whose files are copied now.
    * `trust` trusts the folder from now on; ask the user first.
@@ -4586,16 +4646,25 @@ export interface Methods {
   /** Lists all schedules. */
   "jobs.schedules.list": { params: JobsSchedulesListParams; result: ScheduleList; errors: never };
   /**
-   * Creates a schedule, with either `period_s` or `rrule`; at most 200 can exist.
+   * Creates a schedule, by either `period_s` or `rrule`, of jobs: claude.run with the payload {prompt}, or
+   *
+   * calendar.sync, jira.sync or confluence.sync with {account_id}.
+   *
+   * At most 200 can exist, of any type of job.
    *
    * Without `start`, a period begins now, and a rule with the current day, so that `FREQ=DAILY;BYHOUR=9;BYMINUTE=0`
    * needs none.  Without `time_zone`, a rule gets the computer's.  A rule must be valid as a whole.
+   *
+   * A job that could not run as things are now is refused, with the member of `payload` that is the reason: a folder
+   * that does not exist or is not trusted, an unknown account or session, a level of effort that the model lacks.
    *
    * Errors: unknown_job_type, payload_too_large, time_zone_unknown, too_many_schedules.
    */
   "jobs.schedules.create": { params: JobsSchedulesCreateParams; result: Schedule; errors: "unknown_job_type" | "payload_too_large" | "time_zone_unknown" | "too_many_schedules" };
   /**
    * Changes a schedule.  Null leaves a value as it is; `period_s` and `rrule` replace each other.
+   *
+   * A new `payload` or `type` is checked as by `jobs.schedules.create`.
    *
    * Of the sidecar's own schedules, `enabled`, `period_s` and `misfire_policy` can be changed.
    *
@@ -4824,6 +4893,24 @@ export interface NestedMethods<Options> {
     };
   };
   readonly claude: {
+    readonly budgets: {
+      /**
+       * Returns the budget of a session; without one, that of a day for all runs and sessions.
+       *
+       * Errors: session_not_found.
+       */
+      readonly get: ((params?: ClaudeBudgetsGetParams, options?: Options) => Promise<ClaudeBudget>);
+      /**
+       * Sets the budget of a session, or without one that of a day; null removes it.
+       *
+       * It is valid at once, also for what is running.  An answer that reaches it can exceed it; what subagents write
+       * is
+       * counted when they end.
+       *
+       * Errors: session_not_found.
+       */
+      readonly update: ((params?: ClaudeBudgetsUpdateParams, options?: Options) => Promise<ClaudeBudget>);
+    };
     readonly conversations: {
       /**
        * Returns the conversations that began in a folder, or all, most recently updated first.
@@ -4980,7 +5067,7 @@ export interface NestedMethods<Options> {
       readonly get: ((params: ClaudeRunsGetParams, options?: Options) => Promise<ClaudeRun>);
     };
     /**
-     * Queues a run as a job of type `claude.run`; the job's result is a `ClaudeRunResult`.
+     * Queues a prompt as a run of its own: a job of type `claude.run`, whose result is a `ClaudeRunResult`.
      *
      * The prompt is the text `prompt`, or `content`: texts, images and files in order, whose files are copied now.
      * `trust` trusts the folder from now on; ask the user first.
@@ -5220,16 +5307,26 @@ export interface NestedMethods<Options> {
       /** Lists all schedules. */
       readonly list: ((params?: JobsSchedulesListParams, options?: Options) => Promise<ScheduleList>);
       /**
-       * Creates a schedule, with either `period_s` or `rrule`; at most 200 can exist.
+       * Creates a schedule, by either `period_s` or `rrule`, of jobs: claude.run with the payload {prompt}, or
+       *
+       * calendar.sync, jira.sync or confluence.sync with {account_id}.
+       *
+       * At most 200 can exist, of any type of job.
        *
        * Without `start`, a period begins now, and a rule with the current day, so that `FREQ=DAILY;BYHOUR=9;BYMINUTE=0`
        * needs none.  Without `time_zone`, a rule gets the computer's.  A rule must be valid as a whole.
+       *
+       * A job that could not run as things are now is refused, with the member of `payload` that is the reason: a
+       * folder
+       * that does not exist or is not trusted, an unknown account or session, a level of effort that the model lacks.
        *
        * Errors: unknown_job_type, payload_too_large, time_zone_unknown, too_many_schedules.
        */
       readonly create: ((params: JobsSchedulesCreateParams, options?: Options) => Promise<Schedule>);
       /**
        * Changes a schedule.  Null leaves a value as it is; `period_s` and `rrule` replace each other.
+       *
+       * A new `payload` or `type` is checked as by `jobs.schedules.create`.
        *
        * Of the sidecar's own schedules, `enabled`, `period_s` and `misfire_policy` can be changed.
        *
@@ -5398,7 +5495,7 @@ export interface JobTypes {
   "calendar.sync": { payload: SyncCalendar; result: CalendarSynced; error: CommonJobErrorKind | AccountErrorKind | SyncErrorKind | CalendarErrorKind };
   /** Writes a session to a file, which appears under its name once it is complete. */
   "claude.export": { payload: ExportSession; result: ExportResult; error: CommonJobErrorKind | FileErrorKind | SessionErrorKind };
-  /** Runs a prompt in the user's own `claude`; the result is its answer. */
+  /** Runs a prompt in the user's own `claude`; the result is its answer, without which it fails with `no_answer`. */
   "claude.run": { payload: RunClaude; result: ClaudeRunResult; error: CommonJobErrorKind | ClaudeErrorKind | RunErrorKind };
   /** Sends the next prompt of a session; the result is the answer.  The turns of a session run one after another. */
   "claude.turn": { payload: TakeTurn; result: ClaudeTurnResult; error: CommonJobErrorKind | ClaudeErrorKind | SessionErrorKind | TurnErrorKind };
@@ -5524,6 +5621,8 @@ export const ClaudeErrorKind = {
   MAX_TURNS: "max_turns",
   /** The run exceeded its budget. */
   BUDGET_EXCEEDED: "budget_exceeded",
+  /** The budget of the day or of the session is spent; `details` has `max_usd`, `spent_usd` and the `session_id`. */
+  BUDGET_SPENT: "budget_spent",
   /** Claude declined to answer. */
   REFUSAL: "refusal",
   /** The run was interrupted before Claude had finished. */
@@ -5566,17 +5665,19 @@ export const ClaudeErrorKind = {
   ARGUMENTS_TOO_LONG: "arguments_too_long",
 } as const;
 /** The kinds of errors of a run of Claude and of a session's turn. */
-export type ClaudeErrorKind = "auth" | "usage_limit" | "rate_limited" | "overloaded" | "server_error" | "network" | "context_overflow" | "model_unavailable" | "max_turns" | "budget_exceeded" | "refusal" | "interrupted" | "session_unknown" | "session_in_use" | "root_refused" | "worktree_refused" | "version_unsupported" | "executable_missing" | "executable_broken" | "api_error" | "output_unparseable" | "no_result" | "killed_by_signal" | "process_exited" | "cwd_missing" | "folder_unresponsive" | "workspace_untrusted" | "no_resources" | "attachment_missing" | "arguments_too_long";
+export type ClaudeErrorKind = "auth" | "usage_limit" | "rate_limited" | "overloaded" | "server_error" | "network" | "context_overflow" | "model_unavailable" | "max_turns" | "budget_exceeded" | "budget_spent" | "refusal" | "interrupted" | "session_unknown" | "session_in_use" | "root_refused" | "worktree_refused" | "version_unsupported" | "executable_missing" | "executable_broken" | "api_error" | "output_unparseable" | "no_result" | "killed_by_signal" | "process_exited" | "cwd_missing" | "folder_unresponsive" | "workspace_untrusted" | "no_resources" | "attachment_missing" | "arguments_too_long";
 
 /** The kinds of errors that only a run of Claude has. */
 export const RunErrorKind = {
   /** The conversation belongs to a session of the sidecar; `details` has its `session_id`. */
   SESSION_HELD: "session_held",
+  /** Claude ended without an answer; `details` has the `session_id` in which it has worked. */
+  NO_ANSWER: "no_answer",
   /** The run had begun its work when the usage limit was reached, and cannot be continued. */
   NOT_CONTINUED: "not_continued",
 } as const;
 /** The kinds of errors that only a run of Claude has. */
-export type RunErrorKind = "session_held" | "not_continued";
+export type RunErrorKind = "session_held" | "no_answer" | "not_continued";
 
 /** The kinds of errors that only a turn has. */
 export const TurnErrorKind = {
@@ -5665,6 +5766,8 @@ export const METHOD_NAMES = [
   "calendar.oauth.google.start",
   "calendar.oauth.google.callback",
   "calendar.oauth.google.complete",
+  "claude.budgets.get",
+  "claude.budgets.update",
   "claude.conversations.list",
   "claude.conversations.take",
   "claude.doctor",

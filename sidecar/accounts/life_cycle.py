@@ -23,7 +23,7 @@ from sidecar_protocol.accounts import (
 )
 from sidecar_protocol.contract import Encoded, JobSpec
 from sidecar_protocol.entities import Job, JobStatus, WaitingFor
-from sidecar_protocol.errors import SecretsLocked
+from sidecar_protocol.errors import InvalidParams, SecretsLocked
 
 from sidecar.accounts.account import (
     Account,
@@ -133,6 +133,12 @@ class AccountLifeCycle(ABC, Generic[A, M]):
             if again or sync or full:
                 self._runtime.queue.enqueue(self.sync_job(account, full=full))
         return stored
+
+    async def admit(self, job: Any) -> None:
+        """Raises `InvalidParams` for a sync of an account that does not exist, or is another service's."""
+        account = self._store.find(job.account_id) if self.is_writable(job.account_id) else None
+        if account is None or not isinstance(job, type(self.sync_job(account))):
+            raise InvalidParams(details=[{"path": "account_id", "message": "is no account of this service"}])
 
     def request_sync(self, account: A, *, full: bool = False) -> Encoded[Job]:
         """Returns the job of a sync: the unfinished one of the schedule, or a new one."""

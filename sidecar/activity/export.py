@@ -65,6 +65,9 @@ class ExportHandler:
         self._files = files
         self._clock = clock
 
+    async def admit(self, job: ExportActivity) -> None:
+        await self._files.admit(job.path, overwrite=job.overwrite)
+
     async def run(self, job: ExportActivity, context: JobContext) -> ActivityFile:
         suffix, begin, lines = _format(job)
         if job.path is None:

@@ -20,9 +20,10 @@ def make(runtime: Runtime) -> Feature:
         runtime.database, store, issue_states, runtime.clock, runtime.notify, committed=runtime.committed
     )
     files = UserFiles(runtime.settings.data_dir, runtime.settings.log_dir)
+    exports = ExportHandler(store, files, runtime.clock)
     return Feature(
         services=(feed, ReportsService(store, issue_states)),
-        registrations=(Registration(ExportActivity, ExportHandler(store, files, runtime.clock)),),
+        registrations=(Registration(ExportActivity, exports, admit=exports.admit),),
         indexes=(store.index,),
         feed=feed,
     )

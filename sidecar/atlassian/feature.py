@@ -16,7 +16,7 @@ def make(runtime: Runtime) -> Feature:
     handler = SyncHandler(runtime, accounts)
     return Feature(
         services=(JiraService(runtime, accounts), ConfluenceService(runtime, accounts)),
-        registrations=(Registration(SyncJira, handler), Registration(SyncConfluence, handler)),
+        registrations=tuple(Registration(spec, handler, admit=accounts.admit) for spec in (SyncJira, SyncConfluence)),
         run=accounts.resume,
         account_counts=accounts.store.account_counts,
     )

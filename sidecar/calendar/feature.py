@@ -28,7 +28,7 @@ def make(runtime: Runtime) -> Feature:
             CalendarAccountsService(runtime, accounts),
             GoogleSignInService(runtime, accounts, google),
         ),
-        registrations=(Registration(SyncCalendar, SyncHandler(runtime, accounts)),),
+        registrations=(Registration(SyncCalendar, SyncHandler(runtime, accounts), admit=accounts.admit),),
         run=accounts.resume,
         account_counts=lambda: Counter(account.service for account in stores.accounts.all()),
     )

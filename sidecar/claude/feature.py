@@ -8,6 +8,8 @@ from sidecar_protocol.claude.export import ExportSession
 from sidecar_protocol.claude.runs import RunClaude
 from sidecar_protocol.claude.sessions import TakeTurn
 
+from sidecar.claude.admission import Admission
+from sidecar.claude.budgets import BudgetBook, BudgetsService
 from sidecar.claude.checks import this_user
 from sidecar.claude.crash_recovery import CrashRecovery
 from sidecar.claude.doctor import DoctorService
@@ -48,7 +50,7 @@ from sidecar.runtime import Feature, Runtime
 
 
 def make(runtime: Runtime) -> Feature:
-    database, settings, clock = runtime.database, runtime.settings, runtime.clock
+    database, clock = runtime.database, runtime.clock
     store, usage, status = SessionStore(database), UsageStore(database, clock), StatusJournal(runtime)
     store.index.prepare()
     sessions, run_store = SessionJournal(runtime, store, usage, status), RunStore(database, clock)
@@ -56,14 +58,13 @@ def make(runtime: Runtime) -> Feature:
     conversations, permissions = ConversationJournal(runtime, sessions), PermissionJournal(runtime, sessions)
     pool = ProcessPool(conversations.process_ended, runtime.is_draining, partial(queue_own_turn, runtime))
     doctor = DoctorService(launcher.discovery, this_user(), partial(load_findings, probe := Probe(runtime, launcher)))
-    elsewhere, live = Elsewhere(conversations, launcher.records), LiveJobs()
+    elsewhere, live, admission = Elsewhere(conversations, launcher.records), LiveJobs(), Admission(store, launcher)
     prompts = PromptQueue(runtime, store, conversations, launcher.records)
-    limit_waits = LimitWaits(sessions, clock, runtime.queue.is_lock_kept)
-    recovery = CrashRecovery(launcher, sessions, permissions, limit_waits, prompts.attachments)
-    turns = TurnHandler(
-        runtime, launcher, pool, sessions, permissions, conversations, limit_waits, live, elsewhere, prompts
-    )
-    in_pool = partial(Registration, concurrency=settings.claude_concurrency, pool="claude")
+    waits = LimitWaits(sessions, clock, runtime.queue.is_lock_kept)
+    recovery = CrashRecovery(launcher, sessions, permissions, waits, prompts.attachments)
+    turns = TurnHandler(runtime, launcher, pool, sessions, permissions, conversations, waits, live, elsewhere, prompts)
+    runs = ClaudeRunHandler(runtime, launcher, store, usage, run_store, live, prompts.attachments)
+    in_pool = partial(Registration, concurrency=runtime.settings.claude_concurrency, pool="claude")
     return Feature(
         services=(
             ClaudeService(prompts, launcher),
@@ -78,12 +79,13 @@ def make(runtime: Runtime) -> Feature:
             SearchService(store, store.index, runtime.clock),
             ExportService(store),
             UsageService(usage),
+            BudgetsService(launcher.budgets, store),
             GateService(GateStore(database, clock)),
         ),
         registrations=(
-            in_pool(RunClaude, ClaudeRunHandler(runtime, launcher, store, usage, run_store, live, prompts.attachments)),
-            in_pool(TakeTurn, turns, withdrawn=turns.withdrawn),
-            Registration(ExportSession, ExportHandler(store, UserFiles(settings.data_dir, settings.log_dir), clock)),
+            in_pool(RunClaude, runs, admit=admission.admit_run),
+            in_pool(TakeTurn, turns, withdrawn=turns.withdrawn, admit=admission.admit_turn),
+            export_registration(runtime, store),
         ),
         indexes=(store.index,),
         program=doctor.program,
@@ -94,13 +96,19 @@ def make(runtime: Runtime) -> Feature:
     )
 
 
+def export_registration(runtime: Runtime, store: SessionStore) -> Registration:
+    exports = ExportHandler(store, UserFiles(runtime.settings.data_dir, runtime.settings.log_dir), runtime.clock)
+    return Registration(ExportSession, exports, admit=exports.admit)
+
+
 def make_launcher(runtime: Runtime, status: StatusJournal, sessions: SessionJournal, runs: RunStore) -> Launcher:
     gate_journal = GateJournal(runtime, GateStore(runtime.database, runtime.clock), sessions)
     link = HubLink(runtime.hub, gate_journal, runs, runtime.settings.claude_hub)
     environment = os.environ | {DATABASE_ENV: str(runtime.settings.database.resolve())}
     discovery = Discovery(runtime.settings.claude_path, environment, Path.home(), LoginShell(environment))
     gate = Gate(environment, Path.home(), TrustStore(runtime.database, runtime.clock))
-    return Launcher(discovery, Path.home(), ProcessTable(runtime.database), gate, status, link)
+    budgets = BudgetBook(runtime.database, runtime.clock, UsageStore(runtime.database, runtime.clock))
+    return Launcher(discovery, Path.home(), ProcessTable(runtime.database), gate, status, budgets, link)
 
 
 def queue_own_turn(runtime: Runtime, session_id: str) -> None:

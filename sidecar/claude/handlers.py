@@ -7,6 +7,7 @@ from typing import Any, Final
 import anyio
 from sidecar_protocol.claude.runs import ClaudeRunResult, RunClaude
 
+from sidecar.claude.budgets import Watch
 from sidecar.claude.limits import GO_ON
 from sidecar.claude.live_tasks import LiveJobs
 from sidecar.claude.process.cli_process import RunOptions
@@ -42,7 +43,7 @@ class ClaudeRunHandler:
     silence_s: float = SILENCE_S
 
     async def run(self, job: RunClaude, context: JobContext) -> ClaudeRunResult:
-        """Raises `JobFailed` with the kinds of `failures`, `discovery` and `launch`, `timeout` and `session_held`."""
+        """Raises `JobFailed`: kinds of `failures`, `discovery`, `launch`; `timeout`, `session_held`, `no_answer`."""
         reporter = ProgressReporter(context, self.runtime.notify)
         reader = reporter.reader
         cwd = job.cwd or str(self.launcher.home)
@@ -57,16 +58,20 @@ class ClaudeRunHandler:
         finally:
             with self.runtime.database.write_or_log("the usage of a Claude run could not be stored"):
                 self.usage.add(context.job_id, None, reader.usage)
+            self.launcher.budgets.live.pop(context.job_id, None)
         self.attachments.answered(context.job_id)
         entry.completed(result)
         return result
 
     async def _answer(self, job: RunClaude, context: JobContext, reporter: ProgressReporter) -> ClaudeRunResult:
+        self.launcher.budgets.require(None)
         if job.session_id is not None and (session_id := self.sessions.id_of(job.session_id)) is not None:
             # The session's own process may be writing the same file, and its messages would lack this prompt.
             message = "This conversation belongs to a session of the sidecar."
             hint = "Send the prompt with claude.sessions.send, to that session or to a fork of it."
             raise JobFailed(message, kind="session_held", hint=hint, details={"session_id": session_id})
+        if self.launcher.hub is not None:
+            await self.launcher.hub.expose(job, context.job_id)
         is_first = context.attempt == 1 and not context.snoozed_for_s
         begun = self.runs.begin(context.job_id, is_first=is_first)
         if begun.has_acted and begun.claude_session_id is None:
@@ -88,9 +93,13 @@ class ClaudeRunHandler:
         known, reader = begun, reporter.reader
         problems = Problems({}, lambda text: context.log(text, level="warning"), effort=lambda: job.effort)
 
+        timeout = anyio.CancelScope()
+        watch = Watch(self.launcher.budgets, context.job_id, None, reader, timeout.cancel)
+
         def on_line(_: bytes, line: Mapping[str, Any] | None) -> None:
             nonlocal known
             reporter.on_line(line)
+            watch.on_line(line)
             if line is not None:
                 problems.on_line(line)
             has_record = get_text(line, "type") in RECORDED_AFTER
@@ -105,10 +114,11 @@ class ClaudeRunHandler:
         reporter.work = process.work
         try:
             process.send_prompt(prompt, content=content)
-            with anyio.move_on_after(job.timeout_s), self.live.running(context.job_id, None, process):
+            timeout.deadline = anyio.current_time() + job.timeout_s
+            with timeout, self.live.running(context.job_id, None, process):
                 await reporter.wait_for_result(process, self.silence_s)
             in_time = process.prompt_done.is_set()
-            failure = None if in_time else timeout_failure(job.timeout_s, process.work)
+            failure = None if in_time else watch.reached or timeout_failure(job.timeout_s, process.work)
             if in_time:
                 await wait_for_exit(process)
         finally:
@@ -117,7 +127,7 @@ class ClaudeRunHandler:
         problems.finish()
         if failure is not None:
             raise failure
-        return reporter.outcome(process)
+        return answered(reporter.outcome(process))
 
 
 def _options(job: RunClaude) -> RunOptions:
@@ -132,6 +142,16 @@ def _options(job: RunClaude) -> RunOptions:
         settings=job.settings,
         hub=job.hub,
     )
+
+
+def answered(result: ClaudeRunResult) -> ClaudeRunResult:
+    """Returns a result with an answer.  Raises `JobFailed`: a run is for its answer, whatever Claude has done."""
+    if result.text.strip():
+        return result
+    message = "Claude ended without an answer."
+    hint = "See what it has done before you run the prompt again; a run with this session_id goes on from there."
+    kept = {"session_id", "stop_reason", "num_turns", "permission_denials"}
+    raise JobFailed(message, kind="no_answer", hint=hint, details=result.model_dump(mode="json", include=kept))
 
 
 def not_continued(failure: JobFailed | None) -> JobFailed:

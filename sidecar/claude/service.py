@@ -100,7 +100,7 @@ class SessionsService(Sessions):
         settings: ClaudeSettings = ClaudeSettings.ALL,
         trust: bool = False,
         wait_for_limit: bool = True,
-        hub: HubAccess = HubAccess.OFF,
+        hub: HubAccess = HubAccess.READ,
     ) -> Session:
         await self._gate.admit_at(cwd, settings, has_worktree=worktree, is_trusted=trust)
         new = NewSession(

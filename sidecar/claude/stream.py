@@ -140,7 +140,9 @@ class RunReader:
         if result is None or result.get("is_error") is not False or result.get("stop_reason") == "refusal":
             self.end.exit_code, self.end.stderr_tail = exit_code, stderr_tail
             raise run_failed(self.end)
-        text, is_truncated = limited(well_formed(get_text(result, "result") or ""))
+        answer = get_text(result, "result") or ""
+        # The turn that follows a background task can be without a text: then an earlier one has answered.
+        text, is_truncated = limited(well_formed(answer if answer.strip() else self.end.answer))
         return ClaudeRunResult(
             text=text,
             text_truncated=is_truncated,
@@ -233,7 +235,8 @@ class RunReader:
         is_error = message.get("is_error") is not False
         self.end.result = message
         if not is_error:
-            self.end.answer = get_text(message, "result") or ""
+            answer = get_text(message, "result") or ""
+            self.end.answer = answer if answer.strip() else self.end.answer
             self.end.api_error = self.end.limit = {}
         self._num_turns = _sum(self._num_turns, get_count(message, "num_turns"))
         self._duration_ms = _sum(self._duration_ms, get_count(message, "duration_ms"))

@@ -63,6 +63,23 @@ class UsageStore:
             {"start": start, "end": end},
         )
 
+    def totals(self, *, since: str | None = None, session_id: str | None = None) -> list[tuple[str, bool, ModelUsage]]:
+        """Returns the usage since a time, or of a session, by model and by whether it has a cost."""
+        conditions = {"recorded_at >= :since": since, "session_id = :session_id": session_id}
+        rows = self._database.rows(
+            f"""
+            SELECT model, cost_usd > 0 AS has_cost, sum(input_tokens), sum(output_tokens),
+                sum(cache_creation_input_tokens), sum(cache_read_input_tokens), sum(cost_usd)
+            FROM claude_usage WHERE {" AND ".join(one for one, value in conditions.items() if value is not None)}
+            GROUP BY model, has_cost
+            """,
+            {"since": since, "session_id": session_id},
+        )
+        return [
+            (model, bool(has_cost), ModelUsage(ClaudeUsage(**dict(zip(BUCKETS, tokens, strict=True))), cost_usd))
+            for model, has_cost, *tokens, cost_usd in rows
+        ]
+
 
 class UsageService(ClaudeUsages):
     """Implements `ClaudeUsages`.  Sums a day at a time, so that the event loop is not blocked for long."""

@@ -92,10 +92,11 @@ def make_hub(settings: Settings, database: ReadDatabase) -> Hub:
     clock = SystemClock()
     randomness = Randomness(None)
     new_id = Uuid7(clock, randomness.bytes_for("ids"))
-    jobs = JobsFeature(database, _Nobody(), clock, new_id, job_types)
 
     def never(*_: object, **__: object) -> Any:
         raise RuntimeError("this process only reads")
+
+    jobs = JobsFeature(database, _Nobody(), clock, new_id, job_types, never)
 
     runtime = Runtime(
         settings=settings,

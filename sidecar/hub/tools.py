@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 from sidecar_protocol.contract import Method, RpcError, ToolUse
-from sidecar_protocol.errors import Internal, MethodNotFound, ResultTooLarge
+from sidecar_protocol.errors import Internal, InvalidParams, MethodNotFound, ResultTooLarge
 from sidecar_protocol.tools import TIME_ZONE, Tool, tools_of
 
 from sidecar.days import computer_zone_name, zone_or_utc
@@ -71,11 +71,14 @@ class Hub:
         name = self._zone_name()
         return INSTRUCTIONS.format(zone="" if name is None else f", {name}")
 
-    async def call(self, name: str, arguments: Mapping[str, Any]) -> Answer:
-        """Calls a tool.  Does not raise: what goes wrong is the answer."""
+    async def call(self, name: str, arguments: Mapping[str, Any], **added: Any) -> Answer:
+        """Calls a tool.  Does not raise: what goes wrong is the answer.
+
+        `added` are params that the assistant does not have.
+        """
         tool = self._tools[name]
         try:
-            return await self._shown(tool, arguments)
+            return await self._shown(tool, arguments, added)
         except ValidationError as error:
             return _failure(invalid_params(error))
         except RpcError as error:
@@ -88,10 +91,13 @@ class Hub:
             log.exception("a tool failed", extra={"error_id": error_id})
             return _failure(Internal(error_id=error_id))
 
-    async def _shown(self, tool: Tool, arguments: Mapping[str, Any]) -> Answer:
+    async def _shown(self, tool: Tool, arguments: Mapping[str, Any], added: Mapping[str, Any]) -> Answer:
+        if withheld := [name for name in tool.method.withheld if name in arguments]:
+            raise InvalidParams(details=[{"path": name, "message": "is not for assistants"} for name in withheld])
         zone_name = self._zone_name()
         zone = None if zone_name is None else zone_or_utc(zone_name)
         params = {name: _with_offset(value, zone) if name in tool.times else value for name, value in arguments.items()}
+        params |= added
         if tool.takes_time_zone:
             params.setdefault(TIME_ZONE, zone_name or "UTC")
         result = await self._result(tool, params)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from sidecar.clock import Clock
 from sidecar.ids import MakeId
-from sidecar.job_handler import Registration
+from sidecar.job_handler import Admit, Registration
 from sidecar.jobs.journal import JobJournal, JobTypes, Notifier
 from sidecar.jobs.scheduler import Scheduler
 from sidecar.jobs.schedules import SchedulesService
@@ -23,12 +23,20 @@ KillOrphans = Callable[[Collection[str]], Awaitable[int]]
 class JobsFeature:
     """The queue, its schedules and, once `make_worker` was called, its worker."""
 
-    def __init__(self, database: Database, notifier: Notifier, clock: Clock, new_id: MakeId, specs: JobTypes) -> None:
+    def __init__(
+        self,
+        database: Database,
+        notifier: Notifier,
+        clock: Clock,
+        new_id: MakeId,
+        specs: JobTypes,
+        admit: Admit,
+    ) -> None:
         self.store = JobsStore(database)
         self.journal = JobJournal(database, self.store, notifier, clock, new_id, boot_id=new_id())
         self.queue = JobsService(self.journal, specs, wake=self.wake, on_cancel=self._cancel)
         self.schedules = Scheduler(self.journal, specs, wake=self.wake)
-        self.services = (self.queue, SchedulesService(self.schedules))
+        self.services = (self.queue, SchedulesService(self.schedules, admit))
         self.worker: JobsWorker | None = None
 
     @property

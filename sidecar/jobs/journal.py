@@ -241,7 +241,7 @@ class JobJournal:
     def _notify_updated(self, job_id: str, job: Encoded[Job]) -> None:
         self.notify(JobUpdated(job=job.as_model()))
         if (run := self.ledger.of_job(job_id)) is not None:
-            self.ledger.follow(job_id, self.store.state(job_id, run.answer), has_answer=run.answer is not None)
+            self.ledger.follow(job_id, self.store.state(job_id, run.answer))
 
 
 def _is_of(job: Job, spec: JobSpec) -> bool:

@@ -41,6 +41,7 @@ RUN_JSON: Final = row_json(
 _RUNS: Final = PagedList(ScheduleRun, "job_schedule_runs", RUN_JSON, {"rowid": int}, descending=True)
 REASON_OF_KIND: Final = {
     "budget_exceeded": ScheduleRunReason.BUDGET,
+    "budget_spent": ScheduleRunReason.BUDGET,
     "network": ScheduleRunReason.OFFLINE,
     "usage_limit": ScheduleRunReason.LIMIT,
     "rate_limited": ScheduleRunReason.LIMIT,
@@ -52,6 +53,8 @@ REASON_OF_KIND: Final = {
     "payload_invalid": ScheduleRunReason.UNSUPPORTED,
 }
 """Why a job failed, by the kind of its error."""
+NO_ANSWER: Final = "no_answer"
+"""The kind of error of a job that ended without what it was for."""
 TEXTS: Final = {
     ScheduleRunReason.CLOSED: "The app was closed when it was due.  It runs while the app is open.",
     ScheduleRunReason.ASLEEP: "The computer was asleep when it was due.",
@@ -134,15 +137,10 @@ class Ledger:
         row = self._database.row("SELECT answer FROM job_schedule_runs WHERE job_id = ?", (job_id,))
         return None if row is None else JobRun._make(row)
 
-    def follow(self, job_id: str, job: JobState, *, has_answer: bool) -> None:
-        """Copies the state of a job to its run, inside the caller's transaction; notifies the client of the end.
-
-        With `has_answer`, a job without a text has not done what it was for.
-        """
+    def follow(self, job_id: str, job: JobState) -> None:
+        """Copies the state of a job to its run, inside the caller's transaction; notifies the client of the end."""
         error = None if job.error_json is None else JobError.model_validate_json(job.error_json)
-        status = job.status
-        if status == JobStatus.SUCCEEDED and has_answer and not (job.text or "").strip():
-            status = ScheduleRunStatus.EMPTY
+        is_empty = job.status == JobStatus.FAILED and error is not None and error.kind == NO_ANSWER
         run = self._database.encoded(
             ScheduleRun,
             f"""
@@ -155,7 +153,7 @@ class Ledger:
                 "job_id": job_id,
                 "started_at": job.started_at,
                 "ended_at": job.ended_at,
-                "status": status,
+                "status": ScheduleRunStatus.EMPTY if is_empty else job.status,
                 "reason": None if error is None else REASON_OF_KIND.get(error.kind),
                 "text": None if job.text is None else job.text[:TEXT_CHARS],
                 "error": None if job.ended_at is None else job.error_json,

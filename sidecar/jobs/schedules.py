@@ -24,6 +24,7 @@ from sidecar_protocol.scalars import DEFAULT_LINES_LIMIT
 
 from sidecar.clock import iso
 from sidecar.days import begins_ms, computer_zone_name, local, zone_or_raise
+from sidecar.job_handler import Admit
 from sidecar.jobs.journal import MAX_PAYLOAD_BYTES
 from sidecar.jobs.schedule_store import StoredSchedule, milliseconds
 from sidecar.jobs.scheduler import Scheduler
@@ -37,7 +38,8 @@ MAX_SCHEDULES: Final = 200
 class SchedulesService(Schedules):
     """Implements `Schedules`."""
 
-    def __init__(self, scheduler: Scheduler) -> None:
+    def __init__(self, scheduler: Scheduler, admit: Admit) -> None:
+        self._admit = admit
         self._scheduler = scheduler
         self._store = scheduler.store
         self._journal = scheduler.journal
@@ -60,12 +62,13 @@ class SchedulesService(Schedules):
     ) -> Schedule:
         if (period_s is None) is (rrule is None):
             raise _refused("rrule", "needs either period_s or rrule")
+        payload_json = await self._payload(type, payload or {})
         if self._store.count() >= MAX_SCHEDULES:
             raise TooManySchedules
         schedule = StoredSchedule(
             schedule_id=self._journal.new_id(),
             type=type,
-            payload_json=self._payload(type, payload or {}),
+            payload_json=payload_json,
             offset_ms=0,
             title=title,
             period_s=period_s,
@@ -101,7 +104,9 @@ class SchedulesService(Schedules):
             **content, "enabled": enabled, "period_s": period_s, "misfire_policy": misfire_policy
         }  # fmt: skip
         if payload is not None or type not in (None, schedule.type):
-            changes["payload_json"] = self._payload(type or schedule.type, payload or {})
+            changes["type"] = type or schedule.type
+            changes["payload_json"] = await self._payload(changes["type"], payload or {})
+            schedule = self._scheduler.get(schedule_id)  # it may have changed meanwhile
         changed = schedule._replace(**{name: value for name, value in changes.items() if value is not None})
         if period_s is not None:
             changed = changed._replace(rrule=None, time_zone=None)
@@ -161,15 +166,23 @@ class SchedulesService(Schedules):
             raise _refused("rrule", str(refused)) from None
         return schedule._replace(start=iso(start_ms), time_zone=name)
 
-    def _payload(self, job_type: str, payload: dict[str, Any]) -> str:
-        """Returns a payload as it is stored.  Raises `UnknownJobType`, `InvalidParams`, `PayloadTooLarge`."""
+    async def _payload(self, job_type: str, payload: dict[str, Any]) -> str:
+        """Returns a payload as it is stored.  Raises `UnknownJobType`, `InvalidParams`, `PayloadTooLarge`.
+
+        What could not run as things are now is refused, not only what no job could have.
+        """
         specs = self._scheduler.specs()
         if (spec := specs.get(job_type)) is None:
             raise UnknownJobType(hint="The types are: " + ", ".join(sorted(specs)) + ".")
         try:
-            encoded = spec.model_validate(payload).json_bytes()
+            job = spec.model_validate(payload)
+            await self._admit(job)
         except ValidationError as error:
             raise invalid_params(error, "payload") from None
+        except InvalidParams as refusal:
+            details = [{**one, "path": f"payload.{one['path']}"} for one in refusal.data.get("details", ())]
+            raise InvalidParams(refusal.message, hint=refusal.data.get("hint"), details=details) from None
+        encoded = job.json_bytes()
         if len(encoded) > MAX_PAYLOAD_BYTES:
             raise PayloadTooLarge
         return encoded.decode()

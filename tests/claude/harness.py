@@ -14,6 +14,7 @@ from sidecar_protocol.claude.runs import ClaudeDelta, ClaudeRunResult, RunClaude
 from sidecar_protocol.contract import Notification
 from sidecar_protocol.entities import WaitingFor
 
+from sidecar.claude.budgets import BudgetBook
 from sidecar.claude.handlers import ClaudeRunHandler
 from sidecar.claude.live_tasks import LiveJobs
 from sidecar.claude.process.discovery import Discovery
@@ -109,6 +110,7 @@ class RunHarness:
             process_table=ProcessTable(database),
             status=StatusJournal(runtime),
             gate=Gate(environment, home, TrustStore(database, clock)),
+            budgets=BudgetBook(database, clock, UsageStore(database, clock)),
         )
         self.handler = ClaudeRunHandler(
             runtime,

@@ -53,6 +53,16 @@ async def test_the_text_is_sent_in_deltas_while_it_is_written(harness: RunHarnes
     }
 
 
+async def test_a_run_without_an_answer_fails_whatever_it_has_done(harness: RunHarness) -> None:
+    failed = await failure(harness, "[[tool:ls]] [[text: \n]]")
+    details = failed.details or {}
+    assert (failed.kind, failed.retryable, details["num_turns"]) == ("no_answer", False, 1)
+    assert failed.message == "Claude ended without an answer."
+    assert (details["session_id"] is not None, details["stop_reason"]) == (True, "end_turn")
+    [event] = harness.events
+    assert (event.event_type, event.description) == ("run_failed", "Claude ended without an answer.")
+
+
 async def test_a_finished_run_is_written_into_the_feed(harness: RunHarness) -> None:
     with anyio.fail_after(120):
         result = await harness.run("Say it\n[[text:hello]]")

@@ -54,13 +54,13 @@ async def test_a_run_reads_the_hub(talk: Talk) -> None:
 
 
 @scripted
-async def test_a_session_has_the_hub_only_if_it_is_switched_on(talk: Talk) -> None:
+async def test_a_session_and_a_run_have_the_hub_unless_it_is_switched_off(talk: Talk) -> None:
     async with talk.connected() as claude:
         session = await claude.sessions.create()
-        assert session.hub is HubAccess.OFF
-        assert "No such tool" in await claude.answer_text(session.session_id, CALL)
-        await claude.sessions.update(session_id=session.session_id, hub=HubAccess.READ)
+        assert session.hub is HubAccess.READ
         assert job_ids(await claude.answer_text(session.session_id, CALL)) == []
+        run = await claude.client.call("claude.spawn", {"prompt": CALL})
+        assert job_ids((await claude.until_job(run["job_id"], *FINAL))["result"]["text"]) == []
         fork = await claude.sessions.fork(session_id=session.session_id)
         assert fork.hub is HubAccess.READ
         await claude.sessions.update(session_id=session.session_id, hub=HubAccess.OFF)

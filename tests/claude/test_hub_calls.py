@@ -28,7 +28,7 @@ class SlowHub(Hub):
         self.ended: list[str] = []
         self.is_slow = True
 
-    async def call(self, name: str, arguments: Mapping[str, Any]) -> Answer:
+    async def call(self, name: str, arguments: Mapping[str, Any], **added: Any) -> Answer:
         del arguments
         self.calls.append(name)
         try:

@@ -189,6 +189,11 @@ def test_the_last_result_decides_and_an_earlier_answer_is_kept_in_the_failure() 
     assert (reader.finish(0, "").text, reader.finish(0, "").num_turns) == ("final", 3)
 
 
+def test_a_last_turn_without_a_text_leaves_the_answer_of_the_one_before() -> None:
+    reader, _ = read([start(), result(result="All is done."), result(result="\n"), result(result="")])
+    assert reader.finish(0, "").text == "All is done."
+
+
 def test_invalid_lines_are_counted_and_skipped() -> None:
     reader, updates = read([b"{", b"\xff\xfe", b"[1]", b"null", b"[" * 100_000, line(type="new"), result()])
     assert (reader.end.invalid_lines, updates) == (5, [Finished(is_error=False)])

@@ -14,6 +14,7 @@ from sidecar_protocol.claude.sessions import ClaudeMessage, ClaudeTurnResult, Se
 from sidecar_protocol.contract import Encoded, JobSpec, Notification
 from sidecar_protocol.entities import Job, JobStatus
 
+from sidecar.claude.budgets import BudgetBook
 from sidecar.claude.gate.journal import GateJournal
 from sidecar.claude.gate.link import HubLink
 from sidecar.claude.gate.store import GateStore
@@ -115,6 +116,7 @@ class TurnHarness:
             process_table=ProcessTable(self.database),
             status=status,
             gate=Gate(environment, home, TrustStore(self.database, clock)),
+            budgets=BudgetBook(self.database, clock, UsageStore(self.database, clock)),
             hub=None if hub is None else HubLink(lambda: hub, GateJournal(runtime, gate, self.sessions), runs),
         )
         conversations = ConversationJournal(runtime, self.sessions)

@@ -84,3 +84,12 @@ async def test_a_call_that_the_client_cancels_is_ended_and_not_answered(hub: Hub
     assert connection.receive({**message, "id": 2}, sent.append)
     await connection.finish(60)
     assert [one["id"] for one in sent] == [2]
+
+
+async def test_an_assistant_has_no_params_that_only_a_person_may_choose(hub: Hub, app: InProcessApp) -> None:
+    error = await refused(hub, "claude_spawn", prompt="hello", trust=True, exposed_to=[])
+    assert error["details"] == [
+        {"path": "exposed_to", "message": "is not for assistants"},
+        {"path": "trust", "message": "is not for assistants"},
+    ]
+    assert (await app.call("jobs.list"))["jobs"] == []

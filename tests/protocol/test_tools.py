@@ -33,6 +33,25 @@ def test_the_tools_that_only_read_are_these() -> None:
     }
 
 
+def test_the_tools_that_change_something_are_these() -> None:
+    acting = {one.name for one in tools_of(catalog.methods(), ToolUse.ACT)}
+    # Of one that queues work for Claude, sidecar/claude/gate/handing_on.py must know.
+    assert acting == {
+        "calendar_accounts_sync",
+        "claude_spawn",
+        "confluence_accounts_sync",
+        "jira_accounts_sync",
+        "jobs_schedules_create",
+    }
+
+
+def test_a_person_alone_trusts_a_folder_or_sends_files() -> None:
+    (spawn,) = [one for one in tools_of(catalog.methods(), ToolUse.ACT) if one.name == "claude_spawn"]
+    offered = spawn.definition["inputSchema"]["properties"].keys()
+    assert "prompt" in offered
+    assert offered.isdisjoint({"trust", "content", "exposed_to"})
+
+
 def test_a_description_comes_from_the_contract() -> None:
     assert tool("activity_search").definition == {
         "name": "activity_search",
@@ -68,6 +87,12 @@ def test_the_persons_time_zone_is_not_asked_for() -> None:
 def test_all_descriptions_cost_less_than_2000_tokens_a_turn() -> None:
     text = json.dumps([one.definition for one in READ], separators=(",", ":"))
     assert len(text) / BYTES_A_TOKEN < 2_000
+
+
+def test_the_tools_that_change_something_cost_less_than_1500_tokens_more() -> None:
+    acting = tools_of(catalog.methods(), ToolUse.ACT)
+    text = json.dumps([one.definition for one in acting], separators=(",", ":"))
+    assert len(text) / BYTES_A_TOKEN < 1_500
 
 
 def test_no_tool_takes_or_returns_a_secret() -> None:

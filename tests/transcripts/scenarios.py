@@ -193,7 +193,7 @@ def _play_atlassian(service: str, site: FakeSite, change: Callable[[], None]) ->
 
 @contextmanager
 def claude(_: int) -> Iterator[tuple[Mapping[str, str], Play]]:
-    """Runs a prompt that succeeds and one that fails, with the scripted Claude."""
+    """Runs a prompt that succeeds, one that fails, and one that has no budget left, with the scripted Claude."""
 
     def play(host: RawClient) -> None:
         host.initialize(client_info=CLIENT)
@@ -206,6 +206,10 @@ def claude(_: int) -> Iterator[tuple[Mapping[str, str], Play]]:
         failed = host.call("claude.spawn", prompt="[[error:401]]")["job_id"]
         host.until_job(failed, "failed")
         host.call("jobs.get", job_id=failed)
+        host.call("claude.budgets.update", max_usd=0.001)
+        host.call("claude.budgets.get")
+        refused = host.call("claude.spawn", prompt="Say goodbye.")["job_id"]
+        host.until_job(refused, "failed")
 
     yield STEADY_CLAUDE, play
 

@@ -14,7 +14,7 @@ from sidecar_protocol.accounts import (
     ServiceUnreachable,
 )
 from sidecar_protocol.calendar.calendars import PROVIDERS, Calendar, CalendarAccount, CalendarId, CalendarNotFound
-from sidecar_protocol.contract import JobPolicy, JobSpec, Model, Recovery, RpcError, Secret, method
+from sidecar_protocol.contract import JobPolicy, JobSpec, Model, Recovery, RpcError, Secret, ToolUse, method
 from sidecar_protocol.entities import Job
 from sidecar_protocol.errors import InvalidParams, SecretsLocked
 from sidecar_protocol.job_errors import CalendarErrorKind, SyncErrorKind
@@ -181,6 +181,7 @@ class CalendarAccounts(Protocol):
         raises=(AccountNotFound,),
         rest="POST /calendar/accounts/{id}/sync",
         job=SyncCalendar.type,
+        tool=ToolUse.ACT,
     )
     async def sync(self, *, account_id: AccountId, full: Flag = False) -> Job:
         """Starts a sync, and returns its job.  Without `full`, returns the queued or running sync if there is one."""

@@ -26,6 +26,9 @@ from sidecar_protocol.scalars import (
 
 SourceName = Annotated[str, StringConstraints(min_length=1, max_length=600)]
 
+MAX_EXPOSURES = 500
+"""Sources of one session or run; more make no difference, because it asks already."""
+
 
 class Exposure(Model):
     """A source whose texts came into a session or a run."""

@@ -16,8 +16,9 @@ from sidecar_protocol.claude.attachments import (
     PromptParts,
     PromptText,
 )
+from sidecar_protocol.claude.gate import MAX_EXPOSURES, SourceName
 from sidecar_protocol.claude.trust import FOLDER_ERRORS
-from sidecar_protocol.contract import Ephemeral, JobPolicy, JobSpec, Model, Recovery, RpcError, method
+from sidecar_protocol.contract import Ephemeral, JobPolicy, JobSpec, Model, Recovery, RpcError, ToolUse, method
 from sidecar_protocol.entities import Job
 from sidecar_protocol.errors import InvalidParams, PayloadTooLarge
 from sidecar_protocol.job_errors import ClaudeErrorKind, RunErrorKind
@@ -164,7 +165,7 @@ class ClaudeRunResult(ClaudeAnswer):
 
 
 class RunClaude(JobSpec):
-    """Runs a prompt in the user's own `claude`; the result is its answer."""
+    """Runs a prompt in the user's own `claude`; the result is its answer, without which it fails with `no_answer`."""
 
     type: ClassVar = "claude.run"
     result: ClassVar = ClaudeRunResult
@@ -198,8 +199,11 @@ class RunClaude(JobSpec):
     """With `all`, a run fails with `workspace_untrusted` if its folder is not trusted and brings hooks or the like."""
     wait_for_limit: Flag = True
     """Whether a run that reaches Claude's usage limit goes on by itself when the limit resets; otherwise it fails."""
-    hub: HubAccess = HubAccess.OFF
+    hub: HubAccess = HubAccess.READ
     """A run can ask no one, so that calls which change something are denied."""
+    exposed_to: Annotated[list[SourceName], Field(max_length=MAX_EXPOSURES)] = []
+    """Sources whose texts were in the conversation that has queued it.  As with those that it reads itself, it may then
+    only read."""
 
     def lock_key(self) -> str | None:
         """Returns the session's lock, since two CLIs that resume a session would both write its file."""
@@ -282,6 +286,8 @@ class Claude(Protocol):
         rest="POST /claude/spawn",
         waits=True,
         job=RunClaude.type,
+        tool=ToolUse.ACT,
+        withheld=("content", "exposed_to", "priority", "trust"),
     )
     async def spawn(
         self,
@@ -291,7 +297,7 @@ class Claude(Protocol):
         priority: Priority = 0,
         trust: Flag = False,
     ) -> Job:
-        """Queues a run as a job of type `claude.run`; the job's result is a `ClaudeRunResult`.
+        """Queues a prompt as a run of its own: a job of type `claude.run`, whose result is a `ClaudeRunResult`.
 
         The prompt is the text `prompt`, or `content`: texts, images and files in order, whose files are copied now.
         `trust` trusts the folder from now on; ask the user first.

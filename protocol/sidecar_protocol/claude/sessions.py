@@ -289,7 +289,7 @@ class Sessions(Protocol):
         settings: ClaudeSettings = ClaudeSettings.ALL,
         trust: Flag = False,
         wait_for_limit: Flag = True,
-        hub: HubAccess = HubAccess.OFF,
+        hub: HubAccess = HubAccess.READ,
     ) -> Session:
         """Creates a session.  No process is started before its first turn.
 

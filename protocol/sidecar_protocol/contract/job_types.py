@@ -44,7 +44,7 @@ class JobSpec(Input):
     """The kinds of errors with which its jobs can fail, besides those of the queue itself."""
 
     answer: ClassVar[str | None] = None
-    """The member of the result that is a text for the user: a job without it has done nothing for its schedule."""
+    """The member of the result that is a text for the user: a job that has none fails with `no_answer`."""
 
     def lock_key(self) -> str | None:
         """Returns the lock that the job needs, or None.  Two jobs with the same lock never run at the same time."""

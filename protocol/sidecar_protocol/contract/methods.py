@@ -54,6 +54,8 @@ class Method:
     interface: type = object
     tool: ToolUse | None = None
     """How it is offered to assistants; None if it is not."""
+    withheld: tuple[str, ...] = ()
+    """Params that assistants do not have: those that only a person may choose, and those that would be of no use."""
 
     def of(self, interface: type, domain: str) -> "Method":
         """Returns the method as a part of an interface, whose `domain` is put into its name and endpoint."""
@@ -126,17 +128,21 @@ def method(
     before_initialize: bool = False,
     job: str | None = None,
     tool: ToolUse | None = None,
+    withheld: tuple[str, ...] = (),
 ) -> Callable[[F], F]:
     """Declares the decorated function as a method of the wire.
 
     `rest` is the endpoint of the old backend that the method replaces.  The handler of a method that `waits` may
     suspend and runs in a task of its own; all other handlers run to their end at once.  A method that is allowed
     `before_initialize` can be called before the handshake.  `job` is the type of the job that it returns, if that is
-    always the same.  A `tool` is also offered to assistants; the first paragraph of its docstring is what they read.
+    always the same.  A `tool` is also offered to assistants, without the `withheld` params; the first paragraph of its
+    docstring is what they read.
     """
 
     def declare(function: F) -> F:
-        declared = Method(function, name, raises, rest, since, waits, before_initialize, job, tool=tool)
+        declared = Method(
+            function, name, raises, rest, since, waits, before_initialize, job, tool=tool, withheld=withheld
+        )
         setattr(function, "__declaration__", declared)  # noqa: B010 - mypy knows no such attribute
         return function
 

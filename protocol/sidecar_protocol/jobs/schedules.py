@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Protocol
 
 from pydantic import Field, StringConstraints
 
-from sidecar_protocol.contract import Model, Notification, RpcError, method
+from sidecar_protocol.contract import Model, Notification, RpcError, ToolUse, method
 from sidecar_protocol.entities import Job, JobError
 from sidecar_protocol.errors import InvalidCursor, InvalidParams, PayloadTooLarge, TimeZoneUnknown
 from sidecar_protocol.jobs import JobTypeName, UnknownJobType
@@ -77,7 +77,7 @@ class ScheduleRunStatus(StrEnum):
     RUNNING = "running"
     SUCCEEDED = "succeeded"
     EMPTY = "empty"
-    """Its job ended without the answer that it was for."""
+    """Its job ended without the answer that it was for (`no_answer`)."""
     FAILED = "failed"
     CANCELLED = "cancelled"
     INTERRUPTED = "interrupted"
@@ -235,6 +235,8 @@ class Schedules(Protocol):
     @method(
         "jobs.schedules.create",
         raises=(UnknownJobType, InvalidParams, PayloadTooLarge, TimeZoneUnknown, TooManySchedules),
+        waits=True,
+        tool=ToolUse.ACT,
     )
     async def create(
         self,
@@ -249,16 +251,23 @@ class Schedules(Protocol):
         misfire_policy: MisfirePolicy = MisfirePolicy.RUN_ONCE,
         enabled: Flag = True,
     ) -> Schedule:
-        """Creates a schedule, with either `period_s` or `rrule`; at most 200 can exist.
+        """Creates a schedule, by either `period_s` or `rrule`, of jobs: claude.run with the payload {prompt}, or
+        calendar.sync, jira.sync or confluence.sync with {account_id}.
+
+        At most 200 can exist, of any type of job.
 
         Without `start`, a period begins now, and a rule with the current day, so that `FREQ=DAILY;BYHOUR=9;BYMINUTE=0`
         needs none.  Without `time_zone`, a rule gets the computer's.  A rule must be valid as a whole.
+
+        A job that could not run as things are now is refused, with the member of `payload` that is the reason: a folder
+        that does not exist or is not trusted, an unknown account or session, a level of effort that the model lacks.
         """
         ...
 
     @method(
         "jobs.schedules.update",
         raises=(ScheduleNotFound, ScheduleFixed, UnknownJobType, InvalidParams, PayloadTooLarge, TimeZoneUnknown),
+        waits=True,
     )
     async def update(
         self,
@@ -275,6 +284,8 @@ class Schedules(Protocol):
         misfire_policy: MisfirePolicy | None = None,
     ) -> Schedule:
         """Changes a schedule.  Null leaves a value as it is; `period_s` and `rrule` replace each other.
+
+        A new `payload` or `type` is checked as by `jobs.schedules.create`.
 
         Of the sidecar's own schedules, `enabled`, `period_s` and `misfire_policy` can be changed.
         """

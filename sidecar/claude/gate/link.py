@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePath
-from typing import Any
+from typing import Any, Final
 
-from sidecar_protocol.claude.runs import HubAccess
+from sidecar_protocol.claude.runs import HubAccess, RunClaude
 
 from sidecar.claude.gate.journal import GateJournal
 from sidecar.claude.gate.process_gate import ProcessGate
@@ -16,7 +16,11 @@ from sidecar.claude.process.cli_process import ClaudeProcess, RunOptions
 from sidecar.claude.process.environment import SESSION_ENV
 from sidecar.claude.runs import RunStore
 from sidecar.hub.connection import NAME
+from sidecar.hub.foreign import ForeignText
 from sidecar.hub.tools import Hub
+
+QUEUED: Final = "in the conversation that has queued this run"
+"""Text of such an exposure: the job has the source only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,12 @@ class HubLink:
 
         process.observe, process.on_exit = on_line, server.close
         return {"hooks": HOOKS, **({"sdkMcpServers": [NAME]} if has_hub else {})}
+
+    async def expose(self, job: RunClaude, job_id: str) -> None:
+        """Exposes a run, before its start, to what was in the conversation that has queued it."""
+        texts = [ForeignText(source, QUEUED) for source in job.exposed_to]
+        if texts:
+            await self.journal.expose(Owner(job_id=job_id), job.type, texts)
 
     def _resumed(self, options: RunOptions) -> tuple[str, ...]:
         """Returns the runs whose conversation a process goes on with."""

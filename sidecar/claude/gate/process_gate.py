@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pydantic_core import to_json
-from sidecar_protocol.claude.gate import DecidedBy, Verdict
+from sidecar_protocol.claude.gate import MAX_EXPOSURES, DecidedBy, Verdict
 from sidecar_protocol.contract import ToolUse
 
+from sidecar.claude.gate.handing_on import HandingOnRefused, handed_on
 from sidecar.claude.gate.journal import GateJournal
 from sidecar.claude.gate.rules import answer_line, digest, hook_input, is_hook, verdict
 from sidecar.claude.gate.store import Owner
@@ -98,7 +99,16 @@ class ProcessGate:
         """Calls a tool of the hub.  What others wrote in the answer is durable before the CLI gets it."""
         if not self._has_hook:
             return _refused(NO_HOOK)
-        answer = await self.hub.call(name, arguments)
+        try:
+            exposed = self.journal.untrusted((self.owner.owner_id, *self.resumed))
+            sources = list(dict.fromkeys(source for source, _ in exposed))[:MAX_EXPOSURES]
+            added = handed_on(name, arguments, sources, self.owner.session_id)
+        except sqlite3.Error:
+            log.exception("what others wrote could not be read")
+            return _refused("What others wrote could not be read. Try again.")
+        except HandingOnRefused as refusal:
+            return _refused(str(refusal))
+        answer = await self.hub.call(name, arguments, **added)
         if answer.foreign:
             try:
                 await self.journal.expose(self.owner, name, answer.foreign)

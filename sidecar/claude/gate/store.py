@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from sidecar_protocol.claude.gate import DecidedBy, Decision, Exposure, TrustedSource, Verdict
+from sidecar_protocol.claude.gate import MAX_EXPOSURES, DecidedBy, Decision, Exposure, TrustedSource, Verdict
 from sidecar_protocol.contract import Encoded
 from sidecar_protocol.errors import InvalidParams
 
@@ -14,8 +14,6 @@ from sidecar.storage.database import Database
 from sidecar.storage.paging import PagedList, row_json
 
 MAX_DECISIONS: Final = 10_000
-MAX_EXPOSURES: Final = 500
-"""Sources of one session or run; more make no difference, because it asks already."""
 MAX_TRUSTED: Final = 500
 RUNS_KEPT_S: Final = 90 * DAY_S
 """Age up to which the exposures of runs are kept, as the runs themselves."""

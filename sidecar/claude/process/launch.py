@@ -9,6 +9,7 @@ from typing import Final
 from anyio.to_thread import run_sync
 from sidecar_protocol.claude.runs import ClaudeSettings, HubAccess
 
+from sidecar.claude.budgets import BudgetBook
 from sidecar.claude.gate.link import HubLink
 from sidecar.claude.process.cli_process import ClaudeProcess, OnLine, RunOptions, start
 from sidecar.claude.process.discovery import REINSTALL_HINT, Discovery
@@ -36,6 +37,7 @@ class Launcher:
     process_table: ProcessTable
     gate: Gate
     status: StatusJournal
+    budgets: BudgetBook
     hub: HubLink | None = None
 
     def working_directory(self, cwd: str | None) -> Path:

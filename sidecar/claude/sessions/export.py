@@ -8,7 +8,7 @@ from typing import Any, Final
 from pydantic_core import from_json
 from sidecar_protocol.claude.export import ClaudeExport, ExportFormat, ExportResult, ExportSession, SessionText
 from sidecar_protocol.claude.sessions import SessionNotFound
-from sidecar_protocol.errors import ResultTooLarge
+from sidecar_protocol.errors import InvalidParams, ResultTooLarge
 
 from sidecar.claude.sessions.journal import SessionStore
 from sidecar.claude.sessions.markdown import MarkdownSession
@@ -53,6 +53,11 @@ class ExportHandler:
         self._store = store
         self._files = files
         self._clock = clock
+
+    async def admit(self, job: ExportSession) -> None:
+        if self._store.get(job.session_id) is None:
+            raise InvalidParams(details=[{"path": "session_id", "message": "no session has this id"}])
+        await self._files.admit(job.path, overwrite=job.overwrite)
 
     async def run(self, job: ExportSession, context: JobContext) -> ExportResult:
         """Writes the file.  Raises `JobFailed` of kind `session_not_found` or of the kinds of `UserFiles`."""

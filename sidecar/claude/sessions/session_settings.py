@@ -74,7 +74,7 @@ class NewSession:
     worktree: bool = False
     settings: ClaudeSettings = ClaudeSettings.ALL
     wait_for_limit: bool = True
-    hub: HubAccess = HubAccess.OFF
+    hub: HubAccess = HubAccess.READ
 
 
 def worktree_name(session_id: str) -> str:

@@ -10,6 +10,7 @@ import anyio
 from sidecar_protocol.claude.runs import TIMEOUT_S, ClaudeRunResult
 from sidecar_protocol.claude.sessions import ClaudeTurnResult, MessageKind, Session, SessionStatus, TakeTurn
 
+from sidecar.claude.budgets import Watch
 from sidecar.claude.live_tasks import LiveJobs, contract_tasks
 from sidecar.claude.permissions.journal import PermissionJournal
 from sidecar.claude.permissions.open_requests import RESPONSE_S, OpenRequests
@@ -109,6 +110,7 @@ class TurnHandler:
         finally:
             usage = turn.reporter.reader.usage
             self.sessions.end_turn(job.session_id, context.job_id, turn.status, usage, turn.resumes_at)
+            self.launcher.budgets.live.pop(context.job_id, None)
             if turn.scheduled:
                 self.sessions.set_tasks(job.session_id, contract_tasks(context.job_id, turn.scheduled))
         self.prompts.attachments.answered(context.job_id)
@@ -174,6 +176,7 @@ class TurnHandler:
 
     async def _answer(self, job: TakeTurn, turn: "_Turn") -> ClaudeRunResult:
         try:
+            self.launcher.budgets.require(job.session_id)
             await self.launcher.require_trust(turn.session.cwd, turn.session.settings)
         except JobFailed:
             self.pool.drop(job.session_id)
@@ -201,6 +204,8 @@ class TurnHandler:
         reporter.work = process.work
         timeout_s = self.times.timeout_s if job.timeout_s is None else job.timeout_s
         timeout = anyio.CancelScope(deadline=anyio.current_time() + timeout_s)
+        watch = Watch(self.launcher.budgets, turn.context.job_id, job.session_id, reporter.reader, timeout.cancel)
+        turn.watch = watch
         requests.begin(live, timeout)
         try:
             await self._send(job, turn, live, timeout_s)
@@ -212,8 +217,8 @@ class TurnHandler:
                 process.send(SETTINGS_REQUEST)
         finally:
             in_time = process.prompt_done.is_set()
-            failure = None if in_time else timeout_failure(timeout_s, process.work)
-            is_unanswered = timeout.cancel_called and requests.is_waiting
+            failure = None if in_time else watch.reached or timeout_failure(timeout_s, process.work)
+            is_unanswered = timeout.cancel_called and requests.is_waiting and watch.reached is None
             leave_open = is_unanswered or self.runtime.is_draining()
             requests.end(None if leave_open else ENDED if in_time else STOPPED, can_receive=in_time)
             with anyio.CancelScope(shield=True):
@@ -301,6 +306,8 @@ class _Turn:
     has_ended: bool = False
     """Whether the turn was answered or failed, instead of being cancelled."""
     has_error_message: bool = False
+    watch: Watch | None = None
+    """Counts what it spends, once its prompt is sent."""
     resumes_at: str | None = None
     """When it goes on, if it waits for a usage limit."""
 
@@ -327,6 +334,8 @@ class _Turn:
             for read in self.readers:
                 read(parsed)
         self.reporter.on_line(parsed)
+        if self.watch is not None:
+            self.watch.on_line(parsed)
 
     def _is_own_prompt(self, line: Mapping[str, Any]) -> bool:
         """Returns whether a line repeats a prompt of ours, which is stored when Claude reads it."""
