@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "f33eb17c3918f212";
+export const SCHEMA_HASH = "baa1266940cb3400";
 
 /** Any JSON value: data whose form the contract does not know. */
 export type JsonValue = string | number | boolean | null | JsonValue[] | JsonObject;
@@ -5424,6 +5424,8 @@ export const CommonJobErrorKind = {
   RESULT_TOO_LARGE: "result_too_large",
   /** The job took longer than it may. */
   TIMEOUT: "timeout",
+  /** The job ran, but the database did not take its outcome; the hint names the entry in the log. */
+  NOT_STORED: "not_stored",
   /** A bug; the hint names the entry in the log. */
   INTERNAL: "internal",
   /** The sidecar was shut down while the job was running. */
@@ -5434,7 +5436,7 @@ export const CommonJobErrorKind = {
   RECOVERY_LIMIT: "recovery_limit",
 } as const;
 /** The kinds of errors of the queue itself, for jobs of every type. */
-export type CommonJobErrorKind = "unknown_job_type" | "payload_invalid" | "result_too_large" | "timeout" | "internal" | "shutdown" | "crash" | "recovery_limit";
+export type CommonJobErrorKind = "unknown_job_type" | "payload_invalid" | "result_too_large" | "timeout" | "not_stored" | "internal" | "shutdown" | "crash" | "recovery_limit";
 
 /** The kinds of errors of jobs that write a file for the user. */
 export const FileErrorKind = {

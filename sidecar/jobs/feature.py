@@ -36,6 +36,11 @@ class JobsFeature:
         """Why the worker's last attempt to start jobs failed; None if it did not."""
         return None if self.worker is None else self.worker.start_error
 
+    @property
+    def store_error(self) -> str | None:
+        """What the database refused of the last outcome that it did not take; None if it took all."""
+        return None if self.worker is None else self.worker.store_error
+
     def make_worker(
         self, runtime: Runtime, registrations: Iterable[Registration], kill_orphans: KillOrphans
     ) -> "JobsWorker":
