@@ -38,7 +38,7 @@ class JobsFeature:
 
     @property
     def store_error(self) -> str | None:
-        """What the database refused of the last outcome that it did not take; None if it took all."""
+        """The last outcome that the database did not take, and why; None if it took all."""
         return None if self.worker is None else self.worker.store_error
 
     def make_worker(

@@ -74,7 +74,7 @@ class JobsWorker:
         self.start_error: str | None = None
         """Why the last attempt to start jobs failed; None if it did not."""
         self.store_error: str | None = None
-        """What the database refused of the last outcome that it did not take; None if it took all."""
+        """The last outcome that the database did not take, and why; None if it took all."""
 
     def wake(self, due_at: str | None = None) -> None:
         """Makes the worker look for due jobs: now, or by `due_at`, before which it may wake by itself."""

@@ -186,12 +186,13 @@ class IcsReader(AccountReader):
 
     async def _request(self, validators: Mapping[str, str]) -> HttpResponse:
         headers = {"accept": "text/calendar, */*;q=0.5", **validators}
-        address = self._address
+        address, internet_only = self._address, False
         for _ in range(MAX_REQUESTS):
+            request = HttpRequest(
+                "GET", address, ADDRESS, headers=headers, has_secret_address=True, internet_only=internet_only
+            )
             try:
-                response = await self._http.send(
-                    HttpRequest("GET", address, ADDRESS, headers=headers, has_secret_address=True)
-                )
+                response = await self._http.send(request)
             except HttpError as error:
                 raise job_exception(error) from None
             if response.status not in REDIRECT_STATUSES:
@@ -202,7 +203,7 @@ class IcsReader(AccountReader):
                 break
             if not may_redirect(address, target):
                 break
-            address = target
+            address, internet_only = target, internet_only or response.is_from_internet
         message = f"{ADDRESS} redirects too often, to an address that is not https, or into the local network."
         raise JobFailed(message, kind="bad_response")
 
