@@ -388,9 +388,7 @@ async def test_the_queue_takes_no_more_than_its_limit_and_more_once_jobs_have_en
     app: InProcessApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(service, "MAX_UNFINISHED_JOBS", 3)
-    first = await create(app, idempotency_key="first")
-    for _ in range(2):
-        await create(app)
+    first, _, _ = [await create(app, idempotency_key=key) for key in ("first", "second", "third")]
     with pytest.raises(RemoteError) as full:
         await create(app)
     assert (full.value.kind, full.value.data["retryable"]) == ("queue_full", True)
