@@ -135,8 +135,9 @@ class Features:
         return {service: count for name in FEATURES for service, count in self.get(name).account_counts().items()}
 
     def work_problem(self) -> str | None:
-        """Returns why no jobs are run at the moment; None if they are."""
-        return "the worker has ended" if self._has_ended else self._jobs.start_error
+        """Returns why no jobs are run at the moment, or what became of an outcome; None if all is in order."""
+        stopped = "the worker has ended" if self._has_ended else self._jobs.start_error
+        return f"no jobs are run: {stopped}" if stopped else self._jobs.store_error
 
     async def claude_program(self) -> Program:
         look = self.get("claude").program

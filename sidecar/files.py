@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import threading
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
@@ -27,18 +28,22 @@ class TimedThreads:
     """Looks at paths of the user's choice, in threads and for a limited time.
 
     A network drive that is gone blocks its threads until it is back.  While one is late, the same path is refused at
-    once, however often it is asked for.  The thread of a look that was cancelled is not counted.
+    once, however often it is asked for.  A look that was cancelled does not refuse its path, but its thread counts.
     """
 
     def __init__(self, limit_s: float = LOOK_S) -> None:
         self._limit_s = limit_s
+        self._lock = threading.Lock()
         self._blocked: set[str] = set()
+        self._left = 0
+        """Threads that still run although their callers have left."""
 
-    async def run(self, path: str, look: Callable[[], T]) -> T:
+    async def run(self, path: str, look: Callable[[], T], *, limit_s: float | None = None) -> T:
         """Returns what `look` returns.  Raises TimeoutError; a cancelled or late `look` ends by itself."""
-        if path in self._blocked or len(self._blocked) >= MAX_BLOCKED:
-            raise TimeoutError
-        is_in_thread = False
+        with self._lock:
+            if path in self._blocked or self._left >= MAX_BLOCKED:
+                raise TimeoutError
+        is_in_thread = is_left = False
 
         def in_thread() -> T:
             nonlocal is_in_thread
@@ -46,16 +51,21 @@ class TimedThreads:
             try:
                 return look()
             finally:
-                is_in_thread = False
-                self._blocked.discard(path)
+                with self._lock:
+                    is_in_thread = False
+                    self._left -= is_left
+                    self._blocked.discard(path)
 
         try:
-            with anyio.fail_after(self._limit_s):
+            with anyio.fail_after(self._limit_s if limit_s is None else limit_s):
                 return await run_sync(in_thread, abandon_on_cancel=True)
-        except TimeoutError:
-            self._blocked.add(path)
-            if not is_in_thread:  # checked after the addition, since the thread may end at any moment
-                self._blocked.discard(path)
+        except BaseException as reason:
+            with self._lock:
+                if is_in_thread:
+                    is_left = True
+                    self._left += 1
+                    if isinstance(reason, TimeoutError):
+                        self._blocked.add(path)
             raise
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import threading
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -10,7 +11,7 @@ import anyio.lowlevel
 import anyio.to_thread
 import pytest
 
-from sidecar.files import TimedThreads, UserFiles
+from sidecar.files import MAX_BLOCKED, TimedThreads, UserFiles
 from sidecar.job_handler import JobFailed
 from tests.conftest import StartRawClient
 
@@ -169,4 +170,28 @@ async def test_a_path_whose_thread_is_late_is_refused_at_once_until_the_thread_h
         while not has_ended.is_set():
             with contextlib.suppress(TimeoutError):
                 await threads.run("folder", has_ended.set)
+            await anyio.lowlevel.checkpoint()
+
+
+async def test_threads_whose_callers_have_left_are_limited_however_they_left() -> None:
+    threads, may_end = TimedThreads(), threading.Event()
+
+    def look(begun: threading.Event) -> None:
+        begun.set()
+        may_end.wait(30)
+
+    for number in range(MAX_BLOCKED):
+        async with anyio.create_task_group() as tasks:
+            begun = threading.Event()
+            tasks.start_soon(threads.run, f"folder {number}", partial(look, begun))
+            await anyio.to_thread.run_sync(begun.wait)
+            tasks.cancel_scope.cancel()
+    with pytest.raises(TimeoutError):
+        await threads.run("another", lambda: 1)
+    may_end.set()
+    with anyio.fail_after(30):
+        while True:
+            with contextlib.suppress(TimeoutError):
+                assert await threads.run("another", lambda: 1) == 1
+                break
             await anyio.lowlevel.checkpoint()

@@ -17,6 +17,8 @@ class CommonJobErrorKind(StrEnum):
     """The result does not fit into a message."""
     TIMEOUT = "timeout"
     """The job took longer than it may."""
+    NOT_STORED = "not_stored"
+    """The job ran, but the database did not take its outcome; the hint names the entry in the log."""
     INTERNAL = "internal"
     """A bug; the hint names the entry in the log."""
     SHUTDOWN = "shutdown"

@@ -55,6 +55,8 @@ class HttpRequest:
     repeatable: bool = True
     has_secret_address: bool = False
     """Whether knowing the URL grants access; then the target of a redirect is a secret, too."""
+    internet_only: bool = False
+    """Whether the host must be one of the internet: a server there chose it, not the user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,8 @@ class HttpResponse:
     status: int
     headers: Mapping[str, str]
     body: bytes
+    is_from_internet: bool = False
+    """Whether it is known that the server is one of the internet; it is not if a proxy was used."""
 
     def json(self) -> Any:
         """Returns the parsed body.  Raises `BadResponse` if it is not JSON, such as a proxy's HTML page."""
@@ -108,7 +112,7 @@ class NotRecorded(HttpError):
 
 
 class InvalidUrl(HttpError):
-    """The URL is malformed."""
+    """The URL is malformed, or its host has an address that it may not have."""
 
 
 class RateLimited(HttpError):

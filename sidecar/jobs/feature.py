@@ -44,6 +44,11 @@ class JobsFeature:
         """Why the worker's last attempt to start jobs failed; None if it did not."""
         return None if self.worker is None else self.worker.start_error
 
+    @property
+    def store_error(self) -> str | None:
+        """The last outcome that the database did not take, and why; None if it took all."""
+        return None if self.worker is None else self.worker.store_error
+
     def make_worker(
         self, runtime: Runtime, registrations: Iterable[Registration], kill_orphans: KillOrphans
     ) -> "JobsWorker":

@@ -92,6 +92,7 @@ class JobJournal:
             )
             if job is None:
                 existing = self.store.by_idempotency_key(idempotency_key)
+                assert existing is not None  # the insertion has just collided with it
                 if not _is_of(existing.load(), spec):
                     raise IdempotencyKeyReused
                 return existing, True

@@ -1,7 +1,7 @@
 """Implements the `jobs.*` methods, except those of schedules."""
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from pydantic import ValidationError
 from sidecar_protocol.contract import Encoded, JobSpec, as_models, encode
@@ -14,12 +14,16 @@ from sidecar_protocol.jobs import (
     JobPage,
     JobQueue,
     Jobs,
+    QueueFull,
     UnknownJobType,
 )
 from sidecar_protocol.scalars import DEFAULT_LIMIT, DEFAULT_LINES_LIMIT
 
 from sidecar.jobs.journal import JobJournal, JobTypes
 from sidecar.wire.dispatch import invalid_params
+
+MAX_UNFINISHED_JOBS: Final = 100_000
+"""Unfinished jobs that a client may create; more are a loop in it, which would fill the disk."""
 
 
 class Wake(Protocol):
@@ -37,6 +41,8 @@ class JobsService(Jobs):
         self._specs = specs
         self._wake = wake
         self._on_cancel = on_cancel
+        self._room = 0
+        """Jobs that may be created before they are counted again."""
 
     async def create(
         self,
@@ -56,11 +62,22 @@ class JobsService(Jobs):
             wanted = spec.model_validate(payload or {})
         except ValidationError as error:
             raise invalid_params(error, "payload") from None
+        self._take_room(idempotency_key)
         job, deduplicated = self._journal.enqueue(
             wanted, priority=priority, run_at=run_at, idempotency_key=idempotency_key, max_attempts=max_attempts
         )
         self._wake(run_at)
         return encode(JobCreated, job=job.as_model(), deduplicated=deduplicated).as_model()
+
+    def _take_room(self, idempotency_key: str | None) -> None:
+        """Raises `QueueFull`, unless the job exists.  Jobs are counted only once as many were created as had room."""
+        if self._room <= 0:
+            counts = self._store.counts()
+            self._room = MAX_UNFINISHED_JOBS - counts.get("queued", 0) - counts.get("running", 0)
+        if self._room > 0:
+            self._room -= 1
+        elif idempotency_key is None or self._store.by_idempotency_key(idempotency_key) is None:
+            raise QueueFull(hint="Wait until jobs have ended, or cancel some of those that jobs.list returns.")
 
     def enqueue(self, spec: JobSpec, *, priority: int = 0) -> Encoded[Job]:
         job, _ = self._journal.enqueue(spec, priority=priority)

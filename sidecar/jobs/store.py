@@ -114,10 +114,8 @@ class JobsStore:
             now=now, **columns,
         )  # fmt: skip
 
-    def by_idempotency_key(self, key: str | None) -> Encoded[Job]:
-        job = self._job(f"SELECT {JOB_JSON} FROM jobs WHERE idempotency_key = ?", key)
-        assert job is not None  # the callers have just collided with it
-        return job
+    def by_idempotency_key(self, key: str | None) -> Encoded[Job] | None:
+        return self._job(f"SELECT {JOB_JSON} FROM jobs WHERE idempotency_key = ?", key)
 
     def get(self, job_id: str) -> Encoded[Job] | None:
         return self._job(f"SELECT {READ_JOB_JSON} FROM jobs WHERE job_id = ?", job_id)

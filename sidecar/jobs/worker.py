@@ -23,6 +23,7 @@ from sidecar.jobs.outcomes import JobOutcome, store_orphan_outcome, store_outcom
 from sidecar.jobs.running import RunningJob
 from sidecar.jobs.scheduler import Scheduler
 from sidecar.runtime import Runtime
+from sidecar.storage.failures import may_pass
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +73,8 @@ class JobsWorker:
         self._ended = anyio.Event()
         self.start_error: str | None = None
         """Why the last attempt to start jobs failed; None if it did not."""
+        self.store_error: str | None = None
+        """The last outcome that the database did not take, and why; None if it took all."""
 
     def wake(self, due_at: str | None = None) -> None:
         """Makes the worker look for due jobs: now, or by `due_at`, before which it may wake by itself."""
@@ -114,7 +117,7 @@ class JobsWorker:
         late = list(self._running.values())
         for running in late:
             try:
-                self._store_outcome(running, running.outcome or running.ending or JobStatus.INTERRUPTED)
+                self._store_or_fail(running, running.outcome or running.ending or JobStatus.INTERRUPTED)
             except sqlite3.Error:
                 log.exception("the outcome of a job could not be stored; the next start handles the job")
         return len(jobs), not late
@@ -268,7 +271,7 @@ class JobsWorker:
     async def _store_outcome_durably(self, running: RunningJob, outcome: JobOutcome) -> None:
         for pause_s in chain(STORE_RETRIES_S, repeat(STORE_RETRIES_S[-1])):
             try:
-                self._store_outcome(running, outcome)
+                self._store_or_fail(running, outcome)
                 await self._committed()
             except sqlite3.Error:
                 if self._stopping:
@@ -278,6 +281,30 @@ class JobsWorker:
                 await anyio.sleep(pause_s)
             else:
                 return
+
+    def _store_or_fail(self, running: RunningJob, outcome: JobOutcome) -> None:
+        """Stores an outcome.  If the database does not take it, whatever the disk does, the job ends as failed.
+
+        If it does not take that either, the next start handles the job.
+        """
+        try:
+            return self._store_outcome(running, outcome)
+        except Exception as error:  # whatever a handler returned must not end the worker
+            if isinstance(error, sqlite3.Error) and may_pass(error):
+                raise
+            error_id = self._new_id()
+            extra = {"job_id": running.job_id, "error_id": error_id}
+            log.exception("the database does not take the outcome of a job, which fails", extra=extra)
+            self.store_error = f"the outcome of job {running.job_id} could not be stored: {type(error).__name__}"
+        hint = f"The log contains the details under {error_id}."
+        failed = JobFailed("The outcome of the job could not be stored.", kind="not_stored", hint=hint)
+        try:
+            self._store_outcome(running, failed)
+        except Exception as error:
+            if isinstance(error, sqlite3.Error) and may_pass(error):
+                raise
+            message = "the database does not take the failure of a job either; the next start handles the job"
+            log.exception(message, extra={"job_id": running.job_id})
 
     def _store_outcome(self, running: RunningJob, outcome: JobOutcome) -> None:
         recovery = self._policy(running.claimed.type).recovery

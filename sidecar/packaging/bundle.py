@@ -2,19 +2,21 @@
 
 import compileall
 import os
+import platform
 import py_compile
 import shutil
 import subprocess
 import sys
 import sysconfig
 import tempfile
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Final
 
 import click
 
 from sidecar import __version__
-from sidecar.packaging.contents import UNUSED, distributions, files_of
+from sidecar.packaging.contents import UNUSED, distributions, files_of, licences_of, python_licence
 from sidecar.paths import schema_dir
 
 NAME: Final = "sidecar"
@@ -53,6 +55,7 @@ def bundle(*, out: Path, frozen: bool, overwrite: bool) -> None:
             (_freeze if frozen else _copy)(made)
         except ImportError as error:
             raise click.ClickException(f"{error}.  {EXTRA}") from error
+        _add_licences(made / "licenses", *(["pyinstaller"] if frozen else []))
         started = _program(made)
         _check(started)
         if target.exists():
@@ -137,6 +140,20 @@ def _install(packages: Path) -> None:
         source = Path(__import__(name).__file__ or "").parent
         shutil.copytree(source, packages / name, ignore=shutil.ignore_patterns("__pycache__", "_schema", "*.md"))
     shutil.copytree(schema_dir(), packages / NAME / "_schema")
+
+
+def _add_licences(folder: Path, *more: str) -> None:
+    """Copies the licences of Python and of each package, also of `more`, of which a part is in the bundle."""
+    sources = {
+        f"{package.metadata['Name']}-{package.version}/{path.as_posix()}": source
+        for package in (*distributions(), *map(distribution, more))
+        for source, path in licences_of(package)
+    }
+    if (python := python_licence()) is not None:
+        sources[f"Python-{platform.python_version()}/{python.name}"] = python
+    for name, source in sources.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, folder / name)
 
 
 def _relative(name: str) -> Path:

@@ -1,5 +1,8 @@
 """The contents of a bundle: the packages that the sidecar requires, and which parts of Python are left out."""
 
+import re
+import sys
+import sysconfig
 from collections.abc import Iterator
 from importlib.metadata import Distribution, distribution
 from pathlib import Path
@@ -68,3 +71,22 @@ def files_of(package: Distribution) -> Iterator[tuple[Path, Path]]:
     for file in package.files or ():
         if ".." not in file.parts and "__pycache__" not in file.parts and file.suffix != ".pth":
             yield Path(str(package.locate_file(file))), Path(*file.parts)
+
+
+LICENCE_FILE: Final = re.compile(r"(licen[cs]e|copying|notice)", re.IGNORECASE)
+
+
+def licences_of(package: Distribution) -> list[tuple[Path, Path]]:
+    """Returns (source, path below the package's folder of licences) of the texts that a package ships with."""
+    return [
+        (Path(str(package.locate_file(file))), Path(*file.parts[file.parts.index(info) + 1 :]))
+        for file in package.files or ()
+        for info in file.parts[:1]
+        if info.endswith(".dist-info") and LICENCE_FILE.search(file.name) and file.suffix not in (".py", ".pyc")
+    ]
+
+
+def python_licence() -> Path | None:
+    """Returns the file with the licences of Python and of what it contains, or None if this Python ships none."""
+    folders = (Path(sysconfig.get_path("stdlib")), Path(sys.base_prefix))
+    return next((path for folder in folders for path in folder.glob("LICENSE*") if path.is_file()), None)

@@ -32,6 +32,15 @@ def is_damage(error: sqlite3.Error) -> bool:
     return (getattr(error, "sqlite_errorname", "") or "").startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
 
 
+def may_pass(error: sqlite3.Error) -> bool:
+    """Returns whether a write may succeed later: it was refused for the disk, the file or another program.
+
+    Otherwise it was refused for what was written, such as a value that breaks a constraint.
+    """
+    is_of_statement = getattr(error, "sqlite_errorname", "") == "SQLITE_ERROR"
+    return (isinstance(error, sqlite3.OperationalError) and not is_of_statement) or is_damage(error)
+
+
 def storage_error(error: sqlite3.Error | OSError) -> Storage:
     """Returns the error for the client: why a file of the data folder could not be read or written."""
     if isinstance(error, OSError):

@@ -122,12 +122,12 @@ class SystemService(System):
         return self._health.as_model()
 
     def _check_health(self) -> Health:
-        work, dropped = self._features.work_problem(), self._logs.dropped
+        dropped = self._logs.dropped
         lost = f"{dropped} log records were dropped because the log file did not accept them"
         problems = {
             "database": self._database_problem(),
             "disk": _disk_problem(self._database.path.parent),
-            "worker": f"no jobs are run: {work}" if work else None,
+            "worker": self._features.work_problem(),
             "secrets": self._features.secrets_problem(),
             "logs": lost if dropped else None,
         }

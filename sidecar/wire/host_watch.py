@@ -56,7 +56,7 @@ def watch_process(pid: int, loop: asyncio.AbstractEventLoop, on_exit: Callable[[
         else:
             descriptor = os.pidfd_open(pid)
             _when_readable(descriptor, loop, on_exit, lambda: os.close(descriptor))
-    except (OSError, AttributeError) as error:  # AttributeError: this kernel or Python lacks the call
+    except (OSError, OverflowError, AttributeError) as error:  # AttributeError: this kernel or Python lacks the call
         log.info("cannot watch process %d: %s", pid, error)
         return False
     return True

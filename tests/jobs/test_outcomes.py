@@ -5,6 +5,7 @@ from typing import Any
 import anyio
 import pytest
 
+from sidecar.job_handler import JobFailed
 from sidecar.jobs import outcomes, worker
 from tests.jobs.harness import JobsHarness
 
@@ -39,3 +40,50 @@ async def test_an_outcome_is_stored_again_until_the_disk_can_be_written(
             await harness.until_updated(job_id, status="succeeded")
     assert len(failed) == FAILURES
     assert len(harness.handler.started) == 1
+
+
+REFUSING = """
+    CREATE TRIGGER refusing BEFORE UPDATE ON jobs WHEN NEW.status IN ({})
+    BEGIN SELECT RAISE(ABORT, 'refused by the test'); END
+"""
+
+
+async def refuse(harness: JobsHarness, *statuses: str) -> None:
+    """Lets the database refuse these statuses of jobs, as it would a value that breaks a constraint."""
+    harness.database.execute(REFUSING.format(",".join(f"'{status}'" for status in statuses)))
+    await harness.runtime.committed()
+
+
+async def test_an_outcome_that_the_database_will_never_take_ends_the_job_as_failed(
+    harness: JobsHarness, caplog: pytest.LogCaptureFixture
+) -> None:
+    await refuse(harness, "succeeded")
+    job_id = await harness.create_job("a")
+    async with harness.working():
+        (await harness.handler.next_run("a")).succeed()
+        job = await harness.until_updated(job_id, status="failed")
+    assert (job["error"]["kind"], job["error"]["retryable"]) == ("not_stored", False)
+    error_ids = [getattr(record, "error_id", None) for record in caplog.records]
+    assert any(str(error_id) in job["error"]["hint"] for error_id in error_ids if error_id)
+    problem = harness.features.work_problem()
+    assert problem == f"the outcome of job {job_id} could not be stored: IntegrityError"
+
+
+async def test_jobs_whose_end_the_database_never_takes_hold_no_places(harness: JobsHarness) -> None:
+    await refuse(harness, "succeeded", "failed")
+    names = [f"job {number}" for number in range(2 * worker.MAX_RUNNING_JOBS)]
+    for name in names:
+        await harness.create_job(name)
+    async with harness.working():
+        for name in names:
+            (await harness.handler.next_run(name)).succeed()
+
+
+async def test_a_failure_that_is_no_text_ends_its_job_only(harness: JobsHarness) -> None:
+    job_ids = [await harness.create_job(name) for name in ("a", "b")]
+    async with harness.working():
+        (await harness.handler.next_run("a")).fail(JobFailed("It broke.", kind="\ud800"))
+        job = await harness.until_updated(job_ids[0], status="failed")
+        assert job["error"]["kind"] == "not_stored"
+        (await harness.handler.next_run("b")).succeed()
+        await harness.until_updated(job_ids[1], status="succeeded")

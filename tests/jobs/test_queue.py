@@ -13,6 +13,7 @@ from sidecar_protocol.entities import Job
 from sidecar_protocol.jobs import JobLogLine, Jobs
 
 from sidecar.commandline.client import RemoteError
+from sidecar.jobs import service
 from tests.conftest import StartSidecar
 from tests.in_process_app import InProcessApp, ManualClock
 
@@ -381,3 +382,18 @@ async def test_a_log_is_paged_in_order_after_the_clock_was_set_back(app: InProce
     await app.call("jobs.cancel", {"job_id": job_id})
     rest = await jobs.list_log(job_id=job_id, cursor=first.next_cursor)
     assert [line.message for line in rest.lines][-1] == "Cancel requested"
+
+
+async def test_the_queue_takes_no_more_than_its_limit_and_more_once_jobs_have_ended(
+    app: InProcessApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "MAX_UNFINISHED_JOBS", 3)
+    first, _, _ = [await create(app, idempotency_key=key) for key in ("first", "second", "third")]
+    with pytest.raises(RemoteError) as full:
+        await create(app)
+    assert (full.value.kind, full.value.data["retryable"]) == ("queue_full", True)
+    assert await create(app, idempotency_key="first") == first, "it exists"
+    await app.call("jobs.cancel", {"job_id": first})
+    await create(app)
+    with pytest.raises(RemoteError):
+        await create(app)

@@ -1,6 +1,7 @@
 """A bundle, built by the command and started as a packaged app starts it: moved, in an empty environment."""
 
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from sidecar.packaging.bundle import bundle
+from sidecar.packaging.contents import distributions, licences_of, python_licence
 from tests.process.raw_client import RawClient
 
 STANDIN = Path(__file__).parents[1] / "fakes" / "claude"
@@ -128,3 +130,16 @@ def test_a_bundle_is_not_overwritten_unless_asked(tmp_path: Path) -> None:
     assert refused.exit_code == 1
     assert "--overwrite" in refused.output
     assert kept.read_text() == "mine"
+
+
+def test_a_bundle_has_the_licence_of_all_that_it_contains(program: Path) -> None:
+    folder = program.parent / "licenses"
+    names = {f"{package.metadata['Name']}-{package.version}" for package in distributions()}
+    names |= {f"Python-{platform.python_version()}"}
+    found = {text.relative_to(folder).parts[0] for text in folder.rglob("*") if text.is_file() and text.stat().st_size}
+    assert names - found == set()
+
+
+def test_every_package_that_a_bundle_contains_ships_its_licence() -> None:
+    assert [package.metadata["Name"] for package in distributions() if not licences_of(package)] == []
+    assert python_licence() is not None

@@ -60,6 +60,13 @@ class UnknownJobType(RpcError):
     code = 4042
 
 
+class QueueFull(RpcError):
+    """The queue holds 100,000 unfinished jobs, which is the most that it may."""
+
+    code = 4099
+    retryable: ClassVar[bool] = True
+
+
 class IdempotencyKeyReused(RpcError):
     """The idempotency key was used for a job of another type or payload; use a new key for a new job."""
 
@@ -174,7 +181,9 @@ class Jobs(Protocol):
     """The durable job queue."""
 
     @method(
-        "jobs.create", raises=(UnknownJobType, InvalidParams, PayloadTooLarge, IdempotencyKeyReused), rest="POST /jobs"
+        "jobs.create",
+        raises=(UnknownJobType, InvalidParams, PayloadTooLarge, IdempotencyKeyReused, QueueFull),
+        rest="POST /jobs",
     )
     async def create(
         self,

@@ -1,14 +1,12 @@
 """Addresses of calendar files: URLs and paths."""
 
-import ipaddress
-import socket
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 from sidecar_protocol.errors import InvalidParams
 
+from sidecar.http.hosts import is_internet, is_localhost, literal
 from sidecar.loopback import is_loopback
 
 DEFAULT_PORTS: Final = {"https": 443, "http": 80}
@@ -54,20 +52,16 @@ def may_redirect(address: str, target: str) -> bool:
     """Whether a server may redirect from one URL to another: to a valid one, and not into the network behind it.
 
     A calendar's owner may choose an address of this computer or the local network, a server on the internet may not.
-    A name that leads there is not noticed: what is sent is a GET without credentials, what is kept only a calendar.
+    For names it depends on where they lead, which is checked when they are connected to (`HttpRequest.internet_only`).
     """
     return is_allowed(target) and (_is_local(address) or not _is_local(target))
 
 
 def _is_local(url: str) -> bool:
     """Whether a URL's host is this computer or an IP address that is not one of the internet."""
-    host = (urlsplit(url).hostname or "").rstrip(".")
-    with suppress(OSError):
-        host = socket.inet_ntoa(socket.inet_aton(host))  # also reads 2130706433, 0x7f.1 and 127.1, as connecting does
-    try:
-        return not ipaddress.ip_address(host.partition("%")[0]).is_global
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
+    host = urlsplit(url).hostname or ""
+    address = literal(host)
+    return is_localhost(host) if address is None else not is_internet(address)
 
 
 def is_url(address: str) -> bool:

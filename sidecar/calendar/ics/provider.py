@@ -7,7 +7,8 @@ Last-Modified); the cursor of a listing is a digest of the file's content.
 import os
 import stat
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from email.message import Message
 from functools import partial
@@ -35,6 +36,7 @@ from sidecar.calendar.provider import (
     StoredAccount,
 )
 from sidecar.days import computer_zone_name, zone_or_utc
+from sidecar.files import LOOK_S, TimedThreads
 from sidecar.http.client import MAX_BODY_BYTES, Http, HttpError, HttpRequest, HttpResponse, job_exception
 from sidecar.job_handler import JobFailed, JobSnoozed
 
@@ -45,10 +47,13 @@ T = TypeVar("T")
 ADDRESS: Final = "The calendar's address"
 FILE: Final = "The calendar's file"
 NARROW_HINT: Final = "Choose fewer past or future days for the account (`calendar.accounts.update`)."
+SERVICE_KINDS: Final = frozenset({"upstream_error", "bad_response", "timeout"})
+"""Kinds of failures that say nothing about the address with which an account was to be connected."""
 READER_VERSION: Final = 1
 """Increase it when the same file gives other events than before, so that all accounts read theirs again."""
 PAGE: Final = 500
 """Events per page."""
+DRIVE_HINT: Final = "Connect the drive that it is on, or update the account with another path."
 FILE_TIMEOUT_S: Final = 300.0
 """Time to read a file or expand its events; 10,000 events take about 10 s."""
 REDIRECT_STATUSES: Final = frozenset({301, 302, 303, 307, 308})
@@ -82,6 +87,7 @@ class IcsProvider(Provider):
     def __init__(self, http: Http) -> None:
         self._http = http
         self._states: dict[str, FileState] = {}
+        self._threads = TimedThreads()
 
     def describe(self) -> CalendarProvider:
         return CalendarProvider(
@@ -98,18 +104,18 @@ class IcsProvider(Provider):
         if set(credentials) != {"address"} or config:
             raise invalid_address("must be the only credential, without a config")
         address = normalize(credentials["address"])
-        reader = IcsReader(self._http, StoredAccount("", email, {"address": address}), {})
+        reader = IcsReader(self._http, self._threads, StoredAccount("", email, {"address": address}), {})
         try:
             calendars = await reader.list_calendars()
         except (AccountRefused, JobFailed) as failure:
-            if isinstance(failure, AccountRefused) or failure.kind in ("upstream_error", "bad_response"):
+            if isinstance(failure, AccountRefused) or failure.kind in SERVICE_KINDS:
                 raise connect_error(failure) from None
             raise CredentialsRejected(failure.message, hint=failure.hint) from None
         except JobSnoozed as pause:
             raise connect_error(pause) from None
         stored = {"address": address}
         if not is_url(address):
-            stored["real_path"] = await run_sync(os.path.realpath, address)
+            stored["real_path"] = await _look(self._threads, address, partial(os.path.realpath, address))
         return ConnectedAccount(email, stored, display_name=calendars[0].name, calendars=calendars)
 
     def identity(self, credentials: Mapping[str, Any]) -> str:
@@ -117,7 +123,7 @@ class IcsProvider(Provider):
         return canonical_url(address) if is_url(address) else str(credentials.get("real_path", address))
 
     def open(self, account: StoredAccount) -> "IcsReader":
-        return IcsReader(self._http, account, self._states)
+        return IcsReader(self._http, self._threads, account, self._states)
 
     async def revoke(self, account: StoredAccount) -> bool:
         self._states.pop(account.account_id, None)
@@ -127,8 +133,9 @@ class IcsProvider(Provider):
 class IcsReader(AccountReader):
     """One account's file during one sync."""
 
-    def __init__(self, http: Http, account: StoredAccount, states: dict[str, FileState]) -> None:
+    def __init__(self, http: Http, threads: TimedThreads, account: StoredAccount, states: dict[str, FileState]) -> None:
         self._http = http
+        self._threads = threads
         self._account = account
         self._address = str(account.credentials.get("address", ""))
         self._states = states
@@ -170,7 +177,8 @@ class IcsReader(AccountReader):
             charset = _charset(headers.get("content-type", ""))
             validators = {name: headers[source] for source, name in VALIDATORS.items() if source in headers}
         else:
-            body = await _run_in_thread(partial(_read_file, self._address))
+            await _look(self._threads, self._address, partial(os.path.exists, self._address))  # wakes the drive
+            body = await _look(self._threads, self._address, partial(_read_file, self._address), FILE_TIMEOUT_S)
         file, calendar = await _run_in_thread(partial(_parse, body, charset, self._account.email))
         state = FileState(validators, file.digest, calendar)
         self._file, self._states[self._account.account_id] = file, state
@@ -178,12 +186,13 @@ class IcsReader(AccountReader):
 
     async def _request(self, validators: Mapping[str, str]) -> HttpResponse:
         headers = {"accept": "text/calendar, */*;q=0.5", **validators}
-        address = self._address
+        address, internet_only = self._address, False
         for _ in range(MAX_REQUESTS):
+            request = HttpRequest(
+                "GET", address, ADDRESS, headers=headers, has_secret_address=True, internet_only=internet_only
+            )
             try:
-                response = await self._http.send(
-                    HttpRequest("GET", address, ADDRESS, headers=headers, has_secret_address=True)
-                )
+                response = await self._http.send(request)
             except HttpError as error:
                 raise job_exception(error) from None
             if response.status not in REDIRECT_STATUSES:
@@ -194,7 +203,7 @@ class IcsReader(AccountReader):
                 break
             if not may_redirect(address, target):
                 break
-            address = target
+            address, internet_only = target, internet_only or response.is_from_internet
         message = f"{ADDRESS} redirects too often, to an address that is not https, or into the local network."
         raise JobFailed(message, kind="bad_response")
 
@@ -202,20 +211,40 @@ class IcsReader(AccountReader):
 async def _run_in_thread(work: Callable[[], T]) -> T:
     """Runs this in a thread, which a cancelled caller leaves to end at its next `check_cancelled`.
 
-    Raises `AccountRefused` or `JobFailed`.
+    Raises `JobFailed`.
     """
     try:
-        with anyio.fail_after(FILE_TIMEOUT_S):
+        with _failures(), anyio.fail_after(FILE_TIMEOUT_S):
             return await run_sync(work, abandon_on_cancel=True)
+    except TimeoutError:
+        message = f"{FILE} could not be read within {FILE_TIMEOUT_S:.0f} s."
+        raise JobFailed(message, kind="timeout", hint=NARROW_HINT) from None
+
+
+async def _look(threads: TimedThreads, path: str, look: Callable[[], T], limit_s: float = LOOK_S) -> T:
+    """Runs this, which looks at a file.  The files of a folder are on one drive, and share what is late there.
+
+    Raises `JobFailed`, and what `look` raises.
+    """
+    try:
+        with _failures():
+            return await threads.run(str(Path(path).parent), look, limit_s=limit_s)
+    except TimeoutError:
+        message = "The folder of the calendar's file does not answer."
+        raise JobFailed(message, kind="timeout", hint=DRIVE_HINT, retryable=True) from None
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    """Raises `JobFailed` for what is wrong with a file's content."""
+    try:
+        yield
     except NotACalendar as error:
         hint = "The address must be that of an iCalendar file (.ics), not of a web page such as a sign-in page."
         # Retryable, since the file may have been read while it was being written.
         raise JobFailed(f"{FILE} {error}.", kind="not_a_calendar", hint=hint, retryable=True) from None
     except LimitExceeded as error:
         raise JobFailed(f"{FILE} {error}.", kind="too_many_events", hint=NARROW_HINT) from None
-    except TimeoutError:
-        message = f"{FILE} could not be read within {FILE_TIMEOUT_S:.0f} s."
-        raise JobFailed(message, kind="timeout", hint=NARROW_HINT) from None
 
 
 def _cursor(state: FileState) -> str:

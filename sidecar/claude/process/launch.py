@@ -62,8 +62,16 @@ class Launcher:
         return await run_sync(self.records.resume_name, claude_session_id, Path(cwd or self.home))
 
     async def default_model(self, cwd: str | None) -> str:
-        """Returns the model of a new conversation in a folder."""
-        return await run_sync(default_model, self.discovery.environment, self.home, Path(cwd or self.home))
+        """Returns the model of a new conversation in a folder; "default" for one that does not answer.
+
+        A start there is then refused by the gate.
+        """
+        folder = self.working_directory(cwd)
+        look = partial(default_model, self.discovery.environment, self.home, folder)
+        try:
+            return await self.gate.threads.run(str(folder), look)
+        except TimeoutError:
+            return "default"
 
     async def start(
         self, owner_env: str, owner_id: str, options: RunOptions, cwd: str | None, on_line: OnLine

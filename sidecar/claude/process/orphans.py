@@ -14,6 +14,7 @@ from sidecar.storage.database import Database
 POLL_S: Final = 0.02
 EXEC_PASSES: Final = 5
 """Maximum number of further looks, `POLL_S` apart, at processes that show no environment: some never do."""
+FIRST: Final = 1
 KERNEL: Final = 2
 START_TOLERANCE_S: Final = 2.0
 """Maximum difference of start times in seconds: Linux gives the boot time, from which they are computed, in seconds."""
@@ -70,12 +71,17 @@ def process_tree(pid: int, owner_id: str, database: str | None) -> set[psutil.Pr
 
 
 def still_running(stored: Iterable[StoredProcess]) -> set[psutil.Process]:
-    """Returns the stored processes that still run, with their descendants."""
+    """Returns the stored processes that still run, with their descendants.
+
+    None of them is the first process of the system, this one or one above it, whatever was stored.
+    """
     found: set[psutil.Process] = set()
+    this = psutil.Process()
+    above = {FIRST, this.pid, *(one.pid for one in this.parents())}
     for one in stored:
-        with contextlib.suppress(psutil.Error, OSError):
+        with contextlib.suppress(psutil.Error, OSError, ValueError, OverflowError):  # the last two: not an id
             process = psutil.Process(one.pid)
-            if abs(process.create_time() - one.started_ts) < START_TOLERANCE_S:
+            if one.pid not in above and abs(process.create_time() - one.started_ts) < START_TOLERANCE_S:
                 found |= {process, *process.children(recursive=True)}
     return found
 

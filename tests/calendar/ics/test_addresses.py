@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from sidecar.calendar.accounts_store import AccountRow, CredentialsStore
 from sidecar.calendar.ics.address import canonical_url, may_redirect, normalize
+from sidecar.calendar.provider import StoredAccount
 from sidecar.commandline.client import RemoteError
 from tests.calendar.google.harness import CalendarHarness
 from tests.calendar.ics.harness import OWNER, day, vcalendar, vevent
@@ -169,3 +171,27 @@ def test_a_server_of_the_internet_redirects_nobody_into_the_local_network(host: 
 )
 def test_a_server_of_the_internet_redirects_to_another(target: str) -> None:
     assert may_redirect("https://calendar.example.com/a.ics", target)
+
+
+async def test_a_connection_opens_the_credentials_of_few_other_accounts(
+    harness: CalendarHarness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each connection used to decrypt those of all accounts, which took most of the time with thousands."""
+    opened: list[str] = []
+    original = CredentialsStore.open
+
+    def counting(self: CredentialsStore, row: AccountRow) -> StoredAccount:
+        opened.append(row.account_id)
+        return original(self, row)
+
+    monkeypatch.setattr(CredentialsStore, "open", counting)
+    for number in range(12):
+        path = tmp_path / f"{number}.ics"
+        path.write_bytes(FILE)
+        await connect(harness, path)
+    assert len(opened) <= 12
+    moved = (await harness.calendars.list_accounts()).accounts[0]
+    (tmp_path / "moved.ics").write_bytes(FILE)
+    await harness.accounts.update(account_id=moved.account_id, credentials={"address": str(tmp_path / "moved.ics")})
+    assert await refusal(harness, tmp_path / "moved.ics") == ("account_exists", moved.account_id)
+    await connect(harness, tmp_path / "0.ics")

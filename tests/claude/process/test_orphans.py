@@ -20,7 +20,7 @@ import psutil
 import pytest
 
 from sidecar.claude.process.environment import JOB_ENV
-from sidecar.claude.process.orphans import kill_orphans
+from sidecar.claude.process.orphans import StoredProcess, kill_orphans, still_running
 from tests.claude.client import ClaudeClient, connected
 from tests.claude.harness import processes_of, tools_of, until
 from tests.conftest import StartSidecar
@@ -196,6 +196,25 @@ async def test_a_recorded_process_is_killed_if_its_id_and_start_time_agree(
         with anyio.fail_after(END_S):
             await until(lambda: recorded_pids(database) == [])
     assert (unrelated.poll() is not None) is dies
+
+
+@pytest.mark.parametrize("pid", [-1, -(2**31), 0, 2**31, 2**40, 2**63 - 1])
+async def test_a_recorded_id_that_no_process_can_have_is_forgotten_at_the_next_start(
+    sidecar: StartSidecar, data_dir: Path, pid: int
+) -> None:
+    async with connected(sidecar):
+        pass
+    database = data_dir / "sidecar.db"
+    add_record(database, pid, 0.0)
+    async with connected(sidecar):
+        with anyio.fail_after(END_S):
+            await until(lambda: recorded_pids(database) == [])
+
+
+def test_neither_the_first_process_nor_this_one_nor_one_above_it_counts_as_left_behind() -> None:
+    """Only asked for, since what counts as left behind is killed."""
+    above = [psutil.Process(1), psutil.Process(), *psutil.Process().parents()]
+    assert still_running(StoredProcess(one.pid, one.create_time(), "a job") for one in above) == set()
 
 
 async def test_a_process_is_recorded_while_it_runs(sidecar: StartSidecar, standin: Path, data_dir: Path) -> None:
