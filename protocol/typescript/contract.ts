@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "7a8ee57f00945ee6";
+export const SCHEMA_HASH = "83cdf6b1722f9f2a";
 
 /** Any JSON value: data whose form the contract does not know. */
 export type JsonValue = string | number | boolean | null | JsonValue[] | JsonObject;
@@ -4591,9 +4591,9 @@ export interface Methods {
    * `payload` must be valid for the job type; an invalid member is reported as `payload.<member>`.  The job starts
    * when a slot is free and `run_at` has passed.  Raises `payload_too_large` above 3 MiB.
    *
-   * Errors: unknown_job_type, payload_too_large, idempotency_key_reused.  Replaces POST /jobs.
+   * Errors: unknown_job_type, payload_too_large, idempotency_key_reused, queue_full.  Replaces POST /jobs.
    */
-  "jobs.create": { params: JobsCreateParams; result: JobCreated; errors: "unknown_job_type" | "payload_too_large" | "idempotency_key_reused" };
+  "jobs.create": { params: JobsCreateParams; result: JobCreated; errors: "unknown_job_type" | "payload_too_large" | "idempotency_key_reused" | "queue_full" };
   /**
    * Lists jobs, newest first, optionally of one status and one type.  A page may be short to stay below 4 MiB.
    *
@@ -5246,7 +5246,7 @@ export interface NestedMethods<Options> {
      * `payload` must be valid for the job type; an invalid member is reported as `payload.<member>`.  The job starts
      * when a slot is free and `run_at` has passed.  Raises `payload_too_large` above 3 MiB.
      *
-     * Errors: unknown_job_type, payload_too_large, idempotency_key_reused.  Replaces POST /jobs.
+     * Errors: unknown_job_type, payload_too_large, idempotency_key_reused, queue_full.  Replaces POST /jobs.
      */
     readonly create: (<Type extends JobType>(params: JobsCreateParams<Type>, options?: Options) => Promise<JobCreated<Type>>);
     /**
@@ -5521,6 +5521,8 @@ export const CommonJobErrorKind = {
   RESULT_TOO_LARGE: "result_too_large",
   /** The job took longer than it may. */
   TIMEOUT: "timeout",
+  /** The job ran, but the database did not take its outcome; the hint names the entry in the log. */
+  NOT_STORED: "not_stored",
   /** A bug; the hint names the entry in the log. */
   INTERNAL: "internal",
   /** The sidecar was shut down while the job was running. */
@@ -5531,7 +5533,7 @@ export const CommonJobErrorKind = {
   RECOVERY_LIMIT: "recovery_limit",
 } as const;
 /** The kinds of errors of the queue itself, for jobs of every type. */
-export type CommonJobErrorKind = "unknown_job_type" | "payload_invalid" | "result_too_large" | "timeout" | "internal" | "shutdown" | "crash" | "recovery_limit";
+export type CommonJobErrorKind = "unknown_job_type" | "payload_invalid" | "result_too_large" | "timeout" | "not_stored" | "internal" | "shutdown" | "crash" | "recovery_limit";
 
 /** The kinds of errors of jobs that write a file for the user. */
 export const FileErrorKind = {
@@ -5988,6 +5990,7 @@ export type ErrorKind =
   | "storage"
   | "job_not_found"
   | "unknown_job_type"
+  | "queue_full"
   | "idempotency_key_reused"
   | "job_not_finished"
   | "schedule_not_found"
@@ -6099,6 +6102,8 @@ export const ERROR_CODES = {
   job_not_found: 4041,
   /** No job type has this name. */
   unknown_job_type: 4042,
+  /** The queue holds 100,000 unfinished jobs, which is the most that it may. */
+  queue_full: 4099,
   /** The idempotency key was used for a job of another type or payload; use a new key for a new job. */
   idempotency_key_reused: 4098,
   /** The job is still queued or running; only a finished job can be retried. */

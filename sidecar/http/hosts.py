@@ -3,8 +3,12 @@
 import ipaddress
 import socket
 from contextlib import suppress
+from typing import Final
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
+LOCAL_DOMAINS: Final = (".local", ".home.arpa", ".internal", ".test", ".lan", ".home")
+"""Domains that the internet does not have (RFC 6762, 8375, 6761, ICANN), and two that many routers use."""
 
 
 def literal(host: str) -> str | None:
@@ -36,11 +40,12 @@ def is_internet(address: str) -> bool:
 def may_have(host: str, address: str) -> bool:
     """Whether a host may have an address.
 
-    The user may choose this computer by its address or as `localhost`, and the local network by any name, as companies
-    have.  A name of the internet that leads to this computer, or to the computer next to it, is a trick of its owner.
+    The user may choose this computer by its address, as `localhost` or by its own name, and the local network by any
+    name, as companies have.  A name of the internet that leads to this computer, or to the computer next to it, is a
+    trick of its owner.
     """
-    parsed = _parsed(address)
-    if literal(host) is not None:
+    parsed, name = _parsed(address), host.rstrip(".").lower()
+    if literal(host) is not None or (not is_localhost(host) and ("." not in name or name.endswith(LOCAL_DOMAINS))):
         return True
     if is_localhost(host):
         return parsed.is_loopback
@@ -55,6 +60,3 @@ def _parsed(address: str) -> Address:
             return ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF)
         return parsed.ipv4_mapped or parsed.sixtofour or parsed
     return parsed
-
-
-NAT64 = ipaddress.ip_network("64:ff9b::/96")

@@ -2,7 +2,7 @@
 
 Received lines are written together with the responses, in one write just before those are sent, so that the file has
 all that the client has received, however the process ends.  That is affordable because most lines need not be parsed:
-one expression for all lines of a write tells that nothing in them can be secret (`Redactor.is_plain`, `may_find`).
+one expression for all lines of a write shows that nothing in them can be secret (`Redactor.is_plain`, `may_find`).
 """
 
 import errno

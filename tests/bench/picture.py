@@ -27,10 +27,10 @@ TOP: Final = 64
 STYLE: Final = """
 text { font: 14px system-ui, sans-serif; fill: #1f2328 } .title { font-weight: 600; font-size: 16px }
 .quiet { fill: #59636e } .grid { stroke: #d1d9e0 } .one { stroke: #59636e }
-.bar { fill: #0969da } .other { fill: none; stroke: #59636e; stroke-width: 2 }
+.bar { fill: #0969da } .other { fill: #ffffff; stroke: #59636e; stroke-width: 2 }
 @media (prefers-color-scheme: dark) {
   text { fill: #f0f6fc } .quiet { fill: #9198a1 } .grid { stroke: #3d444d } .one { stroke: #9198a1 }
-  .bar { fill: #4493f8 } .other { stroke: #9198a1 }
+  .bar { fill: #4493f8 } .other { fill: #0d1117; stroke: #9198a1 }
 }
 """
 

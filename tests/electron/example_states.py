@@ -237,7 +237,7 @@ OUTCOMES: Final[dict[int, tuple[str, str | None]]] = {
     19: ("cancelled", None),
     20: ("interrupted", None),
 }
-"""What became of a stand-up that did not succeed, by how many days ago it was."""
+"""Ends of the stand-ups that did not succeed, by the number of days since."""
 
 
 def standups() -> Iterator[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""What comes over the process: kills, wrong clocks, an older database."""
+"""Events that the process does not control: kills, wrong clocks, an older database."""
 
 from random import Random
 from typing import TYPE_CHECKING, Final

@@ -51,7 +51,7 @@ class WorkHandler:
     def __init__(self) -> None:
         self.runs: list[Run] = []
         self.locks: list[tuple[str, str, str]] = []
-        """What happened to locks: the lock, the job, and `begins` or `snoozes`; an empty one is a start."""
+        """Events of locks: the lock, the job, and `begins` or `snoozes`; an empty one is a start."""
         self.on_overlap: Callable[[str, object], None] = lambda *_: None
         self.alive: set[str] = set()
         """The jobs whose runs have not ended in this process."""

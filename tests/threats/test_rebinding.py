@@ -207,3 +207,10 @@ def test_addresses_that_wrap_those_of_this_computer_count_as_these() -> None:
     for wrapped in ("64:ff9b::7f00:1", "::ffff:127.0.0.1", "2002:7f00:1::"):
         assert not may_have("calendar.example.com", wrapped)
     assert may_have("calendar.example.com", "64:ff9b::5db8:d70e")
+
+
+def test_this_computer_s_own_name_may_lead_to_it_and_localhost_nowhere_else() -> None:
+    for name in ("mybox", "mybox.local", "calendar.home.arpa", "MyBox.LAN."):
+        assert may_have(name, "127.0.1.1")  # as Debian's hosts file has it
+    assert may_have("localhost", "::1")
+    assert not may_have("localhost", INNER)

@@ -23,6 +23,7 @@ from sidecar_protocol.claude.status import (
 )
 from sidecar_protocol.scalars import canonical_time
 
+from sidecar.hub.connection import NAME as HUB
 from sidecar.json_reader import get, get_count, get_number, get_object, get_objects, get_text
 from sidecar.text import well_formed
 
@@ -104,7 +105,7 @@ def read_agents(response: Mapping[str, Any]) -> list[ClaudeAgent]:
 def read_servers(holder: Mapping[str, Any], member: str, now: str) -> list[McpServer]:
     """Returns the MCP servers in an `init` line (without errors) or in the response to `mcp_status`.
 
-    Their configuration, with environments and headers, is left out.
+    Their configuration, with environments and headers, is left out, and so is the hub, which is ours.
     """
     return [
         mcp_server(
@@ -115,8 +116,13 @@ def read_servers(holder: Mapping[str, Any], member: str, now: str) -> list[McpSe
             now,
         )
         for one in get_objects(holder, member)[:MAX_ITEMS]
-        if get_text(one, "name")
+        if get_text(one, "name") and not _is_hub(one)
     ]
+
+
+def _is_hub(server: Mapping[str, Any]) -> bool:
+    """Whether a server is the hub; 2.1.197 names no source, and other servers of this name have another one."""
+    return server.get("name") == HUB and get_text(server, "source") in (None, "sdk") and not get_text(server, "scope")
 
 
 def mcp_server(name: str, state: McpState, error: str | None, source: str | None, now: str) -> McpServer:

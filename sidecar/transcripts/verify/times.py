@@ -17,7 +17,7 @@ class Times:
         self._recorded_end: datetime | None = None
         self._fixed: datetime | None = None
         self._behind = timedelta()
-        """By how much this sidecar's clock is behind."""
+        """Time by which this sidecar's clock is behind."""
 
     def start(self, started_at: Any, fixed: Any) -> str | None:
         """Begins a run with the time of its header, and the fixed time of this sidecar's clock or None.

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from sidecar.claude.budgets import BudgetBook
 from sidecar.claude.process.discovery import Discovery
 from sidecar.claude.process.launch import Launcher, not_started
 from sidecar.claude.process.login_shell import LoginShell
@@ -13,6 +14,7 @@ from sidecar.claude.process.orphans import ProcessTable
 from sidecar.claude.status.journal import StatusJournal
 from sidecar.claude.trust.gate import Gate
 from sidecar.claude.trust.store import TrustStore
+from sidecar.claude.usage import UsageStore
 from sidecar.files import TimedThreads
 from tests.claude.harness import MakeRunHarness
 from tests.claude.test_handlers import failure
@@ -55,6 +57,7 @@ async def test_settings_of_a_project_that_cannot_be_read_to_their_end_hold_no_st
     store = TrustStore(app.database, app.clock)
     gate = Gate({}, tmp_path, store, threads=TimedThreads(limit_s=0.05))
     discovery = Discovery(None, {}, tmp_path, LoginShell({}))
-    launcher = Launcher(discovery, tmp_path, ProcessTable(app.database), gate, StatusJournal(app.runtime))
+    budgets = BudgetBook(app.database, app.clock, UsageStore(app.database, app.clock))
+    launcher = Launcher(discovery, tmp_path, ProcessTable(app.database), gate, StatusJournal(app.runtime), budgets)
     assert await launcher.default_model(str(project)) == "default"
     os.close(os.open(pipe, os.O_RDWR | os.O_NONBLOCK))

@@ -82,7 +82,7 @@ async def test_a_turn_tells_how_full_the_context_is_and_once_what_does_not_work(
     assert learnt.installation is not None
     assert learnt.workspace is not None
     assert learnt.workspace.mcp_servers is not None
-    [context], [server] = learnt.contexts, [one for one in learnt.workspace.mcp_servers if one.name != "hub"]
+    [context], [server] = learnt.contexts, learnt.workspace.mcp_servers
     assert updated["context"]["used_tokens"] == 28
     assert (context.used_tokens, context.session_id) == (28, session.session_id)
     assert context.window_tokens is not None
@@ -112,7 +112,7 @@ async def test_a_refresh_asks_claude_without_running_what_the_folder_brings(
     assert learnt.problem is None
     assert learnt.workspace is not None
     assert learnt.workspace.has_project is False
-    assert ("birds", McpState.FAILED) in [(one.name, one.state) for one in learnt.workspace.mcp_servers or []]
+    assert [(one.name, one.state) for one in learnt.workspace.mcp_servers or []] == [("birds", McpState.FAILED)]
     assert learnt.contexts == []
     assert not (home / "ran").exists()
     findings = (await claude.client.call("claude.doctor"))["findings"]

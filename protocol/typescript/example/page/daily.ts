@@ -166,7 +166,7 @@ function runsOf(sidecar: PageSidecar, scheduleId: string): LiveList<ScheduleRun>
     key: ({ run_id }) => run_id,
     changes: {
       "jobs.schedule_run_ended": ({ run }) => (run.schedule_id === scheduleId ? { put: run } : null),
-      // A run that begins, waits or is cancelled is only told as its job.  `reload` combines several calls.
+      // A run that begins, waits or is cancelled is notified as its job only.  `reload` combines several calls.
       "jobs.schedule_updated": ({ schedule }) => {
         if (schedule.schedule_id === scheduleId) void list.reload();
         return null;
