@@ -52,7 +52,8 @@ export class ConversationView {
     );
     this.element.append(this.#state, this.#items, this.#draftList, this.#cards, this.#queued);
     const resized = new ResizeObserver(() => this.#isAtEnd && this.#follow());
-    resized.observe(this.element);
+    // The contents, too: a failed turn grows once its job is loaded.
+    for (const one of [this.element, ...this.element.children]) resized.observe(one);
     this.element.addEventListener("scroll", () => this.#onScroll());
     this.#followDenials(sidecar, session.session_id);
     this.#cleanups.push(
