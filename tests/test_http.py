@@ -16,6 +16,7 @@ from sidecar_protocol.entities import WaitingFor
 
 from sidecar.http import client as module
 from sidecar.http.client import (
+    MAX_BODY_BYTES,
     BadResponse,
     CertificateUntrusted,
     Http,
@@ -25,7 +26,7 @@ from sidecar.http.client import (
     ServerUnreachable,
     job_exception,
 )
-from sidecar.http.transport import MAX_PER_ORIGIN
+from sidecar.http.transport import MAX_PER_ORIGIN, HttpxTransport
 from sidecar.job_handler import JobFailed, JobSnoozed
 from tests.in_process_app import EIGHT_O_CLOCK, ManualClock
 
@@ -253,3 +254,42 @@ def test_an_untrusted_certificate_fails_the_job() -> None:
     outcome = job_exception(CertificateUntrusted("has a certificate that this computer does not trust", "Jira"))
     assert isinstance(outcome, JobFailed)
     assert (outcome.kind, outcome.retryable) == ("tls_untrusted", False)
+
+
+@pytest.fixture
+async def transport() -> AsyncIterator[HttpxTransport]:
+    transport = HttpxTransport(MAX_BODY_BYTES)
+    yield transport
+    await transport.close()
+
+
+PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name in PROXY_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    return monkeypatch
+
+
+async def test_the_proxy_of_the_environment_is_used_except_for_hosts_that_are_excluded(
+    server: Server, transport: HttpxTransport, environment: pytest.MonkeyPatch
+) -> None:
+    environment.setenv("http_proxy", server.url.partition("/secret")[0])
+    environment.setenv("no_proxy", "localhost,.corp.example")
+    assert (await transport.exchange(HttpRequest("GET", "http://calendar.example/x", "It"))).status == 200
+    assert server.requests[0].startswith(b"GET http://calendar.example/x HTTP/1.1\r\n")
+    with pytest.raises(HttpError):
+        await transport.exchange(HttpRequest("GET", f"http://localhost:{closed_port()}/y", "It"))
+    assert len(server.requests) == 1
+
+
+async def test_a_proxy_that_cannot_be_used_is_named_as_the_reason(
+    transport: HttpxTransport, environment: pytest.MonkeyPatch
+) -> None:
+    environment.setenv("all_proxy", "socks5://user:hunter2@127.0.0.1:1")
+    with pytest.raises(ServerUnreachable, match="the proxy that the environment names") as refused:
+        await transport.exchange(HttpRequest("GET", "http://calendar.example/x", "It"))
+    assert "hunter2" not in str(refused.value)

@@ -43,8 +43,13 @@ TIMEOUT: Final = httpx.Timeout(30.0, connect=10.0)
 TRY_TIMEOUT_S: Final = 120.0
 """Limit of a whole attempt: a server that sends a byte now and then would otherwise occupy a worker forever."""
 REFUSED: Final = "the name of its server leads to this computer, or from the internet into the local network"
+PROXY_UNUSABLE: Final = "the proxy that the environment names is not an http:// or https:// address"
 MAX_PER_ORIGIN: Final = 4
 """Concurrent requests to one site: Atlassian responds with 429 to about twenty."""
+
+
+class ProxyUnusable(Exception):
+    """The environment names a proxy that cannot be used."""
 
 
 class HttpxTransport:
@@ -91,7 +96,10 @@ class HttpxTransport:
         if self._tls is None:
             self._tls = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # the store has a company's own authority
         if proxy is not None:  # it looks up the names
-            return httpx.AsyncHTTPTransport(verify=self._tls, proxy=proxy)
+            try:
+                return httpx.AsyncHTTPTransport(verify=self._tls, proxy=proxy)
+            except (ImportError, ValueError, httpx.InvalidURL):  # SOCKS needs another package; the URL may be secret
+                raise ProxyUnusable from None
         network = CheckedNetwork(self._dialer, resolve=self._resolve, internet_only=internet_only)
         return DirectTransport(self._tls, network)
 
@@ -113,6 +121,8 @@ class HttpxTransport:
                     return await self._exchange(client, request)
             except TimeoutError:
                 raise ServerUnreachable("the response took too long", request.what) from None
+            except ProxyUnusable:
+                raise ServerUnreachable(PROXY_UNUSABLE, request.what) from None
             except HostRefused:
                 raise InvalidUrl(REFUSED, request.what) from None
             except (httpx.TimeoutException, httpcore.TimeoutException):
