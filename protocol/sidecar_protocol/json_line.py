@@ -18,6 +18,9 @@ MAX_DEPTH: Final = 200
 """Levels of arrays and objects in a line; the parser accepts at least these."""
 MAX_DIGITS: Final = 4_300
 """Digits of an integer."""
+MAX_CONTAINERS: Final = 2_000_000
+"""Objects and arrays in a line; brackets in texts count too.  Each takes 64 bytes of memory."""
+_TOO_MANY: Final = f"The line has too many objects and arrays: at most {MAX_CONTAINERS:,} are accepted."
 _LIMITS: Final = {
     "recursion limit exceeded": f"The line is nested too deep: at most {MAX_DEPTH} levels are accepted.",
     "number out of range": f"A number is too long: at most {MAX_DIGITS:,} digits are accepted.",
@@ -39,6 +42,9 @@ class Unreadable(ValueError):
 def read_json(line: bytes) -> Any:
     """Returns the value of a line.  Raises `Unreadable`, or `EOFError` if the line is blank."""
     line = line.removeprefix(_BOM)
+    # A shorter line has no room for more.
+    if len(line) > 2 * MAX_CONTAINERS and line.count(b"{") + line.count(b"[") > MAX_CONTAINERS:
+        raise Unreadable(_TOO_MANY)
     try:
         return from_json(line, allow_inf_nan=False)
     except ValueError as error:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sidecar_protocol.connection import Answered, Connection, LocalProtocolError, Notified, Refused, Request
-from sidecar_protocol.json_line import recover_id
+from sidecar_protocol.json_line import MAX_CONTAINERS, recover_id
 
 from tests.protocol.connection_harness import (
     IDS,
@@ -212,6 +212,16 @@ def test_json_that_exceeds_a_limit_of_the_parser_is_not_called_invalid(value: by
     _, (event,) = receive(b'{"jsonrpc":"2.0","id":31,"method":"a","params":{"x":%s}}' % value, 100_000)
     answer = refusal(event)["error"]
     assert (answer["code"], answer["message"], answer["data"]["recovered_id"]) == (-32700, text, 31)
+
+
+def test_objects_that_would_take_many_times_the_memory_of_their_line_are_refused() -> None:
+    objects = b"{}," * (MAX_CONTAINERS - 4)  # the message, its params and two arrays
+    for more, is_read in ((b"[]", True), (b"[],[]", False)):
+        line = b'{"jsonrpc":"2.0","id":31,"method":"a","params":{"x":[%s%s]}}' % (objects, more)
+        _, (event,) = receive(line, 10_000_000)
+        assert isinstance(event, Request) == is_read
+        if not is_read:
+            assert refusal(event)["error"]["message"].startswith("The line has too many objects and arrays")
 
 
 def test_json_within_the_limits_of_the_parser_is_read() -> None:

@@ -82,7 +82,7 @@ def test_the_longest_line_costs_a_multiple_of_its_size_and_is_answered(raw_clien
         client.send(text)
         client.send(line("system.health", "after"))
         assert client.answer("after")["result"]["status"]
-        assert peak_rss(client) - before < (1_200 if name == "empty objects" else 400) * MIB
+        assert peak_rss(client) - before < 400 * MIB
         assert rss(client) - before < 200 * MIB, "most of it is returned"
 
 
