@@ -119,7 +119,10 @@ def test_the_documented_limits_are_the_real_ones() -> None:
     log = (event_log.LOG_ROWS, event_log.LOG_MS // DAY_MS, event_log.LOG_BYTES // MIB)
     assert documented == {
         "a line from the client": f"{connection.MAX_MESSAGE_BYTES // MIB} MiB",
-        "JSON in a line": f"{json_line.MAX_DEPTH} levels, numbers of {json_line.MAX_DIGITS:,} digits",
+        "JSON in a line": (
+            f"{json_line.MAX_DEPTH} levels, numbers of {json_line.MAX_DIGITS:,} digits,"
+            f" {json_line.MAX_CONTAINERS:,} objects and arrays"
+        ),
         "a result": f"{dispatch.MAX_RESULT_BYTES // MIB} MiB",
         "requests in flight": f"{in_flight.MAX_IN_FLIGHT}",
         "the response to a batch": f"{connection.MAX_BATCH_BYTES // MIB} MiB",
