@@ -44,7 +44,7 @@ class CrashRecovery:
         """Kills all orphans.  Afterwards no session is running; permission requests stay open."""
         try:
             session_ids = self.sessions.store.unfinished()
-            stored = self.launcher.process_table.processes()
+            stored = self.launcher.process_table.left()
             if session_ids or stored:
                 owners = {*session_ids, *(one.owner_id for one in stored)}
                 known = await run_sync(still_running, stored)

@@ -132,12 +132,14 @@ test("every control has a name, every panel a heading and a keyboard shortcut", 
     "Jobs",
     "Claude",
     "Activity",
+    "Daily",
   ]);
   for (const [key, name] of [
     ["1", "Today"],
     ["2", "Jobs"],
     ["3", "Claude"],
     ["4", "Activity"],
+    ["5", "Daily"],
   ] as const) {
     await page.keyboard.press(`Control+${key}`);
     assert.equal(await page.evaluate(() => document.activeElement?.querySelector("h2")?.textContent), name);

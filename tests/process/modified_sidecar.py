@@ -5,7 +5,7 @@ small        a result may have 2,000 bytes
 impatient    a client that leaves 1 MiB unread for half a second has hung
 late         the parent is watched only after it has died; until then the data folder has a file `waiting`
 full         the database may grow by 60 pages, then the disk is full
-held         the import of the Claude feature begins with the file `waiting` in the data folder, and waits for `go`
+held         the import of the module HELD begins with the file `waiting` in the data folder, and waits for `go`
 patient      what stdin has left behind at its end is served for a minute: this machine may be busy
 slow         the end may take eight seconds: this machine may be busy
 stepped      the wall clock is ahead by the milliseconds in the data folder's file `clock`, read at each look at it
@@ -16,8 +16,10 @@ import os
 import sqlite3
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Final
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
@@ -89,15 +91,26 @@ def late() -> None:
 
 
 class Held:
-    """A finder of modules that finds nothing, and waits before the Claude feature."""
+    """A finder of one module, whose loader waits."""
 
     @staticmethod
-    def find_spec(name: str, *_: object) -> None:
-        folder = Path(os.environ["APP_DATA_DIR"])
-        if name == "sidecar.claude.feature":
+    def find_spec(name: str, path: Sequence[str] | None, *_: object) -> ModuleSpec | None:
+        if name != os.environ["HELD"]:
+            return None
+        spec = PathFinder.find_spec(name, path)
+        assert spec is not None
+        loader: Any = spec.loader
+        load = loader.exec_module
+
+        def load_later(module: ModuleType) -> None:
+            folder = Path(os.environ["APP_DATA_DIR"])
             (folder / "waiting").touch()
             while not (folder / "go").exists():
                 time.sleep(0.01)
+            load(module)
+
+        loader.exec_module = load_later
+        return spec
 
 
 def held() -> None:

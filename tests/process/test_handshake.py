@@ -84,7 +84,7 @@ def test_a_handshake_that_failed_can_be_repeated(raw_client: StartRawClient, dat
 
 
 def test_requests_are_served_while_the_features_are_imported(raw_client: StartRawClient, data_dir: Path) -> None:
-    with raw_client(command=(*MODIFIED_SIDECAR, "held")) as client:
+    with raw_client(command=(*MODIFIED_SIDECAR, "held"), HELD="sidecar.claude.feature") as client:
         client.initialize()
         wait_for_file(data_dir / "waiting")
         assert client.call("jobs.queue.get")["paused"] is False
@@ -93,3 +93,28 @@ def test_requests_are_served_while_the_features_are_imported(raw_client: StartRa
         (data_dir / "go").touch()
         assert client.call("claude.sessions.list")["sessions"] == []
         client.until_job(job["job_id"], "succeeded")
+
+
+def test_a_claude_that_was_started_before_the_work_began_is_not_taken_for_one_that_a_crash_has_left(
+    raw_client: StartRawClient, data_dir: Path, tmp_path: Path, standin: Path
+) -> None:
+    claude = tmp_path / "claude"
+    started, may_go_on = tmp_path / "started", tmp_path / "go on"
+    wait = f"echo > '{started}'; until [ -e '{may_go_on}' ]; do sleep 0.01; done"
+    claude.write_text(f"""#!/bin/sh
+case "$*" in *stream-json*) {wait};; esac
+exec "{standin}" "$@"
+""")
+    claude.chmod(0o700)
+    command = (*MODIFIED_SIDECAR, "held")
+    with raw_client(command=command, HELD="sidecar.atlassian.feature", CLAUDE_PATH=str(claude)) as client:
+        client.initialize()
+        wait_for_file(data_dir / "waiting")
+        client.send(line("claude.status", "status", refresh=True))
+        wait_for_file(started)
+        (data_dir / "go").touch()
+        job = client.call("jobs.create", type="test.echo", payload={"text": "the worker runs"})["job"]
+        client.until_job(job["job_id"], "succeeded")
+        may_go_on.touch()
+        status = client.answer("status")["result"]
+        assert (status["problem"], status["installation"] is not None) == (None, True)

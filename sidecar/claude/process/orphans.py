@@ -33,9 +33,12 @@ class ProcessTable:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._own: set[int] = set()
+        """The processes of this sidecar: a request can start one before those of an earlier sidecar are killed."""
 
     def add(self, process: StoredProcess) -> None:
         """Stores a process.  Never raises, since its environment identifies it as well."""
+        self._own.add(process.pid)
         with self._database.write_or_log("a CLI process could not be stored"):
             sql = "INSERT OR REPLACE INTO claude_processes (pid, started_ts, owner_id) VALUES (?, ?, ?)"
             self._database.execute(sql, process)
@@ -46,9 +49,10 @@ class ProcessTable:
             for pid in pids:
                 self._database.execute("DELETE FROM claude_processes WHERE pid = ?", (pid,))
 
-    def processes(self) -> list[StoredProcess]:
+    def left(self) -> list[StoredProcess]:
+        """Returns the processes that an earlier sidecar has left."""
         rows = self._database.rows("SELECT pid, started_ts, owner_id FROM claude_processes")
-        return [StoredProcess(*row) for row in rows]
+        return [StoredProcess(*row) for row in rows if row[0] not in self._own]
 
 
 def start_time(pid: int) -> float | None:

@@ -121,8 +121,9 @@ def read_servers(holder: Mapping[str, Any], member: str, now: str) -> list[McpSe
 
 
 def _is_hub(server: Mapping[str, Any]) -> bool:
-    """Whether a server is the hub; 2.1.197 names no source, and other servers of this name have another one."""
-    return server.get("name") == HUB and get_text(server, "source") in (None, "sdk") and not get_text(server, "scope")
+    """Whether a server is the hub, and not one of this name in the user's or a folder's settings."""
+    source = get_text(server, "scope") or get_text(server, "source")  # 2.1.197 names none in `init`
+    return server.get("name") == HUB and source in (None, "sdk", "dynamic")
 
 
 def mcp_server(name: str, state: McpState, error: str | None, source: str | None, now: str) -> McpServer:
