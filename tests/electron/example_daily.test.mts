@@ -76,7 +76,7 @@ test("a schedule is created, paused, run, seen to fail and deleted without a rel
   const panel = daily(page);
   await panel.getByRole("button", { name: "Every weekday at nine: my stand-up" }).click();
   const dialog = page.getByRole("dialog", { name: "New schedule" });
-  await dialog.getByLabel("Name").fill("스탠드업");
+  await dialog.getByLabel("Title").fill("스탠드업");
   await dialog.getByLabel("At", { exact: true }).fill("09:30");
   await page.keyboard.press("Enter");
   const row = panel.getByRole("listitem").filter({ hasText: "스탠드업" });

@@ -26,7 +26,7 @@ export function scheduleForm(sidecar: PageSidecar): { dialog: HTMLDialogElement;
   const form = h(
     "form",
     { class: "form" },
-    field("Name", title),
+    field("Title", title),
     field("What Claude does", prompt, "It can read your calendars, issues, pages and feed, and changes nothing."),
     h("div", { class: "field-pair" }, field("On", days), field("At", time)),
     notices.element,
