@@ -113,6 +113,7 @@ OWN: Final = {
     "claude/status/reading": "classes that end where the next match could begin",
     "claude/trust": "lines of the settings of git, and names in files of limited size",
     "loopback": "bounded parts",
+    "packaging": "names of files of installed packages",
     "recurrence": "bounded parts",
     "storage/backups": "names of files in the person's own folder",
     "storage/migrations": "our own SQL",
