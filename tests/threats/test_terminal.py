@@ -73,6 +73,11 @@ def test_call_and_console_show_what_others_wrote_without_obeying_it(cli: CliHarn
         clean(cli.run("console", *options, stdin="\n".join(lines) + "\n"), "Lunch")
 
 
+def test_the_demo_shows_a_calendar_of_others_without_obeying_it(cli: CliHarness, tmp_path: Path) -> None:
+    for options in ([], ["--verbose"]):
+        clean(cli.run("demo", "--calendar", str(calendar(tmp_path)), *options), "Done in")
+
+
 def test_what_claude_writes_is_shown_without_obeying_it(cli: CliHarness) -> None:
     cli.install_claude()
     ended = cli.run("call", "claude.spawn", "prompt=@-", "--wait", stdin=f"echo {BAD}")
