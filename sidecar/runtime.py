@@ -35,6 +35,9 @@ class Queue(Protocol):
 
     def enqueue(self, spec: JobSpec, *, priority: int = 0) -> Encoded[Job]: ...
 
+    def require_room(self) -> None:
+        """Counts a job that a client creates.  Raises `QueueFull` if there may be no more unfinished ones."""
+
     def cancel_by_lock_key(self, lock_key: str, *statuses: JobStatus) -> None:
         """Cancels the jobs that hold this lock or wait for it and have one of these statuses.
 

@@ -94,6 +94,13 @@ class TimeZoneUnknown(RpcError):
     code = 4221
 
 
+class QueueFull(RpcError):
+    """The queue holds 100,000 unfinished jobs, which is the most that it may."""
+
+    code = 4099
+    retryable: ClassVar[bool] = True
+
+
 class SecretsLocked(RpcError):
     """Stored credentials are locked: initialize did not receive the key that they are encrypted with."""
 

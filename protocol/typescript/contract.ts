@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "83cdf6b1722f9f2a";
+export const SCHEMA_HASH = "8ba93bf65312436e";
 
 /** Any JSON value: data whose form the contract does not know. */
 export type JsonValue = string | number | boolean | null | JsonValue[] | JsonObject;
@@ -4370,9 +4370,9 @@ export interface Methods {
    * `trust` trusts the folder from now on; ask the user first.
    *
    * Errors: payload_too_large, attachment_unreadable, attachment_unsupported, attachment_too_large, attachments_full,
-   * workspace_untrusted, folder_unresponsive.  Replaces POST /claude/spawn.
+   * queue_full, workspace_untrusted, folder_unresponsive.  Replaces POST /claude/spawn.
    */
-  "claude.spawn": { params: ClaudeSpawnParams; result: Job<"claude.run">; errors: "payload_too_large" | "attachment_unreadable" | "attachment_unsupported" | "attachment_too_large" | "attachments_full" | "workspace_untrusted" | "folder_unresponsive" };
+  "claude.spawn": { params: ClaudeSpawnParams; result: Job<"claude.run">; errors: "payload_too_large" | "attachment_unreadable" | "attachment_unsupported" | "attachment_too_large" | "attachments_full" | "queue_full" | "workspace_untrusted" | "folder_unresponsive" };
   /**
    * Finds messages that contain all words of `query`, newest first.
    *
@@ -4429,9 +4429,9 @@ export interface Methods {
    * for one hour).
    *
    * Errors: session_not_found, payload_too_large, attachment_unreadable, attachment_unsupported, attachment_too_large,
-   * attachments_full.
+   * attachments_full, queue_full.
    */
-  "claude.sessions.send": { params: ClaudeSessionsSendParams; result: Job<"claude.turn">; errors: "session_not_found" | "payload_too_large" | "attachment_unreadable" | "attachment_unsupported" | "attachment_too_large" | "attachments_full" };
+  "claude.sessions.send": { params: ClaudeSessionsSendParams; result: Job<"claude.turn">; errors: "session_not_found" | "payload_too_large" | "attachment_unreadable" | "attachment_unsupported" | "attachment_too_large" | "attachments_full" | "queue_full" };
   /**
    * Cancels the turn that is running or waits for a usage limit; queued turns run next.
    *
@@ -4991,7 +4991,7 @@ export interface NestedMethods<Options> {
        * for one hour).
        *
        * Errors: session_not_found, payload_too_large, attachment_unreadable, attachment_unsupported,
-       * attachment_too_large, attachments_full.
+       * attachment_too_large, attachments_full, queue_full.
        */
       readonly send: ((params: ClaudeSessionsSendParams, options?: Options) => Promise<Job<"claude.turn">>);
       /**
@@ -5073,7 +5073,7 @@ export interface NestedMethods<Options> {
      * `trust` trusts the folder from now on; ask the user first.
      *
      * Errors: payload_too_large, attachment_unreadable, attachment_unsupported, attachment_too_large, attachments_full,
-     * workspace_untrusted, folder_unresponsive.  Replaces POST /claude/spawn.
+     * queue_full, workspace_untrusted, folder_unresponsive.  Replaces POST /claude/spawn.
      */
     readonly spawn: ((params?: ClaudeSpawnParams, options?: Options) => Promise<Job<"claude.run">>);
     readonly messages: {
@@ -5984,13 +5984,13 @@ export type ErrorKind =
   | "message_too_large"
   | "payload_too_large"
   | "time_zone_unknown"
+  | "queue_full"
   | "secrets_locked"
   | "overloaded"
   | "shutting_down"
   | "storage"
   | "job_not_found"
   | "unknown_job_type"
-  | "queue_full"
   | "idempotency_key_reused"
   | "job_not_finished"
   | "schedule_not_found"
@@ -6090,6 +6090,8 @@ export const ERROR_CODES = {
   payload_too_large: 4132,
   /** Unknown time zone; use an IANA name such as Europe/Berlin. */
   time_zone_unknown: 4221,
+  /** The queue holds 100,000 unfinished jobs, which is the most that it may. */
+  queue_full: 4099,
   /** Stored credentials are locked: initialize did not receive the key that they are encrypted with. */
   secrets_locked: 4230,
   /** Too many requests are in flight; try again later. */
@@ -6102,8 +6104,6 @@ export const ERROR_CODES = {
   job_not_found: 4041,
   /** No job type has this name. */
   unknown_job_type: 4042,
-  /** The queue holds 100,000 unfinished jobs, which is the most that it may. */
-  queue_full: 4099,
   /** The idempotency key was used for a job of another type or payload; use a new key for a new job. */
   idempotency_key_reused: 4098,
   /** The job is still queued or running; only a finished job can be retried. */

@@ -6,6 +6,7 @@ from typing import Any, Final, Protocol
 from pydantic import ValidationError
 from sidecar_protocol.contract import Encoded, JobSpec, as_models, encode
 from sidecar_protocol.entities import Job, JobStatus
+from sidecar_protocol.errors import QueueFull
 from sidecar_protocol.jobs import (
     JobCreated,
     JobLogPage,
@@ -14,7 +15,6 @@ from sidecar_protocol.jobs import (
     JobPage,
     JobQueue,
     Jobs,
-    QueueFull,
     UnknownJobType,
 )
 from sidecar_protocol.scalars import DEFAULT_LIMIT, DEFAULT_LINES_LIMIT
@@ -62,22 +62,21 @@ class JobsService(Jobs):
             wanted = spec.model_validate(payload or {})
         except ValidationError as error:
             raise invalid_params(error, "payload") from None
-        self._take_room(idempotency_key)
+        if idempotency_key is None or self._store.by_idempotency_key(idempotency_key) is None:
+            self.require_room()
         job, deduplicated = self._journal.enqueue(
             wanted, priority=priority, run_at=run_at, idempotency_key=idempotency_key, max_attempts=max_attempts
         )
         self._wake(run_at)
         return encode(JobCreated, job=job.as_model(), deduplicated=deduplicated).as_model()
 
-    def _take_room(self, idempotency_key: str | None) -> None:
-        """Raises `QueueFull`, unless the job exists.  Jobs are counted only once as many were created as had room."""
-        if self._room <= 0:
+    def require_room(self) -> None:
+        if self._room <= 0:  # the unfinished jobs are counted only once as many were created as had room
             counts = self._store.counts()
             self._room = MAX_UNFINISHED_JOBS - counts.get("queued", 0) - counts.get("running", 0)
-        if self._room > 0:
-            self._room -= 1
-        elif idempotency_key is None or self._store.by_idempotency_key(idempotency_key) is None:
+        if self._room <= 0:
             raise QueueFull(hint="Wait until jobs have ended, or cancel some of those that jobs.list returns.")
+        self._room -= 1
 
     def enqueue(self, spec: JobSpec, *, priority: int = 0) -> Encoded[Job]:
         job, _ = self._journal.enqueue(spec, priority=priority)

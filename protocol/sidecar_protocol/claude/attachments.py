@@ -62,6 +62,9 @@ class AttachmentsFull(RpcError):
     code = 4228
 
 
+ATTACHMENT_ERRORS = (AttachmentUnreadable, AttachmentUnsupported, AttachmentTooLarge, AttachmentsFull)
+
+
 class PartType(StrEnum):
     """The type of a part of a prompt."""
 

@@ -9,10 +9,7 @@ from typing import Annotated, ClassVar, Protocol
 from pydantic import Field, Strict, StringConstraints
 
 from sidecar_protocol.claude.attachments import (
-    AttachmentsFull,
-    AttachmentTooLarge,
-    AttachmentUnreadable,
-    AttachmentUnsupported,
+    ATTACHMENT_ERRORS,
     PromptParts,
     PromptText,
 )
@@ -20,7 +17,7 @@ from sidecar_protocol.claude.gate import MAX_EXPOSURES, SourceName
 from sidecar_protocol.claude.trust import FOLDER_ERRORS
 from sidecar_protocol.contract import Ephemeral, JobPolicy, JobSpec, Model, Recovery, RpcError, ToolUse, method
 from sidecar_protocol.entities import Job
-from sidecar_protocol.errors import InvalidParams, PayloadTooLarge
+from sidecar_protocol.errors import InvalidParams, PayloadTooLarge, QueueFull
 from sidecar_protocol.job_errors import ClaudeErrorKind, RunErrorKind
 from sidecar_protocol.scalars import (
     MEASURED,
@@ -277,10 +274,8 @@ class Claude(Protocol):
         raises=(
             PayloadTooLarge,
             InvalidParams,
-            AttachmentUnreadable,
-            AttachmentUnsupported,
-            AttachmentTooLarge,
-            AttachmentsFull,
+            *ATTACHMENT_ERRORS,
+            QueueFull,
             *FOLDER_ERRORS,
         ),
         rest="POST /claude/spawn",

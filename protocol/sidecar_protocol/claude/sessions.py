@@ -9,11 +9,8 @@ from typing import Annotated, Any, ClassVar, Protocol
 from pydantic import Field, StringConstraints
 
 from sidecar_protocol.claude.attachments import (
+    ATTACHMENT_ERRORS,
     Attachment,
-    AttachmentsFull,
-    AttachmentTooLarge,
-    AttachmentUnreadable,
-    AttachmentUnsupported,
     PromptParts,
     PromptText,
 )
@@ -33,7 +30,7 @@ from sidecar_protocol.claude.tasks import ClaudeTask
 from sidecar_protocol.claude.trust import FOLDER_ERRORS
 from sidecar_protocol.contract import UNCHANGED, JobPolicy, JobSpec, Model, Notification, Recovery, RpcError, method
 from sidecar_protocol.entities import Job
-from sidecar_protocol.errors import InvalidCursor, InvalidParams, PayloadTooLarge
+from sidecar_protocol.errors import InvalidCursor, InvalidParams, PayloadTooLarge, QueueFull
 from sidecar_protocol.job_errors import ClaudeErrorKind, SessionErrorKind, TurnErrorKind
 from sidecar_protocol.scalars import (
     DEFAULT_LIMIT,
@@ -344,10 +341,8 @@ class Sessions(Protocol):
             SessionNotFound,
             PayloadTooLarge,
             InvalidParams,
-            AttachmentUnreadable,
-            AttachmentUnsupported,
-            AttachmentTooLarge,
-            AttachmentsFull,
+            *ATTACHMENT_ERRORS,
+            QueueFull,
         ),
         waits=True,
         job=TakeTurn.type,

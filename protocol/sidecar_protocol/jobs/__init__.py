@@ -7,7 +7,7 @@ from pydantic import Field, Strict, StringConstraints
 
 from sidecar_protocol.contract import Ephemeral, Model, Notification, RpcError, ToolUse, method
 from sidecar_protocol.entities import Job, JobStatus
-from sidecar_protocol.errors import InvalidCursor, InvalidParams, PayloadTooLarge
+from sidecar_protocol.errors import InvalidCursor, InvalidParams, PayloadTooLarge, QueueFull
 from sidecar_protocol.scalars import (
     DEFAULT_LIMIT,
     DEFAULT_LINES_LIMIT,
@@ -58,13 +58,6 @@ class UnknownJobType(RpcError):
     """No job type has this name."""
 
     code = 4042
-
-
-class QueueFull(RpcError):
-    """The queue holds 100,000 unfinished jobs, which is the most that it may."""
-
-    code = 4099
-    retryable: ClassVar[bool] = True
 
 
 class IdempotencyKeyReused(RpcError):

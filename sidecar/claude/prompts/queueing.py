@@ -42,10 +42,11 @@ class PromptQueue:
     ) -> Job:
         """Copies the files of a prompt, queues it, and offers it to the running turn if it `is_for_now`.
 
-        Raises the errors of `Attachments.copy`, and `SessionNotFound`.
+        Raises the errors of `Attachments.copy`, `SessionNotFound` and `QueueFull`.
         """
         session_id = prompt.session_id if isinstance(prompt, TakeTurn) else None
         self._require(session_id)
+        self.queue.require_room()
         async with self._in_order(session_id or RUNS):
             copied = await self.attachments.copy(parts) if any(part.text is None for part in parts) else []
             try:
