@@ -70,6 +70,7 @@ def importing(*names: str) -> AbstractContextManager[object]:
 
 
 def imported(name: str) -> Any:
+    """Returns a module of the sidecar, which it imports if it is new."""
     with importing(name):
         return import_module(f"sidecar.{name}")
 
@@ -156,7 +157,7 @@ class Features:
 
     async def _run_work(self, on_loaded: Callable[[], None], has_requests: Callable[[], bool]) -> None:
         for name in WORK:
-            if f"sidecar.{name}" not in sys.modules:  # the thread leaves the loop to requests: this takes 0.3 s in all
+            if f"sidecar.{name}" not in sys.modules:  # a thread, so that requests are served meanwhile
                 await asyncio.get_running_loop().run_in_executor(None, imported, name)
         features = [self.maintenance(), *map(self.get, FEATURES)]
         if self._runtime.is_draining():  # `stop_work` was called meanwhile, and found nothing to stop
