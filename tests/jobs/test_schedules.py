@@ -275,6 +275,15 @@ async def test_everything_of_a_schedule_can_be_changed(harness: JobsHarness) -> 
     assert changed["type"] == "work.repeatable"
 
 
+async def test_a_change_does_not_lose_a_time_that_has_just_passed(harness: JobsHarness) -> None:
+    schedule = await create(harness)
+    harness.clock.advance(2 * HOUR_S + MINUTE_S)  # a computer wakes, and the worker has not looked yet
+    change = {"schedule_id": schedule["schedule_id"], "title": "Daily", "period_s": DAY_S}
+    changed = await harness.call("jobs.schedules.update", change)
+    assert outcomes(await runs(harness)) == [("23T09:00", "missed", "closed"), ("23T10:00", "queued", None)]
+    assert (changed["title"], changed["last_run_at"]) == ("Daily", "2026-11-23T10:01:00.000Z")
+
+
 @pytest.mark.parametrize(
     ("params", "kind", "path"),
     [
