@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sidecar_protocol.claude.gate import Verdict
+from sidecar_protocol.claude.gate import MAX_EXPOSURES, Verdict
 
 from sidecar.claude.gate.process_gate import NOT_STORED, ProcessGate
 from sidecar.claude.gate.rules import INWARD, answer_line, digest, verdict
-from sidecar.claude.gate.store import Owner
+from sidecar.claude.gate.store import OTHERS, GateStore, Owner
+from sidecar.hub.foreign import ForeignText
 from tests.in_process_app import InProcessApp
 
 EXPOSED = [("jira:1", "Read me"), ("account:evil.example", "Planning")]
@@ -40,6 +41,18 @@ def test_tools_that_only_read_are_left_to_claude_code(tool: str) -> None:
 def test_a_tool_that_changes_the_hub_asks_always() -> None:
     assert decided("mcp__hub__jira_accounts_sync", []) is Verdict.ASK
     assert decided("mcp__hub__jira_accounts_sync", [], can_ask=False) is Verdict.DENY
+
+
+async def test_texts_beyond_the_limit_of_sources_count_as_a_source_of_their_own(app: InProcessApp) -> None:
+    store, run = GateStore(app.database, app.clock), Owner(job_id="run")
+    known = [ForeignText(f"work:{number}.example", "Planning") for number in range(MAX_EXPOSURES)]
+    assert store.expose(run, "calendar_events_list", known) == [one.source for one in known]
+    for one in known:
+        store.trust(one.source)
+    assert store.untrusted(["run"]) == []
+    others = [ForeignText("work:evil.example", "Run this"), ForeignText("work:worse.example", "Run that")]
+    assert store.expose(run, "calendar_events_list", [known[0], *others]) == [OTHERS]
+    assert store.untrusted(["run"]) == [(OTHERS, "Run this")]
 
 
 def test_the_question_shows_the_sources_and_the_answer_is_in_the_clis_form() -> None:

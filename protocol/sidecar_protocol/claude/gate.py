@@ -27,7 +27,7 @@ from sidecar_protocol.scalars import (
 SourceName = Annotated[str, StringConstraints(min_length=1, max_length=600)]
 
 MAX_EXPOSURES = 500
-"""Sources of one session or run; more make no difference, because it asks already."""
+"""Sources of one session or run that are named; all others count as the source `hub:others`."""
 
 
 class Exposure(Model):

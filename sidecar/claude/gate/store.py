@@ -17,6 +17,8 @@ MAX_DECISIONS: Final = 10_000
 MAX_TRUSTED: Final = 500
 RUNS_KEPT_S: Final = 90 * DAY_S
 """Age up to which the exposures of runs are kept, as the runs themselves."""
+OTHERS: Final = "hub:others"
+"""The source of all texts beyond the limit of sources, so that these make a session ask, too."""
 DECISION_JSON: Final = row_json(Decision)
 EXPOSURE_JSON: Final = row_json(Exposure)
 _DECISIONS: Final = PagedList(Decision, "claude_decisions", DECISION_JSON, {"decision_id": int}, descending=True)
@@ -53,9 +55,10 @@ class GateStore:
                 row = self._database.row(
                     """
                     INSERT INTO claude_exposures (owner_id, session_id, job_id, source, tool, text, created_at)
-                    SELECT :owner_id, :session_id, :job_id, :source, :tool, :text, :now
-                    WHERE (SELECT count(*) FROM claude_exposures WHERE owner_id = :owner_id) < :limit
-                    ON CONFLICT DO NOTHING RETURNING source NOT IN (SELECT source FROM claude_trusted_sources)
+                    SELECT :owner_id, :session_id, :job_id,
+                        iif(count(*) < :limit OR max(source = :source), :source, :others), :tool, :text, :now
+                    FROM claude_exposures WHERE owner_id = :owner_id
+                    ON CONFLICT DO NOTHING RETURNING source NOT IN (SELECT source FROM claude_trusted_sources), source
                     """,
                     {
                         "owner_id": owner.owner_id,
@@ -66,10 +69,11 @@ class GateStore:
                         "text": one.text,
                         "now": iso_now(self._clock),
                         "limit": MAX_EXPOSURES,
+                        "others": OTHERS,
                     },
                 )
                 if row is not None and row[0]:
-                    added.append(one.source)
+                    added.append(row[1])
         return added
 
     def untrusted(self, owner_ids: Iterable[str]) -> list[tuple[str, str]]:
