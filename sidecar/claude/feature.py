@@ -11,6 +11,7 @@ from sidecar_protocol.claude.sessions import TakeTurn
 from sidecar.claude.admission import Admission
 from sidecar.claude.budgets import BudgetBook, BudgetsService
 from sidecar.claude.checks import this_user
+from sidecar.claude.citations.store import CitationsService, CitationStore
 from sidecar.claude.crash_recovery import CrashRecovery
 from sidecar.claude.doctor import DoctorService
 from sidecar.claude.gate.journal import GateJournal, GateService
@@ -81,6 +82,7 @@ def make(runtime: Runtime) -> Feature:
             UsageService(usage),
             BudgetsService(launcher.budgets, store),
             GateService(GateStore(database, clock)),
+            CitationsService(CitationStore(database, clock)),
         ),
         registrations=(
             in_pool(RunClaude, runs, admit=admission.admit_run),

@@ -8,6 +8,7 @@ import anyio
 from sidecar_protocol.claude.runs import ClaudeRunResult, RunClaude
 
 from sidecar.claude.budgets import Watch
+from sidecar.claude.gate.store import Owner
 from sidecar.claude.limits import GO_ON
 from sidecar.claude.live_tasks import LiveJobs
 from sidecar.claude.process.cli_process import RunOptions
@@ -60,6 +61,10 @@ class ClaudeRunHandler:
                 self.usage.add(context.job_id, None, reader.usage)
             self.launcher.budgets.live.pop(context.job_id, None)
         self.attachments.answered(context.job_id)
+        if self.launcher.hub is not None:
+            owner = Owner(job_id=context.job_id)
+            citations = self.launcher.hub.cite(owner, context.job_id, job.hub, result.text)
+            result = result.model_copy(update={"citations": citations})
         entry.completed(result)
         return result
 
@@ -70,9 +75,9 @@ class ClaudeRunHandler:
             message = "This conversation belongs to a session of the sidecar."
             hint = "Send the prompt with claude.sessions.send, to that session or to a fork of it."
             raise JobFailed(message, kind="session_held", hint=hint, details={"session_id": session_id})
-        if self.launcher.hub is not None:
-            await self.launcher.hub.expose(job, context.job_id)
         is_first = context.attempt == 1 and not context.snoozed_for_s
+        if self.launcher.hub is not None:
+            await self.launcher.hub.begin_run(job, context.job_id, is_first=is_first)
         begun = self.runs.begin(context.job_id, is_first=is_first)
         if begun.has_acted and begun.claude_session_id is None:
             raise not_continued(None)

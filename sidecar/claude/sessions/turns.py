@@ -11,6 +11,7 @@ from sidecar_protocol.claude.runs import TIMEOUT_S, ClaudeRunResult
 from sidecar_protocol.claude.sessions import ClaudeTurnResult, MessageKind, Session, SessionStatus, TakeTurn
 
 from sidecar.claude.budgets import Watch
+from sidecar.claude.gate.store import Owner
 from sidecar.claude.live_tasks import LiveJobs, contract_tasks
 from sidecar.claude.permissions.journal import PermissionJournal
 from sidecar.claude.permissions.open_requests import RESPONSE_S, OpenRequests
@@ -114,6 +115,10 @@ class TurnHandler:
             if turn.scheduled:
                 self.sessions.set_tasks(job.session_id, contract_tasks(context.job_id, turn.scheduled))
         self.prompts.attachments.answered(context.job_id)
+        if self.launcher.hub is not None:
+            owner = Owner(session_id=job.session_id)
+            citations = self.launcher.hub.cite(owner, context.job_id, turn.session.hub, answer.text)
+            answer = answer.model_copy(update={"citations": citations})
         result = ClaudeTurnResult(**answer.model_dump() | {"session_id": job.session_id})
         self.prompts.steering.answered(context.job_id, result)
         entry.completed(result)
