@@ -172,8 +172,8 @@ class FeedEntry:
             self.context.log(f"Tools that were not allowed: {names}", level="warning")
         cost = answer.model_dump(mode="json", include={"usage", "total_cost_usd", "num_turns", "duration_ms"})
         if answer.citations:
-            unknown = sum(one.row is None for one in answer.citations)
-            cost |= {"citations": len(answer.citations), "unknown_citations": unknown}
+            known = {one.number: one.row is not None for one in answer.citations}
+            cost |= {"citations": len(known), "unknown_citations": len(known) - sum(known.values())}
         self._write("completed", answer.text, cost)
 
     def _write(self, end: str, description: str | None, raw: Mapping[str, object]) -> None:
