@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "f2111f9b0beb0655";
+export const SCHEMA_HASH = "4342e3b93bf4d7b5";
 
 /** Any JSON value: data whose form the contract does not know. */
 export type JsonValue = string | number | boolean | null | JsonValue[] | JsonObject;
@@ -3066,7 +3066,11 @@ export interface ExportResult {
   bytes: number;
 }
 
-/** Runs a prompt in the user's own `claude`; the result is its answer, without which it fails with `no_answer`. */
+/**
+ * Runs a prompt in the user's own `claude`; the result is its answer, without which it fails with `no_answer`.
+ *
+ * A command that Claude Code carries out itself, such as `/compact`, needs none.
+ */
 export interface RunClaude {
   /**
    * Without the images and files that were sent with it.  The prompt.  It may be empty only if the prompt has
@@ -4343,7 +4347,7 @@ export interface Methods {
    * Sets the budget of a session, or without one that of a day; null removes it.
    *
    * It is valid at once, also for what is running.  An answer that reaches it can exceed it; what subagents write is
-   * counted when they end.
+   * counted when they end.  A fork of the session gets the same budget, of which it has spent nothing.
    *
    * Errors: session_not_found.
    */
@@ -4691,9 +4695,9 @@ export interface Methods {
    *
    * The attempts, progress, result and error of a finished job are reset; its log continues.
    *
-   * Errors: job_not_found, job_not_finished.
+   * Errors: job_not_found, job_not_finished, queue_full.
    */
-  "jobs.retry": { params: JobsRetryParams; result: Job; errors: "job_not_found" | "job_not_finished" };
+  "jobs.retry": { params: JobsRetryParams; result: Job; errors: "job_not_found" | "job_not_finished" | "queue_full" };
   /** Returns whether the queue is paused, and the number of jobs by status. */
   "jobs.queue.get": { params: JobsQueueGetParams; result: JobQueue; errors: never };
   /** Starts no more jobs until `jobs.queue.resume`, even after a restart.  Running jobs continue. */
@@ -4968,7 +4972,7 @@ export interface NestedMethods<Options> {
        *
        * It is valid at once, also for what is running.  An answer that reaches it can exceed it; what subagents write
        * is
-       * counted when they end.
+       * counted when they end.  A fork of the session gets the same budget, of which it has spent nothing.
        *
        * Errors: session_not_found.
        */
@@ -5358,7 +5362,7 @@ export interface NestedMethods<Options> {
      *
      * The attempts, progress, result and error of a finished job are reset; its log continues.
      *
-     * Errors: job_not_found, job_not_finished.
+     * Errors: job_not_found, job_not_finished, queue_full.
      */
     readonly retry: ((params: JobsRetryParams, options?: Options) => Promise<Job>);
     readonly queue: {
@@ -5567,7 +5571,11 @@ export interface JobTypes {
   "calendar.sync": { payload: SyncCalendar; result: CalendarSynced; error: CommonJobErrorKind | AccountErrorKind | SyncErrorKind | CalendarErrorKind };
   /** Writes a session to a file, which appears under its name once it is complete. */
   "claude.export": { payload: ExportSession; result: ExportResult; error: CommonJobErrorKind | FileErrorKind | SessionErrorKind };
-  /** Runs a prompt in the user's own `claude`; the result is its answer, without which it fails with `no_answer`. */
+  /**
+   * Runs a prompt in the user's own `claude`; the result is its answer, without which it fails with `no_answer`.
+   *
+   * A command that Claude Code carries out itself, such as `/compact`, needs none.
+   */
   "claude.run": { payload: RunClaude; result: ClaudeRunResult; error: CommonJobErrorKind | ClaudeErrorKind | RunErrorKind };
   /** Sends the next prompt of a session; the result is the answer.  The turns of a session run one after another. */
   "claude.turn": { payload: TakeTurn; result: ClaudeTurnResult; error: CommonJobErrorKind | ClaudeErrorKind | SessionErrorKind | TurnErrorKind };

@@ -132,7 +132,7 @@ class ClaudeRunHandler:
         problems.finish()
         if failure is not None:
             raise failure
-        return answered(reporter.outcome(process))
+        return answered(reporter.outcome(process), job.prompt)
 
 
 def _options(job: RunClaude) -> RunOptions:
@@ -149,9 +149,13 @@ def _options(job: RunClaude) -> RunOptions:
     )
 
 
-def answered(result: ClaudeRunResult) -> ClaudeRunResult:
-    """Returns a result with an answer.  Raises `JobFailed`: a run is for its answer, whatever Claude has done."""
-    if result.text.strip():
+def answered(result: ClaudeRunResult, prompt: str) -> ClaudeRunResult:
+    """Returns a result with an answer.  Raises `JobFailed`: a run is for its answer, whatever Claude has done.
+
+    A command that Claude Code has carried out itself, such as `/compact`, has none: the model had no turn (measured).
+    """
+    is_command = prompt.lstrip().startswith("/") and result.num_turns == 0
+    if is_command or result.text.strip():
         return result
     message = "Claude ended without an answer."
     hint = "See what it has done before you run the prompt again; a run with this session_id goes on from there."

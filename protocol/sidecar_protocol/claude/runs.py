@@ -165,7 +165,10 @@ class ClaudeRunResult(ClaudeAnswer):
 
 
 class RunClaude(JobSpec):
-    """Runs a prompt in the user's own `claude`; the result is its answer, without which it fails with `no_answer`."""
+    """Runs a prompt in the user's own `claude`; the result is its answer, without which it fails with `no_answer`.
+
+    A command that Claude Code carries out itself, such as `/compact`, needs none.
+    """
 
     type: ClassVar = "claude.run"
     result: ClassVar = ClaudeRunResult
