@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "4342e3b93bf4d7b5";
+export const SCHEMA_HASH = "ad045a13879078ed";
 
 /** Any JSON value: data whose form the contract does not know. */
 export type JsonValue = string | number | boolean | null | JsonValue[] | JsonObject;
@@ -874,15 +874,18 @@ export interface Citation {
 export interface CitedRow {
   /** `activity_event` is an event of the feed, `message` one of a session with Claude. */
   kind: "activity_event" | "calendar_event" | "issue" | "job" | "message";
-  /**
-   * By the names of its fields: `event_id`; `account_id`, `calendar_id` and `event_id`; `issue_key`; `job_id`;
-   * `session_id` and `message_id`.  What identifies it.
-   */
-  ids: Record<string, string>;
   title: string | null;
   /** When it happened or begins, ISO 8601; a date for what lasts all day. */
   at: string | null;
   url: string | null;
+  account_id: string | null;
+  calendar_id: string | null;
+  /** An event of the feed, or with `account_id` and `calendar_id` one of a calendar. */
+  event_id: string | null;
+  issue_key: string | null;
+  job_id: string | null;
+  session_id: string | null;
+  message_id: string | null;
 }
 
 /** Conversations, most recently updated first. */

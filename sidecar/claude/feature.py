@@ -81,8 +81,7 @@ def make(runtime: Runtime) -> Feature:
             ExportService(store),
             UsageService(usage),
             BudgetsService(launcher.budgets, store),
-            GateService(GateStore(database, clock)),
-            CitationsService(CitationStore(database, clock)),
+            *hub_services(runtime),
         ),
         registrations=(
             in_pool(RunClaude, runs, admit=admission.admit_run),
@@ -96,6 +95,12 @@ def make(runtime: Runtime) -> Feature:
         stop=pool.stop,
         kill_orphans=recovery.kill_orphans,
     )
+
+
+def hub_services(runtime: Runtime) -> tuple[object, ...]:
+    """Returns the services of what came in from the hub."""
+    database, clock = runtime.database, runtime.clock
+    return GateService(GateStore(database, clock)), CitationsService(CitationStore(database, clock))
 
 
 def export_registration(runtime: Runtime, store: SessionStore) -> Registration:

@@ -61,10 +61,7 @@ class ClaudeRunHandler:
                 self.usage.add(context.job_id, None, reader.usage)
             self.launcher.budgets.live.pop(context.job_id, None)
         self.attachments.answered(context.job_id)
-        if self.launcher.hub is not None:
-            owner = Owner(job_id=context.job_id)
-            citations = self.launcher.hub.cite(owner, context.job_id, job.hub, result.text)
-            result = result.model_copy(update={"citations": citations})
+        result = self.launcher.cited(result, Owner(job_id=context.job_id), context.job_id, job.hub)
         entry.completed(result)
         return result
 

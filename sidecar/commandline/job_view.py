@@ -139,7 +139,7 @@ def facts(job: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _source(row: Mapping[str, Any]) -> str:
     """Returns the title of a row that an answer cites, and its address."""
-    title = row["title"] or " ".join([row["kind"].replace("_", " "), *row["ids"].values()])
+    title = row["title"] or row["issue_key"] or row["kind"].replace("_", " ")
     return ", ".join(filter(None, (one_line(title), row["url"])))
 
 

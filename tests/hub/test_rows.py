@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from sidecar_protocol import catalog
+from sidecar_protocol.claude.citations import CitedRow
 from sidecar_protocol.contract import Model, ToolUse
 from sidecar_protocol.tools import tools_of
 
@@ -132,6 +133,7 @@ def test_what_can_be_cited_names_fields_that_exist() -> None:
                 cited[model] = model.cited.kind
                 named = {*model.cited.ids, model.cited.title, model.cited.at, model.cited.url} - {None}
                 assert named <= model.model_fields.keys(), model
+                assert set(model.cited.ids) <= CitedRow.model_fields.keys(), model
     assert set(cited.values()) == {"activity_event", "calendar_event", "issue", "job", "message"}
 
 

@@ -397,7 +397,3 @@ async def test_the_queue_takes_no_more_than_its_limit_and_more_once_jobs_have_en
     await create(app)
     with pytest.raises(RemoteError):
         await create(app)
-    with pytest.raises(RemoteError) as full:
-        await app.call("jobs.retry", {"job_id": first})
-    assert full.value.kind == "queue_full"
-    assert (await app.call("jobs.get", {"job_id": first}))["status"] == "cancelled"

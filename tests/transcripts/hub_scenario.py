@@ -2,6 +2,8 @@
 
 from tests.process.raw_client import RawClient
 
+ZONE = {"TZ": "Asia/Kolkata"}
+"""The zone in which all transcripts are verified here: what the hub returns has times of the person's zone."""
 SOURCE = "jira:01a00000-0000-7000-8000-000000000001"
 
 

@@ -1,21 +1,19 @@
 """Citations: the numbers in an answer by which Claude names the rows of the hub that it rests on.
 
 Each row of an answer of the hub's tools, such as an event, has a number `n`, the same for the same row in the whole
-conversation, also in its later turns and its forks.  Claude is told to cite a row as `[3]`.  When the answer of a run
-or a turn with the hub is complete, the sidecar looks up what it cites.
+conversation, also in its later turns and its forks.  Claude has instructions to cite a row as `[3]`.  When the answer
+of a run or a turn with the hub is complete, the sidecar looks up what it cites.
 
 A citation is a number from 1 to 999999 in square brackets, or several with commas between: `[3]`, `[3][5]`, `[3, 5]`.
 The brackets can be those of Chinese and Japanese.  No citation is: a number in code, fenced or between backticks, or in
 a web address; a link, `[3](…)` or `[3]` with a line `[3]: address` in the same text; a footnote `[^3]`; a range
-`[1-3]`; a bracket after a backslash.  Code that is only indented is taken for a list.
+`[1-3]`; a bracket after a backslash.  Code that is only indented counts as text.
 """
 
 from typing import Annotated, Protocol
 
-from pydantic import Field
-
 from sidecar_protocol.contract import Model, method
-from sidecar_protocol.scalars import TIME, Count, ForeignText, JobId, known
+from sidecar_protocol.scalars import TIME, Count, ForeignText, JobId, OpaqueId, Uuid, known
 
 MAX_CITATIONS = 500
 
@@ -25,13 +23,18 @@ class CitedRow(Model):
 
     kind: Annotated[str, known("activity_event", "calendar_event", "issue", "job", "message")]
     """`activity_event` is an event of the feed, `message` one of a session with Claude."""
-    ids: Annotated[dict[str, str], Field(description="What identifies it.")]
-    """By the names of its fields: `event_id`; `account_id`, `calendar_id` and `event_id`; `issue_key`; `job_id`;
-    `session_id` and `message_id`."""
     title: ForeignText | None = None
     at: Annotated[str, TIME] | None = None
     """When it happened or begins, ISO 8601; a date for what lasts all day."""
     url: str | None = None
+    account_id: str | None = None
+    calendar_id: str | None = None
+    event_id: str | None = None
+    """An event of the feed, or with `account_id` and `calendar_id` one of a calendar."""
+    issue_key: str | None = None
+    job_id: Uuid | None = None
+    session_id: Uuid | None = None
+    message_id: OpaqueId | None = None
 
 
 class Citation(Model):
@@ -57,7 +60,7 @@ class CitationList(Model):
 
 
 class Citations(Protocol):
-    """What the answers of Claude rest on."""
+    """Sources that Claude names in its answers."""
 
     @method("claude.citations.list")
     async def list_citations(self, *, job_id: JobId) -> CitationList:

@@ -120,7 +120,7 @@ def _without_code(block: str) -> str:
 
 
 def _sentence(text: str, position: int) -> str:
-    """Returns the sentence of a citation; one that stands after a full stop belongs to the sentence before it."""
+    """Returns the sentence of a citation; one after a full stop belongs to the sentence before it."""
     first = max(text.rfind("\n", 0, position) + 1, position - LOOK_BACK)
     last = text.find("\n", position, position + SENTENCE_CHARS)
     part = text[first : position + SENTENCE_CHARS if last < 0 else last]

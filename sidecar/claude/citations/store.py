@@ -69,8 +69,8 @@ class CitationStore:
     def forget(self, job_id: str) -> None:
         """Deletes the rows of a run that is repeated from its beginning, and what it has cited."""
         with self._database.write():
-            for table in ("claude_rows WHERE owner_id", "claude_citations WHERE job_id"):
-                self._database.execute(f"DELETE FROM {table} = ?", (job_id,))
+            self._database.execute("DELETE FROM claude_rows WHERE owner_id = ?", (job_id,))
+            self._database.execute("DELETE FROM claude_citations WHERE job_id = ?", (job_id,))
 
     def copy(self, owner: Owner, earlier_ids: Iterable[str]) -> None:
         """Copies the rows of earlier runs to one, or to a session, that goes on with their conversation."""
@@ -127,7 +127,7 @@ class CitationStore:
             (owner_id, to_json(sorted(numbers)).decode()),
         )
         return {
-            number: CitedRow(kind=kind, ids=from_json(ids), title=title, at=at, url=url)
+            number: CitedRow(kind=kind, title=title, at=at, url=url, **from_json(ids))
             for number, kind, ids, title, at, url in found
         }
 

@@ -1,4 +1,4 @@
-"""What came into a session or run from the hub: texts of others, which the session shows, and rows to cite."""
+"""Contents of a session or run that came from the hub: texts of others, which it shows, and rows to cite."""
 
 from collections.abc import Iterable, Sequence
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any, Final
 
-from sidecar_protocol.claude.citations import Citation
 from sidecar_protocol.claude.runs import HubAccess, RunClaude
 
 from sidecar.claude.gate.journal import GateJournal
@@ -70,12 +69,6 @@ class HubLink:
         if texts:
             self.journal.expose(Owner(job_id=job_id), job.type, texts)
             await self.journal.committed()
-
-    def cite(self, owner: Owner, job_id: str, hub: HubAccess, text: str) -> list[Citation]:
-        """Returns what the answer of a run or a turn cites, and stores it; nothing without the hub."""
-        if hub is HubAccess.OFF or not self.is_on:
-            return []
-        return self.journal.citations.cite(owner, job_id, text)
 
     def _resumed(self, options: RunOptions) -> tuple[str, ...]:
         """Returns the runs whose conversation a process goes on with."""

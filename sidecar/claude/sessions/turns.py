@@ -115,10 +115,6 @@ class TurnHandler:
             if turn.scheduled:
                 self.sessions.set_tasks(job.session_id, contract_tasks(context.job_id, turn.scheduled))
         self.prompts.attachments.answered(context.job_id)
-        if self.launcher.hub is not None:
-            owner = Owner(session_id=job.session_id)
-            citations = self.launcher.hub.cite(owner, context.job_id, turn.session.hub, answer.text)
-            answer = answer.model_copy(update={"citations": citations})
         result = ClaudeTurnResult(**answer.model_dump() | {"session_id": job.session_id})
         self.prompts.steering.answered(context.job_id, result)
         entry.completed(result)
@@ -236,7 +232,8 @@ class TurnHandler:
             raise JobFailed(message, kind="permission_unanswered", hint=hint)
         if failure is not None:
             raise failure
-        return reporter.outcome(process)
+        owner = Owner(session_id=job.session_id)
+        return self.launcher.cited(reporter.outcome(process), owner, turn.context.job_id, turn.session.hub)
 
     async def _content(self, job: TakeTurn, turn: "_Turn") -> Sequence[Mapping[str, Any]] | None:
         """Returns the blocks of the prompt; None if it is only a text."""

@@ -1,4 +1,4 @@
-"""What answers cite: rows that the hub has returned in the conversation, or sources that do not exist."""
+"""Sources of answers: rows that the hub has returned in the conversation, or none that exists."""
 
 import json
 from typing import Any
@@ -38,7 +38,7 @@ def said(text: str, *tools: str) -> str:
 def cited(job: dict[str, Any]) -> dict[int, str | None]:
     """Returns what the numbers in an answer lead to: the id of a job, or None."""
     citations = [Citation.model_validate(one) for one in job["result"]["citations"]]
-    return {one.number: None if one.row is None else one.row.ids["job_id"] for one in citations}
+    return {one.number: None if one.row is None else one.row.job_id for one in citations}
 
 
 @every_claude
@@ -57,8 +57,9 @@ async def test_the_answer_of_a_run_leads_to_its_rows_and_marks_what_does_not_exi
             end=known.end,
             row=CitedRow(
                 kind="calendar_event",
-                ids={"account_id": calendar["account_id"], "calendar_id": calendar["calendar_id"]}
-                | {"event_id": known.row.ids["event_id"]},
+                account_id=calendar["account_id"],
+                calendar_id=calendar["calendar_id"],
+                event_id=known.row.event_id,
                 title="Planning",
                 at=known.row.at,
             ),

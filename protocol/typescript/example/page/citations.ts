@@ -97,7 +97,7 @@ function mark(digits: string, { number, row }: Citation, entries: Entries): HTML
   return found;
 }
 
-const titleOf = ({ title, ids, kind }: CitedRow): string => title ?? ids["issue_key"] ?? kind.replaceAll("_", " ");
+const titleOf = ({ title, issue_key: key, kind }: CitedRow): string => title ?? key ?? kind.replaceAll("_", " ");
 
 function whenOf({ at }: CitedRow): string | null {
   if (at === null) return null;

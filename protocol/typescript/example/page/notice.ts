@@ -18,7 +18,7 @@ function firstDetail({ data: { details } }: RpcError): string | null {
   return typeof first?.message === "string" ? `${first.path}: ${first.message}` : null;
 }
 
-/** A paragraph with a hint, in which what stands between backticks, such as a command, is code. */
+/** A paragraph with a hint, in which a command between backticks is code. */
 export const hintLine = (hint: string): HTMLElement => h("p", { class: "notice-hint" }, ...hintWords(hint));
 
 export function hintWords(hint: string): Array<Node | string> {
