@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
-from sidecar_protocol.contract import Foreign, Model
+from sidecar_protocol.contract import Cited, Foreign, Model
 from sidecar_protocol.scalars import (
     JOB_ERRORS,
     JOB_TYPES,
@@ -70,6 +70,7 @@ class Job(Model):
     """A job in the durable queue."""
 
     shown: ClassVar = ("created_at", "type", "status", "job_id", "error", "message")
+    cited: ClassVar = Cited("job", ("job_id",), title="type", at="created_at")
     job_id: Uuid
     type: Annotated[str, JOB_TYPES]
     status: JobStatus

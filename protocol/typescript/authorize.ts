@@ -22,6 +22,7 @@ export const PAGE_METHODS = [
   "calendar.calendars.update",
   "calendar.events.list",
   "calendar.providers.list",
+  "claude.citations.list",
   "claude.messages.list",
   "claude.permissions.list",
   "claude.permissions.respond",

@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "8ba93bf65312436e";
+export const SCHEMA_HASH = "ad045a13879078ed";
 
 /** Any JSON value: data whose form the contract does not know. */
 export type JsonValue = string | number | boolean | null | JsonValue[] | JsonObject;
@@ -253,6 +253,8 @@ export interface SummaryPart {
 
 /** An all-day event. */
 export interface SummaryAllDay {
+  /** The event of the feed. */
+  event_id: string | null;
   title: string;
   first_date: string;
   /** Equal to `first_date` if it has one day. */
@@ -262,6 +264,8 @@ export interface SummaryAllDay {
 
 /** A meeting that was neither cancelled nor declined. */
 export interface SummaryMeeting {
+  /** The event of the feed. */
+  event_id: string | null;
   title: string;
   date: string;
   /** Local time in the time zone, for example 09:30. */
@@ -301,6 +305,8 @@ export interface SummaryIssue {
 
 /** The work on one page. */
 export interface SummaryPage {
+  /** The newest of its events in the feed. */
+  event_id: string | null;
   title: string;
   url: string | null;
   space: string | null;
@@ -311,6 +317,8 @@ export interface SummaryPage {
 
 /** Runs and turns of Claude with the same prompt. */
 export interface SummaryRun {
+  /** The newest of its events in the feed. */
+  event_id: string | null;
   title: string;
   runs: number;
   failed: number;
@@ -837,6 +845,47 @@ export interface ClaudeBudget {
   spent_usd: number;
   /** When the next day begins on this computer; null for a session. */
   resets_at: string | null;
+}
+
+/** The citations of an answer, in order, at most 500. */
+export interface CitationList {
+  citations: Citation[];
+}
+
+/** A number that an answer cites, at one place. */
+export interface Citation {
+  number: number;
+  /** Position of the number, without its bracket, in the answer, in UTF-16 code units: `text.slice(start, end)`. */
+  start: number;
+  end: number;
+  /** Null if the hub has returned no row with this number: the answer names a source that does not exist. */
+  row: CitedRow | null;
+  /**
+   * The sentence that names a source that does not exist, at most 300 characters; null if `row` is not.
+   *
+   * A sentence is the part of a line up to a full stop, an exclamation mark, a question mark or an ellipsis.  A
+   * citation
+   * after its end still belongs to it.
+   */
+  sentence: string | null;
+}
+
+/** A row of the hub, as it was when Claude got it last. */
+export interface CitedRow {
+  /** `activity_event` is an event of the feed, `message` one of a session with Claude. */
+  kind: "activity_event" | "calendar_event" | "issue" | "job" | "message";
+  title: string | null;
+  /** When it happened or begins, ISO 8601; a date for what lasts all day. */
+  at: string | null;
+  url: string | null;
+  account_id: string | null;
+  calendar_id: string | null;
+  /** An event of the feed, or with `account_id` and `calendar_id` one of a calendar. */
+  event_id: string | null;
+  issue_key: string | null;
+  job_id: string | null;
+  session_id: string | null;
+  message_id: string | null;
 }
 
 /** Conversations, most recently updated first. */
@@ -3020,7 +3069,11 @@ export interface ExportResult {
   bytes: number;
 }
 
-/** Runs a prompt in the user's own `claude`; the result is its answer, without which it fails with `no_answer`. */
+/**
+ * Runs a prompt in the user's own `claude`; the result is its answer, without which it fails with `no_answer`.
+ *
+ * A command that Claude Code carries out itself, such as `/compact`, needs none.
+ */
 export interface RunClaude {
   /**
    * Without the images and files that were sent with it.  The prompt.  It may be empty only if the prompt has
@@ -3101,6 +3154,8 @@ export interface ClaudeRunResult {
   stop_reason: string | null;
   /** The names of the tools that Claude was not allowed to use, once per denied call. */
   permission_denials: string[];
+  /** The rows of the hub that the answer names as its sources, in order of the text, at most 500. */
+  citations: Citation[];
   /** The session's id in the CLI: pass it to the next run to continue this conversation. */
   session_id: string | null;
 }
@@ -3145,6 +3200,8 @@ export interface ClaudeTurnResult {
   stop_reason: string | null;
   /** The names of the tools that Claude was not allowed to use, once per denied call. */
   permission_denials: string[];
+  /** The rows of the hub that the answer names as its sources, in order of the text, at most 500. */
+  citations: Citation[];
   session_id: string;
   /** The turn that has read the prompt while it was running and given this answer; it has the usage and the cost. */
   answered_by: string | null;
@@ -3445,6 +3502,12 @@ export interface ClaudeBudgetsUpdateParams {
   max_usd?: number | null;
   /** A Claude session's id. */
   session_id?: string | null;
+}
+
+/** Params of `claude.citations.list`. */
+export interface ClaudeCitationsListParams {
+  /** A job's id (UUIDv7). */
+  job_id: string;
 }
 
 /** Params of `claude.conversations.list`. */
@@ -4287,11 +4350,18 @@ export interface Methods {
    * Sets the budget of a session, or without one that of a day; null removes it.
    *
    * It is valid at once, also for what is running.  An answer that reaches it can exceed it; what subagents write is
-   * counted when they end.
+   * counted when they end.  A fork of the session gets the same budget, of which it has spent nothing.
    *
    * Errors: session_not_found.
    */
   "claude.budgets.update": { params: ClaudeBudgetsUpdateParams; result: ClaudeBudget; errors: "session_not_found" };
+  /**
+   * Returns the citations in the answer of a run or a turn; none without the hub, or before the answer.
+   *
+   * They are also in the job's result, which is deleted earlier.  Those of the newest 10,000 answers are kept, and
+   * of turns as long as their session.
+   */
+  "claude.citations.list": { params: ClaudeCitationsListParams; result: CitationList; errors: never };
   /**
    * Returns the conversations that began in a folder, or all, most recently updated first.
    *
@@ -4628,9 +4698,9 @@ export interface Methods {
    *
    * The attempts, progress, result and error of a finished job are reset; its log continues.
    *
-   * Errors: job_not_found, job_not_finished.
+   * Errors: job_not_found, job_not_finished, queue_full.
    */
-  "jobs.retry": { params: JobsRetryParams; result: Job; errors: "job_not_found" | "job_not_finished" };
+  "jobs.retry": { params: JobsRetryParams; result: Job; errors: "job_not_found" | "job_not_finished" | "queue_full" };
   /** Returns whether the queue is paused, and the number of jobs by status. */
   "jobs.queue.get": { params: JobsQueueGetParams; result: JobQueue; errors: never };
   /** Starts no more jobs until `jobs.queue.resume`, even after a restart.  Running jobs continue. */
@@ -4905,11 +4975,20 @@ export interface NestedMethods<Options> {
        *
        * It is valid at once, also for what is running.  An answer that reaches it can exceed it; what subagents write
        * is
-       * counted when they end.
+       * counted when they end.  A fork of the session gets the same budget, of which it has spent nothing.
        *
        * Errors: session_not_found.
        */
       readonly update: ((params?: ClaudeBudgetsUpdateParams, options?: Options) => Promise<ClaudeBudget>);
+    };
+    readonly citations: {
+      /**
+       * Returns the citations in the answer of a run or a turn; none without the hub, or before the answer.
+       *
+       * They are also in the job's result, which is deleted earlier.  Those of the newest 10,000 answers are kept, and
+       * of turns as long as their session.
+       */
+      readonly list: ((params: ClaudeCitationsListParams, options?: Options) => Promise<CitationList>);
     };
     readonly conversations: {
       /**
@@ -5286,7 +5365,7 @@ export interface NestedMethods<Options> {
      *
      * The attempts, progress, result and error of a finished job are reset; its log continues.
      *
-     * Errors: job_not_found, job_not_finished.
+     * Errors: job_not_found, job_not_finished, queue_full.
      */
     readonly retry: ((params: JobsRetryParams, options?: Options) => Promise<Job>);
     readonly queue: {
@@ -5495,7 +5574,11 @@ export interface JobTypes {
   "calendar.sync": { payload: SyncCalendar; result: CalendarSynced; error: CommonJobErrorKind | AccountErrorKind | SyncErrorKind | CalendarErrorKind };
   /** Writes a session to a file, which appears under its name once it is complete. */
   "claude.export": { payload: ExportSession; result: ExportResult; error: CommonJobErrorKind | FileErrorKind | SessionErrorKind };
-  /** Runs a prompt in the user's own `claude`; the result is its answer, without which it fails with `no_answer`. */
+  /**
+   * Runs a prompt in the user's own `claude`; the result is its answer, without which it fails with `no_answer`.
+   *
+   * A command that Claude Code carries out itself, such as `/compact`, needs none.
+   */
   "claude.run": { payload: RunClaude; result: ClaudeRunResult; error: CommonJobErrorKind | ClaudeErrorKind | RunErrorKind };
   /** Sends the next prompt of a session; the result is the answer.  The turns of a session run one after another. */
   "claude.turn": { payload: TakeTurn; result: ClaudeTurnResult; error: CommonJobErrorKind | ClaudeErrorKind | SessionErrorKind | TurnErrorKind };
@@ -5770,6 +5853,7 @@ export const METHOD_NAMES = [
   "calendar.oauth.google.complete",
   "claude.budgets.get",
   "claude.budgets.update",
+  "claude.citations.list",
   "claude.conversations.list",
   "claude.conversations.take",
   "claude.doctor",

@@ -41,6 +41,7 @@ class ReportRow(NamedTuple):
     """The columns of an event that reports use."""
 
     feed_key: int
+    event_id: str
     account_id: str
     event_type: str
     title: str | None

@@ -109,13 +109,18 @@ class SummaryBuilder:
         if not row.by_me or end < first or begin > last or not (is_meeting(row) or _object(row) == "absence"):
             return
         entry = SummaryAllDay(
-            title=row.title or "", first_date=begin.isoformat(), last_date=end.isoformat(), calendar=row.container
+            event_id=row.event_id,
+            title=row.title or "",
+            first_date=begin.isoformat(),
+            last_date=end.isoformat(),
+            calendar=row.container,
         )
         days = range((min(end, last) - max(begin, first)).days + 1)
         names = [(max(begin, first) + timedelta(days=number)).isoformat() for number in days]
         for name in names if self._group is SummaryGroup.DAY else [_project(row)]:
             entries = self._all_day.setdefault(name, [])
-            if entry not in entries:  # the same holiday in another calendar
+            others = (one.model_copy(update={"event_id": entry.event_id}) for one in entries)
+            if entry not in others:  # the same holiday in another calendar
                 entries.append(entry)
 
     def build(
@@ -201,6 +206,7 @@ def meetings_of(rows: Iterable[ReportRow], zone: tzinfo) -> list[SummaryMeeting]
 def _meeting(row: ReportRow, zone: tzinfo) -> SummaryMeeting:
     starts = local(row.event_ts * 1000, zone)
     return SummaryMeeting(
+        event_id=row.event_id,
         title=row.title or "",
         date=starts.date().isoformat(),
         starts=f"{starts:%H:%M}",
@@ -253,6 +259,7 @@ def _page(rows: Rows) -> SummaryPage:
     comments = sum(row.event_type.endswith("commented") or _object(row) == "comment" for row in rows)
     created = sum(row.event_type.endswith(("created", "published")) and _object(row) != "comment" for row in rows)
     return SummaryPage(
+        event_id=rows[-1].event_id,
         title=_latest_title(rows),
         url=rows[-1].url,
         space=rows[-1].container,
@@ -264,6 +271,7 @@ def _page(rows: Rows) -> SummaryPage:
 
 def _run(rows: Rows) -> SummaryRun:
     return SummaryRun(
+        event_id=rows[-1].event_id,
         title=rows[0].title or "",
         runs=len(rows),
         failed=sum(row.event_type.endswith("failed") for row in rows),

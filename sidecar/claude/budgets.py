@@ -90,6 +90,10 @@ class BudgetBook:
                 sql = "INSERT INTO claude_budgets (session_id, max_usd) VALUES (?, ?)"
                 self.database.execute(sql, (session_id, max_usd))
 
+    def copy(self, session_id: str, fork_id: str) -> None:
+        """Gives a fork the budget of its session; call it in the transaction that creates the fork."""
+        self.set_max_usd(fork_id, self.max_usd(session_id))
+
     def day_ms(self) -> tuple[int, int]:
         """Returns when the current day of this computer begins and ends."""
         today = moment(self.clock.now_ms()).astimezone().date()

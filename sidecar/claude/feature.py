@@ -11,6 +11,7 @@ from sidecar_protocol.claude.sessions import TakeTurn
 from sidecar.claude.admission import Admission
 from sidecar.claude.budgets import BudgetBook, BudgetsService
 from sidecar.claude.checks import this_user
+from sidecar.claude.citations.store import CitationsService, CitationStore
 from sidecar.claude.crash_recovery import CrashRecovery
 from sidecar.claude.doctor import DoctorService
 from sidecar.claude.gate.journal import GateJournal, GateService
@@ -80,7 +81,7 @@ def make(runtime: Runtime) -> Feature:
             ExportService(store),
             UsageService(usage),
             BudgetsService(launcher.budgets, store),
-            GateService(GateStore(database, clock)),
+            *hub_services(runtime),
         ),
         registrations=(
             in_pool(RunClaude, runs, admit=admission.admit_run),
@@ -94,6 +95,12 @@ def make(runtime: Runtime) -> Feature:
         stop=pool.stop,
         kill_orphans=recovery.kill_orphans,
     )
+
+
+def hub_services(runtime: Runtime) -> tuple[object, ...]:
+    """Returns the services of what came in from the hub."""
+    database, clock = runtime.database, runtime.clock
+    return GateService(GateStore(database, clock)), CitationsService(CitationStore(database, clock))
 
 
 def export_registration(runtime: Runtime, store: SessionStore) -> Registration:

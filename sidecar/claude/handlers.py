@@ -8,6 +8,7 @@ import anyio
 from sidecar_protocol.claude.runs import ClaudeRunResult, RunClaude
 
 from sidecar.claude.budgets import Watch
+from sidecar.claude.gate.store import Owner
 from sidecar.claude.limits import GO_ON
 from sidecar.claude.live_tasks import LiveJobs
 from sidecar.claude.process.cli_process import RunOptions
@@ -60,6 +61,7 @@ class ClaudeRunHandler:
                 self.usage.add(context.job_id, None, reader.usage)
             self.launcher.budgets.live.pop(context.job_id, None)
         self.attachments.answered(context.job_id)
+        result = self.launcher.cited(result, Owner(job_id=context.job_id), context.job_id, job.hub)
         entry.completed(result)
         return result
 
@@ -70,9 +72,9 @@ class ClaudeRunHandler:
             message = "This conversation belongs to a session of the sidecar."
             hint = "Send the prompt with claude.sessions.send, to that session or to a fork of it."
             raise JobFailed(message, kind="session_held", hint=hint, details={"session_id": session_id})
-        if self.launcher.hub is not None:
-            await self.launcher.hub.expose(job, context.job_id)
         is_first = context.attempt == 1 and not context.snoozed_for_s
+        if self.launcher.hub is not None:
+            await self.launcher.hub.begin_run(job, context.job_id, is_first=is_first)
         begun = self.runs.begin(context.job_id, is_first=is_first)
         if begun.has_acted and begun.claude_session_id is None:
             raise not_continued(None)
@@ -127,7 +129,7 @@ class ClaudeRunHandler:
         problems.finish()
         if failure is not None:
             raise failure
-        return answered(reporter.outcome(process))
+        return answered(reporter.outcome(process), job.prompt)
 
 
 def _options(job: RunClaude) -> RunOptions:
@@ -144,9 +146,13 @@ def _options(job: RunClaude) -> RunOptions:
     )
 
 
-def answered(result: ClaudeRunResult) -> ClaudeRunResult:
-    """Returns a result with an answer.  Raises `JobFailed`: a run is for its answer, whatever Claude has done."""
-    if result.text.strip():
+def answered(result: ClaudeRunResult, prompt: str) -> ClaudeRunResult:
+    """Returns a result with an answer.  Raises `JobFailed`: a run is for its answer, whatever Claude has done.
+
+    A command that Claude Code has carried out itself, such as `/compact`, has none: the model had no turn (measured).
+    """
+    is_command = prompt.lstrip().startswith("/") and result.num_turns == 0
+    if is_command or result.text.strip():
         return result
     message = "Claude ended without an answer."
     hint = "See what it has done before you run the prompt again; a run with this session_id goes on from there."

@@ -165,12 +165,15 @@ class FeedEntry:
             raise
 
     def completed(self, answer: ClaudeAnswer) -> None:
-        meta = answer.model_dump(mode="json", exclude={"text", "text_truncated"})
+        meta = answer.model_dump(mode="json", exclude={"text", "text_truncated", "citations"})
         self.context.log("Claude answered", meta=meta)
         if answer.permission_denials:
             names = ", ".join(sorted(set(answer.permission_denials)))
             self.context.log(f"Tools that were not allowed: {names}", level="warning")
         cost = answer.model_dump(mode="json", include={"usage", "total_cost_usd", "num_turns", "duration_ms"})
+        if answer.citations:
+            known = {one.number: one.row is not None for one in answer.citations}
+            cost |= {"citations": len(known), "unknown_citations": len(known) - sum(known.values())}
         self._write("completed", answer.text, cost)
 
     def _write(self, end: str, description: str | None, raw: Mapping[str, object]) -> None:

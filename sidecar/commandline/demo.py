@@ -23,6 +23,7 @@ from sidecar.commandline.views.local_times import LocalTimes
 from sidecar.days import computer_zone_name
 
 FILES: Final = Path(__file__).parent / "demo_files"
+QUESTION: Final = "What is on this week?"
 LONG_PROMPT: Final = "Write an essay of at least 800 words about this: {}"
 """The prompt of the run that is cancelled, which must not end before that."""
 TIMES: Final = {
@@ -39,16 +40,23 @@ RETRIES: Final = {"CLAUDE_CODE_MAX_RETRIES": "2"}
 
 @click.command()
 @click.option("--calendar", metavar="PATH|URL", help="Your own calendar: an .ics file or its secret iCal address.")
-@click.option("--prompt", metavar="TEXT", help="Also send this prompt to Claude Code; your account pays for it.")
+@click.option(
+    "--prompt",
+    metavar="[TEXT]",
+    is_flag=False,
+    flag_value=QUESTION,
+    help=f"Also ask Claude Code this, or “{QUESTION}”; your account pays for it.",
+)
 @DATABASE
 @click.option("--keep", is_flag=True, help="Keep the temporary data folder.")
 @click.option("--verbose", is_flag=True, help="Print every message between the app and the sidecar, with its time.")
 @NOW
 def demo(*, calendar: str | None, prompt: str | None, database: str | None, now: str | None, **flags: bool) -> None:
-    """Show what a sidecar does for an app, in ten lines.
+    """Show what a sidecar does for an app, in a few lines.
 
     Starts a sidecar with a temporary data folder, connects a sample calendar, syncs and reads it, backs up the
-    database and cancels a job.  It is a script for `sidecar console`; --verbose prints all its messages.
+    database, cancels a job, and calls a tool of `sidecar mcp`; with --prompt, Claude uses such tools to answer.  It is
+    a script for `sidecar console`; --verbose prints all its messages.
     """
     keep, verbose = flags["keep"], flags["verbose"]
     if keep and database is not None:
@@ -66,6 +74,8 @@ def demo(*, calendar: str | None, prompt: str | None, database: str | None, now:
     if prompt is not None:
         script += (FILES / "claude.txt").read_text("utf-8")
         variables |= {"prompt": prompt, "long_prompt": LONG_PROMPT.format(prompt)}
+    elif database is None:
+        script += (FILES / "mcp.txt").read_text("utf-8")
     script += (FILES / "end.txt").read_text("utf-8")
     begin = time.perf_counter()
     try:
@@ -78,7 +88,8 @@ def demo(*, calendar: str | None, prompt: str | None, database: str | None, now:
         if not keep:
             shutil.rmtree(folder, ignore_errors=True)
     if code == 0:
-        hint = "" if verbose else "  `sidecar demo --verbose` shows every message."
+        more = "" if prompt is not None else ", --prompt asks Claude"
+        hint = "" if verbose else f"  --verbose shows every message{more}."
         click.echo(("\n" if verbose else "") + f"Done in {duration(time.perf_counter() - begin)}.{hint}")
     sys.exit(code)
 

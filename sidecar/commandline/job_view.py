@@ -123,6 +123,9 @@ def facts(job: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name in ("text", "model", "session_id"):
         if result.get(name):
             yield name.removesuffix("_id"), result[name].strip()
+    for citation in {one["number"]: one for one in result.get("citations") or ()}.values():
+        row = citation["row"]
+        yield "source", f"[{citation['number']}] {_source(row) if row else 'does not exist: ' + citation['sentence']}"
     if usage := result.get("usage"):
         cached = usage["cache_read_input_tokens"] + usage["cache_creation_input_tokens"]
         yield "tokens", f"{usage['input_tokens']:,} in, {cached:,} cached, {usage['output_tokens']:,} out"
@@ -132,6 +135,12 @@ def facts(job: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "events", f"{result['added']} added, {result['updated']} updated, {result['removed']} removed"
     if "size_bytes" in result:
         yield "file", f"{result['path'].rpartition('/')[2]}, {file_size(result['size_bytes'])}"
+
+
+def _source(row: Mapping[str, Any]) -> str:
+    """Returns the title of a row that an answer cites, and its address."""
+    title = row["title"] or row["issue_key"] or row["kind"].replace("_", " ")
+    return ", ".join(filter(None, (one_line(title), row["url"])))
 
 
 def job_field(model: type[Model] | None) -> str | None:

@@ -9,6 +9,8 @@ from typing import Any, Final, get_args
 
 from sidecar_protocol.contract import Foreign, Model
 
+from sidecar.hub.entries import Entry, entries
+
 TEXT_CHARS: Final = 120
 MAX_DOMAIN: Final = 253
 """Maximum length of a domain (RFC 1035)."""
@@ -22,36 +24,24 @@ class ForeignText:
     text: str
 
 
-def foreign_texts(model: type[Model], value: Mapping[str, Any], tool: str) -> list[ForeignText]:
+def foreign_texts(model: type[Model], value: Entry, tool: str) -> list[ForeignText]:
     """Returns the first foreign text of each source in a result."""
     found: dict[str, ForeignText] = {}
-    for one in _walk(model, value, tool):
-        found.setdefault(one.source, one)
+    for kind, entry in entries(model, value):
+        for one in _texts(kind, entry, tool):
+            found.setdefault(one.source, one)
     return list(found.values())
 
 
-def _walk(model: type[Model], value: Mapping[str, Any], tool: str) -> Iterator[ForeignText]:
+def _texts(model: type[Model], entry: Mapping[str, Any], tool: str) -> Iterator[ForeignText]:
     for name, field in model.model_fields.items():
-        member = value.get(name)
-        if member in (None, "", [], {}):
-            continue
-        if Foreign in field.metadata or _is_marked(field.annotation):
-            yield ForeignText(_source(value, tool), str(member)[:TEXT_CHARS])
-        for inner in _models(field.annotation):
-            for item in member if isinstance(member, list) else [member]:
-                if isinstance(item, dict):
-                    yield from _walk(inner, item, tool)
+        member = entry.get(name)
+        if member not in (None, "", [], {}) and (Foreign in field.metadata or _is_marked(field.annotation)):
+            yield ForeignText(_source(entry, tool), str(member)[:TEXT_CHARS])
 
 
 def _is_marked(annotation: Any) -> bool:
     return any(one is Foreign or _is_marked(one) for one in get_args(annotation))
-
-
-def _models(annotation: Any) -> Iterator[type[Model]]:
-    if isinstance(annotation, type) and issubclass(annotation, Model):
-        yield annotation
-    for argument in get_args(annotation):
-        yield from _models(argument)
 
 
 def _source(entry: Mapping[str, Any], tool: str) -> str:

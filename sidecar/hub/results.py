@@ -40,10 +40,15 @@ NOTE: Final = "note"
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A result as JSON; `kept` is the number of the list's entries in it if there was no room for all."""
+    """A result; `kept` is the number of the list's entries in it if there was no room for all."""
 
-    text: str
+    body: dict[str, Any]
     kept: int | None = None
+
+    @property
+    def text(self) -> str:
+        """The result as JSON."""
+        return _encoded(self.body).decode()
 
 
 def show(result: Mapping[str, Any], zone: tzinfo | None, *, is_paged: bool) -> Shown | None:
@@ -64,7 +69,7 @@ def show(result: Mapping[str, Any], zone: tzinfo | None, *, is_paged: bool) -> S
             note = _note(kept, len(entries), is_paged=is_paged, more=more)
             body = {**note, **_without_empty(rest), name: short[:kept]}
             shown = _fitting(body)
-            return None if shown is None else Shown(shown.text, kept if kept < len(entries) else None)
+            return None if shown is None else Shown(shown.body, kept if kept < len(entries) else None)
     return None
 
 
@@ -85,9 +90,12 @@ def _count(entries: Sequence[Any], room: int) -> int:
     return len(entries)
 
 
-def _fitting(body: Any) -> Shown | None:
-    encoded = to_json(body, inf_nan_mode="null")
-    return Shown(encoded.decode()) if len(encoded) <= MAX_BYTES else None
+def _fitting(body: dict[str, Any]) -> Shown | None:
+    return Shown(body) if len(_encoded(body)) <= MAX_BYTES else None
+
+
+def _encoded(body: Any) -> bytes:
+    return to_json(body, inf_nan_mode="null")
 
 
 def _short(value: Any, zone: tzinfo | None, chars: int) -> Any:

@@ -19,7 +19,8 @@ from sidecar_protocol.tools import TIME_ZONE, Tool, tools_of
 
 from sidecar.days import computer_zone_name, zone_or_utc
 from sidecar.hub.foreign import ForeignText, foreign_texts
-from sidecar.hub.results import show
+from sidecar.hub.results import Shown, show
+from sidecar.hub.rows import NumberRows, Row, mark_rows, number_rows
 from sidecar.ids import MakeId
 from sidecar.storage.failures import storage_error
 from sidecar.wire.dispatch import Route, invalid_params
@@ -71,14 +72,16 @@ class Hub:
         name = self._zone_name()
         return INSTRUCTIONS.format(zone="" if name is None else f", {name}")
 
-    async def call(self, name: str, arguments: Mapping[str, Any], **added: Any) -> Answer:
+    async def call(
+        self, name: str, arguments: Mapping[str, Any], *, number: NumberRows | None = None, **added: Any
+    ) -> Answer:
         """Calls a tool.  Does not raise: what goes wrong is the answer.
 
-        `added` are params that the assistant does not have.
+        `number` numbers the rows of the answer, for citations.  `added` are params that the assistant does not have.
         """
         tool = self._tools[name]
         try:
-            return await self._shown(tool, arguments, added)
+            return await self._answer(tool, arguments, number, added)
         except ValidationError as error:
             return _failure(invalid_params(error))
         except RpcError as error:
@@ -91,7 +94,9 @@ class Hub:
             log.exception("a tool failed", extra={"error_id": error_id})
             return _failure(Internal(error_id=error_id))
 
-    async def _shown(self, tool: Tool, arguments: Mapping[str, Any], added: Mapping[str, Any]) -> Answer:
+    async def _answer(
+        self, tool: Tool, arguments: Mapping[str, Any], number: NumberRows | None, added: Mapping[str, Any]
+    ) -> Answer:
         if withheld := [name for name in tool.method.withheld if name in arguments]:
             raise InvalidParams(details=[{"path": name, "message": "is not for assistants"} for name in withheld])
         zone_name = self._zone_name()
@@ -100,16 +105,23 @@ class Hub:
         params |= added
         if tool.takes_time_zone:
             params.setdefault(TIME_ZONE, zone_name or "UTC")
-        result = await self._result(tool, params)
-        shown = show(result, zone, is_paged=tool.is_paged)
+        model = tool.method.result
+        assert model is not None
+
+        async def fetch(**limited: int) -> tuple[dict[str, Any], list[Row], Shown | None]:
+            result = await self._result(tool, params | limited)
+            rows = [] if number is None else mark_rows(model, result)
+            return result, rows, show(result, zone, is_paged=tool.is_paged)
+
+        result, rows, shown = await fetch()
         if shown is not None and shown.kept is not None and tool.is_paged:
             # Again, so that the cursor continues after the last entry that is shown.
-            result = await self._result(tool, params | {"limit": shown.kept})
-            shown = show(result, zone, is_paged=True)
+            result, rows, shown = await fetch(limit=shown.kept)
         if shown is None:
             raise ResultTooLarge(hint="Ask for less: a shorter range, or a single entry.")
-        assert tool.method.result is not None
-        return Answer(shown.text, foreign=foreign_texts(tool.method.result, result, tool.name))
+        if number is not None:
+            number_rows(model, shown.body, rows, number)
+        return Answer(shown.text, foreign=foreign_texts(model, result, tool.name))
 
     async def _result(self, tool: Tool, params: dict[str, Any]) -> dict[str, Any]:
         route = self._find(tool.method.name)

@@ -22,8 +22,9 @@ from sidecar_protocol.scalars import DEFAULT_LIMIT, DEFAULT_LINES_LIMIT
 from sidecar.jobs.journal import JobJournal, JobTypes
 from sidecar.wire.dispatch import invalid_params
 
+UNFINISHED: Final = (JobStatus.QUEUED, JobStatus.RUNNING)
 MAX_UNFINISHED_JOBS: Final = 100_000
-"""Unfinished jobs that a client may create; more are a loop in it, which would fill the disk."""
+"""Unfinished jobs that a client may create or retry; more are a loop in it, which would fill the disk."""
 
 
 class Wake(Protocol):
@@ -125,12 +126,16 @@ class JobsService(Jobs):
         return encode(JobLogPage, lines=as_models(lines), next_cursor=next_cursor).as_model()
 
     async def retry(self, *, job_id: str) -> Job:
-        job = self._journal.rerun(job_id)
+        job = self._journal.end_wait(job_id)
         if job is None:
-            job = self._journal.end_wait(job_id)
-        if job is None:
-            await self.get(job_id=job_id)
-            raise JobNotFinished
+            known = self._store.get(job_id)
+            if known is None:
+                raise JobNotFound
+            if known.load().status in UNFINISHED:
+                raise JobNotFinished
+            self.require_room()
+            job = self._journal.rerun(job_id)
+            assert job is not None  # it is finished
         self._wake()
         return job.as_model()
 

@@ -134,6 +134,7 @@ async def test_a_day_lists_meetings_issues_pages_and_runs(app: InProcessApp) -> 
         ("Planning PROJ-1", "09:45", "11:00", 4_500),
     ]
     assert monday["meetings"][1] == {
+        "event_id": "m2",
         "title": "Planning PROJ-1",
         "date": "2026-11-23",
         "starts": "09:45",
@@ -146,7 +147,7 @@ async def test_a_day_lists_meetings_issues_pages_and_runs(app: InProcessApp) -> 
         "links": ["PROJ-1"],
     }
     assert monday["all_day"] == [
-        {"title": "Offsite", "first_date": "2026-11-22", "last_date": "2026-11-23", "calendar": None}
+        {"event_id": "a1", "title": "Offsite", "first_date": "2026-11-22", "last_date": "2026-11-23", "calendar": None}
     ]
     assert [one["title"] for one in tuesday["all_day"]] == ["Off"]
     assert monday["issues"] == [
@@ -166,6 +167,7 @@ async def test_a_day_lists_meetings_issues_pages_and_runs(app: InProcessApp) -> 
     ]
     assert tuesday["pages"] == [
         {
+            "event_id": "p4",
             "title": "Recipes",
             "url": "https://x.atlassian.net/wiki/77",
             "space": "Kitchen",
@@ -175,6 +177,7 @@ async def test_a_day_lists_meetings_issues_pages_and_runs(app: InProcessApp) -> 
         }
     ]
     assert tuesday["runs"][0] == {
+        "event_id": "r2",
         "title": "Fix the lid",
         "runs": 2,
         "failed": 1,

@@ -98,6 +98,8 @@ async def test_a_budget_outlives_a_restart_and_goes_with_its_session(talk: Talk)
         day, own = await budgets.get(), await budgets.get(session_id=session.session_id)
         assert (day.max_usd, day.session_id, day.resets_at is not None) == (20.0, None, True)
         assert (own.max_usd, own.spent_usd, own.resets_at) == (2.5, 0.0, None)
+        fork = await claude.sessions.fork(session_id=session.session_id)
+        assert (await budgets.get(session_id=fork.session_id)).max_usd == 2.5
         await claude.sessions.delete(session_id=session.session_id)
         with pytest.raises(RemoteError) as raised:
             await budgets.get(session_id=session.session_id)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from sidecar.commandline.client import RemoteError
-from tests.claude.client import FINAL, ClaudeClient, Talk, scripted
+from tests.claude.client import FINAL, ClaudeClient, Talk, every_claude, scripted
 
 YEAR_S = 365 * 24 * 3_600
 
@@ -32,6 +32,24 @@ async def test_a_run_without_an_answer_is_nowhere_a_success(talk: Talk) -> None:
         assert told["text"] == "It ended without an answer.  Its log shows what it has done."
         [event] = (await claude.client.call("activity.events.list", {"source": "claude"}))["events"]
         assert event["event_type"] == "run_failed"
+
+
+@every_claude
+async def test_a_command_of_claude_code_needs_no_answer(talk: Talk) -> None:
+    async with talk.connected() as claude:
+        conversation: dict[str, str] = {}
+        for _ in range(2):  # 2.1.197 compacts no less
+            first = await claude.client.call("claude.spawn", {"prompt": "hello", **conversation})
+            first = await claude.until_job(first["job_id"], *FINAL)
+            conversation = {"session_id": first["result"]["session_id"]}
+        # The scripted one knows no /compact, and the real ones forget nothing in /clear that a run would go on with.
+        command = "/clear" if talk.api is None else "/compact"
+        job, run = await run_once(claude, command, **conversation)
+        assert (job["status"], job["error"], job["result"]["num_turns"]) == ("succeeded", None, 0)
+        assert job["result"]["text"].strip() == ""
+        assert (run["status"], run["error"]) == ("succeeded", None)
+        told = await claude.until(lambda one: one.method == "jobs.schedule_run_ended")
+        assert told["text"] == "Done."
 
 
 async def refusal(claude: ClaudeClient, method: str, **params: Any) -> tuple[str, str]:

@@ -32,6 +32,8 @@ def test_the_demo_runs_without_claude_and_leaves_nothing_behind(cli: CliHarness)
         "✓ succeeded in",
         "← jobs.cancel",
         "✓ cancelled",
+        "→ mcp calendar_events_list",
+        "← mcp calendar_events_list",
         "→ calendar.accounts.delete",
         "← (exit code 0)",
         "Done in ",
@@ -53,6 +55,7 @@ def test_a_prompt_is_sent_to_claude_and_a_second_run_is_cancelled(cli: CliHarnes
         "Claude started",
         "⟵ claude.delta",
         "text     w0 w1 w2",
+        "0 hits",
         "tokens   12 in, 7 cached, 9 out",
         "cost     $0.0100",
         "session  ",
@@ -62,10 +65,27 @@ def test_a_prompt_is_sent_to_claude_and_a_second_run_is_cancelled(cli: CliHarnes
     assert cli.left_running() == []
 
 
-def test_claude_is_not_started_without_a_prompt(cli: CliHarness) -> None:
+def test_claude_answers_from_the_calendar_and_its_tool_is_shown(cli: CliHarness) -> None:
+    cli.install_claude()
+    reads = '[[call:mcp__hub__calendar_events_list:{"start":"2026-11-30","end":"2026-12-05","limit":5}]]'
+    demo = cli.run("demo", "--prompt", f"{reads} [[say:Stand-up, then planning [1][2].]] [[gate]]")
+    assert "✓ Ask Claude                      Stand-up, then planning [1][2]." in demo.out
+    assert '  mcp__hub__calendar_events_list {"start"' in demo.out
+
+
+def test_claude_is_not_started_without_a_prompt_and_a_tool_is_called_by_hand(cli: CliHarness) -> None:
     cli.install_claude()
     demo = cli.run("demo")
-    assert (demo.code, "claude.spawn" in demo.out) == (0, False)
+    assert (demo.code, "Ask Claude" in demo.out) == (0, False)
+    _, _, rest = demo.out.partition("✓ Call `sidecar mcp` by hand      ")
+    assert rest.partition("Disconnect")[0].count("\n    ") == 2
+    assert "--prompt asks Claude" in rest
+
+
+def test_a_prompt_without_a_text_asks_about_the_week(cli: CliHarness) -> None:
+    cli.install_claude()
+    demo = cli.run("demo", "--prompt")
+    assert "✓ Ask Claude                      echo: What is on this week?" in demo.out
 
 
 def test_an_error_of_claude_is_explained_and_ends_the_demo(cli: CliHarness) -> None:

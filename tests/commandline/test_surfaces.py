@@ -16,11 +16,11 @@ BERLIN = "Europe/Berlin"
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_the_demo_has_ten_lines(cli: CliHarness, width: int) -> None:
+def test_the_demo_has_thirteen_lines(cli: CliHarness, width: int) -> None:
     cli.install_claude()
     demo = cli.run("demo", "--now", NOW, TZ=BERLIN, COLUMNS=str(width))
     assert (demo.code, demo.err) == (0, "")
-    assert len(demo.out.splitlines()) == 10
+    assert len(demo.out.splitlines()) == 13
     check("demo", width, re.sub(r"\d+\.\d+ MB", "1.2 MB", re.sub(r"Done in .*?\.  ", "Done in 2.15 s.  ", demo.out)))
 
 

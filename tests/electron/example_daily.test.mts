@@ -1,10 +1,11 @@
 // The daily panel of the example app: schedules, what became of their times, and changes while it is shown.
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { after, test } from "node:test";
 import type { TestContext } from "node:test";
 import { openExample } from "./example_harness.mts";
 import { misplaced } from "./page_facts.mts";
-import { status } from "./sidecar_harness.mts";
+import { newDataDir, ROOT, status } from "./sidecar_harness.mts";
 import type { Page } from "./fake_electron/chromium.mts";
 
 const open = (states: "all" | "none") =>
@@ -104,6 +105,47 @@ test("a schedule is created, paused, run, seen to fail and deleted without a rel
   await row.getByRole("button", { name: "Delete" }).click();
   await row.getByRole("button", { name: "Delete with its record" }).click();
   await panel.getByText("Claude can work by itself").waitFor();
+  assert.deepEqual(pageErrors, []);
+});
+
+test("an answer links its sources, and marks one that does not exist, in the panel and in the feed", async (t) => {
+  const configDir = newDataDir();
+  const env = { CLAUDE_PATH: join(ROOT, "tests", "fakes", "claude"), CLAUDE_CONFIG_DIR: configDir };
+  const { page, sidecar, pageErrors } = await openExample(t, { withFeed: true, env });
+  const reads = [
+    ["activity_events_list", { issue_key: "TRAM-431", limit: 1 }],
+    ["activity_search", { query: "Stand-up", limit: 1 }],
+  ].map(([tool, params]) => `[[call:mcp__hub__${tool}:${JSON.stringify(params)}]]`);
+  const answer = "You moved **TRAM-431** [1] after the stand-up [2].\n\nIt rained. <b>Bob</b> left [9]. See `rows[1]`.";
+  const prompt = `${reads.join(" ")} [[say:${answer}]]`;
+  const schedule = await sidecar.jobs.schedules.create({
+    title: "My stand-up",
+    type: "claude.run",
+    payload: { prompt },
+    period_s: 86_400,
+  });
+  const row = daily(page).getByRole("listitem").filter({ hasText: "My stand-up" });
+  await row.getByRole("button", { name: "Run now: My stand-up" }).click();
+  await row.getByText("Last: done, just now").click();
+  const link = row.getByRole("link", { name: /^Source 1: TRAM-431 / });
+  assert.equal(await link.getAttribute("href"), "https://tramline.example/browse/TRAM-431");
+  assert.equal(await link.textContent(), "1");
+  await row.getByRole("button", { name: /^Source 2: Stand-up/ }).click();
+  assert.match((await page.evaluate(() => document.activeElement?.textContent)) ?? "", /^\[2\] Stand-up/);
+  assert.equal(await row.locator(".schedule-text mark").textContent(), "9 (no such source)");
+  await row.getByText("Source 9 does not exist: “<b>Bob</b> left [9].”").waitFor();
+  assert.equal(await row.locator("code").textContent(), "rows[1]");
+  assert.equal(await row.locator("b").count(), 0);
+  const feed = page.getByRole("region", { name: "Activity" });
+  await feed.getByText("2 sources, 1 missing").click();
+  const sources = feed.getByRole("group", { name: "Sources", exact: true }).last();
+  await sources.getByRole("link", { name: "TRAM-431 Import skips the last stop of night lines" }).waitFor();
+  await sources.getByText("Source 9 does not exist").waitFor();
+  for (const width of [320, 1440]) {
+    await page.setViewportSize({ width, height: 800 });
+    assert.deepEqual(await misplaced(page), [], String(width));
+  }
+  await sidecar.jobs.schedules.delete({ schedule_id: schedule.schedule_id });
   assert.deepEqual(pageErrors, []);
 });
 

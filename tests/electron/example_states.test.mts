@@ -228,12 +228,13 @@ test("a page that loads while the sidecar crashes shows no error, and loads agai
 test("a failed turn shows the job's reason, hint and reset time, and can be tried again", async () => {
   const { page, sidecar } = await reopened();
   await page.getByText("Claude cannot work yet.").waitFor();
-  await page.getByText("To install it: `npm install -g @anthropic-ai/claude-code`").waitFor();
+  await page.getByText("To install it: npm install -g @anthropic-ai/claude-code").waitFor();
   await openSession(page, 3);
   const failures = page.getByRole("group", { name: "Claude could not answer" });
   await failures.filter({ hasText: "usage limit" }).getByText("The limit resets at 13:00.").waitFor();
   const auth = failures.filter({ hasText: "not signed in" });
   await auth.getByText("use /login").waitFor();
+  assert.deepEqual(await auth.locator(".notice-hint code").allTextContents(), ["claude"]);
   await auth.getByRole("button", { name: "Try again" }).click();
   await auth.getByRole("button").waitFor({ state: "detached" });
   assert.notEqual((await sidecar.jobs.get({ job_id: "job-2" })).error?.kind, "auth");

@@ -9,7 +9,7 @@ Directives in the last user prompt control the answer; without one the prompt is
   [[near:EPOCH]]       answers, and says that a limit is nearly reached (needs an OAuth token)
   [[cut]]              the first time: drops the connection mid-answer      [[hang]]  answers nothing until `close`
   [[refuse]]           stop_reason "refusal", always   [[tool:bash:CMD]]    calls Bash, then reports its result
-  [[call:NAME:JSON]]   calls any tool; several directives are several calls in one message
+  [[call:NAME:JSON]]   calls any tool, several in one message; [[say:TEXT]] is the answer then, instead of their results
   [[think:TEXT]]       thinks before the answer, in two pieces      [[redacted]]  thinks what the API redacts
 A prompt in the `script` is answered by its blocks, one list per request until the turn ends, texts word by word.
 `python -m tests.fakes.anthropic --port 0 [--script FILE]` prints the URL and serves until standard input ends; each
@@ -317,7 +317,7 @@ def _answer(request: Request, directives: Mapping[str, str]) -> tuple[list[dict[
     """Returns content blocks and stop reason; no blocks means the words of `FakeAnthropic.words`."""
     last = request.user_blocks[-1] if request.user_blocks else {}
     if last.get("type") == "tool_result":  # not a result of an earlier, interrupted turn
-        return [_text(f"tool said: {_flat(last['content'])}")], "end_turn"
+        return [_text(_said(request) or f"tool said: {_flat(last['content'])}")], "end_turn"
     if calls := list(_calls(request.prompt)):
         blocks = [
             {"type": "tool_use", "id": f"toolu_{index}_{id(request)}", "name": name, "input": values}
@@ -347,6 +347,12 @@ def _calls(prompt: str) -> Iterator[tuple[str, dict[str, Any]]]:
             yield "Bash", {"command": value, "description": "fake"}
         elif directive == "call":
             yield name, json.loads(value)
+
+
+def _said(request: Request) -> str | None:
+    """Returns what the last prompt, also one before tools' results, wants as the answer to them."""
+    users = (one for one in reversed(request.body["messages"]) if one["role"] == "user")
+    return next(filter(None, (Request("", "", {}, {"messages": [one]}).directives for one in users)), {}).get("say")
 
 
 def _flat(content: Any) -> str:

@@ -59,7 +59,7 @@ def test_a_list_that_is_too_long_says_how_much_of_it_is_shown() -> None:
     value = json.loads(found.text)
     kept = len(value["events"])
     assert 30 < kept < 50
-    assert found == Shown(found.text, kept)
+    assert (found.kept, found) == (kept, Shown(found.body, kept))
     assert value["note"] == f"{kept} of 340 entries are shown; narrow the range."
     assert [one["number"] for one in value["events"]] == list(range(kept))
 

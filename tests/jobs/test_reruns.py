@@ -4,6 +4,7 @@ import pytest
 
 from sidecar.commandline.client import RemoteError
 from sidecar.job_handler import JobFailed
+from sidecar.jobs import service
 from tests.jobs.harness import JobsHarness, RepeatableJob
 
 
@@ -95,3 +96,15 @@ async def test_a_job_can_be_retried_before_its_end_is_committed(harness: JobsHar
         (await harness.handler.next_run("b")).succeed()
         await harness.until_updated(other, status="succeeded")
     assert (await harness.get_job(job_id))["result"] == {"text": "second"}
+
+
+async def test_a_retry_counts_towards_the_limit_of_unfinished_jobs(
+    harness: JobsHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "MAX_UNFINISHED_JOBS", 1)
+    job_id = await finished_job(harness, "cancelled")
+    await harness.create_job("b", RepeatableJob)
+    with pytest.raises(RemoteError) as full:
+        await harness.call("jobs.retry", {"job_id": job_id})
+    assert full.value.kind == "queue_full"
+    assert (await harness.call("jobs.get", {"job_id": job_id}))["status"] == "cancelled"

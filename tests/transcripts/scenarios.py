@@ -26,7 +26,7 @@ from tests.fakes.atlassian import FakeSite
 from tests.fakes.google import ADA, SCOPE, FakeGoogle, seed
 from tests.fakes.ics import FakeIcs
 from tests.process.raw_client import RawClient
-from tests.transcripts.hub_scenario import read_hub
+from tests.transcripts.hub_scenario import ZONE, read_hub
 from tests.transcripts.recording import CORPUS
 from tests.transcripts.schedule_scenario import play_schedule
 
@@ -335,7 +335,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "claude_reads_a_file_that_was_sent_with_a_prompt": attachments,
     "claude_works_in_the_background_and_a_task_is_stopped": tasks,
     "a_folder_is_trusted_and_the_trust_is_withdrawn": trust,
-    "claude_reads_the_hub_without_asking": lambda _: nullcontext((STEADY_CLAUDE, read_hub)),
+    "claude_reads_the_hub_without_asking": lambda _: nullcontext(({**STEADY_CLAUDE, **ZONE}, read_hub)),
     "a_run_of_claude_is_scheduled_and_its_runs_are_listed": lambda _: nullcontext((STEADY_CLAUDE, play_schedule)),
     "a_fixed_clock_and_seed_repeat_all_ids_and_times": plans,
 }

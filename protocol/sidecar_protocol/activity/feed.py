@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Protocol
 
 from pydantic import Field
 
-from sidecar_protocol.contract import Foreign, JobPolicy, JobSpec, Model, Notification, Recovery, ToolUse, method
+from sidecar_protocol.contract import Cited, Foreign, JobPolicy, JobSpec, Model, Notification, Recovery, ToolUse, method
 from sidecar_protocol.entities import Highlight
 from sidecar_protocol.errors import InvalidCursor
 from sidecar_protocol.job_errors import FileErrorKind
@@ -45,6 +45,7 @@ class ActivityEvent(Model):
         "container",
         "status",
     )
+    cited: ClassVar = Cited("activity_event", ("event_id",), title="title", at="event_time", url="url")
     event_id: str
     source: str
     """google_calendar, ics, jira, confluence or claude."""

@@ -1,11 +1,13 @@
 """Reports over the activity feed, by day in the user's time zone."""
 
 from enum import StrEnum
-from typing import Annotated, Protocol
+from typing import Annotated, ClassVar, Final, Protocol
 
-from sidecar_protocol.contract import Model, ToolUse, method
+from sidecar_protocol.contract import Cited, Model, ToolUse, method
 from sidecar_protocol.errors import InvalidParams, ResultTooLarge, TimeZoneUnknown
 from sidecar_protocol.scalars import TIME, Count, Flag, ForeignText, LocalDate, ShortText, TimeZoneName, UtcTime, When
+
+EVENT: Final = ("activity_event", ("event_id",))
 
 
 class SummaryFormat(StrEnum):
@@ -28,6 +30,9 @@ class SummaryGroup(StrEnum):
 class SummaryMeeting(Model):
     """A meeting that was neither cancelled nor declined."""
 
+    cited: ClassVar = Cited(*EVENT, title="title", at="event_time", url="url")
+    event_id: str | None = None
+    """The event of the feed."""
     title: ForeignText
     date: LocalDate
     starts: str
@@ -45,6 +50,9 @@ class SummaryMeeting(Model):
 class SummaryAllDay(Model):
     """An all-day event."""
 
+    cited: ClassVar = Cited(*EVENT, title="title", at="first_date")
+    event_id: str | None = None
+    """The event of the feed."""
     title: ForeignText
     first_date: LocalDate
     last_date: LocalDate
@@ -55,6 +63,7 @@ class SummaryAllDay(Model):
 class SummaryIssue(Model):
     """The work on one issue."""
 
+    cited: ClassVar = Cited("issue", ("issue_key",), title="title", url="url")
     issue_key: str
     title: ForeignText
     url: str | None = None
@@ -76,6 +85,9 @@ class SummaryIssue(Model):
 class SummaryPage(Model):
     """The work on one page."""
 
+    cited: ClassVar = Cited(*EVENT, title="title", url="url")
+    event_id: str | None = None
+    """The newest of its events in the feed."""
     title: ForeignText
     url: str | None = None
     space: ForeignText | None = None
@@ -87,6 +99,9 @@ class SummaryPage(Model):
 class SummaryRun(Model):
     """Runs and turns of Claude with the same prompt."""
 
+    cited: ClassVar = Cited(*EVENT, title="title")
+    event_id: str | None = None
+    """The newest of its events in the feed."""
     title: ForeignText
     runs: Count
     failed: Count

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Final, Protocol
 from pydantic import Field, StringConstraints, WithJsonSchema
 
 from sidecar_protocol.accounts import AccountNotFound, AccountState
-from sidecar_protocol.contract import Foreign, Model, Notification, RpcError, ToolUse, method
+from sidecar_protocol.contract import Cited, Foreign, Model, Notification, RpcError, ToolUse, method
 from sidecar_protocol.errors import InvalidCursor, InvalidParams
 from sidecar_protocol.scalars import (
     DEFAULT_LIMIT,
@@ -138,6 +138,9 @@ class CalendarEvent(Model):
         "response_status",
         "status",
         "conference_url",
+    )
+    cited: ClassVar = Cited(
+        "calendar_event", ("account_id", "calendar_id", "event_id"), title="title", at="start_time", url="html_link"
     )
     account_id: str
     calendar_id: str

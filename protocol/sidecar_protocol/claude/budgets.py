@@ -38,6 +38,6 @@ class Budgets(Protocol):
         """Sets the budget of a session, or without one that of a day; null removes it.
 
         It is valid at once, also for what is running.  An answer that reaches it can exceed it; what subagents write is
-        counted when they end.
+        counted when they end.  A fork of the session gets the same budget, of which it has spent nothing.
         """
         ...

@@ -13,6 +13,7 @@ from sidecar_protocol.claude.attachments import (
     PromptParts,
     PromptText,
 )
+from sidecar_protocol.claude.citations import Citation
 from sidecar_protocol.claude.gate import MAX_EXPOSURES, SourceName
 from sidecar_protocol.claude.trust import FOLDER_ERRORS
 from sidecar_protocol.contract import Ephemeral, JobPolicy, JobSpec, Model, Recovery, RpcError, ToolUse, method
@@ -152,6 +153,8 @@ class ClaudeAnswer(Model):
     """The API's stop reason: `end_turn`, `max_tokens`."""
     permission_denials: list[str] = []
     """The names of the tools that Claude was not allowed to use, once per denied call."""
+    citations: list[Citation] = []
+    """The rows of the hub that the answer names as its sources, in order of the text, at most 500."""
 
 
 class ClaudeRunResult(ClaudeAnswer):
@@ -162,7 +165,10 @@ class ClaudeRunResult(ClaudeAnswer):
 
 
 class RunClaude(JobSpec):
-    """Runs a prompt in the user's own `claude`; the result is its answer, without which it fails with `no_answer`."""
+    """Runs a prompt in the user's own `claude`; the result is its answer, without which it fails with `no_answer`.
+
+    A command that Claude Code carries out itself, such as `/compact`, needs none.
+    """
 
     type: ClassVar = "claude.run"
     result: ClassVar = ClaudeRunResult

@@ -3,7 +3,7 @@
 from typing import ClassVar, Protocol
 
 from sidecar_protocol.claude.sessions import MessageKind, SessionNotFound
-from sidecar_protocol.contract import Model, ToolUse, method
+from sidecar_protocol.contract import Cited, Model, ToolUse, method
 from sidecar_protocol.entities import Highlight
 from sidecar_protocol.errors import InvalidCursor
 from sidecar_protocol.scalars import (
@@ -25,6 +25,7 @@ class MessageHit(Model):
     """A message that matches a search."""
 
     shown: ClassVar = ("created_at", "snippet", "kind", "session_id", "session_title")
+    cited: ClassVar = Cited("message", ("session_id", "message_id"), title="session_title", at="created_at")
     message_id: OpaqueId
     session_id: Uuid
     session_title: ForeignText | None

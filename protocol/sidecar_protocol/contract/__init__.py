@@ -8,12 +8,13 @@ from sidecar_protocol.contract.encoded import Encoded, as_models, encode
 from sidecar_protocol.contract.errors import RpcError
 from sidecar_protocol.contract.job_types import JobPolicy, JobSpec, Recovery
 from sidecar_protocol.contract.methods import UNCHANGED, Method, ToolUse, Unchanged, method, methods_of, remote
-from sidecar_protocol.contract.models import Foreign, Input, Model, Secret, is_secret
+from sidecar_protocol.contract.models import Cited, Foreign, Input, Model, Secret, is_secret
 from sidecar_protocol.contract.names import pascal_case, snake_case
 from sidecar_protocol.contract.notifications import Ephemeral, Notification
 
 __all__ = [
     "UNCHANGED",
+    "Cited",
     "Encoded",
     "Ephemeral",
     "Foreign",

@@ -1,8 +1,21 @@
 """The base classes of every value on the wire, and the mark for secret values."""
 
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict
+
+
+@dataclass(frozen=True, slots=True)
+class Cited:
+    """Declares that an assistant can cite an entity, by the names of the entity's fields."""
+
+    kind: str
+    ids: tuple[str, ...]
+    """The fields that identify it; one without all of them cannot be cited."""
+    title: str
+    at: str | None = None
+    url: str | None = None
 
 
 class Model(BaseModel):
@@ -24,6 +37,9 @@ class Model(BaseModel):
 
     `start..end` is a span of time, and `a|b` is the first of two that is not null.
     """
+
+    cited: ClassVar[Cited | None] = None
+    """Set for the entities that an answer of an assistant can rest on, such as events."""
 
     def json_bytes(self) -> bytes:
         """Returns the value as JSON."""

@@ -231,7 +231,7 @@ class Jobs(Protocol):
         """
         ...
 
-    @method("jobs.retry", raises=(JobNotFound, JobNotFinished))
+    @method("jobs.retry", raises=(JobNotFound, JobNotFinished, QueueFull))
     async def retry(self, *, job_id: JobId) -> Job:
         """Queues a finished job again, under the same id, or ends a job's wait for its next try.
 

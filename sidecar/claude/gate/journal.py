@@ -1,4 +1,4 @@
-"""Texts of others that came into a session or run: stored, and shown in the session."""
+"""Contents of a session or run that came from the hub: texts of others, which it shows, and rows to cite."""
 
 from collections.abc import Iterable, Sequence
 
@@ -7,26 +7,29 @@ from sidecar_protocol.claude.sessions import MessageKind
 from sidecar_protocol.contract import as_models, encode
 from sidecar_protocol.scalars import DEFAULT_LIMIT
 
+from sidecar.claude.citations.store import CitationStore
 from sidecar.claude.gate.store import GateStore, Owner
 from sidecar.claude.sessions.journal import SessionJournal
 from sidecar.claude.sessions.messages import NewMessage
 from sidecar.hub.foreign import ForeignText
+from sidecar.hub.rows import Row
 from sidecar.runtime import Runtime
 
 
 class GateJournal:
-    """Every exposure of a session or run."""
+    """Every exposure of a session or run, and the rows that it can cite."""
 
     def __init__(self, runtime: Runtime, store: GateStore, sessions: SessionJournal) -> None:
         self.store = store
+        self.citations = CitationStore(runtime.database, runtime.clock)
         self._runtime = runtime
         self._sessions = sessions
 
     def untrusted(self, owner_ids: Iterable[str]) -> list[tuple[str, str]]:
         return self.store.untrusted(owner_ids)
 
-    async def expose(self, owner: Owner, tool: str, texts: Sequence[ForeignText]) -> None:
-        """Returns once it is durable.  Raises `sqlite3.Error`."""
+    def expose(self, owner: Owner, tool: str, texts: Sequence[ForeignText]) -> None:
+        """Stores the texts of an answer, of which some can be by others.  Raises `sqlite3.Error`."""
         with self._runtime.database.write():
             added = self.store.expose(owner, tool, texts)
             if added and owner.session_id is not None:
@@ -36,6 +39,16 @@ class GateJournal:
                     " that can do more than read ask first."
                 )
                 self._sessions.add_message(owner.session_id, None, NewMessage(MessageKind.NOTICE, notice))
+
+    def number(self, owner: Owner, rows: Sequence[Row]) -> list[int | None]:
+        """Returns the numbers of the rows of an answer, which it stores.  Raises `sqlite3.Error`."""
+        if not rows:
+            return []
+        after_seq = 0 if owner.session_id is None else self._sessions.store.last_position(owner.session_id)
+        return self.citations.number(owner, rows, after_seq)
+
+    async def committed(self) -> None:
+        """Returns once all that was stored is durable.  Raises `sqlite3.Error`."""
         await self._runtime.committed()
 
 

@@ -48,6 +48,7 @@ class HubLink:
         has_hub = options.hub is not HubAccess.OFF
         if options.is_probe or not (has_hub or self.journal.untrusted((owner_id, *resumed))):
             return {}
+        self.journal.citations.copy(owner, resumed)
         hub, observe = self.hub(), process.observe
         gate = ProcessGate(self.journal, hub, owner, resumed, options.can_request_permission, process.send)
         server = HubServer(gate, tools_for(hub, options.hub), process.send)
@@ -60,11 +61,14 @@ class HubLink:
         process.observe, process.on_exit = on_line, server.close
         return {"hooks": HOOKS, **({"sdkMcpServers": [NAME]} if has_hub else {})}
 
-    async def expose(self, job: RunClaude, job_id: str) -> None:
-        """Exposes a run, before its start, to what was in the conversation that has queued it."""
+    async def begin_run(self, job: RunClaude, job_id: str, *, is_first: bool) -> None:
+        """Exposes a run, before an attempt, to what was in the conversation that has queued it."""
         texts = [ForeignText(source, QUEUED) for source in job.exposed_to]
+        if is_first:
+            self.journal.citations.forget(job_id)
         if texts:
-            await self.journal.expose(Owner(job_id=job_id), job.type, texts)
+            self.journal.expose(Owner(job_id=job_id), job.type, texts)
+            await self.journal.committed()
 
     def _resumed(self, options: RunOptions) -> tuple[str, ...]:
         """Returns the runs whose conversation a process goes on with."""

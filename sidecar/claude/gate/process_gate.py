@@ -4,6 +4,7 @@ import logging
 import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from pydantic_core import to_json
@@ -29,6 +30,10 @@ NO_HOOK: Final = (
 MAX_CALLS: Final = 1_000
 """Calls of a process that are remembered until their results."""
 REASON_CHARS: Final = 200
+CITE: Final = (
+    "Rows in results have a number `n`. In your answer, cite the rows that a sentence rests on by their numbers in"
+    " square brackets, such as [3] or [3][5], and no others."
+)
 
 Line = Mapping[str, Any]
 
@@ -108,17 +113,18 @@ class ProcessGate:
             return _refused("What others wrote could not be read. Try again.")
         except HandingOnRefused as refusal:
             return _refused(str(refusal))
-        answer = await self.hub.call(name, arguments, **added)
-        if answer.foreign:
-            try:
-                await self.journal.expose(self.owner, name, answer.foreign)
-            except sqlite3.Error:
-                log.exception("what others wrote could not be stored")
-                return _refused("The answer could not be stored as one that others wrote. Try again.")
+        answer = await self.hub.call(name, arguments, number=partial(self.journal.number, self.owner), **added)
+        try:
+            if answer.foreign:
+                self.journal.expose(self.owner, name, answer.foreign)
+            await self.journal.committed()
+        except sqlite3.Error:
+            log.exception("what others wrote could not be stored")
+            return _refused("The answer could not be stored as one that others wrote. Try again.")
         return answer
 
     def instructions(self) -> str:
-        return self.hub.instructions()
+        return f"{self.hub.instructions()} {CITE}"
 
 
 def _refused(message: str) -> Answer:

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Final
 
 from anyio.to_thread import run_sync
-from sidecar_protocol.claude.runs import ClaudeSettings, HubAccess
+from sidecar_protocol.claude.runs import ClaudeRunResult, ClaudeSettings, HubAccess
 
 from sidecar.claude.budgets import BudgetBook
 from sidecar.claude.gate.link import HubLink
+from sidecar.claude.gate.store import Owner
 from sidecar.claude.process.cli_process import ClaudeProcess, OnLine, RunOptions, start
 from sidecar.claude.process.discovery import REINSTALL_HINT, Discovery
 from sidecar.claude.process.orphans import ProcessTable, StoredProcess, start_time
@@ -72,6 +73,13 @@ class Launcher:
             return await self.gate.threads.run(str(folder), look)
         except TimeoutError:
             return "default"
+
+    def cited(self, result: ClaudeRunResult, owner: Owner, job_id: str, hub: HubAccess) -> ClaudeRunResult:
+        """Returns an answer with its citations, which it stores; they need the hub."""
+        if self.hub is None or not self.hub.is_on or hub is HubAccess.OFF:
+            return result
+        citations = self.hub.journal.citations.cite(owner, job_id, result.text)
+        return result.model_copy(update={"citations": citations})
 
     async def start(
         self, owner_env: str, owner_id: str, options: RunOptions, cwd: str | None, on_line: OnLine

@@ -12,12 +12,15 @@ from sidecar_protocol.claude.sessions import MessageKind, Session
 from sidecar_protocol.contract import Encoded
 from sidecar_protocol.errors import InvalidParams
 
+from sidecar.claude.budgets import BudgetBook
+from sidecar.claude.citations.store import CitationStore
 from sidecar.claude.gate.store import GateStore
 from sidecar.claude.records.reading import Entry
 from sidecar.claude.sessions.handover import ELSEWHERE, MAX_MESSAGES, Handover, hand_over
 from sidecar.claude.sessions.journal import NOT_STORED, SessionJournal
 from sidecar.claude.sessions.messages import NewMessage
 from sidecar.claude.sessions.session_settings import NewSession
+from sidecar.claude.usage import UsageStore
 from sidecar.runtime import Runtime
 
 CLEARED: Final = "The conversation was cleared: Claude no longer knows the messages above."
@@ -76,6 +79,9 @@ class ConversationJournal:
             session = self._sessions.copy(parent_id, session_id, title, last)
             if session is not None:
                 GateStore(self._database, self._runtime.clock).copy(parent_id, session_id)
+                CitationStore(self._database, self._runtime.clock).copy_to_fork(parent_id, session_id, last)
+                usage = UsageStore(self._database, self._runtime.clock)
+                BudgetBook(self._database, self._runtime.clock, usage).copy(parent_id, session_id)
                 place = self._place(parent_id, last)
                 self._database.execute(
                     "INSERT INTO claude_conversations (session_id, fork_claude_session_id, fork_claude_uuid)"

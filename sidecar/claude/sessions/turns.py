@@ -11,6 +11,7 @@ from sidecar_protocol.claude.runs import TIMEOUT_S, ClaudeRunResult
 from sidecar_protocol.claude.sessions import ClaudeTurnResult, MessageKind, Session, SessionStatus, TakeTurn
 
 from sidecar.claude.budgets import Watch
+from sidecar.claude.gate.store import Owner
 from sidecar.claude.live_tasks import LiveJobs, contract_tasks
 from sidecar.claude.permissions.journal import PermissionJournal
 from sidecar.claude.permissions.open_requests import RESPONSE_S, OpenRequests
@@ -231,7 +232,8 @@ class TurnHandler:
             raise JobFailed(message, kind="permission_unanswered", hint=hint)
         if failure is not None:
             raise failure
-        return reporter.outcome(process)
+        owner = Owner(session_id=job.session_id)
+        return self.launcher.cited(reporter.outcome(process), owner, turn.context.job_id, turn.session.hub)
 
     async def _content(self, job: TakeTurn, turn: "_Turn") -> Sequence[Mapping[str, Any]] | None:
         """Returns the blocks of the prompt; None if it is only a text."""

@@ -16,14 +16,16 @@ import click
 from anyio.abc import TaskGroup
 from pydantic_core import to_json
 from sidecar_protocol.catalog import methods
-from sidecar_protocol.contract import Method
+from sidecar_protocol.contract import Method, ToolUse
 from sidecar_protocol.entities import JobStatus
+from sidecar_protocol.tools import tools_of
 
 from sidecar.commandline.assignments import callable_methods, find_method, params_of
 from sidecar.commandline.client import Received, RemoteError, SidecarClient, SidecarEnded
 from sidecar.commandline.connect import SidecarStopped, connect, handshake_params
 from sidecar.commandline.console.syntax import GREETING, HELP, References, matches, parse_call, split_words
 from sidecar.commandline.job_view import JobView
+from sidecar.commandline.mcp_call import call_tool
 from sidecar.commandline.methods import print_method
 from sidecar.commandline.options import (
     DATABASE,
@@ -127,7 +129,8 @@ async def converse(
             output.times = LocalTimes.of_this_computer(stopped_at=options["now"])
     try:
         async with connect(None, arguments=arguments, env=used_env) as client:
-            console = _Console(client, output, variables, source=None if is_typed else source)
+            hub_env = used_env if options.get("db") is None else None
+            console = _Console(client, output, variables, source=None if is_typed else source, hub_env=hub_env)
             return await console.run(_lines(script, is_typed=is_typed))
     except SidecarStopped as stopped:
         output.problem(str(stopped))
@@ -145,9 +148,19 @@ class WrongLine(click.ClickException):
 
 class _Console:
     def __init__(
-        self, client: SidecarClient, output: Output, variables: Mapping[str, Any], *, source: str | None
+        self,
+        client: SidecarClient,
+        output: Output,
+        variables: Mapping[str, Any],
+        *,
+        source: str | None,
+        hub_env: Mapping[str, str] | None,
     ) -> None:
-        """`source`: the name of the script, for messages; None if a person types."""
+        """`source`: the name of the script, for messages; None if a person types.
+
+        `hub_env`: the environment in which `sidecar mcp` finds the same database; None if it cannot.
+        """
+        self._hub_env = hub_env
         self._client = client
         self._output = output
         self._is_typed = source is None
@@ -165,6 +178,7 @@ class _Console:
             ".until": self._until,
             ".wait": self._wait,
             ".show": self._show,
+            ".mcp": self._mcp,
             ".methods": self._list_methods,
             ".help": self._help,
         }
@@ -316,6 +330,20 @@ class _Console:
             self._output.rows(value, fields)
         else:
             self._output.result(value)
+
+    async def _mcp(self, text: str) -> None:
+        name, *assignments = map(self._references.fill_in, split_words(text) or [""])
+        tool = next((one for one in tools_of(methods(), ToolUse.READ) if one.name == name), None)
+        if tool is None:
+            raise click.UsageError(f".mcp needs the name of a tool that only reads, such as jobs_list, not {name!r}.")
+        if self._hub_env is None:
+            raise click.UsageError(".mcp reads the data folder's database, not one chosen with --db.")
+        arguments = params_of(tool.method, assignments, self._output.times)
+        self._output.request(f"mcp {name}", arguments)
+        begin = time.perf_counter()
+        answer = await call_tool(name, arguments, self._hub_env)
+        self._references.add(answer, None)
+        self._output.response(f"mcp {name}", answer, time.perf_counter() - begin)
 
     async def _receive(self) -> None:
         async for received in self._client.notifications:

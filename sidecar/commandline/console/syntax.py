@@ -14,6 +14,7 @@ $NAME.path  $2.path  $.path       a value of the named, the second, or the last 
 .wait JOB_ID [STATUS]             wait until a job ends with STATUS (succeeded)
 .until NAME path=value…           wait for a notification
 .show $path [field…]              print a value, or some fields of a list
+.mcp TOOL key=value…              call a tool of `sidecar mcp`, which reads the same data beside the sidecar
 .raw TEXT                         send TEXT as it is
 methods [START]  help [METHOD]    list the methods, or explain one; in a script .methods and .help
 exit                              quit, as the end of input does; in a script .quit

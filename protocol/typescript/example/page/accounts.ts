@@ -6,7 +6,7 @@ import { calendarChoice } from "./calendars.ts";
 import { addressForm, newAddressForm, siteForm, tokenForm } from "./connect.ts";
 import { button, confirmButton, fill, h, setAttribute } from "./dom.ts";
 import { googleSignIn } from "./google.ts";
-import { NoticeArea } from "./notice.ts";
+import { hintWords, NoticeArea } from "./notice.ts";
 import { empty, listView } from "./panel.ts";
 import { ago } from "./format.ts";
 
@@ -57,7 +57,7 @@ function reconnectBanners(list: LiveList<Account>, open: () => void): HTMLElemen
           "div",
           { class: "banner" },
           h("strong", {}, `${SERVICE_NAMES[service]}: ${name}`),
-          h("span", {}, problem),
+          h("span", {}, ...hintWords(problem ?? "")),
           button("Connect again", open, { class: "plain" }),
         ),
       ),
@@ -152,7 +152,7 @@ function accountRow(
   const update = ({ email, name: title, lastSyncAt, problem }: Account): void => {
     const synced = lastSyncAt === null ? "not synced yet" : `synced ${ago(lastSyncAt)}`;
     const state = status === "deleting" ? "being removed" : (problem ?? synced);
-    fill(facts, [email === title ? null : email, state].filter((word) => word !== null).join(" · "));
+    fill(facts, email !== title && `${email} · `, ...hintWords(state));
   };
   update(account);
   return { element, update };

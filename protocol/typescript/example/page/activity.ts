@@ -48,7 +48,7 @@ class Feed {
   readonly #filter: FeedFilter = { source: null, day: null, query: "", limit: PAGE_SIZE };
   readonly #list: LiveList<FeedRow>;
   readonly #days = h("div", { class: "feed-days" });
-  readonly #rows = feedRows(this.#days);
+  readonly #rows: (rows: readonly FeedRow[]) => void;
   readonly #state = h("div", { class: "feed-state" });
   readonly #older = button(
     "Show older",
@@ -60,6 +60,7 @@ class Feed {
 
   constructor(sidecar: PageSidecar, onDayChosen: (day: string | null) => void) {
     this.#sidecar = sidecar;
+    this.#rows = feedRows(this.#days, sidecar);
     this.#onDayChosen = onDayChosen;
     this.#list = liveList<FeedRow>(sidecar, {
       load: () => this.#load(),

@@ -1,6 +1,7 @@
 // On the screen for a new conversation: what keeps Claude from working, and what to do about it.
 import type { PageSidecar } from "sidecar-electron/renderer";
 import { button, fill, h, setAttribute } from "./dom.ts";
+import { hintLine } from "./notice.ts";
 
 export interface ClaudeCheck {
   readonly element: HTMLElement;
@@ -34,10 +35,7 @@ function noticeOf(problems: ReadonlyArray<{ detail: string; advice: string | nul
     "div",
     { class: "notice" },
     h("p", { class: "notice-message" }, "Claude cannot work yet."),
-    ...problems.flatMap(({ detail, advice }) => [
-      h("p", {}, detail),
-      advice !== null && h("p", { class: "notice-hint" }, advice),
-    ]),
+    ...problems.flatMap(({ detail, advice }) => [h("p", {}, detail), advice !== null && hintLine(advice)]),
     button("Check again", run, { class: "plain" }),
   );
 }

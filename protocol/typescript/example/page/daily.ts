@@ -1,6 +1,7 @@
 // The daily panel: what Claude does by itself when it is due, the last answer, and what became of the last 30 days.
 import { liveList } from "sidecar-electron/renderer";
 import type { LiveList, PageSidecar, Schedule, ScheduleRun } from "sidecar-electron/renderer";
+import { cited } from "./citations.ts";
 import { button, confirmButton, fill, h, setAttribute } from "./dom.ts";
 import { markdown } from "./markdown.ts";
 import { listNotice } from "./notice.ts";
@@ -71,11 +72,13 @@ class ScheduleRow {
   readonly #last = h("details", { class: "schedule-last" }, this.#lastWords, this.#lastText);
   readonly #pause: HTMLButtonElement;
   readonly #run: HTMLButtonElement;
+  readonly #claude: PageSidecar["claude"];
   #schedule: Schedule;
   #shownText: string | null = null;
 
   constructor(sidecar: PageSidecar, notices: NoticeArea, schedule: Schedule) {
     this.#schedule = schedule;
+    this.#claude = sidecar.claude;
     const { schedules } = sidecar.jobs;
     const id = { schedule_id: schedule.schedule_id };
     const attempt = (work: () => Promise<unknown>) => () => notices.attempt(work);
@@ -137,6 +140,14 @@ class ScheduleRow {
     this.#shownText = text;
     setAttribute(this.#last, "data-status", last.status);
     fill(this.#lastText, text === "" ? h("p", { class: "quiet" }, "It has left no text.") : markdown(text));
+    if (last.text !== null && last.job_id !== null) void this.#showSources(last.text, last.job_id);
+  }
+
+  async #showSources(text: string, jobId: string): Promise<void> {
+    const { citations } = await this.#claude.citations.list({ job_id: jobId }).catch(() => ({ citations: [] }));
+    if (citations.length === 0 || text !== this.#shownText) return;
+    const { text: words, sources } = cited(markdown(text), citations);
+    fill(this.#lastText, words, sources);
   }
 }
 

@@ -2,7 +2,7 @@
 import type { ClaudeMessage, Job, PageSidecar } from "sidecar-electron/renderer";
 import { button, fill, h } from "./dom.ts";
 import { clock, longDay, isoDay } from "./format.ts";
-import { NoticeArea } from "./notice.ts";
+import { hintLine, NoticeArea } from "./notice.ts";
 
 /** `text` is what the conversation has; the rest is read from the turn's job, as long as that is kept. */
 export function failedTurn(sidecar: PageSidecar, { text, job_id: jobId }: ClaudeMessage): HTMLElement {
@@ -18,7 +18,7 @@ export function failedTurn(sidecar: PageSidecar, { text, job_id: jobId }: Claude
     fill(
       words,
       h("p", { class: "notice-message" }, job?.error?.message ?? text),
-      hint !== null && h("p", { class: "notice-hint" }, hint),
+      hint !== null && hintLine(hint),
       resets !== null && h("p", { class: "notice-hint" }, resets),
       job?.status === "failed" && button("Try again", again, { class: "plain" }),
     );

@@ -1,6 +1,8 @@
 // The rows of the feed, grouped by day.
-import type { ActivityEvent, Highlight } from "sidecar-electron/renderer";
-import { h, link, Rows } from "./dom.ts";
+import type { ActivityEvent, Highlight, PageSidecar } from "sidecar-electron/renderer";
+import { sourceList, sourceWords } from "./citations.ts";
+import { fill, h, link, Rows } from "./dom.ts";
+import { listNotice } from "./notice.ts";
 import { clock, counted, duration, fromIsoDay, isoDay, relativeDay } from "./format.ts";
 
 export interface FeedRow {
@@ -16,11 +18,11 @@ interface Day {
 }
 
 /** Returns a function that shows rows in `container`, grouped by day. */
-export function feedRows(container: Element): (rows: readonly FeedRow[]) => void {
+export function feedRows(container: Element, sidecar: PageSidecar): (rows: readonly FeedRow[]) => void {
   const days = new Rows<Day>(
     container,
     ({ day }) => day,
-    (day) => daySection(day),
+    (day) => daySection(day, sidecar),
   );
   return (rows) => days.show(byDay(rows));
 }
@@ -37,13 +39,13 @@ function byDay(rows: readonly FeedRow[]): Day[] {
   return [...days].map(([day, dayRows]) => ({ day, rows: dayRows }));
 }
 
-function daySection(first: Day): { element: HTMLElement; update: (day: Day) => void } {
+function daySection(first: Day, sidecar: PageSidecar): { element: HTMLElement; update: (day: Day) => void } {
   const heading = h("h3", {});
   const list = h("ol", { class: "feed-rows" });
   const rows = new Rows<FeedRow>(
     list,
     ({ event, snippet }) => `${event.event_id} ${event.updated_at} ${snippet ?? ""}`,
-    (row) => ({ element: feedRow(row), update: () => undefined }),
+    (row) => ({ element: feedRow(row, sidecar), update: () => undefined }),
   );
   const update = ({ day, rows: dayRows }: Day): void => {
     heading.textContent = day === "" ? "Without a date" : relativeDay(fromIsoDay(day));
@@ -63,7 +65,7 @@ const SOURCE_NAMES: Readonly<Record<string, string>> = {
   claude: "Claude",
 };
 
-function feedRow({ event, snippet, highlights }: FeedRow): HTMLElement {
+function feedRow({ event, snippet, highlights }: FeedRow, sidecar: PageSidecar): HTMLElement {
   const { event_ts: seconds, event_time: time, local_date: wholeDay, source, title, url } = event;
   const when = seconds === null || wholeDay !== null ? h("span") : h("time", { datetime: time }, clock(seconds * 1000));
   const name = link(url, ...(snippet === title ? marked(snippet ?? "", highlights) : [title ?? event.event_type]));
@@ -71,7 +73,8 @@ function feedRow({ event, snippet, highlights }: FeedRow): HTMLElement {
   name.dir = "auto";
   const excerpt =
     snippet !== null && snippet !== title && h("p", { class: "feed-snippet" }, ...marked(snippet, highlights));
-  const words = h("div", { class: "feed-words" }, name, h("p", { class: "feed-facts" }, ...factsOf(event)), excerpt);
+  const facts = h("p", { class: "feed-facts" }, ...factsOf(event));
+  const words = h("div", { class: "feed-words" }, name, facts, excerpt, answerSources(event, sidecar));
   return h(
     "li",
     { class: "feed-row", "data-source": source },
@@ -79,6 +82,30 @@ function feedRow({ event, snippet, highlights }: FeedRow): HTMLElement {
     h("span", { class: "feed-mark" }, h("span", { class: "unseen" }, SOURCE_NAMES[source] ?? source)),
     words,
   );
+}
+
+/** What an answer of Claude rests on, read when it is unfolded; null for other events. */
+function answerSources({ source, raw }: ActivityEvent, sidecar: PageSidecar): HTMLElement | null {
+  const { job_id: jobId, citations = 0, unknown_citations: missing = 0 } = (raw ?? {}) as Answer;
+  if (source !== "claude" || jobId === undefined || citations === 0) return null;
+  const list = h("div", {});
+  const summary = h("summary", {}, sourceWords(citations - missing, missing));
+  const details = h("details", { class: "feed-sources" }, summary, list);
+  const show = async (): Promise<void> => {
+    const found = await sidecar.claude.citations.list({ job_id: jobId });
+    fill(list, sourceList(found.citations) ?? h("p", { class: "hint" }, "They are no longer kept."));
+  };
+  const load = (): void => void show().catch((error: unknown) => fill(list, listNotice(error, load)));
+  details.addEventListener("toggle", load, { once: true });
+  return details;
+}
+
+/** The members of an answer's event that are read here. */
+interface Answer {
+  job_id?: string;
+  /** The number of citations, and of those whose source does not exist. */
+  citations?: number;
+  unknown_citations?: number;
 }
 
 const VERBS: Readonly<Record<string, string>> = {

@@ -4,7 +4,7 @@ import type { Job, PageSidecar } from "sidecar-electron/renderer";
 import { button, fill, h, setAttribute } from "./dom.ts";
 import { jobLog } from "./job_log.ts";
 import { empty, listView, panel } from "./panel.ts";
-import { isOfEnd } from "./notice.ts";
+import { hintWords, isOfEnd } from "./notice.ts";
 import type { NoticeArea } from "./notice.ts";
 import { loadAtStarts } from "./status.ts";
 import { ago, clock, counted, duration } from "./format.ts";
@@ -150,7 +150,7 @@ class JobRow {
       fill(
         this.#detail,
         job.error.message,
-        job.error.hint !== null && h("span", { class: "hint" }, ` ${job.error.hint}`),
+        job.error.hint !== null && h("span", { class: "hint" }, " ", ...hintWords(job.error.hint)),
       );
     this.#showActions(job);
   };

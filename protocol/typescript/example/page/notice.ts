@@ -18,13 +18,21 @@ function firstDetail({ data: { details } }: RpcError): string | null {
   return typeof first?.message === "string" ? `${first.path}: ${first.message}` : null;
 }
 
+/** A paragraph with a hint, in which a command between backticks is code. */
+export const hintLine = (hint: string): HTMLElement => h("p", { class: "notice-hint" }, ...hintWords(hint));
+
+export function hintWords(hint: string): Array<Node | string> {
+  const parts = hint.split(/`([^`]+)`/);
+  return parts.map((part, at) => (at % 2 === 0 ? part : h("code", {}, part)));
+}
+
 /** Creates a box that shows a problem. */
 export function notice(problem: Problem, retry?: () => unknown): HTMLElement {
   return h(
     "div",
     { class: "notice", role: "alert" },
     h("p", { class: "notice-message" }, problem.message),
-    problem.hint !== null && h("p", { class: "notice-hint" }, problem.hint),
+    problem.hint !== null && hintLine(problem.hint),
     retry !== undefined && button("Try again", retry, { class: "plain" }),
   );
 }
