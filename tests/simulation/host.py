@@ -110,6 +110,8 @@ class Host:
         self.later: Callable[[float, Callable[[], None]], None] = lambda *_: None
         self.on_account: Callable[[Json], None] = lambda _: None
         """Called with the state of an account that has changed."""
+        self.on_event: Callable[[str, Json], None] = lambda *_: None
+        """Called with each durable notification."""
 
     # --- the process ----------------------------------------------------------------------------------------------
 
@@ -353,6 +355,7 @@ class Host:
                     self._update(one["params"]["job"])
 
     def _remember(self, method: str, params: Json) -> None:
+        self.on_event(method, params)
         if method == "jobs.updated":
             job = params["job"]
             before = self.memory.jobs.get(job["job_id"])

@@ -37,7 +37,8 @@ LEFT_OVER: Final = """
     WITH accounts AS (SELECT account_id FROM atlassian_accounts UNION ALL SELECT account_id FROM calendar_accounts)
     SELECT 'atlassian_objects', account_id FROM atlassian_objects WHERE account_id NOT IN accounts UNION
     SELECT 'calendar_events', account_id FROM calendar_events WHERE account_id NOT IN accounts UNION
-    SELECT 'activity_events', account_id FROM activity_events WHERE account_id NOT IN accounts
+    SELECT 'activity_events', account_id FROM activity_events
+    WHERE account_id NOT IN accounts AND source <> 'claude'
     """
 SEALED: Final = re.compile(r"enc:v1:[0-9a-f]{16}:[A-Za-z0-9+/=]+")
 

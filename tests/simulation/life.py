@@ -20,6 +20,7 @@ from sidecar.settings import Settings
 from sidecar.storage.migrations import open_database
 from tests.simulation import invariants
 from tests.simulation.calls import Calls
+from tests.simulation.claude.calls import ClaudeCalls
 from tests.simulation.clouds import Clouds
 from tests.simulation.disk import Disk
 from tests.simulation.fate import Fate
@@ -131,8 +132,11 @@ class Life:
         self.calls = Calls(self.host, self.clock.now_ms, self.later)
         self.disk, self.fate = Disk(self.later, lambda: self.now), Fate(self)
         self.clouds = Clouds(self.host, self.clock.true_ms, self.later, self.fail, plan.seed)
+        self.claude = ClaudeCalls(self)
+        self.start_program = self.claude.world.start
         self._actors: dict[str, Actor] = {
             "host": self.calls,
+            "claude": self.claude,
             "fate": self.fate,
             "disk": self.disk,
             "cloud": self.clouds,
@@ -195,10 +199,13 @@ class Life:
         HANDLER.begin(self.fail)
         os.environ["HOME"] = str(self.folder / "home")
         os.environ["TZ"] = self.plan.zone
+        for name in ("SHELL", "CLAUDE_CONFIG_DIR"):
+            os.environ.pop(name, None)
         time.tzset()
         (self.folder / "home").mkdir()
         self._database.parent.mkdir(mode=0o700)
         self._database.write_bytes(empty_database())
+        self.claude.begin()
         for step in self.plan.steps:
             self.later(step.at, lambda step=step: self._perform(step))  # type: ignore[misc]
         self.later(self.plan.awake_s + 1, self._be_kind)
@@ -236,7 +243,7 @@ class Life:
         return Settings(
             database=self._database,
             log_dir=self.folder / "logs",
-            claude_path=str(self.folder / "no-claude-here"),
+            claude_path=str(self.claude.executable),
             seed=self.plan.seed,
             **self.clouds.settings(),
         )
@@ -256,6 +263,7 @@ class Life:
         self._copies.clear()
         self.host.forget()
         self.clouds.forget()
+        self.claude.forget()
         HANDLER.begin(self.fail)
 
     def _keep_copy(self) -> None:
@@ -276,6 +284,7 @@ class Life:
         code = process.run()
         self._process = None
         self.host.disconnect()
+        self.claude.world.parent_ended()
         self.steps_left = 0
         self.note(f"ended {'killed' if code == KILLED else code} {process.problem or ''}", "process")
         problem = invariants.end_problem(code, process.problem, had_problem=self.disk.had_problem)
@@ -288,6 +297,7 @@ class Life:
         self.note(f"start {self.starts}", "process")
         self.calls.on_ready()
         self.clouds.on_ready()
+        self.claude.on_ready()
 
     def _perform(self, step: Step) -> None:
         if step.what == "standby":
@@ -362,13 +372,14 @@ class Life:
     def _last_checks(self) -> Any:
         yield from invariants.check_end(self.host, iso(self.clock.true_ms() - invariants.LATE_S * 1_000), self.fail)
         yield from self.clouds.check_end()
+        yield from self.claude.check_end()
         self._is_over = True
         self.dies = True
 
 
 def weights() -> dict[str, int]:
     """Returns how often each kind of step happens."""
-    return {name: weight for actor in (Calls, Fate, Disk, Clouds) for name, weight in actor.WEIGHTS.items() if weight}
+    return {name: weight for actor in (Calls, ClaudeCalls, Fate, Disk, Clouds) for name, weight in actor.WEIGHTS.items() if weight}
 
 
 def live(seed: int, *, prints: bool = False, copy: TextIO | None = None) -> Result:
