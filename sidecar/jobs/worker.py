@@ -296,6 +296,7 @@ class JobsWorker:
             extra = {"job_id": running.job_id, "error_id": error_id}
             log.exception("the database does not take the outcome of a job, which fails", extra=extra)
             self.store_error = f"the outcome of job {running.job_id} could not be stored: {type(error).__name__}"
+            running.last_writes.clear()  # they may be what the database does not take
         hint = f"The log contains the details under {error_id}."
         failed = JobFailed("The outcome of the job could not be stored.", kind="not_stored", hint=hint)
         try:
@@ -308,7 +309,10 @@ class JobsWorker:
 
     def _store_outcome(self, running: RunningJob, outcome: JobOutcome) -> None:
         recovery = self._policy(running.claimed.type).recovery
-        store_outcome(self._journal, running.claimed, recovery, outcome, self._random_fraction())
+        with self._journal.database.write():
+            for write in running.last_writes:
+                write()
+            store_outcome(self._journal, running.claimed, recovery, outcome, self._random_fraction())
 
 
 def _innermost(error: Exception) -> Exception:
