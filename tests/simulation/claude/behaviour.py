@@ -33,19 +33,19 @@ class Behaviour:
     def __init__(self, cli: "Cli") -> None:
         self._cli = cli
 
-    def turn(self, text: str, delivery: "Delivery | None") -> Script:
+    def turn(self, text: str, delivery: "Delivery") -> Script:
         """Does what a prompt makes Claude do.  Each prompt does the same whenever it comes, and another each time."""
         cli = self._cli
-        rng = Random(f"{cli.world.seed} {text[:200]} {0 if delivery is None else delivery.number_of_its_text}")
+        rng = Random(f"{cli.world.seed} {text[:200]} {delivery.number_of_its_text}")
         weights = {**GOOD, **({} if cli.world.is_kind else BAD)}
         kind = rng.choices([*weights], [*weights.values()])[0]
         name = cli.world.name_of(text)
         if late := LATE.search(text):
             yield from self.use(late[1], json.loads(late[2]), rng)
             kind = "plain"
-        elif delivery is None or delivery.marker is None:
+        elif delivery.marker is None:
             kind = "plain"
-        cli.world.note(f"{cli.pid} {'goes on by itself' if delivery is None else 'gets'} {name}: {kind}", "claude")
+        cli.world.note(f"{cli.pid} {'goes on by itself:' if delivery.how == 'by itself' else 'gets'} {name}: {kind}", "claude")
         act: Callable[[str, Random], Script] = getattr(self, f"_{kind}")
         yield from act(name, rng)
 

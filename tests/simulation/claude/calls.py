@@ -9,6 +9,7 @@ from typing import Any, Final
 from sidecar.clock import iso
 from tests.simulation.claude.cli import MESSAGE_USD
 from tests.simulation.claude.world import Prompt, World
+from tests.simulation.invariants import may_be_deleted
 from tests.simulation.host import Host, Json, Refused, Script
 
 FINAL: Final = frozenset({"succeeded", "failed", "cancelled", "interrupted"})
@@ -324,6 +325,14 @@ class ClaudeCalls:
         self._later(LOOK_S, self._look)
         if self._is_ready and self._is_well():
             self._host.play(self._find_suspects())
+        if self._is_ready and self._is_kind:
+            self._host.play(self._answer_all())
+
+    def _answer_all(self) -> Script:
+        """Answers also the questions of which a host has not heard that had left out events."""
+        page = yield "claude.permissions.list", {"status": "open", "limit": 200}
+        for request in [] if isinstance(page, Refused) else page["requests"]:
+            self._respond(request, Random(request["request_id"]))
 
     def _is_well(self) -> bool:
         return not self._life.disk.has_problem
@@ -390,6 +399,8 @@ class ClaudeCalls:
         self._life.note(f"{len(self.world.deliveries)} prompts of {len(self.world.prompts)} have reached Claude", "check")
 
     def _check_outcome(self, prompt: Prompt, job: Json | None) -> None:
+        if job is None and may_be_deleted(self._host, prompt.job_id or ""):
+            return
         if job is None:
             self._fail("A prompt that was acknowledged exists.", prompt)
             return

@@ -163,8 +163,9 @@ class Cli(Program):
                 case "eof":
                     return 0
                 case "timeout":
-                    self._repeated = None
-                    yield from self._turn(self.due.pop(0)[1], None)
+                    self._repeated, text = None, self.due.pop(0)[1]
+                    self.delivery = self.world.delivered(self, text, text, "by itself")
+                    yield from self._turn(text, self.delivery)
                 case "control_request":
                     yield from self.control(message)
                     self._state = None
@@ -229,7 +230,7 @@ class Cli(Program):
         yield from self._turn(text, delivery)
         yield from self._background()
 
-    def _turn(self, text: str, delivery: "Delivery | None") -> Script:
+    def _turn(self, text: str, delivery: "Delivery") -> Script:
         self.begin_turn()
         self.in_turn = True
         try:
