@@ -110,6 +110,10 @@ class Host:
         self.later: Callable[[float, Callable[[], None]], None] = lambda *_: None
         self.on_account: Callable[[Json], None] = lambda _: None
         """Called with the state of an account that has changed."""
+        self.may_have_other = False
+        """Whether it has asked for a restore, after which the next process may have another database."""
+        self.on_other: Callable[[], None] = lambda: None
+        """Called when a process has turned out to have another database."""
         self.on_event: Callable[[str, Json], None] = lambda *_: None
         """Called with each durable notification."""
 
@@ -152,7 +156,12 @@ class Host:
         if isinstance(result, Refused):
             self._on_refused(result)
             return
-        memory, window = self.memory, result["events"]
+        window = result["events"]
+        if self.may_have_other and self.memory.epoch not in (None, window["epoch"]):
+            self.on_other()
+            self.memory.epoch = None
+        self.may_have_other = False
+        memory = self.memory
         if memory.epoch not in (None, window["epoch"]):
             self._fail("The event log keeps its epoch.", (memory.epoch, window))
         if memory.epoch is None:

@@ -28,6 +28,7 @@ from tests.simulation.host import Host, Refused
 from tests.simulation.loop import Killed, later
 from tests.simulation.plan import DAY_S, Plan, Step, draw
 from tests.simulation.process import KILLED, Process, bury
+from tests.simulation.restores import Restores
 from tests.simulation.story import Story
 from tests.simulation.work import HANDLER
 
@@ -137,12 +138,14 @@ class Life:
         self._actors: dict[str, Actor] = {
             "host": self.calls,
             "claude": self.claude,
+            "restore": Restores(self.host),
             "fate": self.fate,
             "disk": self.disk,
             "cloud": self.clouds,
         }
         self.secrets = invariants.Secrets(self.clouds.secrets())
         self.host.on_ready = self._on_ready
+        self.host.on_other = self._forget
         self.host.inspect = self._inspect
 
     # --- the world of the loop ------------------------------------------------------------------------------------
@@ -260,6 +263,10 @@ class Life:
         for name, data in self._older.items():
             self._database.with_name(name).write_bytes(data)
         self._older = None
+        self._forget()
+
+    def _forget(self) -> None:
+        """Lets everyone forget what the database that a process has got cannot know."""
         self._copies.clear()
         self.host.forget()
         self.clouds.forget()
@@ -379,7 +386,7 @@ class Life:
 
 def weights() -> dict[str, int]:
     """Returns how often each kind of step happens."""
-    return {name: weight for actor in (Calls, ClaudeCalls, Fate, Disk, Clouds) for name, weight in actor.WEIGHTS.items() if weight}
+    return {name: weight for actor in (Calls, ClaudeCalls, Restores, Fate, Disk, Clouds) for name, weight in actor.WEIGHTS.items() if weight}
 
 
 def live(seed: int, *, prints: bool = False, copy: TextIO | None = None) -> Result:

@@ -171,8 +171,8 @@ class Cli(Program):
                     self._state = None
                 case "user":
                     yield from self._prompt(message)
-                    while self.waiting:
-                        yield from self._prompt(self.waiting.pop(0))
+            while self.waiting:
+                yield from self._prompt(self.waiting.pop(0))
             self._report_state("idle")
 
     def _next_message(self) -> Generator[float | None, None, Json]:
