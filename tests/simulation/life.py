@@ -247,7 +247,7 @@ class Life:
             database=self._database,
             log_dir=self.folder / "logs",
             claude_path=str(self.claude.executable),
-            seed=self.plan.seed,
+            seed=self.plan.seed * 10_000 + self.starts,  # two restores must not begin the same epoch
             **self.clouds.settings(),
         )
 
