@@ -54,11 +54,13 @@ class CrashRecovery:
             try:
                 await self._recover()
                 await self.runtime.committed()
-                return await self.attachments.tidy()
+                await self.attachments.tidy()
             except sqlite3.Error:
                 log.exception("the sessions of an earlier process could not be repaired; trying again")
+            else:
+                return
             if self.runtime.is_draining():
-                return None
+                return
             await anyio.sleep(pause_s)
 
     async def _recover(self) -> None:

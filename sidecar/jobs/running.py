@@ -41,7 +41,7 @@ class RunningJob:
         """The status that the job is to end with, once it was asked to stop."""
         self.outcome: JobOutcome | None = None
         """The outcome of the run while it is being stored."""
-        self.last_writes: list[Callable[[], None]] = []
+        self.last_writes: list[Callable[[], object]] = []
         """What the handler has to write together with its outcome."""
 
     @property
@@ -79,7 +79,7 @@ class RunningJob:
     def lock(self, key: str) -> None:
         self._safely(lambda: self._journal.set_lock_key(self.job_id, key))
 
-    def at_end(self, write: Callable[[], None]) -> None:
+    def at_end(self, write: Callable[[], object]) -> None:
         self.last_writes.append(write)
 
     def _append_log_line(self, message: str, level: str, meta: Mapping[str, object] | None) -> None:

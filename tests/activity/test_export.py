@@ -51,7 +51,7 @@ class Context:
     def lock(self, key: str) -> None:
         del key
 
-    def at_end(self, write: Callable[[], None]) -> None:
+    def at_end(self, write: Callable[[], object]) -> None:
         write()
 
 

@@ -65,7 +65,7 @@ class RecordingContext:
     def lock(self, key: str) -> None:
         self.locked.append(key)
 
-    def at_end(self, write: Callable[[], None]) -> None:
+    def at_end(self, write: Callable[[], object]) -> None:
         write()
 
 

@@ -83,7 +83,6 @@ class LogWatch(logging.Handler):
         self._secrets = secrets
 
     def emit(self, record: logging.LogRecord) -> None:
-        if "SIMULATION_TRACE" in __import__("os").environ and record.exc_info: __import__("traceback").print_exception(*record.exc_info)
         text = record.getMessage()
         error = record.exc_info[1] if record.exc_info else None
         while error is not None:  # a formatted traceback would take a tenth of the time of a life

@@ -379,14 +379,19 @@ class Life:
     def _last_checks(self) -> Any:
         yield from invariants.check_end(self.host, iso(self.clock.true_ms() - invariants.LATE_S * 1_000), self.fail)
         yield from self.clouds.check_end()
-        yield from self.claude.check_end()
+        yield from self.claude.checks.check_end()
         self._is_over = True
         self.dies = True
 
 
 def weights() -> dict[str, int]:
     """Returns how often each kind of step happens."""
-    return {name: weight for actor in (Calls, ClaudeCalls, Restores, Fate, Disk, Clouds) for name, weight in actor.WEIGHTS.items() if weight}
+    return {
+        name: weight
+        for actor in (Calls, ClaudeCalls, Restores, Fate, Disk, Clouds)
+        for name, weight in actor.WEIGHTS.items()
+        if weight
+    }
 
 
 def live(seed: int, *, prints: bool = False, copy: TextIO | None = None) -> Result:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Generator
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
+from tests.simulation.claude.output import Ended
+
 if TYPE_CHECKING:
     from tests.simulation.claude.cli import Cli
     from tests.simulation.claude.world import Delivery
@@ -45,7 +47,9 @@ class Behaviour:
             kind = "plain"
         elif delivery.marker is None:
             kind = "plain"
-        cli.world.note(f"{cli.pid} {'goes on by itself:' if delivery.how == 'by itself' else 'gets'} {name}: {kind}", "claude")
+        cli.world.note(
+            f"{cli.pid} {'goes on by itself:' if delivery.how == 'by itself' else 'gets'} {name}: {kind}", "claude"
+        )
         act: Callable[[str, Random], Script] = getattr(self, f"_{kind}")
         yield from act(name, rng)
 
@@ -137,7 +141,9 @@ class Behaviour:
         self._report_error(words, error="rate_limit")
         if cli.delivery is not None:
             cli.delivery.ends.append("limit")
-        cli.result(is_error=True, subtype="success", result=words, api_error="usage_limit_reached", api_error_status=429)
+        cli.result(
+            is_error=True, subtype="success", result=words, api_error="usage_limit_reached", api_error_status=429
+        )
 
     def _report_error(self, words: str, **more: Any) -> None:
         message = {"id": "synthetic", "model": "<synthetic>", "content": [{"type": "text", "text": words}]}
@@ -225,8 +231,6 @@ class Behaviour:
         self._end(0)
 
     def _end(self, code: int) -> None:
-        from tests.simulation.claude.cli import Ended  # noqa: PLC0415 - `cli` imports this module
-
         raise Ended(code)
 
     # --- tools ----------------------------------------------------------------------------------------------------
@@ -242,7 +246,9 @@ class Behaviour:
             self._tell(use_id, f"No such tool available: {tool}", is_error=True)
             return
         decision, reason = yield from self._ask_hook(tool, values, use_id)
-        by_mode = cli.mode == "bypassPermissions" or tool in cli.allowed or f"{tool}({values.get('command')})" in cli.allowed
+        by_mode = (
+            cli.mode == "bypassPermissions" or tool in cli.allowed or f"{tool}({values.get('command')})" in cli.allowed
+        )
         is_allowed = decision is None and by_mode and tool != "AskUserQuestion"
         if is_allowed and tool == "Bash" and cli.world.is_exposed(cli):
             cli.world.fail("An exposed session's Bash never runs unasked.", (cli.pid, cli.owner, values))
@@ -276,7 +282,9 @@ class Behaviour:
         output = answer.get("hookSpecificOutput", {})
         return output.get("permissionDecision"), output.get("permissionDecisionReason")
 
-    def _ask_user(self, tool: str, values: Json, use_id: str, reason: str | None) -> Generator[float | None, None, Json]:
+    def _ask_user(
+        self, tool: str, values: Json, use_id: str, reason: str | None
+    ) -> Generator[float | None, None, Json]:
         rules = [{"toolName": tool, "ruleContent": values.get("command", "")}] if tool == "Bash" else []
         suggestions = [{"type": "addRules", "rules": rules, "behavior": "allow", "destination": "localSettings"}]
         details = {} if reason is None else {"decision_reason": reason, "decision_reason_type": "hook"}

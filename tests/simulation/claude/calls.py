@@ -1,4 +1,4 @@
-"""The host's use of Claude: sessions, prompts, runs, answers to questions, budgets, restores; and the checks at the end."""
+"""The host's use of Claude: sessions, prompts, runs, answers, budgets; and what happens to Claude's files."""
 
 import json
 from collections.abc import Callable
@@ -7,16 +7,12 @@ from random import Random
 from typing import Any, Final
 
 from sidecar.clock import iso
-from tests.simulation.claude.cli import MESSAGE_USD
-from tests.simulation.claude.world import Prompt, World
-from tests.simulation.invariants import may_be_deleted
+from tests.simulation.claude.checks import ClaudeChecks
+from tests.simulation.claude.world import World
 from tests.simulation.host import Host, Json, Refused, Script
 
-FINAL: Final = frozenset({"succeeded", "failed", "cancelled", "interrupted"})
 MODES: Final = ("default", "default", "default", "acceptEdits", "bypassPermissions", "dontAsk", None)
-LOOK_S: Final = 290.0
-AGAIN_S: Final = 30.0
-CENT: Final = 1e-6
+ANSWER_S: Final = 300.0
 
 
 class ClaudeCalls:
@@ -36,6 +32,7 @@ class ClaudeCalls:
         folder: Path = life.folder
         self.executable = folder / "claude"
         self.world = World(life, folder / "home", self.executable)
+        self.checks = ClaudeChecks(life, self.world)
         self._is_kind = False
         self._host.on_event = self._on_event
         self.forget()
@@ -43,7 +40,7 @@ class ClaudeCalls:
     def begin(self) -> None:
         """Begins the life."""
         self.world.install()
-        self._later(LOOK_S, self._look)
+        self.checks.begin()
 
     def forget(self) -> None:
         """Forgets what another database cannot know."""
@@ -82,7 +79,9 @@ class ClaudeCalls:
     def say(self, rng: Random) -> str:
         if (session_id := self._pick(rng)) is None:
             return self.converse(rng)
-        return f"to {session_id[-4:]}: " + ", ".join(self._say_to(session_id, rng) for _ in range(rng.choice((1, 1, 1, 3))))
+        return f"to {session_id[-4:]}: " + ", ".join(
+            self._say_to(session_id, rng) for _ in range(rng.choice((1, 1, 1, 3)))
+        )
 
     def _say_to(self, session_id: str, rng: Random) -> str:
         if rng.random() < 0.03:
@@ -165,11 +164,8 @@ class ClaudeCalls:
         self._host.call("claude.sessions.delete", {"session_id": session_id}, deleted)
         return session_id[-4:]
 
-    def _known_prompts(self) -> list[Prompt]:
-        return [one for one in self.world.prompts.values() if one.job_id is not None]
-
     def cancel_prompt(self, rng: Random) -> str:
-        if not self._is_ready or not (known := self._known_prompts()[-8:]):
+        if not self._is_ready or not (known := self.world.acknowledged()[-8:]):
             return ""
         prompt = rng.choice(known)
 
@@ -181,7 +177,7 @@ class ClaudeCalls:
         return f"prompt {prompt.marker}"
 
     def retry_prompt(self, rng: Random) -> str:
-        if not self._is_ready or not (known := self._known_prompts()[-8:]):
+        if not self._is_ready or not (known := self.world.acknowledged()[-8:]):
             return ""
         prompt = rng.choice(known)
         prompt.is_retried, prompt.cancelled = True, False
@@ -224,7 +220,9 @@ class ClaudeCalls:
             self._host.call("claude.budgets.update", {**params, "max_usd": None})
 
     def stop_tasks(self, rng: Random) -> str:
-        known = [one for one in self._known_prompts() if self._jobs.get(one.job_id or "", {}).get("status") == "running"]
+        known = [
+            one for one in self.world.acknowledged() if self._jobs.get(one.job_id or "", {}).get("status") == "running"
+        ]
         if not self._is_ready or not known:
             return ""
         self._host.call("claude.tasks.stop", {"job_id": rng.choice(known).job_id})
@@ -239,7 +237,10 @@ class ClaudeCalls:
             ("claude.conversations.list", {}), ("claude.permissions.list", {}), ("claude.status", {}),
         ]  # fmt: skip
         if session_id is not None:
-            asked += [("claude.messages.list", {"session_id": session_id}), ("claude.sessions.export", {"session_id": session_id})]
+            asked += [
+                ("claude.messages.list", {"session_id": session_id}),
+                ("claude.sessions.export", {"session_id": session_id}),
+            ]
         method, params = rng.choice(asked)
         if self._is_ready:
             self._host.call(method, params)
@@ -277,8 +278,20 @@ class ClaudeCalls:
     def be_kind(self) -> None:
         self._is_kind = self.world.is_kind = True
         self.world.install()
+        self._answer_all()
         if self._is_ready:
             self.on_ready()
+
+    def _answer_all(self) -> None:
+        """Answers at times all open questions, also those of which a host has not heard that had left out events."""
+        self._later(ANSWER_S, self._answer_all)
+        if self._is_ready:
+            self._host.play(self._answer_open())
+
+    def _answer_open(self) -> Script:
+        page = yield "claude.permissions.list", {"status": "open", "limit": 200}
+        for request in [] if isinstance(page, Refused) else page["requests"]:
+            self._respond(request, Random(request["request_id"]))
 
     def on_ready(self) -> None:
         """Does what the host does after each handshake."""
@@ -317,102 +330,3 @@ class ClaudeCalls:
             self._respond(self._questions[request_id], rng)
         elif self._is_kind and request_id in self._questions:
             self._later(20, lambda: self._respond_later(request_id, rng))
-
-    # --- checks ---------------------------------------------------------------------------------------------------
-
-    def _look(self) -> None:
-        """Asks at times whether the sessions that run have a turn, and whether questions are shown."""
-        self._later(LOOK_S, self._look)
-        if self._is_ready and self._is_well():
-            self._host.play(self._find_suspects())
-        if self._is_ready and self._is_kind:
-            self._host.play(self._answer_all())
-
-    def _answer_all(self) -> Script:
-        """Answers also the questions of which a host has not heard that had left out events."""
-        page = yield "claude.permissions.list", {"status": "open", "limit": 200}
-        for request in [] if isinstance(page, Refused) else page["requests"]:
-            self._respond(request, Random(request["request_id"]))
-
-    def _is_well(self) -> bool:
-        return not self._life.disk.has_problem
-
-    def _find_suspects(self) -> Script:
-        start, fine_since = self._life.starts, self._life.disk.fine_since
-        idle = yield from self._without_turn()
-        asked = {use_id for use_id, (_, at) in self.world.asked.items() if at < self._life.now - AGAIN_S}
-        hidden = yield from self._not_shown(asked)
-
-        def look_again() -> None:
-            same = (self._life.starts, self._life.disk.fine_since) == (start, fine_since)
-            if same and self._is_ready and self._is_well() and (idle or hidden):
-                self._host.play(self._judge(idle, hidden))
-
-        self._later(AGAIN_S, look_again)
-
-    def _judge(self, idle: set[str], hidden: set[str]) -> Script:
-        again = yield from self._without_turn()
-        if idle & again:
-            self._fail("A session that is called running has a turn.", [self._sessions.get(one) for one in idle & again])
-        still = yield from self._not_shown(hidden & {*self.world.asked})
-        if still:
-            self._fail("A question that waits is shown to the host.", still)
-
-    def _without_turn(self) -> Script:
-        sessions = yield "claude.sessions.list", {"limit": 200}
-        jobs = yield "jobs.list", {"status": "running", "limit": 200}
-        if isinstance(sessions, Refused) or isinstance(jobs, Refused):
-            return set()
-        busy = {one["payload"].get("session_id") for one in jobs["jobs"] if one["type"] == "claude.turn"}
-        return {one["session_id"] for one in sessions["sessions"] if one["status"] == "running"} - busy
-
-    def _not_shown(self, asked: set[str]) -> Script:
-        if not asked:
-            return set()
-        page = yield "claude.permissions.list", {"status": "open", "limit": 200}
-        if isinstance(page, Refused):
-            return set()
-        return (asked & {*self.world.asked}) - {one["tool_use_id"] for one in page["requests"]}
-
-    def check_end(self) -> Script:
-        """Checks what the host can ask for once the world has been kind for some days."""
-        jobs: dict[str, Json] = {}
-        for kind in ("claude.turn", "claude.run"):
-            params: Json = {"type": kind, "limit": 200}
-            while True:
-                page = yield "jobs.list", params
-                jobs |= {job["job_id"]: job for job in page["jobs"]}
-                if page["next_cursor"] is None:
-                    break
-                params = {**params, "cursor": page["next_cursor"]}
-        if left := [job for job in jobs.values() if job["status"] not in FINAL and "What is new" not in job["payload"]["prompt"]]:
-            self._fail("Once the world is kind, every prompt is answered or has failed.", left)
-        sessions = yield "claude.sessions.list", {"limit": 200}
-        if busy := [one for one in sessions["sessions"] if one["status"] in ("running", "limited")]:
-            self._fail("Once the world is kind, no session is running.", busy)
-        open_ones = yield "claude.permissions.list", {"status": "open", "limit": 200}
-        if open_ones["requests"]:
-            self._fail("Once the world is kind, every question is answered.", open_ones["requests"])
-        for prompt in self._known_prompts():
-            if prompt.session_id not in self.world.deleted:
-                self._check_outcome(prompt, jobs.get(prompt.job_id or ""))
-        self._life.note(f"{len(self.world.deliveries)} prompts of {len(self.world.prompts)} have reached Claude", "check")
-
-    def _check_outcome(self, prompt: Prompt, job: Json | None) -> None:
-        if job is None and may_be_deleted(self._host, prompt.job_id or ""):
-            return
-        if job is None:
-            self._fail("A prompt that was acknowledged exists.", prompt)
-            return
-        texts = self.world.answer_to(prompt.marker)
-        read = [one for one in self.world.deliveries if one.marker == prompt.marker]
-        if job["status"] == "succeeded":
-            if job["result"].get("answered_by"):
-                if not read:
-                    self._fail("A prompt that has succeeded has reached Claude.", (prompt, job))
-            elif not texts or job["result"]["text"] != next((one for one in reversed(texts) if one), ""):
-                self._fail("A prompt's job has the answer that Claude has given.", (prompt, texts, job))
-            elif len(read) == 1 and not any(one.continues for one in self.world.deliveries) and abs((job["result"]["total_cost_usd"] or 0) - MESSAGE_USD * read[0].billed) > CENT:
-                self._fail("A prompt's job has the cost that Claude has reported.", (read, job))
-        elif job["status"] != "cancelled" and not (job["error"] or {}).get("kind"):
-            self._fail("A prompt without an answer says why.", (prompt, job))

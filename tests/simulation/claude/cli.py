@@ -9,87 +9,45 @@ import json
 import signal
 from collections import deque
 from collections.abc import Generator, Mapping, Sequence
-from pathlib import Path
-from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.simulation.claude.behaviour import Behaviour
-from tests.simulation.claude.programs import PIPE_S, Program, Transport
-from tests.simulation.claude.records import Record, UnknownRecord
+from tests.simulation.claude.output import MODEL, MODELS, VERSION, Ended, Json, Output, text_of
+from tests.simulation.claude.programs import PIPE_S
+from tests.simulation.claude.records import UnknownRecord
 
 if TYPE_CHECKING:
     from tests.simulation.claude.world import Delivery, World
 
-Json = dict[str, Any]
 Script = Generator[float | None, None, Any]
 """What a program does; yields for how many seconds it waits for input at most, None for any time."""
 TIMEOUT: Final[Json] = {"type": "timeout"}
 EOF: Final[Json] = {"type": "eof"}
-MODEL: Final = "claude-standin-1"
-VERSION: Final = "2.1.332"
-EFFORTS: Final = ("low", "medium", "high", "max")
-MESSAGE_USD: Final = 0.01
-USAGE: Final = {
-    "input_tokens": 12, "output_tokens": 9, "cache_creation_input_tokens": 3, "cache_read_input_tokens": 4,
-}  # fmt: skip
-TOTALS: Final = dict(
-    zip(("inputTokens", "outputTokens", "cacheCreationInputTokens", "cacheReadInputTokens"), USAGE.values(), strict=True)
-)
-MODELS: Final = [
-    {
-        "value": "default", "resolvedModel": MODEL, "displayName": "Default", "description": "The default model",
-        "supportsEffort": True, "supportedEffortLevels": list(EFFORTS),
-    },
-]  # fmt: skip
 
 
 class Interrupted(Exception):
     """The host interrupts the turn."""
 
 
-class Ended(Exception):
-    """The program ends with a code; a negative one is a signal."""
-
-    def __init__(self, code: int) -> None:
-        super().__init__(code)
-        self.code = code
-
-
-class Cli(Program):
+class Cli(Output):
     """One process of the CLI."""
 
     def __init__(self, world: "World", arguments: Sequence[str], environment: Mapping[str, str]) -> None:
-        super().__init__(world.programs, environment)
-        self.world = world
-        flags = dict(one.partition("=")[::2] for one in arguments)
-        self.flags = flags
-        self.owner = environment.get("SIDECAR_SESSION") or environment.get("SIDECAR_JOB") or ""
-        self.is_session = "SIDECAR_SESSION" in environment
-        self.rng = Random(f"{world.seed} cli {self.pid}")
+        super().__init__(world, arguments, environment)
         self.allowed = {one.partition("=")[2] for one in arguments if one.startswith("--allowedTools=")}
-        self.mode = flags.get("--permission-mode") or "default"
-        self.model, self.effort = flags.get("--model", MODEL), flags.get("--effort")
-        config = json.loads(flags.get("--mcp-config") or "{}").get("mcpServers", {})
-        self.hosted = [name for name, one in config.items() if one["type"] == "sdk"]
-        self.hub_tools: dict[str, str] = {}
+        self.effort = self.flags.get("--effort")
         self.hook: str | None = None
-        self.transport: Transport | None = None
-        self.record: Record | None = None
-        self.delivery: "Delivery | None" = None
         self.is_stubborn = self.in_turn = False
         self.tasks: dict[str, Json] = {}
         self.due: list[tuple[float, str]] = []
+        """Turns that it has scheduled for itself: when, and the prompt."""
         self.waiting: list[Json] = []
-        self.used = self.billed = self.turns = 0
-        self._uuids = self._asked = 0
-        self._state: str | None = None
+        """Prompts that have come during a turn."""
+        self.turns = self._asked = 0
         self._repeated: Json | None = None
         self._inbox: deque[Json] = deque()
         self._unread = b""
-        self._output = b""
-        self._is_flushing = False
         self._wake = 0
-        self.has_message = False
         self._behaviour = Behaviour(self)
         self._script = self._main()
 
@@ -137,7 +95,7 @@ class Cli(Program):
         if self.delivery is not None:
             self.delivery.ends.append(f"the process has ended with {code}")
         self.world.cli_ended(self)
-        self._flush()
+        self.flush()
         exit_s = self.rng.choice((PIPE_S, 0.01, 0.1))
         self.world.later(exit_s, lambda: self.transport.exited(code) if self.transport else None)
         lost_s = exit_s + self.rng.choice((0.001, 0.001, 0.3))
@@ -168,12 +126,12 @@ class Cli(Program):
                     yield from self._turn(text, self.delivery)
                 case "control_request":
                     yield from self.control(message)
-                    self._state = None
+                    self.state = None
                 case "user":
                     yield from self._prompt(message)
             while self.waiting:
                 yield from self._prompt(self.waiting.pop(0))
-            self._report_state("idle")
+            self.report_state("idle")
 
     def _next_message(self) -> Generator[float | None, None, Json]:
         wait_s = None if not self.due else max(0.0, self.due[0][0] - self.world.now())
@@ -223,8 +181,8 @@ class Cli(Program):
         self.record.add(uuid, "user", {"role": "user", "content": content})
         self._repeated = {"message": message["message"], "uuid": uuid}
         if text.startswith("/clear"):
-            self._report_state("running")
-            self._say_init()
+            self.report_state("running")
+            self.say_init()
             self.result(is_error=False, subtype="success", result="")
             return
         yield from self._turn(text, delivery)
@@ -244,8 +202,8 @@ class Cli(Program):
 
     def begin_turn(self) -> None:
         self.turns += 1
-        self._report_state("running")
-        self._say_init()
+        self.report_state("running")
+        self.say_init()
         self.print(type="system", subtype="status", status="requesting")
         self._repeat()
 
@@ -269,7 +227,7 @@ class Cli(Program):
         """Runs what goes on after the result; each end of a task leads to another turn."""
         while self.tasks:
             if not any(task["kind"] == "local_agent" for task in self.tasks.values()):
-                self._report_state("idle")
+                self.report_state("idle")
             next_s = min(task["at"] for task in self.tasks.values()) - self.world.now()
             try:
                 yield from self.pause(max(0.001, next_s))
@@ -317,10 +275,37 @@ class Cli(Program):
 
     def control(self, message: Json, *, in_turn: bool = False) -> Script:
         """Answers a control request.  Raises `Interrupted` for an interrupt of a turn."""
-        request, response = message["request"], {"subtype": "success", "request_id": message["request_id"]}
-        match request["subtype"]:
+        request, kind = message["request"], message["request"]["subtype"]
+        response: Json = {"subtype": "success", "request_id": message["request_id"]}
+        if kind == "initialize":
+            hooks = (request.get("hooks") or {}).get("PreToolUse", [])
+            self.hook = next((one["hookCallbackIds"][0] for one in hooks), None)
+            if request.get("sdkMcpServers"):
+                yield from self._connect_hub()
+            response["response"] = self._about()
+        elif kind == "interrupt":
+            for task_id in [one for one, task in self.tasks.items() if task["kind"] == "local_agent"]:
+                self.end_task(task_id, "stopped")
+        elif kind == "stop_task" and request["task_id"] not in self.tasks:
+            response |= {"subtype": "error", "error": f"No task found with ID: {request['task_id']}"}
+        elif kind == "stop_task":
+            stopped = self.end_task(request["task_id"], "stopped")
+            self.print(type="control_response", response=response)
+            if stopped["kind"] == "local_agent" and not in_turn:
+                yield from self.follow_up("The agent was stopped.")
+            self.state = None
+            return
+        else:
+            response |= self._settings(kind, request)
+        self.print(type="control_response", response=response)
+        if in_turn and kind == "interrupt":
+            raise Interrupted
+
+    def _settings(self, kind: str, request: Json) -> Json:
+        """Answers a request that asks for or changes settings."""
+        match kind:
             case "set_permission_mode" if request["mode"] in ("bypassPermissions", "auto"):
-                response |= {"subtype": "error", "error": "not launched with it"}
+                return {"subtype": "error", "error": "not launched with it"}
             case "set_permission_mode":
                 self.mode = request["mode"]
                 self.print(type="system", subtype="status", status=None, permissionMode=self.mode)
@@ -328,40 +313,21 @@ class Cli(Program):
                 self.model = request["model"] or MODEL
             case "get_settings":
                 applied = {"model": self.model, "effort": self.effort or "medium"}
-                response |= {"response": {"effective": {}, "sources": [], "applied": applied}}
+                return {"response": {"effective": {}, "sources": [], "applied": applied}}
             case "apply_flag_settings":
                 self.effort = request["settings"].get("effortLevel")
-                response |= {"response": {}}
-            case "initialize":
-                hooks = (request.get("hooks") or {}).get("PreToolUse", [])
-                self.hook = next((one["hookCallbackIds"][0] for one in hooks), None)
-                if request.get("sdkMcpServers"):
-                    yield from self._connect_hub()
-                response |= {"response": self._about()}
+                return {"response": {}}
             case "mcp_status":
-                servers = [{"name": one, "status": "connected", "config": {"type": "sdk", "name": one}} for one in self.hosted]
-                response |= {"response": {"mcpServers": servers}}
+                servers = [{"name": one, "status": "connected", "config": {"type": "sdk"}} for one in self.hosted]
+                return {"response": {"mcpServers": servers}}
             case "get_usage":
-                response |= {"response": {"session": {}, "rate_limits_available": False, "rate_limits": None}}
+                return {"response": {"session": {}, "rate_limits_available": False, "rate_limits": None}}
             case "cancel_async_message":
                 kept = [one for one in self.waiting if one.get("uuid") != request["message_uuid"]]
-                response |= {"response": {"cancelled": len(kept) < len(self.waiting)}}
+                is_withdrawn = len(kept) < len(self.waiting)
                 self.waiting = kept
-            case "interrupt":
-                for task_id in [one for one, task in self.tasks.items() if task["kind"] == "local_agent"]:
-                    self.end_task(task_id, "stopped")
-            case "stop_task" if request["task_id"] not in self.tasks:
-                response |= {"subtype": "error", "error": f"No task found with ID: {request['task_id']}"}
-            case "stop_task":
-                stopped = self.end_task(request["task_id"], "stopped")
-                self.print(type="control_response", response=response)
-                if stopped["kind"] == "local_agent" and not in_turn:
-                    yield from self.follow_up("The agent was stopped.")
-                self._state = None
-                return
-        self.print(type="control_response", response=response)
-        if in_turn and request["subtype"] == "interrupt":
-            raise Interrupted
+                return {"response": {"cancelled": is_withdrawn}}
+        return {}
 
     def ask_host(self, request: Json) -> Generator[float | None, None, Json]:
         """Sends a control request and returns the response."""
@@ -402,7 +368,12 @@ class Cli(Program):
 
     def _connect_hub(self) -> Script:
         try:
-            yield from self._mcp("initialize", protocolVersion="2025-11-25", capabilities={}, clientInfo={"name": "cli", "version": VERSION})
+            yield from self._mcp(
+                "initialize",
+                protocolVersion="2025-11-25",
+                capabilities={},
+                clientInfo={"name": "cli", "version": VERSION},
+            )
             yield from self._mcp("notifications/initialized", notify=True)
             listed = yield from self._mcp("tools/list")
         except Interrupted:
@@ -424,110 +395,3 @@ class Cli(Program):
             "account": {"email": "ada@example.com", "apiProvider": "firstParty"}, "pid": self.pid,
             "claude_code_version": VERSION, "current_permission_mode": self.mode, "session_state": "idle",
         }  # fmt: skip
-
-    # --- output ---------------------------------------------------------------------------------------------------
-
-    def new_uuid(self) -> str:
-        self._uuids += 1
-        return f"{self.pid:08x}-0000-4000-8000-{self._uuids:012x}"
-
-    def _report_state(self, state: str) -> None:
-        if state != self._state and self.is_alive:
-            self._state = state
-            self.print(type="system", subtype="session_state_changed", state=state)
-
-    def _say_init(self) -> None:
-        self.print(
-            type="system", subtype="init", cwd=str(Path.home()), tools=["Bash", *self.hub_tools], model=self.model,
-            mcp_servers=[{"name": one, "status": "connected", "source": "sdk"} for one in self.hosted],
-            permissionMode=self.mode, slash_commands=["compact"], apiKeySource="none", claude_code_version=VERSION,
-            output_style="default", agents=["general-purpose"], skills=[], plugins=[], uuid=self.new_uuid(),
-        )  # fmt: skip
-
-    def message_id(self) -> str:
-        return f"msg_{self.pid}_{self.used}"
-
-    def begin_message(self) -> None:
-        """Begins a message of the API, which costs."""
-        self.used += 1
-        self.world.spent(self)
-        self.stream(type="message_start", message={"id": self.message_id(), "role": "assistant", "usage": {**USAGE, "output_tokens": 1}})
-
-    def stream(self, **event: Any) -> None:
-        self.print(type="stream_event", event=event)
-
-    def say(self, *blocks: Json) -> None:
-        """Writes blocks of an answer."""
-        message = {"id": self.message_id(), "role": "assistant", "content": list(blocks), "usage": USAGE}
-        self.write("assistant", message)
-
-    def write(self, kind: str, message: Json, **more: Any) -> None:
-        """Writes a line that is recorded, too."""
-        assert self.record is not None
-        uuid = self.new_uuid()
-        self.record.add(uuid, kind, message)
-        self.print(type=kind, message=message, uuid=uuid, **more)
-
-    def answer(self, text: str, **more: Any) -> None:
-        """Writes an answer and the result."""
-        self.begin_message()
-        self.stream(type="content_block_start", index=0, content_block={"type": "text", "text": ""})
-        self.stream(type="content_block_delta", index=0, delta={"type": "text_delta", "text": text})
-        self.say({"type": "text", "text": text})
-        self.stream(type="message_delta", usage={"output_tokens": 9})
-        self.stream(type="message_stop")
-        self.result(
-            is_error=False, subtype="success", result=text, stop_reason="end_turn", terminal_reason="completed", **more
-        )
-
-    def result(self, **fields: Any) -> None:
-        """Writes a result line, with the usage since the last one."""
-        totals, since = self._totals(self.used), self._totals(self.used - self.billed)
-        if self.delivery is not None:
-            self.delivery.billed += self.used - self.billed
-            if not fields["is_error"]:
-                self.delivery.results.append(fields.get("result", ""))
-        self.billed = self.used
-        self.print(
-            type="result", usage=USAGE, total_cost_usd=MESSAGE_USD * self.used, modelUsage=totals, num_turns=1,
-            model_usage_since_last_result=since, duration_ms=5, permission_denials=[], **fields,
-        )  # fmt: skip
-
-    def _totals(self, messages: int) -> Json:
-        if not messages:
-            return {}
-        counts = {name: count * messages for name, count in TOTALS.items()}
-        return {self.model: {**counts, "costUSD": MESSAGE_USD * messages, "contextWindow": 200_000, "maxOutputTokens": 64_000}}
-
-    def print(self, **message: Any) -> None:
-        session_id = "" if self.record is None else self.record.conversation
-        self.put(json.dumps({"parent_tool_use_id": None, **message, "session_id": session_id}).encode() + b"\n")
-
-    def put(self, data: bytes) -> None:
-        """Writes to its standard output.  It ends if nobody can read it."""
-        if self.transport is not None and self.transport.is_broken:
-            raise Ended(1)
-        self._output += data
-        if not self._is_flushing:
-            self._is_flushing = True
-            self.world.later(PIPE_S, self._flush)
-
-    def complain(self, text: str) -> None:
-        """Writes to its standard error."""
-        if self.transport is not None:
-            self.transport.receive(2, text.encode())
-
-    def _flush(self) -> None:
-        self._is_flushing = False
-        data, self._output = self._output, b""
-        while data and self.transport is not None:
-            size = self.rng.choice((len(data), len(data), 65_536, 700))  # a pipe cuts lines anywhere
-            self.transport.receive(1, data[:size])
-            data = data[size:]
-
-
-def text_of(content: Any) -> str:
-    """Returns the last text of a prompt: what precedes it is what the session has said before."""
-    if isinstance(content, str):
-        return content
-    return next((block["text"] for block in reversed(content) if block["type"] == "text"), "")

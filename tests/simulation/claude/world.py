@@ -10,7 +10,7 @@ Two processes never write one conversation.
 import asyncio
 import json
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import Any, Final
 from sidecar.claude.limits import GO_ON
 from tests.simulation.claude.behaviour import FOREIGN
 from tests.simulation.claude.cli import Cli
+from tests.simulation.claude.output import Output
 from tests.simulation.claude.programs import PROGRAMS, Programs, Stdin, Transport
 from tests.simulation.claude.records import Records
 
@@ -154,6 +155,10 @@ class World:
         self.prompts[self._markers] = Prompt(self._markers, session_id, priority=priority)
         return f"prompt {self._markers} {what}"
 
+    def acknowledged(self) -> list[Prompt]:
+        """Returns the prompts whose job the host knows."""
+        return [one for one in self.prompts.values() if one.job_id is not None]
+
     def prompt_of(self, text: str) -> Prompt | None:
         found = MARKER.match(text)
         return None if found is None else self.prompts.get(int(found[1]))
@@ -197,17 +202,25 @@ class World:
 
     def _check_memory(self, cli: Cli, new: Delivery, mine: list[Delivery], content: str) -> None:
         assert cli.record is not None
-        cleared = max((n for n, one in enumerate(self.deliveries) if one.text.startswith("/clear") and one.owner == new.owner), default=-1)
+        cleared = max(
+            (n for n, one in enumerate(self.deliveries) if one.text.startswith("/clear") and one.owner == new.owner),
+            default=-1,
+        )
         known = cli.record.text() + content
         for one in mine:
-            if one.results and one.results[-1] and self.deliveries.index(one) > cleared and one.results[-1] not in known:
+            if (
+                one.results
+                and one.results[-1]
+                and self.deliveries.index(one) > cleared
+                and one.results[-1] not in known
+            ):
                 self.fail("Claude knows what it has answered in a session.", (one, new))
 
     def answer_to(self, marker: int) -> list[str]:
         """Returns the results that Claude has written for a prompt."""
         return [text for one in self.deliveries if marker in (one.marker, one.continues) for text in one.results]
 
-    def spent(self, cli: Cli) -> None:
+    def spent(self, cli: Output) -> None:
         self.messages[cli.owner] += 1
         if cli.delivery is not None:
             cli.delivery.has_acted = True
@@ -240,7 +253,10 @@ class World:
         key = json.dumps(values, sort_keys=True)
         self._made[key] += 1
         if self._made[key] > self._allowances[key]:
-            self.fail("A call that needs permission is made once for each time that the host has allowed it.", (cli.owner, tool, values))
+            self.fail(
+                "A call that needs permission is made once for each time that the host has allowed it.",
+                (cli.owner, tool, values),
+            )
 
     def acts(self, cli: Cli, tool: str, values: Json) -> None:
         """Notes that Claude does something that cannot be taken back."""
@@ -250,12 +266,3 @@ class World:
         prompt = self.prompts.get(int(found[1])) if found else None
         if self._acts[command] > 1 and prompt is not None and not prompt.is_retried and tool == "Bash":
             self.fail("Each call is made once.", (cli.owner, values))
-
-
-def by_session(prompts: dict[int, Prompt]) -> dict[str, list[Prompt]]:
-    """Returns the prompts of each session."""
-    found: dict[str, list[Prompt]] = defaultdict(list)
-    for one in prompts.values():
-        if one.session_id is not None:
-            found[one.session_id].append(one)
-    return found
