@@ -177,8 +177,9 @@ class Host:
         if window["resume"] == "ok" and memory.last_seq > window["latest_seq"]:
             self._fail("A host is told that the database was replaced.", (memory.last_seq, window))
         if self._has_other:
-            memory.last_seq, self._has_other = window["latest_seq"], False
-            self._loads_jobs = True
+            if window["resume"] != "ok":  # otherwise it gets what it has missed
+                memory.last_seq = window["latest_seq"]
+            self._has_other, self._loads_jobs = False, True
         if window["latest_seq"] < memory.last_seq:
             self._fail("No event that was sent is lost.", (memory.last_seq, window))
         memory.epoch = window["epoch"]

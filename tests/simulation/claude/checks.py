@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from tests.simulation.claude.output import MESSAGE_USD
-from tests.simulation.claude.world import Prompt, World
+from tests.simulation.claude.world import Delivery, Prompt, World
 from tests.simulation.host import Host, Json, Refused, Script
 from tests.simulation.invariants import may_be_deleted
 
@@ -27,6 +27,8 @@ class ClaudeChecks:
         self._host: Host = life.host
         self._fail: Callable[[str, object], None] = life.fail
         self.world = world
+        self._shared: set[str | None] = set()
+        """The jobs whose answer is also that of prompts which were read in their turns."""
 
     def begin(self) -> None:
         self._life.later(LOOK_S, self._look)
@@ -98,6 +100,7 @@ class ClaudeChecks:
         open_ones = yield "claude.permissions.list", {"status": "open", "limit": 200}
         if open_ones["requests"]:
             self._fail("Once the world is kind, every question is answered.", open_ones["requests"])
+        self._shared = {(job["result"] or {}).get("answered_by") for job in jobs.values()}
         for prompt in self.world.acknowledged():
             if prompt.session_id not in self.world.deleted:
                 self._check_outcome(prompt, jobs.get(prompt.job_id or ""))
@@ -111,19 +114,20 @@ class ClaudeChecks:
         if job is None:
             self._fail("A prompt that was acknowledged exists.", prompt)
             return
-        texts = self.world.answer_to(prompt.marker)
         read = [one for one in self.world.deliveries if one.marker == prompt.marker]
         if job["status"] == "succeeded":
-            if job["result"].get("answered_by"):
-                if not read:
-                    self._fail("A prompt that has succeeded has reached Claude.", (prompt, job))
-            elif not texts or job["result"]["text"] != next((one for one in reversed(texts) if one), ""):
-                self._fail("A prompt's job has the answer that Claude has given.", (prompt, texts, job))
-            elif (
-                len(read) == 1
-                and not any(one.continues for one in self.world.deliveries)
-                and abs((job["result"]["total_cost_usd"] or 0) - MESSAGE_USD * read[0].billed) > CENT
-            ):
-                self._fail("A prompt's job has the cost that Claude has reported.", (read, job))
+            self._check_answer(prompt, job, read)
         elif job["status"] != "cancelled" and not (job["error"] or {}).get("kind"):
             self._fail("A prompt without an answer says why.", (prompt, job))
+
+    def _check_answer(self, prompt: Prompt, job: Json, read: list[Delivery]) -> None:
+        result, texts = job["result"], self.world.answer_to(prompt.marker)
+        if result.get("answered_by") or job["job_id"] in self._shared:  # several prompts were read in one turn
+            if not read:
+                self._fail("A prompt that has succeeded has reached Claude.", (prompt, job))
+            return
+        if not texts or result["text"] != next((one for one in reversed(texts) if one), ""):
+            self._fail("A prompt's job has the answer that Claude has given.", (prompt, texts, job))
+        is_alone = len(read) == 1 and result["num_turns"] == len(read[0].results)  # no turn of Claude's own before it
+        if is_alone and abs((result["total_cost_usd"] or 0) - MESSAGE_USD * read[0].billed) > CENT:
+            self._fail("A prompt's job has the cost that Claude has reported.", (read, job))

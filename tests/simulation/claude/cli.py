@@ -129,8 +129,10 @@ class Cli(Output):
                     self.state = None
                 case "user":
                     yield from self._prompt(message)
-            while self.waiting:
-                yield from self._prompt(self.waiting.pop(0))
+            while self.waiting or self.tasks:
+                if self.waiting:
+                    yield from self._prompt(self.waiting.pop(0))
+                yield from self._background()
             self.report_state("idle")
 
     def _next_message(self) -> Generator[float | None, None, Json]:
@@ -151,11 +153,11 @@ class Cli(Output):
     def put_back(self, message: Json) -> None:
         self._inbox.append(message)
 
-    def pause(self, seconds: float) -> Script:
+    def pause(self, seconds: float, *, until_prompt: bool = False) -> Script:
         """Waits in a turn; prompts that come are kept, an interrupt ends the turn, the end of stdin does not."""
         until = self.world.now() + seconds
         has_ended = False
-        while (left_s := until - self.world.now()) > 1e-6:
+        while (left_s := until - self.world.now()) > 1e-6 and not (until_prompt and self.waiting):
             message = yield from self.read(left_s)
             if message is EOF:
                 has_ended = True
@@ -186,7 +188,6 @@ class Cli(Output):
             self.result(is_error=False, subtype="success", result="")
             return
         yield from self._turn(text, delivery)
-        yield from self._background()
 
     def _turn(self, text: str, delivery: "Delivery") -> Script:
         self.begin_turn()
@@ -230,9 +231,11 @@ class Cli(Output):
                 self.report_state("idle")
             next_s = min(task["at"] for task in self.tasks.values()) - self.world.now()
             try:
-                yield from self.pause(max(0.001, next_s))
+                yield from self.pause(max(0.001, next_s), until_prompt=True)
             except Interrupted:
                 continue
+            if self.waiting:
+                yield from self._prompt(self.waiting.pop(0))
             for task_id in [name for name, task in self.tasks.items() if task["at"] <= self.world.now() + 1e-6]:
                 self.end_task(task_id, "completed")
                 yield from self.follow_up(f"{task_id} has ended.")
