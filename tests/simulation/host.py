@@ -157,11 +157,7 @@ class Host:
             self._on_refused(result)
             return
         window = result["events"]
-        if self.may_have_other and self.memory.epoch not in (None, window["epoch"]):
-            self.on_other()
-            self.memory.epoch = None
-        self.may_have_other = False
-        memory = self.memory
+        memory = self._remembered(window["epoch"])
         if memory.epoch not in (None, window["epoch"]):
             self._fail("The event log keeps its epoch.", (memory.epoch, window))
         if memory.epoch is None:
@@ -188,6 +184,14 @@ class Host:
         if self._loads_jobs:
             self.play(self._load_jobs())
         self.on_ready()
+
+    def _remembered(self, epoch: str) -> Memory:
+        """Returns what it remembers of the database with this epoch, which may be another one after a restore."""
+        if self.may_have_other and self.memory.epoch not in (None, epoch):
+            self.on_other()
+            self.memory.epoch = None
+        self.may_have_other = False
+        return self.memory
 
     def _on_refused(self, refusal: Refused) -> None:
         self.note(f"handshake refused {refusal}")
