@@ -42,7 +42,7 @@ class RunningJob:
         self.outcome: JobOutcome | None = None
         """The outcome of the run while it is being stored."""
         self.last_writes: list[Callable[[], object]] = []
-        """What the handler has to write together with its outcome."""
+        """Calls that write the end of the handler, together with its outcome."""
 
     @property
     def attempt(self) -> int:

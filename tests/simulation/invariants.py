@@ -34,7 +34,7 @@ Fail = Callable[[str, object], None]
 FINAL: Final = frozenset({"succeeded", "failed", "cancelled", "interrupted"})
 LATE_S: Final = 300
 KEPT_MS: Final = 20 * 86_400_000
-"""For how long a job is certainly kept, whatever the clock has said meanwhile."""
+"""Time for which a job is kept for certain, whatever the clock has said meanwhile."""
 LEFT_OVER: Final = """
     WITH accounts AS (SELECT account_id FROM atlassian_accounts UNION ALL SELECT account_id FROM calendar_accounts)
     SELECT 'atlassian_objects', account_id FROM atlassian_objects WHERE account_id NOT IN accounts UNION

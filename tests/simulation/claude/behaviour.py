@@ -1,4 +1,4 @@
-"""What Claude does in a turn, drawn from the seed and the prompt: answers, uses of tools, trouble of every kind."""
+"""Turns of Claude, drawn from the seed and the prompt: answers, uses of tools, trouble of every kind."""
 
 import json
 import re
@@ -30,7 +30,7 @@ FOREIGN: Final = frozenset({"jira", "confluence", "google_calendar", "ics"})
 
 
 class Behaviour:
-    """What one process of the CLI does in its turns."""
+    """The turns of one process of the CLI."""
 
     def __init__(self, cli: "Cli") -> None:
         self._cli = cli

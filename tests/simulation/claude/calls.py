@@ -283,7 +283,7 @@ class ClaudeCalls:
             self.on_ready()
 
     def _answer_all(self) -> None:
-        """Answers at times all open questions, also those of which a host has not heard that had left out events."""
+        """Answers all open questions at times, also those whose notification the host has missed."""
         self._later(ANSWER_S, self._answer_all)
         if self._is_ready:
             self._host.play(self._answer_open())

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.simulation.claude.world import Delivery, World
 
 Script = Generator[float | None, None, Any]
-"""What a program does; yields for how many seconds it waits for input at most, None for any time."""
+"""The course of a program; yields for how many seconds it waits for input at most, None for any time."""
 TIMEOUT: Final[Json] = {"type": "timeout"}
 EOF: Final[Json] = {"type": "eof"}
 
@@ -141,7 +141,7 @@ class Cli(Output):
         return message
 
     def read(self, seconds: float | None) -> Generator[float | None, None, Json]:
-        """Returns the next message, EOF, or TIMEOUT after so many seconds."""
+        """Returns the next message, EOF, or TIMEOUT after this time."""
         until = None if seconds is None else self.world.now() + seconds
         while not self._inbox:
             left_s = None if until is None else until - self.world.now()

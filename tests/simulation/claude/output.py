@@ -154,7 +154,7 @@ class Output(Program):
         self.put(json.dumps({"parent_tool_use_id": None, **message, "session_id": session_id}).encode() + b"\n")
 
     def put(self, data: bytes) -> None:
-        """Writes to its standard output.  It ends if nobody can read it."""
+        """Writes to its standard output.  Ends the program if the pipe is closed."""
         if self.transport is not None and self.transport.is_broken:
             raise Ended(1)
         self._output += data

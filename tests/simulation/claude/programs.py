@@ -69,7 +69,7 @@ class Program:
 
 
 class ThisProgram:
-    """What `psutil` says of the sidecar's own process."""
+    """The sidecar's own process, as `psutil` describes it."""
 
     pid: Final = 100
 
@@ -176,13 +176,13 @@ class Transport(asyncio.SubprocessTransport):
             self._loop.call_soon(self._protocol.pipe_data_received, descriptor, data)
 
     def exited(self, code: int) -> None:
-        """Tells that the program has ended."""
+        """Reports the end of the program."""
         if not self._loop.is_closed():
             self._code = code
             self._loop.call_soon(self._protocol.process_exited)
 
     def lost(self) -> None:
-        """Tells that its pipes are closed, too, after `exited`."""
+        """Reports that its pipes are closed, too, after `exited`."""
         if not self._loop.is_closed():
             self._is_lost = True
             self._loop.call_soon(self._protocol.connection_lost, None)

@@ -128,7 +128,7 @@ class World:
         return transport, protocol
 
     def parent_ended(self) -> None:
-        """Tells all programs that the process has ended: the end of their input, and a signal, which some ignore."""
+        """Ends the input of all programs, since the process has ended, and sends a signal, which some ignore."""
         for program in list(self.programs.running.values()):
             if isinstance(program, Cli):
                 program.signal(15)
