@@ -29,7 +29,7 @@ from tests.simulation.loop import Killed, later
 from tests.simulation.plan import DAY_S, Plan, Step, draw
 from tests.simulation.process import KILLED, Process, bury
 from tests.simulation.restores import Restores
-from tests.simulation.story import Story
+from tests.simulation.story import Story, explained
 from tests.simulation.work import HANDLER
 
 SHM: Final = Path("/dev/shm")  # noqa: S108 - a disk without a disk; each life has its own folder there
@@ -55,7 +55,7 @@ class Broken(Exception):
     """A sentence of the invariants is broken."""
 
     def __init__(self, sentence: str, details: object) -> None:
-        super().__init__(f"{sentence}\n    {str(details)[:9_000]}")
+        super().__init__(f"{sentence}\n    {explained(details)}")
         self.sentence = sentence
 
 
@@ -103,6 +103,8 @@ class Result:
     starts: int
     days: float
     """How long it was, by the calendar."""
+    ended_at: float
+    """The second of the loop's clock at which it ended."""
 
 
 class Life:
@@ -227,12 +229,12 @@ class Life:
             if self._broken is not None:
                 raise self._broken
         except Broken as broken:
-            return Result(self.plan, self.story, broken, self.starts, self._days)
+            return Result(self.plan, self.story, broken, self.starts, self._days, self.now)
         finally:
             logging.root.handlers = [logging.NullHandler()]  # what is buried may complain
             bury()
             shutil.rmtree(self.folder, ignore_errors=True)
-        return Result(self.plan, self.story, None, self.starts, self._days)
+        return Result(self.plan, self.story, None, self.starts, self._days, self.now)
 
     @property
     def _days(self) -> float:

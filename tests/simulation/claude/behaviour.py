@@ -47,9 +47,8 @@ class Behaviour:
             kind = "plain"
         elif delivery.marker is None:
             kind = "plain"
-        cli.world.note(
-            f"{cli.pid} {'goes on by itself:' if delivery.how == 'by itself' else 'gets'} {name}: {kind}", "claude"
-        )
+        reads = "begins a turn by itself:" if delivery.how == "by itself" else "reads"
+        cli.world.note(f"process {cli.pid} {reads} {name}, and does: {kind}", "claude")
         act: Callable[[str, Random], Script] = getattr(self, f"_{kind}")
         yield from act(name, rng)
 

@@ -135,8 +135,9 @@ class World:
                 program.receive(None)
 
     def cli_began(self, cli: Cli) -> None:
-        what = f"resumes {cli.flags['--resume'][-12:]}" if "--resume" in cli.flags else "begins"
-        self.note(f"{cli.pid} {what} for {'session' if cli.is_session else 'run'} {cli.owner[-4:]}", "claude")
+        what = f"resumes {Path(cli.flags['--resume']).stem}" if "--resume" in cli.flags else "begins a conversation"
+        owner = f"{'session' if cli.is_session else 'run'} {cli.owner[-4:]}"
+        self.note(f"process {cli.pid} {what} for {owner}", "claude")
         for other in self.programs.running.values():
             if isinstance(other, Cli) and other is not cli and other.record is cli.record:
                 self.fail("Two processes never write one conversation.", (cli.pid, other.pid, cli.owner))
@@ -144,7 +145,7 @@ class World:
             self._exposed.add(cli.record.conversation)
 
     def cli_ended(self, cli: Cli) -> None:
-        self.note(f"{cli.pid} has ended", "claude")
+        self.note(f"process {cli.pid} has ended", "claude")
         self.asked = {use_id: one for use_id, one in self.asked.items() if one[0] is not cli}
 
     # --- prompts --------------------------------------------------------------------------------------------------
