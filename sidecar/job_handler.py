@@ -80,6 +80,13 @@ class JobContext(Protocol):
     def lock(self, key: str) -> None:
         """Acquires a lock for the rest of the run: jobs with the same lock key wait until then."""
 
+    def at_end(self, write: Callable[[], object]) -> None:
+        """Calls `write` in the transaction that stores the job's outcome, in the order of these calls.
+
+        That transaction is repeated until it is committed; what a handler writes by itself at its end may be lost.
+        `write` raises `sqlite3.Error` to have it repeated.
+        """
+
 
 class JobHandler(Protocol[SpecT, ResultT]):
     """The code behind one job type.

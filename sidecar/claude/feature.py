@@ -62,7 +62,7 @@ def make(runtime: Runtime) -> Feature:
     elsewhere, live, admission = Elsewhere(conversations, launcher.records), LiveJobs(), Admission(store, launcher)
     prompts = PromptQueue(runtime, store, conversations, launcher.records)
     waits = LimitWaits(sessions, clock, runtime.queue.is_lock_kept)
-    recovery = CrashRecovery(launcher, sessions, permissions, waits, prompts.attachments)
+    recovery = CrashRecovery(runtime, launcher, sessions, permissions, waits, prompts.attachments)
     turns = TurnHandler(runtime, launcher, pool, sessions, permissions, conversations, waits, live, elsewhere, prompts)
     runs = ClaudeRunHandler(runtime, launcher, store, usage, run_store, live, prompts.attachments)
     in_pool = partial(Registration, concurrency=runtime.settings.claude_concurrency, pool="claude")

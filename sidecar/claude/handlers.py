@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 import anyio
 from sidecar_protocol.claude.runs import ClaudeRunResult, RunClaude
 
+from sidecar.claude.billing import RunUsage
 from sidecar.claude.budgets import Watch
 from sidecar.claude.gate.store import Owner
 from sidecar.claude.limits import GO_ON
@@ -57,13 +59,15 @@ class ClaudeRunHandler:
             with entry.failures(waits=job.wait_for_limit):
                 result = await self._answer(job, context, reporter)
         finally:
-            with self.runtime.database.write_or_log("the usage of a Claude run could not be stored"):
-                self.usage.add(context.job_id, None, reader.usage)
-            self.launcher.budgets.live.pop(context.job_id, None)
-        self.attachments.answered(context.job_id)
-        result = self.launcher.cited(result, Owner(job_id=context.job_id), context.job_id, job.hub)
+            context.at_end(partial(self._store_usage, context.job_id, reader.usage))
+        context.at_end(partial(self.attachments.answered, context.job_id))
+        result = self.launcher.cited(result, Owner(job_id=context.job_id), context, job.hub)
         entry.completed(result)
         return result
+
+    def _store_usage(self, job_id: str, usage: RunUsage) -> None:
+        self.usage.add(job_id, None, usage)
+        self.launcher.budgets.live.pop(job_id, None)
 
     async def _answer(self, job: RunClaude, context: JobContext, reporter: ProgressReporter) -> ClaudeRunResult:
         self.launcher.budgets.require(None)

@@ -135,7 +135,7 @@ class ProgressReporter:
 
 @dataclass(frozen=True, slots=True)
 class FeedEntry:
-    """The feed event of a run or a turn.  If it cannot be stored, that is logged and the run does not fail."""
+    """The feed event of a run or a turn, which is stored with its outcome."""
 
     runtime: Runtime
     kind: Literal["run", "turn"]
@@ -187,8 +187,7 @@ class FeedEntry:
             full_text=self.prompt,
             raw={"job_id": job_id, **self.details(), **raw},
         )
-        with self.runtime.database.write_or_log("the end of a Claude run could not be written into the feed"):
-            self.runtime.feed().write(Origin("claude"), [event])
+        self.context.at_end(lambda: self.runtime.feed().write(Origin("claude"), [event]))
 
 
 def timeout_failure(timeout_s: float, work: Work) -> JobFailed:

@@ -41,6 +41,8 @@ class RunningJob:
         """The status that the job is to end with, once it was asked to stop."""
         self.outcome: JobOutcome | None = None
         """The outcome of the run while it is being stored."""
+        self.last_writes: list[Callable[[], object]] = []
+        """Calls that write the end of the handler, together with its outcome."""
 
     @property
     def attempt(self) -> int:
@@ -76,6 +78,9 @@ class RunningJob:
 
     def lock(self, key: str) -> None:
         self._safely(lambda: self._journal.set_lock_key(self.job_id, key))
+
+    def at_end(self, write: Callable[[], object]) -> None:
+        self.last_writes.append(write)
 
     def _append_log_line(self, message: str, level: str, meta: Mapping[str, object] | None) -> None:
         if self._log is None:

@@ -5,7 +5,7 @@ import logging
 import math
 import sqlite3
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from itertools import chain, repeat
 from typing import Final
@@ -288,7 +288,7 @@ class JobsWorker:
         If it does not take that either, the next start handles the job.
         """
         try:
-            return self._store_outcome(running, outcome)
+            return self._store_outcome(running, outcome, running.last_writes)
         except Exception as error:  # whatever a handler returned must not end the worker
             if isinstance(error, sqlite3.Error) and may_pass(error):
                 raise
@@ -296,19 +296,28 @@ class JobsWorker:
             extra = {"job_id": running.job_id, "error_id": error_id}
             log.exception("the database does not take the outcome of a job, which fails", extra=extra)
             self.store_error = f"the outcome of job {running.job_id} could not be stored: {type(error).__name__}"
+        for write in running.last_writes:  # one of them may be what the database does not take
+            try:
+                with self._journal.database.write():
+                    write()
+            except Exception:
+                log.exception("what a job has to store at its end is left out", extra={"job_id": running.job_id})
         hint = f"The log contains the details under {error_id}."
         failed = JobFailed("The outcome of the job could not be stored.", kind="not_stored", hint=hint)
         try:
-            self._store_outcome(running, failed)
+            self._store_outcome(running, failed, ())
         except Exception as error:
             if isinstance(error, sqlite3.Error) and may_pass(error):
                 raise
             message = "the database does not take the failure of a job either; the next start handles the job"
             log.exception(message, extra={"job_id": running.job_id})
 
-    def _store_outcome(self, running: RunningJob, outcome: JobOutcome) -> None:
+    def _store_outcome(self, running: RunningJob, outcome: JobOutcome, writes: Iterable[Callable[[], object]]) -> None:
         recovery = self._policy(running.claimed.type).recovery
-        store_outcome(self._journal, running.claimed, recovery, outcome, self._random_fraction())
+        with self._journal.database.write():
+            for write in writes:
+                write()
+            store_outcome(self._journal, running.claimed, recovery, outcome, self._random_fraction())
 
 
 def _innermost(error: Exception) -> Exception:

@@ -4,10 +4,10 @@ import logging
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from pydantic_core import from_json
 from sidecar_protocol.contract import Encoded, Model
@@ -105,6 +105,19 @@ def _identity(path: Path) -> tuple[int, int] | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     return found.st_dev, found.st_ino
+
+
+class _Refusal:
+    """Takes the place of the connection in a block that could not begin."""
+
+    in_transaction = False
+
+    def __init__(self, error: sqlite3.Error) -> None:
+        self._error = error
+
+    def execute(self, *_: object) -> None:
+        """Raises the error of the beginning."""
+        raise self._error
 
 
 class Database:
@@ -232,12 +245,30 @@ class Database:
 
     @contextmanager
     def write_or_log(self, failure: str) -> Iterator[None]:
-        """Does as `write`, but logs an error of SQLite, with the message `failure`, instead of raising it."""
+        """Does as `write`, but logs an error of SQLite, with the message `failure`, instead of raising it.
+
+        If no transaction can begin, the first statement of the block raises that error.  A nested block raises its
+        errors: what the outer one writes afterwards would be made without it, or outside of any transaction.
+        """
         try:
-            with self:
+            with ExitStack() as block:
+                try:
+                    block.enter_context(self)
+                except sqlite3.Error as error:  # a context manager cannot leave out its block
+                    block.enter_context(self._refusing(error))
                 yield
         except sqlite3.Error:
+            if self._depth:
+                raise
             log.exception(failure)
+
+    @contextmanager
+    def _refusing(self, error: sqlite3.Error) -> Iterator[None]:
+        connection, self._connection = self._connection, cast("sqlite3.Connection", _Refusal(error))
+        try:
+            yield
+        finally:
+            self._connection = connection
 
     def begin(self) -> bool:
         """Begins a block.  Returns whether a transaction began with it.

@@ -51,6 +51,9 @@ class Context:
     def lock(self, key: str) -> None:
         del key
 
+    def at_end(self, write: Callable[[], object]) -> None:
+        write()
+
 
 def event(event_id: str, **fields: Any) -> FeedEvent:
     return FeedEvent(event_id=event_id, **{"event_type": "issue_updated", "at_ms": EIGHT_O_CLOCK, **fields})

@@ -65,6 +65,9 @@ class RecordingContext:
     def lock(self, key: str) -> None:
         self.locked.append(key)
 
+    def at_end(self, write: Callable[[], object]) -> None:
+        write()
+
 
 class RecordingFeed:
     """A feed that records the events written by Claude."""

@@ -21,6 +21,7 @@ async def test_an_outcome_is_stored_again_until_the_disk_can_be_written(
         harness.database.execute(
             "CREATE TABLE children (parent INTEGER REFERENCES parents DEFERRABLE INITIALLY DEFERRED)"
         )
+        harness.database.execute("CREATE TABLE endings (number INTEGER)")
     await harness.runtime.committed()
     store, failed = outcomes.store_outcome, list[object]()
 
@@ -35,11 +36,37 @@ async def test_an_outcome_is_stored_again_until_the_disk_can_be_written(
     monkeypatch.setattr(worker, "STORE_RETRIES_S", (0.001,))
     job_id = await harness.create_job("a")
     async with harness.working():
-        (await harness.handler.next_run("a")).succeed()
+        run = await harness.handler.next_run("a")
+        run.context.at_end(lambda: add_ending(harness))
+        run.succeed()
         with anyio.fail_after(30):
             await harness.until_updated(job_id, status="succeeded")
     assert len(failed) == FAILURES
     assert len(harness.handler.started) == 1
+    assert endings(harness) == 1, "what the handler wrote at its end was lost, or stored twice"
+
+
+async def test_an_outcome_is_stored_although_what_its_handler_writes_is_refused(harness: JobsHarness) -> None:
+    with harness.database.write():
+        harness.database.execute("CREATE TABLE endings (number INTEGER)")
+    job_id = await harness.create_job("a")
+    async with harness.working():
+        run = await harness.handler.next_run("a")
+        run.context.at_end(lambda: harness.database.execute("INSERT INTO nowhere VALUES (1)"))
+        run.context.at_end(lambda: add_ending(harness))
+        run.succeed()
+        with anyio.fail_after(30):
+            await harness.until_updated(job_id, status="failed")
+    assert endings(harness) == 1, "what can be stored was left out, too"
+
+
+def add_ending(harness: JobsHarness) -> None:
+    harness.database.execute("INSERT INTO endings VALUES (1)")
+
+
+def endings(harness: JobsHarness) -> int:
+    count: int = harness.database.value("SELECT count(*) FROM endings")
+    return count
 
 
 REFUSING = """

@@ -15,6 +15,7 @@ OTHERS: Final = (
     "calendar.accounts.", "calendar.oauth.", "calendar.calendars.update", "jira.accounts.", "confluence.accounts.",
     "jobs.create", "jobs.cancel", "jobs.retry", "jobs.queue.pause", "jobs.schedules.update", "claude.spawn",
     "claude.sessions.", "claude.trust.", "claude.conversations.", "claude.status", "claude.permissions.respond",
+    "claude.sources.", "claude.budgets.update", "claude.tasks.stop", "jobs.schedules.create",
 )  # fmt: skip
 """Methods, or beginnings of their names, that are not called at random: other steps do, or they need a computer."""
 ZONES: Final = ("Europe/Berlin", "America/New_York", "Asia/Kolkata", "Pacific/Apia", "UTC", "Nowhere/Land")

@@ -110,6 +110,12 @@ class Host:
         self.later: Callable[[float, Callable[[], None]], None] = lambda *_: None
         self.on_account: Callable[[Json], None] = lambda _: None
         """Called with the state of an account that has changed."""
+        self.may_have_other = False
+        """Whether it has asked for a restore, after which the next process may have another database."""
+        self.on_other: Callable[[], None] = lambda: None
+        """Called when a process has turned out to have another database."""
+        self.on_event: Callable[[str, Json], None] = lambda *_: None
+        """Called with each durable notification."""
 
     # --- the process ----------------------------------------------------------------------------------------------
 
@@ -150,7 +156,8 @@ class Host:
         if isinstance(result, Refused):
             self._on_refused(result)
             return
-        memory, window = self.memory, result["events"]
+        window = result["events"]
+        memory = self._remembered(window["epoch"])
         if memory.epoch not in (None, window["epoch"]):
             self._fail("The event log keeps its epoch.", (memory.epoch, window))
         if memory.epoch is None:
@@ -166,8 +173,9 @@ class Host:
         if window["resume"] == "ok" and memory.last_seq > window["latest_seq"]:
             self._fail("A host is told that the database was replaced.", (memory.last_seq, window))
         if self._has_other:
-            memory.last_seq, self._has_other = window["latest_seq"], False
-            self._loads_jobs = True
+            if window["resume"] != "ok":  # otherwise it gets what it has missed
+                memory.last_seq = window["latest_seq"]
+            self._has_other, self._loads_jobs = False, True
         if window["latest_seq"] < memory.last_seq:
             self._fail("No event that was sent is lost.", (memory.last_seq, window))
         memory.epoch = window["epoch"]
@@ -176,6 +184,14 @@ class Host:
         if self._loads_jobs:
             self.play(self._load_jobs())
         self.on_ready()
+
+    def _remembered(self, epoch: str) -> Memory:
+        """Returns what it remembers of the database with this epoch, which may be another one after a restore."""
+        if self.may_have_other and self.memory.epoch not in (None, epoch):
+            self.on_other()
+            self.memory.epoch = None
+        self.may_have_other = False
+        return self.memory
 
     def _on_refused(self, refusal: Refused) -> None:
         self.note(f"handshake refused {refusal}")
@@ -353,6 +369,7 @@ class Host:
                     self._update(one["params"]["job"])
 
     def _remember(self, method: str, params: Json) -> None:
+        self.on_event(method, params)
         if method == "jobs.updated":
             job = params["job"]
             before = self.memory.jobs.get(job["job_id"])

@@ -20,6 +20,7 @@ from sidecar.settings import Settings
 from sidecar.storage.migrations import open_database
 from tests.simulation import invariants
 from tests.simulation.calls import Calls
+from tests.simulation.claude.calls import ClaudeCalls
 from tests.simulation.clouds import Clouds
 from tests.simulation.disk import Disk
 from tests.simulation.fate import Fate
@@ -27,7 +28,8 @@ from tests.simulation.host import Host, Refused
 from tests.simulation.loop import Killed, later
 from tests.simulation.plan import DAY_S, Plan, Step, draw
 from tests.simulation.process import KILLED, Process, bury
-from tests.simulation.story import Story
+from tests.simulation.restores import Restores
+from tests.simulation.story import Story, explained
 from tests.simulation.work import HANDLER
 
 SHM: Final = Path("/dev/shm")  # noqa: S108 - a disk without a disk; each life has its own folder there
@@ -53,7 +55,7 @@ class Broken(Exception):
     """A sentence of the invariants is broken."""
 
     def __init__(self, sentence: str, details: object) -> None:
-        super().__init__(f"{sentence}\n    {str(details)[:9_000]}")
+        super().__init__(f"{sentence}\n    {explained(details)}")
         self.sentence = sentence
 
 
@@ -101,6 +103,8 @@ class Result:
     starts: int
     days: float
     """How long it was, by the calendar."""
+    ended_at: float
+    """The second of the loop's clock at which it ended."""
 
 
 class Life:
@@ -131,14 +135,19 @@ class Life:
         self.calls = Calls(self.host, self.clock.now_ms, self.later)
         self.disk, self.fate = Disk(self.later, lambda: self.now), Fate(self)
         self.clouds = Clouds(self.host, self.clock.true_ms, self.later, self.fail, plan.seed)
+        self.claude = ClaudeCalls(self)
+        self.start_program = self.claude.world.start
         self._actors: dict[str, Actor] = {
             "host": self.calls,
+            "claude": self.claude,
+            "restore": Restores(self.host),
             "fate": self.fate,
             "disk": self.disk,
             "cloud": self.clouds,
         }
         self.secrets = invariants.Secrets(self.clouds.secrets())
         self.host.on_ready = self._on_ready
+        self.host.on_other = self._forget
         self.host.inspect = self._inspect
 
     # --- the world of the loop ------------------------------------------------------------------------------------
@@ -195,10 +204,13 @@ class Life:
         HANDLER.begin(self.fail)
         os.environ["HOME"] = str(self.folder / "home")
         os.environ["TZ"] = self.plan.zone
+        for name in ("SHELL", "CLAUDE_CONFIG_DIR"):
+            os.environ.pop(name, None)
         time.tzset()
         (self.folder / "home").mkdir()
         self._database.parent.mkdir(mode=0o700)
         self._database.write_bytes(empty_database())
+        self.claude.begin()
         for step in self.plan.steps:
             self.later(step.at, lambda step=step: self._perform(step))  # type: ignore[misc]
         self.later(self.plan.awake_s + 1, self._be_kind)
@@ -217,12 +229,12 @@ class Life:
             if self._broken is not None:
                 raise self._broken
         except Broken as broken:
-            return Result(self.plan, self.story, broken, self.starts, self._days)
+            return Result(self.plan, self.story, broken, self.starts, self._days, self.now)
         finally:
             logging.root.handlers = [logging.NullHandler()]  # what is buried may complain
             bury()
             shutil.rmtree(self.folder, ignore_errors=True)
-        return Result(self.plan, self.story, None, self.starts, self._days)
+        return Result(self.plan, self.story, None, self.starts, self._days, self.now)
 
     @property
     def _days(self) -> float:
@@ -236,8 +248,8 @@ class Life:
         return Settings(
             database=self._database,
             log_dir=self.folder / "logs",
-            claude_path=str(self.folder / "no-claude-here"),
-            seed=self.plan.seed,
+            claude_path=str(self.claude.executable),
+            seed=self.plan.seed * 10_000 + self.starts,  # two restores must not begin the same epoch
             **self.clouds.settings(),
         )
 
@@ -253,9 +265,14 @@ class Life:
         for name, data in self._older.items():
             self._database.with_name(name).write_bytes(data)
         self._older = None
+        self._forget()
+
+    def _forget(self) -> None:
+        """Lets everyone forget what the database that a process has got cannot know."""
         self._copies.clear()
         self.host.forget()
         self.clouds.forget()
+        self.claude.forget()
         HANDLER.begin(self.fail)
 
     def _keep_copy(self) -> None:
@@ -276,6 +293,7 @@ class Life:
         code = process.run()
         self._process = None
         self.host.disconnect()
+        self.claude.world.parent_ended()
         self.steps_left = 0
         self.note(f"ended {'killed' if code == KILLED else code} {process.problem or ''}", "process")
         problem = invariants.end_problem(code, process.problem, had_problem=self.disk.had_problem)
@@ -288,6 +306,7 @@ class Life:
         self.note(f"start {self.starts}", "process")
         self.calls.on_ready()
         self.clouds.on_ready()
+        self.claude.on_ready()
 
     def _perform(self, step: Step) -> None:
         if step.what == "standby":
@@ -362,13 +381,19 @@ class Life:
     def _last_checks(self) -> Any:
         yield from invariants.check_end(self.host, iso(self.clock.true_ms() - invariants.LATE_S * 1_000), self.fail)
         yield from self.clouds.check_end()
+        yield from self.claude.checks.check_end()
         self._is_over = True
         self.dies = True
 
 
 def weights() -> dict[str, int]:
     """Returns how often each kind of step happens."""
-    return {name: weight for actor in (Calls, Fate, Disk, Clouds) for name, weight in actor.WEIGHTS.items() if weight}
+    return {
+        name: weight
+        for actor in (Calls, ClaudeCalls, Restores, Fate, Disk, Clouds)
+        for name, weight in actor.WEIGHTS.items()
+        if weight
+    }
 
 
 def live(seed: int, *, prints: bool = False, copy: TextIO | None = None) -> Result:

@@ -45,6 +45,9 @@ class World(Protocol):
     def thread_pause(self) -> tuple[float, float]:
         """Returns how long a thread works before and after the moment at which its work takes effect."""
 
+    async def start_program(self, loop: asyncio.AbstractEventLoop, make: Any, *command: Any, **more: Any) -> Any:
+        """Starts a program, and returns its transport and protocol.  Raises FileNotFoundError if it does not exist."""
+
 
 class _Selector(selectors.BaseSelector):
     """Asks the system what is ready without waiting, and lets the world's time pass instead."""
@@ -107,7 +110,7 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
         return asyncio.ensure_future(hand_over(func, *args), loop=self)
 
     async def subprocess_exec(self, protocol_factory: Any, *args: Any, **more: Any) -> Any:
-        raise FileNotFoundError(f"{args[0]!r} is not in the simulated world")
+        return await self.world.start_program(self, protocol_factory, *args, **more)
 
     def drop(self) -> None:
         """Ends the loop as a killed process ends: its descriptors are closed, its callbacks are forgotten."""
@@ -144,31 +147,16 @@ def replace_threads() -> None:
     setattr(anyio.from_thread, "check_cancelled", lambda: None)  # noqa: B010 - it asks the thread that it runs in
 
 
-class _NoOtherPrograms:
-    """Replaces `psutil` where the process looks for programs that it has left behind.
-
-    The real one reads all of this computer's programs.  One that is just being started shows no environment, for which
-    the process waits: lives on a busy computer would differ.
-    """
-
-    Error = ProcessLookupError
-
-    @staticmethod
-    def pids() -> list[int]:
-        return []
-
-    @classmethod
-    def Process(cls, pid: int) -> Any:  # noqa: N802 - psutil's name
-        raise cls.Error(pid)
-
-
 def replace_programs() -> None:
     """Hides the programs of this computer, and the end of the one that has started this one."""
     from sidecar import app
-    from sidecar.claude.process import orphans
+    from sidecar.claude.process import cli_process, orphans
+    from tests.simulation.claude.programs import PROGRAMS
 
     setattr(app, "watch_parent", lambda *_: None)  # noqa: B010 - mypy would want the whole signature
-    setattr(orphans, "psutil", _NoOtherPrograms)  # noqa: B010 - mypy would want a module
+    setattr(orphans, "psutil", PROGRAMS)  # noqa: B010 - mypy would want a module
+    setattr(cli_process, "os", PROGRAMS)  # noqa: B010 - see above
+    setattr(cli_process, "_isolation", dict)  # noqa: B010 - it would find out about the real parent
 
 
 def count_steps() -> None:

@@ -7,7 +7,21 @@ from datetime import UTC, datetime
 from typing import TextIO
 
 KEPT_LINES = 400
+KEPT_CHARS = 900
 MEASURED = re.compile(r'(?<="pid":)\d+|(?<="rss_bytes":)\d+')
+
+
+def explained(details: object) -> str:
+    """Returns what has broken a sentence, one thing a line, without members that say nothing."""
+    things = details if isinstance(details, list | tuple | set) else [details]
+    lines = []
+    for thing in things:
+        said = (
+            {name: value for name, value in thing.items() if value or value == 0} if isinstance(thing, dict) else thing
+        )
+        text = str(said)
+        lines.append(text if len(text) <= KEPT_CHARS else f"{text[:KEPT_CHARS]} …")
+    return "\n    ".join(lines)
 
 
 class Story:

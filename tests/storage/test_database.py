@@ -8,7 +8,7 @@ import sqlite3
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -100,6 +100,34 @@ def test_a_failed_later_block_leaves_the_earlier_blocks(database: Database) -> N
     insert(database, "c")
     database.commit()
     assert stored(database) == ["a", "c"]
+
+
+class Busy:
+    """A connection with which no transaction can begin."""
+
+    in_transaction = False
+
+    def execute(self, sql: str, *_: object) -> None:
+        if sql == "BEGIN IMMEDIATE":
+            raise sqlite3.OperationalError("database is locked")
+
+
+def test_a_block_that_cannot_begin_is_logged_and_writes_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    database = Database(cast("sqlite3.Connection", Busy()), tmp_path / "x.db", lambda: None)
+    reached = False
+    with database.write_or_log("it could not be stored"):
+        reached = True
+        database.execute("INSERT INTO numbers VALUES (1)")
+        reached = False  # it was written without a transaction
+    assert reached
+    assert caplog.messages == ["it could not be stored"]
+
+
+def test_a_nested_block_raises_what_it_would_log_alone(database: Database) -> None:
+    with pytest.raises(sqlite3.Error), database.write(), database.write_or_log("it could not be stored"):
+        database.execute("INSERT INTO nowhere VALUES (1)")
 
 
 def test_a_nested_block_is_part_of_the_outer_block(database: Database) -> None:

@@ -95,28 +95,26 @@ class CitationStore:
             {"owner_id": owner.owner_id, "session_id": owner.session_id, "from_id": from_id, "last": last},
         )
 
-    def cite(self, owner: Owner, job_id: str, text: str) -> list[Citation]:
-        """Returns what an answer cites, and stores it.  If that fails, it is logged, and the answer has none."""
+    def find(self, owner: Owner, text: str) -> list[Citation]:
+        """Returns what an answer cites; nothing if the rows cannot be read, which is logged."""
         found = find_citations(text, MAX_CITATIONS)
         if not found:
             return []
         try:
             rows = self._rows(owner.owner_id, {one.number for one in found})
-            citations = [
-                Citation(
-                    number=one.number,
-                    start=one.start,
-                    end=one.end,
-                    row=(row := rows.get(one.number)),
-                    sentence=one.sentence if row is None else None,
-                )
-                for one in found
-            ]
-            self._store(owner, job_id, citations)
         except sqlite3.Error:
-            log.exception("the citations of an answer could not be stored")
+            log.exception("the rows that an answer cites could not be read")
             return []
-        return citations
+        return [
+            Citation(
+                number=one.number,
+                start=one.start,
+                end=one.end,
+                row=(row := rows.get(one.number)),
+                sentence=one.sentence if row is None else None,
+            )
+            for one in found
+        ]
 
     def _rows(self, owner_id: str, numbers: Iterable[int]) -> dict[int, CitedRow]:
         found = self._database.rows(
@@ -131,7 +129,8 @@ class CitationStore:
             for number, kind, ids, title, at, url in found
         }
 
-    def _store(self, owner: Owner, job_id: str, citations: Sequence[Citation]) -> None:
+    def store(self, owner: Owner, job_id: str, citations: Sequence[Citation]) -> None:
+        """Stores what the answer of a run or a turn cites."""
         with self._database.write():
             answer_id = self._database.value(
                 """

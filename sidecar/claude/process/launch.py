@@ -22,7 +22,7 @@ from sidecar.claude.status.journal import StatusJournal
 from sidecar.claude.status.observing import Observer
 from sidecar.claude.status.telling import EFFORT_REQUEST
 from sidecar.claude.trust.gate import Gate
-from sidecar.job_handler import JobFailed
+from sidecar.job_handler import JobContext, JobFailed
 
 NO_RESOURCES: Final = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
 COMMAND_LINE_TOO_LONG: Final = 206
@@ -74,11 +74,13 @@ class Launcher:
         except TimeoutError:
             return "default"
 
-    def cited(self, result: ClaudeRunResult, owner: Owner, job_id: str, hub: HubAccess) -> ClaudeRunResult:
-        """Returns an answer with its citations, which it stores; they need the hub."""
+    def cited(self, result: ClaudeRunResult, owner: Owner, context: JobContext, hub: HubAccess) -> ClaudeRunResult:
+        """Returns an answer with its citations, which are stored with the job's outcome; they need the hub."""
         if self.hub is None or not self.hub.is_on or hub is HubAccess.OFF:
             return result
-        citations = self.hub.journal.citations.cite(owner, job_id, result.text)
+        store = self.hub.journal.citations
+        if citations := store.find(owner, result.text):
+            context.at_end(lambda: store.store(owner, context.job_id, citations))
         return result.model_copy(update={"citations": citations})
 
     async def start(

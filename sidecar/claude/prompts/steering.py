@@ -26,7 +26,7 @@ from sidecar.claude.process.work import withdraw_line
 from sidecar.claude.records.files import RecordFiles
 from sidecar.claude.sessions.conversation import ConversationJournal
 from sidecar.claude.sessions.messages import NewMessage
-from sidecar.job_handler import JobFailed, JobSnoozed
+from sidecar.job_handler import JobContext, JobFailed, JobSnoozed
 from sidecar.json_reader import get_text
 from sidecar.runtime import Runtime
 
@@ -143,17 +143,18 @@ class Steering:
         return True
 
     @contextmanager
-    def ends(self, turn_job_id: str) -> Iterator[None]:
+    def ends(self, turn: JobContext) -> Iterator[None]:
         """Stores how a turn ends that is not answered in the block; one that waits for a limit has not ended."""
         try:
             yield
         except JobSnoozed:
             raise
         except JobFailed as failure:
-            self._end(turn_job_id, "lost", {"message": failure.message, "kind": failure.kind})
+            outcome = {"message": failure.message, "kind": failure.kind}
+            turn.at_end(lambda: self._end(turn.job_id, "lost", outcome))
             raise
         except BaseException:
-            self._end(turn_job_id, "lost", {})
+            turn.at_end(lambda: self._end(turn.job_id, "lost", {}))
             raise
 
     def answered(self, turn_job_id: str, answer: ClaudeTurnResult) -> None:
@@ -200,7 +201,7 @@ class Steering:
 
     def _end(self, turn_job_id: str, state: str, outcome: Mapping[str, Any]) -> None:
         """Ends the prompts that Claude has read in a turn; those that it has not read are the next turns."""
-        with self._database.write_or_log(NOT_STORED):
+        with self._database.write():
             self._database.execute(
                 "UPDATE claude_steers SET state = ?, outcome_json = ? WHERE turn_job_id = ? AND state = 'taken'",
                 (state, to_json(outcome).decode(), turn_job_id),

@@ -310,10 +310,11 @@ class SessionJournal:
     def end_turn(
         self, session_id: str, job_id: str, status: SessionStatus, usage: RunUsage, resumes_at: str | None = None
     ) -> None:
+        """Ends a turn, within the transaction that stores its job's outcome."""
         spent = {**usage.tokens.model_dump(), "total_cost_usd": usage.cost_usd or 0.0}
         changes = ["status = :status", "resumes_at = :resumes_at", "tasks_json = '[]'"]
         changes += [f"{column} = {column} + :{column}" for column in spent]
-        with self._database.write_or_log(NOT_STORED):
+        with self._database.write():
             self._usage.add(job_id, session_id, usage)
             self.assign(session_id, *changes, status=status, resumes_at=resumes_at, **spent)
 

@@ -103,22 +103,25 @@ class TurnHandler:
 
         entry = FeedEntry(self.runtime, "turn", context, job.prompt or prompt.title, details)
         try:
-            with self.prompts.steering.ends(context.job_id), entry.failures(waits=waits), turn.failures():
+            with self.prompts.steering.ends(context), entry.failures(waits=waits), turn.failures():
                 answer = await self._answer(job, turn)
         except JobSnoozed as snooze:
             turn.resumes_at = self.limit_waits.begin(job.session_id, context, snooze)
             raise
         finally:
-            usage = turn.reporter.reader.usage
-            self.sessions.end_turn(job.session_id, context.job_id, turn.status, usage, turn.resumes_at)
-            self.launcher.budgets.live.pop(context.job_id, None)
-            if turn.scheduled:
-                self.sessions.set_tasks(job.session_id, contract_tasks(context.job_id, turn.scheduled))
-        self.prompts.attachments.answered(context.job_id)
+            context.at_end(partial(self._end, turn, turn.status, [*turn.scheduled]))
         result = ClaudeTurnResult(**answer.model_dump() | {"session_id": job.session_id})
-        self.prompts.steering.answered(context.job_id, result)
+        context.at_end(partial(self.prompts.attachments.answered, context.job_id))
+        context.at_end(partial(self.prompts.steering.answered, context.job_id, result))
         entry.completed(result)
         return result
+
+    def _end(self, turn: "_Turn", status: SessionStatus, scheduled: Sequence[LiveTask]) -> None:
+        session_id, job_id = turn.session.session_id, turn.context.job_id
+        self.sessions.end_turn(session_id, job_id, status, turn.reporter.reader.usage, turn.resumes_at)
+        self.launcher.budgets.live.pop(job_id, None)
+        if scheduled:
+            self.sessions.set_tasks(session_id, contract_tasks(job_id, scheduled))
 
     def _prompt(self, job: TakeTurn, context: JobContext) -> NewMessage:
         """Returns the message with which a turn begins.  Raises `JobFailed` if it is Claude's own, and is over."""
@@ -233,7 +236,7 @@ class TurnHandler:
         if failure is not None:
             raise failure
         owner = Owner(session_id=job.session_id)
-        return self.launcher.cited(reporter.outcome(process), owner, turn.context.job_id, turn.session.hub)
+        return self.launcher.cited(reporter.outcome(process), owner, turn.context, turn.session.hub)
 
     async def _content(self, job: TakeTurn, turn: "_Turn") -> Sequence[Mapping[str, Any]] | None:
         """Returns the blocks of the prompt; None if it is only a text."""

@@ -1,0 +1,332 @@
+"""The host's use of Claude: sessions, prompts, runs, answers, budgets; and what happens to Claude's files."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import Any, Final
+
+from sidecar.clock import iso
+from tests.simulation.claude.checks import ClaudeChecks
+from tests.simulation.claude.world import World
+from tests.simulation.host import Host, Json, Refused, Script
+
+MODES: Final = ("default", "default", "default", "acceptEdits", "bypassPermissions", "dontAsk", None)
+ANSWER_S: Final = 300.0
+
+
+class ClaudeCalls:
+    """The steps with Claude."""
+
+    WEIGHTS: Final = {
+        "converse": 3, "say": 10, "spawn": 2, "interrupt": 1, "configure": 1, "fork": 1, "forget_session": 1,
+        "answer": 2, "budget": 1, "stop_tasks": 1, "plan_run": 1, "look_into": 2, "lose_record": 1, "uninstall": 1,
+        "cancel_prompt": 1, "retry_prompt": 1, "terminal": 1,
+    }  # fmt: skip
+
+    def __init__(self, life: Any) -> None:
+        self._life = life
+        self._host: Host = life.host
+        self._later: Callable[[float, Callable[[], None]], None] = life.later
+        self._fail: Callable[[str, object], None] = life.fail
+        folder: Path = life.folder
+        self.executable = folder / "claude"
+        self.world = World(life, folder / "home", self.executable)
+        self.checks = ClaudeChecks(life, self.world)
+        self._is_kind = False
+        self._host.on_event = self._on_event
+        self.forget()
+
+    def begin(self) -> None:
+        """Begins the life."""
+        self.world.install()
+        self.checks.begin()
+
+    def forget(self) -> None:
+        """Forgets what another database cannot know."""
+        self.world.forget()
+        self._sessions: dict[str, Json] = {}
+        self._questions: dict[str, Json] = {}
+        self._jobs: dict[str, Json] = {}
+        self._budgets: dict[str, float] = {}
+
+    # --- steps ----------------------------------------------------------------------------------------------------
+
+    @property
+    def _is_ready(self) -> bool:
+        return self._host.is_ready
+
+    def _pick(self, rng: Random) -> str | None:
+        return rng.choice([*self._sessions]) if self._sessions and self._is_ready else None
+
+    def converse(self, rng: Random) -> str:
+        if not self._is_ready:
+            return ""
+        params: Json = {"hub": rng.choice(("off", "read", "act")), "wait_for_limit": rng.random() < 0.8}
+        if (mode := rng.choice(MODES)) is not None:
+            params["permission_mode"] = mode
+        if rng.random() < 0.2:
+            params["allowed_tools"] = ["Bash"]
+
+        def created(result: Any) -> None:
+            if not isinstance(result, Refused):
+                self._sessions.setdefault(result["session_id"], result)
+                self._say_to(result["session_id"], Random(rng.random()))
+
+        self._host.call("claude.sessions.create", params, created)
+        return json.dumps(params)
+
+    def say(self, rng: Random) -> str:
+        if (session_id := self._pick(rng)) is None:
+            return self.converse(rng)
+        return f"to {session_id[-4:]}: " + ", ".join(
+            self._say_to(session_id, rng) for _ in range(rng.choice((1, 1, 1, 3)))
+        )
+
+    def _say_to(self, session_id: str, rng: Random) -> str:
+        if rng.random() < 0.03:
+            self._host.call("claude.sessions.send", {"session_id": session_id, "prompt": "/clear"})
+            return "/clear"
+        text = self.world.new_prompt("to the session", session_id)
+        params: Json = {"session_id": session_id, "prompt": text}
+        if rng.random() < 0.3:
+            params["when"] = "now"
+        if rng.random() < 0.1:
+            params["timeout_s"] = 300.0
+        self._send("claude.sessions.send", params, text)
+        return text
+
+    def _send(self, method: str, params: Json, text: str) -> None:
+        prompt = self.world.prompt_of(text)
+
+        def sent(result: Any) -> None:
+            if isinstance(result, Refused):
+                return
+            if prompt is not None:
+                prompt.job_id = result["job_id"]
+
+        self._host.call(method, params, sent)
+
+    def spawn(self, rng: Random) -> str:
+        if not self._is_ready:
+            return ""
+        text = self.world.new_prompt("as a run")
+        mode = rng.choice(("default", "bypassPermissions"))
+        self._send("claude.spawn", {"prompt": text, "permission_mode": mode, "hub": rng.choice(("off", "read"))}, text)
+        return text
+
+    def plan_run(self, rng: Random) -> str:
+        """Lets a schedule send a prompt, each time the same one."""
+        if not self._is_ready or len(self._host.memory.schedules) > 8:
+            return ""
+        params = {"title": "Digest", "type": "claude.run", "payload": {"prompt": "What is new?"}}
+        self._host.call("jobs.schedules.create", {**params, "period_s": rng.choice((3_600, 86_400))})
+        return "a schedule"
+
+    def interrupt(self, rng: Random) -> str:
+        if (session_id := self._pick(rng)) is None:
+            return ""
+        self._host.call("claude.sessions.interrupt", {"session_id": session_id})
+        return session_id[-4:]
+
+    def configure(self, rng: Random) -> str:
+        if (session_id := self._pick(rng)) is None:
+            return ""
+        changes: list[Json] = [{"permission_mode": rng.choice(MODES)}, {"hub": rng.choice(("off", "read", "act"))}]
+        changes += [{"allowed_tools": rng.choice(([], ["Bash"]))}, {"effort": rng.choice(("low", "high", None))}]
+        change = rng.choice(changes)
+        self._host.call("claude.sessions.update", {"session_id": session_id, **change})
+        return f"{session_id[-4:]} {change}"
+
+    def fork(self, rng: Random) -> str:
+        if (session_id := self._pick(rng)) is None:
+            return ""
+
+        def forked(result: Any) -> None:
+            if not isinstance(result, Refused):
+                self._sessions.setdefault(result["session_id"], result)
+                self._say_to(result["session_id"], Random(rng.random()))
+
+        self._host.call("claude.sessions.fork", {"session_id": session_id}, forked)
+        return session_id[-4:]
+
+    def forget_session(self, rng: Random) -> str:
+        if (session_id := self._pick(rng)) is None:
+            return ""
+        self._sessions.pop(session_id)
+
+        def deleted(result: Any) -> None:
+            if not isinstance(result, Refused):
+                self.world.deleted.add(session_id)
+                for one in self.world.prompts.values():
+                    one.cancelled = one.cancelled or one.session_id == session_id
+
+        self._host.call("claude.sessions.delete", {"session_id": session_id}, deleted)
+        return session_id[-4:]
+
+    def cancel_prompt(self, rng: Random) -> str:
+        if not self._is_ready or not (known := self.world.acknowledged()[-8:]):
+            return ""
+        prompt = rng.choice(known)
+
+        def cancelled(result: Any) -> None:
+            if isinstance(result, dict) and result["status"] == "cancelled":
+                prompt.cancelled = True
+
+        self._host.call("jobs.cancel", {"job_id": prompt.job_id}, cancelled)
+        return f"prompt {prompt.marker}"
+
+    def retry_prompt(self, rng: Random) -> str:
+        if not self._is_ready or not (known := self.world.acknowledged()[-8:]):
+            return ""
+        prompt = rng.choice(known)
+        prompt.is_retried, prompt.cancelled = True, False
+        self._host.call("jobs.retry", {"job_id": prompt.job_id})
+        return f"prompt {prompt.marker}"
+
+    def answer(self, rng: Random) -> str:
+        """Answers a question, perhaps long after it was asked."""
+        if not self._is_ready or not self._questions:
+            return ""
+        return self._respond(self._questions[rng.choice([*self._questions])], rng)
+
+    def _respond(self, request: Json, rng: Random) -> str:
+        allow = rng.random() < 0.7
+        params: Json = {"request_id": request["request_id"], "decision": "allow" if allow else "deny"}
+        values = dict(request["input"])
+        if request["kind"] == "question" and allow:
+            values = {**values, "answers": {"Which?": "a"}}
+            params["updated_input"] = values
+        if allow:
+            self.world.allow(values)
+            if request["rules"] and rng.random() < 0.1:
+                params["remember"] = True
+        self._host.call("claude.permissions.respond", params)
+        return f"{params['decision']} {json.dumps(values)[:60]}"
+
+    def budget(self, rng: Random) -> str:
+        if (session_id := self._pick(rng)) is None:
+            return ""
+        params: Json = {"max_usd": rng.choice((0.02, 0.1, 10.0, None))}
+        if rng.random() < 0.8:
+            params["session_id"] = session_id
+        self._host.call("claude.budgets.update", params)
+        if params["max_usd"] is not None and params["max_usd"] < 1:
+            self._later(1_800, lambda: self._raise_budget(params))
+        return str(params)
+
+    def _raise_budget(self, params: Json) -> None:
+        if self._is_ready:
+            self._host.call("claude.budgets.update", {**params, "max_usd": None})
+
+    def stop_tasks(self, rng: Random) -> str:
+        known = [
+            one for one in self.world.acknowledged() if self._jobs.get(one.job_id or "", {}).get("status") == "running"
+        ]
+        if not self._is_ready or not known:
+            return ""
+        self._host.call("claude.tasks.stop", {"job_id": rng.choice(known).job_id})
+        return "all"
+
+    def look_into(self, rng: Random) -> str:
+        session_id = self._pick(rng)
+        now = self._host.now_ms()
+        days = {"start": iso(now - 3 * 86_400_000), "end": iso(now), "time_zone": "Europe/Berlin"}
+        asked: list[tuple[str, Json]] = [
+            ("claude.messages.search", {"query": "prompt"}), ("claude.usage.list", days), ("claude.sessions.list", {}),
+            ("claude.conversations.list", {}), ("claude.permissions.list", {}), ("claude.status", {}),
+        ]  # fmt: skip
+        if session_id is not None:
+            asked += [
+                ("claude.messages.list", {"session_id": session_id}),
+                ("claude.sessions.export", {"session_id": session_id}),
+            ]
+        method, params = rng.choice(asked)
+        if self._is_ready:
+            self._host.call(method, params)
+        return method
+
+    def lose_record(self, rng: Random) -> str:
+        """Deletes a conversation's record, as Claude Code does with old ones; not while a process writes it."""
+        used = {getattr(one, "record", None) for one in self.world.programs.running.values()}
+        names = [name for name in self.world.records.ids() if self.world.records.load(name, None) not in used]
+        if not names:
+            return ""
+        self.world.lose(chosen := rng.choice(names))
+        return chosen[:8]
+
+    def terminal(self, rng: Random) -> str:
+        """Goes on with a conversation in a terminal."""
+        used = {getattr(one, "record", None) for one in self.world.programs.running.values()}
+        names = [name for name in self.world.records.ids() if self.world.records.load(name, None) not in used]
+        if not names:
+            return ""
+        record = self.world.records.load(rng.choice(names), None)
+        number = rng.getrandbits(30)
+        uuid = f"{number:08x}-1111-4000-8000-000000000001"
+        record.add(uuid, "user", {"role": "user", "content": f"typed {number}"}, entrypoint="cli")
+        said = {"id": f"msg_t{number}", "role": "assistant", "content": [{"type": "text", "text": f"said {number}"}]}
+        record.add(f"{uuid[:-1]}2", "assistant", said, entrypoint="cli")
+        return record.conversation[:8]
+
+    def uninstall(self, rng: Random) -> str:
+        delay_s = rng.choice((1, 300))
+        self.world.uninstall()
+        self._later(delay_s, self.world.install)
+        return f"for {delay_s} s"
+
+    def be_kind(self) -> None:
+        self._is_kind = self.world.is_kind = True
+        self.world.install()
+        self._answer_all()
+        if self._is_ready:
+            self.on_ready()
+
+    def _answer_all(self) -> None:
+        """Answers all open questions at times, also those whose notification the host has missed."""
+        self._later(ANSWER_S, self._answer_all)
+        if self._is_ready:
+            self._host.play(self._answer_open())
+
+    def _answer_open(self) -> Script:
+        page = yield "claude.permissions.list", {"status": "open", "limit": 200}
+        for request in [] if isinstance(page, Refused) else page["requests"]:
+            self._respond(request, Random(request["request_id"]))
+
+    def on_ready(self) -> None:
+        """Does what the host does after each handshake."""
+        if self._is_kind:
+            for request in list(self._questions.values()):
+                self._respond(request, Random(request["request_id"]))
+            self._host.call("claude.budgets.update", {"max_usd": None})
+            for session_id in self._sessions:
+                self._host.call("claude.budgets.update", {"session_id": session_id, "max_usd": None})
+
+    # --- what comes -----------------------------------------------------------------------------------------------
+
+    def _on_event(self, method: str, params: Json) -> None:
+        match method:
+            case "claude.permission_requested":
+                self._asked(params["request"])
+            case "claude.permission_resolved":
+                self._questions.pop(params["request"]["request_id"], None)
+            case "claude.session_updated":
+                session = params["session"]
+                if session["session_id"] in self._sessions:
+                    self._sessions[session["session_id"]] = session
+            case "jobs.updated" if params["job"]["type"].startswith("claude."):
+                self._jobs[params["job"]["job_id"]] = params["job"]
+
+    def _asked(self, request: Json) -> None:
+        is_new = request["request_id"] not in self._questions
+        self._questions[request["request_id"]] = request
+        rng = Random(request["request_id"])
+        delay_s = rng.choice((1, 20, 20, 300)) if self._is_kind else rng.choice((1, 1, 20, 300, None))
+        if is_new and delay_s is not None:
+            self._later(delay_s, lambda: self._respond_later(request["request_id"], rng))
+
+    def _respond_later(self, request_id: str, rng: Random) -> None:
+        if self._is_ready and request_id in self._questions:
+            self._respond(self._questions[request_id], rng)
+        elif self._is_kind and request_id in self._questions:
+            self._later(20, lambda: self._respond_later(request_id, rng))
