@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "ad045a13879078ed";
+export const SCHEMA_HASH = "0c966f4010dc3ccb";
 
 /** Any JSON value: data whose form the contract does not know. */
 export type JsonValue = string | number | boolean | null | JsonValue[] | JsonObject;
@@ -4358,7 +4358,8 @@ export interface Methods {
   /**
    * Returns the citations in the answer of a run or a turn; none without the hub, or before the answer.
    *
-   * They are also in the job's result, which is deleted earlier.  Those of the newest 10,000 answers are kept, and
+   * They are also in the job's result, which is deleted earlier; that of a prompt that another turn has answered
+   * names the turn, `answered_by`, which has them.  Those of the newest 10,000 answers are kept, and
    * of turns as long as their session.
    */
   "claude.citations.list": { params: ClaudeCitationsListParams; result: CitationList; errors: never };
@@ -4985,7 +4986,8 @@ export interface NestedMethods<Options> {
       /**
        * Returns the citations in the answer of a run or a turn; none without the hub, or before the answer.
        *
-       * They are also in the job's result, which is deleted earlier.  Those of the newest 10,000 answers are kept, and
+       * They are also in the job's result, which is deleted earlier; that of a prompt that another turn has answered
+       * names the turn, `answered_by`, which has them.  Those of the newest 10,000 answers are kept, and
        * of turns as long as their session.
        */
       readonly list: ((params: ClaudeCitationsListParams, options?: Options) => Promise<CitationList>);

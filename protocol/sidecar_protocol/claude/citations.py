@@ -66,7 +66,8 @@ class Citations(Protocol):
     async def list_citations(self, *, job_id: JobId) -> CitationList:
         """Returns the citations in the answer of a run or a turn; none without the hub, or before the answer.
 
-        They are also in the job's result, which is deleted earlier.  Those of the newest 10,000 answers are kept, and
+        They are also in the job's result, which is deleted earlier; that of a prompt that another turn has answered
+        names the turn, `answered_by`, which has them.  Those of the newest 10,000 answers are kept, and
         of turns as long as their session.
         """
         ...
