@@ -20,7 +20,7 @@ def shrink(result: Result, seconds: float, say: Callable[[str], None]) -> Result
 class Shrinking:
     """The search for a shorter life.
 
-    The steps that the life has not reached go first, then those of each actor and whole kinds of steps, which also makes
+    The steps that the life has not reached go first, then those of each actor and of each kind, which also makes
     the further lives shorter, then halves, smaller parts and single steps (Zeller's delta debugging).
     """
 
