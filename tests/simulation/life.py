@@ -42,6 +42,10 @@ STORED_S: Final = 30
 """Seconds in which the outcome of a job is stored on a disk that is well."""
 
 
+ACTORS: Final = (Calls, ClaudeCalls, Restores, Fate, Disk, Clouds)
+"""Where the steps begin."""
+
+
 @cache
 def empty_database() -> bytes:
     """Returns a database of this version, which each life begins with: migrating takes longer than living."""
@@ -388,12 +392,7 @@ class Life:
 
 def weights() -> dict[str, int]:
     """Returns how often each kind of step happens."""
-    return {
-        name: weight
-        for actor in (Calls, ClaudeCalls, Restores, Fate, Disk, Clouds)
-        for name, weight in actor.WEIGHTS.items()
-        if weight
-    }
+    return {name: weight for actor in ACTORS for name, weight in actor.WEIGHTS.items() if weight}
 
 
 def live(seed: int, *, prints: bool = False, copy: TextIO | None = None) -> Result:
