@@ -166,8 +166,8 @@ class ActivityStore:
         """
         if cursor is not None:
             wanted = replace(wanted, before=min(wanted.before, self.key_in(cursor)))
-        if wanted.terms == ():
-            return [], None
+        if not wanted.terms:  # the index is not looked at, unless there is something to search for
+            return self._page(wanted, SearchPlan(None, ()), limit) if wanted.terms is None else ([], None)
         words, phrases = wanted.split_terms()
         return self.index.search(
             words, lambda plan: self._page(wanted, SearchPlan(plan.match, (*plan.unindexed, *phrases)), limit)

@@ -348,7 +348,7 @@ class Reader:
             self._loop.call_soon(self._resume)
         elif self._has_ended:
             self._on_eof()
-        else:
+        elif not self._is_pollable:
             self._chunk_handled.set()
 
     def _resume(self) -> None:
