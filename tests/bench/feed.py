@@ -32,6 +32,8 @@ from tests.in_process_app import InProcessApp
 SMALL: Final = 1_000
 LARGE: Final = 1_000_000
 ROUNDS: Final = 60
+INDEX_STEPS: Final = 50
+"""Steps of indexing that are committed together."""
 
 Request = tuple[str, dict[str, Any]]
 
@@ -102,8 +104,10 @@ class FeedServer:
         self._answered = asyncio.Event()
 
     async def start(self) -> None:
-        """Shakes hands."""
+        """Shakes hands, and waits for the search index, which a sidecar fills while it serves."""
         await self.app.initialize()
+        for _ in self.app.activity.store.index.fill(cycle((*[True] * INDEX_STEPS, False)).__next__):
+            self.app.unit_of_work.commit()
         self.app.wire.deliver = self._take
 
     def _take(self, data: bytes) -> None:
