@@ -284,19 +284,21 @@ class Connection:
 
     def reply(self, request: Request, result: bytes) -> bytes:
         """Returns the response with a result; empty if other responses of its batch are still missing."""
-        return self._respond(request, b'"result":' + result)
+        return self._respond(request, b',"result":', result)
 
     def reply_error(self, request: Request, error: bytes) -> bytes:
         """Returns the response with a JSON-RPC error object; empty as with `reply`."""
-        return self._respond(request, b'"error":' + error)
+        return self._respond(request, b',"error":', error)
 
-    def _respond(self, request: Request, body: bytes) -> bytes:
+    def _respond(self, request: Request, member: bytes, value: bytes) -> bytes:
         if self._open.get(request.id) is not request:
             raise LocalProtocolError(f"request {request.id!r} was already answered")
         del self._open[request.id]
         request_id = b"%d" % request.id if type(request.id) is int else to_json(request.id)
-        message = _javascript_safe(b'{"jsonrpc":"2.0","id":%s,%s}' % (request_id, body))
-        return message + b"\n" if request.batch is None else self._add_to_batch(request.batch, message)
+        end = b"}\n" if request.batch is None else b"}"
+        # Not `%`, which moves a large value as the result grows.
+        message = _javascript_safe(b"".join((b'{"jsonrpc":"2.0","id":', request_id, member, value, end)))
+        return message if request.batch is None else self._add_to_batch(request.batch, message)
 
     @property
     def open_requests(self) -> int:

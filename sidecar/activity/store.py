@@ -40,15 +40,15 @@ _IS_OF_KNOWN_PROJECT: Final = """EXISTS (
 _FORMER_KEYS: Final = """FROM activity_former_keys AS former
     WHERE NOT EXISTS (SELECT 1 FROM activity_events WHERE issue_key = former.former_key)"""
 
-_LINKS: Final = f"""iif(links_json IS NULL, '[]', (
+_LINKS: Final = f"""iif(links_json IS NULL, json('[]'), json((
     SELECT json_group_array(DISTINCT coalesce(
         (SELECT former.issue_key {_FORMER_KEYS} AND former.former_key = link.issue_key), link.issue_key))
     FROM activity_links AS link
     WHERE link.feed_key = activity_events.feed_key
         AND (link.is_explicit OR {_IS_OF_KNOWN_PROJECT.format(key="link.issue_key")}
-            OR EXISTS (SELECT 1 {_FORMER_KEYS} AND former.former_key = link.issue_key))))"""
+            OR EXISTS (SELECT 1 {_FORMER_KEYS} AND former.former_key = link.issue_key)))))"""
 
-EVENT_JSON: Final = row_json(ActivityEvent, links=f"json({_LINKS})", raw="json(raw_json)")
+EVENT_JSON: Final = row_json(ActivityEvent, links=_LINKS, raw="json(raw_json)")
 
 _COLUMNS: Final = ("feed_key", *COLUMNS)
 _UPDATED: Final = tuple(name for name in _COLUMNS if name != "event_id")
@@ -166,8 +166,8 @@ class ActivityStore:
         """
         if cursor is not None:
             wanted = replace(wanted, before=min(wanted.before, self.key_in(cursor)))
-        if wanted.terms == ():
-            return [], None
+        if not wanted.terms:  # the index is not looked at, unless there is something to search for
+            return self._page(wanted, SearchPlan(None, ()), limit) if wanted.terms is None else ([], None)
         words, phrases = wanted.split_terms()
         return self.index.search(
             words, lambda plan: self._page(wanted, SearchPlan(plan.match, (*plan.unindexed, *phrases)), limit)

@@ -11,7 +11,7 @@ from sidecar.storage.database import Database
 from sidecar.storage.paging import row_json
 
 # A row of the old backend may have NULL in a column that has a default.
-CALENDAR_JSON: Final = row_json(Calendar, selected="json(iif(coalesce(selected, 1), 'true', 'false'))")
+CALENDAR_JSON: Final = row_json(Calendar, selected="coalesce(selected, 1)")
 
 DESELECTED: Final = "SELECT account_id, calendar_id FROM calendar_calendars WHERE selected = 0"
 """Query of the deselected calendars, for a NOT IN."""

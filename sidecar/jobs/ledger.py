@@ -34,7 +34,6 @@ SHOWN_CHARS: Final = 300
 
 RUN_JSON: Final = row_json(
     ScheduleRun,
-    manual="json(iif(manual, 'true', 'false'))",
     error="json(error_json)",
     late_ms="""CAST(max(0, round((julianday(started_at) - julianday(scheduled_for)) * 86400000)) AS INTEGER)""",
 )

@@ -10,7 +10,7 @@ from sidecar.jobs.timing import Grid, RuleTimes, Timing
 from sidecar.storage.database import Database
 from sidecar.storage.paging import row_json
 
-SCHEDULE_JSON: Final = row_json(Schedule, payload="json(payload_json)", fixed="json(iif(is_fixed, 'true', 'false'))")
+SCHEDULE_JSON: Final = row_json(Schedule, payload="json(payload_json)", fixed="is_fixed")
 
 
 class StoredSchedule(NamedTuple):

@@ -34,7 +34,7 @@ def _job_json(due: str) -> str:
             WHEN status = 'running' THEN waiting_for
             WHEN NOT {FREE} THEN 'lock'
             WHEN is_due = 0 THEN waiting_for ELSE {due} END""",
-        cancel_requested="json(iif(cancel_requested_at IS NULL, 'false', 'true'))",
+        cancel_requested="cancel_requested_at IS NOT NULL",
         payload="json(payload_json)",
         result="json(result_json)",
         error="json(error_json)",

@@ -207,11 +207,11 @@ class Database:
         try:
             cursor = self._connection.execute(sql, parameters)
             for row in cursor:
-                if len(taken) == limit or (taken and size + len(row[0]) > PAGE_BYTES):
+                size += len(row[0])
+                if len(taken) == limit or (size > PAGE_BYTES and taken):
                     cursor.close()
                     return taken, True
                 taken.append(row)
-                size += len(row[0])
         except sqlite3.DatabaseError as error:
             self._note(error)
             raise

@@ -127,9 +127,11 @@ def snippet(text: str, terms: Sequence[str]) -> Snippet:
 
 def _matches(pattern: re.Pattern[str], text: str) -> Iterator[tuple[int, int]]:
     """Yields the ranges of a text whose folded form matches, in order and without overlaps."""
-    spans = list(folded_spans(text))
+    found = list(pattern.finditer(folded(text)))
+    # Only as far as needed: it looks at one character after the other.
+    spans = list(islice(folded_spans(text), found[-1].end() if found else 0))
     end = 0
-    for match in pattern.finditer(folded(text)):
+    for match in found:
         begin, finish = spans[match.start()][0], spans[match.end() - 1][1]
         if begin >= end:  # not another part of the same character: the second f of the ligature ﬀ
             yield begin, finish

@@ -43,12 +43,14 @@ def row_json(model: type[Model], **expressions: str) -> str:
 def row_object(model: type[Model], **expressions: str) -> str:
     """Returns the SQL expression of a row as a JSON object with the model's fields, for use in `row_json`.
 
-    A field is the column of its name (of 0 or 1 if it is a boolean), or one of `expressions`.
+    A field is the column of its name or one of `expressions`; either is a condition if the field is a boolean.
     """
     members = []
     for name, field in model.model_fields.items():
-        flag = f"json(iif({name}, 'true', 'false'))"
-        members.append(f"'{name}', {expressions.get(name, flag if field.annotation is bool else name)}")
+        value = expressions.get(name, name)
+        if field.annotation is bool:
+            value = f"iif({value}, json('true'), json('false'))"  # constants: nothing is parsed in each row
+        members.append(f"'{name}', {value}")
     return f"json_object({', '.join(members)})"
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import sqlite3
+from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -95,7 +96,7 @@ class Responses:
         self._database = database
         self._request_commit = request_commit
         self._new_id = new_id
-        self._outcomes: list[tuple[Request, HandlerOutcome, bool]] = []
+        self._outcomes: deque[tuple[Request, HandlerOutcome, bool]] = deque()
 
     def add(self, request: Request, outcome: HandlerOutcome) -> None:
         """Answers a request with a result, with None if its method has no result, or with an exception."""
@@ -110,8 +111,8 @@ class Responses:
 
     def on_commit(self, failure: sqlite3.Error | None) -> None:
         """Sends the responses; where the commit failed, requests that wrote are answered with that error."""
-        outcomes, self._outcomes = self._outcomes, []
-        for request, outcome, has_written in outcomes:
+        while self._outcomes:  # not a loop over a list, which would keep every result until the last is framed
+            request, outcome, has_written = self._outcomes.popleft()
             response = failure if failure is not None and has_written else outcome
             self._queue_response(self._frame(request, response))
 

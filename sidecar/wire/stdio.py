@@ -23,8 +23,8 @@ from sidecar.storage.unit_of_work import UnitOfWork
 
 READ_BYTES: Final = 256 * 1024
 """Size of one read; larger than a pipe's usual 64 KiB and a socket's 208 KiB buffer on Linux."""
-WRITE_BYTES: Final = 1024 * 1024
-"""Lines are joined into one write until it reaches this size, to save system calls."""
+WRITE_BYTES: Final = 64 * 1024
+"""Lines are joined into one write until it reaches this size, to save system calls; a longer line is not copied."""
 MAX_LINES_PER_TICK: Final = 500
 """Lines handled in one loop iteration; the limit lets timers, child processes and signals run during a burst."""
 MAX_TICK_S: Final = 0.005
@@ -348,7 +348,7 @@ class Reader:
             self._loop.call_soon(self._resume)
         elif self._has_ended:
             self._on_eof()
-        else:
+        elif not self._is_pollable:
             self._chunk_handled.set()
 
     def _resume(self) -> None:

@@ -23,6 +23,8 @@ from tests.bench.server_kinds import (
     baseline_kind,
     fastapi_kind,
     missing,
+    node_kind,
+    node_with_sqlite,
     sidecar_kind,
     sidecar_with_benchmark_jobs,
 )
@@ -64,11 +66,16 @@ def main(arguments: list[str]) -> int:
     absent = "it starts too slowly for a short run" if options.pace != "full" else missing("fastapi", "uvicorn")
     if not absent:
         kinds.append(fastapi_kind())
+    node, no_node = node_with_sqlite()
+    if node is not None:
+        kinds.append(node_kind(node))
     kind_with_jobs = None if options.server else sidecar_with_benchmark_jobs()
     with tempfile.TemporaryDirectory(prefix="sidecar-bench-", ignore_cleanup_errors=True) as folder:
         benchmark = _benchmark(kinds, kind_with_jobs, Path(folder), PACES[options.pace], options.rows)
         if absent:
             benchmark.notes["FastAPI"] = f"left out: {absent}"
+        if no_node:
+            benchmark.notes["Node"] = f"left out: {no_node}"
         benchmark.run({name: group for name, group in GROUPS.items() if name in (options.only or GROUPS)})
         report = as_json(benchmark, pace=options.pace)
     if options.picture:

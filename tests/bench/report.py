@@ -11,7 +11,7 @@ from tests.bench.benchmark import Benchmark
 from tests.bench.server_kinds import trivial_method
 from tests.bench.targets import TARGETS, Target, verdict
 
-OTHERS: Final = {"fastapi": "FastAPI", "huey": "huey", "mcp-cassette": "mcp-cassette"}
+OTHERS: Final = {"fastapi": "FastAPI", "node": "Node", "huey": "huey", "mcp-cassette": "mcp-cassette"}
 """Optional columns and their headings."""
 
 

@@ -6,6 +6,8 @@ All get the same JSON-RPC requests; those to FastAPI are translated into endpoin
 import importlib.util
 import json
 import os
+import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -151,6 +153,27 @@ def fastapi_kind() -> ServerKind:
         return [sys.executable, "-m", "tests.bench.fastapi_server", str(folder / PLAIN_DATABASE)]
 
     return ServerKind("fastapi", command, encode_http, decode_http, HttpFraming, (Link.TCP,), _fill_plain)
+
+
+def node_kind(node: str) -> ServerKind:
+    """Returns a loop of Node's like the one of Python's; needs an executable that `node_with_sqlite` returns."""
+
+    def command(folder: Path) -> list[str]:
+        return [node, str(Path(__file__).with_name("node_server.mjs")), str(folder / PLAIN_DATABASE)]
+
+    return over_streams("node", command, _fill_plain)
+
+
+def node_with_sqlite() -> tuple[str | None, str]:
+    """Returns the Node to measure, which NODE names or else PATH; without one that has SQLite, None and the reason."""
+    node = shutil.which(os.environ.get("NODE", "node"))
+    if node is None:
+        return None, "no Node was found; set NODE to one of version 22.13 or newer"
+    script = "try { require('node:sqlite') } catch { console.log(process.version) }"
+    done = subprocess.run([node, "-e", script], capture_output=True, text=True, check=False)
+    if done.returncode == 0 and not done.stdout:
+        return node, ""
+    return None, f"Node {done.stdout.strip()} has no SQLite; set NODE to one of version 22.13 or newer"
 
 
 def missing(*packages: str) -> str:

@@ -3,14 +3,17 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from tests.bench.__main__ import GROUPS
+from tests.bench.benchmark import PACES, QUEUED_JOB, ServerPool
+from tests.bench.feed_rows import fill_plain
 from tests.bench.picture import SHOWN, svg
-from tests.bench.server_kinds import ROOT
+from tests.bench.server_kinds import PLAIN_DATABASE, ROOT, baseline_kind, node_kind, node_with_sqlite
 from tests.bench.targets import HIGHER, LOWER, TARGETS, Bound, Target, verdict
 
 GROUPS_WITHOUT_EXTRAS = sorted(GROUPS.keys() - {"bridge", "node"})
@@ -53,6 +56,40 @@ def test_a_verdict_without_fastapi_is_marked_as_an_estimate(
 ) -> None:
     target = Target("", "us", LOWER, Bound(0.15, 1.5), Bound(of_baseline=1.0), fastapi_per_baseline=10)
     assert verdict(target, value, baseline, fastapi) == expected
+
+
+def test_a_node_without_sqlite_is_left_out_with_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = tmp_path / "node"
+    old.write_text("#!/bin/sh\necho v20.20.2\n")
+    old.chmod(0o755)
+    for named, reason in ((old, "Node v20.20.2 has no SQLite"), (tmp_path / "missing", "no Node was found")):
+        monkeypatch.setenv("NODE", str(named))
+        node, said = node_with_sqlite()
+        assert node is None
+        assert said == f"{reason}; set NODE to one of version 22.13 or newer"
+
+
+def test_node_s_baseline_answers_as_python_s_does(tmp_path: Path) -> None:
+    node, reason = node_with_sqlite()
+    if node is None:
+        pytest.skip(reason)
+    fill_plain(tmp_path / PLAIN_DATABASE, 30)
+    found = []
+    for kind in (baseline_kind(), node_kind(node)):
+        pool = ServerPool(kind, tmp_path, PACES["smoke"])
+        server = pool.start("")
+        created = pool.call(server, "jobs.create", QUEUED_JOB)["job"]
+        assert pool.call(server, "jobs.get", {"job_id": created["job_id"]}) == created
+        assert pool.call(server, "jobs.list", {"limit": 1})["jobs"] == [created]
+        unlike = {"job_id", "created_at", "updated_at"}
+        found.append(
+            (
+                {name: value for name, value in created.items() if name not in unlike},
+                pool.call(server, "activity.events.list", {"limit": 20}),
+            )
+        )
+        server.stop()
+    assert found[0] == found[1]
 
 
 def test_a_figure_without_a_target_gets_no_verdict() -> None:
