@@ -5,7 +5,6 @@ httpx takes 80 ms to import, so `client` imports this module with the first requ
 
 import logging
 import ssl
-import sys
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from typing import Final
@@ -25,17 +24,12 @@ from sidecar.http.client import (
 )
 from sidecar.http.hosts import is_internet
 from sidecar.http.network import ADDRESS, CheckedNetwork, HostRefused, Resolve, look_up
+from sidecar.lean_imports import replaced_modules
 
 # httpx imports its command line, an optional extra, if all of that extra's packages are installed, which costs 40 ms
-# and 4.6 MiB.  One missing package is enough for httpx to leave it out, so pygments is hidden meanwhile.
-_pygments = sys.modules.get("pygments")
-sys.modules["pygments"] = None  # type: ignore[assignment]
-try:
+# and 4.6 MiB.  One missing package is enough for httpx to leave it out.
+with replaced_modules({"pygments": None}):
     import httpx
-finally:
-    del sys.modules["pygments"]
-    if _pygments is not None:
-        sys.modules["pygments"] = _pygments
 
 log = logging.getLogger(__name__)
 
