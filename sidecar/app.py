@@ -11,11 +11,10 @@ import signal
 import sqlite3
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sidecar_protocol.connection import Connection
 from sidecar_protocol.json_line import Id
@@ -74,8 +73,7 @@ EXIT_CODES: Final = {
 """The exit code of a start that fails with one of these; another is a mistake in the settings or the installation."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Machine:
+class Machine(NamedTuple):
     """Replacements, which the simulation has, of what the process otherwise takes from its computer."""
 
     clock: Clock | None = None

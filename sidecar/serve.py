@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from sidecar import exit_codes
-from sidecar.lean_imports import import_asyncio_and_pydantic
+from sidecar.http.lean_imports import import_asyncio_and_pydantic
 from sidecar.wire.descriptors import StdoutClosed, claim_stdio
 
 if TYPE_CHECKING:

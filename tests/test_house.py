@@ -14,7 +14,7 @@ from sidecar_protocol.contract import methods_of
 ROOT = Path(__file__).parent.parent
 FEATURES = {"jobs", "claude", "calendar", "atlassian", "activity", "system", "transcripts"}
 LAYERS: tuple[set[str], ...] = (
-    {"clock", "days", "exit_codes", "feed", "job_handler", "json_reader", "lean_imports", "loopback", "paths", "secret_texts", "text"},
+    {"clock", "days", "exit_codes", "feed", "job_handler", "json_reader", "loopback", "paths", "secret_texts", "text"},
     {"files", "http", "ids", "logs", "recurrence", "settings", "storage"},
     {"wire"},
     {"hub"},
@@ -35,7 +35,7 @@ LATE_IMPORTS = {
     # One of the three ways to start.
     "sidecar.__main__": {"sidecar.serve", "sidecar.transcripts.replay.server", "sidecar.commandline.commands"},
     # After the claim on the pipes; a start without options or errors needs no parser and no traceback.
-    "sidecar.lean_imports": {"asyncio", "pydantic"},
+    "sidecar.http.lean_imports": {"asyncio", "pydantic"},
     "sidecar.serve": {"sidecar.app", "argparse", "resource", "traceback"},
     # Recording is rare, and only Claude needs the hub.  The others bring anyio and the models of the status.
     "sidecar.app": {

@@ -23,8 +23,8 @@ from sidecar.http.client import (
     ServerUnreachable,
 )
 from sidecar.http.hosts import is_internet
+from sidecar.http.lean_imports import replaced_modules
 from sidecar.http.network import ADDRESS, CheckedNetwork, HostRefused, Resolve, look_up
-from sidecar.lean_imports import replaced_modules
 
 # httpx imports its command line, an optional extra, if all of that extra's packages are installed, which costs 40 ms
 # and 4.6 MiB.  One missing package is enough for httpx to leave it out.

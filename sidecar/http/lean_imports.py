@@ -7,13 +7,14 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import ModuleType
+from typing import cast
 
 
 @contextmanager
 def replaced_modules(replacements: Mapping[str, ModuleType | None]) -> Iterator[None]:
     """Replaces modules for what is imported meanwhile; None makes their import fail."""
     before = {name: sys.modules.get(name) for name in replacements}
-    sys.modules.update(replacements)  # type: ignore[arg-type] - None stands for a module that cannot be imported
+    sys.modules.update(cast("Mapping[str, ModuleType]", replacements))
     try:
         yield
     finally:
