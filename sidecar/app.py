@@ -220,7 +220,7 @@ class App:
         services = (self._lifecycle, EventsService(self._outbox.log), *self._jobs.services)
         system = cache(self._make_system)
         self._routes = Routes(services, {**self._features.deferred, "system": system, "rpc": system})
-        return Dispatcher(self._routes, self._lifecycle.admit, self._responses, in_flight)
+        return Dispatcher(self._routes, self._lifecycle.admit, self._responses, in_flight, self._features.loading)
 
     def _make_system(self) -> tuple[object, ...]:
         with importing(*SYSTEM):  # the handshake does without their models

@@ -83,6 +83,7 @@ DYNAMIC_TABLES = {
     "sidecar.storage.paging": "the table that a store gives it",
     "sidecar.accounts.store": "the table that a feature's store gives it",
     "sidecar.storage.inspection": "the table of the migrations",
+    "sidecar.features": "whether the tables of its TABLES have rows",
     "sidecar.storage.restore": "the rows of a backup's tables, counted",
     "sidecar.claude.sessions.journal": "its own table or that of its index",
 }

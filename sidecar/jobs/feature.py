@@ -50,9 +50,16 @@ class JobsFeature:
         return None if self.worker is None else self.worker.store_error
 
     def make_worker(
-        self, runtime: Runtime, registrations: Iterable[Registration], kill_orphans: KillOrphans
+        self,
+        runtime: Runtime,
+        registrations: Iterable[Registration],
+        kill_orphans: KillOrphans,
+        load: Callable[[str], Awaitable[None]] | None = None,
     ) -> "JobsWorker":
-        """Creates the worker; the caller runs it.  Until then, jobs are only queued."""
+        """Creates the worker; the caller runs it.  Until then, jobs are only queued.
+
+        `load` imports what runs another type of job, and registers it.
+        """
         from sidecar.jobs.worker import JobsWorker  # noqa: PLC0415 - it imports anyio, which the start does without
 
         self.worker = JobsWorker(
@@ -62,6 +69,7 @@ class JobsFeature:
             runtime=runtime,
             random_fraction=runtime.randomness.fractions_for("pauses of jobs"),
             kill_orphans=kill_orphans,
+            load=load,
         )
         return self.worker
 
