@@ -267,7 +267,8 @@ class Features:
         if self._runtime.is_draining():  # `stop_work` was called meanwhile, and found nothing to stop
             return
         created = [one for feature in features for one in feature.registrations]
-        worker = self._jobs.make_worker(self._runtime, created, self._kill_orphans, self._load_for_job)
+        worker = self._jobs.make_worker(self._runtime, created, self._kill_orphans)
+        worker.load = self._load_for_job
         late: list[str] = []
         self._on_created = late.append
         on_loaded()

@@ -126,8 +126,9 @@ class HttpxTransport:
             except (httpx.RemoteProtocolError, httpcore.RemoteProtocolError):
                 raise BadResponse("the response is incomplete", request.what) from None
             except (httpx.TransportError, httpcore.NetworkError, httpcore.ProtocolError) as error:
-                if _is_certificate_error(error):
-                    raise CertificateUntrusted("the server's certificate is not trusted", request.what) from None
+                if (refused := _certificate_error(error)) is not None:
+                    reason = f"the certificate of {origin.host} is not trusted ({refused.verify_message.rstrip('.')})"
+                    raise CertificateUntrusted(reason, request.what) from None
                 raise ServerUnreachable("the server could not be reached", request.what) from None
 
     async def _exchange(self, client: httpx.AsyncClient, request: HttpRequest) -> HttpResponse:
@@ -208,7 +209,7 @@ def _is_from_internet(response: httpx.Response) -> bool:
     return address is not None and is_internet(address)
 
 
-def _is_certificate_error(error: BaseException | None) -> bool:
+def _certificate_error(error: BaseException | None) -> ssl.SSLCertVerificationError | None:
     while error is not None and not isinstance(error, ssl.SSLCertVerificationError):
         error = error.__cause__ or error.__context__
-    return error is not None
+    return error

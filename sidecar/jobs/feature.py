@@ -50,16 +50,9 @@ class JobsFeature:
         return None if self.worker is None else self.worker.store_error
 
     def make_worker(
-        self,
-        runtime: Runtime,
-        registrations: Iterable[Registration],
-        kill_orphans: KillOrphans,
-        load: Callable[[str], Awaitable[None]] | None = None,
+        self, runtime: Runtime, registrations: Iterable[Registration], kill_orphans: KillOrphans
     ) -> "JobsWorker":
-        """Creates the worker; the caller runs it.  Until then, jobs are only queued.
-
-        `load` imports what runs another type of job, and registers it.
-        """
+        """Creates the worker; the caller runs it.  Until then, jobs are only queued."""
         from sidecar.jobs.worker import JobsWorker  # noqa: PLC0415 - it imports anyio, which the start does without
 
         self.worker = JobsWorker(
@@ -69,7 +62,6 @@ class JobsFeature:
             runtime=runtime,
             random_fraction=runtime.randomness.fractions_for("pauses of jobs"),
             kill_orphans=kill_orphans,
-            load=load,
         )
         return self.worker
 

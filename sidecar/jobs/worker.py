@@ -53,12 +53,8 @@ class JobsWorker:
         runtime: Runtime,
         random_fraction: Callable[[], float],
         kill_orphans: Callable[[Collection[str]], Awaitable[int]],
-        load: Callable[[str], Awaitable[None]] | None = None,
     ) -> None:
-        """`kill_orphans` kills the child processes of jobs of an earlier start and returns the number of processes.
-
-        `load` registers a type of job that is not registered yet, if there is a handler for it.
-        """
+        """`kill_orphans` kills the child processes of jobs of an earlier start and returns the number of processes."""
         self._journal = journal
         self._registrations = dict(registrations)
         self._scheduler = scheduler
@@ -67,7 +63,8 @@ class JobsWorker:
         self._random_fraction = random_fraction
         self._committed = runtime.committed
         self._kill_orphans = kill_orphans
-        self._load = load
+        self.load: Callable[[str], Awaitable[None]] | None = None
+        """Registers a type of job that is not registered yet, if there is a handler for it."""
         self._running: dict[str, RunningJob] = {}
         self._wake = anyio.Event()
         self._next_look_at = ""
@@ -246,9 +243,9 @@ class JobsWorker:
 
     async def _run_handler(self, running: RunningJob) -> JobOutcome:
         claimed = running.claimed
-        if claimed.type not in self._registrations and self._load is not None:
+        if claimed.type not in self._registrations and self.load is not None:
             try:
-                await self._load(claimed.type)
+                await self.load(claimed.type)
             except Exception as error:  # noqa: BLE001 - as below
                 return self._outcome_of_error(running, error)
         registration = self._registrations.get(claimed.type)

@@ -10,7 +10,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 from sidecar_protocol.connection import Batch, Connection, Event, Notified, Refused, Request
 from sidecar_protocol.contract import Method, Model, RpcError, methods_of
-from sidecar_protocol.errors import Internal, InvalidParams, MethodNotFound, ResultTooLarge
+from sidecar_protocol.errors import Internal, InvalidParams, MethodNotFound, ResultTooLarge, ShuttingDown
 from sidecar_protocol.meta import Meta
 
 from sidecar.ids import MakeId
@@ -208,7 +208,8 @@ class Dispatcher:
             wait = self._loading(domain_of(request.method))
             if wait is None and (route := self._routes.find(request.method)) is None:
                 raise MethodNotFound
-        if (refusal := self._admit(route)) is not None:
+        refusal = self._admit(route)
+        if refusal is not None and (wait is None or isinstance(refusal, ShuttingDown)):
             raise refusal
         params = request.params
         try:
@@ -217,7 +218,7 @@ class Dispatcher:
         except ValidationError as error:
             raise invalid_params(error) from None
         if wait is not None:
-            self._in_flight.start(request, self._serve_later(request, wait), meta)
+            self._in_flight.start(request, self._serve_later(request, wait, refusal), meta)
         elif route is not None and handler is not None:
             self._begin(request, route, handler, meta)
 
@@ -227,12 +228,19 @@ class Dispatcher:
         elif request.batch is None or not self._defer(request.batch, request, handler, route):
             self._responses.add(request, _step(handler, route))
 
-    async def _serve_later(self, request: Request, wait: Callable[[], Awaitable[object]]) -> Model | None:
-        """Serves a request whose feature is being imported; others are served meanwhile."""
+    async def _serve_later(
+        self, request: Request, wait: Callable[[], Awaitable[object]], refusal: RpcError | None
+    ) -> Model | None:
+        """Serves a request whose feature is being imported; others are served meanwhile.
+
+        `refusal` was the answer when the request came, unless its method may be called before the handshake.
+        """
         await wait()
         route = self._routes.find(request.method)
         if route is None:
             raise MethodNotFound
+        if refusal is not None and not route.declared.before_initialize:
+            raise refusal
         try:
             handler = route.call(request.params)
         except ValidationError as error:

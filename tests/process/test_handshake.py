@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import StartRawClient
-from tests.process.raw_client import MODIFIED_SIDECAR, RawClient, line, wait_for_file
+from tests.process.raw_client import CLIENT, MODIFIED_SIDECAR, RawClient, line, wait_for_file
 
 
 def damage(path: Path, *tables: str) -> None:
@@ -131,10 +131,11 @@ exec "{standin}" "$@"
     claude.chmod(0o700)
     command = (*MODIFIED_SIDECAR, "held")
     with raw_client(command=command, HELD="sidecar.jobs.worker", CLAUDE_PATH=str(claude)) as client:
-        client.initialize()
-        wait_for_file(data_dir / "waiting")
-        client.send(line("claude.status", "status", refresh=True))
+        # In one write: Claude's modules are imported before those that work needs.
+        client.send(line("initialize", "first", **CLIENT) + line("claude.status", "status", refresh=True))
+        assert "result" in client.answer("first")
         wait_for_file(started)
+        wait_for_file(data_dir / "waiting")
         (data_dir / "go").touch()
         job = client.call("jobs.create", type="test.echo", payload={"text": "the worker runs"})["job"]
         client.until_job(job["job_id"], "succeeded")
