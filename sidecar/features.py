@@ -312,11 +312,15 @@ class Features:
             return True
 
     async def _load_for_job(self, job_type: str) -> None:
-        """Imports the feature that runs a type of job, and waits until its work has begun."""
+        """Imports the feature that runs a type of job, and waits until its work has begun.
+
+        That is the feature of its domain; any can be, if there is none.
+        """
         domain = job_type.partition(".")[0]
-        for name in (name for name, domains in FEATURES.items() if domain in domains):
+        for name in [name for name, domains in FEATURES.items() if domain in domains] or FEATURES:
             await self.load(name)
-            await self._begun[name].wait()
+            if name in self._begun:
+                await self._begun[name].wait()
 
     async def stop_work(self, deadline_s: float) -> tuple[int, bool]:
         worker = self._jobs.worker
