@@ -108,9 +108,15 @@ def imported(name: str) -> Any:
 
 async def import_in_thread(*names: str) -> None:
     """Imports modules that are new, while the loop serves requests."""
-    for name in names:
-        if name not in sys.modules or _IMPORTING.locked():  # one that is being imported is in `sys.modules` already
-            await asyncio.get_running_loop().run_in_executor(None, imported, name)
+    # One that is being imported is in `sys.modules` already.
+    if not all(name in sys.modules for name in names) or _IMPORTING.locked():
+        await asyncio.get_running_loop().run_in_executor(None, _import, names)
+
+
+def _import(names: Iterable[str]) -> None:
+    with _IMPORTING:
+        for name in names:
+            import_module(name)
 
 
 def modules_of(domain: str) -> tuple[str, ...]:

@@ -31,7 +31,8 @@ HandlerCall = Coroutine[Any, Any, Model | None]
 Admit = Callable[["Route | None"], RpcError | None]
 """Returns the error with which a method is refused at the moment; None if it may be called.
 
-None stands for a method of a feature that is not imported yet."""
+Receives None for a method of a feature that is not imported yet.
+"""
 Load = Callable[[str], Callable[[], Awaitable[object]] | None]
 """Returns a function that waits until what serves a domain is imported; None if that is done."""
 

@@ -18,7 +18,7 @@ from sidecar.serve import main
 from tests.bench.server_kinds import ROOT
 
 FILE: Final = "stretches.json"
-"""In the data folder: [{"ms": longest, "times": number of callbacks, "stack": ["module:line function", ...]}, ...]."""
+"""A file in the data folder: the longest time in ms, the number of times and the stack of each kind of callback."""
 LONG_S: Final = 0.010
 LOOK_S: Final = 0.002
 WRITE_S: Final = 1.0

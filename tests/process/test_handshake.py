@@ -130,7 +130,7 @@ exec "{standin}" "$@"
 """)
     claude.chmod(0o700)
     command = (*MODIFIED_SIDECAR, "held")
-    with raw_client(command=command, HELD="sidecar.jobs.worker", CLAUDE_PATH=str(claude)) as client:
+    with raw_client(command=command, HELD="sidecar.system.feature", CLAUDE_PATH=str(claude)) as client:
         # In one write: Claude's modules are imported before those that work needs.
         client.send(line("initialize", "first", **CLIENT) + line("claude.status", "status", refresh=True))
         assert "result" in client.answer("first")
