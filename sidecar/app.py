@@ -11,11 +11,10 @@ import signal
 import sqlite3
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sidecar_protocol.connection import Connection
 from sidecar_protocol.json_line import Id
@@ -74,8 +73,7 @@ EXIT_CODES: Final = {
 """The exit code of a start that fails with one of these; another is a mistake in the settings or the installation."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Machine:
+class Machine(NamedTuple):
     """Replacements, which the simulation has, of what the process otherwise takes from its computer."""
 
     clock: Clock | None = None
@@ -222,7 +220,7 @@ class App:
         services = (self._lifecycle, EventsService(self._outbox.log), *self._jobs.services)
         system = cache(self._make_system)
         self._routes = Routes(services, {**self._features.deferred, "system": system, "rpc": system})
-        return Dispatcher(self._routes, self._lifecycle.admit, self._responses, in_flight)
+        return Dispatcher(self._routes, self._lifecycle.admit, self._responses, in_flight, self._features.loading)
 
     def _make_system(self) -> tuple[object, ...]:
         with importing(*SYSTEM):  # the handshake does without their models

@@ -1,16 +1,16 @@
 """Lists the features, creates each when it is needed, and runs their shared work.  They meet nowhere else.
 
-A feature's code is imported by the first call of one of its methods, or by a thread when work begins; it is the only
-laziness of its kind, and keeps the start short.
+A feature's code is imported by a thread: when work begins, if there is some for it, else with the first call of one of
+its methods or its first job.  That keeps the start short, and the memory of a process small that does little.
 """
 
 import asyncio
 import logging
 import sqlite3
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
-from functools import cache, partial
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext, suppress
+from functools import partial
 from importlib import import_module
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
@@ -27,6 +27,8 @@ from sidecar.wire.event_log import EventLog
 
 if TYPE_CHECKING:
     from sidecar.feed import Feed
+    from sidecar.jobs.worker import JobsWorker
+    from sidecar.storage.fulltext import FullTextIndex
 
 log = logging.getLogger(__name__)
 
@@ -38,23 +40,52 @@ FEATURES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Each feature's package, with the domains of the wire that it serves: the first parts of its methods' names.
 
-They are created in this order when work begins.  A new feature is one line here."""
+They are created in this order when work begins.  A new feature is one line here, and one in `TABLES`."""
+TABLES: Final[Mapping[str, tuple[str, ...]]] = {
+    "claude": ("claude_sessions", "claude_processes", "claude_attachments"),
+    "activity": ("activity_events",),
+    "calendar": ("calendar_accounts",),
+    "atlassian": ("atlassian_accounts",),
+}
+"""The tables of each feature for whose rows there is something to do without a call: to resume, to index, to tidy."""
 FILL_S: Final = 0.05
 """Seconds for which texts are indexed without a pause while no request waits; a commit for each step takes as long."""
-SYSTEM: Final = ("system.service", "system.backups")
-WORK: Final = (*SYSTEM, "system.feature", *(f"{name}.feature" for name in FEATURES), "jobs.worker")
-"""The modules that work needs."""
+SYSTEM: Final = ("sidecar.system.service", "sidecar.system.backups")
+WORK: Final = ("sidecar.system.feature", "sidecar.jobs.worker")
+"""The modules that work needs, whatever is to be done."""
 _IMPORTING: Final = Lock()
 """Held during the import of a feature: two threads in the same packages could wait for each other."""
 SECRETS: Final = (CREDENTIALS, CONFIG, VERIFIER, CODE, API_TOKEN)
 """Every column with encrypted values."""
 
 
-@cache
-def job_types() -> dict[str, type[JobSpec]]:
-    from sidecar_protocol import catalog  # noqa: PLC0415 - it imports the whole contract, which the start does without
+class JobTypes(Mapping[str, type[JobSpec]]):
+    """The contract's job types by name.  Those of modules that are imported already are found without the others."""
 
-    return {spec.type: spec for spec in catalog.JOB_TYPES}
+    def __getitem__(self, name: str) -> type[JobSpec]:
+        unseen = JobSpec.__subclasses__()
+        while unseen:
+            spec = unseen.pop()
+            if vars(spec).get("type") == name:  # not one that a method's params inherit
+                return spec
+            unseen += spec.__subclasses__()
+        return self._all()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    @staticmethod
+    def _all() -> dict[str, type[JobSpec]]:
+        from sidecar_protocol import catalog  # noqa: PLC0415 - it imports the whole contract
+
+        return {spec.type: spec for spec in catalog.JOB_TYPES}
+
+
+def job_types() -> Mapping[str, type[JobSpec]]:
+    return JobTypes()
 
 
 def methods() -> tuple[Method, ...]:
@@ -65,14 +96,35 @@ def methods() -> tuple[Method, ...]:
 
 
 def importing(*names: str) -> AbstractContextManager[object]:
-    """Returns the context for an import of modules of the sidecar; it waits for another import if they are new."""
-    return nullcontext() if all(f"sidecar.{name}" in sys.modules for name in names) else _IMPORTING
+    """Returns the context for an import of modules; it waits for another import if they are new."""
+    return nullcontext() if all(name in sys.modules for name in names) else _IMPORTING
 
 
 def imported(name: str) -> Any:
-    """Returns a module of the sidecar, which it imports if it is new."""
+    """Returns a module, which it imports if it is new."""
     with importing(name):
-        return import_module(f"sidecar.{name}")
+        return import_module(name)
+
+
+async def import_in_thread(*names: str) -> None:
+    """Imports modules that are new, while the loop serves requests."""
+    # One that is being imported is in `sys.modules` already.
+    if not all(name in sys.modules for name in names) or _IMPORTING.locked():
+        await asyncio.get_running_loop().run_in_executor(None, _import, names)
+
+
+def _import(names: Iterable[str]) -> None:
+    with _IMPORTING:
+        for name in names:
+            import_module(name)
+
+
+def modules_of(domain: str) -> tuple[str, ...]:
+    """Returns the modules that serve the methods of a domain, with the feed, into which most features write."""
+    if domain in ("system", "rpc"):
+        return SYSTEM
+    names = [name for name, domains in FEATURES.items() if domain in domains]
+    return tuple(f"sidecar.{name}.feature" for name in (*names, "activity")) if names else ()
 
 
 class Features:
@@ -83,6 +135,12 @@ class Features:
         self._jobs = jobs
         self._event_log = event_log
         self._created: dict[str, Feature] = {}
+        self._on_created: Callable[[str], None] | None = None
+        """Begins the work of a feature that is created while work is done."""
+        self._begun: dict[str, asyncio.Event] = {}
+        """Set once the jobs can be run of a feature that was created while work is done."""
+        self._loading: dict[str, asyncio.Event] = {}
+        """Set once the modules of a domain are imported."""
         self._unlocked = asyncio.Event()
         self._has_ended = False
         self.deferred: Mapping[str, Callable[[], Iterable[object]]] = {
@@ -92,17 +150,67 @@ class Features:
 
     def get(self, name: str) -> Feature:
         if name not in self._created:
-            self._created[name] = imported(f"{name}.feature").make(self._runtime)
+            self._created[name] = imported(f"sidecar.{name}.feature").make(self._runtime)
+            if self._on_created is not None:
+                self._on_created(name)
         return self._created[name]
+
+    async def load(self, name: str) -> Feature:
+        """Returns a feature, which a thread imports if it is new."""
+        await import_in_thread(*modules_of(FEATURES[name][0]))
+        return self.get(name)
+
+    def loading(self, domain: str) -> Callable[[], Awaitable[object]] | None:
+        """Returns a function that waits until a thread has imported the modules of a domain; None if they are there.
+
+        Those that wait go on in the order of their calls, and before anything for which this returns None.
+        """
+        if domain not in self._loading:
+            names = modules_of(domain)
+            if not names or (all(name in sys.modules for name in names) and not _IMPORTING.locked()):
+                return None
+            event = self._loading[domain] = asyncio.Event()
+            asyncio.get_running_loop().create_task(self._import(domain, event, names))
+        return self._loading[domain].wait
+
+    async def _import(self, domain: str, event: asyncio.Event, names: Iterable[str]) -> None:
+        try:
+            await import_in_thread(*names)
+        except Exception:
+            log.exception("the modules of %s could not be imported; its next call tries again", domain)
+        self._loaded(domain, event)
+
+    def _loaded(self, domain: str, event: asyncio.Event) -> None:
+        event.set()
+        asyncio.get_running_loop().call_soon(self._loading.pop, domain, None)  # after what the event has woken
+
+    def finish_loading(self) -> None:
+        """Ends the imports that requests wait for: the process ends, and nothing else is to be served meanwhile."""
+        for domain, event in list(self._loading.items()):
+            with suppress(Exception):  # the request is answered with the same error
+                for name in modules_of(domain):
+                    imported(name)
+            self._loaded(domain, event)
 
     def _services(self, name: str) -> Iterable[object]:
         return self.get(name).services
+
+    def _has_rows(self, name: str) -> bool:
+        """Whether a feature has something to do without a call; also if a table cannot be read, which it reports."""
+        try:
+            return any(self._runtime.database.rows(f"SELECT 1 FROM {table} LIMIT 1") for table in TABLES[name])
+        except sqlite3.Error:
+            return True
+
+    def _present(self) -> list[Feature]:
+        """Returns the features that are in use."""
+        return [self.get(name) for name in FEATURES if name in self._created or self._has_rows(name)]
 
     async def admit(self, job: JobSpec) -> None:
         """Raises `InvalidParams`, with paths in the payload, if the job could not run as things are now."""
         domain = job.type.partition(".")[0]
         for name in (name for name, domains in FEATURES.items() if domain in domains):
-            for registration in self.get(name).registrations:
+            for registration in (await self.load(name)).registrations:
                 if registration.spec is type(job) and registration.admit is not None:
                     await registration.admit(job)
 
@@ -133,7 +241,7 @@ class Features:
         return self._jobs.store.counts()
 
     def account_counts(self) -> dict[str, int]:
-        return {service: count for name in FEATURES for service, count in self.get(name).account_counts().items()}
+        return {service: count for feature in self._present() for service, count in feature.account_counts().items()}
 
     def work_problem(self) -> str | None:
         """Returns why no jobs are run at the moment, or what became of an outcome; None if all is in order."""
@@ -141,47 +249,88 @@ class Features:
         return f"no jobs are run: {stopped}" if stopped else self._jobs.store_error
 
     async def claude_program(self) -> Program:
-        look = self.get("claude").program
+        look = (await self.load("claude")).program
         assert look is not None
         return await look()
 
     async def run_work(self, on_loaded: Callable[[], None], has_requests: Callable[[], bool] = lambda: True) -> None:
-        """Creates all features and runs jobs until `stop_work`.
+        """Creates the features that have something to do, and runs jobs until `stop_work`.
 
         Calls `on_loaded` once everything is imported.  `has_requests` returns whether a request waits to be read.
         """
         try:
             await self._run_work(on_loaded, has_requests)
         finally:
+            self._on_created = None
             self._has_ended = True
 
     async def _run_work(self, on_loaded: Callable[[], None], has_requests: Callable[[], bool]) -> None:
-        for name in WORK:
-            if f"sidecar.{name}" not in sys.modules:  # a thread, so that requests are served meanwhile
-                await asyncio.get_running_loop().run_in_executor(None, imported, name)
-        features = [self.maintenance(), *map(self.get, FEATURES)]
+        await import_in_thread(*WORK)
+        for name in FEATURES:
+            if self._has_rows(name) or self._has_orphans(name):
+                await self.load(name)
+        features = [self.maintenance(), *(self._created[name] for name in FEATURES if name in self._created)]
         if self._runtime.is_draining():  # `stop_work` was called meanwhile, and found nothing to stop
             return
-        worker = self._jobs.make_worker(
-            self._runtime, [one for feature in features for one in feature.registrations], self._kill_orphans
-        )
+        created = [one for feature in features for one in feature.registrations]
+        worker = self._jobs.make_worker(self._runtime, created, self._kill_orphans)
+        worker.load = self._load_for_job
+        late: list[str] = []
+        self._on_created = late.append
         on_loaded()
         for feature in features:
             await feature.prepare()
         async with asyncio.TaskGroup() as group:
+            indexes = [index for feature in features for index in feature.indexes]
             background = [
                 self.seal_secrets,
-                lambda: self._fill_indexes(has_requests),
+                lambda: self._fill_indexes(indexes, has_requests),
                 *(feature.run for feature in features),
             ]
             tasks = [group.create_task(run()) for run in background]
+
+            def begin(name: str) -> None:
+                self._begun[name] = asyncio.Event()
+                tasks.append(group.create_task(self._begin(name, worker, has_requests)))
+
+            self._on_created = begin
+            for name in late:
+                begin(name)
             await worker.run()
             await self._stop_features()
+            self._on_created = None
             for task in tasks:
                 task.cancel()
 
+    async def _begin(self, name: str, worker: "JobsWorker", has_requests: Callable[[], bool]) -> None:
+        feature = self._created[name]
+        await feature.prepare()
+        worker.register(feature.registrations)
+        self._begun[name].set()
+        await self._fill_indexes(feature.indexes, has_requests)
+        await feature.run()
+
+    def _has_orphans(self, name: str) -> bool:
+        """Whether an earlier process has left a job of this feature running."""
+        try:
+            return any(one.type.partition(".")[0] in FEATURES[name] for one in self._jobs.journal.orphans())
+        except sqlite3.Error:
+            return True
+
+    async def _load_for_job(self, job_type: str) -> None:
+        """Imports the feature that runs a type of job, and waits until its work has begun.
+
+        That is the feature of its domain; any can be, if there is none.
+        """
+        domain = job_type.partition(".")[0]
+        for name in [name for name, domains in FEATURES.items() if domain in domains] or FEATURES:
+            await self.load(name)
+            if name in self._begun:
+                await self._begun[name].wait()
+
     async def stop_work(self, deadline_s: float) -> tuple[int, bool]:
         worker = self._jobs.worker
+        self.finish_loading()
         if worker is None:
             return 0, True
         stopping = asyncio.ensure_future(self._stop_features())
@@ -206,11 +355,11 @@ class Features:
 
     def indexed(self) -> float | None:
         """Returns about which share of the texts can be searched by an index; None if one cannot be used."""
-        shares = [index.indexed() for name in FEATURES for index in self.get(name).indexes]
+        shares = [index.indexed() for feature in self._present() for index in feature.indexes]
         known = [share for share in shares if share is not None]
-        return min(known) if len(known) == len(shares) else None
+        return min(known, default=1.0) if len(known) == len(shares) else None
 
-    async def _fill_indexes(self, has_requests: Callable[[], bool]) -> None:
+    async def _fill_indexes(self, indexes: Iterable["FullTextIndex"], has_requests: Callable[[], bool]) -> None:
         """Adds the texts of an old database to the full-text indexes, in longer steps while no request waits."""
         monotonic = self._runtime.clock.monotonic
         begun = monotonic()
@@ -219,15 +368,14 @@ class Features:
             return monotonic() < begun + FILL_S and not has_requests()
 
         try:
-            for name in FEATURES:
-                for index in self.get(name).indexes:
-                    for _ in index.fill(may_continue):
-                        await self._runtime.committed()
-                        begun = monotonic()
+            for index in indexes:
+                for _ in index.fill(may_continue):
+                    await self._runtime.committed()
+                    begun = monotonic()
         except sqlite3.Error:
             log.exception("not all texts could be indexed; the next start continues")
 
     def merge_indexes(self, pages: int) -> Iterator[None]:
-        for name in FEATURES:
-            for index in self.get(name).indexes:
+        for feature in self._present():
+            for index in feature.indexes:
                 yield from index.merge(pages)

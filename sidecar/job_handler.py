@@ -5,7 +5,7 @@ A feature implements `JobHandler` and lists it in its `Feature.registrations`; i
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from sidecar_protocol.contract import JobPolicy, JobSpec, Model
 from sidecar_protocol.entities import WaitingFor
@@ -98,8 +98,7 @@ class JobHandler(Protocol[SpecT, ResultT]):
     async def run(self, job: SpecT, context: JobContext) -> ResultT: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Registration:
+class Registration(NamedTuple):
     """A job type and its handler.
 
     `concurrency` overrides that of the type's policy; types with the same `pool` share the limit.

@@ -5,8 +5,7 @@ A feature is a package with a module `feature` whose `make(runtime)` returns a `
 
 import sqlite3
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from sidecar_protocol.contract import Encoded, JobSpec, Notification
 from sidecar_protocol.entities import Job, JobStatus
@@ -69,8 +68,7 @@ class Schedules(Protocol):
         """Returns the schedule's unfinished job, which no longer waits for its next try, or queues one now."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Runtime:
+class Runtime(NamedTuple):
     """Everything that a feature is given."""
 
     settings: Settings
@@ -96,8 +94,7 @@ class Runtime:
     """Returns the methods as tools of an assistant.  A call, because they need the whole contract."""
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
+class Program(NamedTuple):
     """A program that a feature runs, as found on this computer."""
 
     path: str | None = None
@@ -115,8 +112,7 @@ async def _no_processes(job_ids: Collection[str]) -> int:
     return 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Feature:
+class Feature(NamedTuple):
     """Everything that a feature offers."""
 
     services: tuple[object, ...] = ()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from sidecar import exit_codes
+from sidecar.http.lean_imports import import_asyncio_and_pydantic
 from sidecar.wire.descriptors import StdoutClosed, claim_stdio
 
 if TYPE_CHECKING:
@@ -105,6 +106,7 @@ def freeze() -> None:
 def _serve(options: dict[str, Any], parent: int) -> int:
     try:
         wire = claim_stdio()
+        import_asyncio_and_pydantic()
         from sidecar import app  # noqa: PLC0415 - after the claim
 
         return app.serve(wire, parent, freeze, options)

@@ -35,6 +35,7 @@ LATE_IMPORTS = {
     # One of the three ways to start.
     "sidecar.__main__": {"sidecar.serve", "sidecar.transcripts.replay.server", "sidecar.commandline.commands"},
     # After the claim on the pipes; a start without options or errors needs no parser and no traceback.
+    "sidecar.http.lean_imports": {"asyncio", "pydantic"},
     "sidecar.serve": {"sidecar.app", "argparse", "resource", "traceback"},
     # Recording is rare, and only Claude needs the hub.  The others bring anyio and the models of the status.
     "sidecar.app": {
@@ -82,6 +83,7 @@ DYNAMIC_TABLES = {
     "sidecar.storage.paging": "the table that a store gives it",
     "sidecar.accounts.store": "the table that a feature's store gives it",
     "sidecar.storage.inspection": "the table of the migrations",
+    "sidecar.features": "whether the tables of its TABLES have rows",
     "sidecar.storage.restore": "the rows of a backup's tables, counted",
     "sidecar.claude.sessions.journal": "its own table or that of its index",
 }

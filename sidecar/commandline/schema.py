@@ -28,7 +28,7 @@ def migrated_schema(directory: Path) -> str:
     connection = sqlite3.connect(":memory:", isolation_level=None)
     try:
         migrate(connection, known, list(known))
-        return schema_text(connection, known.values())
+        return schema_text(connection, [path.read_text("utf-8") for path in known.values()])
     finally:
         connection.close()
 

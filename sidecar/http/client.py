@@ -9,9 +9,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from importlib import import_module
 from typing import Any, Final, Protocol
 
 import anyio
+from anyio.to_thread import run_sync
 from sidecar_protocol.entities import WaitingFor
 
 from sidecar.clock import DAY_S, Clock
@@ -226,6 +228,8 @@ class Http:
         raise AssertionError("the last try returns or raises")
 
     async def _try(self, request: HttpRequest) -> HttpResponse:
+        if self._client is None and self._connect is None:
+            await run_sync(import_module, "sidecar.http.transport")  # a thread: requests are served meanwhile
         if self._client is None:
             self._client = (self._connect or _connect)(MAX_BODY_BYTES)
         return await self._client.exchange(request)

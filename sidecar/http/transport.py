@@ -5,7 +5,6 @@ httpx takes 80 ms to import, so `client` imports this module with the first requ
 
 import logging
 import ssl
-import sys
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from typing import Final
@@ -24,18 +23,13 @@ from sidecar.http.client import (
     ServerUnreachable,
 )
 from sidecar.http.hosts import is_internet
+from sidecar.http.lean_imports import replaced_modules
 from sidecar.http.network import ADDRESS, CheckedNetwork, HostRefused, Resolve, look_up
 
 # httpx imports its command line, an optional extra, if all of that extra's packages are installed, which costs 40 ms
-# and 4.6 MiB.  One missing package is enough for httpx to leave it out, so pygments is hidden meanwhile.
-_pygments = sys.modules.get("pygments")
-sys.modules["pygments"] = None  # type: ignore[assignment]
-try:
+# and 4.6 MiB.  One missing package is enough for httpx to leave it out.
+with replaced_modules({"pygments": None}):
     import httpx
-finally:
-    del sys.modules["pygments"]
-    if _pygments is not None:
-        sys.modules["pygments"] = _pygments
 
 log = logging.getLogger(__name__)
 
@@ -132,8 +126,9 @@ class HttpxTransport:
             except (httpx.RemoteProtocolError, httpcore.RemoteProtocolError):
                 raise BadResponse("the response is incomplete", request.what) from None
             except (httpx.TransportError, httpcore.NetworkError, httpcore.ProtocolError) as error:
-                if _is_certificate_error(error):
-                    raise CertificateUntrusted("the server's certificate is not trusted", request.what) from None
+                if (refused := _certificate_error(error)) is not None:
+                    reason = f"the certificate of {origin.host} is not trusted ({refused.verify_message.rstrip('.')})"
+                    raise CertificateUntrusted(reason, request.what) from None
                 raise ServerUnreachable("the server could not be reached", request.what) from None
 
     async def _exchange(self, client: httpx.AsyncClient, request: HttpRequest) -> HttpResponse:
@@ -214,7 +209,7 @@ def _is_from_internet(response: httpx.Response) -> bool:
     return address is not None and is_internet(address)
 
 
-def _is_certificate_error(error: BaseException | None) -> bool:
+def _certificate_error(error: BaseException | None) -> ssl.SSLCertVerificationError | None:
     while error is not None and not isinstance(error, ssl.SSLCertVerificationError):
         error = error.__cause__ or error.__context__
-    return error is not None
+    return error

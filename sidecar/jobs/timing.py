@@ -5,9 +5,8 @@ change (02:30 becomes 03:30); of one that is repeated, the first counts.  Two th
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sidecar.clock import DAY_MS
 from sidecar.days import local, zone_or_utc
@@ -27,8 +26,7 @@ class RuleRefused(Exception):
     """A rule cannot be followed exactly.  The message says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Grid:
+class Grid(NamedTuple):
     """The times `offset_ms + n * period_s`, from `start_ms` on."""
 
     period_s: int
@@ -50,8 +48,7 @@ class Grid:
         return [first + number * period_ms for number in range(count - listed, count)], count - listed
 
 
-@dataclass(frozen=True, slots=True)
-class RuleTimes:
+class RuleTimes(NamedTuple):
     """The times of a recurrence rule that begins at `start_ms`, in the zone of this name."""
 
     text: str

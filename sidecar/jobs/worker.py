@@ -56,13 +56,15 @@ class JobsWorker:
     ) -> None:
         """`kill_orphans` kills the child processes of jobs of an earlier start and returns the number of processes."""
         self._journal = journal
-        self._registrations = registrations
+        self._registrations = dict(registrations)
         self._scheduler = scheduler
         self._clock = runtime.clock
         self._new_id = runtime.new_id
         self._random_fraction = random_fraction
         self._committed = runtime.committed
         self._kill_orphans = kill_orphans
+        self.load: Callable[[str], Awaitable[None]] | None = None
+        """Registers a type of job that is not registered yet, if there is a handler for it."""
         self._running: dict[str, RunningJob] = {}
         self._wake = anyio.Event()
         self._next_look_at = ""
@@ -75,6 +77,11 @@ class JobsWorker:
         """Why the last attempt to start jobs failed; None if it did not."""
         self.store_error: str | None = None
         """The last outcome that the database did not take, and why; None if it took all."""
+
+    def register(self, registrations: Iterable[Registration]) -> None:
+        """Replaces the registrations of these types, and starts jobs that they have places for."""
+        self._registrations |= {one.spec.type: one for one in registrations}
+        self.wake()
 
     def wake(self, due_at: str | None = None) -> None:
         """Makes the worker look for due jobs: now, or by `due_at`, before which it may wake by itself."""
@@ -189,6 +196,8 @@ class JobsWorker:
         return running
 
     def _has_place(self) -> bool:
+        if any(one.claimed.type not in self._registrations for one in self._running.values()):
+            return False  # what runs it is being imported; then the limits of its type are known
         return len(self._occupying()) < MAX_RUNNING_JOBS
 
     def _occupying(self) -> list[RunningJob]:
@@ -234,6 +243,11 @@ class JobsWorker:
 
     async def _run_handler(self, running: RunningJob) -> JobOutcome:
         claimed = running.claimed
+        if claimed.type not in self._registrations and self.load is not None:
+            try:
+                await self.load(claimed.type)
+            except Exception as error:  # noqa: BLE001 - as below
+                return self._outcome_of_error(running, error)
         registration = self._registrations.get(claimed.type)
         if registration is None:
             message = f"This version has no handler for jobs of type {claimed.type}."

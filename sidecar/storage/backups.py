@@ -10,10 +10,9 @@ import os
 import re
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from sidecar.clock import iso
 from sidecar.paths import make_private_dir, publish
@@ -29,8 +28,7 @@ CLOCK_ERROR_MS: Final = 60_000
 _STAMP: Final = re.compile(r"(?:-before-(?P<migration>\d{4}\w*))?-(?P<at>\d{4}-\d\d-\d\dT\d{9}Z)(?:-\d+)?\.db")
 
 
-@dataclass(frozen=True, slots=True)
-class Backup:
+class Backup(NamedTuple):
     """A file that a database can be restored from."""
 
     path: Path

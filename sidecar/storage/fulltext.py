@@ -29,7 +29,7 @@ from sidecar.text import continues, folded, folded_spans, utf16_length
 log = logging.getLogger(__name__)
 
 TRIGRAM: Final = 3
-STEP_ROWS: Final = 200
+STEP_ROWS: Final = 100
 """Rows that are indexed in one step, which takes about 6 ms."""
 UPDATE_ROWS: Final = 2_000
 """Changed rows that one update adds: more than one write changes; another program may have changed any number."""

@@ -10,9 +10,8 @@ import os
 import sqlite3
 import time
 from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from sidecar.storage.backups import backups_of, read_only
 from sidecar.storage.identity import MAGIC, Rows, rows_of
@@ -55,8 +54,7 @@ class DatabaseUnusable(Exception):
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True)
-class Contents:
+class Contents(NamedTuple):
     """The contents of the file in the place of the database."""
 
     has_tables: bool

@@ -32,10 +32,10 @@ class InstallationDamaged(Exception):
     """Files of the program are missing; nothing was changed."""
 
 
-def migration_files(directory: Path) -> dict[str, str]:
-    """Returns the migrations by name, in order.  Raises `InstallationDamaged` if some are missing."""
+def migration_files(directory: Path) -> dict[str, Path]:
+    """Returns the migrations' files by name, in order.  Raises `InstallationDamaged` if some are missing."""
     folder = directory / "migrations"
-    files = {path.stem: path.read_text("utf-8") for path in sorted(folder.glob("*.sql"))}
+    files = {path.stem: path for path in sorted(folder.glob("*.sql"))}
     if INITIAL not in files:
         raise InstallationDamaged(f"the program's files are missing: there are no migrations in {folder}. {REINSTALL}")
     return files
@@ -63,7 +63,7 @@ def open_database(
         raise unusable(path, error, now_ms) from error
 
 
-def _open(path: Path, known: dict[str, str], now_ms: int, randomness: Callable[[int], bytes]) -> sqlite3.Connection:
+def _open(path: Path, known: dict[str, Path], now_ms: int, randomness: Callable[[int], bytes]) -> sqlite3.Connection:
     real, backups = path.resolve(), backups_of(path)
     settle(real, now_ms)
     contents = inspect(real, known, now_ms)
@@ -108,7 +108,7 @@ def enable_incremental_vacuum(connection: sqlite3.Connection) -> None:
         log.exception("the database could not be rewritten, so its file will not shrink when rows are deleted")
 
 
-def migrate(connection: sqlite3.Connection, known: dict[str, str], pending: list[str]) -> None:
+def migrate(connection: sqlite3.Connection, known: dict[str, Path], pending: list[str]) -> None:
     """Applies the pending migrations, each in a transaction that also records it."""
     # The import takes 90 ms, and most starts have nothing to migrate.
     from sqlite_utils import Database  # noqa: PLC0415
@@ -116,7 +116,8 @@ def migrate(connection: sqlite3.Connection, known: dict[str, str], pending: list
 
     migrations = Migrations(MIGRATION_SET)
     migrations.migrations_table = MIGRATIONS_TABLE
-    for name, text in known.items():
+    for name in pending:
+        text = known[name].read_text("utf-8")
         # A database of the old backend has the objects of the first migration already.
         sql = _CREATE.sub(r"CREATE \1 IF NOT EXISTS", text) if name == INITIAL else text
         migrations(name=name)(lambda database, sql=sql: apply_migration(database, sql))

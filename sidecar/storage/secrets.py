@@ -13,9 +13,8 @@ import re
 import sqlite3
 from base64 import b64decode, b64encode
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sidecar_protocol.errors import SecretsLocked
 from sidecar_protocol.system.lifecycle import SecretsState
@@ -39,8 +38,7 @@ Execute = Callable[[str, Sequence[Any]], list[Any]]
 _SEALED: Final = re.compile(r"enc:v1:([0-9a-f]{16}):([A-Za-z0-9+/=]+)")
 
 
-@dataclass(frozen=True, slots=True)
-class SealedColumn:
+class SealedColumn(NamedTuple):
     """A column with sealed values, declared in the package that owns the table; `key` is the table's primary key."""
 
     table: str

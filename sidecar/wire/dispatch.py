@@ -4,14 +4,14 @@ import contextlib
 import logging
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from pydantic import ValidationError
 from sidecar_protocol.connection import Batch, Connection, Event, Notified, Refused, Request
 from sidecar_protocol.contract import Method, Model, RpcError, methods_of
-from sidecar_protocol.errors import Internal, InvalidParams, MethodNotFound, ResultTooLarge
+from sidecar_protocol.errors import Internal, InvalidParams, MethodNotFound, ResultTooLarge, ShuttingDown
 from sidecar_protocol.meta import Meta
 
 from sidecar.ids import MakeId
@@ -29,8 +29,13 @@ MAX_DETAILS: Final = 20
 
 HandlerCall = Coroutine[Any, Any, Model | None]
 """A handler with its arguments, not begun."""
-Admit = Callable[["Route"], RpcError | None]
-"""Returns the error with which a method is refused at the moment; None if it may be called."""
+Admit = Callable[["Route | None"], RpcError | None]
+"""Returns the error with which a method is refused at the moment; None if it may be called.
+
+Receives None for a method of a feature that is not imported yet.
+"""
+Load = Callable[[str], Callable[[], Awaitable[object]] | None]
+"""Returns a function that waits until what serves a domain is imported; None if that is done."""
 
 
 @dataclass(slots=True)
@@ -63,9 +68,13 @@ class Routes:
         self._deferred = dict(deferred)
         self._table = dict(_routes(services))
 
+    def known(self, name: str) -> Route | None:
+        """Returns the route of a method; None also if the services of its domain are not made yet."""
+        return self._table.get(name)
+
     def find(self, name: str) -> Route | None:
         route = self._table.get(name)
-        if route is None and (domain := name.partition(".")[0]) in self._deferred:
+        if route is None and (domain := domain_of(name)) in self._deferred:
             self._table.update(_routes(self._deferred[domain]()))
             del self._deferred[domain]  # only now: a failed attempt is repeated with the next request
             route = self._table.get(name)
@@ -111,8 +120,9 @@ class Responses:
 
     def on_commit(self, failure: sqlite3.Error | None) -> None:
         """Sends the responses; where the commit failed, requests that wrote are answered with that error."""
-        while self._outcomes:  # not a loop over a list, which would keep every result until the last is framed
-            request, outcome, has_written = self._outcomes.popleft()
+        outcomes, self._outcomes = self._outcomes, deque()
+        while outcomes:  # not a loop over a list, which would keep every result until the last is framed
+            request, outcome, has_written = outcomes.popleft()
             response = failure if failure is not None and has_written else outcome
             self._queue_response(self._frame(request, response))
 
@@ -145,8 +155,16 @@ class Responses:
 class Dispatcher:
     """Serves one connection."""
 
-    def __init__(self, routes: Routes, admit: Admit, responses: Responses, in_flight: InFlightRequests) -> None:
-        self._find = routes.find
+    def __init__(
+        self,
+        routes: Routes,
+        admit: Admit,
+        responses: Responses,
+        in_flight: InFlightRequests,
+        loading: Load = lambda _: None,
+    ) -> None:
+        self._routes = routes
+        self._loading = loading
         self._admit = admit
         self._responses = responses
         self._in_flight = in_flight
@@ -180,27 +198,57 @@ class Dispatcher:
 
     def _is_slow(self, request: Request) -> bool:
         """Whether other requests of the same batch are served after it.  `shutdown` must not be first."""
+        if self._routes.known(request.method) is None and self._loading(domain_of(request.method)) is not None:
+            return True
         with contextlib.suppress(Exception):  # a feature that cannot be made; the request itself is answered with that
-            route = self._find(request.method)
+            route = self._routes.find(request.method)
             return route is not None and route.declared.waits and route.declared.name != "shutdown"
         return False
 
     def _serve(self, request: Request) -> None:
-        route = self._find(request.method)
+        route, wait = self._routes.known(request.method), None
         if route is None:
-            raise MethodNotFound
-        if (refusal := self._admit(route)) is not None:
+            wait = self._loading(domain_of(request.method))
+            if wait is None and (route := self._routes.find(request.method)) is None:
+                raise MethodNotFound
+        refusal = self._admit(route)
+        if refusal is not None and (wait is None or isinstance(refusal, ShuttingDown)):
             raise refusal
         params = request.params
         try:
             meta = Meta.model_validate(params.pop("_meta")) if "_meta" in params else None
-            handler = route.call(params)
+            handler = None if route is None else route.call(params)
         except ValidationError as error:
             raise invalid_params(error) from None
+        if wait is not None:
+            self._in_flight.start(request, self._serve_later(request, wait, refusal), meta)
+        elif route is not None and handler is not None:
+            self._begin(request, route, handler, meta)
+
+    def _begin(self, request: Request, route: Route, handler: HandlerCall, meta: Meta | None) -> None:
         if route.declared.waits:
             self._in_flight.start(request, handler, meta)
         elif request.batch is None or not self._defer(request.batch, request, handler, route):
             self._responses.add(request, _step(handler, route))
+
+    async def _serve_later(
+        self, request: Request, wait: Callable[[], Awaitable[object]], refusal: RpcError | None
+    ) -> Model | None:
+        """Serves a request whose feature is being imported; others are served meanwhile.
+
+        `refusal` was the answer when the request came, unless its method may be called before the handshake.
+        """
+        await wait()
+        route = self._routes.find(request.method)
+        if route is None:
+            raise MethodNotFound
+        if refusal is not None and not route.declared.before_initialize:
+            raise refusal
+        try:
+            handler = route.call(request.params)
+        except ValidationError as error:
+            raise invalid_params(error) from None
+        return await handler if route.declared.waits else _step(handler, route)
 
     def _defer(self, batch: Batch, request: Request, handler: HandlerCall, route: Route) -> bool:
         """Serves a request after the slow ones of its batch, if there are any; returns whether it does."""
@@ -215,7 +263,7 @@ class Dispatcher:
 
     def _serve_notification(self, event: Notified) -> None:
         try:
-            route = self._find(event.method)
+            route = self._routes.find(event.method)
             if route is None or route.declared.waits or self._admit(route) is not None:
                 log.warning("the client's notification was ignored: unknown, or not allowed now")
                 return
@@ -223,6 +271,10 @@ class Dispatcher:
             _step(route.call(event.params), route)
         except Exception as error:  # noqa: BLE001 - a notification has no response
             log.warning("the client's notification %s failed: %s", event.method, type(error).__name__)
+
+
+def domain_of(method: str) -> str:
+    return method.partition(".")[0]
 
 
 def _step(handler: HandlerCall, route: Route) -> Model | None:

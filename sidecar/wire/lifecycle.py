@@ -86,11 +86,12 @@ class LifecycleService(Lifecycle):
     def is_draining(self) -> bool:
         return self._draining is not None
 
-    def admit(self, route: Route) -> RpcError | None:
-        if route.declared.before_initialize:
+    def admit(self, route: Route | None) -> RpcError | None:
+        if route is not None and route.declared.before_initialize:
             return None
         if self._draining is not None:
-            return None if route.declared.name in ("shutdown", "$/cancelRequest") else ShuttingDown()
+            may_end = route is not None and route.declared.name in ("shutdown", "$/cancelRequest")
+            return None if may_end else ShuttingDown()
         if self._initialized:
             return None
         return NotInitialized() if self._token is None else Unauthorized()

@@ -3,6 +3,7 @@
 One process syncs a calendar and Jira, runs Claude's turns and prompts, and is backed up, while a window reads lists.
 Reports how long each method took, whether memory, descriptors and the write-ahead log grow, and whether the durable
 events have gaps.  The clouds run in a process of their own, so that they do not slow down the client that measures.
+With `--stacks` it also prints the callbacks of the loop that took more than 10 ms of CPU, with their stacks.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import ExitStack
+from functools import partial
 from itertools import count, cycle
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -24,8 +26,11 @@ from typing import Any, Final
 import anyio
 import psutil
 
-from sidecar.commandline.client import RemoteError, SidecarClient, spawn
+from sidecar.commandline import client as module
+from sidecar.commandline.client import RemoteError, SidecarClient
 from sidecar.paths import isolated_environment
+from tests.bench.server_kinds import ROOT
+from tests.bench.watched_sidecar import FILE
 from tests.fakes.atlassian import FakeSite
 from tests.fakes.google import ADA, SCOPE, FakeGoogle, seed
 
@@ -177,11 +182,14 @@ def _percentile(taken: list[float], percent: int) -> float:
     return taken[min(len(taken) - 1, len(taken) * percent // 100)] if taken else math.nan
 
 
-async def soak(folder: Path, clouds: Connection, minutes: float) -> dict[str, Any]:
+async def soak(folder: Path, clouds: Connection, minutes: float, *, stacks: bool = False) -> dict[str, Any]:
     """Returns the figures of a life of this many minutes."""
+    if stacks:
+        watched = [sys.executable, "-m", "tests.bench.watched_sidecar"]
+        setattr(module, "command", lambda *_: watched)  # noqa: B010 - mypy: not exported
     cloud = clouds.recv()
     environment = {**cloud["environment"], "CLAUDE_PATH": str(CLAUDE), "HOME": str(folder)}
-    async with spawn(env=isolated_environment(folder, environment)) as client:
+    async with module.spawn(env=isolated_environment(folder, environment), cwd=ROOT) as client:
         await client.initialize("soak")
         life = Soak(client, clouds, folder / "sidecar.db")
         accounts = {
@@ -189,7 +197,8 @@ async def soak(folder: Path, clouds: Connection, minutes: float) -> dict[str, An
             for service in ("calendar", "jira")
         }
         await life.live(60 * minutes, accounts)
-        return life.report()
+        found = life.report()
+    return found | ({"stretches": json.loads((folder / FILE).read_text("utf-8"))} if stacks else {})
 
 
 def main(arguments: list[str]) -> int:
@@ -197,13 +206,14 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.soak", description="A mixed life under measurement.")
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument("--stacks", action="store_true", help="also print what held up the loop")
     options = parser.parse_args(arguments)
     link, theirs = multiprocessing.Pipe()
     served = multiprocessing.get_context("spawn").Process(target=_serve_clouds, args=(theirs,), daemon=True)
     served.start()
     theirs.close()
     with tempfile.TemporaryDirectory(prefix="sidecar-soak-", ignore_cleanup_errors=True) as folder:
-        found = anyio.run(soak, Path(folder), link, options.minutes)
+        found = anyio.run(partial(soak, Path(folder), link, options.minutes, stacks=options.stacks))
     link.close()
     served.join()
     print(json.dumps(found, indent=2) if options.json else _table(found))
@@ -225,6 +235,10 @@ def _table(found: Mapping[str, Any]) -> str:
         f"events: {found['events']}, gaps in seq: {found['gaps']}",
         f"jobs: {found['jobs']}",
         f"errors: {found['errors'] or 'none'}",
+        *(
+            f"{one['ms']:.1f} ms of CPU at most, {one['times']} times: {' < '.join(one['stack'])}"
+            for one in found.get("stretches", ())
+        ),
     ]
     return "\n".join(lines)
 

@@ -137,6 +137,15 @@ def test_the_jira_sync_reads_every_issue_and_every_change() -> None:
 
 
 def test_a_mixed_life_is_measured_and_has_no_gaps() -> None:
-    report = json.loads(run("tests.bench.soak", "--minutes", "0.1", "--json"))
+    report = json.loads(run("tests.bench.soak", "--minutes", "0.1", "--json", "--stacks"))
     assert (report["gaps"], report["errors"]) == (0, {})
     assert {"activity.events.list", "claude.spawn", "jira.accounts.sync"} <= report["methods"].keys()
+    assert any("sidecar/" in stretch["stack"][0] for stretch in report["stretches"]), "the first import is long"
+
+
+def test_the_layers_of_a_start_are_measured() -> None:
+    shares = [
+        int(line.split("|")[2].split()[0]) for line in run("tests.bench.start_layers", "--rounds", "1").splitlines()
+    ]
+    assert len(shares) == 6
+    assert 95 <= sum(shares) <= 105

@@ -4,7 +4,7 @@ import contextlib
 import itertools
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -82,7 +82,7 @@ class RecordingFeed:
 
 def partial_runtime(**parts: Any) -> Runtime:
     """Returns a runtime that has only these parts."""
-    return Runtime(**{**{part.name: None for part in fields(Runtime)}, **parts})
+    return Runtime(**{**dict.fromkeys(Runtime._fields), **parts})
 
 
 class RunHarness:

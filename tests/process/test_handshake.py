@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import StartRawClient
-from tests.process.raw_client import MODIFIED_SIDECAR, RawClient, line, wait_for_file
+from tests.process.raw_client import CLIENT, MODIFIED_SIDECAR, RawClient, line, wait_for_file
 
 
 def damage(path: Path, *tables: str) -> None:
@@ -83,15 +83,38 @@ def test_a_handshake_that_failed_can_be_repeated(raw_client: StartRawClient, dat
         client.until("system.state", state="ready")
 
 
-def test_requests_are_served_while_the_features_are_imported(raw_client: StartRawClient, data_dir: Path) -> None:
+def test_requests_are_served_while_a_feature_is_imported_for_its_first_call(
+    raw_client: StartRawClient, data_dir: Path
+) -> None:
     with raw_client(command=(*MODIFIED_SIDECAR, "held"), HELD="sidecar.claude.feature") as client:
         client.initialize()
+        client.until_job(client.call("jobs.create", type="maintenance.backup")["job"]["job_id"], "succeeded")
+        calls = ("claude.sessions.list", "claude.budgets.list", "claude.sessions.list")
+        client.send(b"".join(line(method, f"call {number}") for number, method in enumerate(calls)))
         wait_for_file(data_dir / "waiting")
         assert client.call("jobs.queue.get")["paused"] is False
-        job = client.call("jobs.create", type="maintenance.backup")["job"]
-        assert client.call("jobs.get", job_id=job["job_id"])["status"] == "queued"
+        client.until_job(client.call("jobs.create", type="maintenance.backup")["job"]["job_id"], "succeeded")
         (data_dir / "go").touch()
-        assert client.call("claude.sessions.list")["sessions"] == []
+        assert [client.next_answer()["id"] for _ in calls] == ["call 0", "call 1", "call 2"]
+
+
+def test_a_first_call_at_the_end_of_stdin_is_answered(raw_client: StartRawClient, data_dir: Path) -> None:
+    with raw_client(command=(*MODIFIED_SIDECAR, "held"), HELD="sidecar.activity.feature") as client:
+        client.initialize()
+        client.send(line("activity.events.list", "first"))
+        wait_for_file(data_dir / "waiting")
+        client.close_stdin()
+        (data_dir / "go").touch()
+        assert client.answer("first")["result"]["events"] == []
+        assert client.exit_code() == 0
+
+
+def test_a_feature_without_anything_to_do_is_imported_with_its_first_job(
+    raw_client: StartRawClient, data_dir: Path, standin: Path
+) -> None:
+    with raw_client(CLAUDE_PATH=str(standin)) as client:
+        client.initialize()
+        job = client.call("jobs.create", type="claude.run", payload={"prompt": "Say: heron"})["job"]
         client.until_job(job["job_id"], "succeeded")
 
 
@@ -107,11 +130,12 @@ exec "{standin}" "$@"
 """)
     claude.chmod(0o700)
     command = (*MODIFIED_SIDECAR, "held")
-    with raw_client(command=command, HELD="sidecar.atlassian.feature", CLAUDE_PATH=str(claude)) as client:
-        client.initialize()
-        wait_for_file(data_dir / "waiting")
-        client.send(line("claude.status", "status", refresh=True))
+    with raw_client(command=command, HELD="sidecar.system.feature", CLAUDE_PATH=str(claude)) as client:
+        # In one write: Claude's modules are imported before those that work needs.
+        client.send(line("initialize", "first", **CLIENT) + line("claude.status", "status", refresh=True))
+        assert "result" in client.answer("first")
         wait_for_file(started)
+        wait_for_file(data_dir / "waiting")
         (data_dir / "go").touch()
         job = client.call("jobs.create", type="test.echo", payload={"text": "the worker runs"})["job"]
         client.until_job(job["job_id"], "succeeded")

@@ -157,8 +157,8 @@ def with_migrations(folder: Path, *texts: str) -> Path:
     """Creates a folder with the real migrations, followed by `texts`."""
     directory = folder / "migrations"
     directory.mkdir(parents=True, exist_ok=True)
-    for name, text in migration_files(schema_dir()).items():
-        (directory / f"{name}.sql").write_text(text, "utf-8")
+    for name, file in migration_files(schema_dir()).items():
+        (directory / f"{name}.sql").write_bytes(file.read_bytes())
     for number, text in enumerate(texts):
         (directory / f"90{number:02d}_more.sql").write_text(text, "utf-8")
     return folder
@@ -191,7 +191,7 @@ def test_interrupted_migrations_continue_after_the_last_applied_one(old: Path, t
     directory = tmp_path / "schema" / "migrations"
     directory.mkdir(parents=True)
     first, *rest = migration_files(schema_dir()).items()
-    (directory / f"{first[0]}.sql").write_text(first[1], "utf-8")
+    (directory / f"{first[0]}.sql").write_bytes(first[1].read_bytes())
     with opened(old, directory.parent, now_ms=1):
         pass
     with opened(old, now_ms=2) as connection:
@@ -290,7 +290,8 @@ def migrated() -> Iterator[sqlite3.Connection]:
 
 def test_the_committed_schema_is_generated_from_the_migrations() -> None:
     with migrated() as connection:
-        text = schema_text(connection, migration_files(schema_dir()).values())
+        files = migration_files(schema_dir()).values()
+        text = schema_text(connection, [file.read_text("utf-8") for file in files])
     assert (schema_dir() / "schema.sql").read_text("utf-8") == text
 
 

@@ -3,7 +3,6 @@
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -132,7 +131,7 @@ async def test_pruning_commits_between_batches(harness: JobsHarness) -> None:
             left.append(other.execute("SELECT count(*) FROM jobs WHERE type = 'work.simple'").fetchone()[0])
 
     harness.clock.advance(31 * DAY_S)
-    prune = PruneHandler(replace(harness.runtime, committed=committed), harness.store, lambda _: next(events))
+    prune = PruneHandler(harness.runtime._replace(committed=committed), harness.store, lambda _: next(events))
     harness.registrations["maintenance.prune"] = Registration(harness.registrations["maintenance.prune"].spec, prune)
     assert await maintain(harness, "prune") == {"jobs": 60, "events": 200}
     assert left == [35, 10, 0, 0, 0, 0]
@@ -271,7 +270,7 @@ async def test_a_vacuum_continues_while_other_code_writes(harness: JobsHarness) 
                 harness.database.execute("INSERT INTO database_metadata VALUES (?, '')", (f"fact {number}",))
 
     harness.registrations["maintenance.vacuum"] = Registration(
-        VacuumDatabase, VacuumHandler(replace(harness.runtime, committed=committed), lambda _: iter(()))
+        VacuumDatabase, VacuumHandler(harness.runtime._replace(committed=committed), lambda _: iter(()))
     )
     await maintain(harness, "vacuum")
     assert (harness.database.freelist_count(), next(others, None)) == (0, None)

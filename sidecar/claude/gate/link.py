@@ -32,10 +32,11 @@ class HubLink:
     runs: RunStore
     is_on: bool = True
 
-    def prepared(self, options: RunOptions) -> RunOptions:
+    async def prepared(self, options: RunOptions) -> RunOptions:
         """Returns the options with what a process with the hub needs."""
         if options.hub is HubAccess.OFF or not self.is_on:
             return replace(options, hub=HubAccess.OFF)
+        await self.hub().describe()
         return replace(options, allowed_tools=(*options.allowed_tools, *rules_for(self.hub(), options.hub)))
 
     def attach(self, process: ClaudeProcess, options: RunOptions, owner_env: str, owner_id: str) -> Mapping[str, Any]:

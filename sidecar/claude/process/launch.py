@@ -90,7 +90,7 @@ class Launcher:
 
         Raises `JobFailed`, also with the kinds of `Gate.require`.
         """
-        options = replace(options, hub=HubAccess.OFF) if self.hub is None else self.hub.prepared(options)
+        options = replace(options, hub=HubAccess.OFF) if self.hub is None else await self.hub.prepared(options)
         folder, executable = self.working_directory(cwd), await self.discovery.find()
         own = {owner_env: owner_id, STATE_EVENTS_ENV: "1"}
         own |= await self.gate.require(folder, options.settings, has_worktree=options.worktree is not None)
