@@ -15,7 +15,6 @@ from pydantic_core import to_json
 from sidecar.transcripts.file.facts import ContractFacts, Facts, normal, normal_json
 from sidecar.transcripts.file.patterns import UNORDERED, fits, pattern_of
 from sidecar.transcripts.file.redact import SECRET_KEY
-from sidecar.transcripts.file.schemas import UNDECLARED, ContractSchemas
 from sidecar.transcripts.replay.recording import RecordedRequest
 from sidecar.transcripts.replay.times import HOUR_MS, instant_ms
 
@@ -55,20 +54,19 @@ class Comparison:
 class Matcher:
     """Compares params by what the contract declares about them."""
 
-    def __init__(self, schemas: ContractSchemas, ignored: Iterable[str] = ()) -> None:
+    def __init__(self, contract: ContractFacts, ignored: Iterable[str] = ()) -> None:
         """`ignored` are params that may differ: METHOD.param, or METHOD.param.member."""
-        self._facts = ContractFacts(schemas)
-        self._undeclared = Facts(schemas, UNDECLARED)
+        self._contract = contract
         self._ignored = frozenset(ignored)
 
     def key(self, method: str, params: dict[str, Any], precision: Precision) -> bytes:
         if method in ANY_PARAMS:
             return b""
-        return to_json(self._members(_without_meta(params), self._facts.params(method), method, precision))
+        return to_json(self._members(_without_meta(params), self._contract.params(method), method, precision))
 
     def has_patterns(self, method: str, params: dict[str, Any]) -> bool:
         """Returns whether a person has put patterns into recorded params; declared secrets do not count."""
-        known = self._members(_without_meta(params), self._facts.params(method), method, Precision.EXACT)
+        known = self._members(_without_meta(params), self._contract.params(method), method, Precision.EXACT)
         return method not in ANY_PARAMS and _contains_pattern(known)
 
     def _canonical(self, value: Any, facts: Facts, path: str, precision: Precision) -> Any:
@@ -97,14 +95,14 @@ class Matcher:
         return kept
 
     def _kind(self, facts: Facts, path: str) -> str | None:
-        return "ignored" if path in self._ignored else facts.kind
+        return "ignored" if path in self._ignored else "secret" if facts.is_secret else facts.format
 
     def compare(self, method: str, recorded: dict[str, Any], actual: dict[str, Any]) -> Comparison:
         """Compares params that may contain patterns on the recorded side."""
         found = Comparison()
         if method not in ANY_PARAMS:
             params = _without_meta(recorded), _without_meta(actual)
-            self._compare_members(*params, self._facts.params(method), method, found)
+            self._compare_members(*params, self._contract.params(method), method, found)
         return found
 
     def _compare(self, recorded: Any, actual: Any, facts: Facts, path: str, found: Comparison) -> None:
@@ -161,7 +159,7 @@ class Matcher:
 
     def _is_item(self, recorded: Any, actual: Any) -> bool:
         found = Comparison()
-        self._compare(recorded, actual, self._undeclared, "", found)
+        self._compare(recorded, actual, self._contract.undeclared, "", found)
         return not found.differences
 
 

@@ -15,10 +15,10 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from sidecar.paths import command, isolated_environment, options_of, relative_to, schema_dir
+from sidecar.paths import command, isolated_environment, options_of, relative_to
+from sidecar.transcripts.file.facts import contract_facts
 from sidecar.transcripts.file.format import Header, read_runs, write
 from sidecar.transcripts.file.redact import Redactor
-from sidecar.transcripts.file.schemas import ContractSchemas
 from sidecar.transcripts.verify.compare import Comparison
 from sidecar.transcripts.verify.findings import NEW, Mismatch, Report, accepted, explain_all
 from sidecar.transcripts.verify.sidecar_process import TIMEOUT_S, SidecarProcess
@@ -51,10 +51,6 @@ class VerifyOptions:
 
 class NotAsRecorded(AssertionError):
     """The sidecar sent something else; the message shows what."""
-
-
-def contract_schemas() -> ContractSchemas:
-    return ContractSchemas((schema_dir() / "openrpc.json").read_bytes())
 
 
 def check(path: Path, options: VerifyOptions, record: Path | None = None) -> Report:
@@ -96,12 +92,12 @@ def update(path: Path, options: VerifyOptions) -> Report:
     comparison = _comparison(options)
     with _starter(path, options, comparison) as start:
         verifiers = verify(runs, start, comparison, goes_on=True)
-        write(path, rerecorded(runs, verifiers, Redactor(comparison.schemas)))
+        write(path, rerecorded(runs, verifiers, Redactor(comparison.contract)))
         return report_of(verifiers, comparison, options)
 
 
 def _comparison(options: VerifyOptions) -> Comparison:
-    return Comparison(contract_schemas(), exact=options.exact, secrets=options.secrets)
+    return Comparison(contract_facts(), exact=options.exact, secrets=options.secrets)
 
 
 def report_of(verifiers: list[RunVerifier], comparison: Comparison, options: VerifyOptions) -> Report:

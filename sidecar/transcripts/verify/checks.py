@@ -58,7 +58,7 @@ class Checks:
             self.search(data, what, line)
             params = one.get("params")
             if method is not None and type(params) is dict:
-                self._notification(method, params, line)
+                self._notification(one, line)
             for value in _objects(one):
                 self._object(value, what, line)
 
@@ -68,14 +68,15 @@ class Checks:
             if any(form in data for form in _forms(secret)):
                 self._tell(line, (where, secret), f"{where} contains a secret that was sent to the sidecar")
 
-    def _notification(self, method: str, params: dict[str, Any], line: int) -> None:
+    def _notification(self, message: dict[str, Any], line: int) -> None:
+        method, params = message["method"], message["params"]
         if type(seq := params.get("seq")) is int:
             self._count(method, seq, line)
         elif method in ("events.lag", "events.resync"):
             self._seq = None
-        rule = self._comparison.schemas.coalescing(method)
+        rule = self._comparison.contract.coalescing(method)
         if rule is not None:
-            key = method, str(self._comparison.schemas.entity(method, params))
+            key = method, str(self._comparison.contract.entity(message))
             progress = params.get("progress", (params.get("value") or {}).get("fraction"))
             self._rises(key, method, progress, line)
             text, offset = params.get(rule["appends"] or ""), params.get("offset")

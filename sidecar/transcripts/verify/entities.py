@@ -55,7 +55,7 @@ class Entities:
 
     def __init__(self, entries: list[Entry], comparison: Comparison, *, is_total: bool) -> None:
         self._comparison = comparison
-        self._schemas = comparison.schemas
+        self._contract = comparison.contract
         self._is_total = is_total
         self._by_key: dict[Any, Entity] = {}
         self._by_actual: dict[Any, Entity] = {}
@@ -64,17 +64,17 @@ class Entities:
         self.additional: list[tuple[int, Any, Mismatch]] = []
         """(line after which it came, the notification as if recorded, the mismatch) of those that were not recorded."""
         for entry in entries:
-            if entry.is_notification and self._schemas.coalescing(entry.method) is None:
+            if entry.is_notification and self._contract.coalescing(entry.method) is None:
                 key = self._key(entry.message)
                 entity = self._by_key.setdefault(str(key), Entity(key))
                 expected = self.expected[entry.line] = Expected(entry)
-                expected.is_done = entry.method not in self._schemas.notifications  # so it cannot come
+                expected.is_done = entry.method not in self._contract.notifications  # so it cannot come
                 entity.expected.append(expected)
 
     def _key(self, message: Any) -> Key:
         if self._is_total:
             return ((TOTAL, None),)
-        found = self._schemas.entity(message.get("method"), message.get("params"))
+        found = self._contract.entity(message)
         return tuple((name, value if type(value) is str else None) for name, value in found)
 
     def take(self, actual: Any, line: int) -> Expected | None:

@@ -44,7 +44,7 @@ class RunVerifier:
         self._header, self._entries = run
         self.process = process
         self._comparison = comparison
-        self._schemas = comparison.schemas
+        self._contract = comparison.contract
         self._patience: float | None = None
         self._line = self._header.line
         self._requests: dict[bytes, tuple[Entry, dict[str, Any], float]] = {}
@@ -53,7 +53,7 @@ class RunVerifier:
         """Maps the id of a repeated read to the answer that it is for, its id there, and the tries so far."""
         self._answers: dict[bytes, deque[Expected]] = defaultdict(deque)
         self._batches: list[Expected] = []
-        self._reads = Reads(self._entries, self._schemas)
+        self._reads = Reads(self._entries, self._contract)
         self.entities = Entities(self._entries, comparison, is_total=self._header.facts.get("order") == TOTAL)
         self.streams = Streams(comparison)
         self.checks = Checks(comparison, self._entries)
@@ -195,7 +195,7 @@ class RunVerifier:
             self._take_batch(message)
         elif "method" not in message:
             self._take_response(message)
-        elif self._schemas.coalescing(message["method"]) is not None:
+        elif self._contract.coalescing(message["method"]) is not None:
             self.streams.take(message)
         else:
             self._take_notification(message)
@@ -307,7 +307,7 @@ class RunVerifier:
 
     def unknown_names(self) -> set[str]:
         """Returns the recorded names that the contract does not have: of notifications and of answered requests."""
-        known = {*self._schemas.methods, *self._schemas.notifications}
+        known = {*self._contract.methods, *self._contract.notifications}
         names = {entry.method for entry in self._entries if entry.is_notification}
         for one in self.expected.values():
             if type(one.entry.message) is dict and "result" in one.entry.message:
