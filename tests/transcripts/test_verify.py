@@ -144,14 +144,14 @@ def test_what_is_missing_since_a_request_failed_follows_from_the_failure(tmp_pat
 def test_a_read_is_asked_again_also_after_a_difference(tmp_path: Path, verified: Verify) -> None:
     path = write(
         tmp_path / "read.jsonl",
-        c2s(1, request(1, "system.health")),
-        s2c(2, answer(1, status="ok")),
+        c2s(1, request(1, "jobs.queue.pause")),
+        s2c(2, answer(1, paused=True)),
         c2s(3, request(2, "jobs.get", job_id="a")),
         s2c(4, answer(2, status="succeeded")),
     )
     text = verified(
         path,
-        [answer(1, status="degraded")],
+        [answer(1, paused=False)],
         [answer(2, status="running")],
         [answer("again-5-0", status="succeeded")],
     )

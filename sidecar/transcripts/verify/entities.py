@@ -10,7 +10,7 @@ from typing import Any, Final
 from pydantic_core import to_json
 
 from sidecar.transcripts.file.format import Entry
-from sidecar.transcripts.verify.compare import Comparison
+from sidecar.transcripts.verify.compare import Comparison, Difference
 from sidecar.transcripts.verify.findings import ADDITIONAL, DOUBLED, GONE, LOST, NOT_COME, SWAPPED, Mismatch
 
 TOTAL: Final = "total"
@@ -31,6 +31,16 @@ class Expected:
         self.actual: Any = None
         self.merged: Any = None
         self.mismatch: Mismatch | None = None
+
+    def settle(self, what: str, actual: Any, merged: Any, differences: list[Difference]) -> None:
+        """Notes what came, also if it had been given up and comes late."""
+        self.actual, self.merged, self.is_done = actual, merged, True
+        found = Mismatch(self.entry.line, what, self.entry.message, merged, tuple(differences))
+        self.mismatch = found if differences else None
+
+    def give_up(self, what: str) -> None:
+        self.is_done = True
+        self.mismatch = Mismatch(self.entry.line, f"{what} was lost: {NOT_COME}", self.entry.message, kind=LOST)
 
 
 class Entity:
@@ -62,7 +72,7 @@ class Entities:
         self.expected: dict[int, Expected] = {}
         """Those of the run by line."""
         self.additional: list[Mismatch] = []
-        """Those that were not recorded, each with the line after which it came."""
+        """Notifications that were not recorded, each with the line after which it came."""
         for entry in entries:
             if entry.is_notification and self._contract.coalescing(entry.method) is None:
                 key = self._key(entry.message)
@@ -142,9 +152,7 @@ class Entities:
         """Compares and binds a pair."""
         self._comparison.times.at(expected.entry.t)
         merged, differences = self._comparison.notification(expected.entry.message, actual)
-        expected.actual, expected.merged, expected.is_done = actual, merged, True
-        found = Mismatch(expected.entry.line, self._what(expected), expected.entry.message, merged, tuple(differences))
-        expected.mismatch = found if differences else None  # also if it had been given up, and came late
+        expected.settle(self._what(expected), actual, merged, differences)
 
     def _fits(self, expected: Expected, actual: Any) -> bool:
         self._comparison.times.at(expected.entry.t)
@@ -196,18 +204,11 @@ class Entities:
         """Reports those up to a line as lost that have not come; before the end, only those that may still come."""
         for one in self.expected.values():
             if one.actual is None and one.mismatch is None and one.entry.line <= due and (is_end or not one.is_done):
-                one.is_done = True
-                if one.entry.method in self._contract.notifications:
-                    what = f"{self._what(one)} was lost: {NOT_COME}"
-                    one.mismatch = Mismatch(one.entry.line, what, one.entry.message, None, kind=LOST)
-                else:
-                    what = f"{one.entry.method} is {GONE}; --update leaves it out"
-                    one.mismatch = Mismatch(one.entry.line, what, kind=LOST)
+                one.give_up(self._what(one))
+                if one.entry.method not in self._contract.notifications:
+                    one.mismatch = Mismatch(one.entry.line, f"{one.entry.method} is {GONE}", kind=LOST)
 
-    def found(self, *, with_additional: bool) -> list[Mismatch]:
-        """Returns all mismatches; additional ones at the end of an incomplete recording may be those it lacks."""
-        mismatches = [one.mismatch for one in self.expected.values() if one.mismatch is not None]
+    def surely_additional(self) -> list[Mismatch]:
+        """Returns the additional ones that an incomplete recording cannot just lack at its end."""
         last = max((one.entry.line for one in self.expected.values() if one.actual is not None), default=0)
-        return mismatches + [
-            one for one in self.additional if with_additional or one.kind == DOUBLED or one.line < last
-        ]
+        return [one for one in self.additional if one.kind == DOUBLED or one.line < last]
