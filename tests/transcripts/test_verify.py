@@ -182,9 +182,11 @@ def test_a_member_that_the_contract_does_not_have_is_a_difference(tmp_path: Path
 
 
 def test_a_missing_member_is_a_difference(tmp_path: Path) -> None:
-    assert "params.line.mood" in explained(
+    text = explained(
         copy_with(BACKUP, tmp_path / "b.jsonl", '"message":"Started"', '"message":"Started","mood":"good"')
     )
+    assert "params.line.mood" in text
+    assert "not in this sidecar's contract: JobLogLine.mood; record it again, or change the names" in text
 
 
 def test_missing_and_additional_notifications_are_reported(tmp_path: Path) -> None:
