@@ -17,7 +17,7 @@ from sidecar_protocol.connection import MAX_MESSAGE_BYTES
 from sidecar.transcripts.file.format import Entry, Header, Run
 from sidecar.transcripts.file.patterns import secret_numbers
 from sidecar.transcripts.verify.checks import Checks
-from sidecar.transcripts.verify.compare import NOT_THERE, Comparison, Difference
+from sidecar.transcripts.verify.compare import NOT_THERE, Comparison, Difference, undeclared_members
 from sidecar.transcripts.verify.entities import TOTAL, Entities, Expected
 from sidecar.transcripts.verify.findings import (
     ADDITIONAL,
@@ -319,13 +319,17 @@ class RunVerifier:
         return self._header.facts.get("schema_hash"), self.handshake().get("schema_hash")
 
     def unknown_names(self) -> set[str]:
-        """Returns the recorded names that the contract does not have: of notifications and of answered requests."""
+        """Returns the recorded names that the contract does not have: of notifications, methods and members."""
         known = {*self._contract.methods, *self._contract.notifications}
-        names = {entry.method for entry in self._entries if entry.is_notification}
+        names: set[str] = set()
         for one in self.expected.values():
-            if type(one.entry.message) is dict and "result" in one.entry.message:
-                names.add(self._method(one.entry.message))
-        return {name for name in names if name is not None} - known
+            message, is_response = one.entry.message, one.entry.is_response
+            if type(message) is dict and "error" not in message:
+                name = self._method(message) if is_response else one.entry.method
+                facts = self._contract.response(name) if is_response else self._contract.notification(name)
+                part = "result" if is_response else "params"
+                names |= {str(name), *undeclared_members(message.get(part), facts.declared_member(part))}
+        return names - known - {"None"}
 
     def new_names(self) -> set[str]:
         """Returns the names of notifications that came and of which the recording has none."""
