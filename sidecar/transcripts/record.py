@@ -19,10 +19,10 @@ from sidecar import __version__
 from sidecar.clock import Clock, iso_now
 from sidecar.days import computer_zone_name
 from sidecar.paths import open_private
-from sidecar.settings import Settings
+from sidecar.settings import DATABASE_NAME, Settings
+from sidecar.transcripts.file.facts import ContractFacts
 from sidecar.transcripts.file.format import TO_CLIENT, TO_SIDECAR, event_line, header_line, message_prefix, raw_line
 from sidecar.transcripts.file.redact import Redactor
-from sidecar.transcripts.file.schemas import ContractSchemas
 
 MAX_BYTES: Final = 4 * 1024 * 1024 * 1024
 """The recording stops at this size, so that a forgotten one does not fill the disk."""
@@ -138,16 +138,17 @@ def open_recorder(settings: Settings, openrpc: bytes, clock: Clock) -> Recorder:
     Raises OSError if the file cannot be written or is no transcript, and ValueError if a pattern is wrong.
     """
     assert settings.record is not None
-    schemas = ContractSchemas(openrpc)
+    contract = ContractFacts(openrpc)
     fixed = settings.fixed()
     facts = {
-        "protocol_version": int(schemas.version),
+        "protocol_version": int(contract.version),
         "schema_hash": sha256(openrpc).hexdigest()[:16],
         "server": f"sidecar {__version__}",
         "started_at": iso_now(clock),
         **({"fixed": fixed} if fixed else {"time_zone": computer_zone_name()}),
+        **({"database": settings.database.name} if settings.database.name != DATABASE_NAME else {}),
     }
-    redactor = Redactor(schemas, settings.redact, keeps_files=settings.record_files)
+    redactor = Redactor(contract, settings.redact, keeps_files=settings.record_files)
     redactor.learn(os.environ)
     _prepare(settings.record, is_anew=settings.record_anew)
     return Recorder(settings.record, facts, redactor, clock.monotonic)

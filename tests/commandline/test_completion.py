@@ -8,7 +8,7 @@ from prompt_toolkit.document import Document
 
 from sidecar.commandline.console.completion import ContractCompleter
 from sidecar.commandline.console.history import MAX_LINE_CHARS, ConsoleHistory
-from sidecar.transcripts.verify.check import contract_schemas
+from sidecar.transcripts.file.facts import contract_facts
 
 
 def completed(line: str) -> list[str]:
@@ -58,7 +58,7 @@ def test_a_member_that_is_there_is_not_offered_again() -> None:
 
 def test_the_history_is_kept_without_secrets_and_within_a_limit(tmp_path: Path) -> None:
     path = tmp_path / "state" / "console_history"
-    history = ConsoleHistory(path, contract_schemas())
+    history = ConsoleHistory(path, contract_facts())
     for line in (
         "jobs.list status=failed",
         "jira.accounts.create org=Example api_token=hush",
@@ -71,18 +71,18 @@ def test_the_history_is_kept_without_secrets_and_within_a_limit(tmp_path: Path) 
         history.store_string(line)
     assert "hush" not in path.read_text("utf-8")
     assert path.stat().st_mode & 0o777 == 0o600
-    again = ConsoleHistory(path, contract_schemas())
+    again = ConsoleHistory(path, contract_facts())
     assert list(again.load_history_strings()) == ["two\nlines", "jobs.list status=failed"]
     for number in range(2_000):
         again.store_string(f"jobs.list cursor={'x' * 400}{number}")
     assert path.stat().st_size < 1_000_000
     assert next(iter(again.load_history_strings())).endswith("x1999")
     path.write_bytes(b"\xff not JSON\n" + path.read_bytes()[-500:])
-    assert len(list(ConsoleHistory(path, contract_schemas()).load_history_strings())) == 1
+    assert len(list(ConsoleHistory(path, contract_facts()).load_history_strings())) == 1
 
 
 def test_a_history_that_cannot_be_written_does_not_stop_the_console(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    history = ConsoleHistory(tmp_path / "file" / "history", contract_schemas())
+    history = ConsoleHistory(tmp_path / "file" / "history", contract_facts())
     history.store_string("jobs.list")
     assert list(history.load_history_strings()) == []

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from sidecar.paths import isolated_environment
+from sidecar.transcripts.file.facts import contract_facts
 from sidecar.transcripts.file.format import Header, read_runs
-from sidecar.transcripts.verify.check import VerifyOptions, contract_schemas, report_of
+from sidecar.transcripts.verify.check import VerifyOptions, report_of
 from sidecar.transcripts.verify.compare import Comparison
 from sidecar.transcripts.verify.findings import explain_all
 from sidecar.transcripts.verify.sidecar_process import SidecarProcess, SidecarTimeout
@@ -71,7 +72,7 @@ def verified(tmp_path: Path) -> Verify:
         script = tmp_path / "script.json"
         lines = [[one if isinstance(one, str) else json.dumps(one) for one in block] for block in blocks]
         script.write_text(json.dumps(lines), "utf-8")
-        comparison = Comparison(contract_schemas())
+        comparison = Comparison(contract_facts())
 
         def start(header: Header) -> SidecarProcess:
             comparison.times.start(header.facts.get("started_at"), None)

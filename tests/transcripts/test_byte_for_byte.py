@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from sidecar.transcripts.verify.check import VerifyOptions, check, contract_schemas
+from sidecar.transcripts.file.facts import contract_facts
+from sidecar.transcripts.verify.check import VerifyOptions, check
 from sidecar.transcripts.verify.findings import explain_all
 from tests.fakes.ics import PRIVATE
 from tests.process.raw_client import RawClient
@@ -22,7 +23,7 @@ from tests.transcripts.recording import BACKUP, CORPUS, TRANSCRIPTS, copy_with, 
 from tests.transcripts.scenarios import NOW, SCENARIOS, record, steady
 
 CALENDAR_FILE = "a_user_subscribes_to_a_calendar_file_and_sees_the_week"
-CONTRACT = contract_schemas()
+CONTRACT = contract_facts()
 
 
 FIXED = [path for path in TRANSCRIPTS if {"now", "seed"} <= lines_of(path)[0].get("fixed", {}).keys()]

@@ -10,9 +10,10 @@ from urllib.parse import quote
 import pytest
 
 from sidecar.secret_texts import SecretFinder, redact
+from sidecar.transcripts.file.facts import contract_facts
 from sidecar.transcripts.file.patterns import example, fits
 from sidecar.transcripts.file.redact import RE, Redactor
-from sidecar.transcripts.verify.check import VerifyOptions, check, contract_schemas
+from sidecar.transcripts.verify.check import VerifyOptions, check
 from sidecar.transcripts.verify.findings import explain_all
 from tests.conftest import StartRawClient
 from tests.process.raw_client import CLIENT, line
@@ -69,7 +70,7 @@ HARMLESS = [
 
 def redacted(*messages: Any, from_client: bool = True, patterns: tuple[str, ...] = ()) -> list[Any]:
     """Returns the messages as one recording contains them."""
-    redactor = Redactor(contract_schemas(), patterns)
+    redactor = Redactor(contract_facts(), patterns)
     lines = [redactor.redacted(json.dumps(one).encode(), from_client=from_client) for one in messages]
     return [json.loads(one) for one in lines if one is not None]
 
@@ -107,7 +108,7 @@ def test_other_texts_are_recorded_as_they_are(text: str) -> None:
 
 def test_the_quick_look_at_a_line_passes_over_no_secret() -> None:
     choose = Random(5).choice
-    finder, redactor = SecretFinder(), Redactor(contract_schemas())
+    finder, redactor = SecretFinder(), Redactor(contract_facts())
     around = ["für", "日本", "a", "(", "\n", " ", ": ", "=", '"', "'", "x/y", "x-1", "Ada's"]
     found = 0
     for _ in range(3_000):
@@ -128,7 +129,7 @@ def test_the_quick_look_at_a_line_passes_over_no_secret() -> None:
 
 def test_a_request_is_recorded_as_it_came_only_if_no_member_can_be_secret() -> None:
     def is_plain(text: str) -> bool:
-        return Redactor(contract_schemas()).is_plain(text.encode())
+        return Redactor(contract_facts()).is_plain(text.encode())
 
     begin = '{"jsonrpc":"2.0","id":1,"method":"jobs.get"'
     plain = '{"jsonrpc": "2.0", "id": "a", "method": "jobs.list", "params": {"limit": 5, "cursor": null}}'
@@ -158,7 +159,7 @@ def test_a_request_is_recorded_as_it_came_only_if_no_member_can_be_secret() -> N
 
 
 def test_what_is_recorded_as_it_came_would_be_redacted_to_itself() -> None:
-    schemas, choose = contract_schemas(), Random(7).choice
+    schemas, choose = contract_facts(), Random(7).choice
     names = sorted(
         {*schemas.plain_names(), *schemas.secret_names(), "tokne", "name", "key", "value", "apiToken", "mood"}
     )
@@ -205,7 +206,7 @@ def test_secrets_without_a_name_are_replaced() -> None:
 
 
 def test_a_secret_that_was_sent_is_found_in_every_later_message() -> None:
-    redactor = Redactor(contract_schemas())
+    redactor = Redactor(contract_facts())
     redactor.redacted(json.dumps(request(1, "initialize", token=SECRET)).encode(), from_client=True)
     half = len(SECRET) // 2
     echoes = [

@@ -14,8 +14,8 @@ from platformdirs import user_state_path
 from prompt_toolkit.history import History
 
 from sidecar.paths import open_private
+from sidecar.transcripts.file.facts import ContractFacts
 from sidecar.transcripts.file.redact import Redactor
-from sidecar.transcripts.file.schemas import ContractSchemas
 
 MAX_LINES: Final = 1_000
 MAX_LINE_CHARS: Final = 2_000
@@ -31,10 +31,10 @@ def history_path() -> Path:
 class ConsoleHistory(History):
     """Stores each line as a JSON string.  A file that cannot be read or written is as good as none."""
 
-    def __init__(self, path: Path, schemas: ContractSchemas) -> None:
+    def __init__(self, path: Path, contract: ContractFacts) -> None:
         super().__init__()
         self._path = path
-        self._redactor = Redactor(schemas)
+        self._redactor = Redactor(contract)
         self._redactor.learn(os.environ)
 
     def load_history_strings(self) -> Iterable[str]:

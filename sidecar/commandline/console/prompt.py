@@ -8,17 +8,15 @@ from prompt_toolkit.patch_stdout import patch_stdout
 
 from sidecar.commandline.console.completion import ContractCompleter
 from sidecar.commandline.console.history import ConsoleHistory, history_path
-from sidecar.paths import schema_dir
-from sidecar.transcripts.file.schemas import ContractSchemas
+from sidecar.transcripts.file.facts import contract_facts
 
 
 async def prompt() -> AsyncIterator[str]:
     """Yields the lines that the user types; other output appears above the prompt."""
-    schemas = ContractSchemas((schema_dir() / "openrpc.json").read_bytes())
     session: PromptSession[str] = PromptSession(
         "→ ",
         completer=ContractCompleter(),
-        history=ConsoleHistory(history_path(), schemas),
+        history=ConsoleHistory(history_path(), contract_facts()),
         auto_suggest=AutoSuggestFromHistory(),
         complete_while_typing=True,
     )

@@ -1,1 +1,1 @@
-"""The transcript file: format, patterns, redaction and the contract's schemas."""
+"""The transcript file: format, patterns, redaction and the facts that the contract declares."""

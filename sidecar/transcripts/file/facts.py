@@ -1,30 +1,46 @@
-"""Facts that the contract declares about a value in a message; each is looked up once."""
+"""Facts that the contract declares about each value of a message: its members, its format, and whether it is secret.
 
-from typing import Any, Final
+Read from openrpc.json, which is generated from the contract, so that no pydantic model has to be built.
+"""
 
-from pydantic_core import to_json
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, cast
 
-from sidecar.transcripts.file.schemas import DESCRIBED_BY, SECRET, UNDECLARED, ContractSchemas, Schema
+from pydantic_core import from_json, to_json
 
+from sidecar.paths import schema_dir
+
+Schema = Mapping[str, Any]
+UNDECLARED: Final[Schema] = {}
+"""The schema of a value that the contract does not describe; compare it by identity."""
+SECRET: Final = "x-secret"  # noqa: S105 - the name of a keyword
 X_TIME: Final = "x-time"
-MAX_NAMES: Final = 1_000
-"""Members of one value that are remembered; a client can make up any name."""
+DESCRIBED_BY: Final = "x-described-by"
+"""[a list of the document, the sibling that names an entry of it, the entry's member that describes the value]."""
+_REFERENCE: Final = "#/components/"
 
 
 class Facts:
     """The facts about one value, and about its members and items."""
 
-    def __init__(self, schemas: ContractSchemas, schema: Schema) -> None:
-        self._schemas = schemas
-        self._schema = schema
-        self._members: dict[str, Facts] = {}
-        self._described: dict[str, Facts] = {}
-        self._item: Facts | None = None
-        choices = list(schemas.choices(schema))
+    def __init__(self, contract: "ContractFacts", schema: Schema) -> None:
+        resolved, choices = contract.resolved(schema), list(contract.choices(schema))
+        self._contract = contract
+        self._schema = schema  # by whose identity the contract knows these facts
+        self.members: dict[str, Schema] = {}
+        """The schemas of the declared members; keys of a mapping are not members."""
+        for choice in reversed(choices):
+            self.members |= choice.get("properties", {})
+        self.others: Schema = _first_schema(choices, "additionalProperties")
+        """The schema of the values of a mapping."""
+        self._items: Schema = _first_schema(choices, "items")
         self.is_declared = schema is not UNDECLARED
-        self.kind = "secret" if schema.get(SECRET) else schemas.format(schema)
-        """`secret`, or the declared format."""
-        self.is_file = self.kind == "secret" and any(one.get("contentEncoding") == "base64" for one in choices)
+        self.is_mapping = self.others is not UNDECLARED
+        self.is_secret = bool(resolved.get(SECRET))
+        self.title = str(resolved.get("title", ""))
+        # A mark can be that of all choices.
+        self.format: str | None = next((one["format"] for one in (resolved, *choices) if "format" in one), None)
+        self.is_file = self.is_secret and any(one.get("contentEncoding") == "base64" for one in choices)
         self.is_time = any(one.get(X_TIME) or one.get("format") == "date-time" for one in choices)
         self.default = normal_json(schema["default"]) if "default" in schema else None
         """The default as JSON; None if there is none."""
@@ -35,56 +51,156 @@ class Facts:
 
     def declared_member(self, name: str) -> "Facts":
         """Returns what the value's own schema says about a member, for example its default."""
-        if not self.is_declared:
-            return self
-        found = self._members.get(name) or Facts(self._schemas, self._schemas.declared(self._schema, name))
-        if len(self._members) < MAX_NAMES:
-            self._members[name] = found
-        return found
+        return self._contract.facts(self.members.get(name, self.others))
 
-    def member(self, value: dict[str, Any], name: str) -> "Facts":
+    def member(self, value: Mapping[str, Any], name: str) -> "Facts":
         """Returns the facts about a member; those of a job's payload depend on the job type beside it."""
         declared = self.declared_member(name)
-        return declared if declared.described_by is None else declared.for_name(value.get(declared.described_by[1]))
-
-    def for_name(self, name: Any) -> "Facts":
-        """Returns the facts about a value that the entry `name` of a list in the contract describes."""
-        key = name if type(name) is str else ""
-        if self.described_by is None or key in self._described:
-            return self._described.get(key, self)
-        facts = Facts(self._schemas, self._schemas.described(self.described_by, key))
-        if facts.is_declared:
-            self._described[key] = facts
-        return facts
+        if declared.described_by is None:
+            return declared
+        listed, sibling, part = declared.described_by
+        described = self._contract.described(listed, value.get(sibling), part)
+        return described if described.is_declared else declared
 
     def item(self) -> "Facts":
-        if self._item is None:
-            self._item = Facts(self._schemas, self._schemas.item(self._schema))
-        return self._item
+        return self._contract.facts(self._items)
+
+    def all_members(self) -> Iterator[tuple[str, "Facts"]]:
+        """Yields the name of and the facts about each member, at any depth; not those inside a secret."""
+        left, seen = [self], {self}
+        while left:
+            facts = left.pop()
+            found = [(name, facts.declared_member(name)) for name in facts.members]
+            yield from found
+            inner = [*(one for _, one in found), facts.item(), self._contract.facts(facts.others)]
+            left += [one for one in inner if one not in seen and not one.is_secret]
+            seen.update(inner)
 
 
 class ContractFacts:
-    """The facts about the contract's params, results and notifications."""
+    """The facts about the contract's messages; the name of a method or notification may be anything that was sent."""
 
-    def __init__(self, schemas: ContractSchemas) -> None:
-        self._schemas = schemas
-        self._known: dict[tuple[str, str], Facts] = {}
+    def __init__(self, openrpc: bytes) -> None:
+        document = from_json(openrpc)
+        self._components: dict[str, Any] = document["components"]
+        self._known: dict[int, Facts] = {}
+        self._lists = {
+            part: {one["name"]: one for one in document[part]} for part in ("x-job-types", "x-notifications")
+        }
+        methods = document["methods"]
+        self._requests = {one["name"]: _message("params", _object(one["params"])) for one in methods}
+        self._responses = {
+            one["name"]: _message("result", one["result"]["schema"]) for one in methods if "result" in one
+        }
+        self._notifications = {
+            name: _message("params", one["params"]) for name, one in self._lists["x-notifications"].items()
+        }
+        self.version: str = document["info"]["version"]
+        self.methods = list(self._responses)
+        """All methods with a result, in the catalog's order."""
+        self.notifications = list(self._notifications)
+        self.undeclared = self.facts(UNDECLARED)
+        """The facts about a value that the contract does not describe."""
 
-    def params(self, method: Any) -> Facts:
-        return self._facts("params", method, self._schemas.params(method))
+    def facts(self, schema: Schema) -> Facts:
+        """Returns the facts about a value with a schema of the document; each is made once."""
+        if id(schema) not in self._known:
+            self._known[id(schema)] = Facts(self, schema)
+        return self._known[id(schema)]
 
-    def result(self, method: Any) -> Facts:
-        return self._facts("result", method, self._schemas.result(method))
+    def request(self, method: Any) -> Facts:
+        """Returns the facts about a whole request."""
+        return self.facts(_named(self._requests, method))
+
+    def response(self, method: Any) -> Facts:
+        """Returns the facts about the whole response to a method."""
+        return self.facts(_named(self._responses, method))
 
     def notification(self, name: Any) -> Facts:
-        return self._facts("notification", name, self._schemas.notification(name))
+        """Returns the facts about a whole notification."""
+        return self.facts(_named(self._notifications, name))
 
-    def _facts(self, kind: str, name: Any, schema: Schema) -> Facts:
-        if schema is UNDECLARED:  # a name that the client has made up is not remembered
-            return Facts(self._schemas, UNDECLARED)
-        if (kind, name) not in self._known:
-            self._known[kind, name] = Facts(self._schemas, schema)
-        return self._known[kind, name]
+    def params(self, method: Any) -> Facts:
+        return self.request(method).declared_member("params")
+
+    def described(self, listed: str, name: Any, part: str) -> Facts:
+        """Returns the facts about a value that the entry `name` of a list of the document describes."""
+        return self.facts(_named(self._lists[listed], name).get(part, UNDECLARED))
+
+    def coalescing(self, name: Any) -> Mapping[str, Any] | None:
+        """Returns how notifications of this name may be merged, or None if each one is sent."""
+        return _named(self._lists["x-notifications"], name).get("coalescing")
+
+    def key(self, name: Any) -> list[str]:
+        """Returns the paths of the params that identify what a notification is about."""
+        return cast("list[str]", _named(self._lists["x-notifications"], name).get("key", []))
+
+    def entity(self, message: Any) -> tuple[tuple[str, Any], ...]:
+        """Returns what a notification is about: the last name of each path of its key with its value, or its name."""
+        found = []
+        for path in self.key(message.get("method")):
+            value = message.get("params")
+            for part in path.split("."):
+                value = value.get(part) if type(value) is dict else None
+            found.append((path.rpartition(".")[2], value))
+        return tuple(found) or ((str(message.get("method")), None),)
+
+    def secret_names(self) -> frozenset[str]:
+        """Returns the names of the secret members of requests; results and notifications have none."""
+        return frozenset(name for name, facts in self._in_requests() if facts.is_secret)
+
+    def plain_names(self) -> frozenset[str]:
+        """Returns the names of the members of requests that are never secret."""
+        return frozenset(name for name, _ in self._in_requests()) - self.secret_names()
+
+    def _in_requests(self) -> Iterator[tuple[str, Facts]]:
+        for method in self._requests:
+            yield from self.params(method).all_members()
+        for job_type in self._lists["x-job-types"]:
+            yield from self.described("x-job-types", job_type, "payload").all_members()
+
+    def resolved(self, schema: Schema) -> Schema:
+        """Follows references, including those with additional keywords in an `allOf`."""
+        while True:
+            if "$ref" in schema:
+                target: Any = self._components
+                for step in schema["$ref"].removeprefix(_REFERENCE).split("/"):
+                    target = target[step]
+                schema = target
+            elif len(schema.get("allOf", ())) == 1:
+                schema = {**self.resolved(schema["allOf"][0]), **{k: v for k, v in schema.items() if k != "allOf"}}
+            else:
+                return schema
+
+    def choices(self, schema: Schema) -> Iterator[Schema]:
+        """Yields the alternatives of a schema, without references."""
+        schema = self.resolved(schema)
+        if "anyOf" not in schema:
+            yield schema
+        for choice in schema.get("anyOf", ()):
+            yield from self.choices(choice)
+
+
+def contract_facts() -> ContractFacts:
+    """Returns the facts about the contract of this installation."""
+    return ContractFacts((schema_dir() / "openrpc.json").read_bytes())
+
+
+def _named(schemas: Mapping[str, Schema], name: Any) -> Schema:
+    return schemas.get(name, UNDECLARED) if isinstance(name, str) else UNDECLARED
+
+
+def _first_schema(choices: list[Schema], part: str) -> Schema:
+    return next((one[part] for one in choices if isinstance(one.get(part), dict)), UNDECLARED)
+
+
+def _message(part: str, schema: Schema) -> Schema:
+    return {"properties": {part: schema}}
+
+
+def _object(params: list[dict[str, Any]]) -> Schema:
+    """Returns a method's params, which OpenRPC lists one by one, as one object schema."""
+    return {"properties": {one["name"]: one["schema"] for one in params}}
 
 
 def normal(value: Any) -> Any:

@@ -27,7 +27,6 @@ from sidecar.secret_texts import SecretFinder, Span, compiled, is_calendar
 from sidecar.transcripts.file.addresses import is_web_address, placeholder_url
 from sidecar.transcripts.file.contents import described, example
 from sidecar.transcripts.file.facts import ContractFacts, Facts
-from sidecar.transcripts.file.schemas import UNDECLARED, ContractSchemas
 
 SECRET_KEY: Final = "$secret"  # noqa: S105 - the name of a member
 RE: Final = "$re"
@@ -76,17 +75,15 @@ _NOT_PLAIN: Final = re.compile(r"[\\^$.|?*+()\[\]{}/]")
 class Redactor:
     """Redacts the lines of one run and remembers its secrets."""
 
-    def __init__(self, schemas: ContractSchemas, patterns: Iterable[str] = (), *, keeps_files: bool = False) -> None:
+    def __init__(self, contract: ContractFacts, patterns: Iterable[str] = (), *, keeps_files: bool = False) -> None:
         """`patterns`: of `--redact`, see `SecretFinder`.  Raises InvalidPattern."""
-        self._schemas = schemas
-        self._facts = ContractFacts(schemas)
-        self._undeclared = Facts(schemas, UNDECLARED)
+        self._contract = contract
         self._keeps_files = keeps_files
-        streams = (name for name in schemas.notifications if (schemas.coalescing(name) or {}).get("appends"))
+        streams = (name for name in contract.notifications if (contract.coalescing(name) or {}).get("appends"))
         self._finder = SecretFinder(patterns, [*(f'"{re.escape(name)}"' for name in streams), NAMED])
-        self._declared = frozenset(map(_bare, schemas.secret_names()))
+        self._declared = frozenset(map(_bare, contract.secret_names()))
         self._names: dict[str, tuple[bool, bool]] = {}
-        names = schemas.plain_names() - {"value"}  # which another member names
+        names = contract.plain_names() - {"value"}  # which another member names
         self._plain_requests = compiled(
             _requests(name for name in names if not self._is_secret_name(name, is_ours=True))
         )
@@ -124,9 +121,6 @@ class Redactor:
         except ValueError:
             return None
         self._is_in_raw &= not from_client
-        return self._redacted(value, from_client=from_client)
-
-    def _redacted(self, value: Any, *, from_client: bool) -> bytes:
         messages = value if type(value) is list else [value]
         redacted = [self._message(message, from_client=from_client) for message in messages]
         return to_json(redacted if type(value) is list else redacted[0])
@@ -148,26 +142,26 @@ class Redactor:
 
     def _message(self, message: Any, *, from_client: bool) -> Any:
         if type(message) is not dict:
-            return self._walk(message, self._undeclared, is_ours=from_client)
+            return self._walk(message, self._contract.undeclared, is_ours=from_client)
         method = message.get("method")
-        facts = self._facts.params(method) if from_client else self._facts.notification(method)
+        facts = self._contract.request(method) if from_client else self._contract.notification(method)
         redacted = {}
         for key, value in message.items():
             if key == "params" and from_client and type(value) is list and self._has_secret_params(method):
                 redacted[key] = self._replace(value)
             elif key == "params":
-                walked = self._walk(value, facts, is_ours=from_client)
+                walked = self._walk(value, facts.declared_member(key), is_ours=from_client)
                 redacted[key] = walked | self._piece(method, value) if type(value) is dict else walked
             elif key in ("id", "method") and type(value) is str:
                 redacted[key] = self._plain(value)  # patterns are not valid here
             else:
-                redacted |= self._members({key: value}, self._undeclared, is_ours=from_client)
+                redacted |= self._members({key: value}, self._contract.undeclared, is_ours=from_client)
         return redacted
 
     def _has_secret_params(self, method: Any) -> bool:
         """Returns whether params without names can be secret."""
-        schema = self._schemas.params(method)
-        return schema is UNDECLARED or any(is_secret for _, is_secret in self._schemas.members(schema))
+        params = self._contract.params(method)
+        return not params.is_declared or any(facts.is_secret for _, facts in params.all_members())
 
     def _walk(self, value: Any, facts: Facts, *, is_ours: bool) -> Any:
         """`is_ours`: a client's request, in which undeclared names may be misspelt ones of the contract."""
@@ -192,7 +186,7 @@ class Redactor:
             if member.is_file and type(inner) is str:
                 redacted[key] = inner if self._keeps_files else {SECRET_KEY: described(inner), LIKE: example(inner)}
                 continue
-            is_secret = member.kind == "secret"
+            is_secret = member.is_secret
             if not member.is_declared and type(inner) is not bool:
                 name = named if key == "value" and type(named) is str else key
                 is_secret = self._is_secret_name(name, is_ours=is_ours) and (is_ours or type(inner) not in (int, float))
@@ -248,12 +242,12 @@ class Redactor:
 
     def _piece(self, method: Any, params: dict[str, Any]) -> dict[str, Any]:
         """Returns the redacted piece of a text that is sent in pieces: a secret must not survive in two of them."""
-        rule = self._schemas.coalescing(method)
+        rule = self._contract.coalescing(method)
         name: str = (rule["appends"] if rule else None) or ""
         piece = params.get(name)
         if type(piece) is not str:
             return {}
-        key = to_json([method, *(params.get(one) for one in self._schemas.key(method))])
+        key = to_json([method, *(params.get(one) for one in self._contract.key(method))])
         before = self._tails.pop(key, "")
         text = before + piece
         spans = self._finder.spans(text, is_cut=True)

@@ -7,7 +7,6 @@ from pydantic_core import to_json
 from sidecar.transcripts.file.facts import ContractFacts, Facts
 from sidecar.transcripts.file.patterns import ANY, example, pattern_of
 from sidecar.transcripts.file.redact import LIKE
-from sidecar.transcripts.file.schemas import UNDECLARED, ContractSchemas
 from sidecar.transcripts.replay.recording import RecordedNotification, RecordedRequest, RecordedResponse
 from sidecar.transcripts.replay.times import DateShift
 
@@ -18,9 +17,8 @@ ID: Final = {ANY: "uuid"}
 class Answers:
     """Fills in the messages of one recording, and remembers which values of the client replace recorded ones."""
 
-    def __init__(self, schemas: ContractSchemas, shift: DateShift | None) -> None:
-        self._facts = ContractFacts(schemas)
-        self._undeclared = Facts(schemas, UNDECLARED)
+    def __init__(self, contract: ContractFacts, shift: DateShift | None) -> None:
+        self._contract = contract
         self._shift = shift
         self._ids: dict[str, Any] = {}
         """Recorded ids, and the client's."""
@@ -43,14 +41,16 @@ class Answers:
         return patterns
 
     def response(self, method: str, response: RecordedResponse, patterns: dict[bytes, Any]) -> bytes:
-        facts = self._undeclared if response.is_error else self._facts.result(method)
+        part = "error" if response.is_error else "result"
+        facts = self._contract.response(method).declared_member(part)
         return to_json(self._filled(response.value, facts, patterns))
 
     def notification(self, notification: RecordedNotification) -> bytes:
         message = notification.message
         if "params" not in message:
             return to_json(message)
-        params = self._filled(message.get("params"), self._facts.notification(message["method"]), {})
+        facts = self._contract.notification(message["method"]).declared_member("params")
+        params = self._filled(message["params"], facts, {})
         if message["method"] == "$/progress" and self._tokens:
             token = params["token"]
             params = {**params, "token": self._tokens.get(token, token)}

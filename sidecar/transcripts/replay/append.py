@@ -6,22 +6,22 @@ from typing import Any
 
 from pydantic_core import from_json, to_json
 
+from sidecar.transcripts.file.facts import ContractFacts
 from sidecar.transcripts.file.format import TO_CLIENT, TO_SIDECAR, Entry, Header, read, write
 from sidecar.transcripts.file.patterns import secret_numbers
 from sidecar.transcripts.file.redact import Redactor
-from sidecar.transcripts.file.schemas import ContractSchemas
 
 
 class Appender:
     """Writes each exchange into the file as soon as it is complete, before the run's recorded end."""
 
-    def __init__(self, path: Path, run: int, schemas: ContractSchemas, seconds: Callable[[], float]) -> None:
+    def __init__(self, path: Path, run: int, contract: ContractFacts, seconds: Callable[[], float]) -> None:
         """`seconds` is a monotonic clock.  Raises OSError or NotATranscript."""
         self._path = path
         self._run = run
         self._seconds = seconds
         self._start = seconds()
-        self._redactor = Redactor(schemas)
+        self._redactor = Redactor(contract)
         entries = [line for line in read(path) if isinstance(line, Entry)]
         self._redactor.skip(max((number for entry in entries for number in secret_numbers(entry.facts)), default=0))
         self._before = max((entry.t for entry in entries), default=0.0)

@@ -6,7 +6,6 @@ Each request has keys, so that many calls on a long recording stay fast: request
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from enum import IntEnum
 from itertools import islice
 from typing import Any, Final
 
@@ -15,7 +14,6 @@ from pydantic_core import to_json
 from sidecar.transcripts.file.facts import ContractFacts, Facts, normal, normal_json
 from sidecar.transcripts.file.patterns import UNORDERED, fits, pattern_of
 from sidecar.transcripts.file.redact import SECRET_KEY
-from sidecar.transcripts.file.schemas import UNDECLARED, ContractSchemas
 from sidecar.transcripts.replay.recording import RecordedRequest
 from sidecar.transcripts.replay.times import HOUR_MS, instant_ms
 
@@ -28,14 +26,9 @@ _LEFT_OUT: Final = object()
 _ABSENT: Final = object()
 
 
-class Precision(IntEnum):
-    """How exactly two requests must be the same."""
-
-    EXACT = 0
-    HOUR = 1
-    """Times are in the same hour, as those of a poll."""
-    LOOSE = 2
-    """Times are any times, and generated ids any ids."""
+Keys = tuple[bytes, bytes, bytes]
+"""Keys of a request, equal for requests that are the same: the first if times and generated ids are equal too, the
+second if the times are in the same hours, as those of a poll, and the third whatever they are."""
 
 
 @dataclass(slots=True)
@@ -55,56 +48,61 @@ class Comparison:
 class Matcher:
     """Compares params by what the contract declares about them."""
 
-    def __init__(self, schemas: ContractSchemas, ignored: Iterable[str] = ()) -> None:
+    def __init__(self, contract: ContractFacts, ignored: Iterable[str] = ()) -> None:
         """`ignored` are params that may differ: METHOD.param, or METHOD.param.member."""
-        self._facts = ContractFacts(schemas)
-        self._undeclared = Facts(schemas, UNDECLARED)
+        self._contract = contract
         self._ignored = frozenset(ignored)
 
-    def key(self, method: str, params: dict[str, Any], precision: Precision) -> bytes:
+    def keys(self, method: str, params: dict[str, Any]) -> Keys | None:
+        """Returns the keys of a request, or None if it contains patterns; declared secrets do not count."""
+        varying: list[Any] = []  # moments in milliseconds, and generated ids
         if method in ANY_PARAMS:
-            return b""
-        return to_json(self._members(_without_meta(params), self._facts.params(method), method, precision))
+            params = {}
+        known = self._members(_without_meta(params), self._contract.params(method), method, varying)
+        if _contains_pattern(known):
+            return None
+        same = to_json(known)
+        hours = [one // HOUR_MS if type(one) is int else one for one in varying]
+        return same + to_json(varying), same + to_json(hours), same
 
-    def has_patterns(self, method: str, params: dict[str, Any]) -> bool:
-        """Returns whether a person has put patterns into recorded params; declared secrets do not count."""
-        known = self._members(_without_meta(params), self._facts.params(method), method, Precision.EXACT)
-        return method not in ANY_PARAMS and _contains_pattern(known)
-
-    def _canonical(self, value: Any, facts: Facts, path: str, precision: Precision) -> Any:
+    def _canonical(self, value: Any, facts: Facts, path: str, varying: list[Any]) -> Any:
         kind = self._kind(facts, path)
-        if kind in {"ignored", "measured"} or (kind == "generated" and precision is Precision.LOOSE):
+        if kind == "generated" and pattern_of(value) is None:
+            varying.append([normal(value)])
+            return _LEFT_OUT
+        if kind in {"ignored", "measured"}:
             return _LEFT_OUT
         if kind == "secret":
             return value is not None
         if kind == "date-time" and type(value) is str:
-            return _time_key(value, precision)
+            varying.append(_moment(value))
+            return True
         if type(value) is dict:
-            return self._members(value, facts, path, precision)
+            return self._members(value, facts, path, varying)
         if type(value) is list:
-            return [_or_null(self._canonical(one, facts.item(), path, precision)) for one in value]
+            return [_or_null(self._canonical(one, facts.item(), path, varying)) for one in value]
         return normal(value)
 
-    def _members(self, value: dict[str, Any], facts: Facts, path: str, precision: Precision) -> dict[str, Any]:
+    def _members(self, value: dict[str, Any], facts: Facts, path: str, varying: list[Any]) -> dict[str, Any]:
         kept = {}
         for name in sorted(value):
             declared = facts.declared_member(name)
             if _is_default(value[name], declared):
                 continue
-            member = self._canonical(value[name], facts.member(value, name), f"{path}.{name}", precision)
+            member = self._canonical(value[name], facts.member(value, name), f"{path}.{name}", varying)
             if member is not _LEFT_OUT and not (member == {} and declared.described_by is not None):
                 kept[name] = member
         return kept
 
     def _kind(self, facts: Facts, path: str) -> str | None:
-        return "ignored" if path in self._ignored else facts.kind
+        return "ignored" if path in self._ignored else "secret" if facts.is_secret else facts.format
 
     def compare(self, method: str, recorded: dict[str, Any], actual: dict[str, Any]) -> Comparison:
         """Compares params that may contain patterns on the recorded side."""
         found = Comparison()
         if method not in ANY_PARAMS:
             params = _without_meta(recorded), _without_meta(actual)
-            self._compare_members(*params, self._facts.params(method), method, found)
+            self._compare_members(*params, self._contract.params(method), method, found)
         return found
 
     def _compare(self, recorded: Any, actual: Any, facts: Facts, path: str, found: Comparison) -> None:
@@ -118,7 +116,7 @@ class Matcher:
         elif kind == "secret" and recorded is not _ABSENT and actual is not _ABSENT:
             return
         elif kind == "date-time" and type(recorded) is type(actual) is str:
-            found.other_times += _time_key(recorded, Precision.EXACT) != _time_key(actual, Precision.EXACT)
+            found.other_times += _moment(recorded) != _moment(actual)
         elif type(recorded) is dict and type(actual) is dict:
             self._compare_members(recorded, actual, facts, path, found)
         elif type(recorded) is list and type(actual) is list and len(recorded) == len(actual):
@@ -161,7 +159,7 @@ class Matcher:
 
     def _is_item(self, recorded: Any, actual: Any) -> bool:
         found = Comparison()
-        self._compare(recorded, actual, self._undeclared, "", found)
+        self._compare(recorded, actual, self._contract.undeclared, "", found)
         return not found.differences
 
 
@@ -182,22 +180,26 @@ class _Queue:
 class _MethodIndex:
     """The recorded requests of one method, by their keys."""
 
-    def __init__(self, method: str, requests: list[RecordedRequest], matcher: Matcher) -> None:
+    def __init__(self, method: str, matcher: Matcher) -> None:
         self._method = method
         self._matcher = matcher
-        self.by_key: dict[tuple[Precision, bytes], _Queue] = {}
+        self._by_key: tuple[dict[bytes, _Queue], ...] = ({}, {}, {})
+        """The requests by each of their keys."""
         self.with_patterns: dict[bytes, _Queue] = {}
         """Requests that a person has put patterns into, by their params as they are written."""
-        for request in requests:
-            if matcher.has_patterns(method, request.params):
-                self.with_patterns.setdefault(to_json(request.params), _Queue()).requests.append(request)
-                continue
-            for precision in Precision:
-                place = precision, matcher.key(method, request.params, precision)
-                self.by_key.setdefault(place, _Queue()).requests.append(request)
 
-    def queue(self, params: dict[str, Any], precision: Precision) -> _Queue:
-        return self.by_key.get((precision, self._matcher.key(self._method, params, precision))) or _Queue()
+    def add(self, request: RecordedRequest) -> None:
+        keys = self._matcher.keys(self._method, request.params)
+        if keys is None:
+            self.with_patterns.setdefault(to_json(request.params), _Queue()).requests.append(request)
+            return
+        for queues, key in zip(self._by_key, keys, strict=True):
+            queues.setdefault(key, _Queue()).requests.append(request)
+
+    def queues(self, params: dict[str, Any]) -> list[_Queue]:
+        """Returns the requests that are the same, by each of their keys."""
+        keys = self._matcher.keys(self._method, params) or (b"",) * 3
+        return [queues.get(key) or _Queue() for queues, key in zip(self._by_key, keys, strict=True)]
 
     def fitting_pattern(self, params: dict[str, Any]) -> _Queue:
         for queue in self.with_patterns.values():
@@ -207,7 +209,7 @@ class _MethodIndex:
 
     def different(self) -> Iterator[_Queue]:
         """Yields the requests that are the same except for their times."""
-        yield from (queue for (precision, _), queue in self.by_key.items() if precision is Precision.LOOSE)
+        yield from self._by_key[-1].values()
         yield from self.with_patterns.values()
 
 
@@ -216,50 +218,45 @@ class RequestIndex:
 
     def __init__(self, requests: Iterable[RecordedRequest], matcher: Matcher) -> None:
         self.matcher = matcher
-        self._requests: dict[str, list[RecordedRequest]] = {}
         self._methods: dict[str, _MethodIndex] = {}
         for request in requests:
-            self._requests.setdefault(request.method, []).append(request)
+            if request.method not in self._methods:
+                self._methods[request.method] = _MethodIndex(request.method, matcher)
+            self._methods[request.method].add(request)
 
     def match(self, method: str, params: dict[str, Any]) -> RecordedRequest | None:
         """Returns the recorded request that answers this one, and marks it as used."""
-        if method not in self._requests:
+        if method not in self._methods:
             return None
-        found = next(self._candidates(self._index(method), params), None)
+        found = next(self._candidates(self._methods[method], params), None)
         if found is not None:
             found.is_used = True
         return found
 
-    def _index(self, method: str) -> _MethodIndex:
-        if method not in self._methods:
-            self._methods[method] = _MethodIndex(method, self._requests[method], self.matcher)
-        return self._methods[method]
-
     def _candidates(self, index: _MethodIndex, params: dict[str, Any]) -> Iterator[RecordedRequest]:
         """Yields the recorded requests that may answer, the best one first."""
-        exact = index.queue(params, Precision.EXACT)
+        exact, near, loose = index.queues(params)
         yield from exact.unused()
-        near, patterned = index.queue(params, Precision.HOUR), index.fitting_pattern(params)
+        patterned = index.fitting_pattern(params)
         yield from (*near.unused(), *patterned.unused())
         yield from (*near.requests[-1:], *patterned.requests[-1:])
-        loose = index.queue(params, Precision.LOOSE)
         yield from (*loose.unused(), *loose.requests[-1:])
 
     def nearest(self, method: str, params: dict[str, Any]) -> tuple[RecordedRequest, Comparison] | None:
         """Returns the request of this method whose params differ least, and how."""
-        if method not in self._requests:
+        if method not in self._methods:
             return None
-        several = (queue.requests[0] for queue in islice(self._index(method).different(), MAX_COMPARED))
+        several = (queue.requests[0] for queue in islice(self._methods[method].different(), MAX_COMPARED))
         compared = [(one, self.matcher.compare(method, one.params, params)) for one in several]
         return min(compared, key=lambda one: one[1].distance())
 
     def similar_methods(self, method: str) -> list[str]:
-        return get_close_matches(method, list(self._requests), n=3, cutoff=0.5)
+        return get_close_matches(method, list(self._methods), n=3, cutoff=0.5)
 
     def never_made(self) -> Iterator[RecordedRequest]:
         """Yields one recorded request of each kind that the client has not made."""
-        for method in self._requests:
-            for queue in self._index(method).different():
+        for index in self._methods.values():
+            for queue in index.different():
                 if not any(request.is_used for request in queue.requests):
                     yield queue.requests[0]
 
@@ -275,13 +272,10 @@ def _contains_pattern(value: Any) -> bool:
     return any(map(_contains_pattern, inner))
 
 
-def _time_key(text: str, precision: Precision) -> Any:
-    if precision is Precision.LOOSE:
-        return True
+def _moment(text: str) -> int | str:
+    """Returns the milliseconds since 1970, or the text if it is no time."""
     instant = instant_ms(text)
-    if instant is None:
-        return text
-    return instant if precision is Precision.EXACT else instant // HOUR_MS
+    return text if instant is None else instant
 
 
 def _is_default(value: Any, declared: Facts) -> bool:

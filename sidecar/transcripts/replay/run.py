@@ -11,7 +11,6 @@ from sidecar_protocol.connection import Request
 from sidecar.days import zone_or_utc
 from sidecar.transcripts.file.facts import ContractFacts
 from sidecar.transcripts.file.format import Entry, Header, NotATranscript, read
-from sidecar.transcripts.file.schemas import ContractSchemas
 from sidecar.transcripts.replay.answers import Answers
 from sidecar.transcripts.replay.matching import Comparison, Matcher, RequestIndex
 from sidecar.transcripts.replay.player import Player, ReplayOutput
@@ -38,19 +37,19 @@ class ReplayRules:
 class ReplayedRun:
     """One run of a file.  Raises OSError or NotATranscript if it cannot be read."""
 
-    def __init__(self, path: Path, schemas: ContractSchemas, rules: ReplayRules, output: ReplayOutput) -> None:
+    def __init__(self, path: Path, contract: ContractFacts, rules: ReplayRules, output: ReplayOutput) -> None:
         header, lines = read_run(path, rules.run)
         self.name = path.name
         self.recording = Recording(lines)
-        self.index = RequestIndex(self.recording.requests, Matcher(schemas, rules.ignored))
-        self._facts = ContractFacts(schemas)
+        self.index = RequestIndex(self.recording.requests, Matcher(contract, rules.ignored))
+        self._contract = contract
         days, zone = 0, None
         if rules.today is not None:
             name = header.facts.get("time_zone")
             zone = None if name is None else zone_or_utc(name)
             days = days_between(_start(path, header), rules.today, zone)
         self._back = DateShift(-days, zone) if days else None
-        self._answers = Answers(schemas, DateShift(days, zone) if days else None)
+        self._answers = Answers(contract, DateShift(days, zone) if days else None)
         self.player = Player(self.recording, self._answers, output, is_fast=rules.is_fast, is_held=rules.is_held)
 
     def serve(self, request: Request) -> bool:
@@ -70,7 +69,7 @@ class ReplayedRun:
     def _recorded_times(self, request: Request) -> dict[str, Any]:
         if self._back is None:
             return request.params
-        moved: dict[str, Any] = self._back.moved(request.params, self._facts.params(request.method))
+        moved: dict[str, Any] = self._back.moved(request.params, self._contract.params(request.method))
         return moved
 
 

@@ -23,11 +23,11 @@ from sidecar_protocol.connection import Connection, Event, Notified, Refused, Re
 from sidecar_protocol.contract import RpcError
 
 from sidecar import exit_codes
-from sidecar.paths import options_of, schema_dir
+from sidecar.paths import options_of
 from sidecar.storage.unit_of_work import UnitOfWork
 from sidecar.text import printable
+from sidecar.transcripts.file.facts import ContractFacts, contract_facts
 from sidecar.transcripts.file.format import NotATranscript
-from sidecar.transcripts.file.schemas import UNDECLARED, ContractSchemas
 from sidecar.transcripts.replay.append import Appender
 from sidecar.transcripts.replay.faults import HELP, Fault, parse_fault
 from sidecar.transcripts.replay.live import LiveSidecar
@@ -40,7 +40,9 @@ from sidecar.wire.stdio import PlatformWriter, Reader, WireOut
 LAST_WRITE_S: Final = 2.0
 """Time to write the last lines; the sidecar has the same."""
 FILES: Final = "a transcript; if there are several, the first that has the request answers"
-PACE: Final = "send at once (default), or with the recorded delays"
+PACE: Final = (
+    "fast (default) sends what was recorded up to the client's next request at once, recorded has the recorded delays"
+)
 WAIT_FOR: Final = (
     "send no notifications on its own before the client has called METHOD, such as the first call of a window; "
     "until then they are sent only along with responses recorded after them"
@@ -114,28 +116,28 @@ def main(argv: list[str]) -> NoReturn:
 
 
 async def _serve(options: argparse.Namespace, wire: tuple[int, int], parent: int) -> int:
-    schemas = ContractSchemas((schema_dir() / "openrpc.json").read_bytes())
+    contract = contract_facts()
     if options.wait_for is not None:
-        _check_method("--wait-for", options.wait_for, options.wait_for, schemas)
+        _check_method("--wait-for", options.wait_for, options.wait_for, contract)
     for param in options.ignore:
-        names = [name for name in schemas.methods if param.startswith(f"{name}.")]
-        _check_method("--ignore", param, names[-1] if names else param.rpartition(".")[0], schemas)
+        names = [name for name in contract.methods if param.startswith(f"{name}.")]
+        _check_method("--ignore", param, names[-1] if names else param.rpartition(".")[0], contract)
     for fault in options.fault:
-        if schemas.notification(fault.name) is UNDECLARED:
-            _check_method("--fault", fault.name, fault.name, schemas)
-    return await ReplayServer(schemas, options, wire, parent).run()
+        if fault.name not in contract.notifications:
+            _check_method("--fault", fault.name, fault.name, contract)
+    return await ReplayServer(contract, options, wire, parent).run()
 
 
-def _check_method(option: str, value: str, method: str, schemas: ContractSchemas) -> None:
-    if method not in schemas.methods:
-        similar = " or ".join(get_close_matches(method, schemas.methods, n=2))
+def _check_method(option: str, value: str, method: str, contract: ContractFacts) -> None:
+    if method not in contract.methods:
+        similar = " or ".join(get_close_matches(method, contract.methods, n=2))
         raise NoSuchMethod(f"{option} {value}: there is no such method{f'; {similar}?' if similar else ''}")
 
 
-def _live_sidecar(schemas: ContractSchemas, options: argparse.Namespace, output: "ReplayServer") -> LiveSidecar:
+def _live_sidecar(contract: ContractFacts, options: argparse.Namespace, output: "ReplayServer") -> LiveSidecar:
     now = None if options.now is None else options.now.isoformat()
     arguments = options_of(db=options.db, now=now, seed=options.seed, upstream=options.upstream)
-    appender = Appender(options.files[0], options.run, schemas, time.monotonic) if options.append else None
+    appender = Appender(options.files[0], options.run, contract, time.monotonic) if options.append else None
     return LiveSidecar(arguments, appender, output)
 
 
@@ -143,7 +145,7 @@ class ReplayServer:
     """Serves one client on stdin and stdout."""
 
     def __init__(
-        self, schemas: ContractSchemas, options: argparse.Namespace, wire: tuple[int, int], parent: int
+        self, contract: ContractFacts, options: argparse.Namespace, wire: tuple[int, int], parent: int
     ) -> None:
         """Raises OSError or NotATranscript if a file cannot be read."""
         self._loop = asyncio.get_running_loop()
@@ -166,9 +168,9 @@ class ReplayServer:
             is_held=self._waits_for is not None,
             today=(options.now or datetime.now(UTC)) if options.shift_dates else None,
         )
-        self._runs = [ReplayedRun(path, schemas, rules, self) for path in options.files]
+        self._runs = [ReplayedRun(path, contract, rules, self) for path in options.files]
         self._misses = Misses(self._runs)
-        self._live = _live_sidecar(schemas, options, self) if options.live else None
+        self._live = _live_sidecar(contract, options, self) if options.live else None
         self._finishing: asyncio.Task[None] | None = None
         self._last_seq = 0
         self._reader = Reader(wire[0], self._connection, self._unit_of_work, handle=self._handle, on_eof=self._on_eof)
@@ -208,10 +210,9 @@ class ReplayServer:
     def _report(self) -> int | None:
         """Prints what was not as recorded; returns the exit code for it if there is one."""
         lines = list(self._misses.report())
-        for line in lines[:MAX_REPORTED]:
+        more = [f"and {len(lines) - MAX_REPORTED} more"] if len(lines) > MAX_REPORTED else []
+        for line in (*lines[:MAX_REPORTED], *more, *self._misses.unsent()):
             print(printable(f"sidecar replay: {line}"), file=sys.stderr)  # noqa: T201 - stderr, as `serve` does
-        if len(lines) > MAX_REPORTED:
-            print(f"sidecar replay: and {len(lines) - MAX_REPORTED} more", file=sys.stderr)  # noqa: T201
         return NOT_AS_RECORDED if lines and self._is_strict else None
 
     def _handle(self, event: Event) -> None:

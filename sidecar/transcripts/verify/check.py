@@ -15,10 +15,10 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from sidecar.paths import command, isolated_environment, options_of, relative_to, schema_dir
+from sidecar.paths import command, isolated_environment, options_of, relative_to
+from sidecar.transcripts.file.facts import contract_facts
 from sidecar.transcripts.file.format import Header, read_runs, write
 from sidecar.transcripts.file.redact import Redactor
-from sidecar.transcripts.file.schemas import ContractSchemas
 from sidecar.transcripts.verify.compare import Comparison
 from sidecar.transcripts.verify.findings import NEW, Mismatch, Report, accepted, explain_all
 from sidecar.transcripts.verify.sidecar_process import TIMEOUT_S, SidecarProcess
@@ -51,10 +51,6 @@ class VerifyOptions:
 
 class NotAsRecorded(AssertionError):
     """The sidecar sent something else; the message shows what."""
-
-
-def contract_schemas() -> ContractSchemas:
-    return ContractSchemas((schema_dir() / "openrpc.json").read_bytes())
 
 
 def check(path: Path, options: VerifyOptions, record: Path | None = None) -> Report:
@@ -96,12 +92,12 @@ def update(path: Path, options: VerifyOptions) -> Report:
     comparison = _comparison(options)
     with _starter(path, options, comparison) as start:
         verifiers = verify(runs, start, comparison, goes_on=True)
-        write(path, rerecorded(runs, verifiers, Redactor(comparison.schemas)))
+        write(path, rerecorded(runs, verifiers, Redactor(comparison.contract)))
         return report_of(verifiers, comparison, options)
 
 
 def _comparison(options: VerifyOptions) -> Comparison:
-    return Comparison(contract_schemas(), exact=options.exact, secrets=options.secrets)
+    return Comparison(contract_facts(), exact=options.exact, secrets=options.secrets)
 
 
 def report_of(verifiers: list[RunVerifier], comparison: Comparison, options: VerifyOptions) -> Report:
@@ -117,8 +113,12 @@ def report_of(verifiers: list[RunVerifier], comparison: Comparison, options: Ver
         report.notes.insert(
             0, f"not in this sidecar's contract: {', '.join(names)}; record it again, or change the names"
         )
-    if now is not None and recorded != now and (report.mismatches or report.notes):
-        report.notes.insert(0, f"recorded with the contract {recorded}; this sidecar has {now}")
+    if now is not None and recorded != now:
+        if names := sorted({name for one in verifiers for name in one.new_names()}):
+            what = "if the contract of then did not have them, --update adds them"
+            report.notes.insert(0, f"not in the recording: {', '.join(names)}; {what}")
+        if report.mismatches or report.notes:
+            report.notes.insert(0, f"recorded with the contract {recorded}; this sidecar has {now}")
     if options.slower_than is not None:
         report.mismatches += [one for run in verifiers for one in run.checks.slower_than(options.slower_than)]
     return report
@@ -156,7 +156,9 @@ def _starter(path: Path, options: VerifyOptions, comparison: Comparison, record:
             upstream = (header.facts.get("fixed") or {}).get("upstream")
             upstream_path = None if upstream is None else path.parent / upstream
             clock_start = comparison.times.start(header.facts.get("started_at"), fixed["now"])
-            arguments = options_of(**fixed, clock_start=clock_start, upstream=upstream_path, record=record)
+            name = header.facts.get("database")
+            database = data_dir / Path(name).name if type(name) is str else None
+            arguments = options_of(**fixed, db=database, clock_start=clock_start, upstream=upstream_path, record=record)
             recorded = header.facts.get("env") or {}
             values = {name: str(comparison.value_to_send(one)) for name, one in recorded.items()}
             env = {name: relative_to(path.parent, value) for name, value in values.items()} | options.env

@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit
 
 from pydantic_core import to_json
 
-from sidecar.transcripts.file.format import Entry
+from sidecar.transcripts.file.format import Entry, error_kind
 from sidecar.transcripts.verify.compare import Comparison
 from sidecar.transcripts.verify.findings import WRONG, Mismatch
 
@@ -58,7 +58,7 @@ class Checks:
             self.search(data, what, line)
             params = one.get("params")
             if method is not None and type(params) is dict:
-                self._notification(method, params, line)
+                self._notification(one, line)
             for value in _objects(one):
                 self._object(value, what, line)
 
@@ -68,14 +68,15 @@ class Checks:
             if any(form in data for form in _forms(secret)):
                 self._tell(line, (where, secret), f"{where} contains a secret that was sent to the sidecar")
 
-    def _notification(self, method: str, params: dict[str, Any], line: int) -> None:
+    def _notification(self, message: dict[str, Any], line: int) -> None:
+        method, params = message["method"], message["params"]
         if type(seq := params.get("seq")) is int:
             self._count(method, seq, line)
         elif method in ("events.lag", "events.resync"):
             self._seq = None
-        rule = self._comparison.schemas.coalescing(method)
+        rule = self._comparison.contract.coalescing(method)
         if rule is not None:
-            key = method, str(self._comparison.schemas.entity(method, params))
+            key = method, str(self._comparison.contract.entity(message))
             progress = params.get("progress", (params.get("value") or {}).get("fraction"))
             self._rises(key, method, progress, line)
             text, offset = params.get(rule["appends"] or ""), params.get("offset")
@@ -117,7 +118,7 @@ class Checks:
 
     def response(self, entry: Entry, actual: Any, method: Any) -> None:
         """Checks the answer to a request."""
-        if _kind(actual) == "internal" != _kind(entry.message):
+        if error_kind(actual.get("error")) == "internal" != error_kind(entry.message.get("error")):
             error_id = (actual["error"].get("data") or {}).get("error_id")
             self._tell(entry.line, ("internal", method), f"the response to {method} is the error internal ({error_id})")
 
@@ -155,11 +156,6 @@ def _objects(value: Any) -> Iterator[dict[str, Any]]:
 def _seq(message: Any) -> Any:
     params = message.get("params")
     return params.get("seq") if type(params) is dict else None
-
-
-def _kind(message: Any) -> Any:
-    data = (message.get("error") or {}).get("data") if type(message.get("error")) is dict else None
-    return data.get("kind") if type(data) is dict else None
 
 
 def _forms(secret: str) -> Iterator[bytes]:

@@ -7,7 +7,7 @@ work interleaves and are not compared; the verifier counts them.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice, takewhile, zip_longest
@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 
 from pydantic_core import to_json
 
+from sidecar.transcripts.file.facts import ContractFacts, Facts
 from sidecar.transcripts.file.patterns import (
     SHAPES,
     UNORDERED,
@@ -26,7 +27,6 @@ from sidecar.transcripts.file.patterns import (
     secret_to_send,
 )
 from sidecar.transcripts.file.redact import SECRET_KEY
-from sidecar.transcripts.file.schemas import ContractSchemas, Schema
 from sidecar.transcripts.verify.times import Times
 
 BOUND: Final = frozenset({"uuid", "id", "cursor"})
@@ -97,9 +97,9 @@ class Comparison:
     """
 
     def __init__(
-        self, schemas: ContractSchemas, *, exact: bool = False, secrets: Mapping[int, str] | None = None
+        self, contract: ContractFacts, *, exact: bool = False, secrets: Mapping[int, str] | None = None
     ) -> None:
-        self.schemas = schemas
+        self.contract = contract
         self.bindings = Bindings()
         self.times = Times()
         self.added: Counter[str] = Counter()
@@ -117,10 +117,10 @@ class Comparison:
         one, other = expected.get("error"), actual.get("error")
         if isinstance(one, dict) and isinstance(other, dict):
             expected = {**expected, "error": _with_texts_of(one, other)}
-        return self._message(expected, actual, {"result": self.schemas.result(method)})
+        return self._message(expected, actual, self.contract.response(method))
 
     def notification(self, expected: Any, actual: Any) -> tuple[Any, list[Difference]]:
-        return self._message(expected, actual, {"params": self.schemas.notification(expected.get("method"))})
+        return self._message(expected, actual, self.contract.notification(expected.get("method")))
 
     def fits(self, expected: Any, actual: Any) -> bool:
         """Returns whether two notifications are equal, without binding anything."""
@@ -136,8 +136,8 @@ class Comparison:
             self.added = added
         return differences
 
-    def _message(self, expected: Any, actual: Any, schemas: Schema) -> tuple[Any, list[Difference]]:
-        return self._collect(lambda: self._object(expected, actual, {"properties": schemas}, ""))
+    def _message(self, expected: Any, actual: Any, facts: Facts) -> tuple[Any, list[Difference]]:
+        return self._collect(lambda: self._object(expected, actual, facts, ""))
 
     def _collect(self, compare: Callable[[], Any]) -> tuple[Any, list[Difference]]:
         before, self._found = self._found, []
@@ -145,25 +145,24 @@ class Comparison:
         found, self._found = self._found, before
         return merged, found
 
-    def _walk(self, expected: Any, actual: Any, schema: Schema, path: str) -> Any:
-        form = self.schemas.format(schema)
-        if form == "measured" and (_kind(expected) is _kind(actual) or None in (expected, actual)):
+    def _walk(self, expected: Any, actual: Any, facts: Facts, path: str) -> Any:
+        if facts.format == "measured" and (_kind(expected) is _kind(actual) or None in (expected, actual)):
             return expected
         if type(expected) is dict:
             if (kind := pattern_of(expected)) is not None:
-                return self._pattern(kind, expected, actual, schema, path)
+                return self._pattern(kind, expected, actual, facts, path)
             if type(actual) is dict:
-                return self._object(expected, actual, schema, path)
+                return self._object(expected, actual, facts, path)
         elif type(expected) is list and type(actual) is list:
-            return self._list(expected, actual, self.schemas.item(schema), path)
-        elif self._is_equal(expected, actual, form):
+            return self._list(expected, actual, facts.item(), path)
+        elif self._is_equal(expected, actual, facts.format):
             return expected
         self._found.append(Difference(path, expected, actual))
         return self.to_recorded(actual)
 
-    def _list(self, expected: list[Any], actual: list[Any], item: Schema, path: str) -> list[Any]:
+    def _list(self, expected: list[Any], actual: list[Any], item: Facts, path: str) -> list[Any]:
         """Compares item by item; for lists of different length it aligns equal items at both ends."""
-        if self.schemas.resolved(item).get("title") == "LoggedEvent" and not self.is_exact:
+        if item.title == "LoggedEvent" and not self.is_exact:
             expected, actual = self._by_entity(expected), self._by_entity(actual)
         same = partial(self._is_same, item=item)
         if len(expected) == len(actual):
@@ -183,34 +182,31 @@ class Comparison:
         merged += self.to_recorded(actual[head : ends[1]])
         return merged + expected[ends[0] :]
 
-    def _is_same(self, pair: tuple[Any, Any], item: Schema) -> bool:
+    def _is_same(self, pair: tuple[Any, Any], item: Facts) -> bool:
         return not self.trial(lambda: self._differs(*pair, item))
 
     def _by_entity(self, events: list[Any]) -> list[Any]:
         """Sorts logged events by what they are about: only events about one entity have an order between runs."""
 
         def key(event: Any) -> str:
-            return str(self.to_recorded(list(map(list, self.schemas.entity(event.get("method"), event.get("params"))))))
+            return str(self.to_recorded(list(map(list, self.contract.entity(event)))))
 
         return sorted(events, key=key)
 
-    def _object(self, expected: dict[str, Any], actual: dict[str, Any], schema: Schema, path: str) -> dict[str, Any]:
+    def _object(self, expected: dict[str, Any], actual: dict[str, Any], facts: Facts, path: str) -> dict[str, Any]:
         merged: dict[str, Any] = {}
-        choices = self.schemas.choices(schema)
-        is_mapping = any(isinstance(one.get("additionalProperties"), dict) for one in choices)
         for name in {**expected, **actual}:
             inner = f"{path}.{name}" if path else name
             if name not in actual:
-                self._found.append(Difference(inner, expected[name], NOT_THERE, is_form=not is_mapping))
+                self._found.append(Difference(inner, expected[name], NOT_THERE, is_form=not facts.is_mapping))
             elif name not in expected:
-                if not path or not self.schemas.has_member(schema, name):
-                    self._found.append(Difference(inner, NOT_THERE, actual[name], is_form=not is_mapping))
+                if not path or name not in facts.members:
+                    self._found.append(Difference(inner, NOT_THERE, actual[name], is_form=not facts.is_mapping))
                 else:
-                    self.added[f"{self.schemas.resolved(schema).get('title', '')}.{name}"] += 1
+                    self.added[f"{facts.title}.{name}"] += 1
                 merged[name] = self.to_recorded(actual[name])
             else:
-                member = self.schemas.member(schema, actual, name)
-                merged[name] = self._walk(expected[name], actual[name], member, inner)
+                merged[name] = self._walk(expected[name], actual[name], facts.member(actual, name), inner)
         return merged
 
     def _is_equal(self, expected: Any, actual: Any, form: str | None) -> bool:
@@ -246,18 +242,18 @@ class Comparison:
         self.bindings.bind_time(expected[0], actual[0])
         return self.times.are_both_of_their_run(expected[0], actual[0])
 
-    def _pattern(self, kind: str, expected: Any, actual: Any, schema: Schema, path: str) -> Any:
+    def _pattern(self, kind: str, expected: Any, actual: Any, facts: Facts, path: str) -> Any:
         wanted = expected[kind]
         if kind == UNORDERED and type(actual) is list:
-            return {**expected, UNORDERED: self._unordered(wanted, actual, schema, path)}
+            return {**expected, UNORDERED: self._unordered(wanted, actual, facts, path)}
         if fits(kind, wanted, actual):
             return expected
         self._found.append(Difference(path, expected, actual))
         return self.to_recorded(actual)
 
-    def _unordered(self, expected: list[Any], actual: list[Any], schema: Schema, path: str) -> list[Any]:
+    def _unordered(self, expected: list[Any], actual: list[Any], facts: Facts, path: str) -> list[Any]:
         """Gives each received item the first recorded one that fits."""
-        item = self.schemas.item(schema)
+        item = facts.item()
         left, extra = list(expected), []
         for other in actual:
             found = next((index for index, one in enumerate(left) if self._is_same((one, other), item)), None)
@@ -269,8 +265,8 @@ class Comparison:
         self._found += [Difference(path, NOT_THERE, other) for other in extra]
         return [one for one in expected if not any(one is other for other in left)] + list(map(self.to_recorded, extra))
 
-    def _differs(self, expected: Any, actual: Any, schema: Schema) -> list[Difference]:
-        return self._collect(lambda: self._walk(expected, actual, schema, ""))[1]
+    def _differs(self, expected: Any, actual: Any, facts: Facts) -> list[Difference]:
+        return self._collect(lambda: self._walk(expected, actual, facts, ""))[1]
 
     def to_actual(self, message: Any) -> Any:
         """Returns a recorded request with the ids, times and cursors of this run, and placeholders for secrets."""
@@ -278,32 +274,26 @@ class Comparison:
             return [self.to_actual(one) for one in message]
         if type(message) is not dict:
             return message
-        schema = {"properties": {"params": self.schemas.params(message.get("method"))}}
-        return self._value_to_actual(message, schema)
+        return self._value_to_actual(message, self.contract.request(message.get("method")))
 
     def value_to_send(self, value: Any) -> Any:
         """Returns a value of the header's `env`."""
         return self._secret_to_send(value, None) if is_secret(value) else value
 
-    def _value_to_actual(self, value: Any, schema: Schema) -> Any:
-        form = self.schemas.format(schema)
+    def _value_to_actual(self, value: Any, facts: Facts) -> Any:
         if is_secret(value):
-            return self._secret_to_send(value, form)
+            return self._secret_to_send(value, facts.format)
         if type(value) is dict:
             if pattern_of(value) is not None:
                 return example(value)
-            return {
-                name: self._value_to_actual(one, self.schemas.member(schema, value, name))
-                for name, one in value.items()
-            }
+            return {name: self._value_to_actual(one, facts.member(value, name)) for name, one in value.items()}
         if type(value) is list:
-            item = self.schemas.item(schema)
-            return [self._value_to_actual(one, item) for one in value]
+            return [self._value_to_actual(one, facts.item()) for one in value]
         if type(value) is str:
             return _replaced(value, self.bindings.actual)
-        if form == COUNTED and type(value) is int:
+        if facts.format == COUNTED and type(value) is int:
             return value + self.bindings.seq_offset if value else value
-        return self.bindings.actual.get(value, value) if form in BOUND else value
+        return self.bindings.actual.get(value, value) if facts.format in BOUND else value
 
     def note_sign_in(self, recorded: Any, actual: Any) -> None:
         """Notes the answer that begins a sign-in, for the redirect that ends it."""
@@ -333,6 +323,19 @@ class Comparison:
         if type(value) is list:
             return [self.to_recorded(one) for one in value]
         return _replaced(value, self.bindings.recorded) if type(value) is str else value
+
+
+def undeclared_members(value: Any, facts: Facts) -> Iterator[str]:
+    """Yields `Title.name` of each member in a value, at any depth, that the contract does not declare."""
+    if type(value) is list:
+        for one in value:
+            yield from undeclared_members(one, facts.item())
+    elif type(value) is dict and pattern_of(value) is None:
+        for name in value:
+            if facts.members and not facts.is_mapping and name not in facts.members:
+                yield f"{facts.title}.{name}"
+            else:
+                yield from undeclared_members(value[name], facts.member(value, name))
 
 
 def _replaced(text: str, by: dict[Any, Any]) -> str:

@@ -10,8 +10,8 @@ from typing import Any, Final
 from pydantic_core import to_json
 
 from sidecar.transcripts.file.format import Entry
-from sidecar.transcripts.verify.compare import Comparison
-from sidecar.transcripts.verify.findings import ADDITIONAL, DOUBLED, LOST, NOT_COME, SWAPPED, Mismatch
+from sidecar.transcripts.verify.compare import Comparison, Difference
+from sidecar.transcripts.verify.findings import ADDITIONAL, DOUBLED, GONE, LOST, NOT_COME, SWAPPED, Mismatch
 
 TOTAL: Final = "total"
 """The header's `order` of a transcript in which all durable notifications are one sequence."""
@@ -31,6 +31,16 @@ class Expected:
         self.actual: Any = None
         self.merged: Any = None
         self.mismatch: Mismatch | None = None
+
+    def settle(self, what: str, actual: Any, merged: Any, differences: list[Difference]) -> None:
+        """Notes what came, also if it had been given up and comes late."""
+        self.actual, self.merged, self.is_done = actual, merged, True
+        found = Mismatch(self.entry.line, what, self.entry.message, merged, tuple(differences))
+        self.mismatch = found if differences else None
+
+    def give_up(self, what: str) -> None:
+        self.is_done = True
+        self.mismatch = Mismatch(self.entry.line, f"{what} was lost: {NOT_COME}", self.entry.message, kind=LOST)
 
 
 class Entity:
@@ -55,26 +65,26 @@ class Entities:
 
     def __init__(self, entries: list[Entry], comparison: Comparison, *, is_total: bool) -> None:
         self._comparison = comparison
-        self._schemas = comparison.schemas
+        self._contract = comparison.contract
         self._is_total = is_total
         self._by_key: dict[Any, Entity] = {}
         self._by_actual: dict[Any, Entity] = {}
         self.expected: dict[int, Expected] = {}
         """Those of the run by line."""
-        self.additional: list[tuple[int, Any, Mismatch]] = []
-        """(line after which it came, the notification as if recorded, the mismatch) of those that were not recorded."""
+        self.additional: list[Mismatch] = []
+        """Notifications that were not recorded, each with the line after which it came."""
         for entry in entries:
-            if entry.is_notification and self._schemas.coalescing(entry.method) is None:
+            if entry.is_notification and self._contract.coalescing(entry.method) is None:
                 key = self._key(entry.message)
                 entity = self._by_key.setdefault(str(key), Entity(key))
                 expected = self.expected[entry.line] = Expected(entry)
-                expected.is_done = entry.method not in self._schemas.notifications  # so it cannot come
+                expected.is_done = entry.method not in self._contract.notifications  # so it cannot come
                 entity.expected.append(expected)
 
     def _key(self, message: Any) -> Key:
         if self._is_total:
             return ((TOTAL, None),)
-        found = self._schemas.entity(message.get("method"), message.get("params"))
+        found = self._contract.entity(message)
         return tuple((name, value if type(value) is str else None) for name, value in found)
 
     def take(self, actual: Any, line: int) -> Expected | None:
@@ -142,9 +152,7 @@ class Entities:
         """Compares and binds a pair."""
         self._comparison.times.at(expected.entry.t)
         merged, differences = self._comparison.notification(expected.entry.message, actual)
-        expected.actual, expected.merged, expected.is_done = actual, merged, True
-        found = Mismatch(expected.entry.line, self._what(expected), expected.entry.message, merged, tuple(differences))
-        expected.mismatch = found if differences else None  # also if it had been given up, and came late
+        expected.settle(self._what(expected), actual, merged, differences)
 
     def _fits(self, expected: Expected, actual: Any) -> bool:
         self._comparison.times.at(expected.entry.t)
@@ -153,8 +161,9 @@ class Entities:
     def _add(self, actual: Any, line: int, kind: str = ADDITIONAL) -> None:
         text = "came twice" if kind == DOUBLED else "was received but not recorded"
         recorded = self._comparison.to_recorded(actual)
-        mismatch = Mismatch(line, f"{self._name(recorded)} {text}", None, recorded, kind=kind)
-        self.additional.append((line, recorded, mismatch))
+        is_known = any(one.entry.method == actual["method"] for one in self.expected.values())
+        name = self._name(recorded) if is_known else actual["method"]
+        self.additional.append(Mismatch(line, f"{name} {text}", None, recorded, kind=kind))
 
     def _entity_of(self, actual: Any) -> Entity | None:
         key = self._key(actual)
@@ -195,15 +204,11 @@ class Entities:
         """Reports those up to a line as lost that have not come; before the end, only those that may still come."""
         for one in self.expected.values():
             if one.actual is None and one.mismatch is None and one.entry.line <= due and (is_end or not one.is_done):
-                one.is_done = True
-                what = f"{self._what(one)} was lost: {NOT_COME}"
-                one.mismatch = Mismatch(one.entry.line, what, one.entry.message, None, kind=LOST)
+                one.give_up(self._what(one))
+                if one.entry.method not in self._contract.notifications:
+                    one.mismatch = Mismatch(one.entry.line, f"{one.entry.method} is {GONE}", kind=LOST)
 
-    def found(self, *, with_additional: bool) -> list[Mismatch]:
-        """Returns all mismatches; additional ones at the end of an incomplete recording may be those it lacks."""
-        mismatches = [one.mismatch for one in self.expected.values() if one.mismatch is not None]
+    def surely_additional(self) -> list[Mismatch]:
+        """Returns the additional ones that an incomplete recording cannot just lack at its end."""
         last = max((one.entry.line for one in self.expected.values() if one.actual is not None), default=0)
-        for line, _, mismatch in self.additional:
-            if with_additional or mismatch.kind == DOUBLED or line < last:
-                mismatches.append(mismatch)
-        return mismatches
+        return [one for one in self.additional if one.kind == DOUBLED or one.line < last]

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from pydantic_core import to_json
 
+from sidecar.transcripts.file.facts import ContractFacts
 from sidecar.transcripts.file.format import Entry
-from sidecar.transcripts.file.schemas import ContractSchemas
 
 VERBS: Final = frozenset(
     {"list", "get", "search", "summary", "heatmap", "health", "status", "diagnostics", "export", "replay"}
@@ -24,15 +24,15 @@ def is_read(method: Any) -> bool:
 class Reads:
     """The answers to reads in one run of which only the form counts."""
 
-    def __init__(self, entries: list[Entry], schemas: ContractSchemas) -> None:
+    def __init__(self, entries: list[Entry], contract: ContractFacts) -> None:
         self._lines: set[int] = set()
         spans: dict[str, tuple[str, int, int]] = {}
         begun = 0  # by the last request that is no read: an answer can overtake the first notification
         for entry in entries:
             if entry.from_client and not is_read(entry.method):
                 begun = entry.line
-            elif entry.is_notification and schemas.coalescing(entry.method) is None:
-                ids = schemas.entity(entry.method, entry.message.get("params"))
+            elif entry.is_notification and contract.coalescing(entry.method) is None:
+                ids = contract.entity(entry.message)
                 text = to_json(ids[0][1]).decode()
                 _, first, _ = spans.get(str(ids), (text, begun, 0))
                 spans[str(ids)] = text, first, entry.line

@@ -16,7 +16,7 @@ class Streams:
 
     def __init__(self, comparison: Comparison) -> None:
         self._comparison = comparison
-        self._schemas = comparison.schemas
+        self._contract = comparison.contract
         self._received: Pieces = {}
 
     def take(self, message: Any) -> None:
@@ -54,16 +54,16 @@ class Streams:
     def _recorded(self, entries: Iterable[Entry]) -> Pieces:
         recorded: Pieces = {}
         for entry in entries:
-            if entry.is_notification and self._schemas.coalescing(entry.method) is not None:
+            if entry.is_notification and self._contract.coalescing(entry.method) is not None:
                 self._add(recorded, entry.message, entry.line)
         return recorded
 
     def _add(self, pieces: Pieces, message: Any, line: int) -> None:
         method, params = message["method"], message["params"]
-        appends = (self._schemas.coalescing(method) or {}).get("appends")
-        if self._schemas.key(method) and not appends:
+        appends = (self._contract.coalescing(method) or {}).get("appends")
+        if self._contract.key(method) and not appends:
             return  # only the newest matters, and which ones are sent depends on time
-        key = method, str(self._schemas.entity(method, params))
+        key = method, str(self._contract.entity(message))
         first, lines = pieces.setdefault(key, (message, []))
         lines.append(line)
         if appends and first is not message:
