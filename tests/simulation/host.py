@@ -59,8 +59,8 @@ class Memory:
 
     epoch: str | None = None
     last_seq: int = 0
-    events: dict[int, str] = field(default_factory=dict)
-    """Every durable notification that it received: method and params as JSON, by `seq`."""
+    events: dict[int, tuple[str, Json]] = field(default_factory=dict)
+    """Every durable notification that it received: method and params, by `seq`."""
     skipped: set[int] = field(default_factory=set)
     """The `seq` of notifications that the process has said to have left out."""
     jobs: dict[str, Json] = field(default_factory=dict)
@@ -166,8 +166,9 @@ class Host:
         if window["resume"] == "ok" and memory.last_seq > window["latest_seq"]:
             self._fail("A host is told that the database was replaced.", (memory.last_seq, window))
         if self._has_other:
-            memory.last_seq, self._has_other = window["latest_seq"], False
-            self._loads_jobs = True
+            if window["resume"] != "ok":
+                memory.last_seq = window["latest_seq"]
+            self._has_other, self._loads_jobs = False, True
         if window["latest_seq"] < memory.last_seq:
             self._fail("No event that was sent is lost.", (memory.last_seq, window))
         memory.epoch = window["epoch"]
@@ -312,7 +313,7 @@ class Host:
             self._fail("No event is left out without a word.", (memory.last_seq, method, params))
         self._allows_gap = False
         memory.last_seq = seq
-        memory.events[seq] = json.dumps([method, params], sort_keys=True)
+        memory.events[seq] = method, params
         self._remember(method, params)
 
     def _skip(self, first: int, last: int) -> None:
