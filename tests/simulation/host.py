@@ -12,6 +12,7 @@ from typing import Any, Final
 from pydantic_core import from_json
 
 from tests.simulation.process import Process
+from tests.simulation.work import HANDLER
 
 Json = dict[str, Any]
 Asked = tuple[str, Json]
@@ -246,6 +247,17 @@ class Host:
             promise.job_id = job_id
 
         self.call("jobs.create", {**params, "idempotency_key": key}, created)
+
+    def cancel(self, promise: Promise) -> None:
+        """Cancels a job."""
+
+        def cancelled(result: Any) -> None:
+            if not isinstance(result, dict) or promise.cancelled_at is not None:
+                return
+            if result["status"] == "cancelled" or (result["status"] == "running" and result["cancel_requested"]):
+                promise.cancelled_at, promise.was_running = len(HANDLER.runs), result["status"] == "running"
+
+        self.call("jobs.cancel", {"job_id": promise.job_id}, cancelled)
 
     def repeat_unanswered(self) -> None:
         """Asks again for the jobs whose creation was not acknowledged."""

@@ -33,6 +33,8 @@ from tests.simulation.work import HANDLER
 Fail = Callable[[str, object], None]
 FINAL: Final = frozenset({"succeeded", "failed", "cancelled", "interrupted"})
 LATE_S: Final = 300
+BOUNDS_S: Final = {"retry": 400, "network": 400}
+"""How long a job of the simulation waits at most, by what it waits for: it asks for less, with the jitter."""
 PRUNED_MS: Final = 24 * 86_400_000
 """Finished jobs are kept for 30 days by a clock that may be five days ahead."""
 LEFT_OVER: Final = """
@@ -90,6 +92,19 @@ class LogWatch(logging.Handler):
         self._secrets.check(text.encode(), self._fail)
         if text.startswith(self.UNFORESEEN) and not self._has_disk_problem():
             self._fail("No handler fails in a way that it did not foresee.", self.format(record))
+
+
+def stuck(queued: list[Json], running: int, now_ms: int) -> set[str]:
+    """Returns queued jobs that are due although nothing runs, or that wait longer than they may."""
+    now, found = iso(now_ms), set()
+    for job in queued:
+        bound_s = BOUNDS_S.get(job["waiting_for"] or "")
+        if bound_s is not None and job["type"].startswith("simulation."):
+            if job["run_at"] > iso(now_ms + bound_s * 1_000):
+                found.add(job["job_id"])
+        elif job["waiting_for"] is None and not running and (job["run_at"] or "") < now:
+            found.add(job["job_id"])
+    return found
 
 
 def check_end(host: Host, now: str, fail: Fail) -> Script:
@@ -176,7 +191,7 @@ def _check_runs(stored: dict[str, Json], host: Host, fail: Fail) -> None:
             fail("A job that must not run twice begins once for each attempt.", (job, times))
     for promise in host.memory.promises.values():
         job = stored.get(promise.job_id or "", {})
-        if promise.cancelled_at is not None and not promise.retried:
+        if job and promise.cancelled_at is not None and not promise.retried:
             begun_later = (promise.job_id, "begins") in [
                 (run[0], run[2]) for run in HANDLER.runs[promise.cancelled_at :]
             ]

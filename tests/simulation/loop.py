@@ -13,6 +13,7 @@ import os
 import selectors
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import cache
 from itertools import count
 from typing import Any, Protocol, TypeVar
 
@@ -21,6 +22,8 @@ import anyio.from_thread
 import anyio.to_thread
 
 T = TypeVar("T")
+PRESENCE_S = 300.0
+"""How often a process looks for its files: in this world nobody moves them under it."""
 
 
 class Killed(KeyboardInterrupt):  # asyncio lets only this and SystemExit leave the loop
@@ -169,6 +172,15 @@ def replace_programs() -> None:
 
     setattr(app, "watch_parent", lambda *_: None)  # noqa: B010 - mypy would want the whole signature
     setattr(orphans, "psutil", _NoOtherPrograms)  # noqa: B010 - mypy would want a module
+
+
+def keep_models() -> None:
+    """Lets all starts share what each would build anew from the contract, and look less often for moved files."""
+    from sidecar.storage import presence
+    from sidecar.wire import dispatch
+
+    setattr(dispatch, "methods_of", cache(dispatch.methods_of))  # noqa: B010 - mypy would want the whole signature
+    setattr(presence, "CHECK_S", PRESENCE_S)  # noqa: B010 - it is final
 
 
 def count_steps() -> None:
