@@ -1,8 +1,8 @@
 """Fixtures of all tests: the event loop, a data folder with an awkward name, and sidecars, as processes and without."""
 
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -10,11 +10,21 @@ import pytest
 
 from sidecar.commandline.client import SidecarClient, spawn
 from sidecar.paths import isolated_environment
+from tests.blocking import nothing_blocks
 from tests.in_process_app import InProcessApp
 from tests.process.raw_client import RawClient
 
+IN_PROCESS = ("accounts", "activity", "atlassian", "calendar", "jobs")
 StartSidecar = Callable[..., AbstractAsyncContextManager[SidecarClient]]
 StartRawClient = Callable[..., RawClient]
+
+
+@pytest.fixture(autouse=True)
+def unblocked(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Lets the product fail where it blocks the loop, in the rooms whose tests run it in their own process."""
+    room = request.path.relative_to(Path(__file__).parent).parts[0]
+    with nothing_blocks() if room in IN_PROCESS else nullcontext():
+        yield
 
 
 @pytest.fixture(scope="session")

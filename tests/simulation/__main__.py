@@ -18,6 +18,11 @@ from tests.simulation.loop import count_steps, keep_models, replace_programs, re
 if os.environ.get("PYTHONHASHSEED") != "0":  # the order of sets must be the same in each run
     command = [sys.executable, "-m", "tests.simulation", *sys.argv[1:]]
     os.execve(sys.executable, command, {**os.environ, "PYTHONHASHSEED": "0"})  # noqa: S606 - this program
+watch = None
+if "--coverage" in sys.argv:
+    from tests.simulation import rooms
+
+    watch = rooms.begin()
 replace_threads()
 count_steps()
 replace_programs()
@@ -58,6 +63,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=0)
     parser.add_argument("--first", type=int, default=None, help="the first of the fresh seeds")
     parser.add_argument("--copy", help="with --seed: the file that receives everything that the digest is made of")
+    parser.add_argument("--coverage", action="store_true", help="say in the end which lines of which rooms ran")
     parser.add_argument("--until-broken", action="store_true", help="end at the first life that breaks a sentence")
     parser.add_argument("--shrink", type=float, default=0, metavar="MINUTES", help="with --seed: leave out steps")
     arguments = parser.parse_args()
@@ -86,6 +92,8 @@ def main() -> int:
                 break
     cpu = time.process_time() - begin
     print(f"{days:.0f} days in {cpu:.1f} s of CPU: {days / cpu * 60:.0f} days a minute; broken: {failed or 'none'}")
+    if watch is not None:
+        rooms.tell(watch)
     return int(bool(failed))
 
 

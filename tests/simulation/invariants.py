@@ -14,7 +14,6 @@ The process ends only when it is asked to, or has no disk, and soon after its st
 No handler fails in a way that it did not foresee.
 """
 
-import json
 import logging
 import re
 import sqlite3
@@ -57,14 +56,13 @@ class Secrets:
     """Texts that must never be seen."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        known = [*secrets]
-        self._pattern = re.compile("|".join(map(re.escape, known)).encode() or rb"(?!)")
+        self._secrets = [one.encode() for one in secrets]
 
     def check(self, data: bytes, fail: Fail) -> None:
-        if found := self._pattern.search(data):
-            fail(
-                "No secret is in a message, in the log, or in the database.", data[max(0, found.start() - 200) :][:400]
-            )
+        for secret in self._secrets:  # one after the other: an expression for all is slower by far
+            if secret in data:
+                where = data[max(0, data.index(secret) - 200) :][:400]
+                fail("No secret is in a message, in the log, or in the database.", where)
 
     def check_file(self, database: Path, fail: Fail) -> None:
         for path in (database, database.with_name(database.name + "-wal")):

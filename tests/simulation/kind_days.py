@@ -1,4 +1,4 @@
-"""What must hold in a kind world before its last day: Jira's feed keeps up with a slow index, and keeps what was hidden."""
+"""The days of a kind world before its last one: Jira's feed follows a slow index, and keeps what was hidden."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -13,7 +13,7 @@ LAG_MS: Final = 480_000
 
 
 class KindDays:
-    """Happens at Jira, day by day; a day is `awake_s` long, and begins with the daily look for what is gone.
+    """Happens at Jira, day by day; a day is `awake_s` long, and begins with a look for what is gone.
 
     The first day the project is hidden, the second it is shown, and issues are made; the third it is hidden once more,
     for some minutes.  So it is never gone for a day, and nothing may be removed.
@@ -40,7 +40,9 @@ class KindDays:
             self._later(third - 5, lambda: self._clouds.issues.hide(True))
             self._later(third + 600, lambda: self._clouds.issues.hide(False))
             self._later(third + 500, lambda: self._play(self._keeps))
-        for at in (second + 60, second + 600, second + 800, third + 60):
+        for at in (60, third + 60):
+            self._later(at, lambda: self._play(self._look))
+        for at in (second + 120, second + 600, second + 800):  # the first is a daily one, which reads no old issue
             self._later(at, lambda: self._play(self._sync))
         # The index learns of the second one first; a sync between that and the first one must not skip it.
         self._later(second + 200, lambda: self._make("Slow", lags=True))
@@ -59,6 +61,9 @@ class KindDays:
 
     def _sync(self, account: dict[str, Any]) -> Script:
         yield "jira.accounts.sync", {"account_id": account["account_id"]}
+
+    def _look(self, account: dict[str, Any]) -> Script:
+        yield "jira.accounts.sync", {"account_id": account["account_id"], "full": True}
 
     def _has_synced(self, account: dict[str, Any], within_s: int) -> Script:
         """Returns whether a sync has ended well this lately."""

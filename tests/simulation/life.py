@@ -391,7 +391,12 @@ class Life:
 
 def weights() -> dict[str, int]:
     """Returns how often each kind of step happens."""
-    return {name: weight for actor in (Calls, Fate, Disk, Clouds, Storms) for name, weight in actor.WEIGHTS.items() if weight}
+    return {
+        name: weight
+        for actor in (Calls, Fate, Disk, Clouds, Storms)
+        for name, weight in actor.WEIGHTS.items()
+        if weight
+    }
 
 
 def live(seed: int, *, prints: bool = False, copy: TextIO | None = None) -> Result:

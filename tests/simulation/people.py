@@ -56,7 +56,7 @@ class IssuePeople(RandomActivity):
         super().trouble()
         self.hide(bool(self.jira.hidden_projects))
 
-    def hide(self, hides: bool) -> None:  # noqa: FBT001 - it is what the method is about
+    def hide(self, hides: bool) -> None:
         """Hides the project, or shows it."""
         self.jira.hidden_projects = {"PROJ", "NEXT"} if hides else set()
 

@@ -19,9 +19,7 @@ class Storms:
 
     WEIGHTS: Final = {"storm": 3, "set_back": 1, "queue_up": 1, "behind": 1, "replay": 1}
 
-    def __init__(
-        self, host: Host, disk: Disk, fate: Fate, later: Later, fail: Callable[[str, object], None]
-    ) -> None:
+    def __init__(self, host: Host, disk: Disk, fate: Fate, later: Later, fail: Callable[[str, object], None]) -> None:
         self._host, self._disk, self._fate, self._later, self._fail = host, disk, fate, later, fail
         self._number = 0
 
@@ -71,9 +69,7 @@ class Storms:
 
     # --- parts ----------------------------------------------------------------------------------------------------
 
-    def _create(
-        self, rng: Random, *, takes_s: float, in_s: float, lock: str | None = None, priority: int = 0
-    ) -> None:
+    def _create(self, rng: Random, *, takes_s: float, in_s: float, lock: str | None = None, priority: int = 0) -> None:
         self._number += 1
         ends = rng.choice(("failing", "snoozing", "logging", "well"))
         payload: Json = {"takes_s": takes_s, "ends": ends, "lock": lock}
