@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
 
@@ -14,16 +14,14 @@ from tests.blocking import nothing_blocks
 from tests.in_process_app import InProcessApp
 from tests.process.raw_client import RawClient
 
-IN_PROCESS = ("accounts", "activity", "atlassian", "calendar", "jobs")
 StartSidecar = Callable[..., AbstractAsyncContextManager[SidecarClient]]
 StartRawClient = Callable[..., RawClient]
 
 
-@pytest.fixture(autouse=True)
-def unblocked(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Lets the product fail where it blocks the loop, in the rooms whose tests run it in their own process."""
-    room = request.path.relative_to(Path(__file__).parent).parts[0]
-    with nothing_blocks() if room in IN_PROCESS else nullcontext():
+@pytest.fixture
+def unblocked() -> Iterator[None]:
+    """Lets the product fail where it blocks the loop."""
+    with nothing_blocks():
         yield
 
 

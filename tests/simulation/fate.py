@@ -7,6 +7,29 @@ if TYPE_CHECKING:
     from tests.simulation.life import Life
 
 
+class SimulatedClock:
+    """The computer's wall clock, which may be wrong, and its monotonic one."""
+
+    def __init__(self, life: "Life", start_ms: int) -> None:
+        self._life = life
+        self._start_ms = start_ms
+        self.slept_ms = 0
+        self.error_ms = 0
+        self.drift_ppm = 0
+        """How fast the error grows."""
+
+    def true_ms(self) -> int:
+        """The time of the clouds."""
+        return self._start_ms + self.slept_ms + round(self._life.now * 1_000)
+
+    def now_ms(self) -> int:
+        drifted_ms = self.drift_ppm * (self.true_ms() - self._start_ms) // 1_000_000
+        return self.true_ms() + self.error_ms + drifted_ms
+
+    def monotonic(self) -> float:
+        return self._life.now
+
+
 class Fate:
     """The steps that come over the process."""
 

@@ -22,7 +22,7 @@ from tests.simulation import invariants
 from tests.simulation.calls import Calls
 from tests.simulation.clouds import Clouds
 from tests.simulation.disk import Disk
-from tests.simulation.fate import Fate
+from tests.simulation.fate import Fate, SimulatedClock
 from tests.simulation.host import Host, Refused
 from tests.simulation.kind_days import KindDays
 from tests.simulation.loop import Killed, later
@@ -57,29 +57,6 @@ class Broken(Exception):
     def __init__(self, sentence: str, details: object) -> None:
         super().__init__(f"{sentence}\n    {str(details)[:9_000]}")
         self.sentence = sentence
-
-
-class SimulatedClock:
-    """The computer's wall clock, which may be wrong, and its monotonic one."""
-
-    def __init__(self, life: "Life", start_ms: int) -> None:
-        self._life = life
-        self._start_ms = start_ms
-        self.slept_ms = 0
-        self.error_ms = 0
-        self.drift_ppm = 0
-        """How fast the error grows."""
-
-    def true_ms(self) -> int:
-        """The time of the clouds."""
-        return self._start_ms + self.slept_ms + round(self._life.now * 1_000)
-
-    def now_ms(self) -> int:
-        drifted_ms = self.drift_ppm * (self.true_ms() - self._start_ms) // 1_000_000
-        return self.true_ms() + self.error_ms + drifted_ms
-
-    def monotonic(self) -> float:
-        return self._life.now
 
 
 class Actor(Protocol):

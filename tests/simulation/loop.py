@@ -176,10 +176,12 @@ def replace_programs() -> None:
 
 def keep_models() -> None:
     """Lets all starts share what each would build anew from the contract, and look less often for moved files."""
+    from sidecar_protocol.contract import methods
+
     from sidecar.storage import presence
     from sidecar.wire import dispatch
 
-    setattr(dispatch, "methods_of", cache(dispatch.methods_of))  # noqa: B010 - mypy would want the whole signature
+    setattr(dispatch, "methods_of", cache(methods.methods_of))  # noqa: B010 - mypy would want the whole signature
     setattr(presence, "CHECK_S", PRESENCE_S)  # noqa: B010 - it is final
 
 

@@ -12,7 +12,7 @@ from tests.fakes.atlassian import FakeSite
 from tests.fakes.confluence import Content
 from tests.fakes.google import ADA, FakeGoogle
 from tests.fakes.ics import FakeIcs
-from tests.fakes.jira import Issue
+from tests.fakes.issues import Issue
 
 Feed = Counter[tuple[str, str, str]]
 """How often the feed has type, title and description."""

@@ -22,10 +22,10 @@ def tell(watch: Coverage) -> None:
     watch.stop()
     rooms: defaultdict[str, list[tuple[int, int, str]]] = defaultdict(list)
     for path in sorted(PRODUCT.rglob("*.py")):
-        _, lines, _, missing, _ = watch.analysis2(str(path))
+        _, statements, _, missing, _ = watch.analysis2(str(path))
         inside = path.relative_to(PRODUCT)
         room = inside.parts[0] if len(inside.parts) > 1 else "."
-        rooms[room].append((len(lines) - len(missing), len(lines), str(inside.relative_to(room))))
+        rooms[room].append((len(statements) - len(missing), len(statements), str(inside.relative_to(room))))
     total = [one for modules in rooms.values() for one in modules]
     for room, modules in [*rooms.items(), ("all", total)]:
         ran, lines = sum(one[0] for one in modules), sum(one[1] for one in modules)

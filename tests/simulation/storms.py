@@ -73,7 +73,7 @@ class Storms:
         self._number += 1
         ends = rng.choice(("failing", "snoozing", "logging", "well"))
         payload: Json = {"takes_s": takes_s, "ends": ends, "lock": lock}
-        params = {"type": rng.choice(("simulation.repeatable", "simulation.once")), "payload": payload}
+        params: Json = {"type": rng.choice(("simulation.repeatable", "simulation.once")), "payload": payload}
         params |= {"priority": priority} | ({"run_at": iso(self._host.now_ms() + round(in_s * 1_000))} if in_s else {})
         self._host.create(f"storm {self._number}", params)
 
