@@ -1,7 +1,7 @@
 """Fixtures of all tests: the event loop, a data folder with an awkward name, and sidecars, as processes and without."""
 
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
@@ -10,11 +10,19 @@ import pytest
 
 from sidecar.commandline.client import SidecarClient, spawn
 from sidecar.paths import isolated_environment
+from tests.blocking import nothing_blocks
 from tests.in_process_app import InProcessApp
 from tests.process.raw_client import RawClient
 
 StartSidecar = Callable[..., AbstractAsyncContextManager[SidecarClient]]
 StartRawClient = Callable[..., RawClient]
+
+
+@pytest.fixture
+def unblocked() -> Iterator[None]:
+    """Lets the product fail where it blocks the loop."""
+    with nothing_blocks():
+        yield
 
 
 @pytest.fixture(scope="session")

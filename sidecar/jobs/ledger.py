@@ -26,7 +26,7 @@ KEPT_MS: Final = 90 * DAY_MS
 MAX_RUNS: Final = 3_000
 """Maximum number of runs of a schedule: a month of one that runs every quarter of an hour."""
 PRUNED_AT_ONCE: Final = 4
-"""Maximum number of runs that are deleted when one is recorded."""
+"""Maximum number of runs that are deleted for each that is recorded."""
 TEXT_CHARS: Final = 2_000
 """Length of the stored beginning of an answer."""
 SHOWN_CHARS: Final = 300
@@ -105,23 +105,34 @@ class Ledger:
         self._clock = clock
         self._new_id = new_id
 
-    def add(self, run: NewRun) -> Encoded[ScheduleRun] | None:
-        """Records a run, inside the caller's transaction.  Returns None if this time of the schedule is recorded.
+    def add(self, *runs: NewRun) -> int | None:
+        """Records runs of one schedule, inside the caller's transaction; returns the newest one's rowid, for `get`.
 
-        A run with a job takes the place of one without: the clock may have been ahead when that was recorded.
+        A time of the schedule that is recorded stays as it is; returns None if all are.  But a run with a job takes the
+        place of one without: the clock may have been ahead when that was recorded.
         """
         changes = ", ".join(f"{name} = excluded.{name}" for name in NewRun._fields)
-        conflict = "NOTHING" if run.job_id is None else f"UPDATE SET {changes} WHERE job_id IS NULL"
-        added = self._database.encoded(
-            ScheduleRun,
-            f"""
-            INSERT INTO job_schedule_runs ({", ".join(_COLUMNS)}) VALUES ({", ".join("?" * len(_COLUMNS))})
-            ON CONFLICT (schedule_id, scheduled_for) WHERE manual = 0 DO {conflict} RETURNING {RUN_JSON}
-            """,
-            (self._new_id(), *run),
-        )
-        self._prune(run.schedule_id)
+        added: int | None = None
+        for run in runs:
+            conflict = "NOTHING" if run.job_id is None else f"UPDATE SET {changes} WHERE job_id IS NULL"
+            rowid: int | None = self._database.value(
+                f"""
+                INSERT INTO job_schedule_runs ({", ".join(_COLUMNS)}) VALUES ({", ".join("?" * len(_COLUMNS))})
+                ON CONFLICT (schedule_id, scheduled_for) WHERE manual = 0 DO {conflict} RETURNING rowid
+                """,
+                (self._new_id(), *run),
+            )
+            added = added if rowid is None else rowid
+        if runs:
+            self._prune(runs[0].schedule_id, PRUNED_AT_ONCE * len(runs))
         return added
+
+    def get(self, rowid: int) -> ScheduleRun:
+        """Returns a run that was recorded in the caller's transaction."""
+        sql = f"SELECT {RUN_JSON} FROM job_schedule_runs WHERE rowid = ?"
+        run = self._database.encoded(ScheduleRun, sql, (rowid,))
+        assert run is not None  # as the caller has just recorded it
+        return run.load()
 
     def has_job(self, schedule_id: str, scheduled_for: str) -> bool:
         """Returns whether this time of a schedule has had its job."""
@@ -186,18 +197,18 @@ class Ledger:
     def remove(self, schedule_id: str) -> None:
         self._database.execute("DELETE FROM job_schedule_runs WHERE schedule_id = ?", (schedule_id,))
 
-    def _prune(self, schedule_id: str) -> None:
+    def _prune(self, schedule_id: str, limit: int) -> None:
         """Deletes the oldest of a schedule's runs that are too old or too many, except of jobs that have not ended."""
         self._database.execute(
             f"""
             DELETE FROM job_schedule_runs WHERE rowid IN (
-                SELECT rowid FROM job_schedule_runs WHERE schedule_id = :id ORDER BY rowid LIMIT {PRUNED_AT_ONCE})
+                SELECT rowid FROM job_schedule_runs WHERE schedule_id = :id ORDER BY rowid LIMIT :limit)
             AND status NOT IN ('queued', 'running') AND (
                 scheduled_for < :oldest OR rowid <= (
                     SELECT rowid FROM job_schedule_runs WHERE schedule_id = :id
                     ORDER BY rowid DESC LIMIT 1 OFFSET {MAX_RUNS}))
             """,
-            {"id": schedule_id, "oldest": iso(self._clock.now_ms() - KEPT_MS)},
+            {"id": schedule_id, "limit": limit, "oldest": iso(self._clock.now_ms() - KEPT_MS)},
         )
 
 

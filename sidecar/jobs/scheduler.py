@@ -15,7 +15,6 @@ from sidecar_protocol.entities import Job, WaitingFor
 from sidecar_protocol.jobs.schedules import (
     MisfirePolicy,
     ScheduleNotFound,
-    ScheduleRun,
     ScheduleRunReason,
     ScheduleRunStatus,
     ScheduleUpdated,
@@ -196,26 +195,20 @@ class Scheduler:
 
     def _record_missed(self, schedule: StoredSchedule, times: list[int], others: int, absence: Absence | None) -> None:
         """Records times that nothing was started for, and notifies the client once."""
-        newest: ScheduleRun | None = None
-        for number, time_ms in enumerate(times):
-            run = _run(schedule, time_ms)._replace(
-                status=ScheduleRunStatus.MISSED, times=1 + others if number == 0 else 1
-            )
-            if absence is not None:
-                run = run._replace(
-                    reason=absence.reason,
-                    away_from=None if absence.from_ms is None else iso(absence.from_ms),
-                    away_to=iso(absence.to_ms),
-                )
-            added = self._ledger.add(run)
-            newest = newest if added is None else added.load()
-        if newest is not None:
-            self._ledger.tell(newest, missed=len(times) + others)
+        runs = [_run(schedule, time_ms)._replace(status=ScheduleRunStatus.MISSED) for time_ms in times]
+        if absence is not None:
+            since, until = None if absence.from_ms is None else iso(absence.from_ms), iso(absence.to_ms)
+            runs = [run._replace(reason=absence.reason, away_from=since, away_to=until) for run in runs]
+        self._record(schedule, _counting(runs, others), missed=len(times) + others)
 
     def _skip(self, schedule: StoredSchedule, time_ms: int, reason: ScheduleRunReason) -> None:
-        run = self._ledger.add(_run(schedule, time_ms)._replace(status=ScheduleRunStatus.SKIPPED, reason=reason))
-        if run is not None:
-            self._ledger.tell(run.load())
+        run = _run(schedule, time_ms)._replace(status=ScheduleRunStatus.SKIPPED, reason=reason)
+        self._record(schedule, [run], missed=1)
+
+    def _record(self, schedule: StoredSchedule, runs: list[NewRun], *, missed: int) -> None:
+        newest = self._ledger.add(*runs)
+        if newest is not None and not schedule.is_fixed:
+            self._ledger.tell(self._ledger.get(newest), missed=missed)
 
     def _record_postponed(self, schedule: StoredSchedule) -> None:
         """Records the times that were left out while the schedule's account was refused."""
@@ -223,9 +216,9 @@ class Scheduler:
             return
         until_ms = min(self._clock.now_ms(), milliseconds(schedule.next_run_at) - 1)
         times, others = schedule.timing.between(milliseconds(schedule.postponed_at) + 1, until_ms, MAX_LISTED)
-        for number, time_ms in enumerate(times):
-            run = _run(schedule, time_ms)._replace(times=1 + others if number == 0 else 1)
-            self._ledger.add(run._replace(status=ScheduleRunStatus.SKIPPED, reason=ScheduleRunReason.ACCOUNT))
+        status, reason = ScheduleRunStatus.SKIPPED, ScheduleRunReason.ACCOUNT
+        runs = [_run(schedule, time_ms)._replace(status=status, reason=reason) for time_ms in times]
+        self._ledger.add(*_counting(runs, others))
 
     def _create_job(self, schedule: StoredSchedule, run: NewRun) -> Encoded[Job] | None:
         """Creates the job of a run, and records the run.  Returns None if this version cannot run the job."""
@@ -245,3 +238,8 @@ class Scheduler:
 def _run(schedule: StoredSchedule, time_ms: int) -> NewRun:
     title = None if schedule.is_fixed else schedule.title
     return NewRun(schedule.schedule_id, title, iso(time_ms), ScheduleRunStatus.QUEUED)
+
+
+def _counting(runs: list[NewRun], others: int) -> list[NewRun]:
+    """Returns runs of which the oldest also counts `others`, which are left out."""
+    return [run._replace(times=1 + others) for run in runs[:1]] + runs[1:]

@@ -9,6 +9,8 @@ from tests.atlassian.harness import AtlassianHarness
 from tests.fakes.atlassian import Request, Response
 from tests.in_process_app import EIGHT_O_CLOCK
 
+pytestmark = pytest.mark.usefixtures("unblocked")
+
 DAY_S = 24 * 3600
 
 

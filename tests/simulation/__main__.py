@@ -1,10 +1,11 @@
 """`python -m tests.simulation`: lives simulated lives of the sidecar, and says how they ended.
 
 --seed N lives one life and prints its story; with --shrink also that of the shortest life that is found to break the
-same sentence.  --minutes M lives fresh lives for this long; --seeds A B C those.
+same sentence.  --minutes M lives fresh lives for M minutes of CPU; --seeds A B C those.
 """
 
 import argparse
+import gc
 import os
 import sys
 import time
@@ -12,11 +13,16 @@ import warnings
 from importlib import import_module
 from pathlib import Path
 
-from tests.simulation.loop import count_steps, replace_programs, replace_threads
+from tests.simulation.loop import count_steps, keep_models, replace_programs, replace_threads
 
 if os.environ.get("PYTHONHASHSEED") != "0":  # the order of sets must be the same in each run
     command = [sys.executable, "-m", "tests.simulation", *sys.argv[1:]]
     os.execve(sys.executable, command, {**os.environ, "PYTHONHASHSEED": "0"})  # noqa: S606 - this program
+watch = None
+if "--coverage" in sys.argv:
+    from tests.simulation import rooms
+
+    watch = rooms.begin()
 replace_threads()
 count_steps()
 replace_programs()
@@ -24,15 +30,19 @@ replace_programs()
 warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
 sys.unraisablehook = lambda _: None
 
-from sidecar.features import WORK  # noqa: E402 - after `replace_threads`
+from sidecar.features import FEATURES, WORK  # noqa: E402 - after `replace_threads`
 from tests.simulation.life import Result, live  # noqa: E402 - it imports `sidecar`
 from tests.simulation.shrinking import shrink  # noqa: E402 - see above
 from tests.simulation.story import KEPT_LINES  # noqa: E402 - see above
 from tests.simulation.work import add_job_types  # noqa: E402 - see above
 
 add_job_types()
-for name in WORK:  # a process imports them in a thread, which only the first life would have
-    import_module(f"sidecar.{name}")
+for name in (*WORK, *(f"sidecar.{one}.feature" for one in FEATURES)):
+    import_module(name)  # a process imports them in a thread, which only the first life would have
+keep_models()
+gc.collect()
+gc.freeze()
+gc.disable()  # each life collects at its end; looking at other times would take a tenth of its time
 
 
 def tell(result: Result, lines: int = 60) -> None:
@@ -53,6 +63,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=0)
     parser.add_argument("--first", type=int, default=None, help="the first of the fresh seeds")
     parser.add_argument("--copy", help="with --seed: the file that receives everything that the digest is made of")
+    parser.add_argument("--coverage", action="store_true", help="say in the end which lines of which rooms ran")
     parser.add_argument("--until-broken", action="store_true", help="end at the first life that breaks a sentence")
     parser.add_argument("--shrink", type=float, default=0, metavar="MINUTES", help="with --seed: leave out steps")
     arguments = parser.parse_args()
@@ -65,10 +76,10 @@ def main() -> int:
             print("\nThe shortest life that was found:\n")
             tell(shrink(result, arguments.shrink * 60, print), KEPT_LINES)
         return int(result.broken is not None)
-    days, begin, cpu = 0.0, time.monotonic(), time.process_time()
+    days, begin = 0.0, time.process_time()
     seeds = [*arguments.seeds]
     fresh = arguments.first if arguments.first is not None else time.time_ns() // 1_000_000 % 10**8
-    while seeds or time.monotonic() - begin < arguments.minutes * 60:
+    while seeds or time.process_time() - begin < arguments.minutes * 60:
         if not seeds:
             seeds.append(fresh)
             fresh += 1
@@ -79,8 +90,10 @@ def main() -> int:
             failed.append(result.plan.seed)
             if arguments.until_broken:
                 break
-    cpu = time.process_time() - cpu
-    print(f"{days:.0f} days in {cpu:.0f} s of CPU: {days / cpu * 60:.0f} days a minute; broken: {failed or 'none'}")
+    cpu = time.process_time() - begin
+    print(f"{days:.0f} days in {cpu:.1f} s of CPU: {days / cpu * 60:.0f} days a minute; broken: {failed or 'none'}")
+    if watch is not None:
+        rooms.tell(watch)
     return int(bool(failed))
 
 

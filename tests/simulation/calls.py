@@ -8,7 +8,6 @@ from typing import Any, Final
 from sidecar.clock import iso
 from sidecar.paths import schema_dir
 from tests.simulation.host import KEYS, Asked, Host, Json
-from tests.simulation.work import HANDLER
 
 OTHERS: Final = (
     "initialize", "initialized", "shutdown", "exit", "$/cancelRequest", "system.backups.restore", "claude.doctor",
@@ -68,14 +67,7 @@ class Calls:
     def cancel(self, rng: Random) -> str:
         if (promise := self._host.pick(rng)) is None:
             return ""
-
-        def cancelled(result: Any) -> None:
-            if not isinstance(result, dict) or promise.cancelled_at is not None:
-                return
-            if result["status"] == "cancelled" or (result["status"] == "running" and result["cancel_requested"]):
-                promise.cancelled_at, promise.was_running = len(HANDLER.runs), result["status"] == "running"
-
-        self._host.call("jobs.cancel", {"job_id": promise.job_id}, cancelled)
+        self._host.cancel(promise)
         return f"job {promise.job_id}"
 
     def retry(self, rng: Random) -> str:

@@ -50,12 +50,12 @@ class Clouds:
         ]
         self._network = Network(self._find, true_ms, seed)
         self.connect = self._network.connect
-        self._issues, self._wiki = IssuePeople(self.site, seed), WikiPeople(self.site, seed)
+        self.issues, self._wiki = IssuePeople(self.site, seed), WikiPeople(self.site, seed)
         self._calendars = GooglePeople(self.google, seed)
         self._people = FilePeople(self.file, self.google.now)
         self._wanted = [SERVICES[number] for number in range(4) if (seed >> number) & 1 or number == seed % 4]
         """Which accounts this host connects."""
-        self._accounts: dict[str, Json] = {}
+        self.accounts: dict[str, Json] = {}
         self.clock_was_wrong = False
         host.on_account = self._check_account
         self._is_kind = False
@@ -103,7 +103,7 @@ class Clouds:
         for _ in range(rng.randint(2, 10)):
             rng.choice(
                 (
-                    self._issues.act,
+                    self.issues.act,
                     lambda: self._wiki.act(rng),
                     lambda: self._calendars.act(rng),
                     lambda: self._people.act(rng),
@@ -115,7 +115,7 @@ class Clouds:
         """A cloud hides or leaves out something."""
         name = rng.choice(("issues", "wiki", "calendars", "file"))
         if name == "issues":
-            self._issues.trouble()
+            self.issues.trouble()
         elif name == "wiki":
             self._wiki.trouble(rng)
         elif name == "calendars":
@@ -142,30 +142,34 @@ class Clouds:
                 cloud.fault = None
 
     def sync(self, rng: Random) -> str:
-        if not self._accounts:
+        if not self.accounts:
             return ""
-        account = rng.choice(list(self._accounts.values()))
+        account = rng.choice(list(self.accounts.values()))
         params = {"account_id": account["account_id"], "full": rng.random() < 0.3}
         self._host.call(f"{domain(account['service'])}.accounts.sync", params)
         return f"{account['service']} {params}"
 
     def reconnect(self, rng: Random) -> str:
         """The user connects an account again."""
-        if not self._accounts:
+        if not self.accounts:
             return ""
-        account = rng.choice(list(self._accounts.values()))
+        account = rng.choice(list(self.accounts.values()))
         self._host.play(self._connect(account["service"], account["account_id"]))
         return f"{account['service']}"
 
     def remove(self, rng: Random) -> str:
         """The user disconnects an account, and connects it again later."""
-        if not self._accounts:
+        if not self.accounts:
             return ""
-        account = rng.choice(list(self._accounts.values()))
-        self._host.call(f"{domain(account['service'])}.accounts.delete", {"account_id": account["account_id"]})
-        del self._accounts[account["service"]]
-        self._later(rng.choice((1, 300)), self._ensure)
-        return f"{account['service']}"
+        account = rng.choice(list(self.accounts.values()))
+        del self.accounts[account["service"]]
+        name, params = f"{domain(account['service'])}.accounts", {"account_id": account["account_id"]}
+        delay_s = rng.choice((0, 0.3, 1.0, 3.0))
+        if delay_s:  # in the middle of a sync
+            self._host.call(f"{name}.sync", {**params, "full": True})
+        self._later(delay_s, lambda: self._host.call(f"{name}.delete", params) if self._host.is_ready else None)
+        self._later(rng.choice((5, 300)), self._ensure)
+        return f"{account['service']}, {delay_s} s after a sync was asked for"
 
     def revoke(self, rng: Random) -> str:
         """The user revokes a sign-in at the vendor, or all access tokens end early."""
@@ -180,14 +184,14 @@ class Clouds:
         self._is_kind = True
         for cloud in self._clouds:
             cloud.fault = None
-        for people in (self._issues, self._wiki, self._calendars, self._people):
+        for people in (self.issues, self._wiki, self._calendars, self._people):
             people.be_kind()
-        for hours in (0.2, 0.7, 1.2):  # of being awake: the user does what an account asks for
+        for hours in (0.1, 0.4, 0.8):  # of being awake: the user does what an account asks for
             self._later(hours * 3_600, self._ensure)
 
     def forget(self) -> None:
         """Takes note of an older database: its sign-ins may have ended since."""
-        self._accounts.clear()
+        self.accounts.clear()
         for cloud in self._clouds:
             cloud.refusals.add("older database")
 
@@ -204,10 +208,10 @@ class Clouds:
         """Connects what is missing, and what asks for it once the world is kind."""
         yield from self._list()
         for service in self._wanted:
-            account = self._accounts.get(service)
+            account = self.accounts.get(service)
             if account is None:
                 yield from self._connect(service, None)
-            elif self._is_kind and account["status"] == "needs_reauth":
+            elif self._is_kind and account["status"] == "needs_reauth" and self._needs_user(account):
                 if not self._may_ask(account):
                     self._fail("An account asks for its user only if only the user can help.", account)
                 yield from self._connect(service, account["account_id"])
@@ -215,6 +219,11 @@ class Clouds:
     def _may_ask(self, account: Json) -> bool:
         refusals = next(one.refusals for one in self._clouds if one.name == account["service"])
         return bool(refusals) or account["reason"] == "secret_unreadable"
+
+    def _needs_user(self, account: Json) -> bool:
+        """Returns whether nothing heals an account but its user; a sign-in that was refused for a while heals."""
+        refusals = next(one.refusals for one in self._clouds if one.name == account["service"])
+        return bool(refusals & ENDED) or not refusals or account["reason"] == "secret_unreadable"
 
     def _check_account(self, account: Json) -> None:
         cloud = next((one for one in self._clouds if one.name == account["service"]), None)
@@ -235,7 +244,7 @@ class Clouds:
                     if one["service"] in found:
                         self._fail("An account is connected once.", (one, found))
                     found[one["service"]] = one
-        self._accounts = found
+        self.accounts = found
 
     def _connect(self, service: str, account_id: str | None) -> Script:
         if service == "google_calendar":
@@ -254,7 +263,7 @@ class Clouds:
             created = {"org": "Example", "base_url": self.site.url, **owner}
             connected = yield f"{service}.accounts.create", created
         if isinstance(connected, dict):
-            self._accounts[service] = _with_service(connected)
+            self.accounts[service] = _with_service(connected)
             if self._period_s is not None:
                 schedule_id = f"{domain(service)}.sync:{connected['account_id']}"
                 yield "jobs.schedules.update", {"schedule_id": schedule_id, "period_s": self._period_s}
@@ -279,7 +288,7 @@ class Clouds:
         """Compares every feed and calendar with its cloud, once the world has been kind for some days."""
         yield from self._list()
         for service in self._wanted:
-            account = self._accounts.get(service)
+            account = self.accounts.get(service)
             if account is None or account["status"] != "active":
                 self._fail("Once the world is kind, every account heals.", account or service)
                 return
@@ -303,7 +312,8 @@ class Clouds:
         people = self._people if account["service"] == "ics" else self._calendars
         self._compare("calendar", account, found, people.expected())
 
-    def _check_feed(self, account: Json) -> Script:
+    def read_feed(self, account: Json) -> Script:
+        """Returns how often the account's feed has each type, title and description."""
         found = Counter[tuple[str, str, str]]()
         params: Json = {"account_id": account["account_id"], "limit": 500}
         while True:
@@ -311,9 +321,12 @@ class Clouds:
             for one in page["events"]:
                 found[one["event_type"], one["title"] or "", one["description"] or ""] += 1
             if page["next_cursor"] is None:
-                break
+                return found
             params["cursor"] = page["next_cursor"]
-        people = self._issues if account["service"] == "jira" else self._wiki
+
+    def _check_feed(self, account: Json) -> Script:
+        found = yield from self.read_feed(account)
+        people = self.issues if account["service"] == "jira" else self._wiki
         self._compare("feed", account, found, people.expected())
 
     def _compare(self, what: str, account: Json, found: Any, expected: Any) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from tests.simulation.loop import Killed
 
 LOCK_WAIT: Final = "PRAGMA busy_timeout"
+PROBLEMS: Final = ("full", "busy", "failing", "losing", "losing")
 
 
 class Connection:
@@ -40,7 +41,7 @@ def _error(name: str, text: str) -> sqlite3.OperationalError:
 class Disk:
     """The steps that begin with the disk."""
 
-    WEIGHTS: Final = {"full": 1, "busy": 1, "failing": 1, "losing": 2, "kill_at_commit": 3}
+    WEIGHTS: Final = {"full": 1, "busy": 1, "failing": 1, "losing": 2, "kill_at_commit": 3, "unreadable": 2}
 
     def __init__(self, later: Callable[[float, Callable[[], None]], None], now: Callable[[], float]) -> None:
         self._later = later
@@ -50,6 +51,8 @@ class Disk:
         self._real: sqlite3.Connection | None = None
         self._problem: str | None = None
         self._kill: str | None = None
+        self._unread: int | None = None
+        """The number of the event log's reads after which one of the next start fails."""
         self.had_problem = False
         """Whether there was one during this start."""
 
@@ -76,6 +79,11 @@ class Disk:
 
     def look(self, sql: str) -> None:
         """Raises what a disk with a problem lets SQLite raise."""
+        if self._unread is not None and "event_log" in sql:
+            self._unread -= 1
+            if self._unread < 0:
+                self._unread, self.had_problem = None, True
+                raise _error("SQLITE_IOERR_READ", "disk I/O error")
         if self._problem == "busy" and sql == "BEGIN IMMEDIATE":
             raise _error("SQLITE_BUSY", "database is locked")
         if self._problem == "losing" and sql == "COMMIT":
@@ -100,17 +108,26 @@ class Disk:
         self._kill = rng.choice(("before", "after"))
         return f"{self._kill} the next commit"
 
+    def unreadable(self, rng: Random) -> str:
+        """Lets one of the next reads of the event log fail."""
+        self._unread = rng.randint(0, 4)
+        return f"after {self._unread} reads"
+
     def be_kind(self) -> None:
-        self._problem = self._kill = None
+        self._problem = self._kill = self._unread = None
         self.fine_since = self._now()
         self._limit()
 
     def _trouble(self, problem: str, rng: Random) -> str:
         delay_s = rng.choice((1, 30, 900))
+        self.break_for(problem, delay_s)
+        return f"for {delay_s} s"
+
+    def break_for(self, problem: str, delay_s: float) -> None:
+        """Begins a problem."""
         self._problem, self.had_problem = problem, True
         self._limit()
         self._later(delay_s, self._recover)
-        return f"for {delay_s} s"
 
     def _recover(self) -> None:
         self._problem = None

@@ -7,10 +7,33 @@ if TYPE_CHECKING:
     from tests.simulation.life import Life
 
 
+class SimulatedClock:
+    """The computer's wall clock, which may be wrong, and its monotonic one."""
+
+    def __init__(self, life: "Life", start_ms: int) -> None:
+        self._life = life
+        self._start_ms = start_ms
+        self.slept_ms = 0
+        self.error_ms = 0
+        self.drift_ppm = 0
+        """How fast the error grows."""
+
+    def true_ms(self) -> int:
+        """The time of the clouds."""
+        return self._start_ms + self.slept_ms + round(self._life.now * 1_000)
+
+    def now_ms(self) -> int:
+        drifted_ms = self.drift_ppm * (self.true_ms() - self._start_ms) // 1_000_000
+        return self.true_ms() + self.error_ms + drifted_ms
+
+    def monotonic(self) -> float:
+        return self._life.now
+
+
 class Fate:
     """The steps that come over the process."""
 
-    WEIGHTS: Final = {"kill": 2, "kill_soon": 3, "clock": 1, "drift": 1, "older": 1, "standby": 0}
+    WEIGHTS: Final = {"kill": 2, "kill_soon": 3, "clock": 2, "drift": 1, "older": 1, "standby": 0}
 
     def __init__(self, life: "Life") -> None:
         self._life = life
@@ -24,9 +47,15 @@ class Fate:
         return f"after {self._life.steps_left} callbacks"
 
     def clock(self, rng: Random) -> str:
-        clock, self._life.clouds.clock_was_wrong = self._life.clock, True
-        clock.error_ms = rng.choice((0, 0, 400, -400, 5_000, -5_000, 3_600_000, -3_600_000, -90_000_000, 432_000_000))
-        return f"is wrong by {clock.error_ms / 1000} s"
+        self.set_clock(
+            rng.choice((0, 0, 400, -400, 5_000, 3_600_000, -3_600_000, -90_000_000, 432_000_000, 432_000_000))
+        )
+        return f"is wrong by {self._life.clock.error_ms / 1000} s"
+
+    def set_clock(self, error_ms: int) -> None:
+        """Sets the computer's clock so that it is wrong by this much."""
+        self._life.clouds.clock_was_wrong = True
+        self._life.clock.error_ms = error_ms
 
     def drift(self, rng: Random) -> str:
         self._life.clock.drift_ppm = rng.choice((0, 50, -50, 3_000, -3_000))

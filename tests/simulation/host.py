@@ -12,6 +12,7 @@ from typing import Any, Final
 from pydantic_core import from_json
 
 from tests.simulation.process import Process
+from tests.simulation.work import HANDLER
 
 Json = dict[str, Any]
 Asked = tuple[str, Json]
@@ -59,8 +60,8 @@ class Memory:
 
     epoch: str | None = None
     last_seq: int = 0
-    events: dict[int, str] = field(default_factory=dict)
-    """Every durable notification that it received: method and params as JSON, by `seq`."""
+    events: dict[int, tuple[str, Json]] = field(default_factory=dict)
+    """Every durable notification that it received: method and params, by `seq`."""
     skipped: set[int] = field(default_factory=set)
     """The `seq` of notifications that the process has said to have left out."""
     jobs: dict[str, Json] = field(default_factory=dict)
@@ -262,6 +263,17 @@ class Host:
 
         self.call("jobs.create", {**params, "idempotency_key": key}, created)
 
+    def cancel(self, promise: Promise) -> None:
+        """Cancels a job."""
+
+        def cancelled(result: Any) -> None:
+            if not isinstance(result, dict) or promise.cancelled_at is not None:
+                return
+            if result["status"] == "cancelled" or (result["status"] == "running" and result["cancel_requested"]):
+                promise.cancelled_at, promise.was_running = len(HANDLER.runs), result["status"] == "running"
+
+        self.call("jobs.cancel", {"job_id": promise.job_id}, cancelled)
+
     def repeat_unanswered(self) -> None:
         """Asks again for the jobs whose creation was not acknowledged."""
         for key, promise in self.memory.promises.items():
@@ -328,7 +340,7 @@ class Host:
             self._fail("No event is left out without a word.", (memory.last_seq, method, params))
         self._allows_gap = False
         memory.last_seq = seq
-        memory.events[seq] = json.dumps([method, params], sort_keys=True)
+        memory.events[seq] = method, params
         self._remember(method, params)
 
     def _skip(self, first: int, last: int) -> None:

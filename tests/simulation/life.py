@@ -23,12 +23,14 @@ from tests.simulation.calls import Calls
 from tests.simulation.claude.calls import ClaudeCalls
 from tests.simulation.clouds import Clouds
 from tests.simulation.disk import Disk
-from tests.simulation.fate import Fate
+from tests.simulation.fate import Fate, SimulatedClock
 from tests.simulation.host import Host, Refused
+from tests.simulation.kind_days import KindDays
 from tests.simulation.loop import Killed, later
 from tests.simulation.plan import DAY_S, Plan, Step, draw
 from tests.simulation.process import KILLED, Process, bury
 from tests.simulation.restores import Restores
+from tests.simulation.storms import Storms
 from tests.simulation.story import Story, explained
 from tests.simulation.work import HANDLER
 
@@ -36,13 +38,13 @@ SHM: Final = Path("/dev/shm")  # noqa: S108 - a disk without a disk; each life h
 END_S: Final = 2.5
 """Seconds after the end of stdin in which the process has to end."""
 KIND_DAYS: Final = 3
-KIND_AWAKE_S: Final = 2_400
+KIND_AWAKE_S: Final = 1_200
 LOOK_S: Final = 300
 STORED_S: Final = 30
 """Seconds in which the outcome of a job is stored on a disk that is well."""
 
 
-ACTORS: Final = (Calls, ClaudeCalls, Restores, Fate, Disk, Clouds)
+ACTORS: Final = (Calls, ClaudeCalls, Restores, Fate, Disk, Clouds, Storms)
 """Where the steps begin."""
 
 
@@ -61,29 +63,6 @@ class Broken(Exception):
     def __init__(self, sentence: str, details: object) -> None:
         super().__init__(f"{sentence}\n    {explained(details)}")
         self.sentence = sentence
-
-
-class SimulatedClock:
-    """The computer's wall clock, which may be wrong, and its monotonic one."""
-
-    def __init__(self, life: "Life", start_ms: int) -> None:
-        self._life = life
-        self._start_ms = start_ms
-        self.slept_ms = 0
-        self.error_ms = 0
-        self.drift_ppm = 0
-        """How fast the error grows."""
-
-    def true_ms(self) -> int:
-        """The time of the clouds."""
-        return self._start_ms + self.slept_ms + round(self._life.now * 1_000)
-
-    def now_ms(self) -> int:
-        drifted_ms = self.drift_ppm * (self.true_ms() - self._start_ms) // 1_000_000
-        return self.true_ms() + self.error_ms + drifted_ms
-
-    def monotonic(self) -> float:
-        return self._life.now
 
 
 class Actor(Protocol):
@@ -106,7 +85,7 @@ class Result:
     broken: Broken | None
     starts: int
     days: float
-    """How long it was, by the calendar."""
+    """How long it was; of a standby a day counts at most."""
     ended_at: float
     """The second of the loop's clock at which it ended."""
 
@@ -134,6 +113,9 @@ class Life:
         self._older: dict[str, bytes] | None = None
         self._seen_at: tuple[int, float] | None = None
         """The start and the disk's recovery that `_look` has seen last."""
+        self._nights_s = 0
+        self._stuck: dict[tuple[int, float], set[str]] = {}
+        """The jobs that the last look found stuck, by the start and the disk's recovery before it."""
         self.host = Host(note=self.note, fail=self.fail, now_ms=self.clock.now_ms, refuses=frozenset())
         self.host.later = self.later
         self.calls = Calls(self.host, self.clock.now_ms, self.later)
@@ -148,6 +130,7 @@ class Life:
             "fate": self.fate,
             "disk": self.disk,
             "cloud": self.clouds,
+            "storm": Storms(self.host, self.disk, self.fate, self.later, self.fail),
         }
         self.secrets = invariants.Secrets(self.clouds.secrets())
         self.host.on_ready = self._on_ready
@@ -242,7 +225,7 @@ class Life:
 
     @property
     def _days(self) -> float:
-        return (self.clock.true_ms() - self.plan.start_ms) / 86_400_000
+        return (self.now + self._nights_s) / DAY_S
 
     @property
     def _database(self) -> Path:
@@ -315,21 +298,37 @@ class Life:
     def _perform(self, step: Step) -> None:
         if step.what == "standby":
             self.clock.slept_ms += step.number * 1_000
+            self._nights_s += min(step.number, DAY_S)
             self.note(f"standby {step.number / 3600:.1f} h", "fate")
             if step.number % 7 and self.host.is_ready:
                 self.host.call("jobs.queue.wake", {})
             return
         for who, actor in self._actors.items():
-            if step.what in actor.WEIGHTS and (who != "host" or self.host.is_ready):
+            if step.what in actor.WEIGHTS and (who not in ("host", "storm") or self.host.is_ready):
                 if what := getattr(actor, step.what)(Random(step.number)):
                     self.note(f"{step.what} {what}", who)
                 if step.what == "reload":
                     self._must_end(self.starts)
 
     def _look(self) -> None:
-        """Asks at times whether what is called running runs."""
+        """Asks at times whether what is called running runs, and whether what is queued may wait."""
         self.later(LOOK_S, self._look)
         self._ask_for_running(lambda ids: self.later(STORED_S, lambda: self._ask_for_running(self._must_run, ids)))
+        if self.host.is_ready and not self.disk.has_problem:
+            self.host.play(self._ask_for_queued((self.starts, self.disk.fine_since)))
+
+    def _ask_for_queued(self, seen_at: tuple[int, float]) -> Any:
+        """Compares with the last look: a job that was stuck then, in the same process, must not be stuck now."""
+        queue = yield "jobs.queue.get", {}
+        queued = yield "jobs.list", {"status": "queued", "limit": 200}
+        running = yield "jobs.list", {"status": "running", "limit": 1}
+        if any(isinstance(one, Refused) for one in (queue, queued, running)) or queue["paused_at"] is not None:
+            return
+        stuck = invariants.stuck(queued["jobs"], len(running["jobs"]), self.clock.now_ms())
+        if both := stuck & self._stuck.get(seen_at, set()):
+            jobs = [job for job in queued["jobs"] if job["job_id"] in both]
+            self.fail("Every queued job runs, or says what it waits for, within a bound.", jobs[:3])
+        self._stuck = {seen_at: stuck}
 
     def _ask_for_running(self, then: Callable[[set[str]], object], suspects: set[str] | None = None) -> None:
         start, fine_since = self.starts, self.disk.fine_since
@@ -372,6 +371,7 @@ class Life:
             actor.be_kind()
         if self.host.used_key != self.host.key:
             self.host.hang_up()  # the next process gets the right key
+        KindDays(self.host, self.clouds, self.later, self.fail, self.plan.seed).begin(KIND_AWAKE_S)
         for day in range(KIND_DAYS):
             self.later((day + 1) * KIND_AWAKE_S, lambda: self._perform(Step(0, "standby", DAY_S - KIND_AWAKE_S)))
         self.later(KIND_DAYS * KIND_AWAKE_S + KIND_AWAKE_S, self._finish)

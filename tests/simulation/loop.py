@@ -13,6 +13,7 @@ import os
 import selectors
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import cache
 from itertools import count
 from typing import Any, Protocol, TypeVar
 
@@ -21,6 +22,8 @@ import anyio.from_thread
 import anyio.to_thread
 
 T = TypeVar("T")
+PRESENCE_S = 300.0
+"""How often a process looks for its files: in this world nobody moves them under it."""
 
 
 class Killed(KeyboardInterrupt):  # asyncio lets only this and SystemExit leave the loop
@@ -157,6 +160,17 @@ def replace_programs() -> None:
     setattr(orphans, "psutil", PROGRAMS)  # noqa: B010 - mypy would want a module
     setattr(cli_process, "os", PROGRAMS)  # noqa: B010 - see above
     setattr(cli_process, "_isolation", dict)  # noqa: B010 - it would find out about the real parent
+
+
+def keep_models() -> None:
+    """Lets all starts share what each would build anew from the contract, and look less often for moved files."""
+    from sidecar_protocol.contract import methods
+
+    from sidecar.storage import presence
+    from sidecar.wire import dispatch
+
+    setattr(dispatch, "methods_of", cache(methods.methods_of))  # noqa: B010 - mypy would want the whole signature
+    setattr(presence, "CHECK_S", PRESENCE_S)  # noqa: B010 - it is final
 
 
 def count_steps() -> None:

@@ -12,6 +12,7 @@ from tests.fakes.atlassian import FakeSite
 from tests.fakes.confluence import Content
 from tests.fakes.google import ADA, FakeGoogle
 from tests.fakes.ics import FakeIcs
+from tests.fakes.issues import Issue
 
 Feed = Counter[tuple[str, str, str]]
 """How often the feed has type, title and description."""
@@ -28,7 +29,36 @@ class IssuePeople(RandomActivity):
         super().__init__(site, seed)
         site.jira.embedded, site.jira.max_page_size = 1, 3 + seed % 5
         site.jira.histories_per_page, site.jira.empty_pages = 5, seed % 2
-        site.jira.lag_ms = (0, 0, 90_000)[seed % 3]
+        site.jira.lag_ms = (0, 90_000, 480_000)[seed % 3]
+        site.jira.lagging = {"none of them"}  # the index learns of some issues later than of others
+        self.project = "PROJ"
+
+    def act(self) -> None:
+        """Performs one action."""
+        if self.random.random() < 0.02:
+            old, self.project = self.project, {"PROJ": "NEXT", "NEXT": "PROJ"}[self.project]
+            self.jira.rename_project(old, self.project)
+            return
+        known = set(self.jira.issues)
+        super().act()
+        for issue_id in self.jira.issues.keys() - known:
+            self.made(self.jira.issues[issue_id])
+
+    def made(self, issue: Issue, *, lags: bool | None = None) -> None:
+        """Puts a new issue into the project as it is called now, and decides whether the index learns of it late."""
+        issue.key = f"{self.project}-{issue.key.partition('-')[2]}"
+        issue.fields["project"] = {**issue.fields["project"], "key": self.project}
+        if lags or (lags is None and self.random.random() < 0.5):
+            self.jira.lagging.add(issue.issue_id)
+
+    def trouble(self) -> None:
+        """Makes the site hide projects, leave out objects, and fail for single ones; or ends it for some."""
+        super().trouble()
+        self.hide(bool(self.jira.hidden_projects))
+
+    def hide(self, hides: bool) -> None:
+        """Hides the project, or shows it."""
+        self.jira.hidden_projects = {"PROJ", "NEXT"} if hides else set()
 
     def be_kind(self) -> None:
         """Ends what the site hides and leaves out."""
@@ -44,6 +74,7 @@ class WikiPeople:
         self._ada = site.user("ada")
         self._users = (self._ada, self._ada, site.user("grace"))
         self._wiki.max_page_size = 2 + seed % 4
+        self._wiki.versions_per_page, self._wiki.empty_pages = 2, (seed >> 1) % 2
         self._wiki.ends_with_empty_page = seed % 2 == 1
         self._wiki.links_by_header = seed % 3 == 1
         self._number = 0

@@ -3,13 +3,15 @@
 A step draws what it needs from its own number, so that leaving out one, as shrinking does, changes no other.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from random import Random
 from typing import Final
 
 DAY_S: Final = 86_400
 HOLIDAY_S: Final = 6 * DAY_S
+LAST_STANDBYS_S: Final = (3_600, 8 * DAY_S)
+"""Before the world becomes kind; the longer one makes what it hides older than the syncs look back."""
 STARTS: Final = ("2026-01-10", "2026-03-22", "2026-06-20", "2026-10-18", "2026-12-24")
 """First days; two lead across the clock changes of Europe and America, one into another year."""
 USEFUL: Final = ("act", "create")
@@ -55,6 +57,7 @@ def draw(seed: int, weights: dict[str, int], *, days: tuple[int, int] = (4, 18),
             steps.append(Step(at + offset, rng.choices(names, chances)[0], rng.getrandbits(32)))
         at += awake_s
         steps.append(Step(at, "standby", rng.choice((DAY_S - awake_s, DAY_S - awake_s, 3_600, 12 * 3_600, HOLIDAY_S))))
+    steps[-1] = replace(steps[-1], number=rng.choice(LAST_STANDBYS_S))
     steps.sort(key=lambda one: one.at)
     return Plan(
         seed, round(begin.timestamp() * 1000) + rng.randrange(DAY_S) * 1000, tuple(steps), at, rng.choice(ZONES)

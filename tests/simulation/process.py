@@ -101,4 +101,4 @@ def bury() -> None:
                 task.get_coro().close()
             task._log_destroy_pending = False  # noqa: SLF001 - a killed process complains about nothing
     GRAVEYARD.clear()
-    gc.collect()
+    gc.collect()  # what the imports have made is frozen, see `__main__`

@@ -16,6 +16,8 @@ from tests.calendar.ics.harness import OWNER, vcalendar, vevent
 from tests.fakes.ics import FakeIcs
 from tests.in_process_app import ManualClock
 
+pytestmark = pytest.mark.usefixtures("unblocked")
+
 PAST = ("DTSTART:20261120T100000Z", "DTEND:20261120T110000Z")
 NEXT = ("DTSTART;TZID=Europe/Berlin:20261130T100000", "DURATION:PT1H")
 PROPERTIES = ("X-WR-CALNAME:Ada’s calendar",)
