@@ -107,6 +107,9 @@ class Behaviour:
 
     def _own(self, name: str, rng: Random) -> Script:
         """Schedules a turn of its own."""
+        if not self._cli.is_session:  # a run ends with its answer, before what is scheduled
+            yield from self._plain(name, rng)
+            return
         cli, delay_s = self._cli, rng.choice((1, 60, 600, 3_000))
         use_id = f"toolu_{cli.new_uuid()}"
         values = {"delaySeconds": delay_s, "prompt": f"wake up for {name}"}
