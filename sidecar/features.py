@@ -53,6 +53,7 @@ FILL_S: Final = 0.05
 SYSTEM: Final = ("sidecar.system.service", "sidecar.system.backups")
 WORK: Final = ("sidecar.system.feature", "sidecar.jobs.worker")
 """The modules that work needs, whatever is to be done."""
+CATALOG: Final = "sidecar_protocol.catalog"
 _IMPORTING: Final = Lock()
 """Held during the import of a feature: two threads in the same packages could wait for each other."""
 SECRETS: Final = (CREDENTIALS, CONFIG, VERIFIER, CODE, API_TOKEN)
@@ -79,7 +80,8 @@ class JobTypes(Mapping[str, type[JobSpec]]):
 
     @staticmethod
     def _all() -> dict[str, type[JobSpec]]:
-        from sidecar_protocol import catalog  # noqa: PLC0415 - it imports the whole contract
+        with importing(CATALOG):
+            from sidecar_protocol import catalog  # noqa: PLC0415 - it imports the whole contract
 
         return {spec.type: spec for spec in catalog.JOB_TYPES}
 
@@ -90,7 +92,8 @@ def job_types() -> Mapping[str, type[JobSpec]]:
 
 def methods() -> tuple[Method, ...]:
     """Returns every method of the contract."""
-    from sidecar_protocol import catalog  # noqa: PLC0415 - see above
+    with importing(CATALOG):
+        from sidecar_protocol import catalog  # noqa: PLC0415 - see above
 
     return catalog.methods()
 

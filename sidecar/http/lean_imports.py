@@ -5,7 +5,7 @@ Each part is an optional import of its library, so that the library works withou
 
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import ModuleType
 from typing import cast
 
@@ -29,13 +29,14 @@ def import_asyncio_and_pydantic() -> None:
     """Imports asyncio without TLS, and pydantic without its search for plugins, before anything else imports them.
 
     That saves about a tenth of the start, and 3 MiB.  httpx brings TLS of its own.  The search reads the metadata of
-    all installed packages when the first model is built, and code of a plugin would see what clients send.
+    all installed packages when the first model is built, and code of a plugin would see what clients send.  A release
+    that needs what is left out is imported whole, with the next import of it.
     """
-    with replaced_modules({"ssl": None}):
+    with suppress(ImportError), replaced_modules({"ssl": None}):
         import asyncio  # noqa: F401, PLC0415
     no_packages = ModuleType("importlib.metadata")
     no_packages.entry_points = lambda **_: ()  # type: ignore[attr-defined]
-    with replaced_modules({"importlib.metadata": no_packages}):
+    with suppress(ImportError, AttributeError), replaced_modules({"importlib.metadata": no_packages}):
         from pydantic import BaseModel  # noqa: PLC0415
 
         type("First", (BaseModel,), {})

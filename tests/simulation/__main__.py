@@ -30,14 +30,14 @@ replace_programs()
 warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
 sys.unraisablehook = lambda _: None
 
-from sidecar.features import FEATURES, WORK  # noqa: E402 - after `replace_threads`
+from sidecar.features import FEATURES, WORK, modules_of  # noqa: E402 - after `replace_threads`
 from tests.simulation.life import Result, live  # noqa: E402 - it imports `sidecar`
 from tests.simulation.shrinking import shrink  # noqa: E402 - see above
 from tests.simulation.story import KEPT_LINES  # noqa: E402 - see above
 from tests.simulation.work import add_job_types  # noqa: E402 - see above
 
 add_job_types()
-for name in (*WORK, *(f"sidecar.{one}.feature" for one in FEATURES)):
+for name in [*WORK, *(name for domain in ("system", *FEATURES, "jira") for name in modules_of(domain))]:
     import_module(name)  # a process imports them in a thread, which only the first life would have
 keep_models()
 gc.collect()

@@ -23,7 +23,7 @@ import anyio.to_thread
 
 T = TypeVar("T")
 PRESENCE_S = 300.0
-"""How often a process looks for its files: in this world nobody moves them under it."""
+"""How often a process looks for its files, in seconds: in this world they are not moved under it."""
 
 
 class Killed(KeyboardInterrupt):  # asyncio lets only this and SystemExit leave the loop
