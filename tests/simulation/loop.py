@@ -23,7 +23,7 @@ import anyio.to_thread
 
 T = TypeVar("T")
 PRESENCE_S = 300.0
-"""How often a process looks for its files: in this world nobody moves them under it."""
+"""How often a process looks for its files: in this world they are never moved."""
 
 
 class Killed(KeyboardInterrupt):  # asyncio lets only this and SystemExit leave the loop
@@ -175,7 +175,7 @@ def replace_programs() -> None:
 
 
 def keep_models() -> None:
-    """Lets all starts share what each would build anew from the contract, and look less often for moved files."""
+    """Lets all starts share what each would build from the contract, and look less often for moved files."""
     from sidecar_protocol.contract import methods
 
     from sidecar.storage import presence
