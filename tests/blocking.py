@@ -1,4 +1,4 @@
-"""Finds what blocks the loop.  SQLite may, and the exceptions named here; anything else of the product fails a test.
+"""Lets a test fail where the product blocks the loop by anything but SQLite and the exceptions named here.
 
 blockbuster replaces the functions of Python that wait for a disk or a network; one that is called on a running loop by
 code below `sidecar/` raises `BlockingError`.  SQLite, locks and sockets are left alone: SQLite is on the loop on

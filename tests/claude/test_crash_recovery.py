@@ -1,4 +1,4 @@
-"""What a killed process has left of Claude is repaired at the next start, however long the disk cannot be written."""
+"""Repairs what a killed process has left of Claude at the next start, however long the disk cannot be written."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -17,8 +17,6 @@ from sidecar.jobs import service
 from tests.conftest import StartSidecar
 from tests.in_process_app import InProcessApp, ManualClock
 
-pytestmark = pytest.mark.usefixtures("unblocked")
-
 AT = "2026-11-23T08:00:00.000Z"
 LATER = "2026-11-23T08:01:00.000Z"
 

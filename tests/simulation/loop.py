@@ -163,7 +163,7 @@ def replace_programs() -> None:
 
 
 def keep_models() -> None:
-    """Lets all starts share what each would build anew from the contract, and look less often for moved files."""
+    """Lets all starts share what each would build from the contract, and look less often for moved files."""
     from sidecar_protocol.contract import methods
 
     from sidecar.storage import presence
