@@ -16,6 +16,7 @@ from sidecar_protocol.scalars import (
     Integer,
     UtcTime,
     Uuid,
+    live,
 )
 
 
@@ -72,7 +73,7 @@ class Job(Model):
     shown: ClassVar = ("created_at", "type", "status", "job_id", "error", "message")
     job_id: Uuid
     type: Annotated[str, JOB_TYPES]
-    status: JobStatus
+    status: Annotated[JobStatus, live(JobStatus.QUEUED, JobStatus.RUNNING)]
     created_at: UtcTime
     updated_at: UtcTime
     started_at: UtcTime | None = None

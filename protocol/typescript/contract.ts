@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "8ba93bf65312436e";
+export const SCHEMA_HASH = "f7dee8c15b4824d9";
 
 /** Any JSON value: data whose form the contract does not know. */
 export type JsonValue = string | number | boolean | null | JsonValue[] | JsonObject;
@@ -5897,7 +5897,7 @@ export const DURABLE_NOTIFICATIONS = [
 /** The params that identify what a notification is about, by path.  Those about one thing come in order. */
 export const NOTIFICATION_KEYS = {
   "accounts.updated": ["account_id"],
-  "activity.changed": ["source", "account_id"],
+  "activity.changed": ["source", "account_id", "events.event_id", "removed_ids"],
   "calendar.changed": ["account_id", "calendar_id"],
   "claude.stall": ["job_id"],
   "claude.api_retry": ["job_id"],
