@@ -10,6 +10,8 @@ from sidecar.clock import Clock, FixedClock, StartedClock, SystemClock, iso
 from sidecar.loopback import is_loopback_origin
 
 ATLASSIAN_GATEWAY: Final = "https://api.atlassian.com"
+DATABASE_NAME: Final = "sidecar.db"
+"""The name of the file in the data folder, without `--db`."""
 MAX_CLAUDE_CONCURRENCY: Final = 64
 """Claude processes at once: 64 need about 13 GB of memory, so a larger number is a mistake."""
 
@@ -104,7 +106,7 @@ def read_settings(environ: Mapping[str, str], *, database: str | None = None) ->
     data_dir = Path(environ["APP_DATA_DIR"]) if environ.get("APP_DATA_DIR") else None
     if database is None and data_dir is None:
         data_dir = _platform_data_dir()
-    path = Path(database) if database is not None else (data_dir or Path()) / "sidecar.db"
+    path = Path(database) if database is not None else (data_dir or Path()) / DATABASE_NAME
     run_env = environ.get("RUN_ENV") or "prod"
     if run_env not in ("dev", "prod"):
         raise ValueError(f"RUN_ENV must be dev or prod, not {run_env!r}")

@@ -25,6 +25,10 @@ export interface ReplayBridge extends SidecarBridge {
   readonly misses: readonly Miss[];
   /** The recorded requests that were not made in any form, yet; those of the app's main process are among them. */
   readonly unused: readonly Unused[];
+  /** The number of notifications that were not sent yet; at the fast pace, they wait for the next recorded request. */
+  readonly unsent: number;
+  /** Sends the notifications after the next recorded request as if it had been made, such as one of the main process. */
+  skipRequest(): void;
   /** Stops sending notifications. */
   close(): void;
 }
@@ -102,6 +106,10 @@ export function replayBridge(transcript: string, options: ReplayOptions = {}): R
     get unused() {
       return replay.unused;
     },
+    get unsent() {
+      return replay.unsent;
+    },
+    skipRequest: () => replay.skipRequest(),
     close: () => replay.close(),
     call: (call, method, params, callOptions = {}) =>
       responded(call, (signal) => {

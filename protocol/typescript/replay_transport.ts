@@ -19,11 +19,6 @@ import { DateShift, instantMs, Zone } from "./replay_times.ts";
 
 /** The code of the error `not_recorded`, which no sidecar sends. */
 export const NOT_RECORDED = 4990;
-/**
- * After this much silence of the client, the notifications that were recorded after its next request are sent anyway,
- * because the client may never send that request.
- */
-const IDLE_MS = 50;
 const MAX_DETAILS = 10;
 const MAX_VALUE_CHARS = 200;
 /** The number of requests without a recording that are remembered. */
@@ -31,7 +26,10 @@ const MAX_MISSES = 1_000;
 const SHUT_DOWN = { drained: true, cancelled_requests: 0, interrupted_jobs: 0 };
 
 export interface ReplayOptions {
-  /** `fast` sends all messages at once, in their order; `recorded` sends them at their recorded times. */
+  /**
+   * `fast` sends a notification as soon as the client has made the last request that was recorded before it; `recorded`
+   * sends all messages at their recorded times.
+   */
   pace?: "fast" | "recorded";
   /**
    * Sends no notification before the client calls this method, for example the first one that a window calls.  Earlier
@@ -111,6 +109,21 @@ export class ReplayTransport {
   /** The recorded requests that the client has not made in any form, yet. */
   get unused(): Unused[] {
     return this.#index.neverMade().map(({ method, line }) => ({ method, line }));
+  }
+
+  /** The number of notifications that were not sent yet; at the fast pace, they wait for the next recorded request. */
+  get unsent(): number {
+    const waiting = this.#recording.notifications.slice(this.#sent);
+    return waiting.filter(({ segment }) => !this.#recording.isAfterEof(segment)).length;
+  }
+
+  /**
+   * Sends the notifications after the next recorded request as if the client had made it: for a client that only
+   * listens, or makes fewer requests than were recorded.
+   */
+  skipRequest(): void {
+    this.#segment = this.#recording.nextWithRequest(this.#segment);
+    this.#advance();
   }
 
   /** Receives the client's output: lines, whole or in parts. */
@@ -222,8 +235,8 @@ export class ReplayTransport {
     if (!isRepeated) {
       this.#queueUpTo(segment - 1, now);
       this.#segment = segment;
+      this.#anchor = { t, at: now };
     }
-    if (this.#isFast || !isRepeated) this.#anchor = { t, at: now };
     if (response !== null) {
       this.#schedule({
         position: isRepeated ? Infinity : response.position - 0.5,
@@ -267,14 +280,10 @@ export class ReplayTransport {
     if (this.#isClosed) return;
     const now = Date.now();
     let pending = this.#pending();
-    for (; pending !== null && this.#due(pending) <= now; pending = this.#pending()) {
-      const due = this.#due(pending);
-      // In the fast mode, the next one waits until the client is idle again.
-      if (this.#isFast && pending.segment > this.#segment) this.#anchor = { t: pending.t, at: now };
-      this.#queueNext(pending, due);
-    }
+    for (; pending !== null && this.#due(pending, now) <= now; pending = this.#pending())
+      this.#queueNext(pending, this.#due(pending, now));
     this.#sendDue(now);
-    const times = [pending === null ? Infinity : this.#due(pending), this.#scheduled[0]?.due ?? Infinity];
+    const times = [pending === null ? Infinity : this.#due(pending, now), this.#scheduled[0]?.due ?? Infinity];
     const next = Math.min(...times);
     if (next < Infinity) this.#timer = setTimeout(() => this.#advance(), Math.max(0, next - now));
   }
@@ -283,12 +292,13 @@ export class ReplayTransport {
   #pending(): RecordedNotification | null {
     const pending = this.#recording.notifications[this.#sent];
     if (pending === undefined || this.#recording.isAfterEof(pending.segment)) return null;
-    return this.#waitFor !== null && pending.segment > this.#segment ? null : pending;
+    if (this.#waitFor !== null && pending.segment > this.#segment) return null;
+    const isNext = pending.segment < this.#recording.nextWithRequest(this.#segment);
+    return isNext || !this.#isFast ? pending : null;
   }
 
-  #due({ t, segment }: RecordedNotification): number {
-    if (this.#isFast) return segment <= this.#segment ? this.#anchor.at : this.#anchor.at + IDLE_MS;
-    return this.#anchor.at + Math.max(0, t - this.#anchor.t);
+  #due({ t }: RecordedNotification, now: number): number {
+    return this.#isFast ? now : this.#anchor.at + Math.max(0, t - this.#anchor.t);
   }
 
   #sendDue(now: number): void {

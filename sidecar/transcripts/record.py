@@ -19,7 +19,7 @@ from sidecar import __version__
 from sidecar.clock import Clock, iso_now
 from sidecar.days import computer_zone_name
 from sidecar.paths import open_private
-from sidecar.settings import Settings
+from sidecar.settings import DATABASE_NAME, Settings
 from sidecar.transcripts.file.facts import ContractFacts
 from sidecar.transcripts.file.format import TO_CLIENT, TO_SIDECAR, event_line, header_line, message_prefix, raw_line
 from sidecar.transcripts.file.redact import Redactor
@@ -146,6 +146,7 @@ def open_recorder(settings: Settings, openrpc: bytes, clock: Clock) -> Recorder:
         "server": f"sidecar {__version__}",
         "started_at": iso_now(clock),
         **({"fixed": fixed} if fixed else {"time_zone": computer_zone_name()}),
+        **({"database": settings.database.name} if settings.database.name != DATABASE_NAME else {}),
     }
     redactor = Redactor(contract, settings.redact, keeps_files=settings.record_files)
     redactor.learn(os.environ)

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from sidecar.transcripts.file.format import Entry, read
 from tests.commandline.harness import CliHarness
 from tests.transcripts.recording import BACKUP, CORPUS, answer, c2s, request, s2c, write
 
@@ -44,8 +43,3 @@ def test_a_fault_on_a_method_that_does_not_exist_is_refused(cli: CliHarness) -> 
     assert ended.code == 2
     assert "--fault jobs.lust: there is no such method; jobs.list" in ended.err
     assert cli.run("replay", str(BACKUP), "--fault", "kill@jobs.updated", "--fault", "drop@jobs.get").code == 0
-
-
-def test_members_that_only_look_like_patterns_are_not_searched_for_patterns(tmp_path: Path) -> None:
-    path = write(tmp_path / "talk.jsonl", s2c(1, answer(1, a={"$ref": "#/x"})), s2c(2, answer(2, a={"$any": "uuid"})))
-    assert [line.has_patterns for line in read(path) if isinstance(line, Entry)] == [False, True]

@@ -99,10 +99,16 @@ def test_a_request_that_was_not_recorded_is_refused_with_the_nearest_one(replay:
         assert "--record" in wire.call("nothing.like.it")["error"]["data"]["hint"]
 
 
-def test_an_idle_client_gets_notifications_after_requests_that_it_never_makes(replay: Any, recording: Path) -> None:
-    with replay(recording) as wire:
-        wire.initialize()
-        wire.until("system.state", state="degraded")
+def test_a_slow_client_gets_nothing_that_was_recorded_after_its_next_request(replay: Any, recording: Path) -> None:
+    # The answer to `shutdown` is delayed: it comes after all that is sent to a client that waits.
+    with replay(recording, "--fault", "delay=300@shutdown") as wire:
+        wire.send(line("initialize", 1) + line("shutdown", 2))
+        assert received(wire, 3) == [{"protocol_version": 1}, {"state": "ready"}, {"drained": True, **NOTHING_LEFT}]
+        assert wire.call(JOBS, limit=5) == {"jobs": ["first"]}
+        wire.close_stdin()
+        assert [one["params"] for one in wire.remaining()] == [{"job_id": "j", "progress": 0.75, "message": None}]
+        assert wire.exit_code() == 0
+        assert f":9: the {JOBS} in this line was not requested, so 1 notifications" in wire.errors.read_text("utf-8")
 
 
 @pytest.mark.parametrize("pace", ["fast", "recorded"])
@@ -112,7 +118,7 @@ def test_wait_for_holds_notifications_back_until_the_method_is_called(replay: An
     with replay(recording, "--wait-for", JOBS, *arguments) as wire:
         wire.send(line("initialize", 1) + line("shutdown", 2))
         assert received(wire, 3) == [{"protocol_version": 1}, {"state": "ready"}, {"drained": True, **NOTHING_LEFT}]
-        assert wire.call(JOBS, limit=5) == {"jobs": ["first"]}
+        assert [wire.call(JOBS, limit=5)["jobs"] for _ in range(2)] == [["first"], ["second"]]
         wire.until("system.state", state="degraded")
 
 
@@ -141,9 +147,12 @@ def test_a_notification_far_ahead_is_sent_and_requests_before_it_are_still_answe
     lines = []
     for number in range(requests):
         lines += [c2s(number, request(number, JOBS, limit=5)), s2c(number, answer(number, number=number))]
+    lines += [c2s(requests, request(requests, "system.health")), s2c(requests, answer(requests, status="ok"))]
     far = write(tmp_path / "far.jsonl", *lines, s2c(requests, notification("system.state", state="degraded")))
     with replay(far, "--pace", pace) as wire:
         assert wire.call(JOBS, limit=5) == {"number": 0}
+        if pace == "fast":
+            wire.call("system.health")
         wire.until("system.state", state="degraded")
         assert [wire.call(JOBS, limit=5)["number"] for _ in range(requests)] == [*range(1, requests), requests - 1]
 
@@ -325,9 +334,11 @@ def test_what_was_not_as_recorded_is_reported_and_fails_with_strict(replay: Any,
         assert reported[0].endswith(
             "The nearest request is recording.jsonl, line 5.  params.limit: recorded: 5 (2 times)"
         )
+        unsent = "the jobs.list in this line was not requested, so 3 notifications after it were not sent"
         assert reported[1:] == [
             "sidecar replay: recording.jsonl:5: jobs.list was recorded and never requested",
             "sidecar replay: recording.jsonl:12: calendar.events.list was recorded and never requested",
+            f"sidecar replay: recording.jsonl:5: {unsent}; `--pace recorded` sends them at their times",
         ]
 
 

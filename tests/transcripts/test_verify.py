@@ -8,6 +8,7 @@ from sidecar.paths import command
 from sidecar.transcripts.verify.check import VerifyOptions, check
 from sidecar.transcripts.verify.check import verified as verified_or_updated
 from sidecar.transcripts.verify.findings import explain_all
+from tests.process.raw_client import RawClient
 from tests.transcripts.conftest import Verify
 from tests.transcripts.recording import (
     BACKUP,
@@ -17,6 +18,7 @@ from tests.transcripts.recording import (
     answer,
     c2s,
     copy_with,
+    lines_of,
     notification,
     request,
     s2c,
@@ -103,8 +105,69 @@ def test_answers_that_take_longer_are_named_if_that_is_asked_for(tmp_path: Path)
 
 def test_names_that_the_contract_does_not_have_are_told_first(tmp_path: Path) -> None:
     path = copy_with(BACKUP, tmp_path / "old.jsonl", '"method":"jobs.log_added"', '"method":"jobs.event"')
-    notes = explained(path).splitlines()[:2]
+    lines = explained(path).splitlines()
+    notes = lines[:4]
     assert f"{path}: not in this sidecar's contract: jobs.event; record it again, or change the names" in notes
+    new = "jobs.log_added; if the contract of then did not have them, --update adds them"
+    assert f"{path}: not in the recording: {new}" in notes
+    gone = "jobs.event is not in this sidecar's contract any more; --update leaves it out"
+    assert sum(gone in line for line in lines) == 1
+    assert "jobs.event was lost" not in "".join(lines)
+
+
+def test_what_is_missing_since_a_request_failed_follows_from_the_failure(tmp_path: Path, verified: Verify) -> None:
+    account, job = (f"01a225a1-8c{number}-77b8-8f73-48cc851a864c" for number in (10, 22))
+    create = request(1, "calendar.accounts.create", provider="ics", email="a", credentials={"address": {"$secret": 1}})
+    changed = notification("accounts.updated", seq=1, service="ics", account_id=account, status="active")
+    queued = {"job_id": job, "type": "calendar.sync", "status": "queued", "payload": {"account_id": account}}
+    path = write(
+        tmp_path / "calendar.jsonl",
+        c2s(1, request(0, "system.health")),
+        s2c(2, answer(0, status="ok")),
+        c2s(3, create),
+        s2c(4, answer(1, account_id=account)),
+        s2c(5, changed),
+        s2c(6, notification("jobs.updated", seq=2, job=queued)),
+        s2c(7, notification("activity.changed", seq=3, source="jira", account_id="another")),
+    )
+    refused = {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "error": {"code": -32602, "message": "No.", "data": {"kind": "invalid_params"}},
+    }
+    text = verified(path, [answer(0, status="ok")], [refused])
+    assert [line.split(":")[1] for line in text.splitlines() if line.startswith(str(path))] == ["5", "8"]
+    assert "--secret 1=" in text
+    assert "  and what follows from it: 2 about what this request creates, line 6, 7" in text
+
+
+def test_a_read_is_asked_again_also_after_a_difference(tmp_path: Path, verified: Verify) -> None:
+    path = write(
+        tmp_path / "read.jsonl",
+        c2s(1, request(1, "system.health")),
+        s2c(2, answer(1, status="ok")),
+        c2s(3, request(2, "jobs.get", job_id="a")),
+        s2c(4, answer(2, status="succeeded")),
+    )
+    text = verified(
+        path,
+        [answer(1, status="degraded")],
+        [answer(2, status="running")],
+        [answer("again-5-0", status="succeeded")],
+    )
+    assert [line.split(":")[1] for line in text.splitlines() if line.startswith(str(path))] == ["3"]
+
+
+def test_a_recording_with_another_name_of_the_database_is_verified_with_that_name(tmp_path: Path) -> None:
+    path = tmp_path / "hub.jsonl"
+    with RawClient(tmp_path / "data", "--record", str(path), "--db", str(tmp_path / "data" / "hub.db")) as wire:
+        wire.initialize()
+        wire.until_job(wire.call("jobs.create", type="maintenance.backup")["job"]["job_id"], "succeeded")
+        assert wire.call("system.backups.list")["backups"][0]["name"].startswith("hub-")
+        wire.close_stdin()
+        wire.exit_code()
+    assert lines_of(path)[0]["database"] == "hub.db"
+    assert explained(path) == ""
 
 
 def test_a_member_that_the_contract_does_not_have_is_a_difference(tmp_path: Path, verified: Verify) -> None:

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from pydantic_core import from_json, to_json
 
-from sidecar.transcripts.file.patterns import check, has_patterns
+from sidecar.transcripts.file.patterns import check
 
 VERSION: Final = 1
 TO_SIDECAR: Final = "c2s"
@@ -51,8 +51,6 @@ class Entry:
     line: int
     facts: dict[str, Any]
     size: int = 0
-    has_patterns: bool = True
-    """False if the message certainly contains no pattern (see `patterns.py`)."""
     t: float = field(init=False)
     """Milliseconds since the header."""
     from_client: bool = field(init=False)
@@ -138,14 +136,14 @@ def read(path: Path) -> Iterator[Header | Entry]:
 
 def _entry(where: str, number: int, facts: Any, data: bytes) -> Entry:
     try:
-        entry = Entry(number, facts, len(data), has_patterns(data))
+        entry = Entry(number, facts, len(data))
     except (KeyError, TypeError, ValueError):
         raise NotATranscript(f"{where}: neither a header nor an entry with `t` and `dir`") from None
-    if entry.has_patterns:
-        try:
+    try:
+        if b'"$' in data:  # else it contains no pattern
             check(entry.message)
-        except ValueError as error:
-            raise NotATranscript(f"{where}: {error}") from None
+    except ValueError as error:
+        raise NotATranscript(f"{where}: {error}") from None
     return entry
 
 
@@ -158,6 +156,13 @@ def read_runs(path: Path) -> list[Run]:
         else:
             runs[-1][1].append(line)
     return runs
+
+
+def error_kind(error: Any) -> str:
+    """Returns the kind of an error in a message, or its code if it has none; it may be any JSON."""
+    data = error.get("data") if type(error) is dict else None
+    kind = data.get("kind") if type(data) is dict else None
+    return str(kind or (error.get("code") if type(error) is dict else error))
 
 
 def message_prefix(t: float, direction: str) -> bytes:

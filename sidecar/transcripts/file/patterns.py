@@ -36,12 +36,6 @@ EXAMPLES: Final[dict[str, Any]] = {
 """Values that a replay sends for `$any` without `$like`; an empty text for every other kind."""
 NAMES: Final = frozenset({*SHAPES, *TYPES, *EXAMPLES})
 """The kinds of `$any`."""
-MARKS: Final = tuple(f'"{name}"'.encode() for name in KINDS)
-
-
-def has_patterns(line: bytes) -> bool:
-    """Returns whether a line can contain a pattern; `{"$ref": …}` of a JSON Schema, for example, is not one."""
-    return b'"$' in line and any(mark in line for mark in MARKS)
 
 
 def pattern_of(value: Any) -> str | None:

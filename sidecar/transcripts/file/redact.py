@@ -121,9 +121,6 @@ class Redactor:
         except ValueError:
             return None
         self._is_in_raw &= not from_client
-        return self._redacted(value, from_client=from_client)
-
-    def _redacted(self, value: Any, *, from_client: bool) -> bytes:
         messages = value if type(value) is list else [value]
         redacted = [self._message(message, from_client=from_client) for message in messages]
         return to_json(redacted if type(value) is list else redacted[0])

@@ -13,7 +13,7 @@ from sidecar_protocol.meta import PROTOCOL_VERSION
 from sidecar.paths import command, isolated_environment, options_of
 from sidecar.transcripts.fuzz.damage import conversation
 from sidecar.transcripts.fuzz.promises import broken
-from sidecar.transcripts.fuzz.shrink import Shrinker
+from sidecar.transcripts.fuzz.shrink import shrunk
 from sidecar.transcripts.verify.sidecar_process import TIMEOUT_S, SidecarProcess, SidecarTimeout
 
 HELLO: Final = {"protocol_version": PROTOCOL_VERSION, "client_info": {"name": "sidecar fuzz", "version": "1"}}
@@ -90,7 +90,7 @@ def _shrunk(seed: int, lines: list[bytes], reasons: list[str], options: FuzzOpti
 
     if not any(fails(lines) for _ in range(REPEATS)):
         return Failure(seed, reasons, lines, is_repeatable=False)
-    smallest = Shrinker(fails).shrunk(lines)
+    smallest = shrunk(lines, fails)
     return Failure(seed, run(smallest, options) or reasons, smallest)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from sidecar.transcripts.file.format import Entry, Header
+from sidecar.transcripts.file.format import Entry, Header, error_kind
 
 GAP_MS: Final = 1_000.0
 """Shortest gap between two messages that is reported."""
@@ -155,7 +155,7 @@ def _add_response(run: RunSummary, entry: Entry, message: dict[str, Any], call: 
     call.latency_ms = round(entry.t - call.t, 3)
     call.response_bytes = entry.size
     if (error := message.get("error")) is not None:
-        call.error = str((error.get("data") or {}).get("kind") or error.get("code"))
+        call.error = error_kind(error)
 
 
 def _totals(calls: list[Call]) -> Totals:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from pydantic_core import to_json
 
-from sidecar.transcripts.file.format import Entry, Header, read
+from sidecar.transcripts.file.format import Entry, Header, error_kind, read
 
 FOLDER: Final = Path(__file__).parent
 MAX_PAGE_CHARS: Final = 40_000_000
@@ -69,7 +69,7 @@ class _Run:
     def _add_answer(self, entry: Entry, message: dict[str, Any], text: str | None) -> None:
         request_id, error = message.get("id"), message.get("error")
         row = self._open.pop(request_id, None) if type(request_id) in (int, str) else None
-        kind = None if error is None else _kind(error)
+        kind = None if error is None else error_kind(error)
         if row is None:
             self._add_row(entry, "other", "answer without a request", kind, request=text)
             return
@@ -120,12 +120,6 @@ def _event(entry: Entry) -> str:
     if entry.is_eof:
         return "end of stdin"
     return "not JSON" if entry.exit_code is None else f"exit code {entry.exit_code}"
-
-
-def _kind(error: Any) -> str:
-    data = error.get("data") if type(error) is dict else None
-    kind = data.get("kind") if type(data) is dict else None
-    return str(kind or (error.get("code") if type(error) is dict else error))
 
 
 def _short(value: Any, limit: int = MAX_SAY_CHARS) -> str:

@@ -6,7 +6,6 @@ Each request has keys, so that many calls on a long recording stay fast: request
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from enum import IntEnum
 from itertools import islice
 from typing import Any, Final
 
@@ -27,14 +26,9 @@ _LEFT_OUT: Final = object()
 _ABSENT: Final = object()
 
 
-class Precision(IntEnum):
-    """How exactly two requests must be the same."""
-
-    EXACT = 0
-    HOUR = 1
-    """Times are in the same hour, as those of a poll."""
-    LOOSE = 2
-    """Times are any times, and generated ids any ids."""
+Keys = tuple[bytes, bytes, bytes]
+"""Of two requests that are the same, equal are: all three, if their times and generated ids are equal; the last two, if
+these are in the same hours, as those of a poll; and the last one in any case."""
 
 
 @dataclass(slots=True)
@@ -59,37 +53,45 @@ class Matcher:
         self._contract = contract
         self._ignored = frozenset(ignored)
 
-    def key(self, method: str, params: dict[str, Any], precision: Precision) -> bytes:
-        if method in ANY_PARAMS:
-            return b""
-        return to_json(self._members(_without_meta(params), self._contract.params(method), method, precision))
+    def keys(self, method: str, params: dict[str, Any]) -> Keys:
+        varying: list[Any] = []
+        known = b"" if method in ANY_PARAMS else to_json(self._known(method, params, varying))
+        hours = [one // HOUR_MS if type(one) is int else one for one in varying]
+        return known + to_json(varying), known + to_json(hours), known
 
     def has_patterns(self, method: str, params: dict[str, Any]) -> bool:
         """Returns whether a person has put patterns into recorded params; declared secrets do not count."""
-        known = self._members(_without_meta(params), self._contract.params(method), method, Precision.EXACT)
-        return method not in ANY_PARAMS and _contains_pattern(known)
+        return method not in ANY_PARAMS and _contains_pattern(self._known(method, params, []))
 
-    def _canonical(self, value: Any, facts: Facts, path: str, precision: Precision) -> Any:
+    def _known(self, method: str, params: dict[str, Any], varying: list[Any]) -> dict[str, Any]:
+        """Returns what must be equal; adds moments and generated ids to `varying`."""
+        return self._members(_without_meta(params), self._contract.params(method), method, varying)
+
+    def _canonical(self, value: Any, facts: Facts, path: str, varying: list[Any]) -> Any:
         kind = self._kind(facts, path)
-        if kind in {"ignored", "measured"} or (kind == "generated" and precision is Precision.LOOSE):
+        if kind == "generated" and pattern_of(value) is None:
+            varying.append([normal(value)])
+            return _LEFT_OUT
+        if kind in {"ignored", "measured"}:
             return _LEFT_OUT
         if kind == "secret":
             return value is not None
         if kind == "date-time" and type(value) is str:
-            return _time_key(value, precision)
+            varying.append(_moment(value))
+            return True
         if type(value) is dict:
-            return self._members(value, facts, path, precision)
+            return self._members(value, facts, path, varying)
         if type(value) is list:
-            return [_or_null(self._canonical(one, facts.item(), path, precision)) for one in value]
+            return [_or_null(self._canonical(one, facts.item(), path, varying)) for one in value]
         return normal(value)
 
-    def _members(self, value: dict[str, Any], facts: Facts, path: str, precision: Precision) -> dict[str, Any]:
+    def _members(self, value: dict[str, Any], facts: Facts, path: str, varying: list[Any]) -> dict[str, Any]:
         kept = {}
         for name in sorted(value):
             declared = facts.declared_member(name)
             if _is_default(value[name], declared):
                 continue
-            member = self._canonical(value[name], facts.member(value, name), f"{path}.{name}", precision)
+            member = self._canonical(value[name], facts.member(value, name), f"{path}.{name}", varying)
             if member is not _LEFT_OUT and not (member == {} and declared.described_by is not None):
                 kept[name] = member
         return kept
@@ -116,7 +118,7 @@ class Matcher:
         elif kind == "secret" and recorded is not _ABSENT and actual is not _ABSENT:
             return
         elif kind == "date-time" and type(recorded) is type(actual) is str:
-            found.other_times += _time_key(recorded, Precision.EXACT) != _time_key(actual, Precision.EXACT)
+            found.other_times += _moment(recorded) != _moment(actual)
         elif type(recorded) is dict and type(actual) is dict:
             self._compare_members(recorded, actual, facts, path, found)
         elif type(recorded) is list and type(actual) is list and len(recorded) == len(actual):
@@ -183,19 +185,21 @@ class _MethodIndex:
     def __init__(self, method: str, requests: list[RecordedRequest], matcher: Matcher) -> None:
         self._method = method
         self._matcher = matcher
-        self.by_key: dict[tuple[Precision, bytes], _Queue] = {}
+        self._by_key: tuple[dict[bytes, _Queue], ...] = ({}, {}, {})
+        """The requests by each of their keys."""
         self.with_patterns: dict[bytes, _Queue] = {}
         """Requests that a person has put patterns into, by their params as they are written."""
         for request in requests:
             if matcher.has_patterns(method, request.params):
                 self.with_patterns.setdefault(to_json(request.params), _Queue()).requests.append(request)
                 continue
-            for precision in Precision:
-                place = precision, matcher.key(method, request.params, precision)
-                self.by_key.setdefault(place, _Queue()).requests.append(request)
+            for queues, key in zip(self._by_key, matcher.keys(method, request.params), strict=True):
+                queues.setdefault(key, _Queue()).requests.append(request)
 
-    def queue(self, params: dict[str, Any], precision: Precision) -> _Queue:
-        return self.by_key.get((precision, self._matcher.key(self._method, params, precision))) or _Queue()
+    def queues(self, params: dict[str, Any]) -> list[_Queue]:
+        """Returns the requests that are the same: with equal times, with times in the same hours, with any times."""
+        keys = self._matcher.keys(self._method, params)
+        return [queues.get(key) or _Queue() for queues, key in zip(self._by_key, keys, strict=True)]
 
     def fitting_pattern(self, params: dict[str, Any]) -> _Queue:
         for queue in self.with_patterns.values():
@@ -205,7 +209,7 @@ class _MethodIndex:
 
     def different(self) -> Iterator[_Queue]:
         """Yields the requests that are the same except for their times."""
-        yield from (queue for (precision, _), queue in self.by_key.items() if precision is Precision.LOOSE)
+        yield from self._by_key[-1].values()
         yield from self.with_patterns.values()
 
 
@@ -235,12 +239,11 @@ class RequestIndex:
 
     def _candidates(self, index: _MethodIndex, params: dict[str, Any]) -> Iterator[RecordedRequest]:
         """Yields the recorded requests that may answer, the best one first."""
-        exact = index.queue(params, Precision.EXACT)
+        exact, near, loose = index.queues(params)
         yield from exact.unused()
-        near, patterned = index.queue(params, Precision.HOUR), index.fitting_pattern(params)
+        patterned = index.fitting_pattern(params)
         yield from (*near.unused(), *patterned.unused())
         yield from (*near.requests[-1:], *patterned.requests[-1:])
-        loose = index.queue(params, Precision.LOOSE)
         yield from (*loose.unused(), *loose.requests[-1:])
 
     def nearest(self, method: str, params: dict[str, Any]) -> tuple[RecordedRequest, Comparison] | None:
@@ -273,13 +276,10 @@ def _contains_pattern(value: Any) -> bool:
     return any(map(_contains_pattern, inner))
 
 
-def _time_key(text: str, precision: Precision) -> Any:
-    if precision is Precision.LOOSE:
-        return True
+def _moment(text: str) -> int | str:
+    """Returns the milliseconds since 1970, or the text if it is no time."""
     instant = instant_ms(text)
-    if instant is None:
-        return text
-    return instant if precision is Precision.EXACT else instant // HOUR_MS
+    return text if instant is None else instant
 
 
 def _is_default(value: Any, declared: Facts) -> bool:

@@ -58,3 +58,11 @@ class Misses:
         for run in self._runs:
             for request in run.index.never_made():
                 yield f"{run.name}:{request.line}: {request.method} was recorded and never requested"
+
+    def unsent(self) -> Iterator[str]:
+        """Yields one line for each recording of which notifications were not sent."""
+        for run in self._runs:
+            if (found := run.player.unsent()) is not None:
+                count, request = found
+                what = f"the {request.method} in this line was not requested, so {count} notifications after it"
+                yield f"{run.name}:{request.line}: {what} were not sent; `--pace recorded` sends them at their times"

@@ -6,15 +6,12 @@ from collections.abc import Callable
 from functools import partial
 from heapq import heappop, heappush
 from itertools import count
-from typing import Final, Protocol
+from typing import Protocol
 
 from sidecar_protocol.connection import Request
 
 from sidecar.transcripts.replay.answers import Answers
 from sidecar.transcripts.replay.recording import RecordedNotification, RecordedRequest, Recording
-
-IDLE_S: Final = 0.05
-"""A client that has sent nothing for this time is idle."""
 
 
 class ReplayOutput(Protocol):
@@ -26,9 +23,11 @@ class ReplayOutput(Protocol):
 
 
 class Player:
-    """Plays one recording: at once (fast), or with the recorded delays.
+    """Plays one recording.
 
-    Messages wait in a queue in the recorded order; one that is not yet due delays those behind it.
+    Fast: a notification is sent as soon as the client has made the last request that was recorded before it.
+    Otherwise: each message has its recorded delay.  Messages wait in a queue in the recorded order; one that is not yet
+    due delays those behind it.
     """
 
     def __init__(
@@ -55,7 +54,6 @@ class Player:
         if not is_repeated:
             self._queue_up_to(recorded.segment - 1, now)
             self._segment = recorded.segment
-        if self._is_fast or not is_repeated:
             self._anchor = (recorded.t, now)
         if response is not None:  # else the process died, or the recording ended
             position = math.inf if is_repeated else response.position - 0.5
@@ -73,6 +71,14 @@ class Player:
     def release(self) -> None:
         self._is_held = False
         self._advance()
+
+    def unsent(self) -> tuple[int, RecordedRequest] | None:
+        """Returns how many notifications wait for a request, and the request; None if none does."""
+        waiting = self._recording.notifications[self._sent :] if self._is_fast else []
+        count = sum(not self._recording.is_after_eof(one.segment) for one in waiting)
+        segment = self._recording.next_with_request(self._segment)
+        request = next((one for one in self._recording.requests if one.segment == segment), None)
+        return (count, request) if count and request is not None else None
 
     def _push(self, position: float, due: float, send: Callable[[], None]) -> None:
         heappush(self._queue, (position, next(self._order), due, send))
@@ -94,12 +100,10 @@ class Player:
             self._timer.cancel()
             self._timer = None
         now = self._loop.time()
-        while (pending := self._pending()) is not None and (due := self._due(pending)) <= now:
-            if self._is_fast and pending.segment > self._segment:  # the next one waits until the client is idle again
-                self._anchor = (pending.t, now)
+        while (pending := self._pending()) is not None and (due := self._due(pending, now)) <= now:
             self._queue_next(due)
         self._send_due(now)
-        times = [] if pending is None else [self._due(pending)]
+        times = [] if pending is None else [self._due(pending, now)]
         times += [self._queue[0][2]] if self._queue else []
         if times:
             self._timer = self._loop.call_later(max(0.0, min(times) - now), self._advance)
@@ -109,14 +113,15 @@ class Player:
         if self._sent == len(self._recording.notifications):
             return None
         pending = self._recording.notifications[self._sent]
-        if self._recording.is_after_eof(pending.segment):
+        if self._recording.is_after_eof(pending.segment) or (self._is_held and pending.segment > self._segment):
             return None
-        return None if self._is_held and pending.segment > self._segment else pending
+        is_next = pending.segment < self._recording.next_with_request(self._segment)
+        return pending if is_next or not self._is_fast else None
 
-    def _due(self, notification: RecordedNotification) -> float:
-        recorded, actual = self._anchor
+    def _due(self, notification: RecordedNotification, now: float) -> float:
         if self._is_fast:
-            return actual if notification.segment <= self._segment else actual + IDLE_S
+            return now
+        recorded, actual = self._anchor
         return actual + max(0.0, notification.t - recorded) / 1000
 
     def _send_due(self, now: float) -> None:

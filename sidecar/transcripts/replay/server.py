@@ -40,7 +40,9 @@ from sidecar.wire.stdio import PlatformWriter, Reader, WireOut
 LAST_WRITE_S: Final = 2.0
 """Time to write the last lines; the sidecar has the same."""
 FILES: Final = "a transcript; if there are several, the first that has the request answers"
-PACE: Final = "send at once (default), or with the recorded delays"
+PACE: Final = (
+    "fast (default) sends what was recorded up to the client's next request at once, recorded has the recorded delays"
+)
 WAIT_FOR: Final = (
     "send no notifications on its own before the client has called METHOD, such as the first call of a window; "
     "until then they are sent only along with responses recorded after them"
@@ -208,10 +210,9 @@ class ReplayServer:
     def _report(self) -> int | None:
         """Prints what was not as recorded; returns the exit code for it if there is one."""
         lines = list(self._misses.report())
-        for line in lines[:MAX_REPORTED]:
+        more = [f"and {len(lines) - MAX_REPORTED} more"] if len(lines) > MAX_REPORTED else []
+        for line in (*lines[:MAX_REPORTED], *more, *self._misses.unsent()):
             print(printable(f"sidecar replay: {line}"), file=sys.stderr)  # noqa: T201 - stderr, as `serve` does
-        if len(lines) > MAX_REPORTED:
-            print(f"sidecar replay: and {len(lines) - MAX_REPORTED} more", file=sys.stderr)  # noqa: T201
         return NOT_AS_RECORDED if lines and self._is_strict else None
 
     def _handle(self, event: Event) -> None:

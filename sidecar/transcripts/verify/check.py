@@ -113,8 +113,12 @@ def report_of(verifiers: list[RunVerifier], comparison: Comparison, options: Ver
         report.notes.insert(
             0, f"not in this sidecar's contract: {', '.join(names)}; record it again, or change the names"
         )
-    if now is not None and recorded != now and (report.mismatches or report.notes):
-        report.notes.insert(0, f"recorded with the contract {recorded}; this sidecar has {now}")
+    if now is not None and recorded != now:
+        if names := sorted({name for one in verifiers for name in one.new_names()}):
+            what = "if the contract of then did not have them, --update adds them"
+            report.notes.insert(0, f"not in the recording: {', '.join(names)}; {what}")
+        if report.mismatches or report.notes:
+            report.notes.insert(0, f"recorded with the contract {recorded}; this sidecar has {now}")
     if options.slower_than is not None:
         report.mismatches += [one for run in verifiers for one in run.checks.slower_than(options.slower_than)]
     return report
@@ -152,7 +156,9 @@ def _starter(path: Path, options: VerifyOptions, comparison: Comparison, record:
             upstream = (header.facts.get("fixed") or {}).get("upstream")
             upstream_path = None if upstream is None else path.parent / upstream
             clock_start = comparison.times.start(header.facts.get("started_at"), fixed["now"])
-            arguments = options_of(**fixed, clock_start=clock_start, upstream=upstream_path, record=record)
+            name = header.facts.get("database")
+            database = data_dir / Path(name).name if type(name) is str else None
+            arguments = options_of(**fixed, db=database, clock_start=clock_start, upstream=upstream_path, record=record)
             recorded = header.facts.get("env") or {}
             values = {name: str(comparison.value_to_send(one)) for name, one in recorded.items()}
             env = {name: relative_to(path.parent, value) for name, value in values.items()} | options.env

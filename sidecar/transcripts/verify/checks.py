@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit
 
 from pydantic_core import to_json
 
-from sidecar.transcripts.file.format import Entry
+from sidecar.transcripts.file.format import Entry, error_kind
 from sidecar.transcripts.verify.compare import Comparison
 from sidecar.transcripts.verify.findings import WRONG, Mismatch
 
@@ -118,7 +118,7 @@ class Checks:
 
     def response(self, entry: Entry, actual: Any, method: Any) -> None:
         """Checks the answer to a request."""
-        if _kind(actual) == "internal" != _kind(entry.message):
+        if error_kind(actual.get("error")) == "internal" != error_kind(entry.message.get("error")):
             error_id = (actual["error"].get("data") or {}).get("error_id")
             self._tell(entry.line, ("internal", method), f"the response to {method} is the error internal ({error_id})")
 
@@ -156,11 +156,6 @@ def _objects(value: Any) -> Iterator[dict[str, Any]]:
 def _seq(message: Any) -> Any:
     params = message.get("params")
     return params.get("seq") if type(params) is dict else None
-
-
-def _kind(message: Any) -> Any:
-    data = (message.get("error") or {}).get("data") if type(message.get("error")) is dict else None
-    return data.get("kind") if type(data) is dict else None
 
 
 def _forms(secret: str) -> Iterator[bytes]:

@@ -11,7 +11,7 @@ from pydantic_core import to_json
 
 from sidecar.transcripts.file.format import Entry
 from sidecar.transcripts.verify.compare import Comparison
-from sidecar.transcripts.verify.findings import ADDITIONAL, DOUBLED, LOST, NOT_COME, SWAPPED, Mismatch
+from sidecar.transcripts.verify.findings import ADDITIONAL, DOUBLED, GONE, LOST, NOT_COME, SWAPPED, Mismatch
 
 TOTAL: Final = "total"
 """The header's `order` of a transcript in which all durable notifications are one sequence."""
@@ -61,8 +61,8 @@ class Entities:
         self._by_actual: dict[Any, Entity] = {}
         self.expected: dict[int, Expected] = {}
         """Those of the run by line."""
-        self.additional: list[tuple[int, Any, Mismatch]] = []
-        """(line after which it came, the notification as if recorded, the mismatch) of those that were not recorded."""
+        self.additional: list[Mismatch] = []
+        """Those that were not recorded, each with the line after which it came."""
         for entry in entries:
             if entry.is_notification and self._contract.coalescing(entry.method) is None:
                 key = self._key(entry.message)
@@ -153,8 +153,9 @@ class Entities:
     def _add(self, actual: Any, line: int, kind: str = ADDITIONAL) -> None:
         text = "came twice" if kind == DOUBLED else "was received but not recorded"
         recorded = self._comparison.to_recorded(actual)
-        mismatch = Mismatch(line, f"{self._name(recorded)} {text}", None, recorded, kind=kind)
-        self.additional.append((line, recorded, mismatch))
+        is_known = any(one.entry.method == actual["method"] for one in self.expected.values())
+        name = self._name(recorded) if is_known else actual["method"]
+        self.additional.append(Mismatch(line, f"{name} {text}", None, recorded, kind=kind))
 
     def _entity_of(self, actual: Any) -> Entity | None:
         key = self._key(actual)
@@ -196,14 +197,17 @@ class Entities:
         for one in self.expected.values():
             if one.actual is None and one.mismatch is None and one.entry.line <= due and (is_end or not one.is_done):
                 one.is_done = True
-                what = f"{self._what(one)} was lost: {NOT_COME}"
-                one.mismatch = Mismatch(one.entry.line, what, one.entry.message, None, kind=LOST)
+                if one.entry.method in self._contract.notifications:
+                    what = f"{self._what(one)} was lost: {NOT_COME}"
+                    one.mismatch = Mismatch(one.entry.line, what, one.entry.message, None, kind=LOST)
+                else:
+                    what = f"{one.entry.method} is {GONE}; --update leaves it out"
+                    one.mismatch = Mismatch(one.entry.line, what, kind=LOST)
 
     def found(self, *, with_additional: bool) -> list[Mismatch]:
         """Returns all mismatches; additional ones at the end of an incomplete recording may be those it lacks."""
         mismatches = [one.mismatch for one in self.expected.values() if one.mismatch is not None]
         last = max((one.entry.line for one in self.expected.values() if one.actual is not None), default=0)
-        for line, _, mismatch in self.additional:
-            if with_additional or mismatch.kind == DOUBLED or line < last:
-                mismatches.append(mismatch)
-        return mismatches
+        return mismatches + [
+            one for one in self.additional if with_additional or one.kind == DOUBLED or one.line < last
+        ]

@@ -5,10 +5,14 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+from pydantic_core import to_json
+
+from sidecar.transcripts.file.format import Entry
+from sidecar.transcripts.file.patterns import SHAPES
 from sidecar.transcripts.verify.compare import NOT_THERE, Difference
 
 CONTEXT_LINES: Final = 3
@@ -16,10 +20,12 @@ MAX_DIFF_LINES: Final = 80
 """Maximum length of the diff for one mismatch."""
 MAX_PLACES: Final = 10
 """How many lines or members are named."""
+_ID: Final = re.compile(SHAPES["uuid"])
 
 DIFFERS: Final = "differs"
 LOST: Final = "lost"
 NOT_COME: Final = "it did not arrive"
+GONE: Final = "not in this sidecar's contract any more"
 DOUBLED: Final = "doubled"
 SWAPPED: Final = "swapped"
 ADDITIONAL: Final = "not recorded"
@@ -39,6 +45,14 @@ class Mismatch:
     actual: Any = None
     differences: tuple[Difference, ...] = ()
     kind: str = DIFFERS
+    follows: int | None = None
+    """The line of the request's failure that explains this one."""
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether a request failed that had a result when it was recorded."""
+        sides = self.expected, self.actual
+        return all(type(one) is dict for one in sides) and "result" in self.expected and "error" in self.actual
 
     @property
     def cause(self) -> Any:
@@ -71,18 +85,42 @@ def accepted(mismatches: Iterable[Mismatch]) -> str:
     )
 
 
+def with_followers(mismatches: list[Mismatch], entries: Iterable[Entry]) -> list[Mismatch]:
+    """Returns the mismatches; those about something that a failed request would have created follow from it."""
+    failures = {one.line for one in mismatches if one.is_failure}
+    known: set[str] = set()
+    made: dict[str, int] = {}
+    for entry in entries if failures else ():
+        ids = set(_ids(entry.message))
+        made |= dict.fromkeys(ids - known, entry.line) if entry.line in failures else {}
+        known |= ids
+    causes = [min((made[one] for one in _ids(found.expected) if one in made), default=None) for found in mismatches]
+    return [
+        replace(found, follows=cause) if cause != found.line else found
+        for found, cause in zip(mismatches, causes, strict=True)
+    ]
+
+
+def _ids(message: Any) -> list[str]:
+    return _ID.findall(to_json(message).decode())
+
+
 def explain_all(path: Path, report: Report) -> str:
     """Returns the whole report; an empty text if nothing differs."""
     if not report.mismatches:
         return ""
     causes: dict[Any, list[Mismatch]] = {}
+    followers: dict[int, list[Mismatch]] = {}
     for one in report.mismatches:
-        causes.setdefault(one.cause, []).append(one)
+        if one.follows is None:
+            causes.setdefault(one.cause, []).append(one)
+        else:
+            followers.setdefault(one.follows, []).append(one)
     notes = [f"{path}: {note}" for note in report.notes]
-    return "\n".join([*notes, *(_explain(path, same) for same in causes.values())])
+    return "\n".join([*notes, *(_explain(path, same, followers.get(same[0].line, [])) for same in causes.values())])
 
 
-def _explain(path: Path, same: list[Mismatch]) -> str:
+def _explain(path: Path, same: list[Mismatch], followers: list[Mismatch]) -> str:
     first, *more = same
     lines = [f"{path}:{first.line}: {first.what}"]
     if first.differences:
@@ -94,6 +132,9 @@ def _explain(path: Path, same: list[Mismatch]) -> str:
     if more:
         where = _some([str(one.line) for one in more])
         lines.append(f"  and the same in {len(more)} more place{'s' if len(more) > 1 else ''}, line {where}")
+    if followers:
+        where = _some([str(one.line) for one in followers])
+        lines.append(f"  and what follows from it: {len(followers)} about what this request creates, line {where}")
     return "\n".join(lines)
 
 

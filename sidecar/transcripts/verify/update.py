@@ -28,7 +28,7 @@ def rerecorded(runs: list[Run], verifiers: Iterable[RunVerifier], redactor: Reda
 def _merged(entries: list[Entry], verifier: RunVerifier, redactor: Redactor) -> list[Entry]:
     """Returns the lines in their recorded order, without what did not come, and with what came in addition."""
     dropped, new = verifier.streams.changed(entries)
-    new = sorted([*new, *((line, message) for line, message, _ in verifier.additional)], key=lambda one: one[0])
+    new = sorted([*new, *((one.line, one.actual) for one in verifier.additional)], key=lambda one: one[0])
     made: list[Entry] = []
     for entry in entries:
         expected = verifier.expected.get(entry.line)

@@ -19,7 +19,16 @@ from sidecar.transcripts.file.patterns import secret_numbers
 from sidecar.transcripts.verify.checks import Checks
 from sidecar.transcripts.verify.compare import NOT_THERE, Comparison, Difference
 from sidecar.transcripts.verify.entities import TOTAL, Entities, Expected
-from sidecar.transcripts.verify.findings import ADDITIONAL, DOUBLED, LOST, NOT_COME, SWAPPED, WRONG, Mismatch
+from sidecar.transcripts.verify.findings import (
+    ADDITIONAL,
+    DOUBLED,
+    LOST,
+    NOT_COME,
+    SWAPPED,
+    WRONG,
+    Mismatch,
+    with_followers,
+)
 from sidecar.transcripts.verify.reads import Reads, is_read
 from sidecar.transcripts.verify.sidecar_process import SidecarProcess, SidecarTimeout
 from sidecar.transcripts.verify.streams import Streams
@@ -32,6 +41,8 @@ AFTER_LOSS_S: Final = 0.5
 """Time limit once something has not come."""
 AGAIN_S: Final = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 """Pauses before a read whose answer is behind the recorded one is asked again."""
+MAX_IN_VAIN: Final = 3
+"""Reads that are asked again although they differ in the end, as each takes the sum of these pauses."""
 AGAIN: Final = "again-"
 
 Start = Callable[[Header], SidecarProcess]
@@ -51,6 +62,8 @@ class RunVerifier:
         """Maps an id to the line, the request, and when it was sent."""
         self._again: dict[bytes, tuple[Expected, bytes, int]] = {}
         """Maps the id of a repeated read to the answer that it is for, its id there, and the tries so far."""
+        self._in_vain: set[Any] = set()
+        """The causes of the differences that remained when a read was asked again."""
         self._answers: dict[bytes, deque[Expected]] = defaultdict(deque)
         self._batches: list[Expected] = []
         self._reads = Reads(self._entries, self._contract)
@@ -60,7 +73,7 @@ class RunVerifier:
         self.expected: dict[int, Expected] = dict(self.entities.expected)
         """Maps a line to what has been recorded and what has come for it."""
         self.additional = self.entities.additional
-        """(line after which it came, the message as if recorded, the mismatch) of what was not recorded."""
+        """What was not recorded, with the line after which it came."""
         self.ended_early: Mismatch | None = None
         self._other: list[Mismatch] = []
         self._unsent: list[bytes] = []
@@ -83,7 +96,7 @@ class RunVerifier:
     def mismatches(self) -> list[Mismatch]:
         found = [*self._other, *self.checks.mismatches, *self.entities.found(with_additional=self.has_ended)]
         found += [one.mismatch for one in self.expected.values() if one.mismatch and one.entry.is_response]
-        return sorted(found, key=lambda one: one.line)
+        return with_followers(sorted(found, key=lambda one: one.line), self._entries)
 
     def run(self, entries: list[Entry] | None = None) -> None:
         """Sends and compares everything, or these first entries; stops if the sidecar ends early."""
@@ -232,15 +245,15 @@ class RunVerifier:
             self.checks.answered(request, expected.entry.t - sent.t, (time.monotonic() - at) * 1000)
         self._answered.add(key)
         expected.actual, expected.merged = actual, merged
-        expected.is_done = not (differences and self._ask_again(expected, request, key, tries))
-        self._line = max(self._line, expected.entry.line)
-        self.checks.response(expected.entry, actual, request.get("method"))
         what = self._response_to(expected.entry.message)
         if "error" in actual and "result" in expected.entry.message and (numbers := secret_numbers(request)):
             options = " ".join(f"--secret {number}=…" for number in numbers)
             what += f" is an error; if it needs a real secret, hand it in with {options}: it"
         found = Mismatch(expected.entry.line, what, expected.entry.message, merged, tuple(differences))
         expected.mismatch = found if differences else None
+        expected.is_done = expected.mismatch is None or not self._ask_again(expected, request, key, tries)
+        self._line = max(self._line, expected.entry.line)
+        self.checks.response(expected.entry, actual, request.get("method"))
 
     def _compare_response(self, expected: Expected, actual: Any, request: Any) -> tuple[Any, list[Difference]]:
         recorded = expected.entry.message
@@ -252,8 +265,15 @@ class RunVerifier:
 
     def _ask_again(self, expected: Expected, request: Any, key: bytes, tries: int) -> bool:
         """Repeats a read whose answer is behind the recorded one; returns False if that is in vain."""
-        is_in_vain = self._patience is not None or self._comparison.is_exact or expected.entry.message.get("error")
-        if is_in_vain or not is_read(request.get("method")) or tries >= len(AGAIN_S):
+        assert expected.mismatch is not None
+        cause = expected.mismatch.cause
+        is_in_vain = self._patience == AFTER_LOSS_S or len(self._in_vain) >= MAX_IN_VAIN or cause in self._in_vain
+        if is_in_vain or self._comparison.is_exact or expected.entry.message.get("error"):
+            return False
+        if not is_read(request.get("method")):
+            return False
+        if tries >= len(AGAIN_S):
+            self._in_vain.add(cause)
             return False
         time.sleep(AGAIN_S[tries])
         again = f"{AGAIN}{expected.entry.line}-{tries}"
@@ -289,7 +309,7 @@ class RunVerifier:
         is_second = type(actual) is dict and _key(actual) in self._answered
         kind, text = (DOUBLED, "came twice") if is_second else (ADDITIONAL, "was received but not recorded")
         what = f"{self._response_to(actual)} {text}"
-        self.additional.append((self._line, recorded, Mismatch(self._line, what, None, recorded, kind=kind)))
+        self.additional.append(Mismatch(self._line, what, None, recorded, kind=kind))
 
     def _compare_streams(self, *, is_partial: bool) -> None:
         recorded = [entry for entry in self._entries if entry.line <= self._line or not is_partial]
@@ -313,6 +333,11 @@ class RunVerifier:
             if type(one.entry.message) is dict and "result" in one.entry.message:
                 names.add(self._method(one.entry.message))
         return {name for name in names if name is not None} - known
+
+    def new_names(self) -> set[str]:
+        """Returns the names of notifications that came and of which the recording has none."""
+        recorded = {entry.method for entry in self._entries}
+        return {str(one.actual["method"]) for one in self.additional if "method" in one.actual} - recorded
 
     def handshake(self) -> dict[str, Any]:
         """Returns the members of the header that the response to `initialize` also has."""
