@@ -1,4 +1,4 @@
-"""A host that is recorded while it makes random calls: jobs, runs of Claude, sessions, schedules, over several lives."""
+"""A host that is recorded while it makes random calls, over several lives: jobs, runs of Claude, sessions, schedules."""
 
 import random
 from pathlib import Path
@@ -13,7 +13,12 @@ MAX_POLLS: Final = 200
 ALL: Final = {"start": "2026-01-01T00:00:00Z", "end": "2100-01-01T00:00:00Z"}
 RUNS: Final = ("hello", "[[tool]]", "[[think]]", "[[exit:3]]", "[[slow:5]] one two three four five", "[[retry]] hi")
 TURNS: Final = ("hello", "[[tool]]", '[[ask:Bash:{"command":"ls"}]]', "[[think]]", "[[slow:3]] a b c d", "/clear")
-BROKEN: Final = (b"nonsense\n", line("no.such", "z"), line("jobs.get", "z", job_id="none"), b'{"jsonrpc":"2.0","id":1}\n')
+BROKEN: Final = (
+    b"nonsense\n",
+    line("no.such", "z"),
+    line("jobs.get", "z", job_id="none"),
+    b'{"jsonrpc":"2.0","id":1}\n',
+)
 
 
 class Life:
@@ -115,7 +120,7 @@ class Life:
         self._host.call("jobs.queue.resume")
 
     def call_schedule(self, _: int) -> None:
-        when = self._random.choice([{"period_s": 3600}, {"rrule": "FREQ=DAILY;BYHOUR=9;BYMINUTE=0"}])
+        when: dict[str, Any] = self._random.choice([{"period_s": 3600}, {"rrule": "FREQ=DAILY;BYHOUR=9;BYMINUTE=0"}])
         made = self._host.call("jobs.schedules.create", title="S", type="maintenance.backup", **when)
         self._schedules.append(made["schedule_id"])
 
@@ -148,17 +153,17 @@ class Life:
 
 
 def record(seed: int, path: Path, folder: Path) -> None:
-    """Records a host's lives into a transcript.  Its sidecars keep their data, and write files, in an existing folder."""
-    random_ = random.Random(seed)  # noqa: S311 - no secret depends on it
-    resume: dict[str, Any] = {}
+    """Records a host's lives into a transcript.  Its sidecars keep data and write files in an existing folder."""
+    random_ = random.Random(seed)
+    resume: dict[str, dict[str, Any]] = {}
     for life in range(random_.choice([1, 1, 2, 3])):
         with RawClient(folder / "data", "--record", str(path), CLAUDE_PATH=CLAUDE) as host:
-            epoch = host.initialize(**resume if random_.random() < 0.7 else {})["events"]["epoch"]  # noqa: PLR2004
+            epoch = host.initialize(**(resume if random_.random() < 0.7 else {}))["events"]["epoch"]
             resume = {"resume": {"epoch": epoch, "after_seq": random_.randint(0, 10)}}
             calls = Life(host, random_, folder)
             for number in range(random_.randint(5, 25)):
                 calls.step(100 * life + number)
-            if random_.random() < 0.3:  # noqa: PLR2004 - a third of them are killed
+            if random_.random() < 0.3:
                 host.process.kill()
             else:
                 host.close_stdin()

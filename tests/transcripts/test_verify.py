@@ -136,7 +136,7 @@ def test_what_is_missing_since_a_request_failed_follows_from_the_failure(tmp_pat
         "error": {"code": -32602, "message": "No.", "data": {"kind": "invalid_params"}},
     }
     text = verified(path, [answer(0, status="ok")], [refused])
-    assert [line.split(":")[1] for line in text.splitlines() if line.startswith(str(path))] == ["5", "8"]
+    assert [line.split(":")[1] for line in text.splitlines() if line.startswith(f"{path}:")][1:] == ["5", "8"]
     assert "--secret 1=" in text
     assert "  and what follows from it: 2 about what this request creates, line 6, 7" in text
 

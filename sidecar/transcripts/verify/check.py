@@ -101,7 +101,7 @@ def _comparison(options: VerifyOptions) -> Comparison:
 
 
 def report_of(verifiers: list[RunVerifier], comparison: Comparison, options: VerifyOptions) -> Report:
-    report = Report([mismatch for one in verifiers for mismatch in one.mismatches])
+    report = Report([mismatch for one in verifiers for mismatch in one.mismatches], [*comparison.unsettled.notes])
     recorded, now = verifiers[0].schema_hashes()
     for name, count in comparison.added.items():
         text = f"{name} is new: the recording lacks it in {count} places"

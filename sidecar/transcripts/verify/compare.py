@@ -28,6 +28,7 @@ from sidecar.transcripts.file.patterns import (
 )
 from sidecar.transcripts.file.redact import SECRET_KEY
 from sidecar.transcripts.verify.times import Times
+from sidecar.transcripts.verify.unsettled import Unsettled
 
 BOUND: Final = frozenset({"uuid", "id", "cursor"})
 COUNTED: Final = "seq"
@@ -51,6 +52,12 @@ class Difference:
     actual: Any
     is_form: bool = False
     """Whether a member is missing or new; a key of a mapping is no member."""
+
+    @property
+    def is_count(self) -> bool:
+        """Whether a number differs, or a mapping to numbers has another key."""
+        sides = [one for one in (self.expected, self.actual) if one != NOT_THERE]
+        return not self.is_form and all(type(one) in (int, float) for one in sides)
 
 
 @dataclass
@@ -102,6 +109,7 @@ class Comparison:
         self.contract = contract
         self.bindings = Bindings()
         self.times = Times()
+        self.unsettled = Unsettled(contract, self.bindings.actual)
         self.added: Counter[str] = Counter()
         """How often a member came that the contract declares and the recording lacks, by its name."""
         self.sent_secrets: set[str] = set()
@@ -119,13 +127,16 @@ class Comparison:
             expected = {**expected, "error": _with_texts_of(one, other)}
         return self._message(expected, actual, self.contract.response(method))
 
-    def notification(self, expected: Any, actual: Any) -> tuple[Any, list[Difference]]:
-        return self._message(expected, actual, self.contract.notification(expected.get("method")))
+    def notification(self, expected: Any, actual: Any, *, can_count: bool = True) -> tuple[Any, list[Difference]]:
+        """Returns (merged, differences) for two notifications; with `can_count` unset, numbers are not compared."""
+        merged, differences = self._message(expected, actual, self.contract.notification(expected.get("method")))
+        return merged, [one for one in differences if can_count or not one.is_count]
 
-    def fits(self, expected: Any, actual: Any) -> bool:
+    def fits(self, expected: Any, actual: Any, *, can_count: bool = True) -> bool:
         """Returns whether two notifications are equal, without binding anything."""
         is_same = expected.get("method") == actual.get("method")
-        return is_same and not self.trial(lambda: self.notification(expected, actual)[1], can_bind=False)
+        compared = partial(self.notification, expected, actual, can_count=can_count)
+        return is_same and not self.trial(lambda: compared()[1], can_bind=False)
 
     def trial(self, compare: Callable[[], list[Difference]], *, can_bind: bool = True) -> list[Difference]:
         """Runs a comparison and returns its differences; its bindings are kept only if there are none."""

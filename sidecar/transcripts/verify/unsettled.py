@@ -4,17 +4,17 @@ Such work gets further or less far each time.  What the messages say of it from 
 for form only, and so is what was created from it.  What had ended in the recording must end, however it ends.
 """
 
+import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from pydantic_core import to_json
 
-from sidecar.transcripts.file.facts import ContractFacts, Facts
-from sidecar.transcripts.file.format import Entry, Run
+from sidecar.transcripts.file.facts import ContractFacts
+from sidecar.transcripts.file.format import Entry
 from sidecar.transcripts.file.patterns import SHAPES
-from sidecar.transcripts.verify.compare import NOT_THERE, Bindings, Difference
 from sidecar.transcripts.verify.states import State, states
 
 _ID: Final = re.compile(SHAPES["uuid"])
@@ -23,9 +23,9 @@ _ID: Final = re.compile(SHAPES["uuid"])
 class Unsettled:
     """The unsettled work of one file, by its recorded ids."""
 
-    def __init__(self, contract: ContractFacts, bindings: Bindings) -> None:
+    def __init__(self, contract: ContractFacts, bound: Mapping[Any, Any]) -> None:
         self._contract = contract
-        self._bindings = bindings
+        self._bound = bound  # received ids by recorded ones
         self._since: dict[str, int] = {}
         """Maps an id to the line after which messages that have it are not compared."""
         self._new: set[str] = set()
@@ -34,14 +34,19 @@ class Unsettled:
         self.now: dict[str, State] = {}
         """The last received states by received id."""
         self._entries: list[Entry] = []
+        self._runs = 0
+        self._is_ending = False
+        self.unfinished: list[State] = []
+        """What is live when the present run ends."""
         self.unfinished_end: int | None = None
         """The line at which the present run ends, if work is unfinished then."""
         self.notes: list[str] = []
         """What is not compared, in words."""
 
-    def begin_run(self, number: int, run: Run) -> None:
-        """Takes the next run of the file; `number` counts from 1."""
-        _, entries = run
+    def begin_run(self, entries: list[Entry]) -> None:
+        """Takes the next run of the file."""
+        self._runs += 1
+        self._is_ending = False
         methods: dict[bytes, Any] = {}
         for entry in entries:
             for message in entry.messages:
@@ -52,16 +57,16 @@ class Unsettled:
                         self._recorded[state.id].append((entry.line, state))
         self._entries += entries
         end = next((entry.line for entry in entries if entry.is_eof), entries[-1].line + 1 if entries else 0)
-        unfinished = [found for one in self._recorded if (found := self.before(one, end)) and found.is_live]
-        self.unfinished_end = end if unfinished else None
+        self.unfinished = [found for one in self._recorded if (found := self.before(one, end)) and found.is_live]
+        self.unfinished_end = end if self.unfinished else None
         told = {one: entry.line for entry in entries if entry.line < end for one in self._about(entry)}
-        self.mark({one.id: told.get(one.id, end) for one in unfinished if one.id not in self._since})
-        if unfinished:
-            kinds = Counter(one.kind for one in unfinished)
+        self.mark({one.id: told.get(one.id, end) for one in self.unfinished if one.id not in self._since})
+        if self.unfinished:
+            kinds = Counter(one.kind for one in self.unfinished)
             count = " and ".join(f"{count} {kind}{'s' * (count > 1)}" for kind, count in kinds.items())
             were = "was" if kinds.total() == 1 else "were"
             rest = "what became of them is not compared" if kinds.total() > 1 else "what became of it is not compared"
-            self.notes.append(f"{count} {were} unfinished when run {number} ended: {rest}")
+            self.notes.append(f"{count} {were} unfinished when run {self._runs} ended: {rest}")
 
     def _states(self, message: Any, method: Any) -> Iterator[State]:
         name = message.get("method")
@@ -83,7 +88,7 @@ class Unsettled:
             self.now[state.id] = state
 
     def actual(self, recorded_id: str) -> str:
-        return str(self._bindings.actual.get(recorded_id, recorded_id))
+        return str(self._bound.get(recorded_id, recorded_id))
 
     def mark(self, since: dict[str, int]) -> None:
         """Marks work as unsettled from a line on, with what it works on and what is created from it."""
@@ -105,28 +110,45 @@ class Unsettled:
 
     def is_recorded(self, message: Any, line: int) -> bool:
         """Returns whether a recorded message names what is unsettled at its line."""
-        ids = [one for one, since in self._since.items() if since < line]
-        return bool(ids) and self._names(message, ids)
+        if self.unfinished_end is not None and line > self.unfinished_end:
+            return True
+        return self._names(message, [one for one, since in self._since.items() if since < line])
 
     def is_received(self, message: Any) -> bool:
         """Returns whether a received message names what is unsettled, or was created from it."""
-        return bool(self._since) and self._names(message, [*map(self.actual, self._since), *self._new])
+        return self._is_ending or self._names(message, [*map(self.actual, self._since), *self._new])
 
-    def _names(self, message: Any, ids: Iterable[str]) -> bool:
-        text = to_json(message).decode()
+    def _names(self, message: Any, ids: list[str]) -> bool:
+        text = to_json(message).decode() if ids else ""
         return any(one in text for one in ids)
+
+    def spans(self) -> Iterator[tuple[str, int, float]]:
+        """Yields (id as JSON, line, infinity) for what is live when the run ends."""
+        for state in self.unfinished:
+            yield to_json(state.id).decode(), self._recorded[state.id][0][0], math.inf
+
+    def end_run(self) -> None:
+        """Notes that stdin has ended: what comes now is about the unfinished work, if there is any."""
+        self._is_ending = self.unfinished_end is not None
 
     def add(self, message: Any) -> None:
         """Notes that a received notification about something new names what is unsettled."""
         self._new |= {one for _, value in self._contract.entity(message) for one in _ID.findall(str(value))}
 
-    def without(self, message: Any, names: Callable[[Any], bool]) -> Any:
-        """Returns a message without the items of its lists that name what is unsettled."""
-        if type(message) is list:
-            return [self.without(one, names) for one in message if not names(one)]
-        if type(message) is dict:
-            return {name: self.without(one, names) for name, one in message.items()}
-        return message
+    def meet(self, request: Any, line: int, answered: int) -> None:
+        """Marks what a request names and has met in another state than when it was recorded."""
+        for one in _ID.findall(to_json(request.get("params")).decode()):
+            then, now = self.before(one, answered), self.now.get(self.actual(one))
+            if one in self._since or then is None or now is None or then.status == now.status:
+                continue
+            if then.is_live or now.is_live:
+                self.mark({one: line})
+                what = f"the {now.kind} {one} was {now.status} when {request['method']} came (line {line})"
+                self.notes.append(f"{what}; when it was recorded it was {then.status}: what follows is not compared")
+
+    def is_any(self, line: int) -> bool:
+        """Returns whether anything was unsettled before a line."""
+        return any(since < line for since in self._since.values())
 
     def ended_before(self, line: int) -> Iterator[State]:
         """Yields the last recorded state of what is unsettled and had ended before a line."""
@@ -139,19 +161,3 @@ class Unsettled:
         """Returns whether what had ended when it was recorded has ended now, in whatever way."""
         now = self.now.get(self.actual(recorded.id))
         return now is not None and not now.is_live
-
-
-def differences_of_form(value: Any, facts: Facts, path: str) -> Iterator[Difference]:
-    """Yields the members that the contract declares and a value lacks, and those that it does not declare."""
-    if type(value) is list:
-        for index, one in enumerate(value):
-            yield from differences_of_form(one, facts.item(), f"{path}[{index}]")
-    if type(value) is not dict or not facts.members:
-        return
-    for name in facts.required - value.keys():
-        yield Difference(f"{path}.{name}", "a member", NOT_THERE, is_form=True)
-    for name, one in value.items():
-        if name in facts.members:
-            yield from differences_of_form(one, facts.member(value, name), f"{path}.{name}")
-        elif not facts.is_mapping:
-            yield Difference(f"{path}.{name}", NOT_THERE, one, is_form=True)

@@ -30,6 +30,7 @@ from sidecar.transcripts.verify.findings import (
     with_followers,
 )
 from sidecar.transcripts.verify.reads import Reads, is_read
+from sidecar.transcripts.verify.responses import Responses
 from sidecar.transcripts.verify.sidecar_process import SidecarProcess, SidecarTimeout
 from sidecar.transcripts.verify.streams import Streams
 
@@ -66,8 +67,12 @@ class RunVerifier:
         """The causes of the differences that remained when a read was asked again."""
         self._answers: dict[bytes, deque[Expected]] = defaultdict(deque)
         self._batches: list[Expected] = []
-        self._reads = Reads(self._entries, self._contract)
-        self.entities = Entities(self._entries, comparison, is_total=self._header.facts.get("order") == TOTAL)
+        self._unsettled = comparison.unsettled
+        self._unsettled.begin_run(self._entries)
+        reads = Reads(self._entries, self._contract, self._unsettled)
+        self._responses = Responses(reads, comparison)
+        self.entities = Entities(self._entries, comparison, reads, is_total=self._header.facts.get("order") == TOTAL)
+        self.entities.loosen()
         self.streams = Streams(comparison)
         self.checks = Checks(comparison, self._entries)
         self.expected: dict[int, Expected] = dict(self.entities.expected)
@@ -112,11 +117,15 @@ class RunVerifier:
                     self._expect_exit(entry)
                 elif entry.is_eof:
                     self._flush()
+                    self._wait_for_ends(entry.line)
                     self.process.close_stdin()
+                    self._unsettled.end_run()
                 else:
                     self._unsent.append(self._to_send(entry))
             self._wait(due)
             self._flush()
+            if not self.has_ended:
+                self._wait_for_ends(due + 1)
         except EOFError:
             self._ended_early()
             return
@@ -155,6 +164,18 @@ class RunVerifier:
                     raise EOFError
             except SidecarTimeout:
                 self._give_up(due)
+                self._patience = AFTER_LOSS_S
+
+    def _wait_for_ends(self, line: int) -> None:
+        """Receives until the unsettled work has ended that had ended at this line when it was recorded."""
+        for state in self._unsettled.ended_before(line):
+            try:
+                while not self._unsettled.has_ended(state):
+                    if not self._receive():
+                        raise EOFError
+            except SidecarTimeout:
+                what = f"the {state.kind} {state.id} has not ended; when it was recorded it had, as {state.status}"
+                self._other.append(Mismatch(line, what, kind=LOST))
                 self._patience = AFTER_LOSS_S
 
     def _give_up(self, due: int) -> None:
@@ -215,7 +236,8 @@ class RunVerifier:
         return True
 
     def _take_notification(self, message: Any) -> None:
-        made_by = self.entities.made_by(message, self.expected.values())
+        self._unsettled.see(message, None)
+        made_by = self.entities.made_by(message, [one for one in self.expected.values() if self._creates(one)])
         if made_by is not None:
             what = (
                 f"{message['method']} came before {self._response_to(made_by.entry.message)}, which creates its subject"
@@ -240,7 +262,9 @@ class RunVerifier:
         self._comparison.times.at(expected.entry.t)
         self._comparison.note_sign_in(expected.entry.message.get("result"), actual.get("result"))
         sent, request, at = self._requests.get(key, (expected.entry, {}, 0.0))
-        merged, differences = self._compare_response(expected, actual, request)
+        self._note_race(sent, expected, request)
+        merged, differences = self._responses.compare(expected.entry, expected.entry.message, actual, request)
+        self._unsettled.see(actual, request.get("method"))
         if not tries:
             self.checks.answered(request, expected.entry.t - sent.t, (time.monotonic() - at) * 1000)
         self._answered.add(key)
@@ -255,13 +279,16 @@ class RunVerifier:
         self._line = max(self._line, expected.entry.line)
         self.checks.response(expected.entry, actual, request.get("method"))
 
-    def _compare_response(self, expected: Expected, actual: Any, request: Any) -> tuple[Any, list[Difference]]:
-        recorded = expected.entry.message
-        merged, differences = self._comparison.response(recorded, actual, request.get("method"))
-        if not differences or self._comparison.is_exact or not self._reads.is_passing(expected.entry):
-            return merged, differences
-        differences = [one for one in differences if one.is_form]
-        return merged if differences else recorded, differences
+    def _creates(self, expected: Expected) -> bool:
+        """Returns whether a message is the answer to a request that can create something."""
+        method = self._method(expected.entry.message) if type(expected.entry.message) is dict else None
+        return expected.entry.is_response and method is not None and not is_read(method)
+
+    def _note_race(self, sent: Entry, expected: Expected, request: Any) -> None:
+        """Gives up on what a request names if it has met another state than when it was recorded."""
+        if not is_read(request.get("method")) and not self._comparison.is_exact:
+            self._unsettled.meet(request, sent.line, expected.entry.line)
+            self.entities.loosen()
 
     def _ask_again(self, expected: Expected, request: Any, key: bytes, tries: int) -> bool:
         """Repeats a read whose answer is behind the recorded one; returns False if that is in vain."""
@@ -295,7 +322,8 @@ class RunVerifier:
             by_id.setdefault(_key(other), []).append(other)
         for one in expected.entry.message:
             same = by_id.get(_key(one))
-            made, found = self._comparison.response(one, same.pop(0) if same else {}, self._method(one))
+            request = self._requests.get(_key(one), (None, {}))[1]
+            made, found = self._responses.compare(expected.entry, one, same.pop(0) if same else {}, request)
             merged.append(made)
             differences += found
         differences += [Difference("", NOT_THERE, other) for others in by_id.values() for other in others]
