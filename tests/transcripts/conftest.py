@@ -72,7 +72,7 @@ def verified(tmp_path: Path) -> Verify:
         script = tmp_path / "script.json"
         lines = [[one if isinstance(one, str) else json.dumps(one) for one in block] for block in blocks]
         script.write_text(json.dumps(lines), "utf-8")
-        comparison = Comparison(contract_facts())
+        comparison = Comparison(contract_facts(), tmp_path / "written")
 
         def start(header: Header) -> SidecarProcess:
             comparison.times.start(header.facts.get("started_at"), None)

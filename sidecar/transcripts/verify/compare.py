@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice, takewhile, zip_longest
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -27,6 +28,7 @@ from sidecar.transcripts.file.patterns import (
     secret_to_send,
 )
 from sidecar.transcripts.file.redact import SECRET_KEY
+from sidecar.transcripts.file.written_files import WrittenFiles
 from sidecar.transcripts.verify.times import Times
 from sidecar.transcripts.verify.unsettled import Unsettled
 
@@ -104,10 +106,12 @@ class Comparison:
     """
 
     def __init__(
-        self, contract: ContractFacts, *, exact: bool = False, secrets: Mapping[int, str] | None = None
+        self, contract: ContractFacts, folder: Path, *, exact: bool = False, secrets: Mapping[int, str] | None = None
     ) -> None:
+        """`folder` is for the files that requests name to be written."""
         self.contract = contract
         self.bindings = Bindings()
+        self.files = WrittenFiles(folder)
         self.times = Times()
         self.unsettled = Unsettled(contract, self.bindings.actual)
         self.added: Counter[str] = Counter()
@@ -285,7 +289,8 @@ class Comparison:
             return [self.to_actual(one) for one in message]
         if type(message) is not dict:
             return message
-        return self._value_to_actual(message, self.contract.request(message.get("method")))
+        facts = self.contract.request(message.get("method"))
+        return self._value_to_actual(self.files.moved(message, facts), facts)
 
     def value_to_send(self, value: Any) -> Any:
         """Returns a value of the header's `env`."""

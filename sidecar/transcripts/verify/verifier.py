@@ -225,6 +225,7 @@ class RunVerifier:
         if message is None:
             return False
         self.checks.see(message, self.process.last_line, self._line)
+        message = self._comparison.files.named(message)
         if type(message) is list:
             self._take_batch(message)
         elif "method" not in message:
