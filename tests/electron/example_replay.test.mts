@@ -42,6 +42,7 @@ test("with a transcript the app shows the same as with the recorded sidecar, wit
   // Without --wait-for, notifications would be sent before the window listens.
   const command = [...COMMAND, "replay", "--wait-for", "jobs.list", file];
   const { page, dataDir, pageErrors } = await openExample(t, { command });
+  await page.getByRole("button", { name: "Back up" }).click(); // what followed it waits for it
   assert.deepEqual(await readFeed(page), seen);
   assert.equal(await page.getByRole("alert").count(), 0);
   assert.deepEqual(pageErrors, []);

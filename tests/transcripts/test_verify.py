@@ -116,7 +116,7 @@ def test_names_that_the_contract_does_not_have_are_told_first(tmp_path: Path) ->
 
 
 def test_what_is_missing_since_a_request_failed_follows_from_the_failure(tmp_path: Path, verified: Verify) -> None:
-    account, job = (f"01a225a1-8c{number}-77b8-8f73-48cc851a864c" for number in (10, 22))
+    account, job, other = (f"01a225a1-8c{number}-77b8-8f73-48cc851a864c" for number in (10, 22, 33))
     create = request(1, "calendar.accounts.create", provider="ics", email="a", credentials={"address": {"$secret": 1}})
     changed = notification("accounts.updated", seq=1, service="ics", account_id=account, status="active")
     queued = {"job_id": job, "type": "calendar.sync", "status": "queued", "payload": {"account_id": account}}
@@ -129,29 +129,33 @@ def test_what_is_missing_since_a_request_failed_follows_from_the_failure(tmp_pat
         s2c(5, changed),
         s2c(6, notification("jobs.updated", seq=2, job=queued)),
         s2c(7, notification("activity.changed", seq=3, source="jira", account_id="another")),
+        c2s(8, {**create, "id": 2}),
+        s2c(9, answer(2, account_id=other)),
+        s2c(10, {**changed, "params": {**changed["params"], "account_id": other}}),
     )
     refused = {
         "jsonrpc": "2.0",
         "id": 1,
         "error": {"code": -32602, "message": "No.", "data": {"kind": "invalid_params"}},
     }
-    text = verified(path, [answer(0, status="ok")], [refused])
+    text = verified(path, [answer(0, status="ok")], [refused], [{**refused, "id": 2}])
     assert [line.split(":")[1] for line in text.splitlines() if line.startswith(f"{path}:")][1:] == ["5", "8"]
     assert "--secret 1=" in text
-    assert "  and what follows from it: 2 about what this request creates, line 6, 7" in text
+    assert "  and the same in 1 more place, line 10" in text
+    assert "  and 3 more that name what would have been created, line 6, 7, 11" in text
 
 
 def test_a_read_is_asked_again_also_after_a_difference(tmp_path: Path, verified: Verify) -> None:
     path = write(
         tmp_path / "read.jsonl",
-        c2s(1, request(1, "system.health")),
-        s2c(2, answer(1, status="ok")),
+        c2s(1, request(1, "jobs.queue.pause")),
+        s2c(2, answer(1, paused=True)),
         c2s(3, request(2, "jobs.get", job_id="a")),
         s2c(4, answer(2, status="succeeded")),
     )
     text = verified(
         path,
-        [answer(1, status="degraded")],
+        [answer(1, paused=False)],
         [answer(2, status="running")],
         [answer("again-5-0", status="succeeded")],
     )
@@ -178,9 +182,11 @@ def test_a_member_that_the_contract_does_not_have_is_a_difference(tmp_path: Path
 
 
 def test_a_missing_member_is_a_difference(tmp_path: Path) -> None:
-    assert "params.line.mood" in explained(
+    text = explained(
         copy_with(BACKUP, tmp_path / "b.jsonl", '"message":"Started"', '"message":"Started","mood":"good"')
     )
+    assert "params.line.mood" in text
+    assert "not in this sidecar's contract: JobLogLine.mood; record it again, or change the names" in text
 
 
 def test_missing_and_additional_notifications_are_reported(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the contract declares about each value of a message: its members, its format, and whether it is secret.
+"""Facts that the contract declares about each value of a message: its members, its format, and whether it is secret.
 
 Read from openrpc.json, which is generated from the contract, so that no pydantic model has to be built.
 """

@@ -27,8 +27,8 @@ _ABSENT: Final = object()
 
 
 Keys = tuple[bytes, bytes, bytes]
-"""Of two requests that are the same, equal are: all three, if their times and generated ids are equal; the last two, if
-these are in the same hours, as those of a poll; and the last one in any case."""
+"""Keys of a request, equal for requests that are the same: the first if times and generated ids are equal too, the
+second if the times are in the same hours, as those of a poll, and the third whatever they are."""
 
 
 @dataclass(slots=True)
@@ -197,7 +197,7 @@ class _MethodIndex:
                 queues.setdefault(key, _Queue()).requests.append(request)
 
     def queues(self, params: dict[str, Any]) -> list[_Queue]:
-        """Returns the requests that are the same: with equal times, with times in the same hours, with any times."""
+        """Returns the requests that are the same, by each of their keys."""
         keys = self._matcher.keys(self._method, params)
         return [queues.get(key) or _Queue() for queues, key in zip(self._by_key, keys, strict=True)]
 

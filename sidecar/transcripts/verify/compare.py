@@ -116,6 +116,8 @@ class Comparison:
         self.unsettled = Unsettled(contract, self.bindings.actual)
         self.added: Counter[str] = Counter()
         """How often a member came that the contract declares and the recording lacks, by its name."""
+        self.gone: set[str] = set()
+        """Recorded members that the contract does not declare, and that did not come."""
         self.sent_secrets: set[str] = set()
         self.redirect: dict[str, Any] = {}
         """The query of the next redirect that a request hands over, without its code."""
@@ -214,6 +216,8 @@ class Comparison:
             inner = f"{path}.{name}" if path else name
             if name not in actual:
                 self._found.append(Difference(inner, expected[name], NOT_THERE, is_form=not facts.is_mapping))
+                if path and facts.members and name not in facts.members:
+                    self.gone.add(f"{facts.title}.{name}")
             elif name not in expected:
                 if not path or name not in facts.members:
                     self._found.append(Difference(inner, NOT_THERE, actual[name], is_form=not facts.is_mapping))

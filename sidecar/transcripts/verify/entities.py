@@ -10,7 +10,7 @@ from typing import Any, Final
 from pydantic_core import to_json
 
 from sidecar.transcripts.file.format import Entry
-from sidecar.transcripts.verify.compare import Comparison
+from sidecar.transcripts.verify.compare import Comparison, Difference
 from sidecar.transcripts.verify.findings import ADDITIONAL, DOUBLED, GONE, LOST, NOT_COME, SWAPPED, Mismatch
 from sidecar.transcripts.verify.form import differences_of_form
 from sidecar.transcripts.verify.reads import Reads
@@ -35,6 +35,16 @@ class Expected:
         self.mismatch: Mismatch | None = None
         self.is_loose = False
         """Whether it need not come, since what it is about is unsettled."""
+
+    def settle(self, what: str, actual: Any, merged: Any, differences: list[Difference]) -> None:
+        """Notes what came, also if it had been given up and comes late."""
+        self.actual, self.merged, self.is_done = actual, merged, True
+        found = Mismatch(self.entry.line, what, self.entry.message, merged, tuple(differences))
+        self.mismatch = found if differences else None
+
+    def give_up(self, what: str) -> None:
+        self.is_done = True
+        self.mismatch = Mismatch(self.entry.line, f"{what} was lost: {NOT_COME}", self.entry.message, kind=LOST)
 
 
 class Entity:
@@ -67,7 +77,7 @@ class Entities:
         self.expected: dict[int, Expected] = {}
         """Those of the run by line."""
         self.additional: list[Mismatch] = []
-        """Those that were not recorded, each with the line after which it came."""
+        """Notifications that were not recorded, each with the line after which it came."""
         self.misshapen: list[Mismatch] = []
         """Those about unsettled work that have not the form that the contract declares."""
         for entry in entries:
@@ -170,9 +180,7 @@ class Entities:
         self._comparison.times.at(expected.entry.t)
         can_count = self._can_count(expected.entry)
         merged, differences = self._comparison.notification(expected.entry.message, actual, can_count=can_count)
-        expected.actual, expected.merged, expected.is_done = actual, merged, True
-        found = Mismatch(expected.entry.line, self._what(expected), expected.entry.message, merged, tuple(differences))
-        expected.mismatch = found if differences else None  # also if it had been given up, and came late
+        expected.settle(self._what(expected), actual, merged, differences)
 
     def _fits(self, expected: Expected, actual: Any) -> bool:
         self._comparison.times.at(expected.entry.t)
@@ -233,18 +241,11 @@ class Entities:
             if one.actual is not None or one.mismatch is not None or one.is_loose:
                 continue
             if one.entry.line <= due and (is_end or not one.is_done):
-                one.is_done = True
-                if one.entry.method in self._contract.notifications:
-                    what = f"{self._what(one)} was lost: {NOT_COME}"
-                    one.mismatch = Mismatch(one.entry.line, what, one.entry.message, None, kind=LOST)
-                else:
-                    what = f"{one.entry.method} is {GONE}; --update leaves it out"
-                    one.mismatch = Mismatch(one.entry.line, what, kind=LOST)
+                one.give_up(self._what(one))
+                if one.entry.method not in self._contract.notifications:
+                    one.mismatch = Mismatch(one.entry.line, f"{one.entry.method} is {GONE}", kind=LOST)
 
-    def found(self, *, with_additional: bool) -> list[Mismatch]:
-        """Returns all mismatches; additional ones at the end of an incomplete recording may be those it lacks."""
-        mismatches = [one.mismatch for one in self.expected.values() if one.mismatch is not None] + self.misshapen
+    def surely_additional(self) -> list[Mismatch]:
+        """Returns the additional ones that an incomplete recording cannot just lack at its end."""
         last = max((one.entry.line for one in self.expected.values() if one.actual is not None), default=0)
-        return mismatches + [
-            one for one in self.additional if with_additional or one.kind == DOUBLED or one.line < last
-        ]
+        return [one for one in self.additional if one.kind == DOUBLED or one.line < last]

@@ -25,7 +25,7 @@ _ID: Final = re.compile(SHAPES["uuid"])
 DIFFERS: Final = "differs"
 LOST: Final = "lost"
 NOT_COME: Final = "it did not arrive"
-GONE: Final = "not in this sidecar's contract any more"
+GONE: Final = "not in this sidecar's contract any more; --update leaves it out"
 DOUBLED: Final = "doubled"
 SWAPPED: Final = "swapped"
 ADDITIONAL: Final = "not recorded"
@@ -92,7 +92,8 @@ def with_followers(mismatches: list[Mismatch], entries: Iterable[Entry]) -> list
     made: dict[str, int] = {}
     for entry in entries if failures else ():
         ids = set(_ids(entry.message))
-        made |= dict.fromkeys(ids - known, entry.line) if entry.line in failures else {}
+        if entry.line in failures:  # which may follow from another
+            made |= dict.fromkeys(ids - known, min((made[one] for one in ids & made.keys()), default=entry.line))
         known |= ids
     causes = [min((made[one] for one in _ids(found.expected) if one in made), default=None) for found in mismatches]
     return [
@@ -117,10 +118,10 @@ def explain_all(path: Path, report: Report) -> str:
         else:
             followers.setdefault(one.follows, []).append(one)
     notes = [f"{path}: {note}" for note in report.notes]
-    return "\n".join([*notes, *(_explain(path, same, followers.get(same[0].line, [])) for same in causes.values())])
+    return "\n".join([*notes, *(_explain(path, same, followers) for same in causes.values())])
 
 
-def _explain(path: Path, same: list[Mismatch], followers: list[Mismatch]) -> str:
+def _explain(path: Path, same: list[Mismatch], followers: dict[int, list[Mismatch]]) -> str:
     first, *more = same
     lines = [f"{path}:{first.line}: {first.what}"]
     if first.differences:
@@ -132,9 +133,8 @@ def _explain(path: Path, same: list[Mismatch], followers: list[Mismatch]) -> str
     if more:
         where = _some([str(one.line) for one in more])
         lines.append(f"  and the same in {len(more)} more place{'s' if len(more) > 1 else ''}, line {where}")
-    if followers:
-        where = _some([str(one.line) for one in followers])
-        lines.append(f"  and what follows from it: {len(followers)} about what this request creates, line {where}")
+    if following := [str(other.line) for one in same for other in followers.get(one.line, [])]:
+        lines.append(f"  and {len(following)} more that name what would have been created, line {_some(following)}")
     return "\n".join(lines)
 
 

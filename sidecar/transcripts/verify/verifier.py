@@ -23,7 +23,6 @@ from sidecar.transcripts.verify.findings import (
     ADDITIONAL,
     DOUBLED,
     LOST,
-    NOT_COME,
     SWAPPED,
     WRONG,
     Mismatch,
@@ -78,7 +77,7 @@ class RunVerifier:
         self.expected: dict[int, Expected] = dict(self.entities.expected)
         """Maps a line to what has been recorded and what has come for it."""
         self.additional = self.entities.additional
-        """What was not recorded, with the line after which it came."""
+        """Messages that were not recorded, each with the line after which it came."""
         self.ended_early: Mismatch | None = None
         self._other: list[Mismatch] = []
         self._unsent: list[bytes] = []
@@ -99,8 +98,9 @@ class RunVerifier:
 
     @property
     def mismatches(self) -> list[Mismatch]:
-        found = [*self._other, *self.checks.mismatches, *self.entities.found(with_additional=self.has_ended)]
-        found += [one.mismatch for one in self.expected.values() if one.mismatch and one.entry.is_response]
+        additional = self.additional if self.has_ended else self.entities.surely_additional()
+        expected = (one.mismatch for one in self.expected.values() if one.mismatch is not None)
+        found = [*self._other, *self.checks.mismatches, *self.entities.misshapen, *additional, *expected]
         return with_followers(sorted(found, key=lambda one: one.line), self._entries)
 
     def run(self, entries: list[Entry] | None = None) -> None:
@@ -184,9 +184,7 @@ class RunVerifier:
             if one.actual is not None:
                 one.is_done = True  # its read was repeated in vain
             elif one.entry.is_response and one.entry.line <= due and not one.is_done:
-                one.is_done = True
-                what = f"{self._response_to(one.entry.message)} was lost: {NOT_COME}"
-                one.mismatch = Mismatch(one.entry.line, what, one.entry.message, kind=LOST)
+                one.give_up(self._response_to(one.entry.message))
 
     def _ended_early(self) -> None:
         missing = next((one for one in self._open if not one.is_done), None)
@@ -269,13 +267,11 @@ class RunVerifier:
         if not tries:
             self.checks.answered(request, expected.entry.t - sent.t, (time.monotonic() - at) * 1000)
         self._answered.add(key)
-        expected.actual, expected.merged = actual, merged
         what = self._response_to(expected.entry.message)
         if "error" in actual and "result" in expected.entry.message and (numbers := secret_numbers(request)):
             options = " ".join(f"--secret {number}=…" for number in numbers)
             what += f" is an error; if it needs a real secret, hand it in with {options}: it"
-        found = Mismatch(expected.entry.line, what, expected.entry.message, merged, tuple(differences))
-        expected.mismatch = found if differences else None
+        expected.settle(what, actual, merged, differences)
         expected.is_done = expected.mismatch is None or not self._ask_again(expected, request, key, tries)
         self._line = max(self._line, expected.entry.line)
         self.checks.response(expected.entry, actual, request.get("method"))
@@ -328,10 +324,7 @@ class RunVerifier:
             merged.append(made)
             differences += found
         differences += [Difference("", NOT_THERE, other) for others in by_id.values() for other in others]
-        expected.actual, expected.merged, expected.is_done = actual, merged, True
-        if differences:
-            what = self._response_to(expected.entry.message)
-            expected.mismatch = Mismatch(expected.entry.line, what, expected.entry.message, merged, tuple(differences))
+        expected.settle(self._response_to(expected.entry.message), actual, merged, differences)
 
     def _add(self, actual: Any) -> None:
         recorded = self._comparison.to_recorded(actual)
