@@ -1,4 +1,4 @@
-"""A host that is recorded while it makes random calls, over several lives: jobs, runs of Claude, sessions, schedules."""
+"""A host that is recorded while it makes random calls, in several lives: jobs, runs of Claude, sessions, schedules."""
 
 import random
 from pathlib import Path

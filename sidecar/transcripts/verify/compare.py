@@ -113,7 +113,7 @@ class Comparison:
         self.bindings = Bindings()
         self.files = WrittenFiles(folder)
         self.times = Times()
-        self.unsettled = Unsettled(contract, self.bindings.actual)
+        self.unsettled = Unsettled(contract, self.bindings.actual, is_exact=exact)
         self.added: Counter[str] = Counter()
         """How often a member came that the contract declares and the recording lacks, by its name."""
         self.gone: set[str] = set()

@@ -36,6 +36,11 @@ class Expected:
         self.is_loose = False
         """Whether it need not come, since what it is about is unsettled."""
 
+    def names(self, ids: Iterable[str]) -> bool:
+        """Returns whether the recorded message has one of these ids."""
+        text = to_json(self.entry.message).decode()
+        return any(one in text for one in ids)
+
     def settle(self, what: str, actual: Any, merged: Any, differences: list[Difference]) -> None:
         """Notes what came, also if it had been given up and comes late."""
         self.actual, self.merged, self.is_done = actual, merged, True

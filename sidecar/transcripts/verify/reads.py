@@ -4,22 +4,14 @@ Of an answer that may show unfinished work, only the form is compared, and of a 
 only the end.  Any other answer that differs is asked for again for a while: it may be behind the recorded one.
 """
 
-from typing import Any, Final
+from typing import Any
 
 from pydantic_core import to_json
 
 from sidecar.transcripts.file.facts import ContractFacts
 from sidecar.transcripts.file.format import Entry
+from sidecar.transcripts.verify.methods import is_read
 from sidecar.transcripts.verify.unsettled import Unsettled
-
-VERBS: Final = frozenset(
-    {"list", "get", "search", "summary", "heatmap", "health", "status", "diagnostics", "export", "replay"}
-)
-"""The last names of methods that change nothing."""
-
-
-def is_read(method: Any) -> bool:
-    return type(method) is str and method.rpartition(".")[2] in VERBS
 
 
 class Reads:

@@ -7,10 +7,13 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
+from pydantic_core import to_json
+
 from sidecar.transcripts.file.format import Entry
-from sidecar.transcripts.verify.compare import Comparison, Difference
+from sidecar.transcripts.verify.compare import NOT_THERE, Comparison, Difference
 from sidecar.transcripts.verify.form import differences_of_form
-from sidecar.transcripts.verify.reads import Reads, is_read
+from sidecar.transcripts.verify.methods import is_read
+from sidecar.transcripts.verify.reads import Reads
 from sidecar.transcripts.verify.states import states
 
 _STEP: Final = re.compile(r"[^.\[\]]+")
@@ -50,6 +53,22 @@ class Responses:
             ]
         return (merged if kept or not differences else recorded), kept
 
+    def compare_batch(
+        self, entry: Entry, actual: list[Any], requests: dict[bytes, Any]
+    ) -> tuple[Any, list[Difference]]:
+        """Returns (merged, differences) for the responses to a batch, which come in any order."""
+        merged, differences = [], []
+        by_id: dict[bytes, list[Any]] = {}
+        for other in actual:
+            by_id.setdefault(id_of(other), []).append(other)
+        for one in entry.message:
+            same = by_id.get(id_of(one))
+            made, found = self.compare(entry, one, same.pop(0) if same else {}, requests.get(id_of(one), {}))
+            merged.append(made)
+            differences += found
+        differences += [Difference("", NOT_THERE, other) for others in by_id.values() for other in others]
+        return merged, differences
+
     def _moving(self, recorded: Any, actual: Any, method: Any, line: int) -> set[str]:
         """Returns the ids of the work in an answer of which the request may have met another state."""
         facts = self._contract.response(method)
@@ -64,6 +83,11 @@ class Responses:
             if is_live and (is_other or (same is not None and same.status == state.status)):
                 found.add(own)
         return found
+
+
+def id_of(message: Any) -> bytes:
+    """Returns a message's id as JSON: an invalid request may have any value there."""
+    return to_json(message.get("id"))
 
 
 def _without(value: Any, names: Callable[[Any], bool]) -> Any:

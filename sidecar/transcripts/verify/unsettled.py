@@ -1,7 +1,8 @@
 """What cannot be compared: work that was unfinished when a run ended, or that a request met in another state.
 
 Such work gets further or less far each time.  What the messages say of it from then on, also in later runs, is checked
-for form only, and so is what was created from it.  What had ended in the recording must end, however it ends.
+for form only, and so is what was created from it.  What had ended in the recording must end, however it ends.  Work
+that a request stopped while it was running gets less or more far as well, but must end as stopped.
 """
 
 import math
@@ -15,15 +16,20 @@ from pydantic_core import to_json
 from sidecar.transcripts.file.facts import ContractFacts
 from sidecar.transcripts.file.format import Entry
 from sidecar.transcripts.file.patterns import SHAPES
+from sidecar.transcripts.verify.methods import STOPS, is_read
 from sidecar.transcripts.verify.states import State, states
 
 _ID: Final = re.compile(SHAPES["uuid"])
+QUEUED: Final = "queued"
+"""The status of work that has not begun, so that nothing depends on when it is stopped."""
+STOPPED: Final = frozenset({"cancelled", "interrupted"})
 
 
 class Unsettled:
     """The unsettled work of one file, by its recorded ids."""
 
-    def __init__(self, contract: ContractFacts, bound: Mapping[Any, Any]) -> None:
+    def __init__(self, contract: ContractFacts, bound: Mapping[Any, Any], *, is_exact: bool) -> None:
+        self._is_exact = is_exact  # clock and ids are fixed: everything is compared
         self._contract = contract
         self._bound = bound  # received ids by recorded ones
         self._since: dict[str, int] = {}
@@ -33,6 +39,7 @@ class Unsettled:
         self._recorded: dict[str, list[tuple[int, State]]] = defaultdict(list)
         self.now: dict[str, State] = {}
         """The last received states by received id."""
+        self._stopped: set[str] = set()
         self._entries: list[Entry] = []
         self._runs = 0
         self._is_ending = False
@@ -56,6 +63,8 @@ class Unsettled:
                     for state in self._states(message, methods.get(to_json(message.get("id")))):
                         self._recorded[state.id].append((entry.line, state))
         self._entries += entries
+        if self._is_exact:
+            return
         end = next((entry.line for entry in entries if entry.is_eof), entries[-1].line + 1 if entries else 0)
         self.unfinished = [found for one in self._recorded if (found := self.before(one, end)) and found.is_live]
         self.unfinished_end = end if self.unfinished else None
@@ -99,14 +108,22 @@ class Unsettled:
         for entry in self._entries:
             for one in self._about(entry):
                 first.setdefault((one, str(entry.method)), entry)
+        known = {own for own, _ in first}
         for (own, _), entry in first.items():
             if own in since:  # what it works on, such as its session
-                for one in _ID.findall(to_json(entry.message).decode()):
-                    if any(one == other for other, _ in first):
-                        self._since.setdefault(one, since[own])
+                named = known.intersection(_ID.findall(to_json(entry.message).decode()))
+                self._since |= {one: since[own] for one in named if one not in self._since}
         for (own, _), entry in first.items():
-            if self.is_recorded(entry.message, entry.line):
-                self._since.setdefault(own, entry.line - 1)
+            if own not in self._since:
+                self._follow(own, entry, since)
+
+    def _follow(self, own: str, first: Entry, since: dict[str, int]) -> None:
+        """Marks what was created from unsettled work, or was live when that became unsettled: a session's turn."""
+        if self.is_recorded(first.message, first.line):
+            self._since[own] = first.line - 1
+        for one, line in since.items():
+            if (state := self.before(own, line)) is not None and state.is_live and self._names(first.message, [one]):
+                self._since.setdefault(own, line)
 
     def is_recorded(self, message: Any, line: int) -> bool:
         """Returns whether a recorded message names what is unsettled at its line."""
@@ -135,16 +152,36 @@ class Unsettled:
         """Notes that a received notification about something new names what is unsettled."""
         self._new |= {one for _, value in self._contract.entity(message) for one in _ID.findall(str(value))}
 
-    def meet(self, request: Any, line: int, answered: int) -> None:
-        """Marks what a request names and has met in another state than when it was recorded."""
+    def live_in(self, entry: Entry) -> list[str]:
+        """Returns the ids in a request of what was live before it; none for a read."""
+        ids = [] if is_read(entry.method) else _ID.findall(to_json(entry.message).decode())
+        return [one for one in ids if (state := self.before(one, entry.line)) is not None and state.is_live]
+
+    def meet(self, request: Any, line: int, answered: int) -> bool:
+        """Marks what a request names and has met in another state than when it was recorded, or has stopped on the way.
+
+        Returns whether it has marked anything.
+        """
+        marked, method = set(self._since), str(request.get("method"))
+        if is_read(method) or self._is_exact:
+            return False
         for one in _ID.findall(to_json(request.get("params")).decode()):
             then, now = self.before(one, answered), self.now.get(self.actual(one))
-            if one in self._since or then is None or now is None or then.status == now.status:
+            if one in self._since or then is None or now is None or not (then.is_live or now.is_live):
                 continue
-            if then.is_live or now.is_live:
+            if then.status != now.status:
                 self.mark({one: line})
-                what = f"the {now.kind} {one} was {now.status} when {request['method']} came (line {line})"
+                what = f"the {now.kind} {one} was {now.status} when {method} came (line {line})"
                 self.notes.append(f"{what}; when it was recorded it was {then.status}: what follows is not compared")
+            elif method.rpartition(".")[2] in STOPS and then.status != QUEUED:
+                self.mark({one: line})
+                self._stopped |= self._since.keys() - marked
+        return self._since.keys() != marked
+
+    def is_stopped_otherwise(self, recorded: State) -> bool:
+        """Returns whether work that was stopped when it was recorded has ended in another way, from the same state."""
+        now = self.now[self.actual(recorded.id)]
+        return recorded.id in self._stopped and recorded.status in STOPPED and now.status != recorded.status
 
     def is_any(self, line: int) -> bool:
         """Returns whether anything was unsettled before a line."""

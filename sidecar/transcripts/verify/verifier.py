@@ -7,8 +7,9 @@ or dropped are compared as far as they are text that is appended.
 
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import takewhile
 from typing import Any, Final
 
 from pydantic_core import to_json
@@ -17,7 +18,7 @@ from sidecar_protocol.connection import MAX_MESSAGE_BYTES
 from sidecar.transcripts.file.format import Entry, Header, Run
 from sidecar.transcripts.file.patterns import secret_numbers
 from sidecar.transcripts.verify.checks import Checks
-from sidecar.transcripts.verify.compare import NOT_THERE, Comparison, Difference
+from sidecar.transcripts.verify.compare import Comparison
 from sidecar.transcripts.verify.entities import TOTAL, Entities, Expected
 from sidecar.transcripts.verify.findings import (
     ADDITIONAL,
@@ -28,8 +29,9 @@ from sidecar.transcripts.verify.findings import (
     Mismatch,
     with_followers,
 )
-from sidecar.transcripts.verify.reads import Reads, is_read
-from sidecar.transcripts.verify.responses import Responses
+from sidecar.transcripts.verify.methods import is_read
+from sidecar.transcripts.verify.reads import Reads
+from sidecar.transcripts.verify.responses import Responses, id_of
 from sidecar.transcripts.verify.sidecar_process import SidecarProcess, SidecarTimeout
 from sidecar.transcripts.verify.streams import Streams
 
@@ -87,7 +89,7 @@ class RunVerifier:
                 if type(entry.message) is list:
                     self._batches.append(expected)
                 else:
-                    self._answers[_key(entry.message)].append(expected)
+                    self._answers[id_of(entry.message)].append(expected)
         self._answered: set[bytes] = set()
         self._open = deque(sorted(self.expected.values(), key=lambda one: one.entry.line))
 
@@ -111,7 +113,7 @@ class RunVerifier:
                 if not entry.from_client and entry.exit_code is None:
                     due = entry.line if entry.line in self.expected else due
                     continue
-                self._wait(due)
+                self._wait(due, self._unsettled.live_in(entry))
                 self._line = max(self._line, entry.line)
                 if entry.exit_code is not None:
                     self._expect_exit(entry)
@@ -140,7 +142,7 @@ class RunVerifier:
             return NOT_JSON * (MAX_MESSAGE_BYTES + 1) if entry.facts.get("oversize") else entry.raw or NOT_JSON
         for message in entry.messages:
             if type(message) is dict and "id" in message:
-                key = _key(message)
+                key = id_of(message)
                 self._requests[key] = entry, message, time.monotonic()
                 if self._answers.get(key):
                     self._comparison.expect_redirect(self._answers[key][0].entry.message.get("result"))
@@ -152,12 +154,14 @@ class RunVerifier:
             self.process.send(b"\n".join(self._unsent))
             self._unsent = []
 
-    def _wait(self, due: int) -> None:
-        """Receives until everything that was recorded up to a line has come or cannot come."""
-        while self._open and self._open[0].entry.line <= due:
-            if self._open[0].is_done:
+    def _wait(self, due: int, ids: Sequence[str] = ()) -> None:
+        """Receives until everything up to a line has come or cannot come; of notifications only those with an id."""
+        while True:
+            while self._open and self._open[0].is_done:
                 self._open.popleft()
-                continue
+            until = takewhile(lambda one: one.entry.line <= due, self._open)
+            if all(one.is_done or (ids and not one.entry.is_response and not one.names(ids)) for one in until):
+                return
             self._flush()
             try:
                 if not self._receive():
@@ -173,6 +177,9 @@ class RunVerifier:
                 while not self._unsettled.has_ended(state):
                     if not self._receive():
                         raise EOFError
+                if self._unsettled.is_stopped_otherwise(state):
+                    what = f"the {state.kind} {state.id} was not stopped; when it was recorded it was {state.status}"
+                    self._other.append(Mismatch(line, what))
             except SidecarTimeout:
                 what = f"the {state.kind} {state.id} has not ended; when it was recorded it had, as {state.status}"
                 self._other.append(Mismatch(line, what, kind=LOST))
@@ -236,7 +243,7 @@ class RunVerifier:
 
     def _take_notification(self, message: Any) -> None:
         self._unsettled.see(message, None)
-        made_by = self.entities.made_by(message, [one for one in self.expected.values() if self._creates(one)])
+        made_by = self.entities.made_by(message, (one for one in self.expected.values() if self._creates(one)))
         if made_by is not None:
             what = (
                 f"{message['method']} came before {self._response_to(made_by.entry.message)}, which creates its subject"
@@ -247,7 +254,7 @@ class RunVerifier:
             self._line = max(self._line, found.entry.line)
 
     def _take_response(self, actual: Any) -> None:
-        key = _key(actual)
+        key = id_of(actual)
         tries = 0
         if key in self._again:
             expected, key, tries = self._again.pop(key)
@@ -261,7 +268,8 @@ class RunVerifier:
         self._comparison.times.at(expected.entry.t)
         self._comparison.note_sign_in(expected.entry.message.get("result"), actual.get("result"))
         sent, request, at = self._requests.get(key, (expected.entry, {}, 0.0))
-        self._note_race(sent, expected, request)
+        if self._unsettled.meet(request, sent.line, expected.entry.line):
+            self.entities.loosen()
         merged, differences = self._responses.compare(expected.entry, expected.entry.message, actual, request)
         self._unsettled.see(actual, request.get("method"))
         if not tries:
@@ -280,12 +288,6 @@ class RunVerifier:
         """Returns whether a message is the answer to a request that can create something."""
         method = self._method(expected.entry.message) if type(expected.entry.message) is dict else None
         return expected.entry.is_response and method is not None and not is_read(method)
-
-    def _note_race(self, sent: Entry, expected: Expected, request: Any) -> None:
-        """Gives up on what a request names if it has met another state than when it was recorded."""
-        if not is_read(request.get("method")) and not self._comparison.is_exact:
-            self._unsettled.meet(request, sent.line, expected.entry.line)
-            self.entities.loosen()
 
     def _ask_again(self, expected: Expected, request: Any, key: bytes, tries: int) -> bool:
         """Repeats a read whose answer is behind the recorded one; returns False if that is in vain."""
@@ -306,29 +308,22 @@ class RunVerifier:
         return True
 
     def _take_batch(self, actual: list[Any]) -> None:
-        ids = {_key(one) for one in actual}
-        expected = next((one for one in self._batches if ids & {_key(other) for other in one.entry.message}), None)
+        ids = {id_of(one) for one in actual}
+        expected = next((one for one in self._batches if ids & {id_of(other) for other in one.entry.message}), None)
         if expected is None:
             self._add(actual)
             return
         self._batches.remove(expected)
         self._comparison.times.at(expected.entry.t)
-        merged, differences = [], []
-        by_id: dict[bytes, list[Any]] = {}
-        for other in actual:
-            by_id.setdefault(_key(other), []).append(other)
-        for one in expected.entry.message:
-            same = by_id.get(_key(one))
-            request = self._requests.get(_key(one), (None, {}))[1]
-            made, found = self._responses.compare(expected.entry, one, same.pop(0) if same else {}, request)
-            merged.append(made)
-            differences += found
-        differences += [Difference("", NOT_THERE, other) for others in by_id.values() for other in others]
+        requests = {key: request for key, (_, request, _) in self._requests.items()}
+        merged, differences = self._responses.compare_batch(expected.entry, actual, requests)
+        for one in actual:
+            self._unsettled.see(one, self._method(one))
         expected.settle(self._response_to(expected.entry.message), actual, merged, differences)
 
     def _add(self, actual: Any) -> None:
         recorded = self._comparison.to_recorded(actual)
-        is_second = type(actual) is dict and _key(actual) in self._answered
+        is_second = type(actual) is dict and id_of(actual) in self._answered
         kind, text = (DOUBLED, "came twice") if is_second else (ADDITIONAL, "was received but not recorded")
         what = f"{self._response_to(actual)} {text}"
         self.additional.append(Mismatch(self._line, what, None, recorded, kind=kind))
@@ -375,13 +370,8 @@ class RunVerifier:
         return "the response to " + ", ".join(str(self._method(one) or "a line without an id") for one in responses)
 
     def _method(self, response: Any) -> Any:
-        sent = self._requests.get(_key(response))
+        sent = self._requests.get(id_of(response))
         return None if sent is None else sent[1].get("method")
-
-
-def _key(message: Any) -> bytes:
-    """Returns a message's id as JSON: an invalid request may have any value there."""
-    return to_json(message.get("id"))
 
 
 def verify(runs: list[Run], start: Start, comparison: Comparison, *, goes_on: bool = False) -> list[RunVerifier]:
