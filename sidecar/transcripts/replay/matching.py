@@ -53,19 +53,17 @@ class Matcher:
         self._contract = contract
         self._ignored = frozenset(ignored)
 
-    def keys(self, method: str, params: dict[str, Any]) -> Keys:
-        varying: list[Any] = []
-        known = b"" if method in ANY_PARAMS else to_json(self._known(method, params, varying))
+    def keys(self, method: str, params: dict[str, Any]) -> Keys | None:
+        """Returns the keys of a request, or None if a person has put patterns into it; secrets are none."""
+        varying: list[Any] = []  # moments in milliseconds, and generated ids
+        if method in ANY_PARAMS:
+            params = {}
+        known = self._members(_without_meta(params), self._contract.params(method), method, varying)
+        if _contains_pattern(known):
+            return None
+        same = to_json(known)
         hours = [one // HOUR_MS if type(one) is int else one for one in varying]
-        return known + to_json(varying), known + to_json(hours), known
-
-    def has_patterns(self, method: str, params: dict[str, Any]) -> bool:
-        """Returns whether a person has put patterns into recorded params; declared secrets do not count."""
-        return method not in ANY_PARAMS and _contains_pattern(self._known(method, params, []))
-
-    def _known(self, method: str, params: dict[str, Any], varying: list[Any]) -> dict[str, Any]:
-        """Returns what must be equal; adds moments and generated ids to `varying`."""
-        return self._members(_without_meta(params), self._contract.params(method), method, varying)
+        return same + to_json(varying), same + to_json(hours), same
 
     def _canonical(self, value: Any, facts: Facts, path: str, varying: list[Any]) -> Any:
         kind = self._kind(facts, path)
@@ -182,23 +180,25 @@ class _Queue:
 class _MethodIndex:
     """The recorded requests of one method, by their keys."""
 
-    def __init__(self, method: str, requests: list[RecordedRequest], matcher: Matcher) -> None:
+    def __init__(self, method: str, matcher: Matcher) -> None:
         self._method = method
         self._matcher = matcher
         self._by_key: tuple[dict[bytes, _Queue], ...] = ({}, {}, {})
         """The requests by each of their keys."""
         self.with_patterns: dict[bytes, _Queue] = {}
         """Requests that a person has put patterns into, by their params as they are written."""
-        for request in requests:
-            if matcher.has_patterns(method, request.params):
-                self.with_patterns.setdefault(to_json(request.params), _Queue()).requests.append(request)
-                continue
-            for queues, key in zip(self._by_key, matcher.keys(method, request.params), strict=True):
-                queues.setdefault(key, _Queue()).requests.append(request)
+
+    def add(self, request: RecordedRequest) -> None:
+        keys = self._matcher.keys(self._method, request.params)
+        if keys is None:
+            self.with_patterns.setdefault(to_json(request.params), _Queue()).requests.append(request)
+            return
+        for queues, key in zip(self._by_key, keys, strict=True):
+            queues.setdefault(key, _Queue()).requests.append(request)
 
     def queues(self, params: dict[str, Any]) -> list[_Queue]:
         """Returns the requests that are the same, by each of their keys."""
-        keys = self._matcher.keys(self._method, params)
+        keys = self._matcher.keys(self._method, params) or (b"",) * 3
         return [queues.get(key) or _Queue() for queues, key in zip(self._by_key, keys, strict=True)]
 
     def fitting_pattern(self, params: dict[str, Any]) -> _Queue:
@@ -218,24 +218,20 @@ class RequestIndex:
 
     def __init__(self, requests: Iterable[RecordedRequest], matcher: Matcher) -> None:
         self.matcher = matcher
-        self._requests: dict[str, list[RecordedRequest]] = {}
         self._methods: dict[str, _MethodIndex] = {}
         for request in requests:
-            self._requests.setdefault(request.method, []).append(request)
+            if request.method not in self._methods:
+                self._methods[request.method] = _MethodIndex(request.method, matcher)
+            self._methods[request.method].add(request)
 
     def match(self, method: str, params: dict[str, Any]) -> RecordedRequest | None:
         """Returns the recorded request that answers this one, and marks it as used."""
-        if method not in self._requests:
+        if method not in self._methods:
             return None
-        found = next(self._candidates(self._index(method), params), None)
+        found = next(self._candidates(self._methods[method], params), None)
         if found is not None:
             found.is_used = True
         return found
-
-    def _index(self, method: str) -> _MethodIndex:
-        if method not in self._methods:
-            self._methods[method] = _MethodIndex(method, self._requests[method], self.matcher)
-        return self._methods[method]
 
     def _candidates(self, index: _MethodIndex, params: dict[str, Any]) -> Iterator[RecordedRequest]:
         """Yields the recorded requests that may answer, the best one first."""
@@ -248,19 +244,19 @@ class RequestIndex:
 
     def nearest(self, method: str, params: dict[str, Any]) -> tuple[RecordedRequest, Comparison] | None:
         """Returns the request of this method whose params differ least, and how."""
-        if method not in self._requests:
+        if method not in self._methods:
             return None
-        several = (queue.requests[0] for queue in islice(self._index(method).different(), MAX_COMPARED))
+        several = (queue.requests[0] for queue in islice(self._methods[method].different(), MAX_COMPARED))
         compared = [(one, self.matcher.compare(method, one.params, params)) for one in several]
         return min(compared, key=lambda one: one[1].distance())
 
     def similar_methods(self, method: str) -> list[str]:
-        return get_close_matches(method, list(self._requests), n=3, cutoff=0.5)
+        return get_close_matches(method, list(self._methods), n=3, cutoff=0.5)
 
     def never_made(self) -> Iterator[RecordedRequest]:
         """Yields one recorded request of each kind that the client has not made."""
-        for method in self._requests:
-            for queue in self._index(method).different():
+        for index in self._methods.values():
+            for queue in index.different():
                 if not any(request.is_used for request in queue.requests):
                     yield queue.requests[0]
 

@@ -103,7 +103,7 @@ def report_of(verifiers: list[RunVerifier], comparison: Comparison, options: Ver
             report.mismatches.append(Mismatch(1, text, kind=NEW))
         else:
             report.notes.append(text)
-    if report.mismatches and (names := sorted(comparison.gone.union(*(one.unknown_names() for one in verifiers)))):
+    if report.mismatches and (names := sorted({name for one in verifiers for name in one.unknown_names()})):
         report.notes.insert(
             0, f"not in this sidecar's contract: {', '.join(names)}; record it again, or change the names"
         )

@@ -7,7 +7,7 @@ work interleaves and are not compared; the verifier counts them.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice, takewhile, zip_longest
@@ -116,8 +116,6 @@ class Comparison:
         self.unsettled = Unsettled(contract, self.bindings.actual, is_exact=exact)
         self.added: Counter[str] = Counter()
         """How often a member came that the contract declares and the recording lacks, by its name."""
-        self.gone: set[str] = set()
-        """Recorded members that the contract does not declare, and that did not come."""
         self.sent_secrets: set[str] = set()
         self.redirect: dict[str, Any] = {}
         """The query of the next redirect that a request hands over, without its code."""
@@ -216,8 +214,6 @@ class Comparison:
             inner = f"{path}.{name}" if path else name
             if name not in actual:
                 self._found.append(Difference(inner, expected[name], NOT_THERE, is_form=not facts.is_mapping))
-                if path and facts.members and name not in facts.members:
-                    self.gone.add(f"{facts.title}.{name}")
             elif name not in expected:
                 if not path or name not in facts.members:
                     self._found.append(Difference(inner, NOT_THERE, actual[name], is_form=not facts.is_mapping))
@@ -343,6 +339,19 @@ class Comparison:
         if type(value) is list:
             return [self.to_recorded(one) for one in value]
         return _replaced(value, self.bindings.recorded) if type(value) is str else value
+
+
+def undeclared_members(value: Any, facts: Facts) -> Iterator[str]:
+    """Yields `Title.name` of each member in a value, at any depth, that the contract does not declare."""
+    if type(value) is list:
+        for one in value:
+            yield from undeclared_members(one, facts.item())
+    elif type(value) is dict and pattern_of(value) is None:
+        for name in value:
+            if facts.members and not facts.is_mapping and name not in facts.members:
+                yield f"{facts.title}.{name}"
+            else:
+                yield from undeclared_members(value[name], facts.member(value, name))
 
 
 def _replaced(text: str, by: dict[Any, Any]) -> str:

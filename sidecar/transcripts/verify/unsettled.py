@@ -178,10 +178,14 @@ class Unsettled:
                 self._stopped |= self._since.keys() - marked
         return self._since.keys() != marked
 
-    def is_stopped_otherwise(self, recorded: State) -> bool:
-        """Returns whether work that was stopped when it was recorded has ended in another way, from the same state."""
-        now = self.now[self.actual(recorded.id)]
-        return recorded.id in self._stopped and recorded.status in STOPPED and now.status != recorded.status
+    def wrong_end(self, recorded: State) -> str | None:
+        """Returns in words how work has not ended as it must, or None."""
+        what, now = f"the {recorded.kind} {recorded.id}", self.now.get(self.actual(recorded.id))
+        if now is None or now.is_live:
+            return f"{what} has not ended; when it was recorded it had, as {recorded.status}"
+        if recorded.id in self._stopped and recorded.status in STOPPED and now.status != recorded.status:
+            return f"{what} was not stopped but {now.status}; when it was recorded it was {recorded.status}"
+        return None
 
     def is_any(self, line: int) -> bool:
         """Returns whether anything was unsettled before a line."""

@@ -18,7 +18,7 @@ from sidecar_protocol.connection import MAX_MESSAGE_BYTES
 from sidecar.transcripts.file.format import Entry, Header, Run
 from sidecar.transcripts.file.patterns import secret_numbers
 from sidecar.transcripts.verify.checks import Checks
-from sidecar.transcripts.verify.compare import Comparison
+from sidecar.transcripts.verify.compare import Comparison, undeclared_members
 from sidecar.transcripts.verify.entities import TOTAL, Entities, Expected
 from sidecar.transcripts.verify.findings import (
     ADDITIONAL,
@@ -173,15 +173,11 @@ class RunVerifier:
     def _wait_for_ends(self, line: int) -> None:
         """Receives until the unsettled work has ended that had ended at this line when it was recorded."""
         for state in self._unsettled.ended_before(line):
-            try:
+            with suppress(SidecarTimeout):
                 while not self._unsettled.has_ended(state):
                     if not self._receive():
                         raise EOFError
-                if self._unsettled.is_stopped_otherwise(state):
-                    what = f"the {state.kind} {state.id} was not stopped; when it was recorded it was {state.status}"
-                    self._other.append(Mismatch(line, what))
-            except SidecarTimeout:
-                what = f"the {state.kind} {state.id} has not ended; when it was recorded it had, as {state.status}"
+            if (what := self._unsettled.wrong_end(state)) is not None:
                 self._other.append(Mismatch(line, what, kind=LOST))
                 self._patience = AFTER_LOSS_S
 
@@ -343,13 +339,17 @@ class RunVerifier:
         return self._header.facts.get("schema_hash"), self.handshake().get("schema_hash")
 
     def unknown_names(self) -> set[str]:
-        """Returns the recorded names that the contract does not have: of notifications and of answered requests."""
+        """Returns the recorded names that the contract does not have: of notifications, methods and members."""
         known = {*self._contract.methods, *self._contract.notifications}
-        names = {entry.method for entry in self._entries if entry.is_notification}
+        names: set[str] = set()
         for one in self.expected.values():
-            if type(one.entry.message) is dict and "result" in one.entry.message:
-                names.add(self._method(one.entry.message))
-        return {name for name in names if name is not None} - known
+            message, is_response = one.entry.message, one.entry.is_response
+            if type(message) is dict and "error" not in message:
+                name = self._method(message) if is_response else one.entry.method
+                facts = self._contract.response(name) if is_response else self._contract.notification(name)
+                part = "result" if is_response else "params"
+                names |= {str(name), *undeclared_members(message.get(part), facts.declared_member(part))}
+        return names - known - {"None"}
 
     def new_names(self) -> set[str]:
         """Returns the names of notifications that came and of which the recording has none."""
