@@ -46,6 +46,18 @@ def test_a_verification_replaces_no_file_of_a_person(tmp_path: Path) -> None:
     assert [file.exists() for file in files] == [False, False]
 
 
+def test_a_file_that_was_there_when_it_was_recorded_is_there_again(tmp_path: Path) -> None:
+    path, file = tmp_path / "talk.jsonl", tmp_path / "mine.csv"
+    file.write_text(MINE, "utf-8")
+    with RawClient(tmp_path / "data", "--record", str(path)) as host:
+        host.initialize()
+        assert export(host, file, overwrite=False)["error"]["kind"] == "file_exists"
+        export(host, file, overwrite=True)
+        host.process.kill()
+    file.unlink()
+    assert explain_all(path, check(path, VerifyOptions())) == ""
+
+
 def test_a_replay_that_asks_a_real_sidecar_replaces_no_file(raw_client: StartRawClient, tmp_path: Path) -> None:
     recording, file = write(tmp_path / "talk.jsonl", {"t": 8, "dir": "c2s", "eof": True}), tmp_path / "mine.csv"
     file.write_text(MINE, "utf-8")

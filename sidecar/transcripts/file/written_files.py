@@ -5,10 +5,14 @@ A path keeps its name; equal paths stay equal, in one folder for each of theirs.
 
 import ntpath
 import posixpath
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
+from sidecar_protocol.job_errors import FileErrorKind
+
 from sidecar.transcripts.file.facts import Facts
+from sidecar.transcripts.file.format import Entry
 
 _WINDOWS: Final = "\\"
 
@@ -42,6 +46,15 @@ class WrittenFiles:
             self._places[path] = str(place / name)
         return self._places[path]
 
+    def put_back(self, entries: Iterable[Entry]) -> None:
+        """Creates the files, empty, for which a recorded job was refused although no job before it had written them."""
+        written = set()
+        for job in filter(None, map(_job, entries)):
+            path = job["payload"].get("path")
+            if (job.get("error") or {}).get("kind") == FileErrorKind.FILE_EXISTS and path not in written:
+                Path(self.place(path)).touch()
+            written |= {path} if job.get("result") else set()
+
     def named(self, value: Any) -> Any:
         """Returns a message of the sidecar with the client's paths in place of the others."""
         if type(value) is dict:
@@ -52,3 +65,11 @@ class WrittenFiles:
             for path, place in self._places.items():
                 value = value.replace(place, path)
         return value
+
+
+def _job(entry: Entry) -> dict[str, Any] | None:
+    """Returns the job that a notification is about, if its payload has a path."""
+    params = entry.message.get("params") if entry.is_notification else None
+    job = params.get("job") if type(params) is dict else None
+    payload = job.get("payload") if type(job) is dict else None
+    return job if type(payload) is dict and type(payload.get("path")) is str else None
