@@ -40,7 +40,8 @@ class Unsettled:
         self.now: dict[str, State] = {}
         """The last received states by received id."""
         self._stopped: set[str] = set()
-        self._entries: list[Entry] = []
+        self._first: dict[tuple[str, str], Entry] = {}
+        """The first notifications by the id of what they are about and their method."""
         self._runs = 0
         self._is_ending = False
         self.unfinished: list[State] = []
@@ -62,7 +63,9 @@ class Unsettled:
                 elif type(message) is dict:
                     for state in self._states(message, methods.get(to_json(message.get("id")))):
                         self._recorded[state.id].append((entry.line, state))
-        self._entries += entries
+        for entry in entries:
+            for one in self._about(entry):
+                self._first.setdefault((one, str(entry.method)), entry)
         if self._is_exact:
             return
         end = next((entry.line for entry in entries if entry.is_eof), entries[-1].line + 1 if entries else 0)
@@ -104,16 +107,12 @@ class Unsettled:
         self._since |= since
         if not since:
             return
-        first: dict[tuple[str, str], Entry] = {}
-        for entry in self._entries:
-            for one in self._about(entry):
-                first.setdefault((one, str(entry.method)), entry)
-        known = {own for own, _ in first}
-        for (own, _), entry in first.items():
+        known = {own for own, _ in self._first}
+        for (own, _), entry in self._first.items():
             if own in since:  # what it works on, such as its session
                 named = known.intersection(_ID.findall(to_json(entry.message).decode()))
                 self._since |= {one: since[own] for one in named if one not in self._since}
-        for (own, _), entry in first.items():
+        for (own, _), entry in self._first.items():
             if own not in self._since:
                 self._follow(own, entry, since)
 
@@ -153,9 +152,10 @@ class Unsettled:
         self._new |= {one for _, value in self._contract.entity(message) for one in _ID.findall(str(value))}
 
     def live_in(self, entry: Entry) -> list[str]:
-        """Returns the ids in a request of what was live before it; none for a read."""
+        """Returns the ids in a request of what was live before it, and of what works on that; none for a read."""
         ids = [] if is_read(entry.method) else _ID.findall(to_json(entry.message).decode())
-        return [one for one in ids if (state := self.before(one, entry.line)) is not None and state.is_live]
+        live = [one for one in ids if (state := self.before(one, entry.line)) is not None and state.is_live]
+        return live and [*live, *(own for (own, _), first in self._first.items() if self._names(first.message, live))]
 
     def meet(self, request: Any, line: int, answered: int) -> bool:
         """Marks what a request names and has met in another state than when it was recorded, or has stopped on the way.
