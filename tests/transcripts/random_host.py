@@ -9,7 +9,7 @@ from tests.process.raw_client import RawClient, line
 CLAUDE: Final = str(Path(__file__).parents[1] / "fakes" / "claude")
 FINAL: Final = {"succeeded", "failed", "cancelled", "interrupted"}
 MAX_POLLS: Final = 200
-"""After so many polls a job is left alone: it may wait for a person."""
+"""Polls after which a job is left alone, since it may wait for a person."""
 ALL: Final = {"start": "2026-01-01T00:00:00Z", "end": "2100-01-01T00:00:00Z"}
 RUNS: Final = ("hello", "[[tool]]", "[[think]]", "[[exit:3]]", "[[slow:5]] one two three four five", "[[retry]] hi")
 TURNS: Final = ("hello", "[[tool]]", '[[ask:Bash:{"command":"ls"}]]', "[[think]]", "[[slow:3]] a b c d", "/clear")

@@ -1,4 +1,4 @@
-"""What a host records that makes random calls is verified, however its work interleaves and wherever its lives end."""
+"""Recordings of a host that makes random calls are verified, however its work interleaves and its lives end."""
 
 from pathlib import Path
 

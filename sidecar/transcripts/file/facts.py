@@ -49,7 +49,7 @@ class Facts:
         self.is_written = any(one.get(X_WRITTEN) for one in choices)
         """Whether it is the path of a file that the sidecar writes."""
         self.live = frozenset(resolved.get(X_LIVE, ()))
-        """Of a status: the values that others follow without a request."""
+        """The values of a status that others follow without a request."""
         self.default = normal_json(schema["default"]) if "default" in schema else None
         """The default as JSON; None if there is none."""
         self.described_by: tuple[str, str, str] | None = next(

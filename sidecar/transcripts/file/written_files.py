@@ -1,4 +1,4 @@
-"""Gives files that requests name to be written another place, so that nobody's files are replaced or appear.
+"""Gives files that requests name to be written another place, so that no file of a person is replaced.
 
 A path keeps its name; equal paths stay equal, in one folder for each of theirs.
 """

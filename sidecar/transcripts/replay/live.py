@@ -1,7 +1,7 @@
 """Requests that were not recorded, answered by a real sidecar: `sidecar replay FILE --live`.
 
-It starts with the first such request, and is greeted with the client's own handshake.  The files that the client tells
-it to write are written to a temporary folder.
+It starts with the first such request, and is greeted with the client's own handshake.  The files that it is to write
+are written to a temporary folder.
 """
 
 import asyncio

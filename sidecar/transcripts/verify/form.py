@@ -1,4 +1,4 @@
-"""Checks the form that the contract declares, where there is no recorded message to compare with."""
+"""Checks the form that the contract declares, of messages that are compared with no recorded one."""
 
 import re
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""What the last name of a method says about it."""
+"""Kinds of methods, by their last names."""
 
 from typing import Any, Final
 

@@ -9,7 +9,7 @@ from sidecar.transcripts.file.facts import Facts
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What a message says about one job or session; the contract declares which statuses are live (`x-live`)."""
+    """The state of one job or session in a message; the contract declares which statuses are live (`x-live`)."""
 
     id: str
     kind: str

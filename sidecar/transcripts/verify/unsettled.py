@@ -1,4 +1,4 @@
-"""What cannot be compared: work that was unfinished when a run ended, or that a request met in another state.
+"""Work that cannot be compared: it was unfinished when a run ended, or a request met it in another state.
 
 Such work gets further or less far each time.  What the messages say of it from then on, also in later runs, is checked
 for form only, and so is what was created from it.  What had ended in the recording must end, however it ends.  Work
@@ -45,11 +45,11 @@ class Unsettled:
         self._runs = 0
         self._is_ending = False
         self.unfinished: list[State] = []
-        """What is live when the present run ends."""
+        """The work that is live when the present run ends."""
         self.unfinished_end: int | None = None
         """The line at which the present run ends, if work is unfinished then."""
         self.notes: list[str] = []
-        """What is not compared, in words."""
+        """Sentences that say what is not compared."""
 
     def begin_run(self, entries: list[Entry]) -> None:
         """Takes the next run of the file."""
