@@ -54,7 +54,7 @@ class Matcher:
         self._ignored = frozenset(ignored)
 
     def keys(self, method: str, params: dict[str, Any]) -> Keys | None:
-        """Returns the keys of a request, or None if a person has put patterns into it; secrets are none."""
+        """Returns the keys of a request, or None if it contains patterns; declared secrets do not count."""
         varying: list[Any] = []  # moments in milliseconds, and generated ids
         if method in ANY_PARAMS:
             params = {}
