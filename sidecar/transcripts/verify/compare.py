@@ -29,6 +29,7 @@ from sidecar.transcripts.file.patterns import (
 )
 from sidecar.transcripts.file.redact import SECRET_KEY
 from sidecar.transcripts.file.written_files import WrittenFiles
+from sidecar.transcripts.verify.states import LOGGED
 from sidecar.transcripts.verify.times import Times
 from sidecar.transcripts.verify.unsettled import Unsettled
 
@@ -177,7 +178,7 @@ class Comparison:
 
     def _list(self, expected: list[Any], actual: list[Any], item: Facts, path: str) -> list[Any]:
         """Compares item by item; for lists of different length it aligns equal items at both ends."""
-        if item.title == "LoggedEvent" and not self.is_exact:
+        if item.title == LOGGED and not self.is_exact:
             expected, actual = self._by_entity(expected), self._by_entity(actual)
         same = partial(self._is_same, item=item)
         if len(expected) == len(actual):

@@ -210,6 +210,8 @@ class Entities:
         if (known := self._by_actual.get(str(key))) is not None:
             return known
         recorded = self._by_key.get(str(tuple((name, self._comparison.to_recorded(value)) for name, value in key)))
+        if recorded is None and self._comparison.unsettled.is_received(actual):
+            return None  # it was created from unsettled work, and need not have been when this was recorded
         found = recorded or self._unknown([name for name, _ in key], actual)
         if found is not None:
             self._by_actual[str(key)] = found

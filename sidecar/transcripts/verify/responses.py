@@ -38,6 +38,7 @@ class Responses:
             one = _without(recorded, lambda value: self._unsettled.is_recorded(value, line))
             other = _without(actual, self._unsettled.is_received)
             if self._unsettled.is_recorded([one, request], line) or self._unsettled.is_received(other):
+                self._comparison.response(one, other, method)  # binds the ids of what it creates
                 facts = self._contract.response(method).declared_member("result")
                 return recorded, [*differences_of_form(actual.get("result"), facts, "result", [recorded.get("result")])]
         merged, differences = self._comparison.response(one, other, method)

@@ -2,9 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sidecar.transcripts.file.facts import Facts
+
+LOGGED: Final = "LoggedEvent"
+"""The title of a notification that an answer repeats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +23,12 @@ class State:
 
 
 def states(value: Any, facts: Facts) -> Iterator[State]:
-    """Yields the states in a value, at any depth, in its order."""
+    """Yields the states in a value, at any depth, in its order; not those of the past, in logged events."""
     if type(value) is list:
         item = facts.item()
         for one in value:
             yield from states(one, item)
-    if type(value) is not dict:
+    if type(value) is not dict or facts.title == LOGGED:
         return
     for name, one in value.items():
         member = facts.member(value, name)

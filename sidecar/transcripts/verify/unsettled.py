@@ -130,6 +130,10 @@ class Unsettled:
             return True
         return self._names(message, [one for one, since in self._since.items() if since < line])
 
+    def is_about(self, message: Any) -> bool:
+        """Returns whether a recorded message names what is unsettled, or becomes so after it."""
+        return self._names(message, [*self._since])
+
     def is_received(self, message: Any) -> bool:
         """Returns whether a received message names what is unsettled, or was created from it."""
         return self._is_ending or self._names(message, [*map(self.actual, self._since), *self._new])
