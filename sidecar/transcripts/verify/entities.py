@@ -97,7 +97,10 @@ class Entities:
         """Stops waiting for what is about unsettled work."""
         unsettled = self._comparison.unsettled
         for one in self.expected.values():
-            if one.actual is None and not one.is_loose and unsettled.is_recorded(one.entry.message, one.entry.line):
+            if one.actual is not None or one.is_loose:
+                continue
+            message = one.entry.message
+            if unsettled.is_repeated(message, is_recorded=True) or unsettled.is_recorded(message, one.entry.line):
                 one.is_loose = one.is_done = True
                 one.merged = one.entry.message
 
@@ -112,6 +115,9 @@ class Entities:
 
         Returns the recorded one that it equals, or None.
         """
+        if self._comparison.unsettled.is_repeated(actual, is_recorded=False):
+            self._take_loosely(actual, line)
+            return None
         entity = self._entity_of(actual)
         if entity is None:
             self._add(actual, line)
@@ -119,6 +125,7 @@ class Entities:
         entity.has_begun = True
         expected = [one for one in entity.expected if not one.is_loose]
         if all(one.actual is not None for one in expected) and self._comparison.unsettled.is_received(actual):
+            self._comparison.unsettled.add(actual)
             self._take_loosely(actual, line)
             return None
         entity.received += 1
@@ -142,7 +149,6 @@ class Entities:
 
     def _take_loosely(self, actual: Any, line: int) -> None:
         """Takes a notification about unsettled work: only its form counts."""
-        self._comparison.unsettled.add(actual)
         facts = self._contract.notification(actual["method"]).declared_member("params")
         same = [one.entry.message["params"] for one in self.expected.values() if one.entry.method == actual["method"]]
         if differences := differences_of_form(actual["params"], facts, "params", same):
@@ -197,6 +203,7 @@ class Entities:
 
     def _add(self, actual: Any, line: int, kind: str = ADDITIONAL) -> None:
         if self._comparison.unsettled.is_received(actual):
+            self._comparison.unsettled.add(actual)
             self._take_loosely(actual, line)
             return
         text = "came twice" if kind == DOUBLED else "was received but not recorded"

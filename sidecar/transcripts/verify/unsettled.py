@@ -42,6 +42,9 @@ class Unsettled:
         self._stopped: set[str] = set()
         self._first: dict[tuple[str, str], Entry] = {}
         """The first notifications by the id of what they are about and their method."""
+        self._seqs = [0, 0]
+        self._repeated = [0, 0]
+        """The last seqs before the run, recorded and received, if its client asks for what it has missed."""
         self._runs = 0
         self._is_ending = False
         self.unfinished: list[State] = []
@@ -55,12 +58,16 @@ class Unsettled:
         """Takes the next run of the file."""
         self._runs += 1
         self._is_ending = False
+        asked = [one.message.get("params") for one in entries if one.from_client and one.method == "initialize"]
+        is_resumed = any(type(one) is dict and "resume" in one for one in asked)
+        self._repeated = [*self._seqs] if is_resumed else [0, 0]
+        self._seqs[0] = max([self._seqs[0], *(_seq(one.message) for one in entries if one.is_notification)])
         methods: dict[bytes, Any] = {}
         for entry in entries:
             for message in entry.messages:
                 if entry.from_client and type(message) is dict:
                     methods[to_json(message.get("id"))] = message.get("method")
-                elif type(message) is dict:
+                elif type(message) is dict and not self.is_repeated(message, is_recorded=True):
                     for state in self._states(message, methods.get(to_json(message.get("id")))):
                         self._recorded[state.id].append((entry.line, state))
         for entry in entries:
@@ -96,6 +103,9 @@ class Unsettled:
 
     def see(self, message: Any, method: Any) -> None:
         """Notes the states in a received message; `method` is that of the request that it answers."""
+        if self.is_repeated(message, is_recorded=False):
+            return
+        self._seqs[1] = max(self._seqs[1], _seq(message))
         for state in self._states(message, method):
             self.now[state.id] = state
 
@@ -129,6 +139,10 @@ class Unsettled:
         if self.unfinished_end is not None and line > self.unfinished_end:
             return True
         return self._names(message, [one for one, since in self._since.items() if since < line])
+
+    def is_repeated(self, message: Any, *, is_recorded: bool) -> bool:
+        """Returns whether a notification is of an earlier run: what follows a seq depends on the order then."""
+        return 0 < _seq(message) <= self._repeated[0 if is_recorded else 1]
 
     def is_about(self, message: Any) -> bool:
         """Returns whether a recorded message names what is unsettled, or becomes so after it."""
@@ -206,3 +220,9 @@ class Unsettled:
         """Returns whether what had ended when it was recorded has ended now, in whatever way."""
         now = self.now.get(self.actual(recorded.id))
         return now is not None and not now.is_live
+
+
+def _seq(message: Any) -> int:
+    params = message.get("params")
+    seq = params.get("seq") if type(params) is dict else None
+    return seq if type(seq) is int else 0
