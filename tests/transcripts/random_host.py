@@ -55,7 +55,9 @@ class Life:
 
     def call_export(self, number: int) -> None:
         path = str(self._folder / f"{number}.csv")
-        self._create("activity.export", payload={"path": path, "overwrite": self._random.random() < 0.5, **ALL})
+        # Only of Jira, of which there is nothing: the number of runs of Claude that have ended differs each time.
+        payload = {"path": path, "overwrite": self._random.random() < 0.5, "source": "jira", **ALL}
+        self._create("activity.export", payload=payload)
 
     def call_pipeline(self, number: int) -> None:
         ids = [f"p{number}-{index}" for index in range(self._random.randint(2, 6))]

@@ -147,3 +147,25 @@ def test_each_event_of_the_feed_has_its_own_order(tmp_path: Path, verified: Veri
     assert "was lost" in verified(path, [both[0], changed(1, A, 1), changed(2, A, 2)])
     swapped = verified(path, [both[0], changed(1, A, 2), changed(2, B, 1), changed(3, A, 1)])
     assert f"activity.changed has version 1 of event_id claude:run:{A} after 2" in swapped
+
+
+def test_runs_that_ended_at_once_are_listed_in_any_order_of_time(tmp_path: Path, verified: Verify) -> None:
+    one, other = ({"event_id": f"claude:run:{own}", "title": own, "event_time": START} for own in (A, B))
+    later = {"event_time": "2026-11-29T08:00:01.000Z"}
+    asked = [request(1, "activity.events.list")]
+    path = write_lines(
+        tmp_path / "feed.jsonl", run_of(asked, [[answer(1, events=[{**one, **later}, other])]], EOF, EXIT)
+    )
+    assert verified(path, [answer(1, events=[{**other, **later}, one])]) == ""
+    assert "result.events" in verified(path, [answer(1, events=[other, {**one, **later}])])
+    assert "result.events" in verified(path, [answer(1, events=[{**one, **later}])])
+
+
+def test_which_notifications_follow_a_seq_is_not_compared_and_their_form_is(tmp_path: Path, verified: Verify) -> None:
+    resumed = [request(3, "initialize", resume={"after_seq": 2})]
+    again: Blocks = [[answer(3), updated(3, "succeeded")]]
+    blocks: Blocks = [CREATED[0], [answer(2, job=job("queued")), updated(3, "succeeded")]]
+    lines = [*run_of(CREATE, blocks, EOF, EXIT), *run_of(resumed, again, EOF, EXIT)]
+    path = write_lines(tmp_path / "resumed.jsonl", lines)
+    assert verified(path, *blocks, then=[[answer(3), updated(2, "succeeded", B), updated(3, "succeeded")]]) == ""
+    assert "params.job.mood" in verified(path, *blocks, then=[[answer(3), updated(3, "succeeded", mood=1)]])

@@ -42,6 +42,8 @@ _SHAPE: Final = re.compile(
     "|".join(f"(?P<{name.replace('-', '_')}>{shape})" for name, shape in {**SHAPES, **_MEASURED}.items())
 )
 _PATH: Final = re.compile(r"(?:/|[A-Za-z]:[\\/]).*[/\\]")
+FEED: Final = "ActivityEvent"
+"""The title of what is listed by the time at which it happened, which for independent work differs in each run."""
 NOT_THERE: Final = "(nothing)"
 """Shown in a difference in place of a missing member."""
 
@@ -180,6 +182,8 @@ class Comparison:
         """Compares item by item; for lists of different length it aligns equal items at both ends."""
         if item.title == LOGGED and not self.is_exact:
             expected, actual = self._by_entity(expected), self._by_entity(actual)
+        if item.title == FEED and not self.is_exact and _is_newest_first(expected) and _is_newest_first(actual):
+            expected, actual = (sorted(one, key=self._event_id) for one in (expected, actual))
         same = partial(self._is_same, item=item)
         if len(expected) == len(actual):
             head, tail = len(expected), 0
@@ -200,6 +204,9 @@ class Comparison:
 
     def _is_same(self, pair: tuple[Any, Any], item: Facts) -> bool:
         return not self.trial(lambda: self._differs(*pair, item))
+
+    def _event_id(self, event: Any) -> str:
+        return str(self.to_recorded(event.get("event_id")))
 
     def _by_entity(self, events: list[Any]) -> list[Any]:
         """Sorts logged events by what they are about: only events about one entity have an order between runs."""
@@ -353,6 +360,11 @@ def undeclared_members(value: Any, facts: Facts) -> Iterator[str]:
                 yield f"{facts.title}.{name}"
             else:
                 yield from undeclared_members(value[name], facts.member(value, name))
+
+
+def _is_newest_first(events: list[Any]) -> bool:
+    times = [str(one.get("event_time")) if type(one) is dict else "" for one in events]
+    return "" not in times and times == sorted(times, reverse=True)
 
 
 def _replaced(text: str, by: dict[Any, Any]) -> str:

@@ -115,23 +115,19 @@ class Entities:
 
         Returns the recorded one that it equals, or None.
         """
-        if self._comparison.unsettled.is_repeated(actual, is_recorded=False):
-            self._take_loosely(actual, line)
-            return None
         entity = self._entity_of(actual)
         if entity is None:
             self._add(actual, line)
             return None
         entity.has_begun = True
         expected = [one for one in entity.expected if not one.is_loose]
-        if all(one.actual is not None for one in expected) and self._comparison.unsettled.is_received(actual):
-            self._comparison.unsettled.add(actual)
-            self._take_loosely(actual, line)
-            return None
-        entity.received += 1
         position = max((index for index, one in enumerate(expected) if one.actual is not None), default=-1) + 1
         open_ = [index for index, one in enumerate(expected) if one.actual is None][:LOOK_AHEAD]
         found = next((index for index in open_ if self._fits(expected[index], actual)), None)
+        may_be_loose = all(one.actual is not None for one in expected) or self._is_repeated(actual)
+        if found is None and may_be_loose and self._take_loosely(actual, line):
+            return None
+        entity.received += 1
         for one in expected[: entity.received if found is None else max(found, entity.received)]:
             one.is_done = True  # as many have come, or its successor has: it can only come in the wrong order
         if found is None:
@@ -147,13 +143,21 @@ class Entities:
             expected[found].mismatch = Mismatch(expected[found].entry.line, what, kind=SWAPPED)
         return expected[found]
 
-    def _take_loosely(self, actual: Any, line: int) -> None:
-        """Takes a notification about unsettled work: only its form counts."""
+    def _is_repeated(self, actual: Any) -> bool:
+        return self._comparison.unsettled.is_repeated(actual, is_recorded=False)
+
+    def _take_loosely(self, actual: Any, line: int) -> bool:
+        """Takes a notification if it is about unsettled work or sent again: only its form counts."""
+        if not self._is_repeated(actual):
+            if not self._comparison.unsettled.is_received(actual):
+                return False
+            self._comparison.unsettled.add(actual)
         facts = self._contract.notification(actual["method"]).declared_member("params")
         same = [one.entry.message["params"] for one in self.expected.values() if one.entry.method == actual["method"]]
         if differences := differences_of_form(actual["params"], facts, "params", same):
             recorded = self._comparison.to_recorded(actual)
             self.misshapen.append(Mismatch(line, self._name(recorded), recorded, recorded, differences))
+        return True
 
     def made_by(self, actual: Any, recorded: Iterable[Expected]) -> Expected | None:
         """Returns the answer that must come first, since it creates the subject of a notification (G2)."""
@@ -202,9 +206,7 @@ class Entities:
         return bool(self._contract.key(entry.method)) or self._reads.can_count(entry.line)
 
     def _add(self, actual: Any, line: int, kind: str = ADDITIONAL) -> None:
-        if self._comparison.unsettled.is_received(actual):
-            self._comparison.unsettled.add(actual)
-            self._take_loosely(actual, line)
+        if self._take_loosely(actual, line):
             return
         text = "came twice" if kind == DOUBLED else "was received but not recorded"
         recorded = self._comparison.to_recorded(actual)

@@ -22,7 +22,9 @@ from sidecar.transcripts.verify.states import State, states
 _ID: Final = re.compile(SHAPES["uuid"])
 QUEUED: Final = "queued"
 """The status of work that has not begun, so that nothing depends on when it is stopped."""
-STOPPED: Final = frozenset({"cancelled", "interrupted"})
+INTERRUPTED: Final = "interrupted"
+"""The status of work that the end of a run cut off: what had not begun then may go on in the next one."""
+STOPPED: Final = frozenset({"cancelled", INTERRUPTED})
 
 
 class Unsettled:
@@ -59,7 +61,7 @@ class Unsettled:
         self._runs += 1
         self._is_ending = False
         asked = [one.message.get("params") for one in entries if one.from_client and one.method == "initialize"]
-        is_resumed = any(type(one) is dict and "resume" in one for one in asked)
+        is_resumed = not self._is_exact and any(type(one) is dict and "resume" in one for one in asked)
         self._repeated = [*self._seqs] if is_resumed else [0, 0]
         self._seqs[0] = max([self._seqs[0], *(_seq(one.message) for one in entries if one.is_notification)])
         methods: dict[bytes, Any] = {}
@@ -213,7 +215,8 @@ class Unsettled:
         """Yields the last recorded state of what is unsettled and had ended before a line."""
         for one in self._since:
             state = self.before(one, line)
-            if state is not None and not state.is_live:
+            is_cut = state is not None and state.status == INTERRUPTED and one not in self._stopped
+            if state is not None and not state.is_live and not is_cut:
                 yield state
 
     def has_ended(self, recorded: State) -> bool:
