@@ -150,7 +150,7 @@ def test_each_event_of_the_feed_has_its_own_order(tmp_path: Path, verified: Veri
 
 
 def test_runs_that_ended_at_once_are_listed_in_any_order_of_time(tmp_path: Path, verified: Verify) -> None:
-    one, other = ({"event_id": f"claude:run:{own}", "title": own, "event_time": START} for own in (A, B))
+    one, other = ({"event_id": f"claude:run:{own}", "title": own[-1], "event_time": START} for own in (A, B))
     later = {"event_time": "2026-11-29T08:00:01.000Z"}
     asked = [request(1, "activity.events.list")]
     path = write_lines(
