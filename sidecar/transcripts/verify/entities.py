@@ -120,6 +120,10 @@ class Entities:
             self._add(actual, line)
             return None
         entity.has_begun = True
+        again = (one for one in entity.expected if one.is_loose and one.actual is None and self._is_repeated(actual))
+        if (found_again := next((one for one in again if self._fits(one, actual)), None)) is not None:
+            self._settle(found_again, actual)
+            return found_again
         expected = [one for one in entity.expected if not one.is_loose]
         position = max((index for index, one in enumerate(expected) if one.actual is not None), default=-1) + 1
         open_ = [index for index, one in enumerate(expected) if one.actual is None][:LOOK_AHEAD]

@@ -123,7 +123,7 @@ class Unsettled:
         for (own, _), entry in self._first.items():
             if own in since:  # what it works on, such as its session
                 named = known.intersection(_ID.findall(to_json(entry.message).decode()))
-                self._since |= {one: since[own] for one in named if one not in self._since}
+                self._since |= {one: min(since[own], self._since.get(one, since[own])) for one in named}
         for (own, _), entry in self._first.items():
             if own not in self._since:
                 self._follow(own, entry, since)
@@ -182,12 +182,13 @@ class Unsettled:
 
         Returns whether it has marked anything.
         """
-        marked, method = set(self._since), str(request.get("method"))
+        marked, method = dict(self._since), str(request.get("method"))
         if is_read(method) or self._is_exact:
             return False
         for one in _ID.findall(to_json(request.get("params")).decode()):
             then, now = self.before(one, answered), self.now.get(self.actual(one))
-            if one in self._since or then is None or now is None or not (then.is_live or now.is_live):
+            is_marked = self._since.get(one, line) < line
+            if is_marked or then is None or now is None or not (then.is_live or now.is_live):
                 continue
             if then.status != now.status:
                 self.mark({one: line})
@@ -195,8 +196,8 @@ class Unsettled:
                 self.notes.append(f"{what}; when it was recorded it was {then.status}: what follows is not compared")
             elif method.rpartition(".")[2] in STOPS and then.status != QUEUED:
                 self.mark({one: line})
-                self._stopped |= self._since.keys() - marked
-        return self._since.keys() != marked
+                self._stopped |= {own for own, since in self._since.items() if marked.get(own) != since}
+        return self._since != marked
 
     def wrong_end(self, recorded: State) -> str | None:
         """Returns in words how work has not ended as it must, or None."""
