@@ -223,8 +223,6 @@ class Entities:
         if (known := self._by_actual.get(str(key))) is not None:
             return known
         recorded = self._by_key.get(str(tuple((name, self._comparison.to_recorded(value)) for name, value in key)))
-        if recorded is None and self._comparison.unsettled.is_received(actual):
-            return None  # it was created from unsettled work, and need not have been when this was recorded
         found = recorded or self._unknown([name for name, _ in key], actual)
         if found is not None:
             self._by_actual[str(key)] = found
@@ -241,6 +239,8 @@ class Entities:
             following = [expected for expected in one.expected if expected.actual is None][:LOOK_AHEAD]
             if any(self._fits(expected, actual) for expected in following):
                 return one
+        if self._comparison.unsettled.is_received(actual):
+            return None  # created from unsettled work, it need not have been when this was recorded
         bound = self._comparison.bindings.actual
         new = (one for one in same if not any(value in bound for _, value in one.key))
         found = next((one for one in new if one.expected[0].entry.method == actual["method"]), None)
