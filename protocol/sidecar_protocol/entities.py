@@ -16,6 +16,7 @@ from sidecar_protocol.scalars import (
     Integer,
     UtcTime,
     Uuid,
+    live,
 )
 
 
@@ -73,7 +74,7 @@ class Job(Model):
     cited: ClassVar = Cited("job", ("job_id",), title="type", at="created_at")
     job_id: Uuid
     type: Annotated[str, JOB_TYPES]
-    status: JobStatus
+    status: Annotated[JobStatus, live(JobStatus.QUEUED, JobStatus.RUNNING)]
     created_at: UtcTime
     updated_at: UtcTime
     started_at: UtcTime | None = None

@@ -48,6 +48,14 @@ When = Annotated[
 ]
 
 
+def live(*values: str) -> Any:
+    """Declares the values of a status that is followed by another without a request: the work is not finished.
+
+    The first member of the object that has the status is its id.
+    """
+    return Field(json_schema_extra={"x-live": list(values)})
+
+
 def known(*values: str) -> Any:
     """Declares the values of a text that this version knows; a newer one, or the service itself, may add others."""
     return Field(json_schema_extra={"x-known-values": list(values)})
@@ -92,6 +100,8 @@ FolderPath = Annotated[
 FilePath = Annotated[
     str, StringConstraints(min_length=1, max_length=4_096), Field(description="The absolute path of a file.")
 ]
+WrittenPath = Annotated[FilePath, Field(json_schema_extra={"x-written": True})]
+"""The path of a file that the sidecar writes.  Who only tries a request, such as a verification, sends another one."""
 
 JobId = Annotated[str, StringConstraints(min_length=1, max_length=128), Field(description="A job's id (UUIDv7).")]
 EventId = Annotated[str, StringConstraints(min_length=1, max_length=512), Field(description="An event's id.")]

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from sidecar.commandline.options import EXISTING_FILE
+from sidecar.transcripts.file.facts import contract_facts
 from sidecar.transcripts.file.format import NotATranscript
 from sidecar.transcripts.fuzz.damage import sent_lines
 from sidecar.transcripts.fuzz.fuzz import Failure, FuzzOptions, readable
@@ -30,7 +31,8 @@ def fuzz(files: tuple[Path, ...], *, seed: int | None, rounds: int, command: str
     network.
     """
     try:
-        sources = [lines for lines in map(sent_lines, files) if lines]
+        contract = contract_facts()
+        sources = [lines for path in files if (lines := sent_lines(path, contract))]
     except (NotATranscript, OSError) as error:
         raise click.ClickException(str(error)) from None
     if not sources:

@@ -258,7 +258,8 @@ def test_every_notification_says_what_it_is_about() -> None:
         for path in one["key"]:
             schema = one["params"]
             for name in path.split("."):
-                schema = schemas[schema["$ref"].rpartition("/")[2]]["properties"][name]
+                schema = schemas[schema.get("items", schema)["$ref"].rpartition("/")[2]]["properties"][name]
+            schema = schema.get("items", schema)
             assert schema.get("type") == "string" or told.name == "$/progress", path
 
 

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,12 @@ from sidecar.transcripts.file.facts import contract_facts
 from sidecar.transcripts.file.format import Header, read_runs
 from sidecar.transcripts.verify.check import VerifyOptions, report_of
 from sidecar.transcripts.verify.compare import Comparison
-from sidecar.transcripts.verify.findings import explain_all
+from sidecar.transcripts.verify.findings import Report, explain_all
 from sidecar.transcripts.verify.sidecar_process import SidecarProcess, SidecarTimeout
 from sidecar.transcripts.verify.verifier import verify
 
 Verify = Callable[..., str]
+Reported = Callable[..., Report]
 
 SCRIPTED = """
 import json, pathlib, sys, threading
@@ -61,25 +62,38 @@ class ScriptedSidecar(SidecarProcess):
 
 
 @pytest.fixture
-def verified(tmp_path: Path) -> Verify:
+def reported(tmp_path: Path) -> Reported:
     """Verifies a transcript against a sidecar that sends these lines after each line of the client.
 
     A line is a text or a message.  When its stdin ends, the sidecar takes this time to create
-    `script.ended` and to exit.
+    `script.ended` and to exit.  `then` has what the sidecar of the second run sends.
     """
 
-    def verify_scripted(path: Path, *blocks: list[Any], ends_in_s: float = 0.0) -> str:
+    def verify_scripted(
+        path: Path, *blocks: list[Any], then: Sequence[list[Any]] = (), ends_in_s: float = 0.0
+    ) -> Report:
         script = tmp_path / "script.json"
-        lines = [[one if isinstance(one, str) else json.dumps(one) for one in block] for block in blocks]
-        script.write_text(json.dumps(lines), "utf-8")
-        comparison = Comparison(contract_facts())
+        scripts = [blocks, then]
+        comparison = Comparison(contract_facts(), tmp_path / "written")
 
         def start(header: Header) -> SidecarProcess:
+            run = scripts.pop(0) if then else blocks
+            lines = [[one if isinstance(one, str) else json.dumps(one) for one in block] for block in run]
+            script.write_text(json.dumps(lines), "utf-8")
             comparison.times.start(header.facts.get("started_at"), None)
             program = (sys.executable, "-c", SCRIPTED, str(script), str(ends_in_s))
             return ScriptedSidecar(program, isolated_environment(tmp_path / "data", {}))
 
-        verifiers = verify(read_runs(path), start, comparison)
-        return explain_all(path, report_of(verifiers, comparison, VerifyOptions()))
+        return report_of(verify(read_runs(path), start, comparison), comparison, VerifyOptions())
 
     return verify_scripted
+
+
+@pytest.fixture
+def verified(reported: Reported) -> Verify:
+    """Verifies a transcript as `reported` does, and returns the report as text; an empty one if nothing differs."""
+
+    def explained(path: Path, *blocks: list[Any], **options: Any) -> str:
+        return explain_all(path, reported(path, *blocks, **options))
+
+    return explained

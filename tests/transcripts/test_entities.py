@@ -128,5 +128,7 @@ def test_of_a_read_during_unfinished_work_only_the_form_is_compared(tmp_path: Pa
         file.writelines(json.dumps(line) + "\n" for line in (s2c(5, two), *END))
     assert verified(path, [answer(1), one], [job(2, "succeeded"), two]) == ""
     assert "result.status" in verified(path, [answer(1), one], [answer(2, job_id=A), two])
-    finished = write_lines(tmp_path / "end.jsonl", [HEADER, ASKED, s2c(1, one), s2c(1, two), *polled("running"), *END])
-    assert "result.status" in verified(finished, [one, two], [job(2, "succeeded")])
+    finished = write_lines(
+        tmp_path / "end.jsonl", [HEADER, ASKED, s2c(1, one), s2c(1, two), *polled("succeeded"), *END]
+    )
+    assert "result.status" in verified(finished, [one, two], [job(2, "failed")])

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from sidecar.transcripts.file.facts import contract_facts
 from sidecar.transcripts.fuzz.damage import conversation, sent_lines
 from sidecar.transcripts.fuzz.fuzz import FuzzOptions, run
 from sidecar.transcripts.fuzz.promises import broken
@@ -17,17 +18,18 @@ SOURCES = [
     "invalid_requests_get_errors_and_lose_nothing",
     "schedules_are_listed_updated_and_triggered",
 ]
+CONTRACT = contract_facts()
 JOB: dict[str, Any] = {"job_id": "a", "version": 2}
 
 
 @pytest.mark.parametrize("seed", range(12))
 def test_a_damaged_conversation_breaks_no_promise(seed: int) -> None:
-    sources = [sent_lines(CORPUS / f"{name}.jsonl") for name in SOURCES]
+    sources = [sent_lines(CORPUS / f"{name}.jsonl", CONTRACT) for name in SOURCES]
     assert run(conversation(sources, random.Random(seed)), FuzzOptions()) == []
 
 
 def test_requests_for_accounts_fail_without_the_network_and_not_with_an_internal_error() -> None:
-    sources = [sent_lines(path) for path in TRANSCRIPTS if "connects" in path.name and path != CONNECT]
+    sources = [sent_lines(path, CONTRACT) for path in TRANSCRIPTS if "connects" in path.name and path != CONNECT]
     assert run(conversation(sources, random.Random(1)), FuzzOptions(timeout_s=90)) == []
 
 
@@ -62,6 +64,6 @@ def test_versions_of_a_job_that_fall_are_a_broken_promise() -> None:
 
 
 def test_what_would_end_a_conversation_or_write_a_file_is_not_sent() -> None:
-    methods = b"".join(line for path in (BACKUP, *TRANSCRIPTS) for line in sent_lines(path))
+    methods = b"".join(line for path in (BACKUP, *TRANSCRIPTS) for line in sent_lines(path, CONTRACT))
     assert b'"shutdown"' not in methods
     assert b'"path": "/' not in methods

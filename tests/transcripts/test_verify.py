@@ -139,7 +139,7 @@ def test_what_is_missing_since_a_request_failed_follows_from_the_failure(tmp_pat
         "error": {"code": -32602, "message": "No.", "data": {"kind": "invalid_params"}},
     }
     text = verified(path, [answer(0, status="ok")], [refused], [{**refused, "id": 2}])
-    assert [line.split(":")[1] for line in text.splitlines() if line.startswith(str(path))] == ["5", "8"]
+    assert [line.split(":")[1] for line in text.splitlines() if line.startswith(f"{path}:")][1:] == ["5", "8"]
     assert "--secret 1=" in text
     assert "  and the same in 1 more place, line 10" in text
     assert "  and 3 more that name what would have been created, line 6, 7, 11" in text

@@ -16,7 +16,6 @@ from sidecar_protocol.scalars import (
     AccountId,
     Count,
     Cursor,
-    FilePath,
     Flag,
     ForeignText,
     Limit,
@@ -26,6 +25,7 @@ from sidecar_protocol.scalars import (
     ShortText,
     UtcTime,
     When,
+    WrittenPath,
 )
 
 IssueKey = Annotated[
@@ -165,7 +165,7 @@ class ExportActivity(JobSpec):
     """The separator of a CSV file."""
     byte_order_mark: Flag = True
     """Whether a CSV file begins with a byte order mark, without which Excel does not read it as UTF-8."""
-    path: FilePath | None = None
+    path: WrittenPath | None = None
     """Absolute path in an existing folder outside the data folder; null for a new file in its subfolder `exports`."""
     overwrite: Flag = False
     """Whether to replace an existing file at `path`; otherwise the job fails with `file_exists`."""
@@ -182,7 +182,7 @@ class ActivityChanged(Notification):
     """The feed changed: the number of events of one account, and the newest added or updated ones (at most 50)."""
 
     name: ClassVar[str] = "activity.changed"
-    key: ClassVar[tuple[str, ...]] = ("source", "account_id")
+    key: ClassVar[tuple[str, ...]] = ("source", "account_id", "events.event_id", "removed_ids")
     source: str
     account_id: str
     added: Count

@@ -7,7 +7,7 @@ from sidecar_protocol.claude.sessions import SessionNotFound
 from sidecar_protocol.contract import JobPolicy, JobSpec, Model, Recovery, method
 from sidecar_protocol.errors import ResultTooLarge
 from sidecar_protocol.job_errors import FileErrorKind, SessionErrorKind
-from sidecar_protocol.scalars import Count, FilePath, Flag, SessionId
+from sidecar_protocol.scalars import Count, Flag, SessionId, WrittenPath
 
 
 class ExportFormat(StrEnum):
@@ -37,7 +37,7 @@ class ExportSession(JobSpec):
     errors: ClassVar = (FileErrorKind, SessionErrorKind)
 
     session_id: SessionId
-    path: FilePath | None = None
+    path: WrittenPath | None = None
     """A path in an existing folder outside the data folder; null for a new file in the data folder's `exports`."""
     overwrite: Flag = False
     """Whether an existing file at `path` is replaced; otherwise the job fails with `file_exists`."""

@@ -49,6 +49,7 @@ from sidecar_protocol.scalars import (
     ShortText,
     UtcTime,
     Uuid,
+    live,
 )
 
 SteerId = Annotated[str, StringConstraints(min_length=1, max_length=128)]
@@ -156,7 +157,7 @@ class Session(Model):
     hub: HubAccess
     exposed_at: UtcTime | None
     """When texts that others wrote first came in from the hub; from then on, tools ask (`claude.exposures.list`)."""
-    status: SessionStatus
+    status: Annotated[SessionStatus, live(SessionStatus.RUNNING, SessionStatus.WAITING, SessionStatus.LIMITED)]
     resumes_at: UtcTime | None
     """When the turn of a `limited` session goes on."""
     tasks: list[ClaudeTask]

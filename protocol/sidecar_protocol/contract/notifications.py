@@ -19,7 +19,7 @@ class Notification:
 
     name: ClassVar[str]
     key: ClassVar[tuple[str, ...]] = ()
-    """The members that identify what it is about, by path: `job.job_id`.
+    """The members that identify what it is about, by path: `job.job_id`.  In a list, those of all its items.
 
     The last names of the paths and their values are the entity: `jobs.updated` and `jobs.progress` are about the same
     job.  Notifications about one entity come in the same order in every run; those about different entities interleave

@@ -15,6 +15,8 @@ UNDECLARED: Final[Schema] = {}
 """The schema of a value that the contract does not describe; compare it by identity."""
 SECRET: Final = "x-secret"  # noqa: S105 - the name of a keyword
 X_TIME: Final = "x-time"
+X_LIVE: Final = "x-live"
+X_WRITTEN: Final = "x-written"
 DESCRIBED_BY: Final = "x-described-by"
 """[a list of the document, the sibling that names an entry of it, the entry's member that describes the value]."""
 _REFERENCE: Final = "#/components/"
@@ -33,6 +35,8 @@ class Facts:
             self.members |= choice.get("properties", {})
         self.others: Schema = _first_schema(choices, "additionalProperties")
         """The schema of the values of a mapping."""
+        objects = [one for one in choices if "properties" in one]
+        self.required = frozenset(objects[0].get("required", ())) if len(objects) == 1 else frozenset[str]()
         self._items: Schema = _first_schema(choices, "items")
         self.is_declared = schema is not UNDECLARED
         self.is_mapping = self.others is not UNDECLARED
@@ -42,6 +46,10 @@ class Facts:
         self.format: str | None = next((one["format"] for one in (resolved, *choices) if "format" in one), None)
         self.is_file = self.is_secret and any(one.get("contentEncoding") == "base64" for one in choices)
         self.is_time = any(one.get(X_TIME) or one.get("format") == "date-time" for one in choices)
+        self.is_written = any(one.get(X_WRITTEN) for one in choices)
+        """Whether it is the path of a file that the sidecar writes."""
+        self.live = frozenset(resolved.get(X_LIVE, ()))
+        """The values of a status that others follow without a request."""
         self.default = normal_json(schema["default"]) if "default" in schema else None
         """The default as JSON; None if there is none."""
         self.described_by: tuple[str, str, str] | None = next(
@@ -136,13 +144,16 @@ class ContractFacts:
         return cast("list[str]", _named(self._lists["x-notifications"], name).get("key", []))
 
     def entity(self, message: Any) -> tuple[tuple[str, Any], ...]:
-        """Returns what a notification is about: the last name of each path of its key with its value, or its name."""
+        """Returns what a notification is about: the last name of each path of its key with its value, or its name.
+
+        The values of a list are joined: a notification about several events is about that set of events.
+        """
         found = []
         for path in self.key(message.get("method")):
             value = message.get("params")
             for part in path.split("."):
-                value = value.get(part) if type(value) is dict else None
-            found.append((path.rpartition(".")[2], value))
+                value = [_member(one, part) for one in value] if type(value) is list else _member(value, part)
+            found.append((path.rpartition(".")[2], " ".join(map(str, value)) if type(value) is list else value))
         return tuple(found) or ((str(message.get("method")), None),)
 
     def secret_names(self) -> frozenset[str]:
@@ -188,6 +199,10 @@ def contract_facts() -> ContractFacts:
 
 def _named(schemas: Mapping[str, Schema], name: Any) -> Schema:
     return schemas.get(name, UNDECLARED) if isinstance(name, str) else UNDECLARED
+
+
+def _member(value: Any, name: str) -> Any:
+    return value.get(name) if type(value) is dict else None
 
 
 def _first_schema(choices: list[Schema], part: str) -> Schema:

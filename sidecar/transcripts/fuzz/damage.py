@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from sidecar.transcripts.file.facts import ContractFacts, Facts
 from sidecar.transcripts.file.format import Entry, read
 from sidecar.transcripts.file.patterns import example
 
@@ -18,21 +19,21 @@ MAX_DAMAGE: Final = 25
 MAX_INSERTED_BYTES: Final = 200
 
 
-def sent_lines(path: Path) -> list[bytes]:
+def sent_lines(path: Path, contract: ContractFacts) -> list[bytes]:
     """Returns the lines that the client sent, with ids that no other transcript has.
 
-    Files that a request names as its result would be written; such requests are left out, and so are ends.
+    Requests that name a file to be written are left out, and so are ends.
     Raises NotATranscript or OSError.
     """
     entries = [line for line in read(path) if isinstance(line, Entry) and line.from_client and not line.is_eof]
-    return [line for number, entry in enumerate(entries) for line in _line(entry, f"{path.stem}-{number}")]
+    return [line for number, entry in enumerate(entries) for line in _line(entry, f"{path.stem}-{number}", contract)]
 
 
-def _line(entry: Entry, request_id: str) -> list[bytes]:
+def _line(entry: Entry, request_id: str, contract: ContractFacts) -> list[bytes]:
     if entry.message is None:
         return [entry.raw.replace(b"\n", b"?")] if entry.raw else []
     messages = [_renumbered(one, f"{request_id}-{index}") for index, one in enumerate(entry.messages)]
-    if any(_is_left_out(one) for one in messages):
+    if any(_is_left_out(one, contract) for one in messages):
         return []
     return [json.dumps(messages if type(entry.message) is list else messages[0]).encode()]
 
@@ -42,15 +43,19 @@ def _renumbered(message: Any, request_id: str) -> Any:
     return {**message, "id": request_id} if type(message) is dict and "id" in message else message
 
 
-def _is_left_out(message: Any) -> bool:
-    return type(message) is dict and (message.get("method") in ENDS or _names_file(message.get("params")))
+def _is_left_out(message: Any, contract: ContractFacts) -> bool:
+    if type(message) is not dict:
+        return False
+    return message.get("method") in ENDS or _names_file(message, contract.request(message.get("method")))
 
 
-def _names_file(params: Any) -> bool:
-    """Returns whether a `path` is among the params, also in a job's payload: a file to write."""
-    if type(params) is dict:
-        return "path" in params or any(map(_names_file, params.values()))
-    return type(params) is list and any(map(_names_file, params))
+def _names_file(value: Any, facts: Facts) -> bool:
+    """Returns whether a value names a file to be written, also in a job's payload."""
+    if type(value) is dict:
+        return any(_names_file(one, facts.member(value, name)) for name, one in value.items())
+    if type(value) is list:
+        return any(_names_file(one, facts.item()) for one in value)
+    return facts.is_written and value is not None
 
 
 def conversation(sources: Sequence[Sequence[bytes]], chance: random.Random) -> list[bytes]:

@@ -1,11 +1,14 @@
 """Requests that were not recorded, answered by a real sidecar: `sidecar replay FILE --live`.
 
-It starts with the first such request, and is greeted with the client's own handshake.
+It starts with the first such request, and is greeted with the client's own handshake.  The files that it is to write
+are written to a temporary folder.
 """
 
 import asyncio
 import contextlib
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 from pydantic_core import to_json
@@ -14,6 +17,8 @@ from sidecar_protocol.contract import RpcError
 from sidecar_protocol.meta import PROTOCOL_VERSION
 
 from sidecar.paths import command
+from sidecar.transcripts.file.facts import ContractFacts
+from sidecar.transcripts.file.written_files import WrittenFiles
 from sidecar.transcripts.replay.append import Appender
 from sidecar.transcripts.replay.player import ReplayOutput
 
@@ -36,8 +41,13 @@ class LiveOutput(ReplayOutput, Protocol):
 class LiveSidecar:
     """Forwards requests to one sidecar, and adds what it answers to the transcript if that is wanted."""
 
-    def __init__(self, arguments: Sequence[str], appender: Appender | None, output: LiveOutput) -> None:
+    def __init__(
+        self, arguments: Sequence[str], contract: ContractFacts, appender: Appender | None, output: LiveOutput
+    ) -> None:
         """`arguments` are those of `sidecar serve`."""
+        self._contract = contract
+        self._folder = tempfile.TemporaryDirectory(prefix="sidecar-live-", ignore_cleanup_errors=True)
+        self._files = WrittenFiles(Path(self._folder.name))
         self._arguments = arguments
         self._appender = appender
         self._output = output
@@ -58,7 +68,8 @@ class LiveSidecar:
             self._running = asyncio.get_running_loop().create_task(self._run())
             if request.method != "initialize":
                 self._write(self._connection.call("initialize", to_json(self.handshake))[1])
-        request_id, line = self._connection.call(request.method, to_json(request.params))
+        params = self._files.moved(request.params, self._contract.params(request.method))
+        request_id, line = self._connection.call(request.method, to_json(params))
         self._open[request_id] = request, refusal
         if self._running.done():
             self._refuse_all()
@@ -80,6 +91,7 @@ class LiveSidecar:
                 self._process.kill()
         if self._appender is not None:
             self._appender.close()
+        self._folder.cleanup()
 
     def _write(self, line: bytes) -> None:
         if self._process is None or self._process.stdin is None:
@@ -115,11 +127,12 @@ class LiveSidecar:
         if type(event) is Answered and event.id in self._open:  # the handshake is not there
             request, _ = self._open.pop(event.id)
             part, value = ("result", event.result) if event.error is None else ("error", event.error)
+            value = self._files.named(value)
             if self._appender is not None:
                 self._appender.add_response(request.id, {"jsonrpc": "2.0", "id": request.id, part: value})
             self._output.respond(request, to_json(value), is_error=part == "error")
         elif type(event) is Notified and event.method != OWN_STATE:
-            message = {"jsonrpc": "2.0", "method": event.method, "params": event.params}
+            message = {"jsonrpc": "2.0", "method": event.method, "params": self._files.named(event.params)}
             if self._appender is not None:
                 self._appender.add_notification(message)
             self._output.notify(event.method, to_json(message))

@@ -138,7 +138,7 @@ def _live_sidecar(contract: ContractFacts, options: argparse.Namespace, output: 
     now = None if options.now is None else options.now.isoformat()
     arguments = options_of(db=options.db, now=now, seed=options.seed, upstream=options.upstream)
     appender = Appender(options.files[0], options.run, contract, time.monotonic) if options.append else None
-    return LiveSidecar(arguments, appender, output)
+    return LiveSidecar(arguments, contract, appender, output)
 
 
 class ReplayServer:

@@ -17,7 +17,7 @@ from typing import Any
 
 from sidecar.paths import command, isolated_environment, options_of, relative_to
 from sidecar.transcripts.file.facts import contract_facts
-from sidecar.transcripts.file.format import Header, read_runs, write
+from sidecar.transcripts.file.format import Header, Run, read_runs, write
 from sidecar.transcripts.file.redact import Redactor
 from sidecar.transcripts.verify.compare import Comparison
 from sidecar.transcripts.verify.findings import NEW, Mismatch, Report, accepted, explain_all
@@ -63,8 +63,7 @@ def check(path: Path, options: VerifyOptions, record: Path | None = None) -> Rep
         if options.exact and None in _fixed(header, options).values():
             what = "neither clock nor ids are fixed (--now, --seed), so it cannot be exact"
             return Report([Mismatch(header.line, what)])
-    comparison = _comparison(options)
-    with _starter(path, options, comparison, record) as start:
+    with _prepared(path, options, runs, record) as (start, comparison):
         return report_of(verify(runs, start, comparison), comparison, options)
 
 
@@ -89,19 +88,14 @@ def update(path: Path, options: VerifyOptions) -> Report:
     if not path.stat().st_mode & 0o222:  # replacing it would work if the folder is writable
         raise PermissionError(errno.EACCES, "the file is read-only, so it is not updated", str(path))
     runs = read_runs(path)
-    comparison = _comparison(options)
-    with _starter(path, options, comparison) as start:
+    with _prepared(path, options, runs) as (start, comparison):
         verifiers = verify(runs, start, comparison, goes_on=True)
         write(path, rerecorded(runs, verifiers, Redactor(comparison.contract)))
         return report_of(verifiers, comparison, options)
 
 
-def _comparison(options: VerifyOptions) -> Comparison:
-    return Comparison(contract_facts(), exact=options.exact, secrets=options.secrets)
-
-
 def report_of(verifiers: list[RunVerifier], comparison: Comparison, options: VerifyOptions) -> Report:
-    report = Report([mismatch for one in verifiers for mismatch in one.mismatches])
+    report = Report([mismatch for one in verifiers for mismatch in one.mismatches], [*comparison.unsettled.notes])
     recorded, now = verifiers[0].schema_hashes()
     for name, count in comparison.added.items():
         text = f"{name} is new: the recording lacks it in {count} places"
@@ -131,8 +125,7 @@ def sidecar_after(path: Path, options: VerifyOptions) -> Iterator[SidecarProcess
     Raises NotAsRecorded if the messages differ.
     """
     runs = read_runs(path)
-    comparison = _comparison(options)
-    with _starter(path, options, comparison) as start:
+    with _prepared(path, options, runs) as (start, comparison):
         for number, (_, entries) in enumerate(runs):
             with running(runs, number, start, comparison) as verifier:
                 is_last = number == len(runs) - 1
@@ -144,10 +137,17 @@ def sidecar_after(path: Path, options: VerifyOptions) -> Iterator[SidecarProcess
 
 
 @contextmanager
-def _starter(path: Path, options: VerifyOptions, comparison: Comparison, record: Path | None = None) -> Iterator[Start]:
-    """Yields a function that starts a sidecar as the header of a run says; all of them have the same data folder."""
+def _prepared(
+    path: Path, options: VerifyOptions, runs: list[Run], record: Path | None = None
+) -> Iterator[tuple[Start, Comparison]]:
+    """Yields a function that starts a sidecar as the header of a run says, and the comparison.
+
+    All sidecars have the same data folder, and the same folder for the files that requests name to be written.
+    """
     with tempfile.TemporaryDirectory(prefix="sidecar-verify-", ignore_cleanup_errors=True) as folder:
-        data_dir = Path(folder) / "data"
+        data_dir, written = Path(folder) / "data", Path(folder) / "written"
+        comparison = Comparison(contract_facts(), written, exact=options.exact, secrets=options.secrets)
+        comparison.files.put_back(entry for _, entries in runs for entry in entries)
         if options.data is not None:
             shutil.copytree(options.data, data_dir)
 
@@ -165,7 +165,7 @@ def _starter(path: Path, options: VerifyOptions, comparison: Comparison, record:
             program = options.command or command("serve")
             return SidecarProcess([*program, *arguments], isolated_environment(data_dir, env), options.timeout_s)
 
-        yield start
+        yield start, comparison
 
 
 def _fixed(header: Header, options: VerifyOptions) -> dict[str, Any]:

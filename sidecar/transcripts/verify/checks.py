@@ -5,6 +5,7 @@
 - No answer is the error `internal` unless that was recorded.
 - Progress is within 0 and 1, does not fall, and ends at 1 if the job succeeds.
 - Nothing was updated before it was created, or finished before it was started.
+- Of two notifications about one thing, the later one has no lower version.
 - Text that is sent piece by piece has no gap.
 """
 
@@ -40,6 +41,7 @@ class Checks:
         self._progress: dict[Any, float] = {}
         self._ends: dict[Any, int] = {}
         self._answered: set[str] = set()
+        self._versions: dict[Any, int] = {}
         self._told: set[Any] = set()
         self._durations: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0, 0])
         self.mismatches: list[Mismatch] = []
@@ -60,7 +62,7 @@ class Checks:
             if method is not None and type(params) is dict:
                 self._notification(one, line)
             for value in _objects(one):
-                self._object(value, what, line)
+                self._object(value, what, line, is_told=method is not None)
 
     def search(self, data: bytes, where: str, line: int) -> None:
         """Looks for secrets that were sent."""
@@ -103,11 +105,17 @@ class Checks:
             self._tell(line, (key, "falls"), f"{what} has the progress {progress} after {self._progress[key]}")
         self._progress[key] = progress
 
-    def _object(self, value: dict[str, Any], what: str, line: int) -> None:
+    def _object(self, value: dict[str, Any], what: str, line: int, *, is_told: bool) -> None:
         for before, after in ORDERED:
             one, other = value.get(before), value.get(after)
             if type(one) is str and type(other) is str and one.endswith("Z") and other.endswith("Z") and one > other:
                 self._tell(line, (what, before, one), f"{what} has {before} {one} after {after} {other}")
+        name, own = next(iter(value.items()), ("", None))
+        version = value.get("version")
+        if is_told and name.endswith("_id") and type(own) is str and type(version) is int:
+            if version < self._versions.get(own, 0):
+                self._tell(line, own, f"{what} has version {version} of {name} {own} after {self._versions[own]}")
+            self._versions[own] = version
         job_id, status = value.get("job_id"), value.get("status")
         if type(job_id) is not str or "progress" not in value or type(status) is not str:
             return

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice, takewhile, zip_longest
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -27,7 +28,10 @@ from sidecar.transcripts.file.patterns import (
     secret_to_send,
 )
 from sidecar.transcripts.file.redact import SECRET_KEY
+from sidecar.transcripts.file.written_files import WrittenFiles
+from sidecar.transcripts.verify.states import LOGGED
 from sidecar.transcripts.verify.times import Times
+from sidecar.transcripts.verify.unsettled import Unsettled
 
 BOUND: Final = frozenset({"uuid", "id", "cursor"})
 COUNTED: Final = "seq"
@@ -38,6 +42,8 @@ _SHAPE: Final = re.compile(
     "|".join(f"(?P<{name.replace('-', '_')}>{shape})" for name, shape in {**SHAPES, **_MEASURED}.items())
 )
 _PATH: Final = re.compile(r"(?:/|[A-Za-z]:[\\/]).*[/\\]")
+FEED: Final = "ActivityEvent"
+"""The title of what is listed by the time at which it happened, which for independent work differs in each run."""
 NOT_THERE: Final = "(nothing)"
 """Shown in a difference in place of a missing member."""
 
@@ -51,6 +57,12 @@ class Difference:
     actual: Any
     is_form: bool = False
     """Whether a member is missing or new; a key of a mapping is no member."""
+
+    @property
+    def is_count(self) -> bool:
+        """Whether a number differs, or a mapping to numbers has another key."""
+        sides = [one for one in (self.expected, self.actual) if one != NOT_THERE]
+        return not self.is_form and all(type(one) in (int, float) for one in sides)
 
 
 @dataclass
@@ -97,11 +109,14 @@ class Comparison:
     """
 
     def __init__(
-        self, contract: ContractFacts, *, exact: bool = False, secrets: Mapping[int, str] | None = None
+        self, contract: ContractFacts, folder: Path, *, exact: bool = False, secrets: Mapping[int, str] | None = None
     ) -> None:
+        """`folder` is for the files that requests name to be written."""
         self.contract = contract
         self.bindings = Bindings()
+        self.files = WrittenFiles(folder)
         self.times = Times()
+        self.unsettled = Unsettled(contract, self.bindings.actual, is_exact=exact)
         self.added: Counter[str] = Counter()
         """How often a member came that the contract declares and the recording lacks, by its name."""
         self.sent_secrets: set[str] = set()
@@ -119,13 +134,16 @@ class Comparison:
             expected = {**expected, "error": _with_texts_of(one, other)}
         return self._message(expected, actual, self.contract.response(method))
 
-    def notification(self, expected: Any, actual: Any) -> tuple[Any, list[Difference]]:
-        return self._message(expected, actual, self.contract.notification(expected.get("method")))
+    def notification(self, expected: Any, actual: Any, *, can_count: bool = True) -> tuple[Any, list[Difference]]:
+        """Returns (merged, differences) for two notifications; with `can_count` unset, numbers are not compared."""
+        merged, differences = self._message(expected, actual, self.contract.notification(expected.get("method")))
+        return merged, [one for one in differences if can_count or not one.is_count]
 
-    def fits(self, expected: Any, actual: Any) -> bool:
+    def fits(self, expected: Any, actual: Any, *, can_count: bool = True) -> bool:
         """Returns whether two notifications are equal, without binding anything."""
         is_same = expected.get("method") == actual.get("method")
-        return is_same and not self.trial(lambda: self.notification(expected, actual)[1], can_bind=False)
+        compared = partial(self.notification, expected, actual, can_count=can_count)
+        return is_same and not self.trial(lambda: compared()[1], can_bind=False)
 
     def trial(self, compare: Callable[[], list[Difference]], *, can_bind: bool = True) -> list[Difference]:
         """Runs a comparison and returns its differences; its bindings are kept only if there are none."""
@@ -162,8 +180,10 @@ class Comparison:
 
     def _list(self, expected: list[Any], actual: list[Any], item: Facts, path: str) -> list[Any]:
         """Compares item by item; for lists of different length it aligns equal items at both ends."""
-        if item.title == "LoggedEvent" and not self.is_exact:
+        if item.title == LOGGED and not self.is_exact:
             expected, actual = self._by_entity(expected), self._by_entity(actual)
+        if item.title == FEED and not self.is_exact and _is_newest_first(expected) and _is_newest_first(actual):
+            expected, actual = (sorted(one, key=self._event_id) for one in (expected, actual))
         same = partial(self._is_same, item=item)
         if len(expected) == len(actual):
             head, tail = len(expected), 0
@@ -184,6 +204,9 @@ class Comparison:
 
     def _is_same(self, pair: tuple[Any, Any], item: Facts) -> bool:
         return not self.trial(lambda: self._differs(*pair, item))
+
+    def _event_id(self, event: Any) -> str:
+        return str(self.to_recorded(event.get("event_id")))
 
     def _by_entity(self, events: list[Any]) -> list[Any]:
         """Sorts logged events by what they are about: only events about one entity have an order between runs."""
@@ -274,7 +297,8 @@ class Comparison:
             return [self.to_actual(one) for one in message]
         if type(message) is not dict:
             return message
-        return self._value_to_actual(message, self.contract.request(message.get("method")))
+        facts = self.contract.request(message.get("method"))
+        return self._value_to_actual(self.files.moved(message, facts), facts)
 
     def value_to_send(self, value: Any) -> Any:
         """Returns a value of the header's `env`."""
@@ -336,6 +360,11 @@ def undeclared_members(value: Any, facts: Facts) -> Iterator[str]:
                 yield f"{facts.title}.{name}"
             else:
                 yield from undeclared_members(value[name], facts.member(value, name))
+
+
+def _is_newest_first(events: list[Any]) -> bool:
+    times = [str(one.get("event_time")) if type(one) is dict else "" for one in events]
+    return "" not in times and times == sorted(times, reverse=True)
 
 
 def _replaced(text: str, by: dict[Any, Any]) -> str:

@@ -12,6 +12,8 @@ from pydantic_core import to_json
 from sidecar.transcripts.file.format import Entry
 from sidecar.transcripts.verify.compare import Comparison, Difference
 from sidecar.transcripts.verify.findings import ADDITIONAL, DOUBLED, GONE, LOST, NOT_COME, SWAPPED, Mismatch
+from sidecar.transcripts.verify.form import differences_of_form
+from sidecar.transcripts.verify.reads import Reads
 
 TOTAL: Final = "total"
 """The header's `order` of a transcript in which all durable notifications are one sequence."""
@@ -31,6 +33,13 @@ class Expected:
         self.actual: Any = None
         self.merged: Any = None
         self.mismatch: Mismatch | None = None
+        self.is_loose = False
+        """Whether it need not come, since what it is about is unsettled."""
+
+    def names(self, ids: Iterable[str]) -> bool:
+        """Returns whether the recorded message has one of these ids."""
+        text = to_json(self.entry.message).decode()
+        return any(one in text for one in ids)
 
     def settle(self, what: str, actual: Any, merged: Any, differences: list[Difference]) -> None:
         """Notes what came, also if it had been given up and comes late."""
@@ -63,8 +72,9 @@ class Entity:
 class Entities:
     """The recorded notifications of one run, and the assignment of received ones."""
 
-    def __init__(self, entries: list[Entry], comparison: Comparison, *, is_total: bool) -> None:
+    def __init__(self, entries: list[Entry], comparison: Comparison, reads: Reads, *, is_total: bool) -> None:
         self._comparison = comparison
+        self._reads = reads
         self._contract = comparison.contract
         self._is_total = is_total
         self._by_key: dict[Any, Entity] = {}
@@ -73,6 +83,8 @@ class Entities:
         """Those of the run by line."""
         self.additional: list[Mismatch] = []
         """Notifications that were not recorded, each with the line after which it came."""
+        self.misshapen: list[Mismatch] = []
+        """Those about unsettled work that have not the form that the contract declares."""
         for entry in entries:
             if entry.is_notification and self._contract.coalescing(entry.method) is None:
                 key = self._key(entry.message)
@@ -80,6 +92,17 @@ class Entities:
                 expected = self.expected[entry.line] = Expected(entry)
                 expected.is_done = entry.method not in self._contract.notifications  # so it cannot come
                 entity.expected.append(expected)
+
+    def loosen(self) -> None:
+        """Stops waiting for what is about unsettled work."""
+        unsettled = self._comparison.unsettled
+        for one in self.expected.values():
+            if one.actual is not None or one.is_loose:
+                continue
+            message = one.entry.message
+            if unsettled.is_repeated(message, is_recorded=True) or unsettled.is_recorded(message, one.entry.line):
+                one.is_loose = one.is_done = True
+                one.merged = one.entry.message
 
     def _key(self, message: Any) -> Key:
         if self._is_total:
@@ -97,11 +120,18 @@ class Entities:
             self._add(actual, line)
             return None
         entity.has_begun = True
-        entity.received += 1
-        expected = entity.expected
+        again = (one for one in entity.expected if one.is_loose and one.actual is None and self._is_repeated(actual))
+        if (found_again := next((one for one in again if self._fits(one, actual)), None)) is not None:
+            self._settle(found_again, actual)
+            return found_again
+        expected = [one for one in entity.expected if not one.is_loose]
         position = max((index for index, one in enumerate(expected) if one.actual is not None), default=-1) + 1
         open_ = [index for index, one in enumerate(expected) if one.actual is None][:LOOK_AHEAD]
         found = next((index for index in open_ if self._fits(expected[index], actual)), None)
+        may_be_loose = all(one.actual is not None for one in expected) or self._is_repeated(actual)
+        if found is None and may_be_loose and self._take_loosely(actual, line):
+            return None
+        entity.received += 1
         for one in expected[: entity.received if found is None else max(found, entity.received)]:
             one.is_done = True  # as many have come, or its successor has: it can only come in the wrong order
         if found is None:
@@ -116,6 +146,22 @@ class Entities:
             what = f"{self._what(expected[found])} came after {later}, which was recorded later"
             expected[found].mismatch = Mismatch(expected[found].entry.line, what, kind=SWAPPED)
         return expected[found]
+
+    def _is_repeated(self, actual: Any) -> bool:
+        return self._comparison.unsettled.is_repeated(actual, is_recorded=False)
+
+    def _take_loosely(self, actual: Any, line: int) -> bool:
+        """Takes a notification if it is about unsettled work or sent again: only its form counts."""
+        if not self._is_repeated(actual):
+            if not self._comparison.unsettled.is_received(actual):
+                return False
+            self._comparison.unsettled.add(actual)
+        facts = self._contract.notification(actual["method"]).declared_member("params")
+        same = [one.entry.message["params"] for one in self.expected.values() if one.entry.method == actual["method"]]
+        if differences := differences_of_form(actual["params"], facts, "params", same):
+            recorded = self._comparison.to_recorded(actual)
+            self.misshapen.append(Mismatch(line, self._name(recorded), recorded, recorded, differences))
+        return True
 
     def made_by(self, actual: Any, recorded: Iterable[Expected]) -> Expected | None:
         """Returns the answer that must come first, since it creates the subject of a notification (G2)."""
@@ -140,7 +186,7 @@ class Entities:
         """Compares what equals nothing with the missing ones of its method, at the end of the run."""
         for entity in self._by_key.values():
             for actual, line, kind in entity.unmatched:
-                missing = (one for one in entity.expected if one.actual is None)
+                missing = (one for one in entity.expected if one.actual is None and not one.is_loose)
                 same = next((one for one in missing if one.entry.method == actual["method"]), None)
                 if kind == DOUBLED or same is None:
                     self._add(actual, line, kind)
@@ -151,14 +197,21 @@ class Entities:
     def _settle(self, expected: Expected, actual: Any) -> None:
         """Compares and binds a pair."""
         self._comparison.times.at(expected.entry.t)
-        merged, differences = self._comparison.notification(expected.entry.message, actual)
+        can_count = self._can_count(expected.entry)
+        merged, differences = self._comparison.notification(expected.entry.message, actual, can_count=can_count)
         expected.settle(self._what(expected), actual, merged, differences)
 
     def _fits(self, expected: Expected, actual: Any) -> bool:
         self._comparison.times.at(expected.entry.t)
-        return self._comparison.fits(expected.entry.message, actual)
+        return self._comparison.fits(expected.entry.message, actual, can_count=self._can_count(expected.entry))
+
+    def _can_count(self, entry: Entry) -> bool:
+        """Returns whether the numbers in a notification are compared: those of one thing, or while nothing moves."""
+        return bool(self._contract.key(entry.method)) or self._reads.can_count(entry.line)
 
     def _add(self, actual: Any, line: int, kind: str = ADDITIONAL) -> None:
+        if self._take_loosely(actual, line):
+            return
         text = "came twice" if kind == DOUBLED else "was received but not recorded"
         recorded = self._comparison.to_recorded(actual)
         is_known = any(one.entry.method == actual["method"] for one in self.expected.values())
@@ -186,6 +239,8 @@ class Entities:
             following = [expected for expected in one.expected if expected.actual is None][:LOOK_AHEAD]
             if any(self._fits(expected, actual) for expected in following):
                 return one
+        if self._comparison.unsettled.is_received(actual):
+            return None  # created from unsettled work, it need not have been when this was recorded
         bound = self._comparison.bindings.actual
         new = (one for one in same if not any(value in bound for _, value in one.key))
         found = next((one for one in new if one.expected[0].entry.method == actual["method"]), None)
@@ -203,7 +258,9 @@ class Entities:
     def give_up(self, due: int, *, is_end: bool) -> None:
         """Reports those up to a line as lost that have not come; before the end, only those that may still come."""
         for one in self.expected.values():
-            if one.actual is None and one.mismatch is None and one.entry.line <= due and (is_end or not one.is_done):
+            if one.actual is not None or one.mismatch is not None or one.is_loose:
+                continue
+            if one.entry.line <= due and (is_end or not one.is_done):
                 one.give_up(self._what(one))
                 if one.entry.method not in self._contract.notifications:
                     one.mismatch = Mismatch(one.entry.line, f"{one.entry.method} is {GONE}", kind=LOST)

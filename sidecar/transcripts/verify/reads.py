@@ -4,29 +4,23 @@ Of an answer that may show unfinished work, only the form is compared, and of a 
 only the end.  Any other answer that differs is asked for again for a while: it may be behind the recorded one.
 """
 
-from typing import Any, Final
+from typing import Any
 
 from pydantic_core import to_json
 
 from sidecar.transcripts.file.facts import ContractFacts
 from sidecar.transcripts.file.format import Entry
-
-VERBS: Final = frozenset(
-    {"list", "get", "search", "summary", "heatmap", "health", "status", "diagnostics", "export", "replay"}
-)
-"""The last names of methods that change nothing."""
-
-
-def is_read(method: Any) -> bool:
-    return type(method) is str and method.rpartition(".")[2] in VERBS
+from sidecar.transcripts.verify.methods import is_read
+from sidecar.transcripts.verify.unsettled import Unsettled
 
 
 class Reads:
     """The answers to reads in one run of which only the form counts."""
 
-    def __init__(self, entries: list[Entry], contract: ContractFacts) -> None:
+    def __init__(self, entries: list[Entry], contract: ContractFacts, unsettled: Unsettled) -> None:
         self._lines: set[int] = set()
-        spans: dict[str, tuple[str, int, int]] = {}
+        self._unsettled = unsettled
+        spans: dict[str, tuple[str, int, float]] = {}
         begun = 0  # by the last request that is no read: an answer can overtake the first notification
         for entry in entries:
             if entry.from_client and not is_read(entry.method):
@@ -36,30 +30,34 @@ class Reads:
                 text = to_json(ids[0][1]).decode()
                 _, first, _ = spans.get(str(ids), (text, begun, 0))
                 spans[str(ids)] = text, first, entry.line
+        self._spans = [*spans.values(), *unsettled.spans()]
         asked: dict[bytes, Any] = {}
         polls: dict[str, int] = {}
         for entry in entries:
-            message = entry.message
-            if type(message) is not dict or entry.is_notification:
-                continue
-            key = to_json(message.get("id"))
-            if entry.from_client:
-                asked[key] = message
-                if not is_read(message.get("method")):
-                    polls.clear()
-            elif is_read(asked.get(key, {}).get("method")):
-                question = to_json([asked[key]["method"], asked[key].get("params")]).decode()
-                self._lines |= {polls[question]} if question in polls else set()
-                polls[question] = entry.line
-                if _is_racing(entry.line, question, list(spans.values())):
-                    self._lines.add(entry.line)
+            for message in entry.messages if not entry.is_notification else ():
+                if type(message) is not dict:
+                    continue
+                key = to_json(message.get("id"))
+                if entry.from_client:
+                    asked[key] = message
+                    if not is_read(message.get("method")):
+                        polls.clear()
+                elif is_read(asked.get(key, {}).get("method")):
+                    question = to_json([asked[key]["method"], asked[key].get("params")]).decode()
+                    self._lines |= {polls[question]} if question in polls else set()
+                    polls[question] = entry.line
+                    if self.is_moving(entry.line, question):
+                        self._lines.add(entry.line)
 
     def is_passing(self, entry: Entry) -> bool:
         """Returns whether an answer shows a state on the way to another."""
         return entry.line in self._lines
 
+    def can_count(self, line: int) -> bool:
+        """Returns whether numbers that count work must be as recorded: nothing is under way, nor was left so."""
+        return not self.is_moving(line) and not self._unsettled.is_any(line)
 
-def _is_racing(line: int, question: str, spans: list[tuple[str, int, int]]) -> bool:
-    """Returns whether something was under way: what the question names, or anything if it names nothing."""
-    named = [one for one in spans if one[0] != "null" and one[0] in question]
-    return any(first < line < last for _, first, last in named or spans)
+    def is_moving(self, line: int, question: str = "") -> bool:
+        """Returns whether something was under way: what the question names, or anything if it names nothing."""
+        named = [one for one in self._spans if one[0] != "null" and one[0] in question]
+        return any(first < line < last for _, first, last in named or self._spans)

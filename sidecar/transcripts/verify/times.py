@@ -23,14 +23,16 @@ class Times:
         """Begins a run with the time of its header, and the fixed time of this sidecar's clock or None.
 
         Returns the time at which its clock is to start if it is not fixed: that of the header, so that what was due
-        when it was recorded is due now.
+        when it was recorded is due now, or that at which the run before has ended, since no clock goes back.
         """
+        ended = self._now() if self._actual_start else None  # by the clock of the run before
         self._header = self._recorded_end = _time(started_at)
         self._recorded_start = self._recorded_start or self._header
         self._fixed = _time(fixed)
-        self._behind = datetime.now(UTC) - self._header if self._header else timedelta()
+        start = max(self._header, ended) if self._header and ended else self._header
+        self._behind = datetime.now(UTC) - start if start else timedelta()
         self._actual_start = self._actual_start or self._now()
-        return None if self._header is None or self._fixed else self._header.isoformat()
+        return None if start is None or self._fixed else start.isoformat()
 
     def _now(self) -> datetime:
         return self._fixed or datetime.now(UTC) - self._behind

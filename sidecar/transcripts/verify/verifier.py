@@ -7,8 +7,9 @@ or dropped are compared as far as they are text that is appended.
 
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import takewhile
 from typing import Any, Final
 
 from pydantic_core import to_json
@@ -17,7 +18,7 @@ from sidecar_protocol.connection import MAX_MESSAGE_BYTES
 from sidecar.transcripts.file.format import Entry, Header, Run
 from sidecar.transcripts.file.patterns import secret_numbers
 from sidecar.transcripts.verify.checks import Checks
-from sidecar.transcripts.verify.compare import NOT_THERE, Comparison, Difference, undeclared_members
+from sidecar.transcripts.verify.compare import Comparison, undeclared_members
 from sidecar.transcripts.verify.entities import TOTAL, Entities, Expected
 from sidecar.transcripts.verify.findings import (
     ADDITIONAL,
@@ -28,7 +29,9 @@ from sidecar.transcripts.verify.findings import (
     Mismatch,
     with_followers,
 )
-from sidecar.transcripts.verify.reads import Reads, is_read
+from sidecar.transcripts.verify.methods import is_read
+from sidecar.transcripts.verify.reads import Reads
+from sidecar.transcripts.verify.responses import Responses, id_of
 from sidecar.transcripts.verify.sidecar_process import SidecarProcess, SidecarTimeout
 from sidecar.transcripts.verify.streams import Streams
 
@@ -65,8 +68,12 @@ class RunVerifier:
         """The causes of the differences that remained when a read was asked again."""
         self._answers: dict[bytes, deque[Expected]] = defaultdict(deque)
         self._batches: list[Expected] = []
-        self._reads = Reads(self._entries, self._contract)
-        self.entities = Entities(self._entries, comparison, is_total=self._header.facts.get("order") == TOTAL)
+        self._unsettled = comparison.unsettled
+        self._unsettled.begin_run(self._entries)
+        reads = Reads(self._entries, self._contract, self._unsettled)
+        self._responses = Responses(reads, comparison)
+        self.entities = Entities(self._entries, comparison, reads, is_total=self._header.facts.get("order") == TOTAL)
+        self.entities.loosen()
         self.streams = Streams(comparison)
         self.checks = Checks(comparison, self._entries)
         self.expected: dict[int, Expected] = dict(self.entities.expected)
@@ -82,7 +89,7 @@ class RunVerifier:
                 if type(entry.message) is list:
                     self._batches.append(expected)
                 else:
-                    self._answers[_key(entry.message)].append(expected)
+                    self._answers[id_of(entry.message)].append(expected)
         self._answered: set[bytes] = set()
         self._open = deque(sorted(self.expected.values(), key=lambda one: one.entry.line))
 
@@ -95,7 +102,7 @@ class RunVerifier:
     def mismatches(self) -> list[Mismatch]:
         additional = self.additional if self.has_ended else self.entities.surely_additional()
         expected = (one.mismatch for one in self.expected.values() if one.mismatch is not None)
-        found = [*self._other, *self.checks.mismatches, *additional, *expected]
+        found = [*self._other, *self.checks.mismatches, *self.entities.misshapen, *additional, *expected]
         return with_followers(sorted(found, key=lambda one: one.line), self._entries)
 
     def run(self, entries: list[Entry] | None = None) -> None:
@@ -106,17 +113,21 @@ class RunVerifier:
                 if not entry.from_client and entry.exit_code is None:
                     due = entry.line if entry.line in self.expected else due
                     continue
-                self._wait(due)
+                self._wait(due, self._unsettled.live_in(entry))
                 self._line = max(self._line, entry.line)
                 if entry.exit_code is not None:
                     self._expect_exit(entry)
                 elif entry.is_eof:
                     self._flush()
+                    self._wait_for_ends(entry.line)
                     self.process.close_stdin()
+                    self._unsettled.end_run()
                 else:
                     self._unsent.append(self._to_send(entry))
             self._wait(due)
             self._flush()
+            if not self.has_ended:
+                self._wait_for_ends(due + 1)
         except EOFError:
             self._ended_early()
             return
@@ -131,7 +142,7 @@ class RunVerifier:
             return NOT_JSON * (MAX_MESSAGE_BYTES + 1) if entry.facts.get("oversize") else entry.raw or NOT_JSON
         for message in entry.messages:
             if type(message) is dict and "id" in message:
-                key = _key(message)
+                key = id_of(message)
                 self._requests[key] = entry, message, time.monotonic()
                 if self._answers.get(key):
                     self._comparison.expect_redirect(self._answers[key][0].entry.message.get("result"))
@@ -143,18 +154,31 @@ class RunVerifier:
             self.process.send(b"\n".join(self._unsent))
             self._unsent = []
 
-    def _wait(self, due: int) -> None:
-        """Receives until everything that was recorded up to a line has come or cannot come."""
-        while self._open and self._open[0].entry.line <= due:
-            if self._open[0].is_done:
+    def _wait(self, due: int, ids: Sequence[str] = ()) -> None:
+        """Receives until everything up to a line has come or cannot come; of notifications only those with an id."""
+        while True:
+            while self._open and self._open[0].is_done:
                 self._open.popleft()
-                continue
+            until = takewhile(lambda one: one.entry.line <= due, self._open)
+            if all(one.is_done or (ids and not one.entry.is_response and not one.names(ids)) for one in until):
+                return
             self._flush()
             try:
                 if not self._receive():
                     raise EOFError
             except SidecarTimeout:
                 self._give_up(due)
+                self._patience = AFTER_LOSS_S
+
+    def _wait_for_ends(self, line: int) -> None:
+        """Receives until the unsettled work has ended that had ended at this line when it was recorded."""
+        for state in self._unsettled.ended_before(line):
+            with suppress(SidecarTimeout):
+                while not self._unsettled.has_ended(state):
+                    if not self._receive():
+                        raise EOFError
+            if (what := self._unsettled.wrong_end(state)) is not None:
+                self._other.append(Mismatch(line, what, kind=LOST))
                 self._patience = AFTER_LOSS_S
 
     def _give_up(self, due: int) -> None:
@@ -202,6 +226,7 @@ class RunVerifier:
         if message is None:
             return False
         self.checks.see(message, self.process.last_line, self._line)
+        message = self._comparison.files.named(message)
         if type(message) is list:
             self._take_batch(message)
         elif "method" not in message:
@@ -213,7 +238,8 @@ class RunVerifier:
         return True
 
     def _take_notification(self, message: Any) -> None:
-        made_by = self.entities.made_by(message, self.expected.values())
+        self._unsettled.see(message, None)
+        made_by = self.entities.made_by(message, (one for one in self.expected.values() if self._creates(one)))
         if made_by is not None:
             what = (
                 f"{message['method']} came before {self._response_to(made_by.entry.message)}, which creates its subject"
@@ -224,7 +250,7 @@ class RunVerifier:
             self._line = max(self._line, found.entry.line)
 
     def _take_response(self, actual: Any) -> None:
-        key = _key(actual)
+        key = id_of(actual)
         tries = 0
         if key in self._again:
             expected, key, tries = self._again.pop(key)
@@ -238,7 +264,10 @@ class RunVerifier:
         self._comparison.times.at(expected.entry.t)
         self._comparison.note_sign_in(expected.entry.message.get("result"), actual.get("result"))
         sent, request, at = self._requests.get(key, (expected.entry, {}, 0.0))
-        merged, differences = self._compare_response(expected, actual, request)
+        if self._unsettled.meet(request, sent.line, expected.entry.line):
+            self.entities.loosen()
+        merged, differences = self._responses.compare(expected.entry, expected.entry.message, actual, request)
+        self._unsettled.see(actual, request.get("method"))
         if not tries:
             self.checks.answered(request, expected.entry.t - sent.t, (time.monotonic() - at) * 1000)
         self._answered.add(key)
@@ -251,13 +280,10 @@ class RunVerifier:
         self._line = max(self._line, expected.entry.line)
         self.checks.response(expected.entry, actual, request.get("method"))
 
-    def _compare_response(self, expected: Expected, actual: Any, request: Any) -> tuple[Any, list[Difference]]:
-        recorded = expected.entry.message
-        merged, differences = self._comparison.response(recorded, actual, request.get("method"))
-        if not differences or self._comparison.is_exact or not self._reads.is_passing(expected.entry):
-            return merged, differences
-        differences = [one for one in differences if one.is_form]
-        return merged if differences else recorded, differences
+    def _creates(self, expected: Expected) -> bool:
+        """Returns whether a message is the answer to a request that can create something."""
+        method = self._method(expected.entry.message) if type(expected.entry.message) is dict else None
+        return expected.entry.is_response and method is not None and not is_read(method)
 
     def _ask_again(self, expected: Expected, request: Any, key: bytes, tries: int) -> bool:
         """Repeats a read whose answer is behind the recorded one; returns False if that is in vain."""
@@ -278,28 +304,22 @@ class RunVerifier:
         return True
 
     def _take_batch(self, actual: list[Any]) -> None:
-        ids = {_key(one) for one in actual}
-        expected = next((one for one in self._batches if ids & {_key(other) for other in one.entry.message}), None)
+        ids = {id_of(one) for one in actual}
+        expected = next((one for one in self._batches if ids & {id_of(other) for other in one.entry.message}), None)
         if expected is None:
             self._add(actual)
             return
         self._batches.remove(expected)
         self._comparison.times.at(expected.entry.t)
-        merged, differences = [], []
-        by_id: dict[bytes, list[Any]] = {}
-        for other in actual:
-            by_id.setdefault(_key(other), []).append(other)
-        for one in expected.entry.message:
-            same = by_id.get(_key(one))
-            made, found = self._comparison.response(one, same.pop(0) if same else {}, self._method(one))
-            merged.append(made)
-            differences += found
-        differences += [Difference("", NOT_THERE, other) for others in by_id.values() for other in others]
+        requests = {key: request for key, (_, request, _) in self._requests.items()}
+        merged, differences = self._responses.compare_batch(expected.entry, actual, requests)
+        for one in actual:
+            self._unsettled.see(one, self._method(one))
         expected.settle(self._response_to(expected.entry.message), actual, merged, differences)
 
     def _add(self, actual: Any) -> None:
         recorded = self._comparison.to_recorded(actual)
-        is_second = type(actual) is dict and _key(actual) in self._answered
+        is_second = type(actual) is dict and id_of(actual) in self._answered
         kind, text = (DOUBLED, "came twice") if is_second else (ADDITIONAL, "was received but not recorded")
         what = f"{self._response_to(actual)} {text}"
         self.additional.append(Mismatch(self._line, what, None, recorded, kind=kind))
@@ -350,13 +370,8 @@ class RunVerifier:
         return "the response to " + ", ".join(str(self._method(one) or "a line without an id") for one in responses)
 
     def _method(self, response: Any) -> Any:
-        sent = self._requests.get(_key(response))
+        sent = self._requests.get(id_of(response))
         return None if sent is None else sent[1].get("method")
-
-
-def _key(message: Any) -> bytes:
-    """Returns a message's id as JSON: an invalid request may have any value there."""
-    return to_json(message.get("id"))
 
 
 def verify(runs: list[Run], start: Start, comparison: Comparison, *, goes_on: bool = False) -> list[RunVerifier]:

@@ -1,0 +1,114 @@
+"""Judges responses: which of their differences from the recorded ones count.
+
+An answer shows states that work passes through by itself.  Which of them a request meets depends on time.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+from pydantic_core import to_json
+
+from sidecar.transcripts.file.format import Entry
+from sidecar.transcripts.verify.compare import NOT_THERE, Comparison, Difference
+from sidecar.transcripts.verify.form import differences_of_form
+from sidecar.transcripts.verify.methods import is_read
+from sidecar.transcripts.verify.reads import Reads
+from sidecar.transcripts.verify.states import states
+
+_STEP: Final = re.compile(r"[^.\[\]]+")
+
+
+class Responses:
+    """The responses of one run."""
+
+    def __init__(self, reads: Reads, comparison: Comparison) -> None:
+        self._comparison = comparison
+        self._contract = comparison.contract
+        self._unsettled = comparison.unsettled
+        self._reads = reads
+
+    def compare(self, entry: Entry, recorded: Any, actual: Any, request: Any) -> tuple[Any, list[Difference]]:
+        """Returns (merged, differences) for one response of an entry, which can be a batch."""
+        method, line = request.get("method"), entry.line
+        if self._comparison.is_exact:
+            return self._comparison.response(recorded, actual, method)
+        one, other = recorded, actual
+        if self._unsettled.is_any(line):
+            one = _without(recorded, lambda value: self._unsettled.is_recorded(value, line))
+            other = _without(actual, self._unsettled.is_received)
+            if self._unsettled.is_recorded([one, request], line) or self._unsettled.is_received(other):
+                self._comparison.response(one, other, method)  # binds the ids of what it creates
+                facts = self._contract.response(method).declared_member("result")
+                return recorded, [*differences_of_form(actual.get("result"), facts, "result", [recorded.get("result")])]
+        merged, differences = self._comparison.response(one, other, method)
+        if self._reads.is_passing(entry):
+            kept = [found for found in differences if found.is_form]
+        else:
+            moving = set() if is_read(method) else self._moving(recorded, actual, method, line)
+            can_count = self._reads.can_count(line)
+            kept = [
+                found
+                for found in differences
+                if (can_count or not found.is_count) and not (moving and _is_about(recorded, found, moving))
+            ]
+        return (merged if kept or not differences else recorded), kept
+
+    def compare_batch(
+        self, entry: Entry, actual: list[Any], requests: dict[bytes, Any]
+    ) -> tuple[Any, list[Difference]]:
+        """Returns (merged, differences) for the responses to a batch, which come in any order."""
+        merged, differences = [], []
+        by_id: dict[bytes, list[Any]] = {}
+        for other in actual:
+            by_id.setdefault(id_of(other), []).append(other)
+        for one in entry.message:
+            same = by_id.get(id_of(one))
+            made, found = self.compare(entry, one, same.pop(0) if same else {}, requests.get(id_of(one), {}))
+            merged.append(made)
+            differences += found
+        differences += [Difference("", NOT_THERE, other) for others in by_id.values() for other in others]
+        return merged, differences
+
+    def _moving(self, recorded: Any, actual: Any, method: Any, line: int) -> set[str]:
+        """Returns the ids of the work in an answer of which the request may have met another state."""
+        facts = self._contract.response(method)
+        then = {state.id: state for state in states(recorded, facts)}
+        now = {state.id: state for state in states(actual, facts)}
+        found = set()
+        for own, state in then.items():
+            before, before_now = self._unsettled.before(own, line), self._unsettled.now.get(self._unsettled.actual(own))
+            same = now.get(self._unsettled.actual(own))
+            is_other = before is None or before_now is None or before.status != before_now.status
+            is_live = any(one is not None and one.is_live for one in (before, before_now))
+            if is_live and (is_other or (same is not None and same.status == state.status)):
+                found.add(own)
+        return found
+
+
+def id_of(message: Any) -> bytes:
+    """Returns a message's id as JSON: an invalid request may have any value there."""
+    return to_json(message.get("id"))
+
+
+def _without(value: Any, names: Callable[[Any], bool]) -> Any:
+    """Returns a value without the items of its lists that name something."""
+    if type(value) is list:
+        return [_without(one, names) for one in value if not names(one)]
+    if type(value) is dict:
+        return {name: _without(one, names) for name, one in value.items()}
+    return value
+
+
+def _is_about(value: Any, found: Difference, ids: set[str]) -> bool:
+    """Returns whether a difference is inside an object that has one of these ids."""
+    for step in _STEP.findall(found.path):
+        if type(value) is dict:
+            if any(type(one) is str and one in ids for one in value.values()):
+                return True
+            value = value.get(step)
+        elif type(value) is list and step.isdigit() and int(step) < len(value):
+            value = value[int(step)]
+        else:
+            return False
+    return False

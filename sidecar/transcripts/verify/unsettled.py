@@ -1,0 +1,232 @@
+"""Work that cannot be compared: it was unfinished when a run ended, or a request met it in another state.
+
+Such work gets further or less far each time.  What the messages say of it from then on, also in later runs, is checked
+for form only, and so is what was created from it.  What had ended in the recording must end, however it ends.  Work
+that a request stopped while it was running gets less or more far as well, but must end as stopped.
+"""
+
+import math
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from pydantic_core import to_json
+
+from sidecar.transcripts.file.facts import ContractFacts
+from sidecar.transcripts.file.format import Entry
+from sidecar.transcripts.file.patterns import SHAPES
+from sidecar.transcripts.verify.methods import STOPS, is_read
+from sidecar.transcripts.verify.states import State, states
+
+_ID: Final = re.compile(SHAPES["uuid"])
+QUEUED: Final = "queued"
+"""The status of work that has not begun, so that nothing depends on when it is stopped."""
+INTERRUPTED: Final = "interrupted"
+"""The status of work that the end of a run cut off: what had not begun then may go on in the next one."""
+STOPPED: Final = frozenset({"cancelled", INTERRUPTED})
+
+
+class Unsettled:
+    """The unsettled work of one file, by its recorded ids."""
+
+    def __init__(self, contract: ContractFacts, bound: Mapping[Any, Any], *, is_exact: bool) -> None:
+        self._is_exact = is_exact  # clock and ids are fixed: everything is compared
+        self._contract = contract
+        self._bound = bound  # received ids by recorded ones
+        self._since: dict[str, int] = {}
+        """Maps an id to the line after which messages that have it are not compared."""
+        self._new: set[str] = set()
+        """Received ids of what was created from it and not recorded."""
+        self._recorded: dict[str, list[tuple[int, State]]] = defaultdict(list)
+        self.now: dict[str, State] = {}
+        """The last received states by received id."""
+        self._stopped: set[str] = set()
+        self._first: dict[tuple[str, str], Entry] = {}
+        """The first notifications by the id of what they are about and their method."""
+        self._seqs = [0, 0]
+        self._repeated = [0, 0]
+        """The last seqs before the run, recorded and received, if its client asks for what it has missed."""
+        self._runs = 0
+        self._is_ending = False
+        self.unfinished: list[State] = []
+        """The work that is live when the present run ends."""
+        self.unfinished_end: int | None = None
+        """The line at which the present run ends, if work is unfinished then."""
+        self.notes: list[str] = []
+        """Sentences that say what is not compared."""
+
+    def begin_run(self, entries: list[Entry]) -> None:
+        """Takes the next run of the file."""
+        self._runs += 1
+        self._is_ending = False
+        asked = [one.message.get("params") for one in entries if one.from_client and one.method == "initialize"]
+        is_resumed = not self._is_exact and any(type(one) is dict and "resume" in one for one in asked)
+        self._repeated = [*self._seqs] if is_resumed else [0, 0]
+        self._seqs[0] = max([self._seqs[0], *(_seq(one.message) for one in entries if one.is_notification)])
+        methods: dict[bytes, Any] = {}
+        for entry in entries:
+            for message in entry.messages:
+                if entry.from_client and type(message) is dict:
+                    methods[to_json(message.get("id"))] = message.get("method")
+                elif type(message) is dict and not self.is_repeated(message, is_recorded=True):
+                    for state in self._states(message, methods.get(to_json(message.get("id")))):
+                        self._recorded[state.id].append((entry.line, state))
+        for entry in entries:
+            for one in self._about(entry):
+                self._first.setdefault((one, str(entry.method)), entry)
+        if self._is_exact:
+            return
+        end = next((entry.line for entry in entries if entry.is_eof), entries[-1].line + 1 if entries else 0)
+        self.unfinished = [found for one in self._recorded if (found := self.before(one, end)) and found.is_live]
+        self.unfinished_end = end if self.unfinished else None
+        told = {one: entry.line for entry in entries if entry.line < end for one in self._about(entry)}
+        self.mark({one.id: told.get(one.id, end) for one in self.unfinished if one.id not in self._since})
+        if self.unfinished:
+            kinds = Counter(one.kind for one in self.unfinished)
+            count = " and ".join(f"{count} {kind}{'s' * (count > 1)}" for kind, count in kinds.items())
+            were = "was" if kinds.total() == 1 else "were"
+            rest = "what became of them is not compared" if kinds.total() > 1 else "what became of it is not compared"
+            self.notes.append(f"{count} {were} unfinished when run {self._runs} ended: {rest}")
+
+    def _states(self, message: Any, method: Any) -> Iterator[State]:
+        name = message.get("method")
+        return states(message, self._contract.notification(name) if name else self._contract.response(method))
+
+    def _about(self, entry: Entry) -> list[str]:
+        """Returns the ids of what a notification is about, without those that are names."""
+        if not entry.is_notification:
+            return []
+        return [one for _, value in self._contract.entity(entry.message) for one in _ID.findall(str(value))]
+
+    def before(self, recorded_id: str, line: int) -> State | None:
+        """Returns the last recorded state before a line."""
+        return next((state for at, state in reversed(self._recorded.get(recorded_id, [])) if at < line), None)
+
+    def see(self, message: Any, method: Any) -> None:
+        """Notes the states in a received message; `method` is that of the request that it answers."""
+        if self.is_repeated(message, is_recorded=False):
+            return
+        self._seqs[1] = max(self._seqs[1], _seq(message))
+        for state in self._states(message, method):
+            self.now[state.id] = state
+
+    def actual(self, recorded_id: str) -> str:
+        return str(self._bound.get(recorded_id, recorded_id))
+
+    def mark(self, since: dict[str, int]) -> None:
+        """Marks work as unsettled from a line on, with what it works on and what is created from it."""
+        self._since |= since
+        if not since:
+            return
+        known = {own for own, _ in self._first}
+        for (own, _), entry in self._first.items():
+            if own in since:  # what it works on, such as its session
+                named = known.intersection(_ID.findall(to_json(entry.message).decode()))
+                self._since |= {one: min(since[own], self._since.get(one, since[own])) for one in named}
+        for (own, _), entry in self._first.items():
+            if own not in self._since:
+                self._follow(own, entry, since)
+
+    def _follow(self, own: str, first: Entry, since: dict[str, int]) -> None:
+        """Marks what was created from unsettled work, or was live when that became unsettled: a session's turn."""
+        if self.is_recorded(first.message, first.line):
+            self._since[own] = first.line - 1
+        for one, line in since.items():
+            if (state := self.before(own, line)) is not None and state.is_live and self._names(first.message, [one]):
+                self._since.setdefault(own, line)
+
+    def is_recorded(self, message: Any, line: int) -> bool:
+        """Returns whether a recorded message names what is unsettled at its line."""
+        if self.unfinished_end is not None and line > self.unfinished_end:
+            return True
+        return self._names(message, [one for one, since in self._since.items() if since < line])
+
+    def is_repeated(self, message: Any, *, is_recorded: bool) -> bool:
+        """Returns whether a notification is of an earlier run: what follows a seq depends on the order then."""
+        return 0 < _seq(message) <= self._repeated[0 if is_recorded else 1]
+
+    def is_about(self, message: Any) -> bool:
+        """Returns whether a recorded message names what is unsettled, or becomes so after it."""
+        return self._names(message, [*self._since])
+
+    def is_received(self, message: Any) -> bool:
+        """Returns whether a received message names what is unsettled, or was created from it."""
+        return self._is_ending or self._names(message, [*map(self.actual, self._since), *self._new])
+
+    def _names(self, message: Any, ids: list[str]) -> bool:
+        text = to_json(message).decode() if ids else ""
+        return any(one in text for one in ids)
+
+    def spans(self) -> Iterator[tuple[str, int, float]]:
+        """Yields (id as JSON, line, infinity) for what is live when the run ends."""
+        for state in self.unfinished:
+            yield to_json(state.id).decode(), self._recorded[state.id][0][0], math.inf
+
+    def end_run(self) -> None:
+        """Notes that stdin has ended: what comes now is about the unfinished work, if there is any."""
+        self._is_ending = self.unfinished_end is not None
+
+    def add(self, message: Any) -> None:
+        """Notes that a received notification about something new names what is unsettled."""
+        self._new |= {one for _, value in self._contract.entity(message) for one in _ID.findall(str(value))}
+
+    def live_in(self, entry: Entry) -> list[str]:
+        """Returns the ids in a request of what was live before it, and of what works on that; none for a read."""
+        ids = [] if is_read(entry.method) else _ID.findall(to_json(entry.message).decode())
+        live = [one for one in ids if (state := self.before(one, entry.line)) is not None and state.is_live]
+        return live and [*live, *(own for (own, _), first in self._first.items() if self._names(first.message, live))]
+
+    def meet(self, request: Any, line: int, answered: int) -> bool:
+        """Marks what a request names and has met in another state than when it was recorded, or has stopped on the way.
+
+        Returns whether it has marked anything.
+        """
+        marked, method = dict(self._since), str(request.get("method"))
+        if is_read(method) or self._is_exact:
+            return False
+        for one in _ID.findall(to_json(request.get("params")).decode()):
+            then, now = self.before(one, answered), self.now.get(self.actual(one))
+            is_marked = self._since.get(one, line) < line
+            if is_marked or then is None or now is None or not (then.is_live or now.is_live):
+                continue
+            if then.status != now.status:
+                self.mark({one: line})
+                what = f"the {now.kind} {one} was {now.status} when {method} came (line {line})"
+                self.notes.append(f"{what}; when it was recorded it was {then.status}: what follows is not compared")
+            elif method.rpartition(".")[2] in STOPS and then.status != QUEUED:
+                self.mark({one: line})
+                self._stopped |= {own for own, since in self._since.items() if marked.get(own) != since}
+        return self._since != marked
+
+    def wrong_end(self, recorded: State) -> str | None:
+        """Returns in words how work has not ended as it must, or None."""
+        what, now = f"the {recorded.kind} {recorded.id}", self.now.get(self.actual(recorded.id))
+        if now is None or now.is_live:
+            return f"{what} has not ended; when it was recorded it had, as {recorded.status}"
+        if recorded.id in self._stopped and recorded.status in STOPPED and now.status != recorded.status:
+            return f"{what} was not stopped but {now.status}; when it was recorded it was {recorded.status}"
+        return None
+
+    def is_any(self, line: int) -> bool:
+        """Returns whether anything was unsettled before a line."""
+        return any(since < line for since in self._since.values())
+
+    def ended_before(self, line: int) -> Iterator[State]:
+        """Yields the last recorded state of what is unsettled and had ended before a line."""
+        for one in self._since:
+            state = self.before(one, line)
+            is_cut = state is not None and state.status == INTERRUPTED and one not in self._stopped
+            if state is not None and not state.is_live and not is_cut:
+                yield state
+
+    def has_ended(self, recorded: State) -> bool:
+        """Returns whether what had ended when it was recorded has ended now, in whatever way."""
+        now = self.now.get(self.actual(recorded.id))
+        return now is not None and not now.is_live
+
+
+def _seq(message: Any) -> int:
+    params = message.get("params")
+    seq = params.get("seq") if type(params) is dict else None
+    return seq if type(seq) is int else 0

@@ -1,0 +1,19 @@
+"""Recordings of a host that makes random calls are verified, however its work interleaves and its lives end."""
+
+from pathlib import Path
+
+import pytest
+
+from sidecar.transcripts.verify.check import VerifyOptions, check
+from sidecar.transcripts.verify.findings import explain_all
+from tests.transcripts.random_host import CLAUDE, record
+
+SEEDS = [4, 7, 9, 14, 18]
+"""They differed when only one order of independent work was accepted."""
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_recording_of_a_random_host_is_verified(seed: int, tmp_path: Path) -> None:
+    path = tmp_path / "talk.jsonl"
+    record(seed, path, tmp_path)
+    assert explain_all(path, check(path, VerifyOptions(env={"CLAUDE_PATH": CLAUDE}))) == ""

@@ -1,0 +1,171 @@
+"""Work that was unfinished when a run ended, or that a request met in another state: only the rest is compared."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.transcripts.conftest import Reported, Verify
+from tests.transcripts.recording import HEADER, answer, c2s, notification, request, s2c, write_lines
+
+A, B = (f"01a00000-0000-7000-8000-00000000000{one}" for one in "ab")
+START = "2026-11-29T08:00:00.000Z"
+UNFINISHED = "1 job was unfinished when run 1 ended: what became of it is not compared"
+EOF: dict[str, Any] = {"t": 8e3, "dir": "c2s", "eof": True}
+EXIT: dict[str, Any] = {"t": 9e3, "dir": "s2c", "exit": 0}
+Blocks = list[list[dict[str, Any]]]
+
+
+def job(status: str, own: str = A, **more: Any) -> dict[str, Any]:
+    """Returns a job."""
+    return {"job_id": own, "type": "maintenance.prune", "status": status, **more}
+
+
+def updated(seq: int, status: str, own: str = A, **more: Any) -> dict[str, Any]:
+    """Returns a notification of a job's new state."""
+    return notification("jobs.updated", seq=seq, at=START, job=job(status, own, **more))
+
+
+def changed(seq: int, own: str, version: int) -> dict[str, Any]:
+    """Returns a notification of an event of the feed."""
+    event = {"event_id": f"claude:run:{own}", "version": version}
+    return notification("activity.changed", seq=seq, at=START, source="claude", account_id="local", events=[event])
+
+
+def run_of(asked: list[dict[str, Any]], blocks: Blocks, *rest: dict[str, Any]) -> list[dict[str, Any]]:
+    """Returns the lines of a run: each request with what followed it, and how it ended."""
+    lines: list[dict[str, Any]] = [{**HEADER, "started_at": START}]
+    for number, (one, block) in enumerate(zip(asked, blocks, strict=True)):
+        lines += [c2s(number * 1000, one), *(s2c(number * 1000 + 900, other) for other in block)]
+    return [*lines, *rest]
+
+
+CREATE = [request(1, "jobs.create", type="maintenance.prune"), request(2, "jobs.create", type="maintenance.prune")]
+CREATED: Blocks = [
+    [answer(1, job=job("queued", B)), updated(1, "queued", B), updated(2, "succeeded", B)],
+    [answer(2, job=job("queued")), updated(3, "queued")],
+]
+LATER = [request(3, "jobs.get", job_id=A), request(4, "jobs.get", job_id=B), request(5, "jobs.queue.get")]
+TOLD = [updated(5, "running"), updated(6, "succeeded")]
+RESTARTED: Blocks = [
+    [*TOLD, answer(3, **job("succeeded"))],
+    [answer(4, **job("succeeded", B))],
+    [answer(5, paused=False, counts={"succeeded": 2})],
+]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Returns a recording of two runs: the job B ended in the first, A in the second."""
+    stopped = s2c(8500, updated(4, "queued", recoveries=1))
+    runs = [*run_of(CREATE, CREATED, EOF, stopped, EXIT), *run_of(LATER, RESTARTED, EOF, EXIT)]
+    return write_lines(tmp_path / "runs.jsonl", runs)
+
+
+def test_a_job_that_was_unfinished_at_the_end_of_a_run_may_get_further(path: Path, reported: Reported) -> None:
+    first = [CREATED[0], [*CREATED[1], updated(4, "running"), updated(5, "succeeded")]]
+    then = [[answer(3, **job("succeeded"))], *RESTARTED[1:]]
+    report = reported(path, *first, then=then)
+    assert (report.mismatches, report.notes) == ([], [UNFINISHED])
+
+
+def test_it_may_get_less_far_and_must_end_when_it_had_ended(path: Path, verified: Verify) -> None:
+    assert verified(path, *CREATED, then=RESTARTED) == ""
+    assert verified(path, *CREATED, then=[[updated(5, "failed"), answer(3, **job("failed"))], *RESTARTED[1:]]) == ""
+    counts = answer(5, paused=False, counts={"queued": 1, "succeeded": 1})
+    never = [[answer(3, **job("queued"))], RESTARTED[1], [counts]]
+    found = verified(path, *CREATED, then=never)
+    assert f"the job {A} has not ended; when it was recorded it had, as succeeded" in found
+
+
+OTHERS: dict[str, tuple[Blocks, Blocks, str]] = {
+    "what had ended before is lost": ([CREATED[0][:2], CREATED[1]], RESTARTED, f"jobs.updated of job_id {B} was lost"),
+    "its beginning is lost": ([CREATED[0], CREATED[1][:1]], RESTARTED, f"jobs.updated of job_id {A} was lost"),
+    "another job is told to have ended otherwise": (
+        CREATED,
+        [RESTARTED[0], [answer(4, **job("failed", B))], RESTARTED[2]],
+        "result.status",
+    ),
+    "it has a member that is not declared": (
+        CREATED,
+        [[updated(5, "running", mood=1), *RESTARTED[0][1:]], *RESTARTED[1:]],
+        "params.job.mood",
+    ),
+    "the queue is paused": (
+        CREATED,
+        [*RESTARTED[:2], [answer(5, paused=True, counts={"succeeded": 2})]],
+        "result.paused",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_what_is_not_about_it_is_compared(name: str, path: Path, verified: Verify) -> None:
+    first, then, expected = OTHERS[name]
+    assert expected in verified(path, *first, then=then)
+
+
+def test_a_count_is_compared_while_nothing_moves(tmp_path: Path, verified: Verify) -> None:
+    blocks = [CREATED[0], [answer(2, counts={"succeeded": 1})]]
+    ended = write_lines(tmp_path / "one.jsonl", run_of([CREATE[0], request(2, "jobs.queue.pause")], blocks, EOF, EXIT))
+    assert verified(ended, *blocks) == ""
+    assert "result.counts.succeeded" in verified(ended, CREATED[0], [answer(2, counts={"succeeded": 2})])
+    blocks = [CREATED[0][:2], [answer(2, counts={"queued": 1}), CREATED[0][2]]]
+    moving = write_lines(tmp_path / "two.jsonl", run_of([CREATE[0], request(2, "jobs.queue.pause")], blocks, EOF, EXIT))
+    assert verified(moving, CREATED[0], [answer(2, counts={"succeeded": 1})]) == ""
+
+
+CANCEL = [request(1, "jobs.create", type="maintenance.prune"), request(2, "jobs.cancel", job_id=A)]
+STARTED: Blocks = [[answer(1, job=job("queued")), updated(1, "queued"), updated(2, "running")]]
+RAN: Blocks = [[*STARTED[0], updated(3, "succeeded")], [answer(2, **job("succeeded"))]]
+
+
+def test_a_request_that_meets_another_state_is_told_in_words(tmp_path: Path, reported: Reported) -> None:
+    queued: Blocks = [STARTED[0][:2], [answer(2, **job("cancelled")), updated(3, "cancelled")]]
+    path = write_lines(tmp_path / "cancel.jsonl", run_of(CANCEL, queued, EOF, EXIT))
+    report = reported(path, *RAN)
+    met = f"the job {A} was succeeded when jobs.cancel came (line 5); when it was recorded it was queued"
+    assert (report.mismatches, report.notes) == ([], [f"{met}: what follows is not compared"])
+
+
+@pytest.mark.parametrize("begun", [2, 3])
+def test_a_cancellation_that_does_nothing_is_named(begun: int, tmp_path: Path, verified: Verify) -> None:
+    before = STARTED[0][:begun]
+    status = before[-1]["params"]["job"]["status"]
+    recorded: Blocks = [before, [answer(2, **job(status, cancel_requested=True)), updated(4, "cancelled")]]
+    path = write_lines(tmp_path / "cancel.jsonl", run_of(CANCEL, recorded, EOF, EXIT))
+    assert verified(path, *recorded) == ""
+    nothing = [answer(2, **job(status, cancel_requested=True)), updated(4, "running"), updated(5, "succeeded")]
+    found = verified(path, before, nothing)
+    assert (f"the job {A} was not stopped" if begun > 2 else "params.job.status") in found
+
+
+def test_each_event_of_the_feed_has_its_own_order(tmp_path: Path, verified: Verify) -> None:
+    both = [answer(1, status="ok"), changed(1, A, 1), changed(2, B, 1), changed(3, A, 2)]
+    path = write_lines(tmp_path / "feed.jsonl", run_of([request(1, "system.health")], [both], EOF, EXIT))
+    assert verified(path, [both[0], changed(1, B, 1), changed(2, A, 1), changed(3, A, 2)]) == ""
+    assert "was lost" in verified(path, [both[0], changed(1, A, 1), changed(2, A, 2)])
+    swapped = verified(path, [both[0], changed(1, A, 2), changed(2, B, 1), changed(3, A, 1)])
+    assert f"activity.changed has version 1 of event_id claude:run:{A} after 2" in swapped
+
+
+def test_runs_that_ended_at_once_are_listed_in_any_order_of_time(tmp_path: Path, verified: Verify) -> None:
+    one, other = ({"event_id": f"claude:run:{own}", "title": own[-1], "event_time": START} for own in (A, B))
+    later = {"event_time": "2026-11-29T08:00:01.000Z"}
+    asked = [request(1, "activity.events.list")]
+    path = write_lines(
+        tmp_path / "feed.jsonl", run_of(asked, [[answer(1, events=[{**one, **later}, other])]], EOF, EXIT)
+    )
+    assert verified(path, [answer(1, events=[{**other, **later}, one])]) == ""
+    assert "result.events" in verified(path, [answer(1, events=[other, {**one, **later}])])
+    assert "result.events" in verified(path, [answer(1, events=[{**one, **later}])])
+
+
+def test_which_notifications_follow_a_seq_is_not_compared_and_their_form_is(tmp_path: Path, verified: Verify) -> None:
+    resumed = [request(3, "initialize", resume={"after_seq": 2})]
+    again: Blocks = [[answer(3), updated(3, "succeeded")]]
+    blocks: Blocks = [CREATED[0], [answer(2, job=job("queued")), updated(3, "succeeded")]]
+    lines = [*run_of(CREATE, blocks, EOF, EXIT), *run_of(resumed, again, EOF, EXIT)]
+    path = write_lines(tmp_path / "resumed.jsonl", lines)
+    assert verified(path, *blocks, then=[[answer(3), updated(2, "succeeded", B), updated(3, "succeeded")]]) == ""
+    assert "params.job.mood" in verified(path, *blocks, then=[[answer(3), updated(3, "succeeded", mood=1)]])
