@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "0c966f4010dc3ccb";
+export const SCHEMA_HASH = "9cba51272460b72b";
 
 /** Any JSON value: data whose form the contract does not know. */
 export type JsonValue = string | number | boolean | null | JsonValue[] | JsonObject;
@@ -5983,7 +5983,7 @@ export const DURABLE_NOTIFICATIONS = [
 /** The params that identify what a notification is about, by path.  Those about one thing come in order. */
 export const NOTIFICATION_KEYS = {
   "accounts.updated": ["account_id"],
-  "activity.changed": ["source", "account_id"],
+  "activity.changed": ["source", "account_id", "events.event_id", "removed_ids"],
   "calendar.changed": ["account_id", "calendar_id"],
   "claude.stall": ["job_id"],
   "claude.api_retry": ["job_id"],
