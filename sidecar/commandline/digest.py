@@ -17,6 +17,8 @@ from sidecar.commandline.views.local_times import LocalTimes
 
 STEP_WIDTH: Final = 30
 MAX_ROWS: Final = 2
+MAX_TEXT_CHARS: Final = 800
+"""Length of the part of an answer that is shown."""
 BAD: Final = (JobStatus.FAILED, JobStatus.INTERRUPTED)
 
 
@@ -30,6 +32,8 @@ class DigestOutput(Output):
         self._failed = False
         self._outcome = Text()
         self._rows: tuple[Sequence[Mapping[str, Any]], Sequence[str]] = ((), ())
+        self._text = ""
+        """A text that is too long for the step's line."""
 
     def heading(self, text: str) -> None:
         self.flush()
@@ -49,7 +53,10 @@ class DigestOutput(Output):
     def job_ended(self, job: Mapping[str, Any]) -> None:
         known = list(facts(job))
         failed = job["status"] in BAD
-        self._set(one_line(known[0][1]) if known else str(job["status"]), failed=failed)
+        outcome = known[0][1] if known else str(job["status"])
+        if not failed and ("\n" in outcome or len(outcome) > self.out.width - STEP_WIDTH - 4):
+            outcome, self._text = "", outcome[:MAX_TEXT_CHARS]
+        self._set(one_line(outcome), failed=failed)
         if failed:
             self.flush()
             for name, value in known:
@@ -72,6 +79,9 @@ class DigestOutput(Output):
         self.print_line(safe(Text.assemble((f"{symbol} ", style), (f"{step:<{STEP_WIDTH}}  ", "bold"), self._outcome)))
         if self._rows[0]:
             super().rows(*self._rows)
+        if self._text:
+            self.out.print(hanging(self.out, Text("    "), self._text))
+        self._text = ""
         self._failed = False
         self._set("")
 

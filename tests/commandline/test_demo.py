@@ -73,6 +73,13 @@ def test_claude_answers_from_the_calendar_and_its_tool_is_shown(cli: CliHarness)
     assert '  mcp__hub__calendar_events_list {"start"' in demo.out
 
 
+def test_an_answer_that_is_longer_than_a_line_is_shown_whole(cli: CliHarness) -> None:
+    cli.install_claude()
+    answer = " ".join(f"Meeting {number}." for number in range(30))
+    demo = cli.run("demo", "--prompt", f"[[text:{answer}]] [[gate]]")
+    assert answer in " ".join(demo.out.split())
+
+
 def test_claude_is_not_started_without_a_prompt_and_a_tool_is_called_by_hand(cli: CliHarness) -> None:
     cli.install_claude()
     demo = cli.run("demo")
