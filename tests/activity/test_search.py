@@ -267,17 +267,17 @@ def test_a_long_feed_of_the_old_backend_is_indexed_while_it_is_served(
     raw_client: StartRawClient, data_dir: Path
 ) -> None:
     data_dir.mkdir()
-    old = ROWS["activity_events"][0]
+    old, last = ROWS["activity_events"][0], 10 * STEP_ROWS - 1
     with old_database(data_dir) as connection:
-        for number in range(5 * STEP_ROWS):
+        for number in range(last + 1):
             insert(connection, "activity_events", **{**old, "event_id": f"a-{number}", "title": f"Title {number}."})
     with raw_client() as wire, contextlib.closing(sqlite3.connect(data_dir / "sidecar.db")) as outside:
         wire.initialize()
-        found = [wire.call("activity.search", query="title 999.")["hits"]]
+        found = [wire.call("activity.search", query=f"title {last}.")["hits"]]
         while outside.execute("SELECT key FROM activity_search_upto").fetchone() != (MAX_KEY,):
-            found.append(wire.call("activity.search", query="title 999.")["hits"])
-        found.append(wire.call("activity.search", query="title 999.")["hits"])
-        assert [[hit["title"] for hit in hits] for hits in found] == [["Title 999."]] * len(found)
+            found.append(wire.call("activity.search", query=f"title {last}.")["hits"])
+        found.append(wire.call("activity.search", query=f"title {last}.")["hits"])
+        assert [[hit["title"] for hit in hits] for hits in found] == [[f"Title {last}."]] * len(found)
         wire.close_stdin()
         assert wire.exit_code() == 0
     with contextlib.closing(sqlite3.connect(data_dir / "sidecar.db")) as left:

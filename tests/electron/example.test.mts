@@ -102,7 +102,7 @@ test("the heatmap has half a year of days, supports the arrow keys and filters t
 
 test("the stand-up lists the activity since the last working day", async (t) => {
   const { page } = await openExample(t, { withFeed: true });
-  await page.getByRole("button", { name: "Stand-up" }).click();
+  await page.getByRole("button", { name: "Stand-up", exact: true }).click();
   const dialog = page.getByRole("dialog", { name: "Stand-up" });
   await dialog.getByText("Show delays next to the departure").first().waitFor();
   await page.keyboard.press("Escape");

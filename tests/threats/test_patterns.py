@@ -25,6 +25,7 @@ from sidecar.calendar.ics.lines import parse_line
 from sidecar.calendar.ics.split import NotACalendar, components
 from sidecar.calendar.ics.times import parse_duration, parse_time
 from sidecar.calendar.ics.zone_names import find_zone
+from sidecar.claude.citations.finding import find_citations
 from sidecar.claude.failures import TEXTS
 from sidecar.claude.limits import parse_reset_time
 from sidecar.claude.records.reading import parse_record
@@ -67,6 +68,7 @@ READERS: Final[dict[str, Callable[[str], object]]] = {
     "a duration": parse_duration,
     "a time zone": find_zone,
     "a time zone in brackets": lambda text: find_zone(f"(UTC{text}"),
+    "the citations of an answer": lambda text: find_citations(text, 500),
     "an error of Claude": lambda text: [re.search(pattern, text, re.IGNORECASE) for pattern in TEXTS.values()],
     "a limit's reset time": lambda text: parse_reset_time(text, EIGHT_O_CLOCK),
     "a record of the CLI": lambda text: parse_record(_record(f"<command-name>{text}")),
@@ -86,7 +88,7 @@ PIECES: Final = (
     " ", "\n", "a", "A", "0", "-", '"', "<", "(", "[", "\\", "/", ",", ";", ":", "=", "T", " ;", "; ", ";a",
     ';a="', "(/", "<a", "<>;", "A-", "A-1", "- ", "\\u", "\\ud8", '\\"', "ㅏ", "\u1100\u1161", "not todo ", "未",
     "resets at ", "token ", "<command-name>", "\nBEGIN:VEVENT", "=\n", "DTSTART", "://",
-    "eyJ", "bearer ", "QWRh", "%41",
+    "eyJ", "bearer ", "[1", "[1, ", "[1][2]", "`", "](", "[[", "1. ", "~~~\n", " [1]: a\n", "QWRh", "%41",
 )  # fmt: skip
 """Parts that the texts repeat."""
 
@@ -131,8 +133,9 @@ def test_each_module_with_a_pattern_is_read_here_or_says_why_not() -> None:
     tried = {
         "activity/export", "activity/keys", "activity/markdown", "atlassian/adf", "atlassian/client",
         "atlassian/statuses", "calendar/ics/lines", "calendar/ics/split", "calendar/ics/times",
-        "calendar/ics/zone_names", "claude/failures", "claude/limits", "claude/records/reading",
-        "claude/sessions/markdown", "hub/results", "json_reader", "secret_texts", "storage/fulltext", "text",
+        "calendar/ics/zone_names", "claude/citations/finding", "claude/failures", "claude/limits",
+        "claude/records/reading", "claude/sessions/markdown",
+        "hub/results", "json_reader", "secret_texts", "storage/fulltext", "text",
     }  # fmt: skip
     found = {
         path.relative_to(ROOT / "sidecar").with_suffix("").as_posix()

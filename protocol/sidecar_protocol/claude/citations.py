@@ -10,7 +10,7 @@ a web address; a link, `[3](…)` or `[3]` with a line `[3]: address` in the sam
 `[1-3]`; a bracket after a backslash.  Code that is only indented counts as text.
 """
 
-from typing import Annotated, Protocol
+from typing import Annotated, ClassVar, Protocol
 
 from sidecar_protocol.contract import Model, method
 from sidecar_protocol.scalars import TIME, Count, ForeignText, JobId, OpaqueId, Uuid, known
@@ -21,6 +21,7 @@ MAX_CITATIONS = 500
 class CitedRow(Model):
     """A row of the hub, as it was when Claude got it last."""
 
+    shown: ClassVar = ("kind", "title", "at")
     kind: Annotated[str, known("activity_event", "calendar_event", "issue", "job", "message")]
     """`activity_event` is an event of the feed, `message` one of a session with Claude."""
     title: ForeignText | None = None
@@ -40,6 +41,7 @@ class CitedRow(Model):
 class Citation(Model):
     """A number that an answer cites, at one place."""
 
+    shown: ClassVar = ("number", "row", "sentence")
     number: Count
     start: Count
     """Position of the number, without its bracket, in the answer, in UTF-16 code units: `text.slice(start, end)`."""

@@ -25,6 +25,28 @@ GATE: Final[dict[str, list[dict[str, Any]]]] = {
             ]
         }
     ],
+    "claude.citations.list": [
+        {
+            "citations": [
+                {
+                    "number": number,
+                    "start": 10 * number,
+                    "end": 10 * number + 1,
+                    "row": {
+                        "kind": "activity_event",
+                        "event_id": "google_calendar:work:1",
+                        "title": title,
+                        "at": "2026-11-23T08:03:00Z",
+                        "url": None,
+                    }
+                    if title
+                    else None,
+                    "sentence": None if title else HOSTILE,
+                }
+                for number, title in enumerate((LONG, HOSTILE, None), 1)
+            ]
+        }
+    ],
     "claude.decisions.list": [
         {
             "decisions": [
