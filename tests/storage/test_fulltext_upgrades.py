@@ -33,7 +33,7 @@ def add_old_index(database: Database) -> list[int]:
     """Adds a long table with the index of an earlier version; returns the ids of the added rows."""
     ids = long_table(database)[len(TEXTS) :]
     with database.write():
-        database.execute("UPDATE texts SET body = body || hex(randomblob(6000)) WHERE id >= ?", (ids[0],))
+        database.execute("UPDATE texts SET body = body || hex(randomblob(12000)) WHERE id >= ?", (ids[0],))
         for statement in OLD_INDEX:
             database.execute(statement)
     database.commit()
