@@ -98,7 +98,7 @@ def make(runtime: Runtime) -> Feature:
 
 
 def hub_services(runtime: Runtime) -> tuple[object, ...]:
-    """Returns the services of what came in from the hub."""
+    """Returns the services of the gate and of citations."""
     database, clock = runtime.database, runtime.clock
     return GateService(GateStore(database, clock)), CitationsService(CitationStore(database, clock))
 

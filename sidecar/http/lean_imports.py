@@ -12,7 +12,7 @@ from typing import cast
 
 @contextmanager
 def replaced_modules(replacements: Mapping[str, ModuleType | None]) -> Iterator[None]:
-    """Replaces modules for what is imported meanwhile; None makes their import fail."""
+    """Replaces modules during the imports of the block; None makes their import fail."""
     before = {name: sys.modules.get(name) for name in replacements}
     sys.modules.update(cast("Mapping[str, ModuleType]", replacements))
     try:
@@ -30,7 +30,7 @@ def import_asyncio_and_pydantic() -> None:
 
     That saves about a tenth of the start, and 3 MiB.  httpx brings TLS of its own.  The search reads the metadata of
     all installed packages when the first model is built, and code of a plugin would see what clients send.  A release
-    that needs what is left out is imported whole, with the next import of it.
+    that needs the part left out is imported whole, with the next import of it.
     """
     with suppress(ImportError), replaced_modules({"ssl": None}):
         import asyncio  # noqa: F401, PLC0415

@@ -1,6 +1,6 @@
 """Numbers the rows of a result that an assistant can cite, such as events: `n` is the first field of each.  Pure.
 
-Only rows that are in the answer get a number: what was cut is not known to the assistant.
+Only rows that are in the answer get a number: the assistant does not know of those that were cut.
 """
 
 from collections.abc import Callable, Mapping, Sequence

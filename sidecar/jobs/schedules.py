@@ -94,7 +94,7 @@ class SchedulesService(Schedules):
         time_zone: str | None = None,
         misfire_policy: MisfirePolicy | None = None,
     ) -> Schedule:
-        self._scheduler.tick()  # what is due was planned before the change, and would else be lost by it
+        self._scheduler.tick()  # a time that is due already would be lost by the change
         schedule = self._scheduler.get(schedule_id)
         content = {"title": title, "type": type, "rrule": rrule, "start": start, "time_zone": time_zone}
         if schedule.is_fixed and (payload is not None or any(value is not None for value in content.values())):

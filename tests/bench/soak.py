@@ -78,7 +78,7 @@ def _serve_clouds(link: Connection) -> None:
 
 
 class Soak:
-    """One measured process, its client, and what was seen."""
+    """One measured process, its client, and their measurements."""
 
     def __init__(self, client: SidecarClient, clouds: Connection, database: Path) -> None:
         self._client = client

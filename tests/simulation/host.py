@@ -288,7 +288,7 @@ class Host:
     # --- bytes ----------------------------------------------------------------------------------------------------
 
     def exchange(self) -> None:
-        """Writes what is unsent, and reads what has come, as far as the pipes permit."""
+        """Writes the unsent lines, and reads the received ones, as far as the pipes permit."""
         process = self._process
         if process is None:
             return

@@ -1,4 +1,4 @@
-"""The days of a kind world before its last one: Jira's feed follows a slow index, and keeps what was hidden."""
+"""The days of a kind world before its last one: Jira's feed follows a slow index, and keeps hidden issues."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -13,7 +13,7 @@ LAG_MS: Final = 480_000
 
 
 class KindDays:
-    """Happens at Jira, day by day; a day is `awake_s` long, and begins with a look for what is gone.
+    """Happens at Jira, day by day; a day is `awake_s` long, and begins with a look for missing issues.
 
     The first day the project is hidden, the second it is shown, and issues are made; the third it is hidden once more,
     for some minutes.  So it is never gone for a day, and nothing may be removed.

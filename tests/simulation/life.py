@@ -218,7 +218,7 @@ class Life:
         except Broken as broken:
             return Result(self.plan, self.story, broken, self.starts, self._days, self.now)
         finally:
-            logging.root.handlers = [logging.NullHandler()]  # what is buried may complain
+            logging.root.handlers = [logging.NullHandler()]  # a killed process may complain
             bury()
             shutil.rmtree(self.folder, ignore_errors=True)
         return Result(self.plan, self.story, None, self.starts, self._days, self.now)
@@ -311,7 +311,7 @@ class Life:
                     self._must_end(self.starts)
 
     def _look(self) -> None:
-        """Asks at times whether what is called running runs, and whether what is queued may wait."""
+        """Asks at times whether running jobs run, and whether queued ones may wait."""
         self.later(LOOK_S, self._look)
         self._ask_for_running(lambda ids: self.later(STORED_S, lambda: self._ask_for_running(self._must_run, ids)))
         if self.host.is_ready and not self.disk.has_problem:

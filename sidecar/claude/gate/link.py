@@ -63,7 +63,7 @@ class HubLink:
         return {"hooks": HOOKS, **({"sdkMcpServers": [NAME]} if has_hub else {})}
 
     async def begin_run(self, job: RunClaude, job_id: str, *, is_first: bool) -> None:
-        """Exposes a run, before an attempt, to what was in the conversation that has queued it."""
+        """Exposes a run, before an attempt, to the texts of the conversation that has queued it."""
         texts = [ForeignText(source, QUEUED) for source in job.exposed_to]
         if is_first:
             self.journal.citations.forget(job_id)

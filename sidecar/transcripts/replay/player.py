@@ -63,7 +63,7 @@ class Player:
         self._advance()
 
     def finish(self) -> None:
-        """Sends what is queued, and the notifications up to the next recorded request: the client sends no more."""
+        """Sends the queued messages, and the notifications up to the next recorded request: the client has ended."""
         if self._segment:
             self._queue_up_to(self._recording.next_with_request(self._segment) - 1, 0)
         self._send_due(math.inf)
@@ -95,7 +95,7 @@ class Player:
             self._queue_next(due)
 
     def _advance(self) -> None:
-        """Sends what is due, and sets the timer for what comes next."""
+        """Sends the messages that are due, and sets the timer for the next."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

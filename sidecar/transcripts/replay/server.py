@@ -60,7 +60,7 @@ LIVE: Final = (
 APPEND: Final = "with --live: add what the real sidecar answered to the (first) FILE"
 GARBAGE: Final = b"Fatal: this line is not JSON {\n"
 MAX_REPORTED: Final = 20
-"""Lines on stderr about what was not as recorded."""
+"""Lines on stderr about differences from the recording."""
 NOT_AS_RECORDED: Final = 1
 SHUTDOWN: Final = b'{"drained":true,"cancelled_requests":0,"interrupted_jobs":0}'
 """The response to `shutdown` if none was recorded: any client may send it."""
@@ -208,7 +208,7 @@ class ReplayServer:
             self._finishing.add_done_callback(lambda _: self._end(code))
 
     def _report(self) -> int | None:
-        """Prints what was not as recorded; returns the exit code for it if there is one."""
+        """Prints the differences from the recording; returns the exit code for it if there is one."""
         lines = list(self._misses.report())
         more = [f"and {len(lines) - MAX_REPORTED} more"] if len(lines) > MAX_REPORTED else []
         for line in (*lines[:MAX_REPORTED], *more, *self._misses.unsent()):

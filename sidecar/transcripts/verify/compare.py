@@ -43,7 +43,7 @@ _SHAPE: Final = re.compile(
 )
 _PATH: Final = re.compile(r"(?:/|[A-Za-z]:[\\/]).*[/\\]")
 FEED: Final = "ActivityEvent"
-"""The title of what is listed by the time at which it happened, which for independent work differs in each run."""
+"""The title of a list by the time of its entries, whose order for independent work differs in each run."""
 NOT_THERE: Final = "(nothing)"
 """Shown in a difference in place of a missing member."""
 

@@ -42,7 +42,7 @@ class Expected:
         return any(one in text for one in ids)
 
     def settle(self, what: str, actual: Any, merged: Any, differences: list[Difference]) -> None:
-        """Notes what came, also if it had been given up and comes late."""
+        """Notes the message that came, also late, after it had been given up."""
         self.actual, self.merged, self.is_done = actual, merged, True
         found = Mismatch(self.entry.line, what, self.entry.message, merged, tuple(differences))
         self.mismatch = found if differences else None
@@ -94,7 +94,7 @@ class Entities:
                 entity.expected.append(expected)
 
     def loosen(self) -> None:
-        """Stops waiting for what is about unsettled work."""
+        """Stops waiting for messages about unsettled work."""
         unsettled = self._comparison.unsettled
         for one in self.expected.values():
             if one.actual is not None or one.is_loose:

@@ -1,7 +1,7 @@
 """Work that cannot be compared: it was unfinished when a run ended, or a request met it in another state.
 
 Such work gets further or less far each time.  What the messages say of it from then on, also in later runs, is checked
-for form only, and so is what was created from it.  What had ended in the recording must end, however it ends.  Work
+for form only, and so is everything created from it.  What had ended in the recording must end, however it ends.  Work
 that a request stopped while it was running gets less or more far as well, but must end as stopped.
 """
 
@@ -37,7 +37,7 @@ class Unsettled:
         self._since: dict[str, int] = {}
         """Maps an id to the line after which messages that have it are not compared."""
         self._new: set[str] = set()
-        """Received ids of what was created from it and not recorded."""
+        """Received ids of things created from it that were not recorded."""
         self._recorded: dict[str, list[tuple[int, State]]] = defaultdict(list)
         self.now: dict[str, State] = {}
         """The last received states by received id."""
@@ -54,7 +54,7 @@ class Unsettled:
         self.unfinished_end: int | None = None
         """The line at which the present run ends, if work is unfinished then."""
         self.notes: list[str] = []
-        """Sentences that say what is not compared."""
+        """Sentences that name the work that is not compared."""
 
     def begin_run(self, entries: list[Entry]) -> None:
         """Takes the next run of the file."""
@@ -115,7 +115,7 @@ class Unsettled:
         return str(self._bound.get(recorded_id, recorded_id))
 
     def mark(self, since: dict[str, int]) -> None:
-        """Marks work as unsettled from a line on, with what it works on and what is created from it."""
+        """Marks work as unsettled from a line on, with the entities that it works on or creates."""
         self._since |= since
         if not since:
             return
@@ -129,7 +129,7 @@ class Unsettled:
                 self._follow(own, entry, since)
 
     def _follow(self, own: str, first: Entry, since: dict[str, int]) -> None:
-        """Marks what was created from unsettled work, or was live when that became unsettled: a session's turn."""
+        """Marks everything created from unsettled work, or live when that became unsettled: a session's turn."""
         if self.is_recorded(first.message, first.line):
             self._since[own] = first.line - 1
         for one, line in since.items():
@@ -137,7 +137,7 @@ class Unsettled:
                 self._since.setdefault(own, line)
 
     def is_recorded(self, message: Any, line: int) -> bool:
-        """Returns whether a recorded message names what is unsettled at its line."""
+        """Returns whether a recorded message names work that is unsettled at its line."""
         if self.unfinished_end is not None and line > self.unfinished_end:
             return True
         return self._names(message, [one for one, since in self._since.items() if since < line])
@@ -147,11 +147,11 @@ class Unsettled:
         return 0 < _seq(message) <= self._repeated[0 if is_recorded else 1]
 
     def is_about(self, message: Any) -> bool:
-        """Returns whether a recorded message names what is unsettled, or becomes so after it."""
+        """Returns whether a recorded message names work that is unsettled, or becomes so after it."""
         return self._names(message, [*self._since])
 
     def is_received(self, message: Any) -> bool:
-        """Returns whether a received message names what is unsettled, or was created from it."""
+        """Returns whether a received message names unsettled work, or something created from it."""
         return self._is_ending or self._names(message, [*map(self.actual, self._since), *self._new])
 
     def _names(self, message: Any, ids: list[str]) -> bool:
@@ -159,7 +159,7 @@ class Unsettled:
         return any(one in text for one in ids)
 
     def spans(self) -> Iterator[tuple[str, int, float]]:
-        """Yields (id as JSON, line, infinity) for what is live when the run ends."""
+        """Yields (id as JSON, line, infinity) for all work that is live when the run ends."""
         for state in self.unfinished:
             yield to_json(state.id).decode(), self._recorded[state.id][0][0], math.inf
 
@@ -168,11 +168,11 @@ class Unsettled:
         self._is_ending = self.unfinished_end is not None
 
     def add(self, message: Any) -> None:
-        """Notes that a received notification about something new names what is unsettled."""
+        """Notes that a received notification about something new names unsettled work."""
         self._new |= {one for _, value in self._contract.entity(message) for one in _ID.findall(str(value))}
 
     def live_in(self, entry: Entry) -> list[str]:
-        """Returns the ids in a request of what was live before it, and of what works on that; none for a read."""
+        """Returns the ids in a request of work live before it, and of all that works on it; for a read, none."""
         ids = [] if is_read(entry.method) else _ID.findall(to_json(entry.message).decode())
         live = [one for one in ids if (state := self.before(one, entry.line)) is not None and state.is_live]
         return live and [*live, *(own for (own, _), first in self._first.items() if self._names(first.message, live))]
@@ -213,7 +213,7 @@ class Unsettled:
         return any(since < line for since in self._since.values())
 
     def ended_before(self, line: int) -> Iterator[State]:
-        """Yields the last recorded state of what is unsettled and had ended before a line."""
+        """Yields the last recorded state of unsettled work that had ended before a line."""
         for one in self._since:
             state = self.before(one, line)
             is_cut = state is not None and state.status == INTERRUPTED and one not in self._stopped

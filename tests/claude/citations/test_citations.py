@@ -86,7 +86,7 @@ async def test_a_number_stays_the_same_in_later_turns_in_a_new_process_and_in_a_
         first = await claude.take_turn(session.session_id, said("[1] and [2] and [3]", listing))
         assert cited(first) == {1: older[0], 2: older[1], 3: None}
         [newer] = await jobs_of(claude, 1)
-        # It is the first of the list now, and what was listed before keeps its numbers.
+        # It is the first of the list now, and the rows listed before keep their numbers.
         second = await claude.take_turn(session.session_id, said("[3] and [1]", listing))
         assert cited(second) == {3: newer, 1: older[0]}
         messages = await claude.messages(session.session_id)
@@ -98,7 +98,7 @@ async def test_a_number_stays_the_same_in_later_turns_in_a_new_process_and_in_a_
         assert cited(later) == {2: older[1], 4: None}
         fork = await claude.sessions.fork(session_id=session.session_id)
         assert cited(await claude.take_turn(fork.session_id, said("[3]"))) == {3: newer}
-        # A fork at an earlier message has not seen what came in after it.
+        # A fork at an earlier message has not seen the rows that came in after it.
         fork = await claude.sessions.fork(session_id=session.session_id, message_id=before.message_id)
         assert cited(await claude.take_turn(fork.session_id, said("[2] and [3]"))) == {2: older[1], 3: None}
         again = await claude.take_turn(fork.session_id, said("[3]", listing))

@@ -107,7 +107,7 @@ class Behaviour:
 
     def _own(self, name: str, rng: Random) -> Script:
         """Schedules a turn of its own."""
-        if not self._cli.is_session:  # a run ends with its answer, before what is scheduled
+        if not self._cli.is_session:  # a run ends with its answer, before anything scheduled
             yield from self._plain(name, rng)
             return
         cli, delay_s = self._cli, rng.choice((1, 60, 600, 3_000))
