@@ -27,6 +27,9 @@ MAX_RESULT_BYTES: Final = 8 * 1024 * 1024
 MAX_DETAILS: Final = 20
 """Invalid params listed in one error."""
 
+UNAFFECTED: Final = frozenset({"system.health"})
+"""Methods whose results contain nothing that a failed commit takes back."""
+
 HandlerCall = Coroutine[Any, Any, Model | None]
 """A handler with its arguments, not begun."""
 Admit = Callable[["Route | None"], RpcError | None]
@@ -109,7 +112,8 @@ class Responses:
 
     def add(self, request: Request, outcome: HandlerOutcome) -> None:
         """Answers a request with a result, with None if its method has no result, or with an exception."""
-        self._outcomes.append((request, outcome, self._database.in_transaction))
+        can_be_undone = self._database.in_transaction and request.method not in UNAFFECTED
+        self._outcomes.append((request, outcome, can_be_undone))
         self._request_commit()
         if request.batch is not None:
             self.batches.on_answered(request.batch, request.id)
@@ -119,11 +123,11 @@ class Responses:
         self._request_commit()
 
     def on_commit(self, failure: sqlite3.Error | None) -> None:
-        """Sends the responses; where the commit failed, requests that wrote are answered with that error."""
+        """Sends the responses; where the commit failed, requests that wrote, or saw what it takes back, get it."""
         outcomes, self._outcomes = self._outcomes, deque()
         while outcomes:  # not a loop over a list, which would keep every result until the last is framed
-            request, outcome, has_written = outcomes.popleft()
-            response = failure if failure is not None and has_written else outcome
+            request, outcome, can_be_undone = outcomes.popleft()
+            response = failure if failure is not None and can_be_undone else outcome
             self._queue_response(self._frame(request, response))
 
     def _frame(self, request: Request, outcome: HandlerOutcome) -> bytes:

@@ -12,8 +12,10 @@ from typing import Any, cast
 
 import pytest
 
+from sidecar.commandline.client import RemoteError
 from sidecar.storage.database import PAGE_BYTES, Database, open_connection
 from sidecar.storage.failures import storage_error
+from sidecar.wire import dispatch
 from tests.conftest import StartRawClient
 from tests.in_process_app import InProcessApp
 from tests.process.raw_client import MODIFIED_SIDECAR, line
@@ -318,3 +320,24 @@ def test_a_copy_of_the_files_at_any_moment_has_all_acknowledged_jobs(
 def test_an_unknown_sqlite_error_has_a_generic_reason() -> None:
     error = sqlite3.OperationalError("database is locked")
     assert storage_error(error).data["details"] == [{"reason": "db_error", "sqlite": ""}]
+
+
+async def test_a_failed_commit_fails_what_may_have_seen_its_writes_but_not_health(
+    app: InProcessApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with app.database.write():
+        app.database.execute("CREATE TABLE parents (id INTEGER PRIMARY KEY)")
+        app.database.execute("CREATE TABLE children (parent INTEGER REFERENCES parents DEFERRABLE INITIALLY DEFERRED)")
+    app.database.commit()
+
+    async def call_while_a_write_fails() -> Any:
+        with app.database.write():
+            app.database.execute("INSERT INTO children VALUES (1)")
+        return await app.call("jobs.list")
+
+    with pytest.raises(RemoteError) as failed:
+        await call_while_a_write_fails()
+    assert failed.value.kind == "storage"
+    assert "system.health" in dispatch.UNAFFECTED
+    monkeypatch.setattr(dispatch, "UNAFFECTED", {"jobs.list"})  # there is no health without a process
+    assert (await call_while_a_write_fails())["jobs"] == []
