@@ -72,7 +72,7 @@ class Hub:
         """Makes the definitions of all tools, which takes 30 ms at first; requests are served between two of them."""
         for tool in self._tools.values():
             if "definition" not in vars(tool):
-                assert tool.definition
+                _ = tool.definition
                 await asyncio.sleep(0)
 
     def instructions(self) -> str:
