@@ -22,6 +22,7 @@ from sidecar.runtime import Runtime
 log = logging.getLogger(__name__)
 
 RETRIES_S: Final = (0.2, 0.5)
+"""Delays in seconds before a repair that failed is tried again; the last one from then on."""
 KILL_TIMEOUT_S: Final = 5.0
 """Time limit in seconds; no job runs before the orphans are killed."""
 
