@@ -89,7 +89,7 @@ class Job(Model):
     recoveries: Count = 0
     """How many times it was queued again because the sidecar ended while it was running."""
     waiting_for: WaitingFor | None = None
-    """Why it is waiting.  Null if it waits only for a free slot or for `run_at`, or does not wait."""
+    """Why it is waiting.  Null if it waits only for `run_at`, or does not wait."""
     schedule_id: str | None = None
     """The schedule that created it."""
     progress: Annotated[Fraction | None, MEASURED] = None

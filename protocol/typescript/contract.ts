@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "9cba51272460b72b";
+export const SCHEMA_HASH = "680d83008ae1b00f";
 
 /** Any JSON value: data whose form the contract does not know. */
 export type JsonValue = string | number | boolean | null | JsonValue[] | JsonObject;
@@ -561,7 +561,7 @@ export interface JobFields {
   max_attempts: number;
   /** How many times it was queued again because the sidecar ended while it was running. */
   recoveries: number;
-  /** Why it is waiting.  Null if it waits only for a free slot or for `run_at`, or does not wait. */
+  /** Why it is waiting.  Null if it waits only for `run_at`, or does not wait. */
   waiting_for: WaitingFor | null;
   /** The schedule that created it. */
   schedule_id: string | null;

@@ -64,8 +64,10 @@ class SchedulesStore:
             *schedule,
         )
 
-    def remove(self, schedule_id: str) -> None:
-        self._database.execute("DELETE FROM job_schedules WHERE schedule_id = ?", (schedule_id,))
+    def remove(self, schedule_id: str) -> bool:
+        """Deletes a schedule; returns whether there was one."""
+        sql = "DELETE FROM job_schedules WHERE schedule_id = ? RETURNING 1"
+        return bool(self._database.values(sql, (schedule_id,)))
 
     def get(self, schedule_id: str) -> StoredSchedule | None:
         return next(iter(self._select("schedule_id = ?", schedule_id)), None)

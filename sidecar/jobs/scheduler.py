@@ -14,6 +14,8 @@ from sidecar_protocol.contract import Encoded, JobSpec
 from sidecar_protocol.entities import Job, WaitingFor
 from sidecar_protocol.jobs.schedules import (
     MisfirePolicy,
+    Schedule,
+    ScheduleDeleted,
     ScheduleNotFound,
     ScheduleRunReason,
     ScheduleRunStatus,
@@ -76,14 +78,22 @@ class Scheduler:
         offset_ms = (zlib.crc32(schedule_id.encode()) % (jitter_s * 1000)) if jitter_s else 0
         payload = spec.json_bytes().decode()
         schedule = StoredSchedule(schedule_id, spec.type, payload, offset_ms, period_s=period_s, is_fixed=True)
+        self.put(schedule)
+
+    def put(self, schedule: StoredSchedule) -> Encoded[Schedule]:
+        """Adds a schedule or replaces the one with its id, and plans its next run."""
         with self._database.write():
-            self.store.put(self.planned(schedule))
+            stored = self.store.put(self.planned(schedule))
+            self.journal.notify(ScheduleUpdated(schedule=stored.as_model()))
         self.wake()
+        return stored
 
     def remove(self, schedule_id: str) -> None:
+        """Deletes a schedule, if there is one with this id, with the record of its runs."""
         with self._database.write():
-            self.store.remove(schedule_id)
-            self._ledger.remove(schedule_id)
+            if self.store.remove(schedule_id):
+                self._ledger.remove(schedule_id)
+                self.journal.notify(ScheduleDeleted(schedule_id=schedule_id))
 
     def postpone(self, schedule_id: str, delay_s: int) -> str | None:
         """Leaves out a schedule's runs of the next `delay_s` seconds; with 0, undoes that.

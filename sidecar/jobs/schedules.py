@@ -10,14 +10,12 @@ from sidecar_protocol.jobs import UnknownJobType
 from sidecar_protocol.jobs.schedules import (
     MisfirePolicy,
     Schedule,
-    ScheduleDeleted,
     ScheduleDeletion,
     ScheduleFixed,
     ScheduleList,
     ScheduleRunPage,
     ScheduleRunStatus,
     Schedules,
-    ScheduleUpdated,
     TooManySchedules,
 )
 from sidecar_protocol.scalars import DEFAULT_LINES_LIMIT
@@ -78,7 +76,7 @@ class SchedulesService(Schedules):
             misfire_policy=misfire_policy,
             enabled=enabled,
         )
-        return self._put(self._timed(schedule))
+        return self._scheduler.put(self._timed(schedule)).as_model()
 
     async def update(
         self,
@@ -115,14 +113,12 @@ class SchedulesService(Schedules):
             changed = changed._replace(period_s=None)
         if not schedule.is_fixed and (changed.timing != schedule.timing or changed.time_zone != schedule.time_zone):
             changed = self._timed(changed)
-        return self._put(changed)
+        return self._scheduler.put(changed).as_model()
 
     async def delete(self, *, schedule_id: str) -> ScheduleDeletion:
         if self._scheduler.get(schedule_id).is_fixed:
             raise ScheduleFixed
-        with self._journal.database.write():
-            self._scheduler.remove(schedule_id)
-            self._journal.notify(ScheduleDeleted(schedule_id=schedule_id))
+        self._scheduler.remove(schedule_id)
         return ScheduleDeletion(schedule_id=schedule_id)
 
     async def run(self, *, schedule_id: str) -> Job:
@@ -139,13 +135,6 @@ class SchedulesService(Schedules):
     ) -> ScheduleRunPage:
         runs, next_cursor = self._journal.ledger.page(schedule_id, status, since, limit, cursor)
         return encode(ScheduleRunPage, runs=as_models(runs), next_cursor=next_cursor).as_model()
-
-    def _put(self, schedule: StoredSchedule) -> Schedule:
-        with self._journal.database.write():
-            stored = self._store.put(self._scheduler.planned(schedule))
-            self._journal.notify(ScheduleUpdated(schedule=stored.as_model()))
-        self._scheduler.wake()
-        return stored.as_model()
 
     def _timed(self, schedule: StoredSchedule) -> StoredSchedule:
         """Returns a schedule with the zone and the start that it needs.  Raises `InvalidParams`, `TimeZoneUnknown`."""
