@@ -48,9 +48,13 @@ def web_address(component: Any, *names: str) -> str | None:
 def person(value: Any) -> dict[str, Any]:
     """Converts an ORGANIZER or ATTENDEE to Google's form, which rows use for every provider."""
     params = getattr(value, "params", {})
-    address = str(value).replace("\0", "")[:MAX_TEXT_CHARS]
+    address = str(value)
+    if address[:7].lower() == "mailto:":
+        address = address[7:]
+    elif email := str(params.get("EMAIL", "")):  # iCloud's value is the path of a person (RFC 7986 §6.2)
+        address = email
     found: dict[str, Any] = {
-        "email": address[7:] if address[:7].lower() == "mailto:" else address,
+        "email": address.replace("\0", "")[:MAX_TEXT_CHARS],
         "displayName": str(params.get("CN", "")).replace("\0", "")[:MAX_TEXT_CHARS] or None,
         "responseStatus": RESPONSES.get(str(params.get("PARTSTAT", "")).upper(), "needsAction"),
         "optional": str(params.get("ROLE", "")).upper() == "OPT-PARTICIPANT" or None,
