@@ -14,8 +14,8 @@ from sidecar.http.client import BadResponse, HttpResponse
 from sidecar.job_handler import JobFailed, JobSnoozed
 from sidecar.json_reader import get_objects
 
-RATE_REASONS: Final = frozenset({"rateLimitExceeded", "userRateLimitExceeded"})
-"""Sent with status 403 or 429."""
+RATE_REASONS: Final = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_EXCEEDED"})
+"""Sent with status 403 or 429, in the old form or the new one."""
 QUOTA_REASONS: Final = frozenset({"quotaExceeded", "dailyLimitExceeded", "dailyLimitExceededUnreg"})
 RATE_RETRY_S: Final = 60.0
 """Google counts requests per minute."""
