@@ -70,7 +70,7 @@ def _forbidden(reasons: frozenset[str], details: Mapping[str, object], query: Ev
 def _reasons(response: HttpResponse) -> frozenset[str]:
     """Returns all reasons in the body, in the old form (`errors[].reason`) and the new one (`details[].reason`)."""
     try:
-        body = response.json()
+        body = response.json("Google's error")
     except BadResponse:
         return frozenset()
     entries = [*get_objects(body, "error", "errors"), *get_objects(body, "error", "details")]
