@@ -40,8 +40,12 @@ def integer(value: Any) -> int | None:
 
 
 def web_address(component: Any, *names: str) -> str | None:
-    """Returns the first of these properties that is an http or https URL, or None."""
-    values = (text(component, name) for name in names)
+    """Returns the first value of these properties that is an http or https URL, or None."""
+    values = (
+        str(value).replace("\0", "").strip()[:MAX_TEXT_CHARS]
+        for name in names
+        for value in as_list(component.get(name))
+    )
     return next((value for value in values if value.startswith(("https://", "http://"))), None)
 
 

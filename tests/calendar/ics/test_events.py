@@ -173,6 +173,16 @@ def test_people_are_read_whatever_their_parameters() -> None:
     assert event.attendees[1]["responseStatus"] == "accepted"
 
 
+def test_the_conference_is_the_first_one_with_a_web_address() -> None:
+    lines = (
+        "CONFERENCE;VALUE=URI;FEATURE=PHONE:tel:+1-412-555-0123",
+        'CONFERENCE;VALUE=URI;FEATURE=AUDIO,VIDEO;LABEL="Room: 1":https://video.example.com/1',
+        "CONFERENCE;VALUE=URI:https://video.example.com/2",
+    )
+    [event] = expand_file(vcalendar(vevent(TEN, *lines))).events
+    assert event.conference_url == "https://video.example.com/1"
+
+
 def test_a_person_without_an_address_has_that_of_the_parameter_email() -> None:
     path = "/aMTIzNDU2Nzg5MDEyMzQ1Njc/principal/"  # as iCloud writes people
     lines = (
