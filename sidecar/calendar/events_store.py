@@ -36,7 +36,7 @@ FINGERPRINT_VERSION: Final = 1
 """Increase it when events are converted or stored differently, so that every event is written again."""
 
 _SPLIT: Final = re.compile(r"_R\d{8}(T\d{6})?$")
-"""What Google appends to the id of a series for the one that "this and following" splits off it."""
+"""The end of the id of a series that Google has split off another, whose id is the part before."""
 _JSON: Final = frozenset({"organizer", "attendees"})
 _COLUMNS: Final = tuple(f"{name}_json" if name in _JSON else name for name in RemoteEvent._fields)
 _UPDATED: Final = (*(name for name in _COLUMNS if name != "event_id"), "fingerprint", "updated_at")
