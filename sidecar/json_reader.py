@@ -18,6 +18,7 @@ _ESCAPES: Final = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\."
 )
 """The escapes of a JSON text, with half a surrogate pair as the group."""
+_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def parse_json(body: bytes) -> Any:
@@ -28,17 +29,27 @@ def parse_json(body: bytes) -> Any:
     try:
         return from_json(body)
     except ValueError:  # the fast parser also refuses halves of pairs, and more than 200 levels
-        whole = _ESCAPES.sub(lambda found: rb"\ufffd" if found[1] else found[0], body)
+        pass
     try:
-        return json.loads(whole.decode("utf-8-sig", "replace"))
+        return json.loads(without_halves(body).decode("utf-8-sig", "replace"))
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
 
+def without_halves(body: bytes) -> bytes:
+    """Returns a JSON text in which U+FFFD replaces each half of a surrogate pair."""
+    if _SURROGATE.search(body) is None:
+        return body
+    return _ESCAPES.sub(lambda found: rb"\ufffd" if found[1] else found[0], body)
+
+
 def parse_object(text: str | bytes) -> dict[str, Any] | None:
-    """Parses a JSON object.  Returns None if the text is not JSON or another value."""
+    """Parses a JSON object.  Returns None if the text is not JSON or another value.
+
+    Bytes that are not UTF-8 become U+FFFD; halves of surrogate pairs are kept.
+    """
     try:
-        value = json.loads(text)
+        value = json.loads(text if isinstance(text, str) else text.decode("utf-8-sig", "replace"))
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None

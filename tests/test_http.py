@@ -178,7 +178,7 @@ async def test_a_broken_response_is_an_error(
     if kind is None:  # a truncated stream is decoded as far as possible; then its JSON is malformed
         received = await http.send(request_to(server))
         with pytest.raises(BadResponse):
-            received.json()
+            received.json("The calendar")
     else:
         with pytest.raises(kind):
             await http.send(request_to(server))
@@ -187,8 +187,8 @@ async def test_a_broken_response_is_an_error(
 async def test_html_is_not_json(server: Server, http: Http) -> None:
     server.responses = [refusal(200, "Content-Type: text/html; charset=utf-8\r\n", b"<html>Sign in</html>")]
     response = await http.send(request_to(server))
-    with pytest.raises(BadResponse, match=r"expected JSON, received text/html \(HTTP 200\)"):
-        response.json()
+    with pytest.raises(BadResponse, match=r"The calendar: expected JSON, received text/html \(HTTP 200\)"):
+        response.json("The calendar")
 
 
 async def test_the_size_of_a_body_is_limited(server: Server, http: Http, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,10 @@ def test_an_object_is_parsed_from_text_and_from_bytes() -> None:
     assert parse_object('{"a": 1}') == parse_object(b'{"a": 1}') == {"a": 1}
 
 
+def test_bytes_that_are_not_utf_8_lose_no_object() -> None:
+    assert parse_object(b'{"a": "caf\xe9"}') == {"a": "caf\ufffd"}
+
+
 def test_a_path_ends_at_the_first_member_that_is_missing_or_not_an_object() -> None:
     value = {"a": {"b": "found"}, "c": [1], "d": None}
     assert get_text(value, "a", "b") == "found"

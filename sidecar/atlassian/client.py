@@ -100,7 +100,7 @@ class SiteClient:
         response = await self._http.send(request)
         self.server_ms = response.server_ms or self.server_ms
         raise_for_status(response, what)
-        value = response.json()
+        value = response.json(what)
         if list_name is not None and not isinstance(get(value, list_name), list):
             raise BadResponse("a field of the response is missing", what)
         return value, response

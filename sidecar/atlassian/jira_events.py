@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from pydantic_core import to_json
+
 from sidecar.atlassian.adf import adf_text
 from sidecar.atlassian.fields import get_string, get_time_ms
 from sidecar.atlassian.source import DESCRIPTION_CHARS, SyncContext
@@ -134,8 +136,17 @@ def _names(context: SyncContext, *people: object) -> dict[str, str]:
 
 def _change(item: Mapping[str, Any]) -> str:
     """Returns `Doing → In Review`; a null on either side is shown as a dash."""
-    values = [get_string(item, f"{side}String") or get_string(item, side) or "–" for side in ("from", "to")]
-    return " → ".join(_shorten(value) for value in values)
+    return " → ".join(_shorten(_value(item, side) or "–") for side in ("from", "to"))
+
+
+def _value(item: Mapping[str, Any], side: str) -> str | None:
+    """Returns one side of a change.  Fields of apps may have other values than texts: those are shown as JSON."""
+    for name in (f"{side}String", side):
+        if (text := get_string(item, name)) is not None:
+            return text
+        if (value := item.get(name)) not in (None, ""):
+            return to_json(value).decode()
+    return None
 
 
 def _shorten(value: str) -> str:

@@ -113,8 +113,9 @@ class SiteAuthenticator:
         Why it cannot be read says nothing of the token, and the request for the token's owner says more of the site.
         """
         try:
-            response = await self.http.send(HttpRequest("GET", base_url + "/_edge/tenant_info", "The site's cloud id"))
-            cloud_id = get_string(response.json(), "cloudId") if response.status == 200 else None
+            request = HttpRequest("GET", base_url + "/_edge/tenant_info", "The site's cloud id")
+            response = await self.http.send(request)
+            cloud_id = get_string(response.json(request.what), "cloudId") if response.status == 200 else None
         except HttpError as error:
             log.info("%s", error)
             return None

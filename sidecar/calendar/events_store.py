@@ -1,6 +1,7 @@
 """The table `calendar_events`."""
 
 import hashlib
+import re
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 
@@ -34,6 +35,8 @@ _EVENTS: Final = PagedList(
 FINGERPRINT_VERSION: Final = 1
 """Increase it when events are converted or stored differently, so that every event is written again."""
 
+_SPLIT: Final = re.compile(r"_R\d{8}(T\d{6})?$")
+"""The end of the id of a series that Google has split off another, whose id is the part before."""
 _JSON: Final = frozenset({"organizer", "attendees"})
 _COLUMNS: Final = tuple(f"{name}_json" if name in _JSON else name for name in RemoteEvent._fields)
 _UPDATED: Final = (*(name for name in _COLUMNS if name != "event_id"), "fingerprint", "updated_at")
@@ -90,13 +93,18 @@ class EventsStore:
         )
 
     def occurrence_ids(self, calendar: CalendarKey, series_id: str) -> list[str]:
-        """Returns the stored occurrences of a series.  At Google their ids begin with that of the series and `_`."""
+        """Returns the stored occurrences of a series.
+
+        At Google their ids begin with that of the series and `_`.  A series that was split off by "this and following"
+        has the id of the first one and `_R` with its start, which the ids of its occurrences do not repeat.
+        """
+        first_id = _SPLIT.sub("", series_id)
         return self._database.values(
             """
             SELECT event_id FROM calendar_events
             WHERE account_id = ? AND calendar_id = ? AND event_id > ? AND event_id < ? AND recurring_event_id = ?
             """,
-            (*calendar, series_id + "_", series_id + "`", series_id),  # "`" is the character after "_"
+            (*calendar, first_id + "_", first_id + "`", series_id),  # "`" is the character after "_"
         )
 
     def upsert(self, calendar: CalendarKey, events: Iterable[tuple[RemoteEvent, str]], now: str) -> None:

@@ -66,6 +66,26 @@ Update = Started | Delta | Thought | Retry | Finished
 NO_TOTALS: Final = ProcessTotals()
 
 
+class _Pieces:
+    """The texts of messages, which arrive piece by piece."""
+
+    def __init__(self) -> None:
+        self.half = ""
+        """The first half of a surrogate pair, which waits for the next piece: that has the second."""
+        self._lengths: dict[str, int] = {}
+
+    def add(self, message_id: str, text: str) -> list[tuple[int, str]]:
+        """Returns the piece that can be shown with its offset, or nothing."""
+        text = self.half + text
+        cut = len(text) - 1 if text and "\ud800" <= text[-1] <= "\udbff" else len(text)
+        text, self.half = well_formed(text[:cut]), text[cut:]
+        if not text:
+            return []
+        offset = self._lengths.get(message_id, 0)
+        self._lengths[message_id] = offset + utf16_length(text)
+        return [(offset, text)]
+
+
 class RunReader:
     """Reads the lines of one prompt's run.
 
@@ -85,9 +105,8 @@ class RunReader:
         self._tools: dict[str, str] = {}
         self._message_id = ""
         self._streamed: set[str] = set()
-        self._offsets: dict[str, int] = {}
-        self._thought_offsets: dict[str, int] = {}
-        self._half_character = ""
+        self._answer = _Pieces()
+        self._thinking = _Pieces()
 
     @property
     def running_tools(self) -> list[str]:
@@ -179,7 +198,7 @@ class RunReader:
         match get(event, "type"):
             case "message_start":
                 self._message_id = get_text(event, "message", "id") or ""
-                self._half_character = ""
+                self._answer.half = self._thinking.half = ""
                 self._streamed.add(self._message_id)
             case "content_block_delta" if get(event, "delta", "type") == "text_delta":
                 return self._delta(self._message_id, get_text(event, "delta", "text") or "")
@@ -197,29 +216,16 @@ class RunReader:
         message_id = get_text(message, "message", "id") or ""
         if message_id in self._streamed:
             return []
-        self._half_character = ""
+        self._answer.half = ""
         blocks = get_objects(message, "message", "content")
         text = "".join(get_text(block, "text") or "" for block in blocks if block.get("type") == "text")
         return self._delta(message_id, text)
 
     def _delta(self, message_id: str, text: str) -> list[Update]:
-        text = self._half_character + text
-        # The first half of a surrogate pair waits for the next delta, which has the second.
-        cut = len(text) - 1 if text and "\ud800" <= text[-1] <= "\udbff" else len(text)
-        text, self._half_character = well_formed(text[:cut]), text[cut:]
-        if not text:
-            return []
-        offset = self._offsets.get(message_id, 0)
-        self._offsets[message_id] = offset + utf16_length(text)
-        return [Delta(message_id, offset, text)]
+        return [Delta(message_id, *piece) for piece in self._answer.add(message_id, text)]
 
     def _thought(self, message_id: str, text: str) -> list[Update]:
-        text = well_formed(text)
-        if not text:
-            return []
-        offset = self._thought_offsets.get(message_id, 0)
-        self._thought_offsets[message_id] = offset + utf16_length(text)
-        return [Thought(message_id, offset, text)]
+        return [Thought(message_id, *piece) for piece in self._thinking.add(message_id, text)]
 
     def _track_tools(self, message: Mapping[str, Any]) -> None:
         for block in get_objects(message, "message", "content"):

@@ -71,13 +71,13 @@ class HttpResponse:
     is_from_internet: bool = False
     """Whether it is known that the server is one of the internet; it is not if a proxy was used."""
 
-    def json(self) -> Any:
-        """Returns the parsed body.  Raises `BadResponse` if it is not JSON, such as a proxy's HTML page."""
+    def json(self, what: str) -> Any:
+        """Returns the parsed body of what was requested.  Raises `BadResponse` if it is not JSON, as a proxy's page."""
         try:
             return parse_json(self.body)
         except ValueError:
             kind = self.headers.get("content-type", "an unnamed type").partition(";")[0]
-            raise BadResponse(f"expected JSON, received {kind[:80]} (HTTP {self.status})") from None
+            raise BadResponse(f"expected JSON, received {kind[:80]} (HTTP {self.status})", what) from None
 
     @property
     def server_ms(self) -> int | None:

@@ -294,6 +294,17 @@ async def test_malformed_parts_are_left_out_and_the_rest_is_read(
     assert (await harness.event_types()).count("issue_created") == 2
 
 
+async def test_the_values_of_a_field_are_shown_whatever_they_are(harness: AtlassianHarness) -> None:
+    issue = harness.site.jira.create(harness.ada, "Strange")
+    values = {"Points": (3, 5.5), "Team": (None, {"name": "Blue"}), "Tags": (["a"], []), "Done": (False, True)}
+    items = [{"field": name, "fromString": old, "toString": new} for name, (old, new) in values.items()]
+    at = harness.clock.now_ms()
+    issue.histories.append({"id": "9", "author": harness.ada.shown(), "created": at, "items": items})
+    await harness.sync(await harness.connect())
+    text = 'Points: 3 → 5.5\nTeam: – → {"name":"Blue"}\nTags: ["a"] → []\nDone: false → true'
+    assert ("issue_updated", "PROJ-1 Strange", text) in await harness.events()
+
+
 async def test_a_site_without_a_date_header_is_synced_by_the_local_clock(harness: AtlassianHarness) -> None:
     harness.site.sends_date = False
     harness.site.jira.create(harness.ada, "Engine")

@@ -222,6 +222,13 @@ async def test_each_failure_has_its_own_kind(harness: RunHarness, prompt: str, k
     assert (await failure(harness, prompt)).kind == kind
 
 
+async def test_half_an_emoji_in_an_error_is_replaced(harness: RunHarness) -> None:
+    failed = await failure(harness, r"[[error:400:cut \ud83d]]")
+    told = f"{failed.message} {failed.details}".encode("ascii", "backslashreplace").decode()  # no report takes a half
+    assert r"(API Error: 400 cut \ufffd)" in told
+    assert "ud83d" not in told
+
+
 async def test_an_unknown_session_has_its_own_kind(harness: RunHarness) -> None:
     caught = await failure(harness, "hi", session_id="00000000-0000-0000-0000-000000000000")
     assert (caught.kind, caught.retryable) == ("session_unknown", False)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sidecar_protocol.claude.runs import ClaudeRunResult, ClaudeUsage
 
-from sidecar.claude.stream import Delta, Finished, Retry, RunReader, Started, Update
+from sidecar.claude.stream import Delta, Finished, Retry, RunReader, Started, Thought, Update
 from sidecar.job_handler import JobFailed
 from sidecar.json_reader import parse_object
 from sidecar.text import utf16_length
@@ -141,6 +141,15 @@ def test_a_surrogate_pair_that_is_split_between_deltas_is_joined() -> None:
     high, low = "\ud83d", "\ude42"
     _, updates = read([start(), piece("a" + high), piece(low + "b")])
     assert updates == [Delta("m1", 0, "a"), Delta("m1", 1, f"{EMOJI}b")]
+
+
+def test_a_surrogate_pair_that_is_split_between_thoughts_is_joined() -> None:
+    def thought(text: str) -> bytes:
+        return event(type="content_block_delta", index=0, delta={"type": "thinking_delta", "thinking": text})
+
+    high, low = "\ud83d", "\ude42"
+    _, updates = read([start(), thought("a" + high), piece("b"), thought(low + "c")])
+    assert updates == [Thought("m1", 0, "a"), Delta("m1", 0, "b"), Thought("m1", 1, f"{EMOJI}c")]
 
 
 def test_a_lone_surrogate_is_replaced() -> None:

@@ -7,6 +7,7 @@ all of them.
 
 import base64
 import json
+import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -45,7 +46,11 @@ class ApiError(Exception):
         super().__init__(reason)
         self.status = status
         self.headers = dict(headers or {})
-        error = {"code": status, "message": message or reason, "errors": [{"domain": "global", "reason": reason}]}
+        error: Resource = {"code": status, "message": message or reason}
+        if reason.isupper():  # the form of newer APIs
+            error["details"] = [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reason}]
+        else:
+            error["errors"] = [{"domain": "global", "reason": reason}]
         self.body = {"error": error}
 
 
@@ -301,7 +306,7 @@ def _occurrences(master: Resource, calendar: FakeCalendar, until: datetime) -> I
             day = moment.date()
             yield {
                 **shared,
-                "id": f"{master['id']}_{day:%Y%m%d}",
+                "id": f"{_first_id(master)}_{day:%Y%m%d}",
                 "recurringEventId": master["id"],
                 "originalStartTime": {"date": day.isoformat()},
                 "start": {"date": day.isoformat()},
@@ -319,12 +324,17 @@ def _occurrences(master: Resource, calendar: FakeCalendar, until: datetime) -> I
         ends = (starts.astimezone(UTC) + length).astimezone(zone)
         yield {
             **shared,
-            "id": f"{master['id']}_{starts.astimezone(UTC):%Y%m%dT%H%M%SZ}",
+            "id": f"{_first_id(master)}_{starts.astimezone(UTC):%Y%m%dT%H%M%SZ}",
             "recurringEventId": master["id"],
             "originalStartTime": {"dateTime": starts.isoformat(), "timeZone": zone_name},
             "start": {"dateTime": starts.isoformat(), "timeZone": zone_name},
             "end": {"dateTime": ends.isoformat(), "timeZone": zone_name},
         }
+
+
+def _first_id(master: Resource) -> str:
+    """Returns what the ids of occurrences begin with: `x` also for `x_R20261207T100000`, which was split off `x`."""
+    return re.sub(r"_R\d{8}(T\d{6})?$", "", master["id"])
 
 
 def _is_own(row: Row) -> bool:

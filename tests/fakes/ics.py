@@ -36,6 +36,8 @@ class FakeIcs(FakeServer):
         self.body = body
         self.etags = True
         """Whether it sends `ETag`."""
+        self.etag: str | None = None
+        """The `ETag` that it sends; by default one of the content."""
         self.dates = False
         """Whether it sends `Last-Modified`."""
         self.status = 200
@@ -86,7 +88,8 @@ class FakeIcs(FakeServer):
 
     def answer(self, path: str, headers: dict[str, str]) -> tuple[int, dict[str, str]]:
         """Records a request; returns status and headers of the response."""
-        etag, modified = f'"{sha256(self.body).hexdigest()[:16]}"', formatdate(self.changed_s, usegmt=True)
+        etag = self.etag or f'"{sha256(self.body).hexdigest()[:16]}"'
+        modified = formatdate(self.changed_s, usegmt=True)
         validators = ({"ETag": etag} if self.etags else {}) | ({"Last-Modified": modified} if self.dates else {})
         if path in self.redirects:
             status, validators = 302, {"Location": self.redirects[path]}

@@ -66,8 +66,8 @@ async def test_recorded_answers_are_played_without_the_server(server: Server, tm
     server.responses = [refusal(500)]  # not used
     played = await _send(UpstreamPlayer(recording), token, items, items)
     assert len(server.requests) == 4
-    assert [answer.json() for answer in played[1:]] == [answer.json() for answer in recorded[1:]]
-    assert played[0].json() == {
+    assert [answer.json("The page") for answer in played[1:]] == [answer.json("The page") for answer in recorded[1:]]
+    assert played[0].json("The page") == {
         "access_token": "recorded-access_token",
         "refresh_token": "recorded-refresh_token",
         "expires_in": 3600,
@@ -88,7 +88,7 @@ async def test_requests_that_differ_only_in_secrets_are_the_same_and_others_are_
         HttpRequest("POST", server.url, "Tokens", form={"code": "one", "redirect_uri": "x"}),
     )
     again = HttpRequest("POST", server.url, "Tokens", form={"code": "two", "redirect_uri": "x"})
-    assert (await _send(UpstreamPlayer(recording), again, again))[1].json() == {}
+    assert (await _send(UpstreamPlayer(recording), again, again))[1].json("The page") == {}
     with pytest.raises(NotRecorded, match="Tokens: this POST request was not recorded"):
         await _send(UpstreamPlayer(recording), HttpRequest("POST", server.url, "Tokens", form={"redirect_uri": "y"}))
 

@@ -14,8 +14,8 @@ from sidecar.http.client import BadResponse, HttpResponse
 from sidecar.job_handler import JobFailed, JobSnoozed
 from sidecar.json_reader import get_objects
 
-RATE_REASONS: Final = frozenset({"rateLimitExceeded", "userRateLimitExceeded"})
-"""Sent with status 403 or 429."""
+RATE_REASONS: Final = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_EXCEEDED"})
+"""Sent with status 403 or 429, in the old form or the new one."""
 QUOTA_REASONS: Final = frozenset({"quotaExceeded", "dailyLimitExceeded", "dailyLimitExceededUnreg"})
 RATE_RETRY_S: Final = 60.0
 """Google counts requests per minute."""
@@ -70,7 +70,7 @@ def _forbidden(reasons: frozenset[str], details: Mapping[str, object], query: Ev
 def _reasons(response: HttpResponse) -> frozenset[str]:
     """Returns all reasons in the body, in the old form (`errors[].reason`) and the new one (`details[].reason`)."""
     try:
-        body = response.json()
+        body = response.json("Google's error")
     except BadResponse:
         return frozenset()
     entries = [*get_objects(body, "error", "errors"), *get_objects(body, "error", "details")]

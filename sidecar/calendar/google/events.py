@@ -36,7 +36,7 @@ def calendar(item: Mapping[str, Any]) -> RemoteCalendar:
 def event(item: Mapping[str, Any], zone: str) -> RemoteEvent | None:
     """Converts an event that is not cancelled.  Returns None if it has no valid start."""
     start, end = get_object(item, "start"), get_object(item, "end")
-    is_all_day = "date" in start
+    is_all_day = _text(start, "date") is not None
     start_time, end_time = _time(start), _time(end)
     start_ts, end_ts = _timestamp(start, zone), _timestamp(end, zone)
     if start_ts is None or start_time is None:
@@ -84,8 +84,8 @@ def _time(moment: Mapping[str, Any]) -> str | None:
 def _timestamp(moment: Mapping[str, Any], zone: str) -> int | None:
     """Returns seconds since 1970, for a date those of its midnight in `zone`; None if the time is invalid."""
     try:
-        if "date" in moment:
-            day = date.fromisoformat(moment["date"])
+        if (text := _text(moment, "date")) is not None:
+            day = date.fromisoformat(text)
             return int(datetime(day.year, day.month, day.day, tzinfo=zone_or_utc(zone)).timestamp())
         time = datetime.fromisoformat(moment["dateTime"])
         if time.tzinfo is None:

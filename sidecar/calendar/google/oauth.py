@@ -159,7 +159,7 @@ class GoogleOAuth:
         headers = {"authorization": f"Bearer {access_token}"}
         request = HttpRequest("GET", self.endpoints.userinfo, "Google's user information", headers=headers)
         response = await self._http.send(request)
-        return (get_text(response.json(), "email") or None) if response.status == 200 else None
+        return (get_text(response.json(request.what), "email") or None) if response.status == 200 else None
 
     async def _request_grant(
         self, grant_type: str, client: Client, parameters: Mapping[str, str], *, repeatable: bool
@@ -168,10 +168,7 @@ class GoogleOAuth:
         response = await self._http.send(
             HttpRequest("POST", self.endpoints.tokens, WHAT, form=form, repeatable=repeatable)
         )
-        try:
-            body = response.json()
-        except BadResponse as error:
-            raise BadResponse(error.reason, WHAT) from None
+        body = response.json(WHAT)
         if response.status == 200:
             return _grant(body)
         refusal = get_text(body, "error")

@@ -180,7 +180,7 @@ class GoogleReader(AccountReader):
                 response = await self._send(path, params, what, token)
             if response.status != 200:
                 raise api_error(response, what, query)
-            body = response.json()
+            body = response.json(what)
             if not isinstance(body, dict):
                 raise BadResponse("the response has an unexpected structure", what)
         except HttpError as error:

@@ -1,8 +1,9 @@
 """Addresses of calendar files: URLs and paths."""
 
+import re
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote, unquote_to_bytes, urlsplit
+from urllib.parse import quote, unquote_to_bytes, urljoin, urlsplit
 
 from sidecar_protocol.errors import InvalidParams
 
@@ -30,10 +31,15 @@ def normalize(address: str) -> str:
         if not Path(text).is_absolute():
             raise invalid_address("must be a URL or the absolute path of a file")
         return text
-    text = f"{'https' if scheme in ('webcal', 'webcals') else scheme}://{rest}"
+    text = _with_https(f"{scheme}://{rest}")
     if not is_allowed(text):
         raise invalid_address("must be a valid https URL, since over http others could read the calendar")
     return text
+
+
+def _with_https(url: str) -> str:
+    """Returns a URL with https for the scheme `webcal` or `webcals`."""
+    return re.sub("^webcals?:", "https:", url, flags=re.IGNORECASE)
 
 
 def is_allowed(address: str) -> bool:
@@ -48,13 +54,18 @@ def is_allowed(address: str) -> bool:
     return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host)))
 
 
-def may_redirect(address: str, target: str) -> bool:
-    """Whether a server may redirect from one URL to another: to a valid one, and not into the network behind it.
+def redirected(address: str, location: str) -> str | None:
+    """Returns the URL that a server redirects to with this `Location`, or None if it may not redirect there.
 
-    A calendar's owner may choose an address of this computer or the local network, a server on the internet may not.
-    For names it depends on where they lead, which is checked when they are connected to (`HttpRequest.internet_only`).
+    It may redirect to a valid URL, and not into the network behind it.  A calendar's owner may choose an address of
+    this computer or the local network, a server on the internet may not.  For names it depends on where they lead,
+    which is checked when they are connected to (`HttpRequest.internet_only`).
     """
-    return is_allowed(target) and (_is_local(address) or not _is_local(target))
+    try:
+        target = _with_https(urljoin(address, location))
+    except ValueError:  # malformed
+        return None
+    return target if is_allowed(target) and (_is_local(address) or not _is_local(target)) else None
 
 
 def _is_local(url: str) -> bool:

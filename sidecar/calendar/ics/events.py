@@ -32,8 +32,8 @@ EVENT_PROPERTIES: Final = _TIMING | _DETAILS | set(CONFERENCE_PROPERTIES)
 CALENDAR_PROPERTIES: Final = frozenset(
     {"X-WR-CALNAME", "X-WR-CALDESC", "X-WR-TIMEZONE", "X-APPLE-CALENDAR-COLOR", "NAME", "DESCRIPTION", "COLOR"}
 )
-_PERSON_PARAMETERS: Final = ("CN", "PARTSTAT", "ROLE", "CUTYPE")
-_REPEATABLE: Final = TIME_PROPERTIES | {"ATTENDEE", "RRULE", "EXRULE"}
+_PERSON_PARAMETERS: Final = ("CN", "EMAIL", "PARTSTAT", "ROLE", "CUTYPE")
+_REPEATABLE: Final = TIME_PROPERTIES | {"ATTENDEE", "CONFERENCE", "RRULE", "EXRULE"}
 """Properties of which all are read; of any other only the first is.  Of two starts the first readable one counts."""
 
 

@@ -40,17 +40,25 @@ def integer(value: Any) -> int | None:
 
 
 def web_address(component: Any, *names: str) -> str | None:
-    """Returns the first of these properties that is an http or https URL, or None."""
-    values = (text(component, name) for name in names)
+    """Returns the first value of these properties that is an http or https URL, or None."""
+    values = (
+        str(value).replace("\0", "").strip()[:MAX_TEXT_CHARS]
+        for name in names
+        for value in as_list(component.get(name))
+    )
     return next((value for value in values if value.startswith(("https://", "http://"))), None)
 
 
 def person(value: Any) -> dict[str, Any]:
     """Converts an ORGANIZER or ATTENDEE to Google's form, which rows use for every provider."""
     params = getattr(value, "params", {})
-    address = str(value).replace("\0", "")[:MAX_TEXT_CHARS]
+    address = str(value)
+    if address[:7].lower() == "mailto:":
+        address = address[7:]
+    elif email := str(params.get("EMAIL", "")):  # iCloud's value is the path of a person (RFC 7986 §6.2)
+        address = email
     found: dict[str, Any] = {
-        "email": address[7:] if address[:7].lower() == "mailto:" else address,
+        "email": address.replace("\0", "")[:MAX_TEXT_CHARS],
         "displayName": str(params.get("CN", "")).replace("\0", "")[:MAX_TEXT_CHARS] or None,
         "responseStatus": RESPONSES.get(str(params.get("PARTSTAT", "")).upper(), "needsAction"),
         "optional": str(params.get("ROLE", "")).upper() == "OPT-PARTICIPANT" or None,

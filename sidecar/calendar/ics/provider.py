@@ -14,7 +14,6 @@ from email.message import Message
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
-from urllib.parse import urljoin
 
 import anyio
 from anyio.from_thread import check_cancelled
@@ -23,7 +22,7 @@ from sidecar_protocol.accounts import AccountReason, AccountService, Credentials
 from sidecar_protocol.calendar.accounts import CalendarAuth, CalendarProvider
 
 from sidecar.accounts.account import AccountRefused, connect_error
-from sidecar.calendar.ics.address import canonical_url, invalid_address, is_url, may_redirect, normalize
+from sidecar.calendar.ics.address import canonical_url, invalid_address, is_url, normalize, redirected
 from sidecar.calendar.ics.split import LimitExceeded, NotACalendar
 from sidecar.calendar.provider import (
     AccountReader,
@@ -49,7 +48,7 @@ FILE: Final = "The calendar's file"
 NARROW_HINT: Final = "Choose fewer past or future days for the account (`calendar.accounts.update`)."
 SERVICE_KINDS: Final = frozenset({"upstream_error", "bad_response", "timeout"})
 """Kinds of failures that say nothing about the address with which an account was to be connected."""
-READER_VERSION: Final = 1
+READER_VERSION: Final = 2
 """Increase it when the same file gives other events than before, so that all accounts read theirs again."""
 PAGE: Final = 500
 """Events per page."""
@@ -175,7 +174,8 @@ class IcsReader(AccountReader):
                 return known
             body, headers = response.body, response.headers
             charset = _charset(headers.get("content-type", ""))
-            validators = {name: headers[source] for source, name in VALIDATORS.items() if source in headers}
+            found = ((name, headers.get(source, "")) for source, name in VALIDATORS.items())
+            validators = {name: value for name, value in found if value.isascii() and value}
         else:
             await _look(self._threads, self._address, partial(os.path.exists, self._address))  # wakes the drive
             body = await _look(self._threads, self._address, partial(_read_file, self._address), FILE_TIMEOUT_S)
@@ -196,12 +196,9 @@ class IcsReader(AccountReader):
             except HttpError as error:
                 raise job_exception(error) from None
             if response.status not in REDIRECT_STATUSES:
-                return _checked(response)
-            try:
-                target = urljoin(address, response.headers.get("location", ""))
-            except ValueError:  # malformed
-                break
-            if not may_redirect(address, target):
+                return _checked(response, is_conditional=bool(validators))
+            target = redirected(address, response.headers.get("location", ""))
+            if target is None:
                 break
             address, internet_only = target, internet_only or response.is_from_internet
         message = f"{ADDRESS} redirects too often, to an address that is not https, or into the local network."
@@ -288,8 +285,11 @@ def _read_file(path: str) -> bytes:
     return body
 
 
-def _checked(response: HttpResponse) -> HttpResponse:
-    """Returns a response with a usable status (200, 304).  Raises `AccountRefused` or `JobFailed`."""
+def _checked(response: HttpResponse, *, is_conditional: bool) -> HttpResponse:
+    """Returns a response with a usable status: 200, or 304 to a conditional request.
+
+    Raises `AccountRefused` or `JobFailed`.
+    """
     status = response.status
     if status in REFUSAL_STATUSES:
         denied = "The server may not allow requests from this network: connect to the company's VPN. Otherwise: "
@@ -299,7 +299,7 @@ def _checked(response: HttpResponse) -> HttpResponse:
             (denied if status == 403 else "")
             + "Copy the calendar's secret address (iCal) from its settings, and update the account with it.",
         )
-    if status not in (200, 304):
+    if status != 200 and not (status == 304 and is_conditional):
         retryable = status >= 500 or status == 429
         raise JobFailed(f"{ADDRESS} could not be read (HTTP {status}).", kind="upstream_error", retryable=retryable)
     return response

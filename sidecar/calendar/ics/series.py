@@ -239,6 +239,10 @@ class _Series:
             written = moment.replace(tzinfo=None)
             if written in self._lengths:
                 return [written]
+            # One that the clocks skip takes place at another time than the rule says.
+            same = [start for start in self._by_day.get(local.date(), ()) if self._kind.moment(start) == moment]
+            if same:
+                return same
             if local.time() != time():
                 # Midnight in UTC is an evening in America, and the series may have been moved since.
                 if moment.tzinfo is ZULU or written.time() != time():

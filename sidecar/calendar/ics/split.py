@@ -11,12 +11,15 @@ from contextlib import suppress
 from typing import Final, NamedTuple
 
 from sidecar.calendar.ics.lines import parse_line, property_name
+from sidecar.text import well_formed
 
 RECURRENCE_PROPERTIES: Final = frozenset({"RRULE", "RDATE", "RECURRENCE-ID"})
 _INDENTED_EVENT: Final = re.compile(rb"\n[ \t]+BEGIN:VEVENT[ \t]*\n", re.IGNORECASE)
 _START_OR_END_DAY: Final = re.compile(
     r"(?:DTSTART|DTEND)[^:]*:(\d{4}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01]))(?:T|$)", re.IGNORECASE
 )
+_CANCELLATION: Final = re.compile(r"\s*METHOD\s*:\s*CANCEL\s*", re.IGNORECASE)
+"""The line of a calendar whose events are cancelled, whatever their own STATUS (RFC 5546 §3.2.5)."""
 _VOLATILE_PROPERTIES: Final = frozenset({"DTSTAMP", "CREATED", "LAST-MODIFIED"})
 """Some servers set these to the current time in every response, so the digest ignores them."""
 
@@ -51,6 +54,7 @@ def components(body: bytes, charset: str | None = None) -> Components:
         raise NotACalendar("is truncated")
     found = Components([], [], [])
     current, skipped = found.calendar, ""
+    preset: list[str] = []
     for line in lines:
         keyword, name = _delimiter(line)
         # An event or a calendar also ends a skipped component whose own END is missing.
@@ -60,13 +64,17 @@ def components(body: bytes, charset: str | None = None) -> Components:
         skipped = ""
         if name in ("VEVENT", "VTIMEZONE", "VCALENDAR"):
             current = found.calendar
-            if keyword == "BEGIN" and name != "VCALENDAR":
-                current = []
+            if name == "VCALENDAR":
+                preset = []
+            elif keyword == "BEGIN":
+                current = preset.copy() if name == "VEVENT" else []
                 (found.events if name == "VEVENT" else found.time_zones).append(current)
         elif keyword == "BEGIN" and name not in ("STANDARD", "DAYLIGHT"):
             skipped = name  # an alarm, a task, or another component that is not an event
         elif line.strip():
             current.append(line)
+            if current is found.calendar and _CANCELLATION.fullmatch(line):
+                preset = ["STATUS:CANCELLED"]
     return found
 
 
@@ -133,9 +141,18 @@ def _unfolded(body: bytes, charset: str | None) -> str:
 
 
 def _decode(line: bytes, charset: str | None) -> str:
-    """Decodes a line in the first of these encodings that fits it: UTF-8, the server's, Windows' for Western Europe."""
-    encodings = ("utf-8", charset, "cp1252") if b"\x1b" not in line else (charset, "utf-8", "cp1252")
-    for encoding in encodings:
+    """Decodes a line in the first of these encodings that fits it: UTF-8, the server's, Windows' for Western Europe.
+
+    UTF-8 also fits if half of the characters beyond ASCII are whole, since programs cut texts within one.
+    """
+    if b"\x1b" not in line:
+        with suppress(UnicodeDecodeError):
+            return well_formed(line.decode("utf-8", "surrogatepass"))  # Java writes an emoji as two halves
+        text = line.decode("utf-8", "replace")
+        damaged = text.count("\ufffd")
+        if sum(character > "\x7f" for character in text) >= 2 * damaged:
+            return text
+    for encoding in (charset, "utf-8", "cp1252"):
         if encoding is not None:
             with suppress(UnicodeDecodeError, LookupError):
                 return line.decode(encoding)

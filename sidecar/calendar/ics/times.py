@@ -5,6 +5,7 @@ in UTC.  `Kind` is the one place that brings such a value to the kind of the ser
 """
 
 import re
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -17,8 +18,10 @@ _TIME: Final = re.compile(
     re.IGNORECASE,
 )
 _DURATION: Final = re.compile(
-    r"([+-]?)P(?:(\d{1,6})W)?(?:(\d{1,6})D)?T?(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9})S)?", re.IGNORECASE
+    r"([+-]?)P(?:0+Y)?(?:0+M)?(?:(\d{1,6})W)?(?:(\d{1,6})D)?T?(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9})(?:[.,]\d+)?S)?",
+    re.IGNORECASE,
 )
+"""With the years and months of ISO 8601 if there are none: programs write P0Y0M0DT1H0M0S."""
 
 
 class Duration(NamedTuple):
@@ -94,7 +97,10 @@ class Kind(NamedTuple):
         """
         if self.is_date or not isinstance(value, datetime):
             return datetime.combine(self.day(value), time())
-        return value if value.tzinfo is None else value.astimezone(self.zone or self.calendar_zone).replace(tzinfo=None)
+        if value.tzinfo is not None:
+            with suppress(OverflowError):  # within hours of the year 1 or 9999, which stand for "never"
+                value = value.astimezone(self.zone or self.calendar_zone)
+        return value.replace(tzinfo=None)
 
     def day(self, value: date) -> date:
         """Returns the day on which a value is in the series.

@@ -11,15 +11,20 @@ from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
 
 from sidecar.calendar.ics.times import ZULU
 
-_UTC_NAMES: Final = frozenset({"utc", "z", "zulu", "uct", "etc/zulu", "etc/uct", "universal", "etc/universal"})
+_UTC_NAMES: Final = frozenset(
+    {"utc", "z", "zulu", "uct", "etc/zulu", "etc/uct", "universal", "etc/universal", "coordinated universal time"}
+)
 _WINDOWS: Final = {name.casefold(): iana for name, iana in WINDOWS_TO_OLSON.items()}
 _ABBREVIATIONS: Final = {
     **dict.fromkeys(("pst", "pdt"), "America/Los_Angeles"),
     "mdt": "America/Denver",
     "cdt": "America/Chicago",
     "edt": "America/New_York",
-    "cest": "CET",
+    **dict.fromkeys(("cest", "mez", "mesz"), "CET"),
     "eest": "EET",
+    "msk": "Europe/Moscow",
+    "aedt": "Australia/Sydney",
+    **dict.fromkeys(("nzst", "nzdt"), "Pacific/Auckland"),
     "bst": "Europe/London",
     "jst": "Asia/Tokyo",
     "kst": "Asia/Seoul",
@@ -37,14 +42,14 @@ MAX_NAME_CHARS: Final = 200
 
 def find_zone(name: str) -> tzinfo | None:
     """Returns the time zone with this name, in any case and with a vendor's prefix, or None if it is unknown."""
-    name = name.strip().strip("\"'").strip()
+    name = name.replace("\0", "").strip().strip("\"'").strip()  # TbSync fills the name up with U+0000
     return _find_zone(name) if len(name) <= MAX_NAME_CHARS else None
 
 
 @lru_cache(maxsize=256)
 def _find_zone(name: str) -> tzinfo | None:
     folded = name.casefold()
-    if folded in _UTC_NAMES or folded.endswith("/utc"):
+    if folded.removesuffix(" (utc)") in _UTC_NAMES or folded.endswith("/utc"):
         return ZULU
     if (iana := _iana(name)) is not None:
         return iana
@@ -59,8 +64,9 @@ def _find_zone(name: str) -> tzinfo | None:
             return iana
     for part in (
         name.replace("-", "/", 1),
+        name.replace("_", "/", 1),
         *re.findall(r"\(([^()]+/[^()]+)\)", name),
-    ):  # "US-Eastern", "CET (Europe/Rome)"
+    ):  # "US-Eastern", "Europe_Berlin", "CET (Europe/Rome)"
         if (iana := _iana(part)) is not None:
             return iana
     if (match := _OFFSET.fullmatch(name)) is not None:
@@ -107,7 +113,7 @@ def _at_place(text: str, offset: tzinfo | None) -> tzinfo | None:
 
     None if it is unknown, or if its standard time has another offset.
     """
-    base = re.sub(r"\(.*?\)", "", text).strip().casefold()
+    base = re.sub(r"\(.*?\)", "", text).strip().casefold().replace("_", " ")
     keys: list[str | None] = []
     for place in (base, *re.split(r"\s*[,;:/&]\s*", base)):
         keys += (_WINDOWS.get(place.removesuffix(" time") + " standard time"), _cities().get(place))

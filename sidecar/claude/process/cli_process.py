@@ -25,7 +25,7 @@ from sidecar_protocol.claude.runs import ClaudeSettings, HubAccess
 from sidecar.claude.process.environment import DATABASE_ENV
 from sidecar.claude.process.windows_job import JobObject
 from sidecar.claude.process.work import Work, WorkState
-from sidecar.json_reader import parse_object
+from sidecar.json_reader import parse_object, without_halves
 
 log = logging.getLogger(__name__)
 
@@ -239,6 +239,10 @@ class ClaudeProcess(asyncio.SubprocessProtocol):
 
     def _read(self, line: bytes) -> None:
         parsed = parse_object(line)
+        # JavaScript cuts texts between the halves of an emoji, which nothing can store.  Of a streamed text, the next
+        # line has the other half.
+        if parsed is not None and parsed.get("type") != "stream_event" and (whole := without_halves(line)) != line:
+            parsed = parse_object(whole)
         if parsed is not None:
             self.work.read(parsed)
             self.observe(parsed)

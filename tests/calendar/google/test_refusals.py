@@ -159,7 +159,7 @@ async def test_a_new_refresh_token_is_stored_and_used_after_a_restart(
         assert google.oauth.refreshes == 2
 
 
-@pytest.mark.parametrize("reason", ["rateLimitExceeded", "userRateLimitExceeded"])
+@pytest.mark.parametrize("reason", ["rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_EXCEEDED"])
 async def test_a_403_for_the_rate_is_retried_and_then_snoozes_the_job(
     harness: GoogleHarness, google: FakeGoogle, reason: str
 ) -> None:

@@ -210,6 +210,25 @@ async def test_a_deleted_series_is_removed_with_all_occurrences(
     assert await harness.titles() == ["Meeting 1"]
 
 
+async def test_a_deleted_series_that_was_split_off_another_is_removed_and_the_other_one_stays(
+    harness: GoogleHarness, google: FakeGoogle
+) -> None:
+    first = timed("2026-11-30T10:00:00+01:00", "2026-11-30T10:15:00+01:00", "Europe/Berlin")
+    google.calendars.add(ADA, id="standup", summary="First", recurrence=["RRULE:FREQ=DAILY;COUNT=2"], **first)
+    later = timed("2026-12-02T11:00:00+01:00", "2026-12-02T11:15:00+01:00", "Europe/Berlin")
+    rest = {"summary": "Rest", "recurrence": ["RRULE:FREQ=DAILY;COUNT=2"], **later}
+    google.calendars.add(ADA, id="standup_R20261202T100000", **rest)
+    account = await harness.connect()
+    assert await harness.titles() == ["First", "First", "Rest", "Rest"]
+    google.calendars.cancel(ADA, "standup_R20261202T100000", master_only=True)
+    await harness.sync(account.account_id)
+    assert await harness.titles() == ["First", "First"]
+    google.calendars.add(ADA, id="standup_R20261202T100000", **rest)
+    google.calendars.cancel(ADA, "standup", master_only=True)
+    await harness.sync(account.account_id)
+    assert await harness.titles() == ["Rest", "Rest"]
+
+
 async def test_a_changed_endless_series_is_stored_up_to_the_end_of_the_range(
     harness: GoogleHarness, google: FakeGoogle
 ) -> None:

@@ -33,6 +33,17 @@ def test_a_time_without_an_offset_is_in_its_own_zone_or_the_accounts() -> None:
         assert utc(found.start_ts) == moment
 
 
+def test_a_time_beside_a_null_date_and_a_date_beside_a_null_time_are_read() -> None:
+    for start, end, is_all_day in (
+        ({"date": None, "dateTime": "2026-12-01T10:00:00Z"}, {"date": None, "dateTime": "2026-12-01T11:00:00Z"}, False),
+        ({"date": "2026-12-01", "dateTime": None}, {"date": "2026-12-02", "dateTime": None}, True),
+    ):
+        found = google_events.event({"id": "e", "start": start, "end": end}, "UTC")
+        assert found is not None
+        assert (found.all_day, found.start_time[:10]) == (is_all_day, "2026-12-01")
+        assert found.end_ts > found.start_ts
+
+
 @pytest.mark.parametrize(
     ("zone", "begins", "ends"),
     [

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sidecar.calendar.accounts_store import AccountRow, CredentialsStore
-from sidecar.calendar.ics.address import canonical_url, may_redirect, normalize
+from sidecar.calendar.ics.address import canonical_url, normalize, redirected
 from sidecar.calendar.provider import StoredAccount
 from sidecar.commandline.client import RemoteError
 from tests.calendar.google.harness import CalendarHarness
@@ -161,16 +161,22 @@ async def test_an_account_keeps_its_own_address(harness: CalendarHarness, server
 )  # fmt: skip
 def test_a_server_of_the_internet_redirects_nobody_into_the_local_network(host: str) -> None:
     public = "https://calendar.example.com/a.ics"
-    assert not may_redirect(public, f"https://{host}/a.ics")
-    assert may_redirect(f"https://{host}/a.ics", f"https://{host}/b.ics"), "the owner chose this network"
-    assert may_redirect(f"https://{host}/a.ics", public)
+    assert redirected(public, f"https://{host}/a.ics") is None
+    assert redirected(f"https://{host}/a.ics", "/b.ics") == f"https://{host}/b.ics", "the owner chose this network"
+    assert redirected(f"https://{host}/a.ics", public) == public
 
 
 @pytest.mark.parametrize(
     "target", ["https://8.8.8.8/", "https://[2606:4700:4700::1111]/", "https://files.example.org/"]
 )
 def test_a_server_of_the_internet_redirects_to_another(target: str) -> None:
-    assert may_redirect("https://calendar.example.com/a.ics", target)
+    assert redirected("https://calendar.example.com/a.ics", target) == target
+
+
+@pytest.mark.parametrize("scheme", ["webcal", "webcals", "WEBCAL"])
+def test_a_redirect_may_name_the_scheme_of_calendar_apps(scheme: str) -> None:
+    found = redirected("https://calendar.example.com/a.ics", f"{scheme}://files.example.org/b.ics")
+    assert found == "https://files.example.org/b.ics"
 
 
 async def test_a_connection_opens_the_credentials_of_few_other_accounts(
@@ -195,3 +201,22 @@ async def test_a_connection_opens_the_credentials_of_few_other_accounts(
     await harness.accounts.update(account_id=moved.account_id, credentials={"address": str(tmp_path / "moved.ics")})
     assert await refusal(harness, tmp_path / "moved.ics") == ("account_exists", moved.account_id)
     await connect(harness, tmp_path / "0.ics")
+
+
+async def test_a_validator_that_no_header_can_repeat_is_not_sent_back(
+    harness: CalendarHarness, server: FakeIcs
+) -> None:
+    server.etag = '"café"'
+    account_id = await connect(harness, server.address)
+    for _ in range(2):
+        await harness.sync(account_id)
+    assert server.statuses() == [200, 200, 200]
+    assert await harness.titles() == ["Next"]
+
+
+async def test_a_server_that_says_not_modified_without_being_asked_is_reported_as_such(
+    harness: CalendarHarness, server: FakeIcs
+) -> None:
+    server.status = 304
+    with pytest.raises(RemoteError, match="HTTP 304"):
+        await connect(harness, server.address)

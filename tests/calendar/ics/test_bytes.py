@@ -40,6 +40,22 @@ def test_one_line_in_another_encoding_does_not_spoil_the_others() -> None:
     assert titled(expand(body=body)) == ["2026-12-01T10:00+00:00 会議", "2026-12-02T10:00+00:00 Grün"]
 
 
+@pytest.mark.parametrize(
+    ("raw", "title"),
+    [
+        ("Büro für Gr".encode() + b"\xc3", "Büro für Gr\ufffd"),  # cut within a character
+        ("Zürich Caf".encode() + b"\xe9", "Zürich Caf\ufffd"),
+        (b"Party \xed\xa0\xbd\xed\xb8\x80", "Party 😀"),  # two halves, each encoded by itself
+        (b"Gr\xfcn und sch\xf6n", "Grün und schön"),
+    ],
+)
+@pytest.mark.parametrize("charset", [None, "utf-8", "iso-8859-1"])
+def test_a_damaged_character_does_not_spoil_the_others_of_its_line(raw: bytes, title: str, charset: str | None) -> None:
+    body = vcalendar(vevent("DTSTART:20261201T100000Z", "SUMMARY:TITLE")).replace(b"TITLE", raw)
+    found = IcsCalendar(body, charset).expand(TIME_RANGE, BERLIN, OWNER)
+    assert [event.title for event in found.events] == [title]
+
+
 @pytest.mark.parametrize("end", ["\r\r\n", "\r\r\r\n", "\r\n\r\n", "\n\n", "\n\r", "\n", "\r"])
 def test_any_line_end_is_read(end: str) -> None:
     assert titled(expand(body=file("Tea").replace("\r\n", end).encode())) == ["2026-12-01T10:00+00:00 Tea"]

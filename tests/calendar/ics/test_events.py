@@ -173,6 +173,38 @@ def test_people_are_read_whatever_their_parameters() -> None:
     assert event.attendees[1]["responseStatus"] == "accepted"
 
 
+def test_the_conference_is_the_first_one_with_a_web_address() -> None:
+    lines = (
+        "CONFERENCE;VALUE=URI;FEATURE=PHONE:tel:+1-412-555-0123",
+        'CONFERENCE;VALUE=URI;FEATURE=AUDIO,VIDEO;LABEL="Room: 1":https://video.example.com/1',
+        "CONFERENCE;VALUE=URI:https://video.example.com/2",
+    )
+    [event] = expand_file(vcalendar(vevent(TEN, *lines))).events
+    assert event.conference_url == "https://video.example.com/1"
+
+
+def test_a_person_without_an_address_has_that_of_the_parameter_email() -> None:
+    path = "/aMTIzNDU2Nzg5MDEyMzQ1Njc/principal/"  # as iCloud writes people
+    lines = (
+        f'ORGANIZER;CN="Bob";EMAIL="bob@example.com":{path}',
+        f'ATTENDEE;CN="Ada";EMAIL={OWNER};PARTSTAT=DECLINED:{path}',
+        "ATTENDEE;EMAIL=other@example.com:mailto:carl@example.com",
+    )
+    [event] = expand_file(vcalendar(vevent(TEN, *lines))).events
+    assert event.organizer["email"] == "bob@example.com"
+    assert [it["email"] for it in event.attendees] == [OWNER, "carl@example.com"]
+    assert event.response_status == "declined"
+
+
+def test_the_events_of_a_cancellation_are_cancelled_and_those_of_other_calendars_are_not() -> None:
+    event = vevent(TEN, "SUMMARY:Tea", "SEQUENCE:0")
+    cancelled = vcalendar(event.replace("SEQUENCE:0", "SEQUENCE:1"), properties=["METHOD:CANCEL"])
+    assert expand_file(cancelled) == ([], [])
+    assert expand_file(vcalendar(event) + cancelled) == ([], []), "the later revision counts"
+    other = vcalendar(vevent(TEN, "SUMMARY:Coffee", uid="other"))
+    assert [it.title for it in expand_file(cancelled + other).events] == ["Coffee"]
+
+
 @pytest.mark.parametrize("status", ["CANCELLED", "canceled"])
 def test_a_cancelled_event_is_not_shown_and_not_reported(status: str) -> None:
     assert expand_file(vcalendar(vevent(TEN, f"STATUS:{status}"))) == ([], [])

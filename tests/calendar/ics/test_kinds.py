@@ -150,3 +150,20 @@ def test_a_date_replaces_the_occurrence_with_the_same_time_on_a_day_with_several
     twice = vevent("DTSTART:20261214T090000Z", "RRULE:FREQ=DAILY;COUNT=2;BYHOUR=9,15", "SUMMARY:s")
     renamed = vevent("RECURRENCE-ID;VALUE=DATE:20261214", "DTSTART:20261214T150000Z", "SUMMARY:m")
     assert titled(expand(twice, renamed)) == ["2026-12-14T09:00+00:00 s", "2026-12-14T15:00+00:00 m"]
+
+
+@pytest.mark.parametrize("moment", [":20270328T013000Z", ";TZID=Europe/Berlin:20270328T033000"])
+def test_an_occurrence_at_a_time_that_the_clocks_skip_is_found_by_the_time_at_which_it_takes_place(moment: str) -> None:
+    series = vevent("DTSTART;TZID=Europe/Berlin:20270327T023000", "RRULE:FREQ=DAILY;COUNT=3", "SUMMARY:Ferry")
+    others = ["2027-03-27T02:30+01:00 Ferry", "2027-03-29T02:30+02:00 Ferry"]
+    excluded = series.replace("SUMMARY", f"EXDATE{moment}\r\nSUMMARY")
+    assert titled(expand(excluded)) == others
+    moved = vevent(f"RECURRENCE-ID{moment}", "DTSTART:20270328T090000Z", "SUMMARY:Late ferry")
+    assert titled(expand(series, moved)) == [others[0], "2027-03-28T09:00+00:00 Late ferry", others[1]]
+
+
+@pytest.mark.parametrize("never", ["00010101T000000Z", "99991231T235959Z"])
+def test_a_time_at_the_end_of_the_calendar_does_not_lose_the_series(never: str) -> None:
+    for zone, offset in (("America/New_York", "-05:00"), ("Asia/Tokyo", "+09:00")):
+        series = vevent(f"DTSTART;TZID={zone}:20261214T100000", "RRULE:FREQ=DAILY;COUNT=2", f"EXDATE:{never}")
+        assert starts(expand(series)) == [f"2026-12-14T10:00{offset}", f"2026-12-15T10:00{offset}"]

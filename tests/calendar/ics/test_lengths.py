@@ -59,6 +59,8 @@ def test_hours_are_exact_and_days_are_calendar_days_in_every_occurrence_of_a_ser
         ("DTEND;TZID=Europe/Berlin:20261224T1130", "2026-12-24T11:30+01:00"),
         ("DURATION:1H", "2026-12-24T10:00+01:00"),
         ("DURATION: pt1h ", "2026-12-24T11:00+01:00"),
+        ("DURATION:P0Y0M0DT1H0M0S", "2026-12-24T11:00+01:00"),
+        ("DURATION:PT3600.0S", "2026-12-24T11:00+01:00"),
         ("DTEND:soon", "2026-12-24T10:00+01:00"),
         ("DTEND;TZID=Europe/Berlin:20261224T090000", "2026-12-24T10:00+01:00"),
         ("DURATION:-PT1H", "2026-12-24T10:00+01:00"),
