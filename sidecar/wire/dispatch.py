@@ -5,7 +5,6 @@ import logging
 import sqlite3
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -41,13 +40,13 @@ Load = Callable[[str], Callable[[], Awaitable[object]] | None]
 """Returns a function that waits until what serves a domain is imported; None if that is done."""
 
 
-@dataclass(slots=True)
 class Route:
     """A method and the handler that serves it."""
 
-    declared: Method
-    handler: Callable[..., HandlerCall]
-    _validate: Callable[[Any], Any] | None = None
+    def __init__(self, declared: Method, handler: Callable[..., HandlerCall]) -> None:
+        self.declared = declared
+        self.handler = handler
+        self._validate: Callable[[Any], Any] | None = None
 
     def call(self, params: dict[str, Any]) -> HandlerCall:
         if self._validate is None:  # the model is built at the first call, not at the start

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Any, Final
 
 from sidecar_protocol.connection import Request
@@ -30,15 +29,15 @@ def report_progress(message: str | None = None, fraction: float | None = None) -
         report(message, fraction)
 
 
-@dataclass(slots=True)
 class InFlightRequest:
     """One request whose handler has not finished."""
 
-    task: asyncio.Task[None]
-    is_shutdown: bool
-    has_started: bool = False
-    cancel_reason: RpcError | None = None
-    deadline: asyncio.TimerHandle | None = None
+    def __init__(self, task: asyncio.Task[None], *, is_shutdown: bool) -> None:
+        self.task = task
+        self.is_shutdown = is_shutdown
+        self.has_started = False
+        self.cancel_reason: RpcError | None = None
+        self.deadline: asyncio.TimerHandle | None = None
 
     def cancel(self, reason: RpcError) -> None:
         """Cancels the handler; the first reason becomes the response."""
