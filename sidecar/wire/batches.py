@@ -35,12 +35,16 @@ class BatchOrder:
         if batch not in self._pending:
             self._pending[batch] = _Pending({request.id for request in batch.requests if is_slow(request)}, [])
 
-    def defer(self, batch: Batch, serve: Callable[[], None]) -> bool:
-        """Calls `serve` later, unless the batch has no slow request that is unanswered; returns whether it will."""
+    def defer(self, batch: Batch, request_id: Id, serve: Callable[[], None]) -> bool:
+        """Calls `serve` later, unless the batch has no slow request that is unanswered; returns whether it will.
+
+        A request that was taken for slow is not deferred: what made it slow, an import, has ended meanwhile.
+        """
         pending = self._pending[batch]
-        if pending.slow:
+        is_deferred = bool(pending.slow) and request_id not in pending.slow
+        if is_deferred:
             pending.deferred.append(serve)
-        return bool(pending.slow)
+        return is_deferred
 
     def on_answered(self, batch: Batch, request_id: Id) -> None:
         """Serves the deferred requests if this was the last slow one."""

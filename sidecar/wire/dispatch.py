@@ -224,7 +224,7 @@ class Dispatcher:
         except ValidationError as error:
             raise invalid_params(error) from None
         if wait is not None:
-            self._in_flight.start(request, self._serve_later(request, wait, refusal), meta)
+            self._in_flight.hold(request, self._serve_later(request, wait, refusal), meta)
         elif route is not None and handler is not None:
             self._begin(request, route, handler, meta)
 
@@ -247,6 +247,8 @@ class Dispatcher:
             raise MethodNotFound
         if refusal is not None and not route.declared.before_initialize:
             raise refusal
+        if route.declared.waits:
+            self._in_flight.admit(request)
         try:
             handler = route.call(request.params)
         except ValidationError as error:
@@ -262,7 +264,7 @@ class Dispatcher:
             except Exception as error:  # noqa: BLE001 - as in `_answer`
                 self._responses.add(request, error)
 
-        return not route.declared.before_initialize and self._responses.batches.defer(batch, serve)
+        return not route.declared.before_initialize and self._responses.batches.defer(batch, request.id, serve)
 
     def _serve_notification(self, event: Notified) -> None:
         try:
