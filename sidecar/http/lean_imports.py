@@ -27,7 +27,7 @@ def replaced_modules(replacements: Mapping[str, ModuleType | None]) -> Iterator[
 
 
 class _UnreadTypedDict(dict[str, Any]):
-    """Takes the place of `TypedDict` for classes whose annotations are for type checkers only: it does not compile them.
+    """Takes the place of `TypedDict` for classes whose annotations only type checkers read: it compiles none of them.
 
     An instance is a plain dict, as with `TypedDict`.
     """
