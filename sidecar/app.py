@@ -205,7 +205,7 @@ class App:
         return UpstreamRecorder(self._settings.upstream_record) if self._settings.upstream_record else None
 
     def _make_dispatcher(self) -> Dispatcher:
-        in_flight = InFlightRequests(
+        self._in_flight = in_flight = InFlightRequests(
             self._responses.add, self._notify_progress, lambda token: self._outbox.discard(RequestProgress, token)
         )
         openrpc = schema_dir() / "openrpc.json"
@@ -233,7 +233,7 @@ class App:
 
     async def run(self) -> int:
         self._loop.set_exception_handler(self._on_loop_error)
-        self._reader.on_hang_up = self._on_hang_up
+        self._reader.on_hang_up, self._reader.has_room = self._on_hang_up, self._in_flight.has_room
         for name in ("SIGTERM", "SIGINT", "SIGHUP"):
             with contextlib.suppress(NotImplementedError, AttributeError):  # Windows has no such handlers
                 self._loop.add_signal_handler(getattr(signal, name), self.end, exit_codes.OK)

@@ -2,9 +2,8 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sidecar.clock import Clock, FixedClock, StartedClock, SystemClock, iso
 from sidecar.loopback import is_loopback_origin
@@ -16,8 +15,7 @@ MAX_CLAUDE_CONCURRENCY: Final = 64
 """Claude processes at once: 64 need about 13 GB of memory, so a larger number is a mistake."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """Where files are and what the user configured.
 
     While serving, only `sidecar.claude` also reads the environment: it passes it on to the Claude CLI.
@@ -27,10 +25,10 @@ class Settings:
     log_dir: Path
     run_env: str = "prod"
     """`dev` also logs at level DEBUG."""
-    token: str | None = field(default=None, repr=False)
+    token: str | None = None
     """Token that `initialize` must pass (BACKEND_TOKEN), or None if none is required."""
     google_client_id: str | None = None
-    google_client_secret: str | None = field(default=None, repr=False)
+    google_client_secret: str | None = None
     google_url: str | None = None
     """Base URL of a fake Google in tests, or None for the real one."""
     claude_path: str | None = None
@@ -61,6 +59,9 @@ class Settings:
     """Base URL of Atlassian's gateway, which accepts tokens with scopes."""
     notes: tuple[str, ...] = ()
     """Warnings about the settings themselves, for the log."""
+
+    def __repr__(self) -> str:
+        return f"Settings({self.public()})"
 
     @property
     def data_dir(self) -> Path:
@@ -162,4 +163,4 @@ def _loopback(environ: Mapping[str, str], name: str, default: str) -> str:
 
 def process_settings(database: str | None = None, **more: Any) -> Settings:
     """Reads the settings of this process; `more` are those that only the command line has."""
-    return replace(read_settings(os.environ, database=database), **more)
+    return read_settings(os.environ, database=database)._replace(**more)

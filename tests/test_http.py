@@ -7,7 +7,10 @@ import asyncio
 import gzip
 import logging
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import anyio
 import anyio.lowlevel
@@ -30,6 +33,7 @@ from sidecar.http.transport import MAX_PER_ORIGIN, HttpxTransport
 from sidecar.job_handler import JobFailed, JobSnoozed
 from tests.in_process_app import EIGHT_O_CLOCK, ManualClock
 
+ROOT = Path(__file__).parents[1]
 OK = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}"
 
 
@@ -293,3 +297,25 @@ async def test_a_proxy_that_cannot_be_used_is_named_as_the_reason(
     with pytest.raises(ServerUnreachable, match="the proxy that the environment names") as refused:
         await transport.exchange(HttpRequest("GET", "http://calendar.example/x", "It"))
     assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize("breaks", [False, True])
+def test_the_lean_imports_change_nothing_for_others_and_a_library_that_refuses_one_is_imported_whole(
+    breaks: bool,
+) -> None:
+    script = f"""
+from sidecar.http import lean_imports
+def refuse(*_, **options):
+    raise TypeError(options)
+if {breaks}:
+    lean_imports._UnreadTypedDict.__init_subclass__ = refuse
+lean_imports.import_asyncio_and_pydantic()
+from pydantic import TypeAdapter
+from pydantic_core.core_schema import CoreConfig
+from typing_extensions import TypedDict, is_typeddict
+class Point(TypedDict, total=False):
+    x: int
+print(TypeAdapter(Point).validate_python({{"x": "1"}}), type(CoreConfig(title="it")).__name__, is_typeddict(CoreConfig))
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert ended.stdout.split(" dict ") == ["{'x': 1}", f"{breaks}\n"]

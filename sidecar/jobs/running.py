@@ -85,13 +85,12 @@ class RunningJob:
     def _append_log_line(self, message: str, level: str, meta: Mapping[str, object] | None) -> None:
         if self._log is None:
             self._log = self._journal.store.log_size(self.job_id, LOG_FULL)  # earlier attempts count
-        size = self._log
-        if size.full:
+        if self._log.full:
             return
-        size.lines += 1
-        size.bytes += len(message) + (0 if meta is None else len(storable_json(meta)))
-        if size.lines > MAX_LOG_LINES or size.bytes > MAX_LOG_BYTES:
-            size.full = True
+        lines = self._log.lines + 1
+        size = self._log.bytes + len(message) + (0 if meta is None else len(storable_json(meta)))
+        self._log = LogSize(lines, size, full=lines > MAX_LOG_LINES or size > MAX_LOG_BYTES)
+        if self._log.full:
             message, level, meta = LOG_FULL, "warning", {"truncated": True}
         self._journal.log(self.job_id, level, message, meta)
 

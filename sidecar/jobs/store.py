@@ -4,7 +4,6 @@ Jobs and lines are sorted by rowid, not by time: the clock may have been set bac
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from sidecar_protocol.contract import Encoded
@@ -87,8 +86,7 @@ class Orphan(NamedTuple):
     recoveries: int
 
 
-@dataclass(slots=True)
-class LogSize:
+class LogSize(NamedTuple):
     """The size of a job's log; `full` if further lines are dropped."""
 
     lines: int

@@ -2,8 +2,7 @@
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from pydantic_core import from_json, to_json
 from sidecar_protocol.contract import Encoded, Model
@@ -54,8 +53,7 @@ def row_object(model: type[Model], **expressions: str) -> str:
     return f"json_object({', '.join(members)})"
 
 
-@dataclass(frozen=True, slots=True)
-class PagedList(Generic[M]):
+class PagedList(NamedTuple, Generic[M]):
     """The rows of a table, encoded as `M`, in the order of a unique key."""
 
     model: type[M]

@@ -7,8 +7,7 @@ they have made may precede.  Requests that do not wait are therefore served last
 
 from collections.abc import Callable
 from contextvars import ContextVar
-from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 from weakref import WeakKeyDictionary
 
 from sidecar_protocol.connection import Batch, Request
@@ -18,12 +17,11 @@ serving: Final[ContextVar[Batch | None]] = ContextVar("serving", default=None)
 """The batch of the request that is being served: the batch's response precedes the notifications that it sends."""
 
 
-@dataclass(slots=True)
-class _Pending:
+class _Pending(NamedTuple):
     """A batch: its slow requests that are unanswered, and the requests served after them."""
 
     slow: set[Id]
-    deferred: list[Callable[[], None]] = field(default_factory=list)
+    deferred: list[Callable[[], None]]
 
 
 class BatchOrder:
@@ -35,14 +33,18 @@ class BatchOrder:
     def begin(self, batch: Batch, is_slow: Callable[[Request], bool]) -> None:
         """Call it before a request of the batch is served; `is_slow` is called once for each of them."""
         if batch not in self._pending:
-            self._pending[batch] = _Pending({request.id for request in batch.requests if is_slow(request)})
+            self._pending[batch] = _Pending({request.id for request in batch.requests if is_slow(request)}, [])
 
-    def defer(self, batch: Batch, serve: Callable[[], None]) -> bool:
-        """Calls `serve` later, unless the batch has no slow request that is unanswered; returns whether it will."""
+    def defer(self, batch: Batch, request_id: Id, serve: Callable[[], None]) -> bool:
+        """Calls `serve` later, unless the batch has no slow request that is unanswered; returns whether it will.
+
+        A request that was taken for slow is not deferred: what made it slow, an import, has ended meanwhile.
+        """
         pending = self._pending[batch]
-        if pending.slow:
+        is_deferred = bool(pending.slow) and request_id not in pending.slow
+        if is_deferred:
             pending.deferred.append(serve)
-        return bool(pending.slow)
+        return is_deferred
 
     def on_answered(self, batch: Batch, request_id: Id) -> None:
         """Serves the deferred requests if this was the last slow one."""

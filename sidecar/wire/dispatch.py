@@ -5,7 +5,6 @@ import logging
 import sqlite3
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -41,13 +40,13 @@ Load = Callable[[str], Callable[[], Awaitable[object]] | None]
 """Returns a function that waits until what serves a domain is imported; None if that is done."""
 
 
-@dataclass(slots=True)
 class Route:
     """A method and the handler that serves it."""
 
-    declared: Method
-    handler: Callable[..., HandlerCall]
-    _validate: Callable[[Any], Any] | None = None
+    def __init__(self, declared: Method, handler: Callable[..., HandlerCall]) -> None:
+        self.declared = declared
+        self.handler = handler
+        self._validate: Callable[[Any], Any] | None = None
 
     def call(self, params: dict[str, Any]) -> HandlerCall:
         if self._validate is None:  # the model is built at the first call, not at the start
@@ -225,7 +224,7 @@ class Dispatcher:
         except ValidationError as error:
             raise invalid_params(error) from None
         if wait is not None:
-            self._in_flight.start(request, self._serve_later(request, wait, refusal), meta)
+            self._in_flight.hold(request, self._serve_later(request, wait, refusal), meta)
         elif route is not None and handler is not None:
             self._begin(request, route, handler, meta)
 
@@ -248,6 +247,8 @@ class Dispatcher:
             raise MethodNotFound
         if refusal is not None and not route.declared.before_initialize:
             raise refusal
+        if route.declared.waits:
+            self._in_flight.admit(request)
         try:
             handler = route.call(request.params)
         except ValidationError as error:
@@ -263,7 +264,7 @@ class Dispatcher:
             except Exception as error:  # noqa: BLE001 - as in `_answer`
                 self._responses.add(request, error)
 
-        return not route.declared.before_initialize and self._responses.batches.defer(batch, serve)
+        return not route.declared.before_initialize and self._responses.batches.defer(batch, request.id, serve)
 
     def _serve_notification(self, event: Notified) -> None:
         try:

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Any, Final
 
 from sidecar_protocol.connection import Request
@@ -13,7 +12,10 @@ from sidecar_protocol.json_line import Id
 from sidecar_protocol.meta import Meta
 
 MAX_IN_FLIGHT: Final = 256
-"""Requests served at once; more are refused with `overloaded`, so that a runaway client costs bounded memory."""
+"""Requests served at once; more are refused with `overloaded`, so that a runaway client costs bounded memory.
+
+As many can wait for the import of a feature; then reading pauses, as most of them are of methods that do not wait.
+"""
 RETRY_AFTER_MS: Final = 200
 """Suggested delay before an overloaded request is retried, in milliseconds."""
 
@@ -30,15 +32,15 @@ def report_progress(message: str | None = None, fraction: float | None = None) -
         report(message, fraction)
 
 
-@dataclass(slots=True)
 class InFlightRequest:
     """One request whose handler has not finished."""
 
-    task: asyncio.Task[None]
-    is_shutdown: bool
-    has_started: bool = False
-    cancel_reason: RpcError | None = None
-    deadline: asyncio.TimerHandle | None = None
+    def __init__(self, task: asyncio.Task[None], *, is_shutdown: bool) -> None:
+        self.task = task
+        self.is_shutdown = is_shutdown
+        self.has_started = False
+        self.cancel_reason: RpcError | None = None
+        self.deadline: asyncio.TimerHandle | None = None
 
     def cancel(self, reason: RpcError) -> None:
         """Cancels the handler; the first reason becomes the response."""
@@ -61,15 +63,40 @@ class InFlightRequests:
         self._progress = progress
         self._discard_progress = discard_progress
         self._requests: dict[Id, InFlightRequest] = {}
+        self._held: set[Id] = set()
+        """Those that wait for an import; most of them will not wait for anything else."""
 
     def __len__(self) -> int:
         return len(self._requests)
 
+    def has_room(self) -> bool:
+        """Returns whether another request can be held."""
+        return len(self._held) < MAX_IN_FLIGHT
+
+    def hold(self, request: Request, handler: Coroutine[Any, Any, Model | None], meta: Meta | None) -> None:
+        """Runs a handler that waits for an import first.  It does not count as in flight until it calls `admit`."""
+        self._held.add(request.id)
+        self._start(request, handler, meta)
+
+    def admit(self, request: Request) -> None:
+        """Counts a request that was held from now on.  Raises `Overloaded`."""
+        self._require_room()
+        self._held.discard(request.id)
+
     def start(self, request: Request, handler: Coroutine[Any, Any, Model | None], meta: Meta | None) -> None:
         """Runs the handler and responds with its outcome.  Raises `Overloaded`."""
-        if len(self._requests) >= MAX_IN_FLIGHT:
+        try:
+            self._require_room()
+        except Overloaded:
             handler.close()
+            raise
+        self._start(request, handler, meta)
+
+    def _require_room(self) -> None:
+        if len(self._requests) - len(self._held) >= MAX_IN_FLIGHT:
             raise Overloaded(retry_after_ms=RETRY_AFTER_MS)
+
+    def _start(self, request: Request, handler: Coroutine[Any, Any, Model | None], meta: Meta | None) -> None:
         loop = asyncio.get_running_loop()
         task = loop.create_task(self._serve(request, handler, meta))
         entry = self._requests[request.id] = InFlightRequest(task, is_shutdown=request.method == "shutdown")
@@ -116,6 +143,7 @@ class InFlightRequests:
         except Exception as error:  # noqa: BLE001 - passed to the dispatcher, which turns errors into responses
             outcome = error
         del self._requests[request.id]
+        self._held.discard(request.id)
         if entry.deadline is not None:
             entry.deadline.cancel()
         if token is not None:

@@ -3,7 +3,6 @@
 import logging
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Final, Protocol
 
@@ -55,12 +54,12 @@ class _State(Enum):
     UNREADABLE = auto()  # the log could not be read; a timer retries
 
 
-@dataclass(slots=True)
 class _Slot:
     """The newest ephemeral notification with one key, held until its rate limit allows it."""
 
-    pending: Ephemeral | None = None
-    not_before: float = 0.0
+    def __init__(self) -> None:
+        self.pending: Ephemeral | None = None
+        self.not_before = 0.0
 
 
 class Outbox:

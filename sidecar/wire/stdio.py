@@ -28,7 +28,7 @@ WRITE_BYTES: Final = 64 * 1024
 MAX_LINES_PER_TICK: Final = 500
 """Lines handled in one loop iteration; the limit lets timers, child processes and signals run during a burst."""
 MAX_TICK_S: Final = 0.005
-"""The same limit as a time, in seconds, for lines that are slow to handle."""
+"""The same limit as a time, in seconds, for lines that are slow to handle; also the pause while there is no room."""
 STALLED_BYTES: Final = 64 * 1024 * 1024
 """Queued output above which the client must catch up within STALL_TIMEOUT_S."""
 STALL_TIMEOUT_S: Final = 30.0
@@ -247,6 +247,8 @@ class Reader:
         self._on_eof = on_eof
         self.on_hang_up: Callable[[], None] | None = None
         """Called once if stdin has ended and much is still to be handled."""
+        self.has_room: Callable[[], bool] = lambda: True
+        """Whether another line can be handled now; until it can, lines wait in the pipe."""
         self._on_receive = on_receive
         self._is_pollable = _is_pollable(descriptor)
         self._has_ended = False
@@ -332,12 +334,9 @@ class Reader:
         self._unit_of_work.begin()
         deadline = self._loop.time() + MAX_TICK_S
         for _ in range(MAX_LINES_PER_TICK):
-            event = connection.next_event()
-            if event is None:
+            if self._loop.time() > deadline or not self.has_room() or (event := connection.next_event()) is None:
                 break
             handle(event)
-            if self._loop.time() > deadline:
-                break
         self._unit_of_work.commit()
         if connection.has_input:
             if self.on_hang_up is not None and (self._has_ended or _has_event(self._descriptor, "POLLRDHUP")):
@@ -345,7 +344,7 @@ class Reader:
                 self.on_hang_up = None
             if self._is_pollable and not self._has_ended:
                 self._loop.remove_reader(self._descriptor)
-            self._loop.call_soon(self._resume)
+            self._loop.call_later(0 if self.has_room() else MAX_TICK_S, self._resume)
         elif self._has_ended:
             self._on_eof()
         elif not self._is_pollable:

@@ -98,6 +98,22 @@ def test_requests_are_served_while_a_feature_is_imported_for_its_first_call(
         assert [client.next_answer()["id"] for _ in calls] == ["call 0", "call 1", "call 2"]
 
 
+def test_no_request_is_refused_because_many_wait_for_the_import_of_a_feature(
+    raw_client: StartRawClient, data_dir: Path
+) -> None:
+    with raw_client(command=(*MODIFIED_SIDECAR, "held"), HELD="sidecar.activity.feature") as client:
+        client.initialize()
+        lines = [line("activity.events.list", number) for number in range(1_000)]
+        batch = b",".join(one[:-1] for one in lines[230:290])  # some are read before the import ends, and some after
+        client.send(b"".join((*lines[:230], b"[%s]\n" % batch, *lines[290:])))
+        wait_for_file(data_dir / "waiting")
+        (data_dir / "go").touch()
+        answers = [client.next_answer() for _ in range(941)]
+        answers[230:231] = answers[230]
+        assert [answer["id"] for answer in answers] == list(range(1_000))
+        assert {str(answer.get("result")) for answer in answers} == {"{'events': [], 'next_cursor': None}"}
+
+
 def test_a_first_call_at_the_end_of_stdin_is_answered(raw_client: StartRawClient, data_dir: Path) -> None:
     with raw_client(command=(*MODIFIED_SIDECAR, "held"), HELD="sidecar.activity.feature") as client:
         client.initialize()

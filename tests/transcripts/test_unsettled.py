@@ -4,7 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sidecar_protocol import catalog
+from sidecar_protocol.contract import ToolUse
 
+from sidecar.transcripts.verify.methods import is_read
 from tests.transcripts.conftest import Reported, Verify
 from tests.transcripts.recording import HEADER, answer, c2s, notification, request, s2c, write_lines
 
@@ -169,3 +172,13 @@ def test_which_notifications_follow_a_seq_is_not_compared_and_their_form_is(tmp_
     path = write_lines(tmp_path / "resumed.jsonl", lines)
     assert verified(path, *blocks, then=[[answer(3), updated(2, "succeeded", B), updated(3, "succeeded")]]) == ""
     assert "params.job.mood" in verified(path, *blocks, then=[[answer(3), updated(3, "succeeded", mood=1)]])
+
+
+def test_methods_are_taken_for_reads_as_the_contract_declares_and_describes_them() -> None:
+    for declared in catalog.methods():
+        if declared.tool is not None:
+            assert is_read(declared.name) == (declared.tool is ToolUse.READ), declared.name
+        elif declared.job is not None or declared.name.endswith((".create", ".update", ".delete")):
+            assert not is_read(declared.name), declared.name
+        elif declared.doc.startswith(("Return", "List", "Check everything")):
+            assert is_read(declared.name), declared.name

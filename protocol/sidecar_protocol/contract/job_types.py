@@ -1,8 +1,7 @@
 """Declarations of job types."""
 
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from sidecar_protocol.contract.models import Input, Model
 
@@ -21,8 +20,7 @@ class Recovery(StrEnum):
     """The job becomes `failed`."""
 
 
-@dataclass(frozen=True, slots=True)
-class JobPolicy:
+class JobPolicy(NamedTuple):
     """How jobs of one type are run."""
 
     max_attempts: int = 1

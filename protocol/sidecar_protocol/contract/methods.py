@@ -2,10 +2,9 @@
 
 import inspect
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, NamedTuple, TypeVar, get_type_hints
 
 from pydantic import Field, create_model
 
@@ -38,9 +37,8 @@ class ToolUse(StrEnum):
     """It changes something: the person is asked before each call."""
 
 
-@dataclass(frozen=True)
-class Method:
-    """A declared method: its function, the arguments of `@method`, and the Protocol class that declares it."""
+class _Declaration(NamedTuple):
+    """The function of a method, the arguments of `@method`, and the Protocol class that declares it."""
 
     function: Callable[..., Any]
     name: str
@@ -57,11 +55,15 @@ class Method:
     withheld: tuple[str, ...] = ()
     """Params that assistants do not have: those that only a person may choose, and those that would be of no use."""
 
+
+class Method(_Declaration):
+    """A declared method, and what is derived from its declaration."""
+
     def of(self, interface: type, domain: str) -> "Method":
         """Returns the method as a part of an interface, whose `domain` is put into its name and endpoint."""
         rest = None if self.rest is None else self.rest.replace(DOMAIN, domain)
         job = None if self.job is None else self.job.replace(DOMAIN, domain)
-        return replace(self, interface=interface, name=self.name.replace(DOMAIN, domain), rest=rest, job=job)
+        return self._replace(interface=interface, name=self.name.replace(DOMAIN, domain), rest=rest, job=job)
 
     @property
     def attribute(self) -> str:

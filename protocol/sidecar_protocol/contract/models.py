@@ -1,13 +1,11 @@
 """The base classes of every value on the wire, and the mark for secret values."""
 
-from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, get_args, get_origin
+from typing import Annotated, Any, ClassVar, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict
 
 
-@dataclass(frozen=True, slots=True)
-class Cited:
+class Cited(NamedTuple):
     """Declares that an assistant can cite an entity, by the names of the entity's fields."""
 
     kind: str
