@@ -1,5 +1,6 @@
 """Drives a `ClaudeRunHandler` without the rest of the sidecar, and finds the processes that it leaves."""
 
+import asyncio
 import contextlib
 import itertools
 import sqlite3
@@ -178,6 +179,11 @@ def processes_of(owner_id: str) -> list[psutil.Process]:
     return found
 
 
+def cli_of(owner_id: str) -> psutil.Process:
+    """Returns an owner's CLI, which is the first of its processes: the real one runs programs for a moment."""
+    return min(processes_of(owner_id), key=psutil.Process.create_time)
+
+
 def tools_of(owner_id: str, name: str) -> list[psutil.Process]:
     """Returns those of the owner's processes that have this name; some of them live only for a moment."""
     found = []
@@ -186,6 +192,13 @@ def tools_of(owner_id: str, name: str) -> list[psutil.Process]:
             if process.name() == name:
                 found.append(process)
     return found
+
+
+def let_time_pass(seconds: float) -> None:
+    """Moves the event loop's clock forward: what would be due by then is due now."""
+    loop = asyncio.get_running_loop()
+    time = loop.time
+    loop.time = lambda: time() + seconds  # type: ignore[method-assign]
 
 
 async def until(condition: Callable[[], object]) -> None:

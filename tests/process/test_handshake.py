@@ -99,7 +99,7 @@ def test_requests_are_served_while_a_feature_is_imported_for_its_first_call(
 
 
 def test_a_first_call_at_the_end_of_stdin_is_answered(raw_client: StartRawClient, data_dir: Path) -> None:
-    with raw_client(command=(*MODIFIED_SIDECAR, "held"), HELD="sidecar.activity.feature") as client:
+    with raw_client(command=(*MODIFIED_SIDECAR, "held", "patient"), HELD="sidecar.activity.feature") as client:
         client.initialize()
         client.send(line("activity.events.list", "first"))
         wait_for_file(data_dir / "waiting")
