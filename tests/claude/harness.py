@@ -1,6 +1,5 @@
 """Drives a `ClaudeRunHandler` without the rest of the sidecar, and finds the processes that it leaves."""
 
-import asyncio
 import contextlib
 import itertools
 import sqlite3
@@ -192,13 +191,6 @@ def tools_of(owner_id: str, name: str) -> list[psutil.Process]:
             if process.name() == name:
                 found.append(process)
     return found
-
-
-def let_time_pass(seconds: float) -> None:
-    """Moves the event loop's clock forward: what would be due by then is due now."""
-    loop = asyncio.get_running_loop()
-    time = loop.time
-    loop.time = lambda: time() + seconds  # type: ignore[method-assign]
 
 
 async def until(condition: Callable[[], object]) -> None:

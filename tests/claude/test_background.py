@@ -14,8 +14,9 @@ from sidecar_protocol.claude.tasks import ClaudeTask, TaskKind, TaskNotFound
 from sidecar.claude.live_tasks import TasksService
 from sidecar.claude.process.work import Work, WorkState
 from sidecar.job_handler import JobFailed
-from tests.claude.harness import RecordingContext, RunHarness, let_time_pass, processes_of, until
+from tests.claude.harness import RecordingContext, RunHarness, processes_of, until
 from tests.claude.turn_harness import turn_harness
+from tests.in_process_app import let_time_pass
 
 THREE_CALLS = ClaudeUsage(input_tokens=36, output_tokens=27, cache_creation_input_tokens=9, cache_read_input_tokens=12)
 
