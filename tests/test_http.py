@@ -63,6 +63,7 @@ class Server:
 
 @pytest.fixture
 async def server() -> AsyncIterator[Server]:
+    """Starts a real server on loopback."""
     server = Server()
     async with await asyncio.start_server(server.handle, "127.0.0.1", 0) as listening:
         server.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/secret-path?key=secret-key"
