@@ -5,7 +5,6 @@ import os
 import random
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -31,6 +30,7 @@ from sidecar.storage.migrations import open_database
 from sidecar.storage.paging import encode_cursor
 from tests.in_process import decoded
 from tests.old_backend import AT, SECRETS, STAMPS, fill, insert, old_database, serving
+from tests.process.raw_client import MODIFIED_SIDECAR
 
 DAY = 86_400
 MONDAY = 1_740_960_000  # 2025-03-03T00:00:00Z
@@ -387,7 +387,7 @@ def test_no_response_contains_credentials(tmp_path: Path) -> None:
     # Without SHELL, system.diagnostics does not start the user's login shell, which can be slow.
     own = {"APP_DATA_DIR": str(tmp_path), "LOG_DIR": str(tmp_path / "logs"), "RUN_ENV": "dev", "SHELL": ""}
     ended = subprocess.run(
-        [sys.executable, "-m", "sidecar"],
+        [*MODIFIED_SIDECAR, "patient"],
         input="\n".join(lines).encode() + b"\n",
         env={**os.environ, **own},
         capture_output=True,
