@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from sidecar.commandline.client import SidecarClient, spawn
 from sidecar.paths import isolated_environment
@@ -16,6 +17,12 @@ from tests.process.raw_client import RawClient
 
 StartSidecar = Callable[..., AbstractAsyncContextManager[SidecarClient]]
 StartRawClient = Callable[..., RawClient]
+
+# Derandomized, so that a run fails only because of a change, and without limits of time, which a busy machine exceeds.
+# `--hypothesis-profile=fresh` searches for bugs.
+settings.register_profile("same", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("fresh", settings.get_profile("same"), derandomize=False, max_examples=1_000)
+settings.load_profile("same")
 
 
 @pytest.fixture

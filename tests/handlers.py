@@ -34,6 +34,7 @@ class Fail(JobSpec):
     type: ClassVar = "test.fail"
     result: ClassVar = Text
     how: Literal["job_failed", "bug", "large"] = "job_failed"
+    retry_after_s: float | None = None
 
 
 class Hang(JobSpec):
@@ -72,7 +73,12 @@ async def fail(job: Fail, context: JobContext) -> Text:
     if job.how == "bug":
         raise ZeroDivisionError("hunter2")
     raise JobFailed(
-        "It did not work.", kind="test_failure", hint="Try something else.", retryable=True, details={"tries": 3}
+        "It did not work.",
+        kind="test_failure",
+        hint="Try something else.",
+        retryable=True,
+        retry_after_s=job.retry_after_s,
+        details={"tries": 3},
     )
 
 

@@ -74,6 +74,13 @@ class ManualClock:
             heapq.heappop(self._timers)[2]()
 
 
+def let_time_pass(seconds: float) -> None:
+    """Moves the event loop's clock forward: what would be due by then is due now."""
+    loop = asyncio.get_running_loop()
+    time = loop.time
+    loop.time = lambda: time() + seconds  # type: ignore[method-assign]
+
+
 class MemoryWire:
     """Replaces `Writer` and `WireOut`: responses overtake notifications, and pending bytes are counted."""
 

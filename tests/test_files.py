@@ -14,6 +14,7 @@ import pytest
 from sidecar.files import MAX_BLOCKED, TimedThreads, UserFiles
 from sidecar.job_handler import JobFailed
 from tests.conftest import StartRawClient
+from tests.in_process_app import let_time_pass
 
 
 @pytest.fixture
@@ -154,13 +155,20 @@ async def test_a_look_that_was_cancelled_does_not_block_the_next_one() -> None:
 
 
 async def test_a_path_whose_thread_is_late_is_refused_at_once_until_the_thread_has_ended() -> None:
-    threads, may_end, has_ended = TimedThreads(limit_s=0.05), threading.Event(), threading.Event()
+    threads, begun, may_end, has_ended = TimedThreads(60), threading.Event(), threading.Event(), threading.Event()
 
     def look() -> None:
+        begun.set()
         may_end.wait(30)
 
-    with pytest.raises(TimeoutError):
-        await threads.run("folder", look)
+    async def be_late() -> None:
+        await anyio.to_thread.run_sync(begun.wait)
+        let_time_pass(60)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(be_late)
+        with pytest.raises(TimeoutError):
+            await threads.run("folder", look)
     with pytest.raises(TimeoutError):
         await threads.run("folder", has_ended.set)
     assert not has_ended.is_set()

@@ -9,7 +9,7 @@ import logging
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import anyio
@@ -45,8 +45,8 @@ def refusal(status: int, headers: str = "", body: bytes = b"") -> bytes:
 class Server:
     """Sends the next of `responses` to each request, on a connection of its own, and records the requests."""
 
-    def __init__(self, port: int) -> None:
-        self.url = f"http://127.0.0.1:{port}/secret-path?key=secret-key"
+    def __init__(self) -> None:
+        self.url = ""
         self.responses: list[bytes] = []
         self.requests: list[bytes] = []
         self.open = self.most_open = 0
@@ -67,16 +67,19 @@ class Server:
 
 @pytest.fixture
 async def server() -> AsyncIterator[Server]:
-    server = Server(port := closed_port())
-    async with await asyncio.start_server(server.handle, "127.0.0.1", port):
+    """Starts a real server on loopback."""
+    server = Server()
+    async with await asyncio.start_server(server.handle, "127.0.0.1", 0) as listening:
+        server.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/secret-path?key=secret-key"
         yield server
 
 
-def closed_port() -> int:
-    """Returns a port without a server."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port: int = taken.getsockname()[1]
-        return port
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port that no server gets, since a socket has it that does not listen."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
 
 
 class Delays:
@@ -213,10 +216,9 @@ async def test_a_body_that_is_compressed_twice_is_refused_before_it_is_unpacked(
         await http.send(request_to(server))
 
 
-async def test_without_a_server_the_job_waits_for_the_network(http: Http) -> None:
-    port = closed_port()
+async def test_without_a_server_the_job_waits_for_the_network(http: Http, closed_port: int) -> None:
     with pytest.raises(ServerUnreachable) as caught:
-        await http.send(HttpRequest("GET", f"http://127.0.0.1:{port}/", "Jira"))
+        await http.send(HttpRequest("GET", f"http://127.0.0.1:{closed_port}/", "Jira"))
     outcome = job_exception(caught.value)
     assert isinstance(outcome, JobSnoozed)
     assert outcome.waiting_for is WaitingFor.NETWORK
@@ -279,14 +281,14 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 async def test_the_proxy_of_the_environment_is_used_except_for_hosts_that_are_excluded(
-    server: Server, transport: HttpxTransport, environment: pytest.MonkeyPatch
+    server: Server, transport: HttpxTransport, environment: pytest.MonkeyPatch, closed_port: int
 ) -> None:
     environment.setenv("http_proxy", server.url.partition("/secret")[0])
     environment.setenv("no_proxy", "localhost,.corp.example")
     assert (await transport.exchange(HttpRequest("GET", "http://calendar.example/x", "It"))).status == 200
     assert server.requests[0].startswith(b"GET http://calendar.example/x HTTP/1.1\r\n")
     with pytest.raises(HttpError):
-        await transport.exchange(HttpRequest("GET", f"http://localhost:{closed_port()}/y", "It"))
+        await transport.exchange(HttpRequest("GET", f"http://localhost:{closed_port}/y", "It"))
     assert len(server.requests) == 1
 
 

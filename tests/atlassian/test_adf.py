@@ -143,7 +143,7 @@ NODES = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(document=NODES | JSON, limit=st.integers(0, 300))
 def test_any_value_gives_text_within_the_limit(document: Any, limit: int) -> None:
     converted = adf_text(document, limit)
@@ -151,7 +151,6 @@ def test_any_value_gives_text_within_the_limit(document: Any, limit: int) -> Non
     assert len(converted) <= limit
 
 
-@settings(deadline=None)
 @given(words=st.lists(st.text("abcdefg", min_size=3, max_size=9), max_size=8), kinds=st.lists(KINDS, min_size=8))
 def test_no_words_are_lost_in_known_or_unknown_containers(words: list[str], kinds: list[str]) -> None:
     containers = [kind for kind in kinds if kind not in LEAVES and kind not in ("text", "rule")]

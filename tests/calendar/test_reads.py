@@ -1,11 +1,8 @@
 """Reading accounts, calendars and events, from databases of the old backend."""
 
 import json
-import os
 import random
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -31,6 +28,7 @@ from sidecar.storage.migrations import open_database
 from sidecar.storage.paging import encode_cursor
 from tests.in_process import decoded
 from tests.old_backend import AT, SECRETS, STAMPS, fill, insert, old_database, serving
+from tests.process.raw_client import CLIENT, RawClient
 
 DAY = 86_400
 MONDAY = 1_740_960_000  # 2025-03-03T00:00:00Z
@@ -368,9 +366,8 @@ def test_every_duration_bucket_of_the_table_is_queried(tmp_path: Path) -> None:
 def test_no_response_contains_credentials(tmp_path: Path) -> None:
     with old_database(tmp_path) as old:
         fill(old)
-    hello = {"protocol_version": 1, "client_info": {"name": "tests", "version": "1"}}
     calls: list[tuple[str, dict[str, Any]]] = [
-        ("initialize", hello),
+        ("initialize", CLIENT),
         ("calendar.accounts.list", {}),
         ("calendar.accounts.get", {"account_id": "acc-1"}),
         ("calendar.calendars.list", {"account_id": "acc-1"}),
@@ -380,21 +377,14 @@ def test_no_response_contains_credentials(tmp_path: Path) -> None:
         ("system.status", {}),
         ("system.diagnostics", {}),
     ]
-    lines = [
-        json.dumps({"jsonrpc": "2.0", "id": number, "method": name, "params": params})
-        for number, (name, params) in enumerate(calls)
-    ]
     # Without SHELL, system.diagnostics does not start the user's login shell, which can be slow.
-    own = {"APP_DATA_DIR": str(tmp_path), "LOG_DIR": str(tmp_path / "logs"), "RUN_ENV": "dev", "SHELL": ""}
-    ended = subprocess.run(
-        [sys.executable, "-m", "sidecar"],
-        input="\n".join(lines).encode() + b"\n",
-        env={**os.environ, **own},
-        capture_output=True,
-        check=True,
-    )
-    answers = [json.loads(line) for line in ended.stdout.splitlines()]
-    assert {answer["id"] for answer in answers if "result" in answer} == set(range(len(calls)))
-    output = ended.stdout + ended.stderr + b"".join(path.read_bytes() for path in (tmp_path / "logs").iterdir())
+    with RawClient(tmp_path, LOG_DIR=str(tmp_path / "logs"), RUN_ENV="dev", SHELL="") as client:
+        answers = [client.call(name, **params) for name, params in calls]
+        client.close_stdin()
+        messages = [*answers, *client.all_notifications, *client.remaining()]
+        assert client.exit_code() == 0
+    assert [answer for answer in answers if "error" in answer] == []
+    texts = [path.read_bytes() for path in (client.errors, *(tmp_path / "logs").iterdir())]
+    output = json.dumps(messages, ensure_ascii=False).encode() + b"".join(texts)
     assert b"ada@example.com" in output
     assert [secret for secret in SECRETS if secret.encode() in output] == []

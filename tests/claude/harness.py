@@ -178,6 +178,11 @@ def processes_of(owner_id: str) -> list[psutil.Process]:
     return found
 
 
+def cli_of(owner_id: str) -> psutil.Process:
+    """Returns an owner's CLI, which is the first of its processes: the real one runs programs for a moment."""
+    return min(processes_of(owner_id), key=psutil.Process.create_time)
+
+
 def tools_of(owner_id: str, name: str) -> list[psutil.Process]:
     """Returns those of the owner's processes that have this name; some of them live only for a moment."""
     found = []

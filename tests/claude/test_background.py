@@ -16,6 +16,7 @@ from sidecar.claude.process.work import Work, WorkState
 from sidecar.job_handler import JobFailed
 from tests.claude.harness import RecordingContext, RunHarness, processes_of, until
 from tests.claude.turn_harness import turn_harness
+from tests.in_process_app import let_time_pass
 
 THREE_CALLS = ClaudeUsage(input_tokens=36, output_tokens=27, cache_creation_input_tokens=9, cache_read_input_tokens=12)
 
@@ -115,10 +116,16 @@ async def test_a_cancelled_turn_stops_its_tasks_and_its_process_takes_the_next(s
 
 
 async def test_tasks_that_outlast_the_timeout_are_stopped_and_named(harness: RunHarness) -> None:
-    with anyio.fail_after(120), pytest.raises(JobFailed) as raised:
-        await harness.run("[[command:99999]] [[text:started]]", timeout_s=1.5)
+    async def outlast() -> None:
+        await until(lambda: "Waiting for background tasks: command" in harness.context.progressed)
+        let_time_pass(3_600)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(outlast)
+        with pytest.raises(JobFailed) as raised:
+            await harness.run("[[command:99999]] [[text:started]]", timeout_s=3_600)
     assert (raised.value.kind, raised.value.details) == ("timeout", {"tasks": ["command"]})
-    assert "background tasks did not end within 1.5 seconds" in raised.value.message
+    assert "background tasks did not end within 3600 seconds" in raised.value.message
     assert harness.processes() == []
 
 

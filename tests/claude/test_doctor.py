@@ -56,7 +56,7 @@ def got_prompt(home: Path) -> bool:
 
 async def examined(home: Path, *, setting: str | None = None, is_root: bool = False, **more: Any) -> ClaudeReport:
     environment = {"PATH": "/bin:/usr/bin", **more}
-    discovery = Discovery(setting, environment, home, LoginShell(environment, 2.0))
+    discovery = Discovery(setting, environment, home, LoginShell(environment, 60.0))
     with anyio.fail_after(120):
         report = await DoctorService(discovery, User(environment, home, is_root)).doctor()
     assert not got_prompt(home)

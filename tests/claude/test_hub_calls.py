@@ -13,7 +13,7 @@ from sidecar_protocol.claude.runs import HubAccess
 from sidecar.hub.tools import Answer, Hub
 from sidecar.job_handler import JobFailed
 from tests.claude.client import Talk, every_claude
-from tests.claude.harness import processes_of, until
+from tests.claude.harness import cli_of, until
 from tests.claude.turn_harness import turn_harness
 
 CALL = "[[call:mcp__hub__jobs_list:{}]]"
@@ -48,14 +48,14 @@ async def test_an_interrupt_ends_the_call_and_the_process_goes_on(talk: Talk, tm
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(harness.run, session.session_id, CALL)
             await until(lambda: hub.calls)
-            (process,) = processes_of(session.session_id)
+            process = cli_of(session.session_id)
             tasks.cancel_scope.cancel()
         await until(lambda: hub.ended)
         assert hub.ended == ["jobs_list"]
         hub.is_slow = False
         result = await harness.run(session.session_id, CALL)
         assert result.text.endswith('{"jobs":[]}')
-        assert processes_of(session.session_id) == [process]
+        assert cli_of(session.session_id) == process
 
 
 @every_claude
@@ -71,7 +71,7 @@ async def test_the_death_of_the_cli_ends_the_call(talk: Talk, tmp_path: Path) ->
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(fails)
             await until(lambda: hub.calls)
-            (process,) = processes_of(session.session_id)
+            process = cli_of(session.session_id)
             process.kill()
         assert hub.ended == ["jobs_list"]
         hub.is_slow = False

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -59,9 +60,16 @@ async def session_with_tasks(claude: ClaudeClient, session_id: str) -> Session:
     return Session.model_validate(found["session"])
 
 
+async def only_tasks_run(claude: ClaudeClient) -> None:
+    """Waits until Claude has answered, and what it has started in the background goes on."""
+    await claude.until(lambda one: "Waiting for background tasks" in str(one.params))
+
+
 @both_releases
 async def test_a_run_waits_for_its_subagent_and_is_billed_for_it(real_client: ClaudeClient, api: FakeAnthropic) -> None:
-    run = await real_client.client.call("claude.spawn", {"prompt": agent("[[slow:40]] inner")})
+    run = await real_client.client.call("claude.spawn", {"prompt": agent("[[gate:1]] inner")})
+    await only_tasks_run(real_client)
+    api.release()
     job = await real_client.until_job(run["job_id"], *FINAL)
     assert job["status"] == "succeeded", job["error"]
     assert not job["result"]["text"].startswith("tool said")
@@ -73,12 +81,17 @@ async def test_a_run_waits_for_its_subagent_and_is_billed_for_it(real_client: Cl
 
 
 @both_releases
-async def test_a_conversation_goes_on_while_a_command_runs(real_client: ClaudeClient, api: FakeAnthropic) -> None:
+async def test_a_conversation_goes_on_while_a_command_runs(
+    real_client: ClaudeClient, api: FakeAnthropic, tmp_path: Path
+) -> None:
     session = await real_client.sessions.create(allowed_tools=["Bash"])
-    sent = await real_client.sessions.send(session_id=session.session_id, prompt=command("sleep 2; echo served"))
+    prompt = command(f"until test -e '{tmp_path}/go'; do sleep 0.1; done; echo served")
+    sent = await real_client.sessions.send(session_id=session.session_id, prompt=prompt)
     shown = await session_with_tasks(real_client, session.session_id)
     (task,) = shown.tasks
     assert (shown.status, task.kind, task.description) == (SessionStatus.RUNNING, TaskKind.COMMAND, "serve")
+    await only_tasks_run(real_client)
+    (tmp_path / "go").touch()
     job = await real_client.until_job(sent.job_id, *FINAL)
     assert job["status"] == "succeeded", job["error"]
     texts = [one.text for one in await real_client.messages(session.session_id) if one.kind is MessageKind.NOTICE]
@@ -137,7 +150,7 @@ async def test_a_kill_while_only_tasks_run_leaves_no_process_and_no_task(
     async with connected(sidecar, **real_environment) as claude:
         session = await claude.sessions.create(allowed_tools=["Bash"])
         sent = await claude.sessions.send(session_id=session.session_id, prompt=command("tail -f /dev/null"))
-        await claude.until(lambda one: "Waiting for background tasks" in str(one.params))
+        await only_tasks_run(claude)
         claude.client.process.kill()
         await claude.client.process.wait()
     async with connected(sidecar, **real_environment) as claude:

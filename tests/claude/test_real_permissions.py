@@ -9,7 +9,7 @@ from sidecar_protocol.claude.runs import PermissionMode
 from sidecar_protocol.claude.sessions import MessageKind, SessionStatus
 
 from tests.claude.client import ClaudeClient, both_releases, connected
-from tests.claude.harness import processes_of, until
+from tests.claude.harness import cli_of, processes_of, until
 from tests.conftest import StartSidecar
 from tests.fakes.anthropic import FakeAnthropic
 
@@ -105,13 +105,13 @@ async def test_questions_and_plans_are_requested_and_answered(real_client: Claud
 async def test_a_live_process_adopts_new_settings(real_client: ClaudeClient, api: FakeAnthropic, folder: Path) -> None:
     session = await real_client.sessions.create(cwd=str(folder))
     await real_client.answer_text(session.session_id, "hi")
-    (process,) = processes_of(session.session_id)
+    process = cli_of(session.session_id)
     await real_client.sessions.update(
         session_id=session.session_id, model="claude-haiku-4-5", permission_mode=PermissionMode.ACCEPT_EDITS
     )
     await real_client.answer_text(session.session_id, "[[tool:bash:mkdir one]]")
     assert api.messages()[-1].body["model"] == "claude-haiku-4-5"
-    assert process in processes_of(session.session_id)
+    assert cli_of(session.session_id) == process
     assert created(folder) == ["one"]
     await real_client.sessions.update(session_id=session.session_id, permission_mode=PermissionMode.BYPASS_PERMISSIONS)
     await real_client.answer_text(session.session_id, "[[tool:bash:mkdir ../two]]")
@@ -126,12 +126,12 @@ async def test_an_interrupt_cancels_the_request_and_the_session_continues(
     session = await real_client.sessions.create(cwd=str(folder))
     job = await real_client.sessions.send(session_id=session.session_id, prompt="[[tool:bash:mkdir one]]")
     request = await real_client.permission_request(job.job_id)
-    process = processes_of(session.session_id)[0]
+    process = cli_of(session.session_id)
     await real_client.sessions.interrupt(session_id=session.session_id)
     assert (await real_client.resolved_request(request.request_id)).status is PermissionStatus.CANCELLED
     await real_client.until_job(job.job_id, "cancelled")
     assert await real_client.answer_text(session.session_id, "[[text:next]]") == "next"
-    assert process in processes_of(session.session_id)
+    assert cli_of(session.session_id) == process
     assert created(folder) == []
 
 

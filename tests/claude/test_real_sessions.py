@@ -5,7 +5,7 @@ from sidecar_protocol.claude.runs import ClaudeUsage
 from sidecar_protocol.claude.sessions import MessageKind, SessionStatus
 
 from tests.claude.client import ClaudeClient, both_releases, connected
-from tests.claude.harness import processes_of, tools_of, until
+from tests.claude.harness import cli_of, processes_of, tools_of, until
 from tests.conftest import StartSidecar
 from tests.fakes.anthropic import FakeAnthropic
 
@@ -19,12 +19,12 @@ def last_conversation(api: FakeAnthropic) -> str:
 async def test_claude_remembers_the_turns_before(real_client: ClaudeClient, api: FakeAnthropic) -> None:
     session = await real_client.sessions.create()
     await real_client.answer_text(session.session_id, "Remember the word heron.")
-    (process,) = processes_of(session.session_id)
+    process = cli_of(session.session_id)
     assert await real_client.answer_text(session.session_id, "[[text:It was heron.]]") == "It was heron."
     await real_client.answer_text(session.session_id, "And the third?")
     assert "Remember the word heron." in last_conversation(api)
     assert "It was heron." in last_conversation(api)
-    assert process in processes_of(session.session_id)
+    assert cli_of(session.session_id) == process
     after = await real_client.sessions.get(session_id=session.session_id)
     assert after.usage == ClaudeUsage(
         input_tokens=36, output_tokens=27, cache_creation_input_tokens=9, cache_read_input_tokens=12
@@ -38,11 +38,11 @@ async def test_each_prompt_is_answered_with_the_effort_of_its_session(
 ) -> None:
     session = await real_client.sessions.create(effort="low")
     await real_client.answer_text(session.session_id, "one")
-    (process,) = processes_of(session.session_id)
+    process = cli_of(session.session_id)
     for effort in ("max", None):
         await real_client.sessions.update(session_id=session.session_id, effort=effort)
         await real_client.answer_text(session.session_id, f"{effort}")
-    assert process in processes_of(session.session_id)
+    assert cli_of(session.session_id) == process
     low, high, reset = (request.body["output_config"]["effort"] for request in api.messages())
     assert (low, high) == ("low", "max")
     assert reset not in ("low", "max")
@@ -86,12 +86,12 @@ async def test_an_interrupt_ends_the_tool_and_the_process_runs_the_next_turn(rea
 
     job = await real_client.sessions.send(session_id=session.session_id, prompt="[[tool:bash:tail -f /dev/null]]")
     await until(lambda: tools_of(session.session_id, "tail"))
-    process = next(one for one in processes_of(session.session_id) if one.name() != "tail" and one.ppid() != 1)
+    process = cli_of(session.session_id)
     await real_client.sessions.interrupt(session_id=session.session_id)
     await real_client.until_job(job.job_id, "cancelled")
     await until(lambda: not tools_of(session.session_id, "tail"))  # the CLI reports the end before the process exits
     assert await real_client.answer_text(session.session_id, "[[text:next]]") == "next"
-    assert process in processes_of(session.session_id)
+    assert cli_of(session.session_id) == process
 
 
 async def test_a_turn_that_is_interrupted_at_once_ends(real_client: ClaudeClient, api: FakeAnthropic) -> None:

@@ -33,7 +33,9 @@ def shown(line: Mapping[str, Any]) -> str | None:
     return "result" if line.get("type") == "result" else None
 
 
-async def lines_of(executable: Path, prompt: str, cwd: Path, act: str, environment: Mapping[str, str]) -> list[str]:
+async def lines_of(
+    executable: Path, prompt: str, cwd: Path, act: str | Callable[[], object], environment: Mapping[str, str]
+) -> list[str]:
     """Runs a prompt to the end of its work; acts while only tasks run.  Returns what the lines report."""
     job_id, seen, waits = RecordingContext().job_id, list[str](), anyio.Event()
 
@@ -56,6 +58,8 @@ async def lines_of(executable: Path, prompt: str, cwd: Path, act: str, environme
             process.send(stop_line(process.work.tasks[0].task_id))
         elif act == "interrupt":
             await interrupt(process)
+        elif callable(act):
+            act()
         await process.prompt_done.wait()
     finally:
         with anyio.CancelScope(shield=True):
@@ -64,8 +68,8 @@ async def lines_of(executable: Path, prompt: str, cwd: Path, act: str, environme
 
 
 @pytest.mark.parametrize(("prompts", "act"), [
-    ((agent("[[slow:20]] inner"), "[[agent:20]] [[text:started]]"), "wait"),
-    ((command("sleep 1"), "[[command:20]] [[text:started]]"), "wait"),
+    ((agent("[[gate:1]] inner"), "[[agent:20]] [[text:started]]"), "release"),
+    ((command("until test -e go; do sleep 0.1; done"), "[[command:20]] [[text:started]]"), "release"),
     ((agent("[[hang]]"), "[[agent:99999]] [[text:started]]"), "stop"),
     ((command("tail -f /dev/null"), "[[command:99999]] [[text:started]]"), "stop"),
     ((agent("[[hang]]"), "[[agent:99999]] [[text:started]]"), "interrupt"),
@@ -74,6 +78,12 @@ async def test_the_scripted_cli_reports_tasks_as_the_real_one(
     prompts: tuple[str, str], act: str, real_claude: Path, standin: Path, api: FakeAnthropic, tmp_path: Path
 ) -> None:
     real, scripted = prompts
+
+    def release() -> None:
+        api.release()
+        (tmp_path / "go").touch()
+
     with anyio.fail_after(120):
-        expected = await lines_of(real_claude, real, tmp_path, act, api.environment(tmp_path))
+        in_time = release if act == "release" else act
+        expected = await lines_of(real_claude, real, tmp_path, in_time, api.environment(tmp_path))
         assert await lines_of(standin, scripted, tmp_path, act, dict(os.environ)) == expected

@@ -7,6 +7,7 @@ import select
 import signal
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -118,14 +119,29 @@ class CliHarness:
         return Ended(process.returncode, *((seen + out, err) if stream == "out" else (out, seen + err)))
 
     def left_running(self) -> list[psutil.Process]:
-        """The processes started by our commands that still run, also if their parents have exited."""
-        return [process for process in psutil.process_iter() if self._is_ours(process)]
+        """The processes started by our commands that still run, also if their parents have exited.
+
+        Waits for what a sidecar has started: at its end it kills that, without waiting for long.
+        """
+        until = time.monotonic() + LIMIT_S
+        while left := [process for process in psutil.process_iter() if self._is_ours(process)]:
+            if any(map(_is_sidecar, left)) or time.monotonic() > until:
+                return left
+            psutil.wait_procs(left, 0.1)
+        return []
 
     def _is_ours(self, process: psutil.Process) -> bool:
         try:
             return process.environ().get(OWNER_ENV) == self.owner and process.status() != psutil.STATUS_ZOMBIE
         except psutil.Error:
             return False
+
+
+def _is_sidecar(process: psutil.Process) -> bool:
+    try:
+        return "sidecar" in process.cmdline()
+    except psutil.Error:
+        return False
 
 
 def _read_all(terminal: int) -> bytes:

@@ -10,7 +10,7 @@ import pytest
 from tests.claude.harness import processes_of
 from tests.crashes.cases import nightly
 from tests.crashes.recovering_client import FINAL, RUNNER, CrashTolerantClient
-from tests.process.raw_client import Message
+from tests.process.raw_client import Message, wait_until
 
 PROMPT: Final = '[[ask:Bash:{"command":"ls"}]]'
 RESPOND: Final = "claude.permissions.respond"
@@ -145,4 +145,4 @@ def test_a_permission_request_survives_a_crash_and_is_answered_once(
     client = SessionClient(data_dir, tmp_path / "step log", standin)
     run_until_killed(client, point, nth)
     check_after_restart(client)
-    assert processes_of(client.session_id) == []
+    wait_until(lambda: not processes_of(client.session_id))

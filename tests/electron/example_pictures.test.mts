@@ -23,7 +23,7 @@ const IS_UPDATE = process.env["SIDECAR_UPDATE"] === "1";
 /** Share of the pixels that may differ: less than a line of text. */
 const TOLERANCE = 0.002;
 /** Time in which a page must look as it did; it takes no second on a computer that has nothing else to do. */
-const PATIENCE_MS = 15_000;
+const PATIENCE_MS = 60_000;
 const LARGEST_TOTAL_BYTES = 1_500_000;
 const WIDE = { width: 1100, height: 700 };
 const NARROW = { width: 390, height: 700 };

@@ -26,7 +26,7 @@ MODULE = [sys.executable, "-m", "sidecar", "mcp"]
 @asynccontextmanager
 async def client(data_dir: Path) -> AsyncIterator[ClientSession]:
     server = StdioServerParameters(
-        command=MODULE[0], args=[*MODULE[1:], "--data-dir", str(data_dir)], env={"TZ": "Europe/Berlin"}
+        command=MODULE[0], args=[*MODULE[1:], "--data-dir", str(data_dir)], env={"TZ": "Asia/Tokyo"}
     )
     with anyio.fail_after(60):
         async with stdio_client(server) as streams, ClientSession(*streams) as session:
@@ -62,7 +62,7 @@ async def test_the_official_client_reads_beside_a_running_sidecar(sidecar: Start
         async with client(data_dir) as session:
             assert session.server_info is not None
             assert session.server_info.name == "hub"
-            assert "Europe/Berlin" in (session.instructions or "")
+            assert "Asia/Tokyo" in (session.instructions or "")
             tools = {tool.name: tool for tool in (await session.list_tools()).tools}
             assert "activity_search" in tools
             assert all(tool.annotations is not None and tool.annotations.read_only_hint for tool in tools.values())
@@ -70,7 +70,7 @@ async def test_the_official_client_reads_beside_a_running_sidecar(sidecar: Start
             created = await host.call("jobs.create", {"type": "maintenance.backup"})
             after, _ = await call(session, "jobs_list", type="maintenance.backup")
             assert [job["job_id"] for job in after["jobs"]] == [created["job"]["job_id"]]
-            assert after["jobs"][0]["created_at"].endswith("+01:00")
+            assert after["jobs"][0]["created_at"].endswith("+09:00")
             assert before == {"jobs": []}
             error, is_error = await call(session, "jobs_get", job_id="none")
             assert is_error

@@ -341,13 +341,5 @@ class QueueMachine(RuleBasedStateMachine):
 def test_the_queue_behaves_like_its_model(tmp_path: Path) -> None:
     QueueMachine.migrated = tmp_path / "migrated.db"
     open_database(QueueMachine.migrated, schema_dir(), 0).close()
-    # Derandomized, so that CI fails only because of a change.  To search for bugs, raise the numbers.
-    bounds = settings(
-        max_examples=250,
-        stateful_step_count=50,
-        derandomize=True,
-        database=None,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-    )
+    bounds = settings(max_examples=250, stateful_step_count=50, suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(QueueMachine, settings=bounds)

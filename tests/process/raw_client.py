@@ -11,9 +11,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Self
+
+import psutil
 
 from sidecar.paths import isolated_environment
 from tests.strict_json import parse
@@ -35,13 +37,26 @@ def line(method: str, request_id: int | str | None = None, /, **params: Any) -> 
     return json.dumps(members if request_id is None else {**members, "id": request_id}).encode() + b"\n"
 
 
+def wait_until(condition: Callable[[], object]) -> None:
+    """Polls a condition that another process brings about without an event."""
+    until = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < until, "the condition did not hold in time"
+        time.sleep(0.01)
+
+
 def wait_for_file(path: Path) -> str:
     """Polls until another process has created the file and returns its text."""
-    until = time.monotonic() + PATIENCE_S
-    while not path.exists():
-        assert time.monotonic() < until, f"{path} was not created"
-        time.sleep(0.01)
+    wait_until(path.exists)
     return path.read_text("utf-8")
+
+
+def is_running(pid: int) -> bool:
+    """Returns False for zombies as well: only their parent can remove them."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 class RawClient:

@@ -8,6 +8,8 @@ from tests.conftest import StartRawClient
 from tests.process.raw_client import MODIFIED_SIDECAR, RawClient
 
 STEPPED = (*MODIFIED_SIDECAR, "stepped")
+DAY_MS = 86_400_000
+DELAY_MS = 600_000
 
 
 def set_clock(data_dir: Path, ahead_ms: int) -> None:
@@ -28,7 +30,7 @@ def queue_prompts(wire: RawClient, *steps_ms: int) -> tuple[str, list[str]]:
     return session_id, jobs
 
 
-@pytest.mark.parametrize("back_ms", [40, 86_400_000])
+@pytest.mark.parametrize("back_ms", [40, DAY_MS])
 def test_prompts_reach_claude_in_the_order_in_which_they_were_sent(
     raw_client: StartRawClient, standin: Path, back_ms: int
 ) -> None:
@@ -73,15 +75,29 @@ def test_the_permission_request_that_was_made_last_is_listed_first(raw_client: S
     assert [one["request_id"] for one in listed] == [one["request_id"] for one in opened] == asked[::-1]
 
 
+def create_failing(wire: RawClient) -> str:
+    """Returns the id of a job that fails twice, with a delay in between that no test waits for."""
+    payload = {"retry_after_s": DELAY_MS / 1000}
+    job = wire.call("jobs.create", type="test.fail", payload=payload, max_attempts=2)["job"]
+    return str(job["job_id"])
+
+
+def attempts_after_the_delay(wire: RawClient, job_id: str) -> int:
+    """Lets the delay pass on the clock that was set back by a day; returns the attempts of the failed job."""
+    set_clock(wire.data_dir, DELAY_MS - DAY_MS)
+    wire.call("jobs.queue.wake")
+    return int(wire.until_job(job_id, "failed")["attempt"])
+
+
 def test_a_retry_does_not_wait_until_the_clock_has_caught_up(raw_client: StartRawClient) -> None:
     with raw_client(command=STEPPED) as wire:
         wire.initialize()
-        job_id = wire.call("jobs.create", type="test.fail", max_attempts=2)["job"]["job_id"]
+        job_id = create_failing(wire)
         wire.until_job(job_id, "running")
         waiting = wire.until_job(job_id, "queued")
-        set_clock(wire.data_dir, -86_400_000)
+        set_clock(wire.data_dir, -DAY_MS)
         brought_forward = wire.until_job(job_id, "queued")
-        assert wire.until_job(job_id, "failed")["attempt"] == 2
+        assert attempts_after_the_delay(wire, job_id) == 2
     assert brought_forward["run_at"] < waiting["run_at"]
 
 
@@ -89,14 +105,15 @@ def test_a_retry_does_not_wait_for_the_clock_after_a_restart_either(raw_client: 
     with raw_client(command=STEPPED) as wire:
         wire.initialize()
         wire.call("jobs.queue.pause")
-        job_id = wire.call("jobs.create", type="test.fail", max_attempts=2)["job"]["job_id"]
+        job_id = create_failing(wire)
         planned = wire.call("jobs.create", type="test.echo", run_at="2098-01-01T00:00:00Z")["job"]
         wire.call("jobs.queue.resume")
         wire.until_job(job_id, "running")
         wire.until_job(job_id, "queued")
         wire.process.kill()
-    set_clock(wire.data_dir, -86_400_000)
+    set_clock(wire.data_dir, -DAY_MS)
     with raw_client(command=STEPPED) as wire:
         wire.initialize()
-        assert wire.until_job(job_id, "failed")["attempt"] == 2
+        wire.until_job(job_id, "queued")
+        assert attempts_after_the_delay(wire, job_id) == 2
         assert wire.call("jobs.get", job_id=planned["job_id"]) == planned, "a time that the client chose is its own"

@@ -115,7 +115,7 @@ def test_no_request_is_refused_because_many_wait_for_the_import_of_a_feature(
 
 
 def test_a_first_call_at_the_end_of_stdin_is_answered(raw_client: StartRawClient, data_dir: Path) -> None:
-    with raw_client(command=(*MODIFIED_SIDECAR, "held"), HELD="sidecar.activity.feature") as client:
+    with raw_client(command=(*MODIFIED_SIDECAR, "held", "patient"), HELD="sidecar.activity.feature") as client:
         client.initialize()
         client.send(line("activity.events.list", "first"))
         wait_for_file(data_dir / "waiting")

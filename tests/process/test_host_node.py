@@ -5,19 +5,17 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from sidecar_protocol.claude.runs import ClaudeRunResult
 
 from sidecar.paths import isolated_environment
 from tests.claude.conftest import NATIVE, ROOT
 from tests.fakes.anthropic import FakeAnthropic
-from tests.process.raw_client import PATIENCE_S, RawClient
+from tests.process.raw_client import RawClient, is_running, wait_until
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc").is_dir(), reason="the host reads /proc to know the sidecar's children"
@@ -42,23 +40,6 @@ def run_host(data_dir: Path, more: Mapping[str, str], **prompts: dict[str, Any])
     return report
 
 
-def survivors(pids: list[int], within_s: float) -> list[int]:
-    """Waits for the processes to end and returns those that have not."""
-    until = time.monotonic() + within_s
-    left = [pid for pid in pids if _is_running(pid)]
-    while left and time.monotonic() < until:
-        time.sleep(0.01)
-        left = [pid for pid in left if _is_running(pid)]
-    return left
-
-
-def _is_running(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
 def check(report: dict[str, Any], data_dir: Path) -> None:
     """Asserts what holds for the real Claude and for the fake."""
     first, finished, stopped = report["first"], report["finished"], report["stopped"]
@@ -79,7 +60,7 @@ def check(report: dict[str, Any], data_dir: Path) -> None:
     assert (stopped["status"], stopped["result"]) == ("cancelled", None)
     assert report["exit"] == {"code": 0, "signal": None}
     assert len(report["pids"]) >= 2
-    assert survivors(report["pids"], PATIENCE_S) == []
+    wait_until(lambda: not any(map(is_running, report["pids"])))
     assert {"claude.delta", "jobs.log_added", "jobs.updated", "system.state"} <= set(report["methods"])
     with RawClient(data_dir) as again:
         again.initialize()

@@ -296,7 +296,8 @@ def test_stdin_may_be_a_file(data_dir: Path, tmp_path: Path) -> None:
         + b"".join(line("jobs.create", number, type="maintenance.backup") for number in range(2, 900))
         + line("system.health", "last")[:-1]
     )
-    with wanted.open("rb") as file, RawClient(data_dir, stdin=file.fileno()) as client:
+    command = (*MODIFIED_SIDECAR, "patient")
+    with wanted.open("rb") as file, RawClient(data_dir, command=command, stdin=file.fileno()) as client:
         answers = [message for message in client.remaining() if "method" not in message]
         assert [answer["id"] for answer in answers] == [*range(1, 900), "last"]
         assert client.exit_code() == 0

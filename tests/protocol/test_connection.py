@@ -29,7 +29,6 @@ BAD_ID = "An id must be an integer within 2^53 or a string of at most 128 charac
 DECOY = {"id": 99, "text": '"id": 98, {"id": 97', "deep": [{"id": 96}]}
 
 
-@settings(deadline=None)
 @given(st.lists(hostile_lines, max_size=12), st.data())
 def test_every_line_that_needs_a_response_gets_exactly_one(lines: list[Line], data: st.DataObject) -> None:
     chunks = data.draw(chunked(b"".join(line + b"\n" for line, _ in lines)))
@@ -37,7 +36,7 @@ def test_every_line_that_needs_a_response_gets_exactly_one(lines: list[Line], da
     assert len(answers) == sum(count for _, count in lines)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(hostile_lines, min_size=1, max_size=4), st.sampled_from([20, MAX]))
 def test_events_do_not_depend_on_how_the_bytes_are_chunked(lines: list[Line], longest: int) -> None:
     whole = b"\n".join(line for line, _ in lines)
@@ -235,7 +234,6 @@ def test_a_refusal_never_quotes_the_input() -> None:
         assert b"hunter2" not in b"".join(event.reply for event in receive(line)[1] if isinstance(event, Refused))
 
 
-@settings(deadline=None)
 @given(IDS, st.permutations(["jsonrpc", "id", "method", "params", "more"]), st.data())
 def test_the_id_of_an_invalid_line_is_recovered_correctly_or_not_at_all(
     request_id: int | str, order: list[str], data: st.DataObject
@@ -370,7 +368,6 @@ def test_line_separators_of_node_are_escaped_in_everything_sent() -> None:
     assert [parse(line[:-1]) for line in sent][1]["params"] == {"x": "\u2028\u2029"}
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.text(max_size=3)), max_size=8), st.data())
 def test_two_connections_can_talk_to_each_other(calls: list[tuple[bool, str]], data: st.DataObject) -> None:
     """Both sides send requests and answer them; responses have the ids of their requests."""

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sidecar_protocol.connection import Connection, Event, Refused, Request
 
@@ -101,7 +101,6 @@ def test_the_id_of_an_unanswered_request_cannot_be_reused_in_a_batch() -> None:
     assert connection.reply(first, b"0") == b'{"jsonrpc":"2.0","id":1,"result":0}\n'
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(st.sampled_from("rni"), min_size=1, max_size=6), min_size=1, max_size=5), st.randoms())
 def test_concurrent_batches_get_their_own_responses(shapes: list[list[str]], random: Any) -> None:
     """Shapes consist of r (request), n (notification) and i (invalid); requests are answered in random order."""

@@ -42,6 +42,8 @@ def test_everything_that_is_made_is_its_owners_alone_under_any_umask(
                 client.until_job(job["job_id"], "succeeded")
             job = client.call("jobs.create", type="maintenance.backup")["job"]
             client.until_job(job["job_id"], "succeeded")
+            client.process.kill()  # no file comes or goes while they are looked at
+            client.exit_code()
             made = [data_dir, chosen, transcript, *data_dir.rglob("*")]
             modes = {path: stat.S_IMODE(path.stat().st_mode) for path in made}
     finally:
@@ -64,7 +66,10 @@ def test_what_others_could_read_before_is_taken_from_them_at_the_start(
         path.chmod(0o755 if path.is_dir() else 0o644)
     with raw_client() as client:
         client.initialize()
-        client.call("jobs.create", type="maintenance.backup")
+        job = client.call("jobs.create", type="maintenance.backup")["job"]
+        client.until_job(job["job_id"], "succeeded")
+        client.process.kill()
+        client.exit_code()
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in data_dir.rglob("*") if path.is_file()}
     assert set(modes.values()) == {0o600}, modes
 

@@ -1,8 +1,6 @@
 """Upstream recordings: recorded from a real server, played back without one, and without secrets in the file."""
 
-import asyncio
 import json
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,20 +12,12 @@ from sidecar.http.client import Http, HttpRequest, HttpResponse, NotRecorded, Se
 from sidecar.transcripts.file.addresses import address_digest, placeholder_url
 from sidecar.transcripts.upstream import UpstreamPlayer, UpstreamRecorder
 from tests.in_process_app import ManualClock
-from tests.test_http import OK, Server, refusal
+from tests.test_http import OK, Server, refusal, server
+
+__all__ = ["server"]
 
 LISTS = '{"items":["%s"]}'
 SECRETS = ("secret-path", "secret-key", "hush", "a-token", "another-token", "basic-password")
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[Server]:
-    """Starts a real server on loopback."""
-    server = Server(0)
-    listening = await asyncio.start_server(server.handle, "127.0.0.1", 0)
-    server.url = server.url.replace(":0/", f":{listening.sockets[0].getsockname()[1]}/")
-    async with listening:
-        yield server
 
 
 async def _send(upstream: UpstreamRecorder | UpstreamPlayer, *requests: HttpRequest) -> list[HttpResponse]:

@@ -17,7 +17,7 @@ from tests.calendar.outputs import collect_outputs
 from tests.conftest import StartRawClient
 from tests.fakes.google import ADA, FakeGoogle
 from tests.fakes.google_oauth import CLIENT_SECRET
-from tests.process.raw_client import ROOT, RawClient
+from tests.process.raw_client import PATIENCE_S, ROOT, RawClient
 
 EVENTS = 1_000
 PAGES = 4
@@ -185,7 +185,7 @@ def test_the_fake_can_be_controlled_by_other_programs(raw_client: StartRawClient
             job = wire.call("calendar.accounts.sync", account_id=account["account_id"])
             assert wire.until_job(job["job_id"], "failed")["error"]["kind"] == "needs_reauth"
         fake.stdin.close()
-        assert fake.wait(10) == 0
+        assert fake.wait(PATIENCE_S) == 0
 
 
 def week(wire: RawClient, until: float) -> list[dict[str, Any]]:

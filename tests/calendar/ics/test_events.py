@@ -361,7 +361,7 @@ EVENTS = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.lists(EVENTS, max_size=4), st.lists(LINES, max_size=3))
 def test_the_events_of_any_file_fit_the_contract(events: list[str], properties: list[str]) -> None:
     file = IcsCalendar(vcalendar(*events, properties=properties))
@@ -377,7 +377,7 @@ def test_the_events_of_any_file_fit_the_contract(events: list[str], properties: 
     assert len({event.event_id for event in found}) == len(found)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.lists(LINES, max_size=6))
 def test_an_event_with_a_start_is_shown_or_reported_whatever_else_it_has(lines: list[str]) -> None:
     removing = ("BEGIN", "END", "STATUS", "EXDATE", "EXRULE", "X-MICROSOFT")
@@ -385,7 +385,7 @@ def test_an_event_with_a_start_is_shown_or_reported_whatever_else_it_has(lines: 
     assert found.events or found.problems
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.binary(max_size=200), st.booleans())
 def test_any_bytes_are_read_as_a_calendar_or_refused(noise: bytes, framed: bool) -> None:
     body = b"BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\n" + noise + b"\r\nEND:VCALENDAR" if framed else noise

@@ -22,10 +22,10 @@ def connect(wire: RawClient, address: str) -> str:
     return account_id
 
 
-def sync(wire: RawClient, account_id: str, status: str = "succeeded", patience_s: float = 20.0) -> dict[str, Any]:
+def sync(wire: RawClient, account_id: str, status: str = "succeeded") -> dict[str, Any]:
     """Syncs an account; returns the job once it has this status."""
     job = wire.call("calendar.accounts.sync", account_id=account_id)
-    return dict(wire.until_job(job["job_id"], status, patience_s=patience_s))
+    return dict(wire.until_job(job["job_id"], status))
 
 
 @pytest.mark.parametrize("run_env", ["dev", "prod"])

@@ -5,7 +5,7 @@ from functools import cache
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.calendar.ics.zones import TimeZones
@@ -229,7 +229,6 @@ def defined_zone() -> tzinfo:
     return zone
 
 
-@settings(deadline=None)
 @given(st.datetimes(min_value=datetime(1997, 1, 1), max_value=datetime(2037, 1, 1)), st.sampled_from([0, 1]))  # noqa: DTZ001
 def test_a_defined_zone_has_the_offsets_of_the_same_zone_in_the_database(moment: datetime, fold: int) -> None:
     zone, berlin = defined_zone(), ZoneInfo("Europe/Berlin")

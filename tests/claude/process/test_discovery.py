@@ -70,7 +70,7 @@ async def test_the_login_shell_does_not_start_in_a_project_that_could_bring_its_
 async def test_a_daemon_that_a_profile_starts_does_not_block_the_search(tmp_path: Path) -> None:
     hidden = program(tmp_path / "hidden" / "claude")
     shell = program(tmp_path / "shell", f"sleep 60 &\necho {hidden}")
-    found = await find(tmp_path, SHELL=str(shell), PATH=os.environ["PATH"], shell_timeout_s=3.0)
+    found = await find(tmp_path, SHELL=str(shell), PATH=os.environ["PATH"])
     assert found == Executable(hidden, ExecutableSource.LOGIN_SHELL)
 
 

@@ -22,7 +22,7 @@ import pytest
 from sidecar.claude.process.environment import JOB_ENV
 from sidecar.claude.process.orphans import StoredProcess, kill_orphans, still_running
 from tests.claude.client import ClaudeClient, connected
-from tests.claude.harness import processes_of, tools_of, until
+from tests.claude.harness import cli_of, processes_of, tools_of, until
 from tests.conftest import StartSidecar
 from tests.fakes.anthropic import FakeAnthropic
 
@@ -53,13 +53,6 @@ def cli(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Cli]:
     api: FakeAnthropic = request.getfixturevalue("api")
     environment = {**api.environment(tmp_path), "CLAUDE_PATH": path}
     yield Cli(environment, "[[tool:bash:tail -f /dev/null]]", "[[tool:bash:setsid --wait tail -f /dev/null]]", "tail")
-
-
-def cli_of(owner_id: str, tool_name: str) -> psutil.Process:
-    """Returns an owner's CLI: the topmost of its processes that are ancestors of the tool."""
-    (tool,) = tools_of(owner_id, tool_name)
-    owned = {process.pid for process in processes_of(owner_id)}
-    return [parent for parent in tool.parents() if parent.pid in owned][-1]
 
 
 async def spawn(claude: ClaudeClient, prompt: str) -> str:
@@ -108,7 +101,7 @@ async def test_a_tool_that_left_the_process_group_is_killed_by_the_next_sidecar(
         for owner_id in (session.session_id, job_id):
             await runs(owner_id, cli.tool_name)
         for owner_id in (session.session_id, job_id):  # so that only the next sidecar can end the tools
-            cli_of(owner_id, cli.tool_name).kill()
+            cli_of(owner_id).kill()
         client.process.kill()
         await client.process.wait()
     async with connected(sidecar, **cli.environment):
@@ -120,7 +113,7 @@ async def test_a_killed_cli_leaves_no_tool(sidecar: StartSidecar, cli: Cli) -> N
     async with connected(sidecar, **cli.environment) as claude:
         job_id = await spawn(claude, cli.tool)
         await runs(job_id, cli.tool_name)
-        cli_of(job_id, cli.tool_name).kill()
+        cli_of(job_id).kill()
         job = await claude.until_job(job_id, "failed")
         assert processes_of(job_id) == []
     assert job["error"]["kind"] == "killed_by_signal"

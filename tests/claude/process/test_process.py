@@ -1,5 +1,6 @@
 """One CLI process: its lines, its pipes and its descriptors."""
 
+import contextlib
 import json
 import os
 import signal
@@ -38,7 +39,11 @@ async def finished(executable: Path, prompt: str, cwd: Path) -> tuple[ClaudeProc
 def open_files(pid: str, names: str | None = None) -> set[str]:
     """Returns the targets of a process's descriptors, all or those whose number is in `names`."""
     folder = Path("/proc", pid, "fd")
-    return {str(fd.readlink()) for fd in folder.iterdir() if names is None or fd.name in names}
+    found: set[str] = set()
+    for fd in folder.iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            found |= {str(fd.readlink())} if names is None or fd.name in names else set()
+    return found
 
 
 @given(st.lists(st.binary(max_size=9).map(lambda line: line.replace(b"\n", b""))), st.integers(1, 7))

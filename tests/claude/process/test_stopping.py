@@ -14,10 +14,14 @@ import pytest
 from sidecar.claude.process.cli_process import ClaudeProcess, RunOptions, start
 from sidecar.claude.process.environment import JOB_ENV, cli_environment
 from sidecar.claude.process.orphans import kill_orphans
-from sidecar.claude.process.stopping import CANCEL, StopTimeouts, stop, wait_for_exit
+from sidecar.claude.process.stopping import StopTimeouts, stop, wait_for_exit
 from tests.claude.harness import RecordingContext, processes_of, tools_of, until
 
-QUICK = StopTimeouts(terminate_s=0.3, kill_s=0.6, end_s=5.0)
+LIMIT_S = 60.0
+KILLED = StopTimeouts(terminate_s=0.3, kill_s=0.6, end_s=LIMIT_S)
+TERMINATED = StopTimeouts(terminate_s=0.3, kill_s=LIMIT_S, end_s=LIMIT_S)
+INTERRUPTED = StopTimeouts(terminate_s=LIMIT_S, kill_s=LIMIT_S, end_s=LIMIT_S)
+"""Each step before the last one has all the time that a busy machine needs."""
 PARENT = """
 import os, sys
 from pathlib import Path
@@ -60,26 +64,26 @@ async def running(standin: Path, cwd: Path, prompt: str) -> AsyncIterator[tuple[
         assert processes_of(job_id) == []
     finally:  # also if the test fails
         with anyio.CancelScope(shield=True):
-            await kill_orphans({job_id}, timeout_s=5)
+            await kill_orphans({job_id}, timeout_s=LIMIT_S)
 
 
 async def test_an_interrupt_ends_a_cli_that_reads_its_stdin(standin: Path, tmp_path: Path) -> None:
     async with running(standin, tmp_path, "[[grandchild]] [[hang]]") as (process, job_id, types):
-        await stop(process, job_id, CANCEL)
+        await stop(process, job_id, INTERRUPTED)
     assert process.exit_code == 0
     assert types[-2:] == ["control_response", "result"]
 
 
 async def test_a_cli_that_ignores_an_interrupt_is_terminated(standin: Path, tmp_path: Path) -> None:
     async with running(standin, tmp_path, "[[text:done]] [[linger]]") as (process, job_id, _):
-        await stop(process, job_id, QUICK)
+        await stop(process, job_id, TERMINATED)
     assert process.exit_code == 143
 
 
 async def test_a_cli_that_ignores_a_signal_is_killed_with_everything_it_started(standin: Path, tmp_path: Path) -> None:
     async with running(standin, tmp_path, "[[stubborn]] [[grandchild]] [[holder]] [[hang]]") as (process, job_id, _):
         await until(lambda: len(processes_of(job_id)) == 3)
-        await stop(process, job_id, QUICK)
+        await stop(process, job_id, KILLED)
     assert process.exit_code == -signal.SIGKILL
 
 
@@ -87,17 +91,17 @@ async def test_the_wait_for_the_exit_after_a_result_is_limited(standin: Path, tm
     async with running(standin, tmp_path, "[[text:done]] [[linger]]") as (process, job_id, types):
         await wait_for_exit(process, grace_s=0.2)
         assert not process.exited.is_set()
-        await stop(process, job_id, QUICK)
+        await stop(process, job_id, KILLED)
     assert types[-1] == "result"
 
 
 async def test_processes_of_other_jobs_and_databases_are_not_killed(standin: Path, tmp_path: Path) -> None:
     async with running(standin, tmp_path, "[[grandchild]] [[hang]]") as (process, job_id, _):
-        assert await kill_orphans({"another job"}, timeout_s=5) == 0
-        assert await kill_orphans({job_id}, "/another/sidecar.db", timeout_s=5) == 0
+        assert await kill_orphans({"another job"}, timeout_s=LIMIT_S) == 0
+        assert await kill_orphans({job_id}, "/another/sidecar.db", timeout_s=LIMIT_S) == 0
         await until(lambda: len(processes_of(job_id)) == 2)
-        assert await kill_orphans({"another job", job_id}, timeout_s=5) == 2
-        await stop(process, job_id, QUICK)
+        assert await kill_orphans({"another job", job_id}, timeout_s=LIMIT_S) == 2
+        await stop(process, job_id, KILLED)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a parent-death signal")
@@ -127,4 +131,4 @@ async def test_the_cli_of_a_killed_sidecar_ends(
             await until(lambda: processes_of(job_id) == [])
     finally:
         with anyio.CancelScope(shield=True):
-            await kill_orphans({job_id}, timeout_s=5)
+            await kill_orphans({job_id}, timeout_s=LIMIT_S)

@@ -1,5 +1,6 @@
 """Prompts that go into a running turn: read there once, or in the next turn, whatever ends."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -46,14 +47,19 @@ def read_by(talk: Talk, text: str) -> int:
 
 
 @every_claude
-async def test_a_prompt_is_read_in_the_running_turn_after_the_use_of_a_tool(talk: Talk) -> None:
-    work = "[[work:60]]" if talk.api is None else "[[tool:bash:sleep 2; echo done]]"
+async def test_a_prompt_is_read_in_the_running_turn_after_the_use_of_a_tool(talk: Talk, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    wait = f"until test -e '{go}'; do sleep 0.1; done; sleep 1"  # it reads its input meanwhile, and does not say so
+    work = f"[[work:{go}]]" if talk.api is None else f"[[tool:bash:{wait}; echo done]]"
     async with talk.connected() as claude:
         session, turn = await begin(talk, claude, work)
         first = await send_now(claude, session, prompt="mind the heron")
         picture = {"type": "image", "data": base64(png())}
         second = await send_now(claude, session, content=[picture, {"type": "text", "text": "and this"}])
         assert None not in (first["payload"]["steer"], second["payload"]["steer"])
+        if talk.api is None:
+            await until_message(claude, text="and this")
+        go.touch()
         done = [await claude.until_job(one["job_id"], *FINAL) for one in (first, second)]
         answered = await claude.until_job(turn, *FINAL)
         assert [one["status"] for one in (*done, answered)] == ["succeeded"] * 3, done
@@ -139,28 +145,32 @@ async def test_after_a_kill_a_prompt_is_asked_unless_it_was_read(talk: Talk, *, 
 
 
 @scripted
-async def test_a_prompt_does_not_overtake_one_that_was_sent_before_it(talk: Talk) -> None:
+async def test_a_prompt_does_not_overtake_one_that_was_sent_before_it(talk: Talk, tmp_path: Path) -> None:
+    go = tmp_path / "go"
     async with talk.connected() as claude:
-        session, _ = await begin(talk, claude, "[[work:100]] first")
+        session, _ = await begin(talk, claude, f"[[work:{go}]] first")
         await claude.sessions.send(session_id=session.session_id, prompt="second")
         third = await send_now(claude, session, prompt="third")
         command = await send_now(claude, session, prompt="/clear")
         assert (third["payload"]["steer"], command["payload"]["steer"]) == (None, None)
+        go.touch()
         await claude.until_job(command["job_id"], "succeeded")
-        assert await texts(claude, session) == ["[[work:100]] first", "second", "third", "/clear"]
+        assert await texts(claude, session) == [f"[[work:{go}]] first", "second", "third", "/clear"]
         idle = await send_now(claude, session, prompt="fourth")
         assert idle["payload"]["steer"] is None
         assert (await claude.until_job(idle["job_id"], *FINAL))["status"] == "succeeded"
 
 
 @scripted
-async def test_a_prompt_can_be_taken_back_until_it_is_read(talk: Talk) -> None:
+async def test_a_prompt_can_be_taken_back_until_it_is_read(talk: Talk, tmp_path: Path) -> None:
+    go = tmp_path / "go"
     async with talk.connected() as claude:
         session = await claude.sessions.create()
-        turn = await claude.sessions.send(session_id=session.session_id, prompt="[[slow:60]]")
+        turn = await claude.sessions.send(session_id=session.session_id, prompt=f"[[slow:{go}]]")
         await claude.first_delta(turn.job_id)
         offered = await send_now(claude, session, prompt="never mind")
         await claude.client.call("jobs.cancel", {"job_id": offered["job_id"]})
+        go.touch()
         await claude.until_job(turn.job_id, "succeeded")
-        assert await texts(claude, session) == ["[[slow:60]]"]
+        assert await texts(claude, session) == [f"[[slow:{go}]]"]
         assert "never mind" not in await claude.answer_text(session.session_id, "[[known]]")

@@ -13,7 +13,7 @@ from sidecar_protocol.claude.sessions import MessageKind
 
 from sidecar.commandline.client import Received, RemoteError
 from tests.claude.client import ClaudeClient, Talk, every_claude
-from tests.claude.harness import processes_of, until
+from tests.claude.harness import cli_of, processes_of, until
 
 pytestmark = every_claude
 
@@ -168,7 +168,7 @@ async def test_a_moved_project_takes_its_sessions_along(talk: Talk, tmp_path: Pa
         assert moved.cwd == str(new)
         assert "heron" in await talk.known(claude, session_id)
         assert MessageKind.NOTICE not in await kinds(claude, session_id)
-        assert [Path(one.cwd()) for one in processes_of(session_id)] == [new]
+        assert Path(cli_of(session_id).cwd()) == new
 
 
 async def test_null_resets_title_model_mode_and_folder(talk: Talk, tmp_path: Path) -> None:
@@ -262,10 +262,9 @@ async def test_a_session_in_a_worktree_works_there_from_its_first_turn_on(talk: 
         await claude.answer_text(session.session_id, "Remember the word heron.")
         inside = repository / ".claude" / "worktrees" / session.worktree
         assert (await claude.sessions.get(session_id=session.session_id)).cwd == str(inside)
-        (process, *_) = processes_of(session.session_id)
-        assert Path(process.cwd()) == inside
+        assert Path(cli_of(session.session_id).cwd()) == inside
     async with talk.connected() as claude:
         assert "heron" in await talk.known(claude, session.session_id)
-        assert {Path(one.cwd()) for one in processes_of(session.session_id)} == {inside}
+        assert Path(cli_of(session.session_id).cwd()) == inside
         fork = await claude.sessions.fork(session_id=session.session_id)
         assert (fork.worktree, fork.cwd) == (session.worktree, str(inside))

@@ -37,7 +37,7 @@ async def test_the_next_turn_uses_the_same_process(sidecar: StartSidecar, standi
         assert sent == after.model_dump(mode="json")
         assert after.claude_session_id is not None
         assert (after.status, after.title, after.model) == (SessionStatus.IDLE, "Birds", "sonnet")
-    assert pids_of(session.session_id) == []
+    await until(lambda: not pids_of(session.session_id))
 
 
 async def test_the_usage_of_a_session_is_the_sum_of_its_turns(sidecar: StartSidecar, standin: Path) -> None:
@@ -93,19 +93,23 @@ async def test_deltas_carry_the_ids_of_their_session_and_message(sidecar: StartS
     }
 
 
-async def test_turns_of_one_session_run_one_at_a_time_in_order(sidecar: StartSidecar, standin: Path) -> None:
+async def test_turns_of_one_session_run_one_at_a_time_in_order(
+    sidecar: StartSidecar, standin: Path, tmp_path: Path
+) -> None:
+    go = tmp_path / "go"
     async with connected(sidecar, CLAUDE_PATH=str(standin)) as claude:
         session = await claude.sessions.create()
-        first = await claude.sessions.send(session_id=session.session_id, prompt="[[slow:20]]")
+        first = await claude.sessions.send(session_id=session.session_id, prompt=f"[[slow:{go}]]")
         second = await claude.sessions.send(session_id=session.session_id, prompt="[[text:second]]")
         third = await claude.sessions.send(session_id=session.session_id, prompt="[[text:third]]")
         await claude.first_delta(first.job_id)
         waiting = await claude.client.call("jobs.get", {"job_id": second.job_id})
         assert (waiting["status"], waiting["waiting_for"]) == ("queued", "lock")
+        go.touch()
         await claude.until_job(third.job_id, "succeeded")
         prompts = await texts(claude, session.session_id, MessageKind.USER)
         assert len(pids_of(session.session_id)) == 1
-    assert prompts == ["[[slow:20]]", "[[text:second]]", "[[text:third]]"]
+    assert prompts == [f"[[slow:{go}]]", "[[text:second]]", "[[text:third]]"]
 
 
 async def test_runs_and_turns_share_one_limit_and_two_idle_processes_remain(
@@ -292,7 +296,7 @@ async def test_a_session_continues_after_a_restart(sidecar: StartSidecar, standi
         await claude.answer_text(session.session_id, "heron")
         busy = await claude.sessions.send(session_id=session.session_id, prompt="[[grandchild]] [[hang]]")
         await claude.first_delta(busy.job_id)
-    assert pids_of(session.session_id) == []
+    await until(lambda: not pids_of(session.session_id))
     async with connected(sidecar, CLAUDE_PATH=str(standin)) as claude:
         before = await claude.sessions.get(session_id=session.session_id)
         assert before.status is SessionStatus.INTERRUPTED
@@ -334,7 +338,7 @@ async def test_after_a_kill_no_process_is_left_and_the_session_continues(sidecar
     assert len(pids_of(idle.session_id)) >= 1  # the parent-death signal reaches no tool
     async with connected(sidecar, CLAUDE_PATH=str(standin)) as claude:
         assert await claude.answer_text(session.session_id, "[[text:back]]") == "back"
-        assert pids_of(idle.session_id) == []
+        await until(lambda: not pids_of(idle.session_id))
         assert len(pids_of(session.session_id)) == 1
         assert (await claude.client.call("jobs.get", {"job_id": busy.job_id}))["status"] == "interrupted"
         assert (await claude.sessions.get(session_id=idle.session_id)).status is SessionStatus.IDLE
