@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "9cba51272460b72b";
+export const SCHEMA_HASH = "67a30a06653126d3";
 
 /** Any JSON value: data whose form the contract does not know. */
 export type JsonValue = string | number | boolean | null | JsonValue[] | JsonObject;
@@ -4659,8 +4659,10 @@ export interface Methods {
   /**
    * Adds a job to the queue.  Once the response arrives, the job is stored durably.
    *
-   * `payload` must be valid for the job type; an invalid member is reported as `payload.<member>`.  The job starts
-   * when a slot is free and `run_at` has passed.  Raises `payload_too_large` above 3 MiB.
+   * `payload` must be valid for the job type; an invalid member is reported as `payload.<member>`.  So is a member
+   * with which a `claude.run` or `claude.turn` could not run as things are now, as by `jobs.schedules.create`; but a
+   * job whose `idempotency_key` was used before is returned.  The job starts when a slot is free and `run_at` has
+   * passed.  Raises `payload_too_large` above 3 MiB.
    *
    * Errors: unknown_job_type, payload_too_large, idempotency_key_reused, queue_full.  Replaces POST /jobs.
    */
@@ -5324,8 +5326,10 @@ export interface NestedMethods<Options> {
     /**
      * Adds a job to the queue.  Once the response arrives, the job is stored durably.
      *
-     * `payload` must be valid for the job type; an invalid member is reported as `payload.<member>`.  The job starts
-     * when a slot is free and `run_at` has passed.  Raises `payload_too_large` above 3 MiB.
+     * `payload` must be valid for the job type; an invalid member is reported as `payload.<member>`.  So is a member
+     * with which a `claude.run` or `claude.turn` could not run as things are now, as by `jobs.schedules.create`; but a
+     * job whose `idempotency_key` was used before is returned.  The job starts when a slot is free and `run_at` has
+     * passed.  Raises `payload_too_large` above 3 MiB.
      *
      * Errors: unknown_job_type, payload_too_large, idempotency_key_reused, queue_full.  Replaces POST /jobs.
      */

@@ -2,11 +2,9 @@
 
 from typing import Any, Final
 
-from pydantic import ValidationError
 from sidecar_protocol.contract import as_models, encode
 from sidecar_protocol.entities import Job
 from sidecar_protocol.errors import InvalidParams, PayloadTooLarge
-from sidecar_protocol.jobs import UnknownJobType
 from sidecar_protocol.jobs.schedules import (
     MisfirePolicy,
     Schedule,
@@ -24,12 +22,11 @@ from sidecar_protocol.scalars import DEFAULT_LINES_LIMIT
 
 from sidecar.clock import iso
 from sidecar.days import begins_ms, computer_zone_name, local, zone_or_raise
-from sidecar.job_handler import Admit
+from sidecar.jobs.intake import Intake
 from sidecar.jobs.journal import MAX_PAYLOAD_BYTES
 from sidecar.jobs.schedule_store import StoredSchedule, milliseconds
 from sidecar.jobs.scheduler import Scheduler
 from sidecar.jobs.timing import RuleRefused, RuleTimes
-from sidecar.wire.dispatch import invalid_params
 
 MAX_SCHEDULES: Final = 200
 """Maximum number of schedules that are not the sidecar's own."""
@@ -38,8 +35,8 @@ MAX_SCHEDULES: Final = 200
 class SchedulesService(Schedules):
     """Implements `Schedules`."""
 
-    def __init__(self, scheduler: Scheduler, admit: Admit) -> None:
-        self._admit = admit
+    def __init__(self, scheduler: Scheduler, intake: Intake) -> None:
+        self._intake = intake
         self._scheduler = scheduler
         self._store = scheduler.store
         self._journal = scheduler.journal
@@ -168,21 +165,9 @@ class SchedulesService(Schedules):
         return schedule._replace(start=iso(start_ms), time_zone=name)
 
     async def _payload(self, job_type: str, payload: dict[str, Any]) -> str:
-        """Returns a payload as it is stored.  Raises `UnknownJobType`, `InvalidParams`, `PayloadTooLarge`.
-
-        What could not run as things are now is refused, not only what no job could have.
-        """
-        specs = self._scheduler.specs()
-        if (spec := specs.get(job_type)) is None:
-            raise UnknownJobType(hint="The types are: " + ", ".join(sorted(specs)) + ".")
-        try:
-            job = spec.model_validate(payload)
-            await self._admit(job)
-        except ValidationError as error:
-            raise invalid_params(error, "payload") from None
-        except InvalidParams as refusal:
-            details = [{**one, "path": f"payload.{one['path']}"} for one in refusal.data.get("details", ())]
-            raise InvalidParams(refusal.message, hint=refusal.data.get("hint"), details=details) from None
+        """Returns a payload as it is stored.  Raises `UnknownJobType`, `InvalidParams`, `PayloadTooLarge`."""
+        job = self._intake.read(job_type, payload)
+        await self._intake.admit(job)
         encoded = job.json_bytes()
         if len(encoded) > MAX_PAYLOAD_BYTES:
             raise PayloadTooLarge
