@@ -207,7 +207,10 @@ class Jobs(Protocol):
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor | None = None,
     ) -> JobPage:
-        """Lists jobs, newest first, optionally of one status and one type.  A page may be short to stay below 4 MiB."""
+        """Lists jobs, newest first, optionally of one status and one type.
+
+        A page may be short to stay below 4 MiB.
+        """
         ...
 
     @method("jobs.get", raises=(JobNotFound,), rest="GET /jobs/{job_id}", tool=ToolUse.READ)
