@@ -73,7 +73,7 @@ class Rule:
         if (week_start := parts.pop("WKST", None)) is not None:
             self._read("wkst", _WEEKDAYS.__getitem__, "WKST", week_start[:2])
         if (days := parts.pop("BYDAY", None)) is not None:
-            self._list("byweekday", "BYDAY", days, _weekday)
+            self._days(days)
         for name, value in parts.items():
             if name in _NUMBERS:
                 self._list(name.lower(), name, value, _number(name))
@@ -140,8 +140,10 @@ class Rule:
         parts: dict[str, str] = {}
         for part in "".join(text.upper().removeprefix("RRULE:").split()).split(";"):
             name, separator, value = part.partition("=")
-            if separator and value:
-                parts.setdefault(name, value)
+            if separator and value and name in parts:
+                self.problems.append(f"{name[:20]} of the recurrence rule is repeated")
+            elif separator and value:
+                parts[name] = value
             elif part:
                 self.problems.append(f"the part {part[:20]} of the recurrence rule has no value")
         return parts
@@ -161,6 +163,12 @@ class Rule:
                 self.problems.append(f"{name} of the recurrence rule has an invalid value")
         if values:
             self._options[option] = values
+
+    def _days(self, text: str) -> None:
+        self._list("byweekday", "BYDAY", text, _weekday)
+        has_number = any(day.n for day in self._options.get("byweekday", ()))
+        if has_number and self._frequency not in ("MONTHLY", "YEARLY"):  # RFC 5545 §3.3.10; dateutil takes each week's
+            self.problems.append("BYDAY of the recurrence rule has a number, which only months and years can have")
 
     def _interval(self, text: str) -> int:
         try:

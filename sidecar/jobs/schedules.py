@@ -30,6 +30,9 @@ from sidecar.jobs.timing import RuleRefused, RuleTimes
 
 MAX_SCHEDULES: Final = 200
 """Maximum number of schedules that are not the sidecar's own."""
+FIRST_START: Final = "1900-01-01T00:00:00.000Z"
+LAST_START: Final = "2200-01-01T00:00:00.000Z"
+"""Starts beyond these are mistakes, and times near the ends of the calendar cannot be computed in all zones."""
 
 
 class SchedulesService(Schedules):
@@ -91,7 +94,6 @@ class SchedulesService(Schedules):
         time_zone: str | None = None,
         misfire_policy: MisfirePolicy | None = None,
     ) -> Schedule:
-        self._scheduler.tick()  # a time that is due already would be lost by the change
         schedule = self._scheduler.get(schedule_id)
         content = {"title": title, "type": type, "rrule": rrule, "start": start, "time_zone": time_zone}
         if schedule.is_fixed and (payload is not None or any(value is not None for value in content.values())):
@@ -104,7 +106,8 @@ class SchedulesService(Schedules):
         if payload is not None or type not in (None, schedule.type):
             changes["type"] = type or schedule.type
             changes["payload_json"] = await self._payload(changes["type"], payload or {})
-            schedule = self._scheduler.get(schedule_id)  # it may have changed meanwhile
+        self._scheduler.tick()  # a time that is due already would be lost by the change
+        schedule = self._scheduler.get(schedule_id)  # it may have changed meanwhile
         changed = schedule._replace(**{name: value for name, value in changes.items() if value is not None})
         if period_s is not None:
             changed = changed._replace(rrule=None, time_zone=None)
@@ -147,6 +150,8 @@ class SchedulesService(Schedules):
     def _timed(self, schedule: StoredSchedule) -> StoredSchedule:
         """Returns a schedule with the zone and the start that it needs.  Raises `InvalidParams`, `TimeZoneUnknown`."""
         now_ms = self._journal.clock.now_ms()
+        if schedule.start is not None and not FIRST_START <= schedule.start < LAST_START:
+            raise _refused("start", f"must be from {FIRST_START[:4]} on and before {LAST_START[:4]}")
         if schedule.period_s is not None:
             start_ms = now_ms if schedule.start is None else milliseconds(schedule.start)
             return schedule._replace(
@@ -159,7 +164,7 @@ class SchedulesService(Schedules):
             begins_ms(local(now_ms, zone).date(), zone) if schedule.start is None else milliseconds(schedule.start)
         )
         try:
-            RuleTimes(schedule.rrule, start_ms, name).check()
+            RuleTimes(schedule.rrule, start_ms, name).check(now_ms)
         except RuleRefused as refused:
             raise _refused("rrule", str(refused)) from None
         return schedule._replace(start=iso(start_ms), time_zone=name)
