@@ -66,7 +66,7 @@ def test_a_description_comes_from_the_contract() -> None:
                 "account_id": {"type": "string"},
                 "event_type": {"type": "string"},
                 "limit": {"type": "integer", "default": 50, "description": "Rows per page, 1 to 500."},
-                "cursor": {"type": "string", "description": "The `next_cursor` of the previous page."},
+                "cursor": {"type": "string", "description": "The `next_cursor` of the previous page"},
             },
             "required": ["query"],
         },
