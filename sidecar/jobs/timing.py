@@ -63,10 +63,9 @@ class RuleTimes(NamedTuple):
             rule = self._rule(self._start)
         except RuleIgnored as refused:
             raise RuleRefused(str(refused)) from None
-        if rule.problems:
-            raise RuleRefused(rule.problems[0])
-        frequency = self.text.upper().replace(" ", "").partition("FREQ=")[2].partition(";")[0]
-        if frequency in ("SECONDLY", "MINUTELY") or rule.times_per_day > MAX_PER_DAY:
+        if wrong := rule.problems + rule.invalid:
+            raise RuleRefused(wrong[0])
+        if rule.frequency in ("SECONDLY", "MINUTELY") or rule.times_per_day > MAX_PER_DAY:
             raise RuleRefused(f"the rule has more than {MAX_PER_DAY} times a day; use period_s")
         if self.after(now_ms) is None:
             raise RuleRefused("the rule has no time within ten years from now, or from its start if that is later")

@@ -61,6 +61,7 @@ def test_the_29th_of_february_is_found_where_a_century_has_none() -> None:
         ("FREQ=DAILY;BYHOUR=9;BYHOUR=17", "BYHOUR of the recurrence rule is repeated"),
         ("FREQ=WEEKLY;BYDAY=1MO", "BYDAY of the recurrence rule has a number"),
         ("FREQ=MINUTELY", "more than 96 times a day"),
+        ("FREQ=\tMINUTELY", "more than 96 times a day"),
         ("FREQ=HOURLY;BYMINUTE=0,10,20,30,40", "more than 96 times a day"),
         ("FREQ=DAILY;BYDAY=XX", "BYDAY"),
         ("FREQ=DAILY;EVERY=2", "EVERY"),
