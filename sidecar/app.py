@@ -219,7 +219,8 @@ class App:
         )
         services = (self._lifecycle, EventsService(self._outbox.log), *self._jobs.services)
         system = cache(self._make_system)
-        self._routes = Routes(services, {**self._features.deferred, "system": system, "rpc": system})
+        waits_for = {"jobs.create": self._jobs.queue.create_waits}
+        self._routes = Routes(services, {**self._features.deferred, "system": system, "rpc": system}, waits_for)
         return Dispatcher(self._routes, self._lifecycle.admit, self._responses, in_flight, self._features.loading)
 
     def _make_system(self) -> tuple[object, ...]:

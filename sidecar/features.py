@@ -8,6 +8,7 @@ import asyncio
 import logging
 import sqlite3
 import sys
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
@@ -122,12 +123,18 @@ def _import(names: Iterable[str]) -> None:
             import_module(name)
 
 
+def _feature_of(name: str) -> str | None:
+    """Returns the feature of a method or a type of job; None if it is the process's own."""
+    domain = name.partition(".")[0]
+    return next((feature for feature, domains in FEATURES.items() if domain in domains), None)
+
+
 def modules_of(domain: str) -> tuple[str, ...]:
     """Returns the modules that serve the methods of a domain, with the feed, into which most features write."""
     if domain in ("system", "rpc"):
         return SYSTEM
-    names = [name for name, domains in FEATURES.items() if domain in domains]
-    return tuple(f"sidecar.{name}.feature" for name in (*names, "activity")) if names else ()
+    name = _feature_of(domain)
+    return () if name is None else (f"sidecar.{name}.feature", "sidecar.activity.feature")
 
 
 class Features:
@@ -144,6 +151,7 @@ class Features:
         """Set once the jobs can be run of a feature that was created while work is done."""
         self._loading: dict[str, asyncio.Event] = {}
         """Set once the modules of a domain are imported."""
+        self._admitting: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._unlocked = asyncio.Event()
         self._has_ended = False
         self.deferred: Mapping[str, Callable[[], Iterable[object]]] = {
@@ -210,12 +218,15 @@ class Features:
         return [self.get(name) for name in FEATURES if name in self._created or self._has_rows(name)]
 
     async def admit(self, job: JobSpec) -> None:
-        """Raises `InvalidParams`, with paths in the payload, if the job could not run as things are now."""
-        domain = job.type.partition(".")[0]
-        for name in (name for name, domains in FEATURES.items() if domain in domains):
-            for registration in (await self.load(name)).registrations:
-                if registration.spec is type(job) and registration.admit is not None:
-                    await registration.admit(job)
+        """Raises `InvalidParams`, with paths in the payload, if the job could not run as things are now.
+
+        Those of one feature are checked in the order of the calls.
+        """
+        if (name := _feature_of(job.type)) is not None:
+            async with self._admitting[name]:
+                for registration in (await self.load(name)).registrations:
+                    if registration.spec is type(job) and registration.admit is not None:
+                        await registration.admit(job)
 
     def feed(self) -> "Feed":
         feed = self.get("activity").feed
@@ -325,8 +336,8 @@ class Features:
 
         That is the feature of its domain; any can be, if there is none.
         """
-        domain = job_type.partition(".")[0]
-        for name in [name for name, domains in FEATURES.items() if domain in domains] or FEATURES:
+        own = _feature_of(job_type)
+        for name in FEATURES if own is None else (own,):
             await self.load(name)
             if name in self._begun:
                 await self._begun[name].wait()

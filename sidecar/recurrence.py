@@ -52,15 +52,16 @@ class Rule:
     """A recurrence rule of a series that starts at `start`, in local times without a zone.
 
     `until` converts the value of UNTIL to such a time; it raises `ValueError`.  `problems` are the parts that are not
-    followed.  Raises `RuleIgnored`.
+    followed, `invalid` those that are, as other programs follow them, although they are invalid.  Raises `RuleIgnored`.
     """
 
     def __init__(self, text: str, start: datetime, until: Callable[[str], datetime]) -> None:
         self.problems: list[str] = []
+        self.invalid: list[str] = []
         self._start = start
         parts = self._parts(text)
-        self._frequency = parts.pop("FREQ", "")
-        if self._frequency not in FREQUENCIES:
+        self.frequency = parts.pop("FREQ", "")
+        if self.frequency not in FREQUENCIES:
             raise RuleIgnored("the recurrence rule has no valid frequency")
         if (scale := parts.pop("RSCALE", "GREGORIAN")) != "GREGORIAN":
             raise RuleIgnored(f"the recurrence rule counts in the calendar {scale[:20]}")
@@ -73,7 +74,7 @@ class Rule:
         if (week_start := parts.pop("WKST", None)) is not None:
             self._read("wkst", _WEEKDAYS.__getitem__, "WKST", week_start[:2])
         if (days := parts.pop("BYDAY", None)) is not None:
-            self._list("byweekday", "BYDAY", days, _weekday)
+            self._days(days)
         for name, value in parts.items():
             if name in _NUMBERS:
                 self._list(name.lower(), name, value, _number(name))
@@ -91,7 +92,7 @@ class Rule:
             raise RuleIgnored("the recurrence rule repeats too often")
         options = {name: value for name, value in self._options.items() if name not in ("count", "until")}
         begin = self._start
-        if self._frequency == "WEEKLY" and "bysetpos" in options:
+        if self.frequency == "WEEKLY" and "bysetpos" in options:
             # dateutil would count positions from the start, and not in its whole week.
             if not any(name in options for name in _BY_DAY):
                 options["byweekday"] = [begin.weekday()]
@@ -101,7 +102,7 @@ class Rule:
         until = min(last, self.until or last)
         years = _to_last_years(begin.year, max(begin, until).year)
         begin, until = _moved(begin, years), _moved(until, years)
-        rule = rrule.rrule(FREQUENCIES[self._frequency], dtstart=begin, until=until, **options)
+        rule = rrule.rrule(FREQUENCIES[self.frequency], dtstart=begin, until=until, **options)
         following = (_moved(start, -years) for start in rule)
         following = (start for start in following if start >= self._start and self._is_in_week(start))
         for start in islice(following, self._options.get("count")):
@@ -124,14 +125,14 @@ class Rule:
     @property
     def times_per_day(self) -> int:
         """The largest number of starts that a day can have."""
-        hours = len(self._options.get("byhour", range(24) if self._frequency in STEPS else (0,)))
+        hours = len(self._options.get("byhour", range(24) if self.frequency in STEPS else (0,)))
         return hours * prod(len(self._options.get(name, (0,))) for name in ("byminute", "bysecond"))
 
     @property
     def step(self) -> timedelta | None:
         """The step that the start can be moved by without changing what follows; None if it cannot be moved."""
         lengths = {"HOURLY": timedelta(hours=1), "DAILY": timedelta(days=1), "WEEKLY": timedelta(weeks=1)}
-        length = lengths.get(self._frequency)
+        length = lengths.get(self.frequency)
         interval: int = self._options["interval"]
         return None if length is None or "count" in self._options else interval * length
 
@@ -140,8 +141,10 @@ class Rule:
         parts: dict[str, str] = {}
         for part in "".join(text.upper().removeprefix("RRULE:").split()).split(";"):
             name, separator, value = part.partition("=")
-            if separator and value:
-                parts.setdefault(name, value)
+            if separator and value and name in parts:
+                self.invalid.append(f"{name[:20]} of the recurrence rule is repeated")
+            elif separator and value:
+                parts[name] = value
             elif part:
                 self.problems.append(f"the part {part[:20]} of the recurrence rule has no value")
         return parts
@@ -162,6 +165,12 @@ class Rule:
         if values:
             self._options[option] = values
 
+    def _days(self, text: str) -> None:
+        self._list("byweekday", "BYDAY", text, _weekday)
+        has_number = any(day.n for day in self._options.get("byweekday", ()))
+        if has_number and self.frequency not in ("MONTHLY", "YEARLY"):  # RFC 5545 §3.3.10; dateutil takes each week's
+            self.invalid.append("BYDAY of the recurrence rule has a number, which only months and years can have")
+
     def _interval(self, text: str) -> int:
         try:
             return self._positive(text)
@@ -177,7 +186,7 @@ class Rule:
 
     def _skip(self, skip: str) -> None:
         """Applies SKIP=BACKWARD (RFC 7529 §4.1): a day that a month does not have becomes its last one."""
-        if skip == "OMIT" or self._frequency not in ("MONTHLY", "YEARLY"):
+        if skip == "OMIT" or self.frequency not in ("MONTHLY", "YEARLY"):
             return
         if any(name in self._options for name in ("byweekday", "byyearday", "byweekno", "bysetpos")):
             days: list[int] = []
@@ -188,15 +197,15 @@ class Rule:
         elif days[0] > 28:
             self._options["bymonthday"] = list(range(28, days[0] + 1))
             self._options["bysetpos"] = [-1]
-            if self._frequency == "YEARLY":
+            if self.frequency == "YEARLY":
                 self._options.setdefault("bymonth", [self._start.month])
 
     def _steps(self, last: datetime) -> float:
         """Estimates the steps up to `last`; 0 if they are few."""
         options = self._options
-        step_s, multipliers = STEPS.get(self._frequency, DAILY_STEP)
+        step_s, multipliers = STEPS.get(self.frequency, DAILY_STEP)
         per_step = prod(len(options.get(name, (0,))) for name in multipliers)
-        if per_step == 1 and self._frequency not in STEPS:
+        if per_step == 1 and self.frequency not in STEPS:
             return 0
         until = min(last, options.get("until", last))
         steps: float = (until - self._start) / timedelta(seconds=step_s * options["interval"]) * per_step

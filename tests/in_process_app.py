@@ -186,7 +186,7 @@ class InProcessApp:
         in_flight = InFlightRequests(self.responses.add, lambda *_: None, lambda _: None)
         lifecycle = LifecycleService(in_flight, self.outbox, self.wire, self, token=None, schema_hash="test")
         self.services = (*self.job_queue.services, EventsService(self.outbox.log), lifecycle)
-        self.routes = Routes(self.services, self.features.deferred)
+        self.routes = Routes(self.services, self.features.deferred, {"jobs.create": self.job_queue.queue.create_waits})
         self.dispatcher = Dispatcher(self.routes, lifecycle.admit, self.responses, in_flight)
 
     async def _admit(self, job: JobSpec) -> None:

@@ -121,7 +121,7 @@ DEFAULT_LINES_LIMIT: Final = 200
 Cursor = Annotated[
     str,
     StringConstraints(min_length=1, max_length=1_024),
-    Field(description="The `next_cursor` of the previous page; opaque.", json_schema_extra={"format": "cursor"}),
+    Field(description="The `next_cursor` of the previous page.  Opaque.", json_schema_extra={"format": "cursor"}),
 ]
 NextCursor = Annotated[str, Field(json_schema_extra={"format": "cursor"})]
 TIME: Final = Field(json_schema_extra={"x-time": True})

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from sidecar_protocol.contract import Method, ToolUse
 
-TIME: Final = "ISO 8601; without an offset it is local."
+TIME: Final = "ISO 8601, local by default."
 """Describes a time, which for a tool needs no offset."""
 TIME_ZONE: Final = "time_zone"
 """A param that is left out of the schemas: it is that of the person."""

@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "680d83008ae1b00f";
+export const SCHEMA_HASH = "03e1dba1977996cc";
 
 /** Any JSON value: data whose form the contract does not know. */
 export type JsonValue = string | number | boolean | null | JsonValue[] | JsonObject;
@@ -3321,7 +3321,7 @@ export interface ActivityEventsListParams {
    * @default 50
    */
   limit?: number;
-  /** The `next_cursor` of the previous page; opaque. */
+  /** The `next_cursor` of the previous page.  Opaque. */
   cursor?: string | null;
 }
 
@@ -3346,7 +3346,7 @@ export interface ActivitySearchParams {
    * @default 50
    */
   limit?: number;
-  /** The `next_cursor` of the previous page; opaque. */
+  /** The `next_cursor` of the previous page.  Opaque. */
   cursor?: string | null;
 }
 
@@ -3459,7 +3459,7 @@ export interface CalendarEventsListParams {
    * @default 50
    */
   limit?: number;
-  /** Opaque: `next_cursor` of the previous page. */
+  /** The `next_cursor` of the previous page.  Opaque. */
   cursor?: string | null;
 }
 
@@ -3520,7 +3520,7 @@ export interface ClaudeConversationsListParams {
    * @default 50
    */
   limit?: number;
-  /** The `next_cursor` of the previous page; opaque. */
+  /** The `next_cursor` of the previous page.  Opaque. */
   cursor?: string | null;
 }
 
@@ -3561,7 +3561,7 @@ export interface ClaudeDecisionsListParams {
    * @default 50
    */
   limit?: number;
-  /** The `next_cursor` of the previous page; opaque. */
+  /** The `next_cursor` of the previous page.  Opaque. */
   cursor?: string | null;
 }
 
@@ -3589,7 +3589,7 @@ export interface ClaudePermissionsListParams {
    * @default 50
    */
   limit?: number;
-  /** The `next_cursor` of the previous page; opaque. */
+  /** The `next_cursor` of the previous page.  Opaque. */
   cursor?: string | null;
 }
 
@@ -3706,7 +3706,7 @@ export interface ClaudeMessagesSearchParams {
    * @default 50
    */
   limit?: number;
-  /** The `next_cursor` of the previous page; opaque. */
+  /** The `next_cursor` of the previous page.  Opaque. */
   cursor?: string | null;
 }
 
@@ -3744,7 +3744,7 @@ export interface ClaudeSessionsListParams {
    * @default 50
    */
   limit?: number;
-  /** The `next_cursor` of the previous page; opaque. */
+  /** The `next_cursor` of the previous page.  Opaque. */
   cursor?: string | null;
 }
 
@@ -3825,7 +3825,7 @@ export interface ClaudeMessagesListParams {
    * @default 200
    */
   limit?: number;
-  /** The `next_cursor` of the previous page; opaque. */
+  /** The `next_cursor` of the previous page.  Opaque. */
   cursor?: string | null;
 }
 
@@ -4024,7 +4024,7 @@ export interface JobsListParams<Type extends JobType = JobType> {
    * @default 50
    */
   limit?: number;
-  /** The `next_cursor` of the previous page; opaque. */
+  /** The `next_cursor` of the previous page.  Opaque. */
   cursor?: string | null;
 }
 
@@ -4050,7 +4050,7 @@ export interface JobsLogListParams {
    * @default 200
    */
   limit?: number;
-  /** The `next_cursor` of the previous page; opaque. */
+  /** The `next_cursor` of the previous page.  Opaque. */
   cursor?: string | null;
 }
 
@@ -4146,7 +4146,7 @@ export interface JobsSchedulesRunsListParams {
    * @default 200
    */
   limit?: number;
-  /** The `next_cursor` of the previous page; opaque. */
+  /** The `next_cursor` of the previous page.  Opaque. */
   cursor?: string | null;
 }
 
@@ -4659,14 +4659,18 @@ export interface Methods {
   /**
    * Adds a job to the queue.  Once the response arrives, the job is stored durably.
    *
-   * `payload` must be valid for the job type; an invalid member is reported as `payload.<member>`.  The job starts
-   * when a slot is free and `run_at` has passed.  Raises `payload_too_large` above 3 MiB.
+   * `payload` must be valid for the job type; an invalid member is reported as `payload.<member>`.  So is a member
+   * with which a `claude.run` or `claude.turn` could not run as things are now, as by `jobs.schedules.create`; but a
+   * job whose `idempotency_key` was used before is returned.  The job starts when a slot is free and `run_at` has
+   * passed.  Raises `payload_too_large` above 3 MiB.
    *
    * Errors: unknown_job_type, payload_too_large, idempotency_key_reused, queue_full.  Replaces POST /jobs.
    */
   "jobs.create": { params: JobsCreateParams; result: JobCreated; errors: "unknown_job_type" | "payload_too_large" | "idempotency_key_reused" | "queue_full" };
   /**
-   * Lists jobs, newest first, optionally of one status and one type.  A page may be short to stay below 4 MiB.
+   * Lists jobs, newest first, optionally of one status and one type.
+   *
+   * A page may be short to stay below 4 MiB.
    *
    * Errors: invalid_cursor.  Replaces GET /jobs.
    */
@@ -5324,14 +5328,18 @@ export interface NestedMethods<Options> {
     /**
      * Adds a job to the queue.  Once the response arrives, the job is stored durably.
      *
-     * `payload` must be valid for the job type; an invalid member is reported as `payload.<member>`.  The job starts
-     * when a slot is free and `run_at` has passed.  Raises `payload_too_large` above 3 MiB.
+     * `payload` must be valid for the job type; an invalid member is reported as `payload.<member>`.  So is a member
+     * with which a `claude.run` or `claude.turn` could not run as things are now, as by `jobs.schedules.create`; but a
+     * job whose `idempotency_key` was used before is returned.  The job starts when a slot is free and `run_at` has
+     * passed.  Raises `payload_too_large` above 3 MiB.
      *
      * Errors: unknown_job_type, payload_too_large, idempotency_key_reused, queue_full.  Replaces POST /jobs.
      */
     readonly create: (<Type extends JobType>(params: JobsCreateParams<Type>, options?: Options) => Promise<JobCreated<Type>>);
     /**
-     * Lists jobs, newest first, optionally of one status and one type.  A page may be short to stay below 4 MiB.
+     * Lists jobs, newest first, optionally of one status and one type.
+     *
+     * A page may be short to stay below 4 MiB.
      *
      * Errors: invalid_cursor.  Replaces GET /jobs.
      */

@@ -1,4 +1,4 @@
-"""Checks the payloads of runs and turns that a schedule will queue: what is known to fail is refused at once."""
+"""Checks the runs and turns that a client creates or schedules: what is known to fail is refused at once."""
 
 from dataclasses import dataclass
 
@@ -28,7 +28,7 @@ class Admission:
             raise _refused("prompt", NO_PROMPT)
         self.launcher.status.check_effort(job.effort, job.model)
         if job.session_id is not None and self.sessions.id_of(job.session_id) is not None:
-            raise _refused("session_id", "belongs to a session of the sidecar; schedule a claude.turn of that")
+            raise _refused("session_id", "belongs to a session of the sidecar; use a claude.turn of that")
         await self._admit_folder(job)
 
     async def admit_turn(self, job: TakeTurn) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from sidecar.clock import Clock
 from sidecar.ids import MakeId
 from sidecar.job_handler import Admit, Registration
+from sidecar.jobs.intake import Intake
 from sidecar.jobs.journal import JobJournal, JobTypes, Notifier
 from sidecar.jobs.scheduler import Scheduler
 from sidecar.jobs.schedules import SchedulesService
@@ -34,9 +35,10 @@ class JobsFeature:
     ) -> None:
         self.store = JobsStore(database)
         self.journal = JobJournal(database, self.store, notifier, clock, new_id, boot_id=new_id())
-        self.queue = JobsService(self.journal, specs, wake=self.wake, on_cancel=self._cancel)
+        intake = Intake(specs, admit)
+        self.queue = JobsService(self.journal, intake, wake=self.wake, on_cancel=self._cancel)
         self.schedules = Scheduler(self.journal, specs, wake=self.wake)
-        self.services = (self.queue, SchedulesService(self.schedules, admit))
+        self.services = (self.queue, SchedulesService(self.schedules, intake))
         self.worker: JobsWorker | None = None
 
     @property

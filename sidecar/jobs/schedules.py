@@ -2,11 +2,9 @@
 
 from typing import Any, Final
 
-from pydantic import ValidationError
 from sidecar_protocol.contract import as_models, encode
 from sidecar_protocol.entities import Job
 from sidecar_protocol.errors import InvalidParams, PayloadTooLarge
-from sidecar_protocol.jobs import UnknownJobType
 from sidecar_protocol.jobs.schedules import (
     MisfirePolicy,
     Schedule,
@@ -22,22 +20,24 @@ from sidecar_protocol.scalars import DEFAULT_LINES_LIMIT
 
 from sidecar.clock import iso
 from sidecar.days import begins_ms, computer_zone_name, local, zone_or_raise
-from sidecar.job_handler import Admit
+from sidecar.jobs.intake import Intake
 from sidecar.jobs.journal import MAX_PAYLOAD_BYTES
 from sidecar.jobs.schedule_store import StoredSchedule, milliseconds
 from sidecar.jobs.scheduler import Scheduler
 from sidecar.jobs.timing import RuleRefused, RuleTimes
-from sidecar.wire.dispatch import invalid_params
 
 MAX_SCHEDULES: Final = 200
 """Maximum number of schedules that are not the sidecar's own."""
+FIRST_START: Final = "1900-01-01T00:00:00.000Z"
+LAST_START: Final = "2200-01-01T00:00:00.000Z"
+"""Starts beyond these are mistakes, and times near the ends of the calendar cannot be computed in all zones."""
 
 
 class SchedulesService(Schedules):
     """Implements `Schedules`."""
 
-    def __init__(self, scheduler: Scheduler, admit: Admit) -> None:
-        self._admit = admit
+    def __init__(self, scheduler: Scheduler, intake: Intake) -> None:
+        self._intake = intake
         self._scheduler = scheduler
         self._store = scheduler.store
         self._journal = scheduler.journal
@@ -92,7 +92,6 @@ class SchedulesService(Schedules):
         time_zone: str | None = None,
         misfire_policy: MisfirePolicy | None = None,
     ) -> Schedule:
-        self._scheduler.tick()  # a time that is due already would be lost by the change
         schedule = self._scheduler.get(schedule_id)
         content = {"title": title, "type": type, "rrule": rrule, "start": start, "time_zone": time_zone}
         if schedule.is_fixed and (payload is not None or any(value is not None for value in content.values())):
@@ -105,7 +104,8 @@ class SchedulesService(Schedules):
         if payload is not None or type not in (None, schedule.type):
             changes["type"] = type or schedule.type
             changes["payload_json"] = await self._payload(changes["type"], payload or {})
-            schedule = self._scheduler.get(schedule_id)  # it may have changed meanwhile
+        self._scheduler.tick()  # a time that is due already would be lost by the change
+        schedule = self._scheduler.get(schedule_id)  # it may have changed meanwhile
         changed = schedule._replace(**{name: value for name, value in changes.items() if value is not None})
         if period_s is not None:
             changed = changed._replace(rrule=None, time_zone=None)
@@ -139,6 +139,8 @@ class SchedulesService(Schedules):
     def _timed(self, schedule: StoredSchedule) -> StoredSchedule:
         """Returns a schedule with the zone and the start that it needs.  Raises `InvalidParams`, `TimeZoneUnknown`."""
         now_ms = self._journal.clock.now_ms()
+        if schedule.start is not None and not FIRST_START <= schedule.start < LAST_START:
+            raise _refused("start", f"must be from {FIRST_START[:4]} on and before {LAST_START[:4]}")
         if schedule.period_s is not None:
             start_ms = now_ms if schedule.start is None else milliseconds(schedule.start)
             return schedule._replace(
@@ -151,27 +153,15 @@ class SchedulesService(Schedules):
             begins_ms(local(now_ms, zone).date(), zone) if schedule.start is None else milliseconds(schedule.start)
         )
         try:
-            RuleTimes(schedule.rrule, start_ms, name).check()
+            RuleTimes(schedule.rrule, start_ms, name).check(now_ms)
         except RuleRefused as refused:
             raise _refused("rrule", str(refused)) from None
         return schedule._replace(start=iso(start_ms), time_zone=name)
 
     async def _payload(self, job_type: str, payload: dict[str, Any]) -> str:
-        """Returns a payload as it is stored.  Raises `UnknownJobType`, `InvalidParams`, `PayloadTooLarge`.
-
-        What could not run as things are now is refused, not only what no job could have.
-        """
-        specs = self._scheduler.specs()
-        if (spec := specs.get(job_type)) is None:
-            raise UnknownJobType(hint="The types are: " + ", ".join(sorted(specs)) + ".")
-        try:
-            job = spec.model_validate(payload)
-            await self._admit(job)
-        except ValidationError as error:
-            raise invalid_params(error, "payload") from None
-        except InvalidParams as refusal:
-            details = [{**one, "path": f"payload.{one['path']}"} for one in refusal.data.get("details", ())]
-            raise InvalidParams(refusal.message, hint=refusal.data.get("hint"), details=details) from None
+        """Returns a payload as it is stored.  Raises `UnknownJobType`, `InvalidParams`, `PayloadTooLarge`."""
+        job = self._intake.read(job_type, payload)
+        await self._intake.admit(job)
         encoded = job.json_bytes()
         if len(encoded) > MAX_PAYLOAD_BYTES:
             raise PayloadTooLarge

@@ -1,9 +1,8 @@
 """Implements the `jobs.*` methods, except those of schedules."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
-from pydantic import ValidationError
 from sidecar_protocol.contract import Encoded, JobSpec, as_models, encode
 from sidecar_protocol.entities import Job, JobStatus
 from sidecar_protocol.errors import QueueFull
@@ -15,12 +14,11 @@ from sidecar_protocol.jobs import (
     JobPage,
     JobQueue,
     Jobs,
-    UnknownJobType,
 )
 from sidecar_protocol.scalars import DEFAULT_LIMIT, DEFAULT_LINES_LIMIT
 
-from sidecar.jobs.journal import JobJournal, JobTypes
-from sidecar.wire.dispatch import invalid_params
+from sidecar.jobs.intake import Intake
+from sidecar.jobs.journal import JobJournal
 
 UNFINISHED: Final = (JobStatus.QUEUED, JobStatus.RUNNING)
 MAX_UNFINISHED_JOBS: Final = 100_000
@@ -36,10 +34,10 @@ class Wake(Protocol):
 class JobsService(Jobs):
     """The queue, for clients and for other features."""
 
-    def __init__(self, journal: JobJournal, specs: JobTypes, *, wake: Wake, on_cancel: Callable[[str], None]) -> None:
+    def __init__(self, journal: JobJournal, intake: Intake, *, wake: Wake, on_cancel: Callable[[str], None]) -> None:
         self._store = journal.store
         self._journal = journal
-        self._specs = specs
+        self._intake = intake
         self._wake = wake
         self._on_cancel = on_cancel
         self._room = 0
@@ -55,21 +53,22 @@ class JobsService(Jobs):
         idempotency_key: str | None = None,
         max_attempts: int | None = None,
     ) -> JobCreated:
-        specs = self._specs()
-        spec = specs.get(type)
-        if spec is None:
-            raise UnknownJobType(hint="The types are: " + ", ".join(sorted(specs)) + ".")
-        try:
-            wanted = spec.model_validate(payload or {})
-        except ValidationError as error:
-            raise invalid_params(error, "payload") from None
+        wanted = self._intake.read(type, payload or {})
         if idempotency_key is None or self._store.by_idempotency_key(idempotency_key) is None:
+            if wanted.checked:
+                await self._intake.admit(wanted)
             self.require_room()
         job, deduplicated = self._journal.enqueue(
             wanted, priority=priority, run_at=run_at, idempotency_key=idempotency_key, max_attempts=max_attempts
         )
         self._wake(run_at)
         return encode(JobCreated, job=job.as_model(), deduplicated=deduplicated).as_model()
+
+    def create_waits(self, params: Mapping[str, Any]) -> bool:
+        """Whether `create` waits with these params, which are not validated yet."""
+        job_type = params.get("type")
+        spec = self._intake.specs().get(job_type) if isinstance(job_type, str) else None
+        return spec is not None and spec.checked
 
     def require_room(self) -> None:
         if self._room <= 0:  # the unfinished jobs are counted only once as many were created as had room

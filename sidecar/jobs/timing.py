@@ -55,21 +55,20 @@ class RuleTimes(NamedTuple):
     start_ms: int
     zone_name: str
 
-    def check(self) -> None:
-        """Raises `RuleRefused` if a part of the rule cannot be followed."""
+    def check(self, now_ms: int) -> None:
+        """Raises `RuleRefused` if a part of the rule cannot be followed, or if it has no time from now on."""
         from sidecar.recurrence import RuleIgnored  # noqa: PLC0415 - see `_rule`
 
         try:
             rule = self._rule(self._start)
         except RuleIgnored as refused:
             raise RuleRefused(str(refused)) from None
-        if rule.problems:
-            raise RuleRefused(rule.problems[0])
-        frequency = self.text.upper().replace(" ", "").partition("FREQ=")[2].partition(";")[0]
-        if frequency in ("SECONDLY", "MINUTELY") or rule.times_per_day > MAX_PER_DAY:
+        if wrong := rule.problems + rule.invalid:
+            raise RuleRefused(wrong[0])
+        if rule.frequency in ("SECONDLY", "MINUTELY") or rule.times_per_day > MAX_PER_DAY:
             raise RuleRefused(f"the rule has more than {MAX_PER_DAY} times a day; use period_s")
-        if self.after(self.start_ms - 1) is None:
-            raise RuleRefused("the rule has no time within ten years of its start")
+        if self.after(now_ms) is None:
+            raise RuleRefused("the rule has no time within ten years from now, or from its start if that is later")
 
     def after(self, moment_ms: int) -> int | None:
         """Returns the first time after a moment, or None if there is none within ten years."""

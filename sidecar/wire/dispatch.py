@@ -38,15 +38,24 @@ Receives None for a method of a feature that is not imported yet.
 """
 Load = Callable[[str], Callable[[], Awaitable[object]] | None]
 """Returns a function that waits until what serves a domain is imported; None if that is done."""
+WaitsFor = Callable[[Mapping[str, Any]], bool]
+"""Returns whether a method that may wait does so for these params, which are not validated yet."""
 
 
 class Route:
     """A method and the handler that serves it."""
 
-    def __init__(self, declared: Method, handler: Callable[..., HandlerCall]) -> None:
+    def __init__(
+        self, declared: Method, handler: Callable[..., HandlerCall], waits_for: WaitsFor | None = None
+    ) -> None:
         self.declared = declared
         self.handler = handler
+        self._waits_for = waits_for
         self._validate: Callable[[Any], Any] | None = None
+
+    def waits(self, params: Mapping[str, Any]) -> bool:
+        """Whether the handler may suspend."""
+        return self.declared.waits and (self._waits_for is None or self._waits_for(params))
 
     def call(self, params: dict[str, Any]) -> HandlerCall:
         if self._validate is None:  # the model is built at the first call, not at the start
@@ -63,12 +72,18 @@ class Routes:
     """The table of methods.
 
     `deferred` maps a domain, the first part of a method's name, to a function that makes its services; it is called
-    with the first request for one of them.
+    with the first request for one of them.  `waits_for` has the methods that wait for some params only.
     """
 
-    def __init__(self, services: Iterable[object], deferred: Mapping[str, Callable[[], Iterable[object]]]) -> None:
+    def __init__(
+        self,
+        services: Iterable[object],
+        deferred: Mapping[str, Callable[[], Iterable[object]]],
+        waits_for: Mapping[str, WaitsFor] = {},
+    ) -> None:
         self._deferred = dict(deferred)
-        self._table = dict(_routes(services))
+        self._waits_for = waits_for
+        self._table = dict(self._routes(services))
 
     def known(self, name: str) -> Route | None:
         """Returns the route of a method; None also if the services of its domain are not made yet."""
@@ -77,17 +92,17 @@ class Routes:
     def find(self, name: str) -> Route | None:
         route = self._table.get(name)
         if route is None and (domain := domain_of(name)) in self._deferred:
-            self._table.update(_routes(self._deferred[domain]()))
+            self._table.update(self._routes(self._deferred[domain]()))
             del self._deferred[domain]  # only now: a failed attempt is repeated with the next request
             route = self._table.get(name)
         return route
 
-
-def _routes(services: Iterable[object]) -> Iterator[tuple[str, Route]]:
-    for service in services:
-        for interface in type(service).__mro__:
-            for declared in methods_of(interface):
-                yield declared.name, Route(declared, getattr(service, declared.attribute))
+    def _routes(self, services: Iterable[object]) -> Iterator[tuple[str, Route]]:
+        for service in services:
+            for interface in type(service).__mro__:
+                for declared in methods_of(interface):
+                    handler = getattr(service, declared.attribute)
+                    yield declared.name, Route(declared, handler, self._waits_for.get(declared.name))
 
 
 class Responses:
@@ -205,7 +220,7 @@ class Dispatcher:
             return True
         with contextlib.suppress(Exception):  # a feature that cannot be made; the request itself is answered with that
             route = self._routes.find(request.method)
-            return route is not None and route.declared.waits and route.declared.name != "shutdown"
+            return route is not None and route.waits(request.params) and route.declared.name != "shutdown"
         return False
 
     def _serve(self, request: Request) -> None:
@@ -229,7 +244,7 @@ class Dispatcher:
             self._begin(request, route, handler, meta)
 
     def _begin(self, request: Request, route: Route, handler: HandlerCall, meta: Meta | None) -> None:
-        if route.declared.waits:
+        if route.waits(request.params):
             self._in_flight.start(request, handler, meta)
         elif request.batch is None or not self._defer(request.batch, request, handler, route):
             self._responses.add(request, _step(handler, route))
@@ -247,13 +262,13 @@ class Dispatcher:
             raise MethodNotFound
         if refusal is not None and not route.declared.before_initialize:
             raise refusal
-        if route.declared.waits:
+        if waits := route.waits(request.params):
             self._in_flight.admit(request)
         try:
             handler = route.call(request.params)
         except ValidationError as error:
             raise invalid_params(error) from None
-        return await handler if route.declared.waits else _step(handler, route)
+        return await handler if waits else _step(handler, route)
 
     def _defer(self, batch: Batch, request: Request, handler: HandlerCall, route: Route) -> bool:
         """Serves a request after the slow ones of its batch, if there are any; returns whether it does."""
@@ -269,7 +284,7 @@ class Dispatcher:
     def _serve_notification(self, event: Notified) -> None:
         try:
             route = self._routes.find(event.method)
-            if route is None or route.declared.waits or self._admit(route) is not None:
+            if route is None or route.waits(event.params) or self._admit(route) is not None:
                 log.warning("the client's notification was ignored: unknown, or not allowed now")
                 return
             event.params.pop("_meta", None)

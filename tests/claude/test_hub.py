@@ -9,6 +9,8 @@ from sidecar_protocol.claude.sessions import MessageKind
 
 from tests.claude.client import FINAL, ClaudeClient, Talk, both_releases, every_claude, scripted
 
+BYTES_A_TOKEN = 3
+"""Fewer than JSON of English words has (about four), so that the count of tokens is rather too high."""
 CALL = '[[call:mcp__hub__jobs_list:{"type":"maintenance.backup"}]]'
 
 
@@ -42,6 +44,22 @@ async def test_a_session_reads_the_hub_without_asking(talk: Talk, mode: Permissi
         assert json.loads(result.text)["jobs"][0]["job_id"] == job_id
         # The process is kept, and its server answers in the next turn too.
         assert job_ids(await claude.answer_text(session.session_id, CALL)) == [job_id]
+
+
+@both_releases
+async def test_all_that_the_hub_adds_to_a_request_is_less_than_2000_tokens(talk: Talk) -> None:
+    """The tools where the release does not defer them, their names, and the instructions, with those to cite."""
+    assert talk.api is not None
+    sent: dict[str, int] = {}
+    async with talk.connected() as claude:
+        for hub in ("off", "read"):
+            run = await claude.client.call("claude.spawn", {"prompt": "hello", "hub": hub})
+            await claude.until_job(run["job_id"], "succeeded")
+            request = talk.api.messages()[-1]
+            parts = [request.body.get(part) for part in ("tools", "system", "messages")]
+            sent[hub] = len(json.dumps(parts, ensure_ascii=False, separators=(",", ":")).encode())
+            assert ("cite the rows" in json.dumps(parts)) == (hub == "read")
+    assert 0 < (sent["read"] - sent["off"]) / BYTES_A_TOKEN < 2_000, sent
 
 
 @both_releases

@@ -53,7 +53,7 @@ async def test_a_command_of_claude_code_needs_no_answer(talk: Talk) -> None:
 
 
 async def refusal(claude: ClaudeClient, method: str, **params: Any) -> tuple[str, str]:
-    """Returns the path and the message with which a schedule is refused."""
+    """Returns the path and the message with which a schedule or a job is refused."""
     with pytest.raises(RemoteError) as raised:
         await claude.client.call(method, params)
     assert raised.value.data["kind"] == "invalid_params"
@@ -62,7 +62,7 @@ async def refusal(claude: ClaudeClient, method: str, **params: Any) -> tuple[str
 
 
 @scripted
-async def test_a_schedule_of_what_cannot_run_is_refused_with_the_field(talk: Talk, tmp_path: Path) -> None:
+async def test_a_schedule_and_a_job_of_what_cannot_run_are_refused_with_the_field(talk: Talk, tmp_path: Path) -> None:
     brings = tmp_path / "brings"
     brings.mkdir()
     (brings / ".mcp.json").write_text('{"mcpServers": {"theirs": {"command": "true"}}}')
@@ -90,8 +90,11 @@ async def test_a_schedule_of_what_cannot_run_is_refused_with_the_field(talk: Tal
             ("confluence.sync", {"account_id": "none"}, "account_id", "is no account"),
         ]
         for job_type, payload, member, message in refused:
-            path, said = await refusal(claude, "jobs.schedules.create", **create, type=job_type, payload=payload)
+            wanted = {"type": job_type, "payload": payload}
+            path, said = await refusal(claude, "jobs.schedules.create", **create, **wanted)
             assert (path, said[: len(message)]) == (f"payload.{member}", message), job_type
+            if job_type in ("claude.run", "claude.turn"):
+                assert await refusal(claude, "jobs.create", **wanted) == (path, said), job_type
         # `settings: user` leaves out what the folder brings; trust lets all of it be used.
         payload = {"prompt": "a", "cwd": str(brings)}
         params = {**create, "type": "claude.run", "payload": payload | {"settings": "user"}}
@@ -102,5 +105,6 @@ async def test_a_schedule_of_what_cannot_run_is_refused_with_the_field(talk: Tal
         await claude.client.call("claude.trust.add", {"cwd": str(brings)})
         updated = await claude.client.call("jobs.schedules.update", update)
         assert updated["payload"]["settings"] == "all"
+        assert {job["type"] for job in (await claude.client.call("jobs.list"))["jobs"]} == {"claude.turn"}
         made = [one for one in (await claude.client.call("jobs.schedules.list"))["schedules"] if not one["fixed"]]
         assert [one["schedule_id"] for one in made] == [schedule["schedule_id"]]

@@ -69,6 +69,25 @@ test("a turn shows its text and tools, and an edit can be allowed", async (t) =>
   );
 });
 
+test("an answer links its sources in the conversation, at once and after a reload", async (t) => {
+  const { environment } = await fakeApi(t);
+  const { page, pageErrors } = await openExample(t, { withFeed: true, env: environment });
+  const log = page.getByRole("log", { name: "Conversation" });
+  const call = (tool: string, params: object) => `[[call:mcp__hub__${tool}:${JSON.stringify(params)}]]`;
+  const read = call("activity_events_list", { issue_key: "TRAM-431", limit: 1 });
+  await send(page, `${read} [[say:You moved **TRAM-431** [1]. It rained [9]. See \`rows[1]\`.]]`);
+  for (const begin of [() => null, () => page.reload()]) {
+    await begin();
+    const link = log.getByRole("link", { name: /^Source 1: TRAM-431 / });
+    assert.equal(await link.getAttribute("href"), "https://tramline.example/browse/TRAM-431");
+    assert.equal(await log.locator(".answer mark").textContent(), "9 (no such source)");
+    await log.getByText("Source 9 does not exist: “It rained [9].”").waitFor();
+    assert.equal(await log.locator(".answer code").textContent(), "rows[1]");
+    assert.equal(await log.locator(".prompt .citation").count(), 0);
+  }
+  assert.deepEqual(pageErrors, []);
+});
+
 test("a denied tool does not run, and Claude gets the reason", async (t) => {
   const folder = timetable(newDataDir());
   const { page, log } = await conversation(

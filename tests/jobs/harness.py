@@ -144,8 +144,14 @@ class JobsHarness(InProcessApp):
         self.orphan_kills: list[list[str]] = []
         """The arguments of each call of `kill_orphans`."""
         self.on_kill_orphans: Callable[[], None] = lambda: None
+        self.on_admit: Callable[[], None] = lambda: None
+        """Called while a job is checked that a client wants."""
         self.registrations.update({spec.type: Registration(spec, self.handler) for spec in TYPES})
         self.specs.update({spec.type: spec for spec in TYPES})
+
+    async def _admit(self, job: JobSpec) -> None:
+        await super()._admit(job)
+        self.on_admit()
 
     async def create_job(
         self, name: str, spec: type[SimpleJob] = SimpleJob, lock: str | None = None, **params: Any

@@ -17,6 +17,7 @@ from sidecar_protocol.jobs import IdempotencyKeyReused, JobNotFinished, Jobs
 
 from sidecar.ids import Uuid7
 from sidecar.job_handler import JobFailed, JobSnoozed
+from sidecar.jobs.intake import Intake
 from sidecar.jobs.journal import JobJournal
 from sidecar.jobs.outcomes import JobOutcome, store_orphan_outcome, store_outcome
 from sidecar.jobs.service import JobsService
@@ -41,6 +42,10 @@ def result_of(coroutine: Coroutine[Any, Any, Any]) -> Any:
     except StopIteration as stop:
         return stop.value
     raise AssertionError("the method waited")
+
+
+async def admit_all(job: object) -> None:
+    """Checks nothing."""
 
 
 class QueueMachine(RuleBasedStateMachine):
@@ -80,7 +85,8 @@ class QueueMachine(RuleBasedStateMachine):
         self.journal = JobJournal(
             self.database, self.store, self.outbox, self.clock, self.new_id, boot_id=self.new_id()
         )
-        service = JobsService(self.journal, lambda: SPECS, wake=lambda _=None: None, on_cancel=lambda _: None)
+        intake = Intake(lambda: SPECS, admit_all)
+        service = JobsService(self.journal, intake, wake=lambda _=None: None, on_cancel=lambda _: None)
         self.service = decoded(Jobs, service)
 
     def teardown(self) -> None:

@@ -284,12 +284,24 @@ async def test_a_change_does_not_lose_a_time_that_has_just_passed(harness: JobsH
     assert (changed["title"], changed["last_run_at"]) == ("Daily", "2026-11-23T10:01:00.000Z")
 
 
+async def test_a_time_that_passes_while_a_change_is_checked_is_not_lost(harness: JobsHarness) -> None:
+    schedule = await create(harness)
+    harness.on_admit = lambda: harness.clock.advance(HOUR_S + MINUTE_S)  # a folder on a slow drive
+    change = {"schedule_id": schedule["schedule_id"], "payload": {"name": "b"}}
+    changed = await harness.call("jobs.schedules.update", change)
+    assert outcomes(await runs(harness)) == [("23T09:00", "queued", None)]
+    assert (changed["payload"]["name"], changed["next_run_at"]) == ("b", "2026-11-23T10:00:00.000Z")
+
+
 @pytest.mark.parametrize(
     ("params", "kind", "path"),
     [
         ({"period_s": None}, "invalid_params", "rrule"),
         ({"period_s": HOUR_S, "rrule": "FREQ=DAILY"}, "invalid_params", "rrule"),
         ({"rrule": "FREQ=SECONDLY"}, "invalid_params", "rrule"),
+        ({"rrule": "FREQ=DAILY;COUNT=1;BYHOUR=1", "time_zone": "UTC"}, "invalid_params", "rrule"),
+        ({"start": "0001-01-01T00:00:00Z"}, "invalid_params", "start"),
+        ({"rrule": "FREQ=DAILY", "start": "9999-12-31T23:59:59Z"}, "invalid_params", "start"),
         ({"rrule": "FREQ=DAILY", "time_zone": "Europe/Atlantis"}, "time_zone_unknown", None),
         ({"type": "work.unknown"}, "unknown_job_type", None),
         ({"payload": {"nam": "a"}}, "invalid_params", "payload.nam"),

@@ -56,7 +56,12 @@ def test_the_29th_of_february_is_found_where_a_century_has_none() -> None:
         ("FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30", "no time within ten years"),
         ("FREQ=HOURLY;BYMONTH=2;BYMONTHDAY=30;BYMINUTE=0,30", "no time within ten years"),
         ("FREQ=DAILY;UNTIL=20251231", "no time within ten years"),
+        ("FREQ=DAILY;COUNT=1;BYHOUR=9", "no time within ten years"),
+        ("FREQ=HOURLY;INTERVAL=99999999", "no time within ten years"),
+        ("FREQ=DAILY;BYHOUR=9;BYHOUR=17", "BYHOUR of the recurrence rule is repeated"),
+        ("FREQ=WEEKLY;BYDAY=1MO", "BYDAY of the recurrence rule has a number"),
         ("FREQ=MINUTELY", "more than 96 times a day"),
+        ("FREQ=\tMINUTELY", "more than 96 times a day"),
         ("FREQ=HOURLY;BYMINUTE=0,10,20,30,40", "more than 96 times a day"),
         ("FREQ=DAILY;BYDAY=XX", "BYDAY"),
         ("FREQ=DAILY;EVERY=2", "EVERY"),
@@ -65,4 +70,4 @@ def test_the_29th_of_february_is_found_where_a_century_has_none() -> None:
 )
 def test_a_rule_that_cannot_be_followed_exactly_is_refused_with_the_reason(rule: str, words: str) -> None:
     with pytest.raises(RuleRefused, match=words):
-        RuleTimes(rule, milliseconds("2026-01-01T00:00Z"), "Europe/Berlin").check()
+        RuleTimes(rule, milliseconds("2026-01-01T00:00Z"), "Europe/Berlin").check(milliseconds("2026-01-01T12:00Z"))

@@ -60,13 +60,13 @@ def test_a_description_comes_from_the_contract() -> None:
             "type": "object",
             "properties": {
                 "query": {"type": "string", "description": "Text to search for"},
-                "start": {"type": "string", "description": "ISO 8601; without an offset it is local."},
-                "end": {"type": "string", "description": "ISO 8601; without an offset it is local."},
+                "start": {"type": "string", "description": "ISO 8601, local by default."},
+                "end": {"type": "string", "description": "ISO 8601, local by default."},
                 "source": {"type": "string"},
                 "account_id": {"type": "string"},
                 "event_type": {"type": "string"},
                 "limit": {"type": "integer", "default": 50, "description": "Rows per page, 1 to 500."},
-                "cursor": {"type": "string", "description": "The `next_cursor` of the previous page; opaque."},
+                "cursor": {"type": "string", "description": "The `next_cursor` of the previous page"},
             },
             "required": ["query"],
         },
@@ -82,11 +82,6 @@ def test_the_persons_time_zone_is_not_asked_for() -> None:
     assert heatmap.definition["inputSchema"]["required"] == ["start", "end"]
     assert not heatmap.is_paged
     assert tool("jobs_list").is_paged
-
-
-def test_all_descriptions_cost_less_than_2000_tokens_a_turn() -> None:
-    text = json.dumps([one.definition for one in READ], separators=(",", ":"))
-    assert len(text) / BYTES_A_TOKEN < 2_000
 
 
 def test_the_tools_that_change_something_cost_less_than_1500_tokens_more() -> None:

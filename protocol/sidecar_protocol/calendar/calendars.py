@@ -28,7 +28,7 @@ CalendarId = Annotated[str, Field(min_length=1, max_length=1_024, description="T
 EventCursor = Annotated[
     str,
     StringConstraints(min_length=1, max_length=8_192),
-    Field(description="Opaque: `next_cursor` of the previous page.", json_schema_extra={"format": "cursor"}),
+    Field(description="The `next_cursor` of the previous page.  Opaque.", json_schema_extra={"format": "cursor"}),
 ]
 PROVIDERS: Final = known("google", "ics")
 ResponseStatus = Annotated[str, known("accepted", "declined", "tentative", "needsAction")]

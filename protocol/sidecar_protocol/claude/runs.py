@@ -176,6 +176,7 @@ class RunClaude(JobSpec):
     policy: ClassVar = JobPolicy(recovery=Recovery.INTERRUPT, concurrency=2)
     errors: ClassVar = (ClaudeErrorKind, RunErrorKind)
     answer: ClassVar = "text"
+    checked: ClassVar = True
 
     prompt: PromptText = ""
     """Without the images and files that were sent with it."""

@@ -80,6 +80,7 @@ class TakeTurn(JobSpec):
     # As RunClaude, with which it shares one limit.
     policy: ClassVar = JobPolicy(recovery=Recovery.INTERRUPT, concurrency=2)
     errors: ClassVar = (ClaudeErrorKind, SessionErrorKind, TurnErrorKind)
+    checked: ClassVar = True
 
     session_id: SessionId
     prompt: PromptText

@@ -44,6 +44,12 @@ class JobSpec(Input):
     answer: ClassVar[str | None] = None
     """The member of the result that is a text for the user: a job that has none fails with `no_answer`."""
 
+    checked: ClassVar[bool] = False
+    """Whether `jobs.create` also refuses a job that could not run as things are now, as a schedule of it is refused.
+
+    If not, the job fails when it runs, with an error kind of its type.
+    """
+
     def lock_key(self) -> str | None:
         """Returns the lock that the job needs, or None.  Two jobs with the same lock never run at the same time."""
         return None

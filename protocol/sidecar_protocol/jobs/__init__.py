@@ -177,6 +177,7 @@ class Jobs(Protocol):
         "jobs.create",
         raises=(UnknownJobType, InvalidParams, PayloadTooLarge, IdempotencyKeyReused, QueueFull),
         rest="POST /jobs",
+        waits=True,
     )
     async def create(
         self,
@@ -190,8 +191,10 @@ class Jobs(Protocol):
     ) -> JobCreated:
         """Adds a job to the queue.  Once the response arrives, the job is stored durably.
 
-        `payload` must be valid for the job type; an invalid member is reported as `payload.<member>`.  The job starts
-        when a slot is free and `run_at` has passed.  Raises `payload_too_large` above 3 MiB.
+        `payload` must be valid for the job type; an invalid member is reported as `payload.<member>`.  So is a member
+        with which a `claude.run` or `claude.turn` could not run as things are now, as by `jobs.schedules.create`; but a
+        job whose `idempotency_key` was used before is returned.  The job starts when a slot is free and `run_at` has
+        passed.  Raises `payload_too_large` above 3 MiB.
         """
         ...
 
@@ -204,7 +207,10 @@ class Jobs(Protocol):
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor | None = None,
     ) -> JobPage:
-        """Lists jobs, newest first, optionally of one status and one type.  A page may be short to stay below 4 MiB."""
+        """Lists jobs, newest first, optionally of one status and one type.
+
+        A page may be short to stay below 4 MiB.
+        """
         ...
 
     @method("jobs.get", raises=(JobNotFound,), rest="GET /jobs/{job_id}", tool=ToolUse.READ)

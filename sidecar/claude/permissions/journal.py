@@ -42,6 +42,8 @@ MAX_OPEN: Final = 20
 """Open requests of a session: more than a user can review, and each may have a megabyte of input."""
 MAX_CLOSED: Final = 200
 """Closed requests of a session that stay listed, so that a client that shows an old one can explain it."""
+FIRST: Final = 100
+"""The highest priority of a job."""
 DEFAULT_DENIAL: Final = "The user denied this."
 
 TOO_MANY = Response(
@@ -254,9 +256,13 @@ class PermissionJournal:
         return None
 
     def _enqueue_turn(self, request: PermissionRequest, response: Response) -> str:
-        """Queues the turn that continues the session with a late response; returns its job id."""
+        """Queues the turn that continues the session with a late response; returns its job id.
+
+        It runs before prompts that are queued already, which would make it untrue that the last turn was interrupted.
+        """
         prompt = storable(late_response_prompt(request.kind, request.tool_name, response))
-        return self._runtime.queue.enqueue(TakeTurn(session_id=request.session_id, prompt=prompt)).load().job_id
+        turn = TakeTurn(session_id=request.session_id, prompt=prompt)
+        return self._runtime.queue.enqueue(turn, priority=FIRST).load().job_id
 
     def _resolve(
         self, session_id: str, request_id: str, status: PermissionStatus, **columns: object

@@ -71,6 +71,26 @@ async def test_a_response_after_a_restart_continues_the_session(sidecar: StartSi
         assert (await claude.sessions.get(session_id=request.session_id)).status is SessionStatus.IDLE
 
 
+async def test_a_late_response_comes_before_the_prompts_that_were_queued_meanwhile(
+    sidecar: StartSidecar, standin: Path
+) -> None:
+    """Its prompt speaks of Claude's last turn; and a turn in between could make the call as well."""
+    async with connected(sidecar, CLAUDE_PATH=str(standin)) as claude:
+        session_id = (await claude.sessions.create()).session_id
+        waiting = await claude.sessions.send(session_id=session_id, prompt=PROMPT)
+        request = await claude.permission_request(waiting.job_id)
+        await claude.client.call("jobs.queue.pause")
+        queued = await claude.sessions.send(session_id=session_id, prompt="[[text:next]]", priority=5)
+    async with restarted(sidecar, standin, request) as claude:
+        answered = await claude.permissions.respond(request_id=request.request_id, decision=ALLOW)
+        await claude.client.call("jobs.queue.resume")
+        await claude.until_job(queued.job_id, "succeeded")
+        first, late, last = await prompts(claude, session_id)
+        assert (first, last) == (PROMPT, "[[text:next]]")
+        assert late.startswith("Your last turn was interrupted")
+        assert (await claude.client.call("jobs.get", {"job_id": answered.resumed_by}))["status"] == "succeeded"
+
+
 async def test_a_late_response_allows_exactly_one_call(sidecar: StartSidecar, standin: Path) -> None:
     request = await interrupted_request(sidecar, standin, "killed")
     safer = {"command": "ls -d ."}

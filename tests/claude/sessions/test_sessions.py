@@ -248,10 +248,10 @@ async def test_deleting_a_session_cancels_its_turns_and_ends_its_process(sidecar
             await claude.sessions.list_messages(session_id=session.session_id)
         with pytest.raises(RemoteError, match="No Claude session"):
             await claude.sessions.send(session_id=session.session_id, prompt="hi")
-        late = await claude.client.call(
-            "jobs.create", {"type": "claude.turn", "payload": {"session_id": session.session_id, "prompt": "hi"}}
-        )
-        assert (await claude.until_job(late["job"]["job_id"], "failed"))["error"]["kind"] == "session_not_found"
+        turn = {"type": "claude.turn", "payload": {"session_id": session.session_id, "prompt": "hi"}}
+        with pytest.raises(RemoteError) as refused:
+            await claude.client.call("jobs.create", turn)
+        assert refused.value.data["details"] == [{"path": "payload.session_id", "message": "no session has this id"}]
 
 
 async def test_sessions_are_paged_most_recently_updated_first(sidecar: StartSidecar) -> None:

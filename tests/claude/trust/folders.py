@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 SERVER = """
@@ -39,6 +41,17 @@ class ForeignFolder:
     @property
     def has_run(self) -> list[str]:
         return sorted(mark.name for mark in self.marks.iterdir())
+
+
+@contextmanager
+def emptied(folder: Path) -> Iterator[None]:
+    """Has an empty folder in the place of another one."""
+    aside = folder.with_name("aside")
+    folder.rename(aside)
+    folder.mkdir()
+    yield
+    folder.rmdir()
+    aside.rename(folder)
 
 
 def git(*arguments: str, cwd: Path) -> None:

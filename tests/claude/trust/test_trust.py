@@ -11,7 +11,7 @@ from sidecar_protocol.claude.trust import Trust, TrustState
 
 from sidecar.commandline.client import RemoteError
 from tests.claude.client import FINAL, ClaudeClient, Talk, every_claude
-from tests.claude.trust.folders import ForeignFolder, commit_all, trust_in_claude
+from tests.claude.trust.folders import ForeignFolder, commit_all, emptied, trust_in_claude
 
 
 @pytest.fixture
@@ -20,9 +20,12 @@ def foreign(tmp_path: Path) -> ForeignFolder:
 
 
 async def run(claude: ClaudeClient, cwd: Path, **fields: Any) -> dict[str, Any]:
-    """Queues a run as a host does that asks no user; returns its finished job."""
+    """Queues a run in a folder, which gets what it brings only then; returns its finished job."""
     payload = {"prompt": "hi", "cwd": str(cwd), **fields}
-    created = await claude.client.call("jobs.create", {"type": "claude.run", "payload": payload})
+    await claude.client.call("jobs.queue.pause")
+    with emptied(cwd):
+        created = await claude.client.call("jobs.create", {"type": "claude.run", "payload": payload})
+    await claude.client.call("jobs.queue.resume")
     return await claude.until_job(created["job"]["job_id"], *FINAL)
 
 

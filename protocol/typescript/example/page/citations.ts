@@ -1,17 +1,59 @@
 // What an answer rests on: each `[3]` leads to its row of the hub, and a number that no row has is marked.
-import type { Citation, CitedRow } from "sidecar-electron/renderer";
+import type { Citation, CitedRow, ClaudeMessage, PageSidecar } from "sidecar-electron/renderer";
 import { h, link } from "./dom.ts";
 import { clock, counted, fromIsoDay, relativeDay } from "./format.ts";
 
 /** As in the contract: `[3]`, `[3, 5]`, also with the brackets of Chinese and Japanese. */
 const CITATION = /[[\u3010\uff3b][0-9]{1,6}(?:[ \t]{0,2}[,\uff0c\u3001][ \t]{0,2}[0-9]{1,6})*[\]\u3011\uff3d]/g;
+export const NO_CITATIONS: readonly Citation[] = [];
 /** Elements in which nothing is a citation. */
-const NO_CITATIONS = "a, code, pre";
+const UNCITED = "a, code, pre";
 
 export interface Cited {
   text: DocumentFragment;
   /** The rows, and the sentences whose source does not exist; null if nothing is cited. */
   sources: HTMLElement | null;
+}
+
+/** What the turns of a conversation cite, by their jobs.  A turn's citations exist once it has ended. */
+export class TurnCitations {
+  readonly #sidecar: PageSidecar;
+  readonly #found = new Map<string, readonly Citation[]>();
+  readonly #onFound: () => void;
+  readonly #cleanups: Array<() => void>;
+
+  constructor(sidecar: PageSidecar, onFound: () => void) {
+    this.#sidecar = sidecar;
+    this.#onFound = onFound;
+    this.#cleanups = [
+      sidecar.on("jobs.updated", ({ job }) => {
+        if (this.#found.has(job.job_id) && job.finished_at !== null) void this.#load(job.job_id);
+      }),
+      sidecar.on("events.resync", () => [...this.#found.keys()].forEach((jobId) => void this.#load(jobId))),
+    ];
+  }
+
+  /** Returns the known citations in the answer of a turn; they are loaded if it has numbers in brackets. */
+  of({ job_id: jobId, text }: ClaudeMessage): readonly Citation[] {
+    if (jobId === null || text.search(CITATION) < 0) return NO_CITATIONS;
+    const found = this.#found.get(jobId);
+    if (found === undefined) {
+      this.#found.set(jobId, NO_CITATIONS);
+      void this.#load(jobId);
+    }
+    return found ?? NO_CITATIONS;
+  }
+
+  close(): void {
+    this.#cleanups.splice(0).forEach((cleanup) => cleanup());
+  }
+
+  async #load(jobId: string): Promise<void> {
+    const { citations } = await this.#sidecar.claude.citations.list({ job_id: jobId }).catch(() => ({ citations: [] }));
+    if (citations.length === 0) return;
+    this.#found.set(jobId, citations);
+    this.#onFound();
+  }
 }
 
 /** Makes links of the citations in a rendered answer. */
@@ -23,7 +65,7 @@ export function cited(text: DocumentFragment, citations: readonly Citation[]): C
   const nodes: Text[] = [];
   while (walker.nextNode() !== null) nodes.push(walker.currentNode as Text);
   for (const node of nodes)
-    if (node.parentElement?.closest(NO_CITATIONS) == null) node.replaceWith(...pieces(node.data, byNumber, entries));
+    if (node.parentElement?.closest(UNCITED) == null) node.replaceWith(...pieces(node.data, byNumber, entries));
   return { text, sources: sourcesOf(citations, entries) };
 }
 

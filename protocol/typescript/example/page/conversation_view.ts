@@ -1,6 +1,7 @@
 // One conversation: its items, drafts, permission requests and queued prompts.
 import { conversation } from "sidecar-electron/renderer";
 import type { Conversation, Draft, Job, PageSidecar, PermissionRequest, Session } from "sidecar-electron/renderer";
+import { TurnCitations } from "./citations.ts";
 import { fill, h, Rows } from "./dom.ts";
 import { itemRow, shownItems } from "./items.ts";
 import type { ShownItem } from "./items.ts";
@@ -17,6 +18,7 @@ const MAX_DENIALS = 500;
 export class ConversationView {
   readonly element = h("div", { class: "conversation", role: "log", "aria-label": "Conversation", tabindex: 0 });
   readonly #conversation: Conversation;
+  readonly #citations: TurnCitations;
   #isDrawing = false;
   /** Whether the view is scrolled to the end and stays there. */
   #isAtEnd = true;
@@ -40,6 +42,7 @@ export class ConversationView {
 
   constructor(sidecar: PageSidecar, session: Session) {
     this.#conversation = conversation(sidecar, session.session_id);
+    this.#citations = new TurnCitations(sidecar, () => this.#redraw());
     this.#itemRows = new Rows(
       this.#items,
       ({ message }) => message.message_id,
@@ -59,6 +62,7 @@ export class ConversationView {
     this.#cleanups.push(
       this.#conversation.watch(() => this.#redraw()),
       () => resized.disconnect(),
+      () => this.#citations.close(),
     );
     this.#redraw();
   }
@@ -108,7 +112,7 @@ export class ConversationView {
     const { messages, drafts, requests, queued, isWorking, isLoaded, error } = this.#conversation.snapshot();
     const problem = listNotice(error, () => this.#conversation.reload());
     fill(this.#state, problem ?? (isLoaded ? null : loading()));
-    this.#itemRows.show(shownItems(messages, this.#denied));
+    this.#itemRows.show(shownItems(messages, this.#denied, this.#citations));
     this.#draftRows.show(drafts);
     this.#showRequests(requests);
     this.element.toggleAttribute("data-working", isWorking && drafts.length === 0 && requests.length === 0);

@@ -1,6 +1,8 @@
 // Renders the items of a conversation.
-import type { ClaudeMessage, PageSidecar } from "sidecar-electron/renderer";
+import type { Citation, ClaudeMessage, PageSidecar } from "sidecar-electron/renderer";
 import { sizeOf } from "./attachments.ts";
+import { cited, NO_CITATIONS } from "./citations.ts";
+import type { TurnCitations } from "./citations.ts";
 import { fill, h, setAttribute } from "./dom.ts";
 import { failedTurn } from "./failed_turn.ts";
 import { markdown } from "./markdown.ts";
@@ -8,6 +10,8 @@ import { markdown } from "./markdown.ts";
 /** An item and, for the use of a tool, its result. */
 export interface ShownItem {
   message: ClaudeMessage;
+  /** What the answer of a turn cites; empty for all other items. */
+  citations: readonly Citation[];
   /** Whether the user has denied the use of the tool. */
   isDenied: boolean;
   result: ClaudeMessage | null;
@@ -27,11 +31,19 @@ export function blockOf({ raw }: ClaudeMessage): Block {
 }
 
 /** Returns the items to show, tool uses with their results; the CLI's internal items are omitted. */
-export function shownItems(messages: readonly ClaudeMessage[], denied: ReadonlySet<unknown>): ShownItem[] {
+export function shownItems(
+  messages: readonly ClaudeMessage[],
+  denied: ReadonlySet<unknown>,
+  citations: TurnCitations,
+): ShownItem[] {
   const results = new Map<unknown, ClaudeMessage>();
+  const answers = new Map<string | null, ClaudeMessage>();
   for (const message of messages) {
     if (message.kind === "tool_result") results.set(blockOf(message).tool_use_id, message);
+    if (message.kind === "assistant_text" && message.parent === null) answers.set(message.job_id, message);
   }
+  const citedIn = (message: ClaudeMessage): readonly Citation[] =>
+    answers.get(message.job_id) === message ? citations.of(message) : NO_CITATIONS;
   return messages
     .filter(
       ({ kind, text }) =>
@@ -39,6 +51,7 @@ export function shownItems(messages: readonly ClaudeMessage[], denied: ReadonlyS
     )
     .map((message) => ({
       message,
+      citations: citedIn(message),
       isDenied: message.kind === "tool_use" && denied.has(blockOf(message).id),
       result: message.kind === "tool_use" ? (results.get(blockOf(message).id) ?? null) : null,
     }));
@@ -52,7 +65,11 @@ export function itemRow(
 ): { element: HTMLElement; update: (item: ShownItem) => void } {
   const { message } = shown;
   const row =
-    message.kind === "tool_use" ? toolRow(shown, cwd) : { element: textRow(sidecar, message), update: () => undefined };
+    message.kind === "tool_use"
+      ? toolRow(shown, cwd)
+      : message.kind === "assistant_text"
+        ? answerRow(shown)
+        : { element: textRow(sidecar, message), update: () => undefined };
   if (message.parent !== null) {
     const name = message.agent === null ? "Subagent" : `Subagent ${message.agent}`;
     row.element.classList.add("of-subagent");
@@ -84,11 +101,23 @@ function textRow(sidecar: PageSidecar, message: ClaudeMessage): HTMLElement {
         { class: "item thought", "aria-label": "Notice" },
         h("div", { class: "prose plain-text" }, text || "The conversation was cleared."),
       );
-    case "error":
-      return h("li", { class: "item" }, failedTurn(sidecar, message));
     default:
-      return h("li", { class: "item answer", "aria-label": "Claude" }, h("div", { class: "prose" }, markdown(text)));
+      return h("li", { class: "item" }, failedTurn(sidecar, message));
   }
+}
+
+/** What Claude says.  It is rendered again only if what it cites becomes known, so that a selection stays. */
+function answerRow(shown: ShownItem): { element: HTMLElement; update: (item: ShownItem) => void } {
+  const prose = h("div", { class: "prose" }, markdown(shown.message.text));
+  let known = NO_CITATIONS;
+  const update = ({ message, citations }: ShownItem): void => {
+    if (citations === known) return;
+    known = citations;
+    const { text, sources } = cited(markdown(message.text), citations);
+    fill(prose, text, sources);
+  };
+  update(shown);
+  return { element: h("li", { class: "item answer", "aria-label": "Claude" }, prose), update };
 }
 
 function toolRow(shown: ShownItem, cwd: string | null): { element: HTMLElement; update: (item: ShownItem) => void } {
