@@ -231,4 +231,4 @@ def check_database(path: Path, story: Story, fail: Fail) -> None:
         for (table,) in tables:
             if not table.startswith(("sqlite_", "schema_migrations")) and "search" not in table and "fts" not in table:
                 for row in database.execute(f'SELECT * FROM "{table}"'):
-                    story.note(SEALED.sub("sealed", repr(row)))
+                    story.note(SEALED.sub("sealed", repr(row)).encode())

@@ -12,7 +12,7 @@ from heapq import heappop, heappush
 from itertools import count
 from pathlib import Path
 from random import Random
-from typing import Any, Final, Protocol, TextIO
+from typing import Any, Final, Protocol, BinaryIO
 
 from sidecar.clock import iso
 from sidecar.paths import schema_dir
@@ -93,7 +93,7 @@ class Result:
 class Life:
     """A life, which is the world of its process's loop."""
 
-    def __init__(self, plan: Plan, *, prints: bool = False, copy: TextIO | None = None) -> None:
+    def __init__(self, plan: Plan, *, prints: bool = False, copy: BinaryIO | None = None) -> None:
         self.plan = plan
         self.folder = Path(tempfile.mkdtemp(prefix="sidecar-life-", dir=SHM if SHM.is_dir() else None))
         self.story = Story(str(self.folder), prints=prints, copy=copy)
@@ -311,8 +311,10 @@ class Life:
                     self._must_end(self.starts)
 
     def _look(self) -> None:
-        """Asks at times whether running jobs run, and whether queued ones may wait."""
+        """Asks at times whether running jobs run, and whether queued ones may wait; not if the host knows of none."""
         self.later(LOOK_S, self._look)
+        if all(job["status"] in invariants.FINAL for job in self.host.memory.jobs.values()):
+            return
         self._ask_for_running(lambda ids: self.later(STORED_S, lambda: self._ask_for_running(self._must_run, ids)))
         if self.host.is_ready and not self.disk.has_problem:
             self.host.play(self._ask_for_queued((self.starts, self.disk.fine_since)))
@@ -359,7 +361,7 @@ class Life:
     def _inspect(self, line: bytes) -> None:
         self.secrets.check(line, self.fail)
         if b'"resident_bytes"' not in line:  # health and diagnostics measure this computer
-            self.story.note(line.decode())
+            self.story.note(line)
 
     # --- the end --------------------------------------------------------------------------------------------------
 
@@ -395,6 +397,6 @@ def weights() -> dict[str, int]:
     return {name: weight for actor in ACTORS for name, weight in actor.WEIGHTS.items() if weight}
 
 
-def live(seed: int, *, prints: bool = False, copy: TextIO | None = None) -> Result:
+def live(seed: int, *, prints: bool = False, copy: BinaryIO | None = None) -> Result:
     """Lives the life of a seed."""
     return Life(draw(seed, weights()), prints=prints, copy=copy).run()

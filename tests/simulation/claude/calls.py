@@ -45,7 +45,8 @@ class ClaudeCalls:
     def forget(self) -> None:
         """Forgets what another database cannot know."""
         self.world.forget()
-        self._sessions: dict[str, Json] = {}
+        self.sessions: dict[str, Json] = {}
+        """The sessions as the host knows them, by id."""
         self._questions: dict[str, Json] = {}
         self._jobs: dict[str, Json] = {}
         self._budgets: dict[str, float] = {}
@@ -57,7 +58,7 @@ class ClaudeCalls:
         return self._host.is_ready
 
     def _pick(self, rng: Random) -> str | None:
-        return rng.choice([*self._sessions]) if self._sessions and self._is_ready else None
+        return rng.choice([*self.sessions]) if self.sessions and self._is_ready else None
 
     def converse(self, rng: Random) -> str:
         if not self._is_ready:
@@ -70,7 +71,7 @@ class ClaudeCalls:
 
         def created(result: Any) -> None:
             if not isinstance(result, Refused):
-                self._sessions.setdefault(result["session_id"], result)
+                self.sessions.setdefault(result["session_id"], result)
                 self._say_to(result["session_id"], Random(rng.random()))
 
         self._host.call("claude.sessions.create", params, created)
@@ -144,7 +145,7 @@ class ClaudeCalls:
 
         def forked(result: Any) -> None:
             if not isinstance(result, Refused):
-                self._sessions.setdefault(result["session_id"], result)
+                self.sessions.setdefault(result["session_id"], result)
                 self._say_to(result["session_id"], Random(rng.random()))
 
         self._host.call("claude.sessions.fork", {"session_id": session_id}, forked)
@@ -153,7 +154,7 @@ class ClaudeCalls:
     def forget_session(self, rng: Random) -> str:
         if (session_id := self._pick(rng)) is None:
             return ""
-        self._sessions.pop(session_id)
+        self.sessions.pop(session_id)
 
         def deleted(result: Any) -> None:
             if not isinstance(result, Refused):
@@ -299,7 +300,7 @@ class ClaudeCalls:
             for request in list(self._questions.values()):
                 self._respond(request, Random(request["request_id"]))
             self._host.call("claude.budgets.update", {"max_usd": None})
-            for session_id in self._sessions:
+            for session_id in self.sessions:
                 self._host.call("claude.budgets.update", {"session_id": session_id, "max_usd": None})
 
     # --- what comes -----------------------------------------------------------------------------------------------
@@ -312,8 +313,8 @@ class ClaudeCalls:
                 self._questions.pop(params["request"]["request_id"], None)
             case "claude.session_updated":
                 session = params["session"]
-                if session["session_id"] in self._sessions:
-                    self._sessions[session["session_id"]] = session
+                if session["session_id"] in self.sessions:
+                    self.sessions[session["session_id"]] = session
             case "jobs.updated" if params["job"]["type"].startswith("claude."):
                 self._jobs[params["job"]["job_id"]] = params["job"]
 
