@@ -12,7 +12,7 @@ from heapq import heappop, heappush
 from itertools import count
 from pathlib import Path
 from random import Random
-from typing import Any, Final, Protocol, BinaryIO
+from typing import Any, BinaryIO, Final, Protocol
 
 from sidecar.clock import iso
 from sidecar.paths import schema_dir
@@ -118,9 +118,10 @@ class Life:
         """The jobs that the last look found stuck, by the start and the disk's recovery before it."""
         self.host = Host(note=self.note, fail=self.fail, now_ms=self.clock.now_ms, refuses=frozenset())
         self.host.later = self.later
-        self.calls = Calls(self.host, self.clock.now_ms, self.later)
+        self.calls = Calls(self.host, self.clock.now_ms, self.later, plan.seed)
         self.disk, self.fate = Disk(self.later, lambda: self.now), Fate(self)
         self.clouds = Clouds(self.host, self.clock.true_ms, self.later, self.fail, plan.seed)
+        self.secrets = invariants.Secrets(self.clouds.secrets())
         self.claude = ClaudeCalls(self)
         self.start_program = self.claude.world.start
         self._actors: dict[str, Actor] = {
@@ -132,7 +133,6 @@ class Life:
             "cloud": self.clouds,
             "storm": Storms(self.host, self.disk, self.fate, self.later, self.fail),
         }
-        self.secrets = invariants.Secrets(self.clouds.secrets())
         self.host.on_ready = self._on_ready
         self.host.on_other = self._forget
         self.host.inspect = self._inspect
@@ -211,7 +211,7 @@ class Life:
                 else:
                     self._live()
             if self._broken is None:
-                self.secrets.check_file(self._database, self.fail)
+                self.secrets.check_files(self.folder, self.fail)
                 invariants.check_database(self._database, self.story, self.fail)
             if self._broken is not None:
                 raise self._broken
