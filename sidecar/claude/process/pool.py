@@ -190,7 +190,7 @@ class ProcessPool:
     async def _keep_idle(self, kept: SessionProcess, idle_ended: anyio.Event) -> None:
         """Waits until the process is taken, or its idle time is over, and ends it in the second case.
 
-        `idle_ended` is that of this idle time: a turn that fails at once has released the process before this goes on.
+        `idle_ended` is that of this idle time: a turn that ends at once has released the process before this goes on.
         """
 
         def was_taken() -> bool:
