@@ -7,7 +7,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from heapq import heappop, heappush
 from itertools import count
 from pathlib import Path
@@ -15,9 +14,7 @@ from random import Random
 from typing import Any, BinaryIO, Final, Protocol
 
 from sidecar.clock import iso
-from sidecar.paths import schema_dir
 from sidecar.settings import Settings
-from sidecar.storage.migrations import open_database
 from tests.simulation import invariants
 from tests.simulation.calls import Calls
 from tests.simulation.claude.calls import ClaudeCalls
@@ -28,7 +25,7 @@ from tests.simulation.host import Host, Refused
 from tests.simulation.kind_days import KindDays
 from tests.simulation.loop import Killed, later
 from tests.simulation.plan import DAY_S, Plan, Step, draw
-from tests.simulation.process import KILLED, Process, bury
+from tests.simulation.process import KILLED, Process, bury, empty_database
 from tests.simulation.restores import Restores
 from tests.simulation.storms import Storms
 from tests.simulation.story import Story, explained
@@ -46,15 +43,6 @@ STORED_S: Final = 30
 
 ACTORS: Final = (Calls, ClaudeCalls, Restores, Fate, Disk, Clouds, Storms)
 """Where the steps begin."""
-
-
-@cache
-def empty_database() -> bytes:
-    """Returns a database of this version, which each life begins with: migrating takes longer than living."""
-    with tempfile.TemporaryDirectory(prefix="sidecar-life-") as folder:
-        path = Path(folder) / "sidecar.db"
-        open_database(path, schema_dir(), 0, Random(0).randbytes).close()
-        return path.read_bytes()
 
 
 class Broken(Exception):

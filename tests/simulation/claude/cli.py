@@ -138,8 +138,7 @@ class Cli(Output):
 
     def _next_message(self) -> Generator[float | None, None, Json]:
         wait_s = None if not self.due else max(0.0, self.due[0][0] - self.world.now())
-        message = yield from self.read(wait_s)
-        return message
+        return (yield from self.read(wait_s))
 
     def read(self, seconds: float | None) -> Generator[float | None, None, Json]:
         """Returns the next message, EOF, or TIMEOUT after this time."""
