@@ -60,7 +60,7 @@ class BudgetTruth:
         for owner in (cli.owner, None):
             since = self._spent_since.get(owner)
             if since is not None and self._life.now - since > SLACK_S:
-                details = delivery, self._limits[owner], self._spent(owner)
+                details = delivery, self._limits[owner], self.spent(owner)
                 self._life.fail("No turn begins once its budget is spent.", details)
 
     def check_message(self, owner: str, delivery: "Delivery") -> None:
@@ -68,15 +68,16 @@ class BudgetTruth:
         limit, since = self._limits.get(owner, (None, 0.0))
         if limit is None or not self._costs or self._life.now - since < SLACK_S:
             return
-        before = self._spent(owner) + CENT * (delivery.begun - 2)
+        before = self.spent(owner) + CENT * (delivery.begun - 2)
         if before > limit - CENT / 10:
             self._life.fail("No turn goes on for more than one answer beyond its budget.", (delivery, limit, before))
 
     def _look(self) -> None:
-        spent = {owner for owner, (limit, _) in self._limits.items() if self._spent(owner) > limit - CENT / 10}
+        spent = {owner for owner, (limit, _) in self._limits.items() if self.spent(owner) > limit - CENT / 10}
         self._spent_since = {owner: self._spent_since.get(owner, self._life.now) for owner in spent}
 
-    def _spent(self, owner: str | None) -> float:
+    def spent(self, owner: str | None) -> float:
+        """Returns what a session has spent, or all on this day, in dollars."""
         day = self._day()
         return sum(
             usd for session_id, usd, on in self._costs.values() if (on == day if owner is None else session_id == owner)

@@ -21,7 +21,7 @@ class ClaudeCalls:
 
     WEIGHTS: Final = {
         "converse": 3, "say": 10, "spawn": 2, "interrupt": 1, "configure": 1, "fork": 1, "forget_session": 1,
-        "answer": 2, "budget": 1, "stop_tasks": 1, "plan_run": 1, "look_into": 2, "lose_record": 1, "uninstall": 1,
+        "answer": 2, "budget": 2, "stop_tasks": 1, "plan_run": 1, "look_into": 2, "lose_record": 1, "uninstall": 1,
         "cancel_prompt": 1, "retry_prompt": 1, "terminal": 1, "furnish": 1, "trust": 1,
     }  # fmt: skip
 
@@ -69,7 +69,7 @@ class ClaudeCalls:
             params["permission_mode"] = mode
         if rng.random() < 0.2:
             params["allowed_tools"] = ["Bash"]
-        if rng.random() < 0.4:
+        if rng.random() < 0.5:
             params |= self.world.folders.choose(rng)
 
         def created(result: Any) -> None:
@@ -229,13 +229,20 @@ class ClaudeCalls:
     def budget(self, rng: Random) -> str:
         if (session_id := self._pick(rng)) is None:
             return ""
-        params: Json = {"max_usd": rng.choice((0.02, 0.1, 10.0, None))}
+        nearly = self.world.budgets.spent(session_id) + 0.015  # the next answer reaches it
+        params: Json = {"max_usd": rng.choice((nearly, nearly, 0.1, 10.0, None))}
         if rng.random() < 0.8:
             params["session_id"] = session_id
         self._update_budget(params)
         if params["max_usd"] is not None and params["max_usd"] < 1:
             self._later(1_800, lambda: self._raise_budget(params))
+            for delay_s in (90, 200, 500):
+                self._later(delay_s, lambda: self._say_again(session_id, rng))
         return str(params)
+
+    def _say_again(self, session_id: str, rng: Random) -> None:
+        if self._is_ready and session_id in self.sessions:
+            self._say_to(session_id, rng)
 
     def _raise_budget(self, params: Json) -> None:
         if self._is_ready:

@@ -51,7 +51,7 @@ class Folders:
         """Returns params of a new session that works in one of the folders."""
         folder = self.pick(rng)
         params: Json = {"cwd": str(folder), "settings": rng.choice(("all", "all", "user"))}
-        if rng.random() < 0.3:
+        if rng.random() < 0.5:
             params["worktree"] = True
         if rng.random() < 0.2:
             params["trust"] = True
