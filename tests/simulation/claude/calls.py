@@ -75,6 +75,7 @@ class ClaudeCalls:
         def created(result: Any) -> None:
             if not isinstance(result, Refused):
                 self.sessions.setdefault(result["session_id"], result)
+                self.world.folders.created(result["session_id"], params)
                 self._say_to(result["session_id"], Random(rng.random()))
 
         self._host.call("claude.sessions.create", params, created)
@@ -156,7 +157,7 @@ class ClaudeCalls:
         changes += [{name: one for name, one in self.world.folders.choose(rng).items() if name in ("cwd", "settings")}]
         change = rng.choice(changes)
         if "cwd" in change:
-            self.world.folders.worktrees.pop(session_id, None)
+            self.world.folders.created(session_id, change)
         self._host.call("claude.sessions.update", {"session_id": session_id, **change})
         return f"{session_id[-4:]} {change}"
 

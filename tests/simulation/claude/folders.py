@@ -32,12 +32,12 @@ class Folders:
         self._times: Counter[Path] = Counter()
         self._refused_since: dict[Path, float] = {}
         """Since when Claude must not work in a folder."""
-        self.worktrees: dict[str, Path] = {}
-        """The worktrees by session."""
+        self._worktrees: dict[str, Path | None] = {}
+        """The worktrees by session; None before its first turn."""
 
     def forget(self) -> None:
         """Forgets what another database cannot know: it may trust what was trusted ever."""
-        self.worktrees.clear()
+        self._worktrees.clear()
         self._trusted = {*self._times}
         self._look()
 
@@ -89,12 +89,18 @@ class Folders:
     def check_start(self, cli: "Cli") -> None:
         """Checks that Claude may start where it does."""
         self.check_turn(cli)
-        if not cli.is_session:
-            return
-        if "--worktree" in cli.flags:
-            self.worktrees.setdefault(cli.owner, cli.folder)
-        if (worktree := self.worktrees.get(cli.owner)) not in (None, cli.folder):
-            self._fail("A session works in its worktree in each turn.", (cli.owner, worktree, cli.folder))
+        if cli.owner in self._worktrees:
+            known = self._worktrees[cli.owner] or cli.folder
+            if cli.folder != known or cli.folder.parent.name != "worktrees":
+                self._fail("A session works in its worktree in each turn.", (cli.owner, self._worktrees, cli.folder))
+            self._worktrees[cli.owner] = cli.folder
+
+    def created(self, session_id: str, params: Json) -> None:
+        """Notes that a session was created, or its folder changed."""
+        if params.get("worktree"):
+            self._worktrees[session_id] = None
+        else:
+            self._worktrees.pop(session_id, None)
 
     def check_turn(self, cli: "Cli") -> None:
         """Checks that Claude may take a turn where it works."""
