@@ -106,9 +106,11 @@ class Folders:
         """Checks that Claude may take a turn where it works."""
         if "--setting-sources" in cli.flags:
             return
-        for folder, since in self._refused_since.items():
-            if cli.folder.is_relative_to(folder) and self._now() - since > SLACK_S:
-                self._fail("Claude works in a folder that brings programs only if it is trusted.", (cli.owner, folder))
+        since = self._refused_since.get(cli.began_in)  # a worktree, once made, has files of its own
+        if since is not None and self._now() - since > SLACK_S:
+            self._fail(
+                "Claude works in a folder that brings programs only if it is trusted.", (cli.owner, cli.began_in)
+            )
 
     def _look(self) -> None:
         refused = self._brings - self._trusted

@@ -48,7 +48,7 @@ class Output(Program):
         super().__init__(world.programs, environment)
         self.world = world
         self.flags = flags = dict(one.partition("=")[::2] for one in arguments)
-        self.folder = folder
+        self.began_in = self.folder = folder
         if (worktree := flags.get("--worktree")) is not None:
             self.folder = folder / ".claude" / "worktrees" / worktree
             self.folder.mkdir(parents=True, exist_ok=True)
