@@ -64,9 +64,9 @@ class BudgetTruth:
                 self._life.fail("No turn begins once its budget is spent.", details)
 
     def check_message(self, owner: str, delivery: "Delivery") -> None:
-        """Checks that a turn may have another answer; what the first ones cost is not known before they have ended."""
+        """Checks that a turn may have another answer, if its budget was known when it began, and a price."""
         limit, since = self._limits.get(owner, (None, 0.0))
-        if limit is None or not self._costs or self._life.now - since < SLACK_S:
+        if limit is None or not self._costs or delivery.at < since:
             return
         before = self.spent(owner) + CENT * (delivery.begun - 2)
         if before > limit - CENT / 10:

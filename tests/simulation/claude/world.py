@@ -69,6 +69,7 @@ class Delivery:
     """The texts of its results without an error."""
     ends: list[str] = field(default_factory=list)
     """Why Claude has not answered."""
+    at: float = 0.0
     begun: int = 0
     """Messages of the API that the turn has begun."""
     billed: int = 0
@@ -197,6 +198,7 @@ class World:
         found = MARKER.match(text)
         marker = None if found is None else int(found[1])
         delivery = Delivery(marker, text, cli.owner, cli.record.conversation, how, self._times[text])
+        delivery.at = self.now()
         self._times[text] += 1
         if text.startswith(GO_ON):
             limited = [one for one in self.deliveries if one.owner == cli.owner and "limit" in one.ends]
