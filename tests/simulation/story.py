@@ -9,7 +9,7 @@ from typing import BinaryIO
 KEPT_LINES = 400
 KEPT_CHARS = 900
 MEASURED = [(name, re.compile(name + rb"\d+")) for name in (b'"pid":', b'"rss_bytes":')]
-"""What differs from run to run: the beginning of a text, and a pattern of all of it."""
+"""Texts that differ from run to run: the beginning of each, and a pattern of all of it."""
 
 
 def explained(details: object) -> str:

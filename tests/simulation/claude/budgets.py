@@ -32,7 +32,7 @@ class BudgetTruth:
         self._limits: dict[str | None, tuple[float, float]] = {}
         """Dollars, and since when."""
         self._costs: dict[str, tuple[str | None, float, object]] = {}
-        """What ended jobs have cost, by id: the session, dollars, and the day."""
+        """The costs of ended jobs by id: the session, dollars, and the day."""
         self._spent_since: dict[str | None, float] = {}
 
     def set(self, owner: str | None, max_usd: float | None) -> None:
