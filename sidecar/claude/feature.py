@@ -111,7 +111,7 @@ def export_registration(runtime: Runtime, store: SessionStore) -> Registration:
 def make_launcher(runtime: Runtime, status: StatusJournal, sessions: SessionJournal, runs: RunStore) -> Launcher:
     gate_journal = GateJournal(runtime, GateStore(runtime.database, runtime.clock), sessions)
     link = HubLink(runtime.hub, gate_journal, runs, runtime.settings.claude_hub)
-    environment = os.environ | {DATABASE_ENV: str(runtime.settings.database.resolve())}
+    environment = os.environ | {DATABASE_ENV: str(runtime.database.path)}
     discovery = Discovery(runtime.settings.claude_path, environment, Path.home(), LoginShell(environment))
     gate = Gate(environment, Path.home(), TrustStore(runtime.database, runtime.clock))
     budgets = BudgetBook(runtime.database, runtime.clock, UsageStore(runtime.database, runtime.clock))

@@ -11,6 +11,8 @@ from sidecar_protocol.entities import WaitingFor
 from sidecar.job_handler import JobFailed, JobSnoozed, Registration
 from tests.jobs.harness import JobsHarness, RepeatableJob, SerialJob, SimpleJob, open_harness
 
+pytestmark = pytest.mark.usefixtures("unblocked")
+
 AT = "2026-11-23T08:00:00.000Z"
 SESSION = "0b3ec0b8-7c4a-4c52-9d57-6a1d4f2f6c11"
 OTHER_SESSION = "9f0d2a55-31b1-4d3f-8f0e-52c7f1f3a922"

@@ -69,7 +69,7 @@ def main() -> int:
     arguments = parser.parse_args()
     failed = []
     if arguments.seed is not None:
-        with Path(arguments.copy or os.devnull).open("w", encoding="utf-8") as copy:
+        with Path(arguments.copy or os.devnull).open("wb") as copy:
             result = live(arguments.seed, prints=True, copy=copy)
         tell(result)
         if result.broken is not None and arguments.shrink:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from sidecar.clock import iso
 from sidecar.paths import schema_dir
 from tests.simulation.host import KEYS, Asked, Host, Json
+from tests.simulation.plan import some
 
 OTHERS: Final = (
     "initialize", "initialized", "shutdown", "exit", "$/cancelRequest", "system.backups.restore", "claude.doctor",
@@ -37,12 +38,14 @@ class Calls:
     }  # fmt: skip
 
     def __init__(
-        self, host: Host, now_ms: Callable[[], int], later: Callable[[float, Callable[[], None]], None]
+        self, host: Host, now_ms: Callable[[], int], later: Callable[[float, Callable[[], None]], None], seed: int
     ) -> None:
         self._host = host
         self._now_ms = now_ms
         self._later = later
         self._methods = _methods()
+        names = some(Random(f"{seed} methods"), {one["name"]: 1 for one in self._methods})
+        self._methods = [one for one in self._methods if one["name"] in names]
         self._keys = 0
         self.known: dict[str, list[str]] = {"account_id": [], "schedule_id": []}
         """Values of params, by the names of the params."""

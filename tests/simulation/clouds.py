@@ -1,6 +1,7 @@
 """The clouds behind the network, with people who use them, and the accounts by which the process reads them."""
 
 import json
+from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable
 from random import Random
@@ -18,6 +19,7 @@ from tests.fakes.ics import PRIVATE, FakeIcs
 from tests.simulation.host import Host, Json, Refused, Script
 from tests.simulation.network import FAULTS, Answer, Cloud, Network, headers_of, target_of
 from tests.simulation.people import FilePeople, GooglePeople, IssuePeople, WikiPeople, utc
+from tests.simulation.plan import some
 
 SERVICES: Final = ("ics", "google_calendar", "jira", "confluence")
 REDIRECT: Final = "http://127.0.0.1:49321/callback"
@@ -60,10 +62,12 @@ class Clouds:
         host.on_account = self._check_account
         self._is_kind = False
         self._period_s = (None, 1_800, 7_200)[seed % 3]
+        self._faults = list(some(Random(f"{seed} faults"), dict.fromkeys(FAULTS, 1)))
 
     def secrets(self) -> list[str]:
-        """Returns what must not be seen: the tokens, and the secret part of an address."""
-        return [self._token, PRIVATE, CLIENT_SECRET, "1//0", "ya29."]
+        """Returns what must not be seen: the tokens, also as they are sent, and the secret part of an address."""
+        basic = b64encode(f"{self._ada.email}:{self._token}".encode()).decode()
+        return [self._token, basic, PRIVATE, CLIENT_SECRET, "1//0", "ya29."]
 
     def settings(self) -> dict[str, Any]:
         """Returns settings of the process."""
@@ -127,7 +131,7 @@ class Clouds:
     def fault(self, rng: Random) -> str:
         """Something is wrong with the way to a cloud, or with all of them."""
         delay_s = rng.choice((5, 120, NIGHT_S))
-        fault, chance = rng.choice(list(FAULTS)), rng.choice((0.3, 1.0, 1.0))
+        fault, chance = rng.choice(self._faults), rng.choice((0.3, 1.0, 1.0))
         affected = rng.choice(([one] if (one := rng.choice(self._clouds)) else [], self._clouds))
         for cloud in affected:
             cloud.fault, cloud.chance = fault, chance

@@ -9,7 +9,7 @@ A job that must not run twice begins once for each of its attempts; a cancelled 
 lock never run at once, also while one waits that keeps it.
 The feed and the calendar of each service equal its cloud, and every account heals (in `clouds`).
 Nothing is left of a removed account.
-No secret is in a message, in the log, or in the database.
+No secret is in a message, in the log, in what Claude gets, or in a file.
 The process ends only when it is asked to, or has no disk, and soon after its stdin has ended.
 No handler fails in a way that it did not foresee.
 """
@@ -17,6 +17,7 @@ No handler fails in a way that it did not foresee.
 import logging
 import re
 import sqlite3
+from base64 import b64decode
 from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import closing
@@ -24,7 +25,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sidecar.clock import iso
-from tests.simulation.host import Host, Json, Refused, Script
+from tests.simulation.host import KEYS, Host, Json, Refused, Script
 from tests.simulation.process import KILLED
 from tests.simulation.story import Story
 from tests.simulation.work import HANDLER
@@ -56,18 +57,22 @@ def end_problem(code: int, problem: str | None, *, had_problem: bool) -> str | N
 class Secrets:
     """Texts that must never be seen."""
 
+    SENTENCE: Final = "No secret is in a message, in the log, in what Claude gets, or in a file."
+
     def __init__(self, secrets: Iterable[str]) -> None:
-        self._secrets = [one.encode() for one in secrets]
+        self._secrets = [one.encode() for one in (*secrets, *KEYS)]
+        self._secrets += map(b64decode, KEYS)
 
     def check(self, data: bytes, fail: Fail) -> None:
         for secret in self._secrets:  # one after the other: an expression for all is slower by far
             if secret in data:
                 where = data[max(0, data.index(secret) - 200) :][:400]
-                fail("No secret is in a message, in the log, or in the database.", where)
+                fail(self.SENTENCE, where)
 
-    def check_file(self, database: Path, fail: Fail) -> None:
-        for path in (database, database.with_name(database.name + "-wal")):
-            if path.exists():
+    def check_files(self, folder: Path, fail: Fail) -> None:
+        """Checks the database, its backups, and whatever else a life has written."""
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
                 self.check(path.read_bytes(), fail)
 
 
@@ -231,4 +236,4 @@ def check_database(path: Path, story: Story, fail: Fail) -> None:
         for (table,) in tables:
             if not table.startswith(("sqlite_", "schema_migrations")) and "search" not in table and "fts" not in table:
                 for row in database.execute(f'SELECT * FROM "{table}"'):
-                    story.note(SEALED.sub("sealed", repr(row)))
+                    story.note(SEALED.sub("sealed", repr(row)).encode())

@@ -7,17 +7,14 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from heapq import heappop, heappush
 from itertools import count
 from pathlib import Path
 from random import Random
-from typing import Any, Final, Protocol, TextIO
+from typing import Any, BinaryIO, Final, Protocol
 
 from sidecar.clock import iso
-from sidecar.paths import schema_dir
 from sidecar.settings import Settings
-from sidecar.storage.migrations import open_database
 from tests.simulation import invariants
 from tests.simulation.calls import Calls
 from tests.simulation.claude.calls import ClaudeCalls
@@ -28,7 +25,7 @@ from tests.simulation.host import Host, Refused
 from tests.simulation.kind_days import KindDays
 from tests.simulation.loop import Killed, later
 from tests.simulation.plan import DAY_S, Plan, Step, draw
-from tests.simulation.process import KILLED, Process, bury
+from tests.simulation.process import KILLED, Process, bury, empty_database
 from tests.simulation.restores import Restores
 from tests.simulation.storms import Storms
 from tests.simulation.story import Story, explained
@@ -46,15 +43,6 @@ STORED_S: Final = 30
 
 ACTORS: Final = (Calls, ClaudeCalls, Restores, Fate, Disk, Clouds, Storms)
 """Where the steps begin."""
-
-
-@cache
-def empty_database() -> bytes:
-    """Returns a database of this version, which each life begins with: migrating takes longer than living."""
-    with tempfile.TemporaryDirectory(prefix="sidecar-life-") as folder:
-        path = Path(folder) / "sidecar.db"
-        open_database(path, schema_dir(), 0, Random(0).randbytes).close()
-        return path.read_bytes()
 
 
 class Broken(Exception):
@@ -93,7 +81,7 @@ class Result:
 class Life:
     """A life, which is the world of its process's loop."""
 
-    def __init__(self, plan: Plan, *, prints: bool = False, copy: TextIO | None = None) -> None:
+    def __init__(self, plan: Plan, *, prints: bool = False, copy: BinaryIO | None = None) -> None:
         self.plan = plan
         self.folder = Path(tempfile.mkdtemp(prefix="sidecar-life-", dir=SHM if SHM.is_dir() else None))
         self.story = Story(str(self.folder), prints=prints, copy=copy)
@@ -118,9 +106,10 @@ class Life:
         """The jobs that the last look found stuck, by the start and the disk's recovery before it."""
         self.host = Host(note=self.note, fail=self.fail, now_ms=self.clock.now_ms, refuses=frozenset())
         self.host.later = self.later
-        self.calls = Calls(self.host, self.clock.now_ms, self.later)
+        self.calls = Calls(self.host, self.clock.now_ms, self.later, plan.seed)
         self.disk, self.fate = Disk(self.later, lambda: self.now), Fate(self)
         self.clouds = Clouds(self.host, self.clock.true_ms, self.later, self.fail, plan.seed)
+        self.secrets = invariants.Secrets(self.clouds.secrets())
         self.claude = ClaudeCalls(self)
         self.start_program = self.claude.world.start
         self._actors: dict[str, Actor] = {
@@ -132,7 +121,6 @@ class Life:
             "cloud": self.clouds,
             "storm": Storms(self.host, self.disk, self.fate, self.later, self.fail),
         }
-        self.secrets = invariants.Secrets(self.clouds.secrets())
         self.host.on_ready = self._on_ready
         self.host.on_other = self._forget
         self.host.inspect = self._inspect
@@ -211,7 +199,7 @@ class Life:
                 else:
                     self._live()
             if self._broken is None:
-                self.secrets.check_file(self._database, self.fail)
+                self.secrets.check_files(self.folder, self.fail)
                 invariants.check_database(self._database, self.story, self.fail)
             if self._broken is not None:
                 raise self._broken
@@ -311,8 +299,10 @@ class Life:
                     self._must_end(self.starts)
 
     def _look(self) -> None:
-        """Asks at times whether running jobs run, and whether queued ones may wait."""
+        """Asks at times whether running jobs run, and whether queued ones may wait; not if the host knows of none."""
         self.later(LOOK_S, self._look)
+        if all(job["status"] in invariants.FINAL for job in self.host.memory.jobs.values()):
+            return
         self._ask_for_running(lambda ids: self.later(STORED_S, lambda: self._ask_for_running(self._must_run, ids)))
         if self.host.is_ready and not self.disk.has_problem:
             self.host.play(self._ask_for_queued((self.starts, self.disk.fine_since)))
@@ -359,7 +349,7 @@ class Life:
     def _inspect(self, line: bytes) -> None:
         self.secrets.check(line, self.fail)
         if b'"resident_bytes"' not in line:  # health and diagnostics measure this computer
-            self.story.note(line.decode())
+            self.story.note(line)
 
     # --- the end --------------------------------------------------------------------------------------------------
 
@@ -395,6 +385,6 @@ def weights() -> dict[str, int]:
     return {name: weight for actor in ACTORS for name, weight in actor.WEIGHTS.items() if weight}
 
 
-def live(seed: int, *, prints: bool = False, copy: TextIO | None = None) -> Result:
+def live(seed: int, *, prints: bool = False, copy: BinaryIO | None = None) -> Result:
     """Lives the life of a seed."""
     return Life(draw(seed, weights()), prints=prints, copy=copy).run()

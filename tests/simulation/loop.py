@@ -164,11 +164,18 @@ def replace_programs() -> None:
 
 def keep_models() -> None:
     """Lets all starts share what each would build from the contract, and look less often for moved files."""
-    from sidecar_protocol.contract import methods
+    from sidecar_protocol import catalog
+    from sidecar_protocol.contract import ToolUse, methods
+    from sidecar_protocol.tools import tools_of
 
+    from sidecar.hub import tools
     from sidecar.storage import presence
     from sidecar.wire import dispatch
 
+    shared = tools_of(catalog.methods(), *ToolUse)
+    for tool in shared:
+        _ = tool.definition  # which takes longer than all the rest of a start
+    setattr(tools, "tools_of", lambda *_: shared)  # noqa: B010 - mypy would want the whole signature
     setattr(dispatch, "methods_of", cache(methods.methods_of))  # noqa: B010 - mypy would want the whole signature
     setattr(presence, "CHECK_S", PRESENCE_S)  # noqa: B010 - it is final
 

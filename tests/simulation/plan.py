@@ -3,6 +3,7 @@
 A step draws what it needs from its own number, so that leaving out one, as shrinking does, changes no other.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from random import Random
@@ -20,6 +21,8 @@ ZONES: Final = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Pac
 """Zones of the computer; the last one's clocks change by half an hour."""
 AWAKE_S: Final = (600, 1_800, 3_600)
 """How long the computer is awake each day; it sleeps for the rest, in which timers stand still."""
+LEFT_OUT: Final = (0.0, 0.25, 0.6)
+"""The part of a kind of things that a life does without."""
 
 
 @dataclass(frozen=True)
@@ -43,13 +46,23 @@ class Plan:
     zone: str = "UTC"
 
 
+def some(rng: Random, weights: Mapping[str, int]) -> dict[str, int]:
+    """Draws which of some things a life has, and how often each happens; at least one.
+
+    What a life does without cannot hide or prevent what the others do (swarm testing, Groce and others 2012).
+    """
+    left_out = rng.choice(LEFT_OUT)
+    drawn = {name: weight * rng.choice((1, 1, 4)) for name, weight in weights.items() if rng.random() >= left_out}
+    return drawn or dict(weights)
+
+
 def draw(seed: int, weights: dict[str, int], *, days: tuple[int, int] = (4, 18), busy: int = 30) -> Plan:
     """Draws a life: `weights` says how often each kind of step happens, `busy` how many there are in a day."""
     rng = Random(f"{seed} plan")
     begin = datetime.fromisoformat(rng.choice(STARTS)).replace(tzinfo=UTC)
-    names, steps, at = list(weights), [], 0.0
-    # Each life leaves out some kinds of trouble, so that what they would hide can show itself.
-    chances = [weights[name] * rng.choice((1, 1, 3) if name in USEFUL else (0, 1, 1, 3)) for name in names]
+    drawn = {name: weight * rng.choice((1, 1, 3)) for name, weight in weights.items() if name in USEFUL}
+    drawn |= some(rng, {name: weight for name, weight in weights.items() if name not in USEFUL})
+    names, chances, steps, at = list(drawn), list(drawn.values()), [], 0.0
     for _ in range(rng.randint(*days)):
         awake_s = rng.choice(AWAKE_S)
         for _ in range(rng.randrange(busy)):

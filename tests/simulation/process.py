@@ -5,15 +5,19 @@ import gc
 import logging
 import os
 import sqlite3
+import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
+from random import Random
 from typing import Any, Final
 
 from sidecar.app import EXIT_CODES, App, Machine
 from sidecar.clock import Clock
 from sidecar.http.client import Transport
 from sidecar.logs import Logs
+from sidecar.paths import schema_dir
 from sidecar.settings import Settings
 from sidecar.storage.inspection import DatabaseUnusable
 from sidecar.storage.lock_file import DatabaseLocked
@@ -23,6 +27,15 @@ from tests.simulation.loop import Killed, SimulatedLoop, World
 KILLED: Final = -9
 GRAVEYARD: Final[list[object]] = []
 """Remains of killed processes: their cleanup must not run before the life has ended, see `bury`."""
+
+
+@cache
+def empty_database() -> bytes:
+    """Returns a database of this version, which each life begins with: migrating takes longer than living."""
+    with tempfile.TemporaryDirectory(prefix="sidecar-life-") as folder:
+        path = Path(folder) / "sidecar.db"
+        open_database(path, schema_dir(), 0, Random(0).randbytes).close()
+        return path.read_bytes()
 
 
 class Process:

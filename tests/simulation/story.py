@@ -4,11 +4,12 @@ import hashlib
 import re
 from collections import deque
 from datetime import UTC, datetime
-from typing import TextIO
+from typing import BinaryIO
 
 KEPT_LINES = 400
 KEPT_CHARS = 900
-MEASURED = re.compile(r'(?<="pid":)\d+|(?<="rss_bytes":)\d+')
+MEASURED = [(name, re.compile(name + rb"\d+")) for name in (b'"pid":', b'"rss_bytes":')]
+"""Texts that differ from run to run: the beginning of each, and a pattern of all of it."""
 
 
 def explained(details: object) -> str:
@@ -30,8 +31,8 @@ class Story:
     `folder` is the life's folder, whose name differs from run to run; so do the process's id and the memory in use.
     """
 
-    def __init__(self, folder: str, *, prints: bool = False, copy: TextIO | None = None) -> None:
-        self._folder = folder
+    def __init__(self, folder: str, *, prints: bool = False, copy: BinaryIO | None = None) -> None:
+        self._folder = folder.encode()
         self._digest = hashlib.sha256()
         self._lines: deque[str] = deque(maxlen=KEPT_LINES)
         self._prints = prints
@@ -46,18 +47,19 @@ class Story:
         self._lines.append(line)
         kind = f"{who} {what.split(' ', maxsplit=1)[0]}"
         self.counts[kind] = self.counts.get(kind, 0) + 1
-        self.note(line)
+        self.note(line.encode())
         if self._prints:
             print(line, flush=True)
 
-    def note(self, text: str) -> None:
+    def note(self, data: bytes) -> None:
         """Adds something to the digest only."""
-        hidden = text.replace(self._folder, "…")
-        if '"pid":' in text:
-            hidden = MEASURED.sub("…", hidden)
-        self._digest.update(hidden.encode())
+        data = data.replace(self._folder, "…".encode())
+        for name, pattern in MEASURED:
+            if name in data:
+                data = pattern.sub(name, data)
+        self._digest.update(data)
         if self._copy is not None:
-            self._copy.write(hidden + "\n")
+            self._copy.write(data + b"\n")
 
     @property
     def digest(self) -> str:

@@ -166,7 +166,7 @@ class ProcessPool:
             alike = [one for one in idle if one.is_needed is is_needed]
             for surplus in alike[: len(alike) - kept] if len(alike) > kept else ():
                 surplus.end_idle(State.LEAVING)
-        tasks.start_soon(self._keep_idle, used)
+        tasks.start_soon(self._keep_idle, used, used.idle_ended)
 
     def apply_settings(self, session: Session) -> None:
         """Sends a session's new settings to its turn; those that need a new process take effect with the next turn."""
@@ -187,19 +187,26 @@ class ProcessPool:
         for session_id in list(self._processes):
             self.drop(session_id)
 
-    async def _keep_idle(self, kept: SessionProcess) -> None:
-        """Waits until the process is taken, or its time is over, and ends it in the second case."""
+    async def _keep_idle(self, kept: SessionProcess, idle_ended: anyio.Event) -> None:
+        """Waits until the process is taken, or its idle time is over, and ends it in the second case.
+
+        `idle_ended` is that of this idle time: a turn that ends at once has released the process before this goes on.
+        """
+
+        def was_taken() -> bool:
+            return kept.is_in_use or kept.idle_ended is not idle_ended
+
         try:
             with anyio.move_on_after(SCHEDULED_S if kept.process.work.scheduled else self.idle_s):
-                await kept.idle_ended.wait()
+                await idle_ended.wait()
             if kept.has_own_turn:
                 with anyio.move_on_after(OWN_TURN_S):
-                    await kept.idle_ended.wait()
-            if not kept.is_in_use:
+                    await idle_ended.wait()
+            if not was_taken():
                 kept.end_idle(State.LEAVING)
                 await wait_for_exit(kept.process, EXIT_S)
         finally:
-            if not kept.is_in_use:
+            if not was_taken():
                 with anyio.CancelScope(shield=True):
                     await self._end(kept)
 

@@ -37,12 +37,15 @@ class PoolHarness:
             idle_processes=idle_processes,
         )
 
-    async def begin_turn(self, session_id: str, prompt: str) -> SessionProcess:
+    async def acquire(self, session_id: str) -> SessionProcess:
         async def start_cli(on_line: OnLine) -> ClaudeProcess:
             environment = cli_environment(os.environ, self._standin) | {SESSION_ENV: session_id}
             return await start(self._standin, RunOptions(), cwd=self._cwd, environment=environment, on_line=on_line)
 
-        acquired = await self.pool.acquire(session_id, start_cli, lambda *_: None, SETTINGS)
+        return await self.pool.acquire(session_id, start_cli, lambda *_: None, SETTINGS)
+
+    async def begin_turn(self, session_id: str, prompt: str) -> SessionProcess:
+        acquired = await self.acquire(session_id)
         acquired.process.send_prompt(prompt)
         return acquired
 
@@ -69,6 +72,19 @@ async def running(harness: PoolHarness) -> AsyncIterator[PoolHarness]:
 async def test_a_session_keeps_its_process_between_turns(standin: Path, tmp_path: Path) -> None:
     async with running(PoolHarness(standin, tmp_path)) as harness:
         assert await harness.take_turn(S1) == await harness.take_turn(S1)
+        assert harness.ended == []
+    assert harness.ended == [S1]
+
+
+async def test_a_turn_that_fails_before_it_sends_anything_leaves_the_process_idle(
+    standin: Path, tmp_path: Path
+) -> None:
+    async with running(PoolHarness(standin, tmp_path)) as harness:
+        pid = await harness.take_turn(S1)
+        await anyio.wait_all_tasks_blocked()
+        await harness.pool.release(await harness.acquire(S1))
+        await anyio.wait_all_tasks_blocked()
+        assert await harness.take_turn(S1) == pid
         assert harness.ended == []
     assert harness.ended == [S1]
 

@@ -39,7 +39,7 @@ class Behaviour:
         """Does what a prompt makes Claude do.  Each prompt does the same whenever it comes, and another each time."""
         cli = self._cli
         rng = Random(f"{cli.world.seed} {text[:200]} {delivery.number_of_its_text}")
-        weights = {**GOOD, **({} if cli.world.is_kind else BAD)}
+        weights = {**cli.world.good, **({} if cli.world.is_kind else cli.world.bad)}
         kind = rng.choices([*weights], [*weights.values()])[0]
         name = cli.world.name_of(text)
         if late := LATE.search(text):
@@ -94,6 +94,7 @@ class Behaviour:
         if rng.random() < 0.5:
             yield from self.use("mcp__hub__activity_events_list", {"limit": 5}, rng)
         prompt = world.new_prompt("queued by Claude")
+        world.prompts_of_exposed |= {prompt} if world.is_exposed(self._cli) else set()
         yield from self.use("mcp__hub__claude_spawn", {"prompt": prompt, "permission_mode": "bypassPermissions"}, rng)
         yield from self._plain(name, rng)
 

@@ -1,6 +1,7 @@
 """The host's use of Claude: sessions, prompts, runs, answers, budgets; and what happens to Claude's files."""
 
 import json
+from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -20,8 +21,8 @@ class ClaudeCalls:
 
     WEIGHTS: Final = {
         "converse": 3, "say": 10, "spawn": 2, "interrupt": 1, "configure": 1, "fork": 1, "forget_session": 1,
-        "answer": 2, "budget": 1, "stop_tasks": 1, "plan_run": 1, "look_into": 2, "lose_record": 1, "uninstall": 1,
-        "cancel_prompt": 1, "retry_prompt": 1, "terminal": 1,
+        "answer": 2, "budget": 2, "stop_tasks": 1, "plan_run": 1, "look_into": 2, "lose_record": 1, "uninstall": 1,
+        "cancel_prompt": 1, "retry_prompt": 1, "terminal": 1, "furnish": 1, "trust": 1,
     }  # fmt: skip
 
     def __init__(self, life: Any) -> None:
@@ -45,7 +46,8 @@ class ClaudeCalls:
     def forget(self) -> None:
         """Forgets what another database cannot know."""
         self.world.forget()
-        self._sessions: dict[str, Json] = {}
+        self.sessions: dict[str, Json] = {}
+        """The sessions as the host knows them, by id."""
         self._questions: dict[str, Json] = {}
         self._jobs: dict[str, Json] = {}
         self._budgets: dict[str, float] = {}
@@ -57,7 +59,7 @@ class ClaudeCalls:
         return self._host.is_ready
 
     def _pick(self, rng: Random) -> str | None:
-        return rng.choice([*self._sessions]) if self._sessions and self._is_ready else None
+        return rng.choice([*self.sessions]) if self.sessions and self._is_ready else None
 
     def converse(self, rng: Random) -> str:
         if not self._is_ready:
@@ -67,10 +69,13 @@ class ClaudeCalls:
             params["permission_mode"] = mode
         if rng.random() < 0.2:
             params["allowed_tools"] = ["Bash"]
+        if rng.random() < 0.5:
+            params |= self.world.folders.choose(rng)
 
         def created(result: Any) -> None:
             if not isinstance(result, Refused):
-                self._sessions.setdefault(result["session_id"], result)
+                self.sessions.setdefault(result["session_id"], result)
+                self.world.folders.created(result["session_id"], params)
                 self._say_to(result["session_id"], Random(rng.random()))
 
         self._host.call("claude.sessions.create", params, created)
@@ -93,8 +98,18 @@ class ClaudeCalls:
             params["when"] = "now"
         if rng.random() < 0.1:
             params["timeout_s"] = 300.0
+        if rng.random() < 0.15:
+            self._attach(params, text)
         self._send("claude.sessions.send", params, text)
         return text
+
+    def _attach(self, params: Json, text: str) -> None:
+        """Sends a file with a prompt."""
+        prompt = self.world.prompt_of(text)
+        assert prompt is not None
+        prompt.file = f"Read “{text}”.\n" * 20
+        data = b64encode(prompt.file.encode()).decode()
+        params["content"] = [{"type": "text", "text": params.pop("prompt")}, {"type": "file", "data": data}]
 
     def _send(self, method: str, params: Json, text: str) -> None:
         prompt = self.world.prompt_of(text)
@@ -112,7 +127,12 @@ class ClaudeCalls:
             return ""
         text = self.world.new_prompt("as a run")
         mode = rng.choice(("default", "bypassPermissions"))
-        self._send("claude.spawn", {"prompt": text, "permission_mode": mode, "hub": rng.choice(("off", "read"))}, text)
+        params: Json = {"prompt": text, "permission_mode": mode, "hub": rng.choice(("off", "read"))}
+        if rng.random() < 0.2:
+            params["max_budget_usd"] = self.world.prompts[self.world.last_marker].max_usd = rng.choice((0.05, 2.5))
+        if rng.random() < 0.15:
+            self._attach(params, text)
+        self._send("claude.spawn", params, text)
         return text
 
     def plan_run(self, rng: Random) -> str:
@@ -134,7 +154,10 @@ class ClaudeCalls:
             return ""
         changes: list[Json] = [{"permission_mode": rng.choice(MODES)}, {"hub": rng.choice(("off", "read", "act"))}]
         changes += [{"allowed_tools": rng.choice(([], ["Bash"]))}, {"effort": rng.choice(("low", "high", None))}]
+        changes += [{name: one for name, one in self.world.folders.choose(rng).items() if name in ("cwd", "settings")}]
         change = rng.choice(changes)
+        if "cwd" in change:
+            self.world.folders.created(session_id, change)
         self._host.call("claude.sessions.update", {"session_id": session_id, **change})
         return f"{session_id[-4:]} {change}"
 
@@ -144,7 +167,7 @@ class ClaudeCalls:
 
         def forked(result: Any) -> None:
             if not isinstance(result, Refused):
-                self._sessions.setdefault(result["session_id"], result)
+                self.sessions.setdefault(result["session_id"], result)
                 self._say_to(result["session_id"], Random(rng.random()))
 
         self._host.call("claude.sessions.fork", {"session_id": session_id}, forked)
@@ -153,7 +176,7 @@ class ClaudeCalls:
     def forget_session(self, rng: Random) -> str:
         if (session_id := self._pick(rng)) is None:
             return ""
-        self._sessions.pop(session_id)
+        self.sessions.pop(session_id)
 
         def deleted(result: Any) -> None:
             if not isinstance(result, Refused):
@@ -207,17 +230,56 @@ class ClaudeCalls:
     def budget(self, rng: Random) -> str:
         if (session_id := self._pick(rng)) is None:
             return ""
-        params: Json = {"max_usd": rng.choice((0.02, 0.1, 10.0, None))}
+        nearly = self.world.budgets.spent(session_id) + 0.015  # the next answer reaches it
+        params: Json = {"max_usd": rng.choice((nearly, nearly, 0.1, 10.0, None))}
         if rng.random() < 0.8:
             params["session_id"] = session_id
-        self._host.call("claude.budgets.update", params)
+        self._update_budget(params)
         if params["max_usd"] is not None and params["max_usd"] < 1:
             self._later(1_800, lambda: self._raise_budget(params))
+            for delay_s in (90, 200, 500):
+                self._later(delay_s, lambda: self._say_again(session_id, rng))
         return str(params)
+
+    def _say_again(self, session_id: str, rng: Random) -> None:
+        if self._is_ready and session_id in self.sessions:
+            self._say_to(session_id, rng)
 
     def _raise_budget(self, params: Json) -> None:
         if self._is_ready:
-            self._host.call("claude.budgets.update", {**params, "max_usd": None})
+            self._update_budget({**params, "max_usd": None})
+
+    def _update_budget(self, params: Json) -> None:
+        budgets, owner = self.world.budgets, params.get("session_id")
+        budgets.set(owner, None)  # not known until it is acknowledged
+
+        def updated(result: Any) -> None:
+            if not isinstance(result, Refused):
+                budgets.set(owner, result["max_usd"])
+
+        self._host.call("claude.budgets.update", params, updated)
+
+    def furnish(self, rng: Random) -> str:
+        """Lets a folder bring a hook, or takes it away, as a `git pull` does."""
+        return self.world.folders.furnish(rng)
+
+    def trust(self, rng: Random) -> str:
+        """Trusts a folder, or no longer."""
+        if not self._is_ready:
+            return ""
+        folders, folder = self.world.folders, self.world.folders.pick(rng)
+        if rng.random() < 0.4:
+            folders.trust(folder)
+            self._host.call("claude.trust.add", {"cwd": str(folder)})
+            return str(folder.name)
+        trusted = folders.times_trusted(folder)
+
+        def removed(result: Any) -> None:
+            if not isinstance(result, Refused) and trusted == folders.times_trusted(folder):
+                folders.distrust(folder)
+
+        self._host.call("claude.trust.remove", {"folder": str(folder)}, removed)
+        return f"{folder.name} no longer"
 
     def stop_tasks(self, rng: Random) -> str:
         known = [
@@ -298,9 +360,9 @@ class ClaudeCalls:
         if self._is_kind:
             for request in list(self._questions.values()):
                 self._respond(request, Random(request["request_id"]))
-            self._host.call("claude.budgets.update", {"max_usd": None})
-            for session_id in self._sessions:
-                self._host.call("claude.budgets.update", {"session_id": session_id, "max_usd": None})
+            self._update_budget({"max_usd": None})
+            for session_id in self.sessions:
+                self._update_budget({"session_id": session_id, "max_usd": None})
 
     # --- what comes -----------------------------------------------------------------------------------------------
 
@@ -312,10 +374,11 @@ class ClaudeCalls:
                 self._questions.pop(params["request"]["request_id"], None)
             case "claude.session_updated":
                 session = params["session"]
-                if session["session_id"] in self._sessions:
-                    self._sessions[session["session_id"]] = session
+                if session["session_id"] in self.sessions:
+                    self.sessions[session["session_id"]] = session
             case "jobs.updated" if params["job"]["type"].startswith("claude."):
                 self._jobs[params["job"]["job_id"]] = params["job"]
+                self.world.budgets.note(params["job"])
 
     def _asked(self, request: Json) -> None:
         is_new = request["request_id"] not in self._questions

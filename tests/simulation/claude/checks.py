@@ -36,7 +36,8 @@ class ClaudeChecks:
     def _look(self) -> None:
         """Asks at times whether the sessions that run have a turn, and whether questions are shown."""
         self._life.later(LOOK_S, self._look)
-        if self._host.is_ready and self._is_well():
+        has_some = self.world.asked or any(one["status"] == "running" for one in self._life.claude.sessions.values())
+        if has_some and self._host.is_ready and self._is_well():
             self._host.play(self._find_suspects())
 
     def _is_well(self) -> bool:

@@ -9,6 +9,7 @@ import json
 import signal
 from collections import deque
 from collections.abc import Generator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.simulation.claude.behaviour import Behaviour
@@ -32,12 +33,11 @@ class Interrupted(Exception):
 class Cli(Output):
     """One process of the CLI."""
 
-    def __init__(self, world: "World", arguments: Sequence[str], environment: Mapping[str, str]) -> None:
-        super().__init__(world, arguments, environment)
+    def __init__(self, world: "World", arguments: Sequence[str], environment: Mapping[str, str], folder: Path) -> None:
+        super().__init__(world, arguments, environment, folder)
         self.allowed = {one.partition("=")[2] for one in arguments if one.startswith("--allowedTools=")}
         self.effort = self.flags.get("--effort")
         self.hook: str | None = None
-        self.is_stubborn = self.in_turn = False
         self.tasks: dict[str, Json] = {}
         self.due: list[tuple[float, str]] = []
         """Turns that it has scheduled for itself: when, and the prompt."""
@@ -74,6 +74,7 @@ class Cli(Output):
         """Reads its standard input; None is its end."""
         if not self.is_alive:
             return
+        self.world.secrets.check(data or b"", self.world.fail)
         if data is None:
             self._inbox.append(EOF)
         else:
@@ -131,14 +132,13 @@ class Cli(Output):
                     yield from self._prompt(message)
             while self.waiting or self.tasks:
                 if self.waiting:
-                    yield from self._prompt(self.waiting.pop(0))
+                    yield from self._prompt(self.waiting.pop(0), "waited")
                 yield from self._background()
             self.report_state("idle")
 
     def _next_message(self) -> Generator[float | None, None, Json]:
         wait_s = None if not self.due else max(0.0, self.due[0][0] - self.world.now())
-        message = yield from self.read(wait_s)
-        return message
+        return (yield from self.read(wait_s))
 
     def read(self, seconds: float | None) -> Generator[float | None, None, Json]:
         """Returns the next message, EOF, or TIMEOUT after this time."""
@@ -170,7 +170,7 @@ class Cli(Output):
 
     # --- turns ----------------------------------------------------------------------------------------------------
 
-    def _prompt(self, message: Json) -> Script:
+    def _prompt(self, message: Json, how: str = "prompt") -> Script:
         assert self.record is not None
         content, uuid = message["message"]["content"], message.get("uuid") or self.new_uuid()
         if self.record.knows(uuid):
@@ -179,7 +179,7 @@ class Cli(Output):
         if text.startswith("/clear"):
             self.print(type="conversation_reset", new_conversation_id=self.new_uuid(), uuid=self.new_uuid())
             self.record = self.world.records.new(self.new_uuid())
-        self.delivery = delivery = self.world.delivered(self, text, content, "prompt")
+        self.delivery = delivery = self.world.delivered(self, text, content, how)
         self.record.add(uuid, "user", {"role": "user", "content": content})
         self._repeated = {"message": message["message"], "uuid": uuid}
         if text.startswith("/clear"):
@@ -235,7 +235,7 @@ class Cli(Output):
             except Interrupted:
                 continue
             if self.waiting:
-                yield from self._prompt(self.waiting.pop(0))
+                yield from self._prompt(self.waiting.pop(0), "waited")
             for task_id in [name for name, task in self.tasks.items() if task["at"] <= self.world.now() + 1e-6]:
                 self.end_task(task_id, "completed")
                 yield from self.follow_up(f"{task_id} has ended.")

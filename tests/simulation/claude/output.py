@@ -43,10 +43,15 @@ class Ended(Exception):
 class Output(Program):
     """A process of the CLI as far as it writes.  `owner` is the session, or the job of a run, that it works for."""
 
-    def __init__(self, world: "World", arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+    def __init__(self, world: "World", arguments: Sequence[str], environment: Mapping[str, str], folder: Path) -> None:
+        """`folder` is its working directory, in which `--worktree` makes it create another."""
         super().__init__(world.programs, environment)
         self.world = world
         self.flags = flags = dict(one.partition("=")[::2] for one in arguments)
+        self.began_in = self.folder = folder
+        if (worktree := flags.get("--worktree")) is not None:
+            self.folder = folder / ".claude" / "worktrees" / worktree
+            self.folder.mkdir(parents=True, exist_ok=True)
         self.owner = environment.get("SIDECAR_SESSION") or environment.get("SIDECAR_JOB") or ""
         self.is_session = "SIDECAR_SESSION" in environment
         self.rng = Random(f"{world.seed} cli {self.pid}")
@@ -63,6 +68,7 @@ class Output(Program):
         self.used = self.billed = 0
         """Messages of the API that it has begun, and those that results have reported."""
         self.state: str | None = None
+        self.is_stubborn = self.in_turn = False
         self._uuids = 0
         self._output = b""
         self._is_flushing = False
@@ -78,7 +84,7 @@ class Output(Program):
 
     def say_init(self) -> None:
         self.print(
-            type="system", subtype="init", cwd=str(Path.home()), tools=["Bash", *self.hub_tools], model=self.model,
+            type="system", subtype="init", cwd=str(self.folder), tools=["Bash", *self.hub_tools], model=self.model,
             mcp_servers=[{"name": one, "status": "connected", "source": "sdk"} for one in self.hosted],
             permissionMode=self.mode, slash_commands=["compact"], apiKeySource="none", claude_code_version=VERSION,
             output_style="default", agents=["general-purpose"], skills=[], plugins=[], uuid=self.new_uuid(),
@@ -90,7 +96,7 @@ class Output(Program):
     def begin_message(self) -> None:
         """Begins a message of the API, which costs."""
         self.used += 1
-        self.world.spent(self)
+        self.world.spent(self, is_in_turn=self.in_turn and not self.is_stubborn)
         self.stream(
             type="message_start",
             message={"id": self.message_id(), "role": "assistant", "usage": {**USAGE, "output_tokens": 1}},

@@ -1,6 +1,7 @@
 """The records that the CLI keeps of its conversations: a file of JSON lines each, as the real one writes them."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,7 @@ class Record:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(self.lines[-1]) + "\n")
+        os.utime(self.path, ns=(self._now_ms() * 1_000_000,) * 2)  # it is listed with this time
 
     def knows(self, uuid: str) -> bool:
         return any(line["uuid"] == uuid for line in self.lines)

@@ -3,7 +3,8 @@
 Each prompt reaches Claude once, in the order in which the host has sent those of its session, and not after it was
 cancelled or its session deleted.  Claude then knows what it has answered before in that session.
 A call that needs permission is made once for each time that the host has allowed it.
-A conversation with texts of others asks before each Bash.
+A conversation with texts of others asks before each Bash, and so does a run that such a one has queued.
+The files of a prompt reach Claude as they were sent.  About budgets and folders see `budgets` and `folders`.
 Two processes never write one conversation.
 """
 
@@ -14,14 +15,18 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
 from typing import Any, Final
 
 from sidecar.claude.limits import GO_ON
-from tests.simulation.claude.behaviour import FOREIGN
+from tests.simulation.claude.behaviour import BAD, FOREIGN, GOOD
+from tests.simulation.claude.budgets import BudgetTruth
 from tests.simulation.claude.cli import Cli
+from tests.simulation.claude.folders import Folders
 from tests.simulation.claude.output import Output
 from tests.simulation.claude.programs import PROGRAMS, Programs, Stdin, Transport
 from tests.simulation.claude.records import Records
+from tests.simulation.plan import some
 
 Json = dict[str, Any]
 MARKER: Final = re.compile(r"prompt (\d+)\b")
@@ -42,6 +47,10 @@ class Prompt:
     cancelled: bool = False
     """Whether it was acknowledged that it will not be sent."""
     priority: int = 0
+    file: str | None = None
+    """The content of its file, if it has one."""
+    max_usd: float | None = None
+    """The budget of a run."""
 
 
 @dataclass
@@ -53,13 +62,16 @@ class Delivery:
     owner: str
     conversation: str
     how: str
-    """`prompt`, or `steered` into a running turn."""
+    """`prompt`, `steered` into a running turn, `waited` for its end, or `by itself`."""
     number_of_its_text: int
     has_acted: bool = False
     results: list[str] = field(default_factory=list)
     """The texts of its results without an error."""
     ends: list[str] = field(default_factory=list)
     """Why Claude has not answered."""
+    at: float = 0.0
+    begun: int = 0
+    """Messages of the API that the turn has begun."""
     billed: int = 0
     """Messages of the API that the CLI has reported in results."""
     is_lost: bool = False
@@ -79,9 +91,15 @@ class World:
         self.programs: Programs = PROGRAMS
         self.programs.begin(life.clock.now_ms, life.later)
         self.records = Records(home, self.now_ms)
+        self.secrets = life.secrets
+        self.budgets, self.folders = BudgetTruth(life), Folders(home / "work", self.now, self.fail)
+        rng = Random(f"{self.seed} behaviour")
+        self.good, self.bad = some(rng, GOOD), some(rng, BAD)
+        """The turns that Claude takes, with and without trouble, and how often."""
         self._executable = executable
         self.is_kind = False
-        self.answers = self._markers = 0
+        self.answers = self.last_marker = 0
+        """How many answers and prompts there were."""
         self.forget()
 
     def forget(self) -> None:
@@ -93,12 +111,16 @@ class World:
         self._made: Counter[str] = Counter()
         self._acts: Counter[str] = Counter()
         self._exposed: set[str] = set()
+        self.prompts_of_exposed: set[str] = set()
+        """The prompts that Claude has queued after it had read texts of others."""
         self.asked: dict[str, tuple[Cli, float]] = {}
         """Questions that wait for an answer, by the id of the tool's use: who asks, and since when."""
         self.deleted: set[str] = set()
         self.messages: Counter[str] = Counter()
         """Messages of the API by owner."""
-        self._first_marker = self._markers + 1
+        self._first_marker = self.last_marker + 1
+        self.budgets.forget()
+        self.folders.forget()
 
     def install(self) -> None:
         self._executable.write_text("#!/bin/true\n", encoding="utf-8")
@@ -115,7 +137,8 @@ class World:
             raise FileNotFoundError(2, "No such file or directory", str(command[0]))
         await asyncio.sleep(START_S)
         protocol = make()
-        cli = Cli(self, [str(one) for one in command[1:]], more["env"])
+        cli = Cli(self, [str(one) for one in command[1:]], more["env"], Path(more["cwd"]))
+        self.secrets.check(f"{command} {more}".encode(), self.fail)
         stdin = Stdin(cli.receive, self.later)
         cli.transport = transport = Transport(cli, stdin, protocol, loop)
         protocol.connection_made(transport)
@@ -138,6 +161,7 @@ class World:
         what = f"resumes {Path(cli.flags['--resume']).stem}" if "--resume" in cli.flags else "begins a conversation"
         owner = f"{'session' if cli.is_session else 'run'} {cli.owner[-4:]}"
         self.note(f"process {cli.pid} {what} for {owner}", "claude")
+        self.folders.check_start(cli)
         for other in self.programs.running.values():
             if isinstance(other, Cli) and other is not cli and other.record is cli.record:
                 self.fail("Two processes never write one conversation.", (cli.pid, other.pid, cli.owner))
@@ -152,9 +176,9 @@ class World:
 
     def new_prompt(self, what: str, session_id: str | None = None, priority: int = 0) -> str:
         """Returns the text of a prompt of which the truth knows."""
-        self._markers += 1
-        self.prompts[self._markers] = Prompt(self._markers, session_id, priority=priority)
-        return f"prompt {self._markers} {what}"
+        self.last_marker += 1
+        self.prompts[self.last_marker] = Prompt(self.last_marker, session_id, priority=priority)
+        return f"prompt {self.last_marker} {what}"
 
     def acknowledged(self) -> list[Prompt]:
         """Returns the prompts whose job the host knows."""
@@ -174,10 +198,16 @@ class World:
         found = MARKER.match(text)
         marker = None if found is None else int(found[1])
         delivery = Delivery(marker, text, cli.owner, cli.record.conversation, how, self._times[text])
+        delivery.at = self.now()
         self._times[text] += 1
         if text.startswith(GO_ON):
             limited = [one for one in self.deliveries if one.owner == cli.owner and "limit" in one.ends]
             delivery.continues = (limited[-1].marker or limited[-1].continues) if limited else None
+        if text in self.prompts_of_exposed:
+            self._exposed |= {cli.owner, cli.record.conversation}
+        if how == "prompt":
+            self.budgets.check_begin(cli, delivery)
+            self.folders.check_turn(cli)
         if marker is not None and marker >= self._first_marker:
             self._check_delivery(cli, delivery, self.prompts[marker], json.dumps(content))
         self.deliveries.append(delivery)
@@ -190,6 +220,10 @@ class World:
             self.fail(ONCE, (new, before))
         if prompt.cancelled:
             self.fail("A prompt that was cancelled or deleted does not reach Claude.", new)
+        if prompt.file is not None and json.dumps(prompt.file) not in content:
+            self.fail("Claude gets the files of a prompt as they were sent.", (new, prompt))
+        if prompt.max_usd is not None and cli.flags.get("--max-budget-usd") != str(prompt.max_usd):
+            self.fail("Claude is told the budget of a run.", (cli.flags, prompt))
         if prompt.session_id is None:
             return
         mine = [one for one in self.deliveries if one.owner == new.owner and one.marker is not None]
@@ -221,10 +255,13 @@ class World:
         """Returns the results that Claude has written for a prompt."""
         return [text for one in self.deliveries if marker in (one.marker, one.continues) for text in one.results]
 
-    def spent(self, cli: Output) -> None:
+    def spent(self, cli: Output, *, is_in_turn: bool) -> None:
         self.messages[cli.owner] += 1
         if cli.delivery is not None:
             cli.delivery.has_acted = True
+            cli.delivery.begun += 1
+            if is_in_turn:
+                self.budgets.check_message(cli.owner, cli.delivery)
 
     def lose(self, conversation: str) -> None:
         self.records.lose(conversation)
