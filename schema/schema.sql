@@ -251,7 +251,9 @@ CREATE TABLE claude_attachments (
   size INTEGER NOT NULL,
   -- Whether the job may still send the file to Claude.
   is_pending INTEGER NOT NULL DEFAULT 1,
-  created_at TEXT NOT NULL
+  created_at TEXT NOT NULL,
+  -- Whether the folder still has the copy.  The oldest copies make room for new ones; their prompts must not be sent without.
+  is_stored INTEGER NOT NULL DEFAULT 1
 ) STRICT;
 CREATE INDEX idx_claude_attachments_attachment ON claude_attachments(attachment_id);
 CREATE INDEX idx_claude_attachments_session ON claude_attachments(session_id);

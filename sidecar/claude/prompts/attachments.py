@@ -13,10 +13,11 @@ from functools import partial
 from typing import Final
 
 from anyio.to_thread import run_sync
+from pydantic_core import to_json
 from sidecar_protocol.claude.attachments import Attachment, AttachmentsFull, AttachmentUnreadable, PromptPart
 
 from sidecar.claude.prompts.reading import NewAttachment, read_parts
-from sidecar.clock import DAY_S, iso, iso_now
+from sidecar.clock import DAY_S, iso_now
 from sidecar.files import TimedThreads
 from sidecar.job_handler import JobFailed
 from sidecar.paths import create_file, make_private_dir
@@ -25,8 +26,6 @@ from sidecar.runtime import Runtime
 log = logging.getLogger(__name__)
 
 MAX_FOLDER_BYTES: Final = 1024 * 1024 * 1024
-KEPT_S: Final = 30 * DAY_S
-"""Age in seconds up to which the files of a run are kept, as its job is."""
 STRAY_S: Final = 7 * DAY_S
 """Age of a file without a row from which it is deleted: left behind by a crash, or newer than a restored backup."""
 
@@ -136,18 +135,17 @@ class Attachments:
         return data
 
     def answered(self, job_id: str) -> None:
-        """Releases the files of a job that will not send them again; those of a run are deleted."""
+        """Lets the files of a job make room for others.  They are kept meanwhile, since the job may be run again."""
         with self._database.write_or_log("the attachments of a prompt could not be released"):
             self._database.execute("UPDATE claude_attachments SET is_pending = 0 WHERE job_id = ?", (job_id,))
-            self._delete("job_id = ? AND session_id IS NULL", (job_id,))
 
     def copy_rows(self, parent_id: str, session_id: str) -> None:
         """Lets a fork keep the files of its parent."""
         self._database.execute(
             """
             INSERT INTO claude_attachments
-                (attachment_id, session_id, job_id, position, name, media_type, size, is_pending, created_at)
-            SELECT attachment_id, ?, job_id, position, name, media_type, size, 0, created_at
+                (attachment_id, session_id, job_id, position, name, media_type, size, is_pending, is_stored, created_at)
+            SELECT attachment_id, ?, job_id, position, name, media_type, size, 0, is_stored, created_at
             FROM claude_attachments WHERE session_id = ?
             """,
             (session_id, parent_id),
@@ -158,38 +156,46 @@ class Attachments:
         self._delete("session_id = ?", (session_id,))
 
     async def tidy(self) -> None:
-        """Deletes the files of old runs, and those that a crash has left behind."""
-        is_old, oldest = "session_id IS NULL AND created_at < ?", iso(self._clock.now_ms() - KEPT_S * 1000)
-        if self._database.row(f"SELECT 1 FROM claude_attachments WHERE {is_old} LIMIT 1", (oldest,)) is not None:
+        """Deletes the files of runs whose jobs were deleted, and those that a crash has left behind."""
+        is_unused = (
+            "session_id IS NULL AND NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.job_id = claude_attachments.job_id)"
+        )
+        if self._database.row(f"SELECT 1 FROM claude_attachments WHERE {is_unused} LIMIT 1") is not None:
             with self._database.write():
-                self._delete(is_old, (oldest,))
+                self._delete(is_unused)
         names = await run_sync(self._old_files)
         known = set(self._database.values("SELECT DISTINCT attachment_id FROM claude_attachments"))
         self._unlink(name for name in names if name not in known)
 
     def _make_room(self, size: int) -> None:
-        """Deletes the oldest files that no job needs, until there is room.  Raises `AttachmentsFull`."""
-        sql = "SELECT coalesce(sum(size), 0) FROM (SELECT DISTINCT attachment_id, size FROM claude_attachments)"
-        surplus = self._database.value(sql) + size - self._max_folder_bytes
-        if surplus <= 0:
-            return
-        sql = """
-            SELECT attachment_id, size FROM claude_attachments
-            GROUP BY attachment_id HAVING max(is_pending) = 0 ORDER BY min(id)
+        """Deletes the oldest files that no job needs, until there is room.  Raises `AttachmentsFull`.
+
+        Their rows stay: a job that is run again fails, instead of sending its prompt without them.
+        """
+        files = self._database.rows(
             """
+            SELECT attachment_id, size, max(is_pending) FROM claude_attachments WHERE is_stored = 1
+            GROUP BY attachment_id ORDER BY min(id)
+            """
+        )
+        surplus = sum(one for _, one, _ in files) + size - self._max_folder_bytes
         dropped: list[str] = []
-        for attachment_id, one in self._database.rows(sql):
-            if surplus <= 0:
-                break
-            dropped.append(attachment_id)
-            surplus -= one
+        for attachment_id, one, is_pending in files:
+            if surplus > 0 and not is_pending:
+                dropped.append(attachment_id)
+                surplus -= one
         if surplus > 0:
             raise AttachmentsFull
+        if not dropped:
+            return
         with self._database.write():
-            for attachment_id in dropped:
-                self._delete("attachment_id = ?", (attachment_id,))
+            self._database.execute(
+                "UPDATE claude_attachments SET is_stored = 0 WHERE attachment_id IN (SELECT value FROM json_each(?))",
+                (to_json(dropped).decode(),),
+            )
+        self._after_commit(lambda failure: self._unlink(dropped) if failure is None else None)
 
-    def _delete(self, condition: str, parameters: tuple[object, ...]) -> None:
+    def _delete(self, condition: str, parameters: tuple[object, ...] = ()) -> None:
         """Deletes rows, and after the commit the files that have no row any more."""
         sql = f"DELETE FROM claude_attachments WHERE {condition} RETURNING attachment_id"
         ids = [row[0] for row in self._database.rows(sql, parameters)]

@@ -1,6 +1,7 @@
 """Images and files in prompts: what Claude is sent, what is kept, and what is refused."""
 
 import os
+import sqlite3
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,9 @@ from sidecar_protocol.claude.sessions import MessageKind
 
 from sidecar.claude.prompts.attachments import Attachments
 from sidecar.commandline.client import RemoteError
+from sidecar.job_handler import JobFailed
 from tests.claude.client import FINAL, ClaudeClient, Talk, both_releases, every_claude, scripted
+from tests.claude.harness import until
 from tests.claude.prompts.files import GIF, base64, pdf, png
 from tests.claude.turn_harness import turn_harness
 
@@ -178,10 +181,24 @@ async def test_copies_are_private_and_go_with_the_last_session_that_has_them(tal
         await claude.sessions.delete(session_id=fork.session_id)
         await claude.client.call("system.health", {})  # files go after the commit, with which the response is sent
         assert list(folder.iterdir()) == []
-        run = await claude.client.call("claude.spawn", {"content": [part]})
-        await claude.until_job(run["job_id"], "succeeded")
-        await claude.client.call("system.health", {})
-        assert list(folder.iterdir()) == []
+
+
+@scripted
+async def test_a_run_that_is_repeated_sends_its_files_again_until_its_job_is_deleted(
+    talk: Talk, data_dir: Path
+) -> None:
+    content = [{"type": "text", "text": "[[blocks]]"}, {"type": "file", "data": base64(b"private")}]
+    async with talk.connected() as claude:
+        run = await claude.client.call("claude.spawn", {"content": content})
+        first = await claude.until_job(run["job_id"], "succeeded")
+        await claude.client.call("jobs.retry", {"job_id": run["job_id"]})
+        claude.received.clear()
+        second = await claude.until_job(run["job_id"], *FINAL)
+        assert (second["result"]["text"], "private" in second["result"]["text"]) == (first["result"]["text"], True)
+    with sqlite3.connect(data_dir / "sidecar.db") as connection:
+        connection.execute("DELETE FROM jobs")
+    async with talk.connected():
+        await until(lambda: not any((data_dir / "attachments").iterdir()))
 
 
 @scripted
@@ -260,4 +277,7 @@ async def test_the_oldest_copies_make_room_and_those_that_a_prompt_waits_for_do_
             await attachments.copy([part])
         attachments.answered("first")
         attachments.store(None, "third", await attachments.copy([part]))
-        assert [len(attachments.of_job(job_id)) for job_id in ("first", "second", "third")] == [0, 1, 1]
+        (first,), (second,), (third,) = map(attachments.of_job, ("first", "second", "third"))
+        assert [attachments.read(one.attachment) for one in (second, third)] == [b"0123456789"] * 2
+        with pytest.raises(JobFailed, match="is gone"):
+            attachments.read(first.attachment)
