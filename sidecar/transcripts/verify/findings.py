@@ -13,7 +13,7 @@ from pydantic_core import to_json
 
 from sidecar.transcripts.file.format import Entry
 from sidecar.transcripts.file.patterns import SHAPES
-from sidecar.transcripts.verify.compare import NOT_THERE, Difference
+from sidecar.transcripts.verify.difference import NOT_THERE, Difference
 
 CONTEXT_LINES: Final = 3
 MAX_DIFF_LINES: Final = 80

@@ -7,7 +7,7 @@ or dropped are compared as far as they are text that is appended.
 
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import takewhile
 from typing import Any, Final
@@ -20,15 +20,7 @@ from sidecar.transcripts.file.patterns import secret_numbers
 from sidecar.transcripts.verify.checks import Checks
 from sidecar.transcripts.verify.compare import Comparison, undeclared_members
 from sidecar.transcripts.verify.entities import TOTAL, Entities, Expected
-from sidecar.transcripts.verify.findings import (
-    ADDITIONAL,
-    DOUBLED,
-    LOST,
-    SWAPPED,
-    WRONG,
-    Mismatch,
-    with_followers,
-)
+from sidecar.transcripts.verify.findings import ADDITIONAL, DOUBLED, LOST, SWAPPED, WRONG, Mismatch, with_followers
 from sidecar.transcripts.verify.methods import is_read
 from sidecar.transcripts.verify.reads import Reads
 from sidecar.transcripts.verify.responses import Responses, id_of
@@ -264,8 +256,7 @@ class RunVerifier:
         self._comparison.times.at(expected.entry.t)
         self._comparison.note_sign_in(expected.entry.message.get("result"), actual.get("result"))
         sent, request, at = self._requests.get(key, (expected.entry, {}, 0.0))
-        if self._unsettled.meet(request, sent.line, expected.entry.line):
-            self.entities.loosen()
+        self._meet([key], expected.entry)
         merged, differences = self._responses.compare(expected.entry, expected.entry.message, actual, request)
         self._unsettled.see(actual, request.get("method"))
         if not tries:
@@ -311,11 +302,18 @@ class RunVerifier:
             return
         self._batches.remove(expected)
         self._comparison.times.at(expected.entry.t)
-        requests = {key: request for key, (_, request, _) in self._requests.items()}
+        self._meet(ids, expected.entry)  # all of them at once: a batch is served in one go
+        requests = {key: self._requests[key][1] for key in ids & self._requests.keys()}
         merged, differences = self._responses.compare_batch(expected.entry, actual, requests)
         for one in actual:
             self._unsettled.see(one, self._method(one))
         expected.settle(self._response_to(expected.entry.message), actual, merged, differences)
+
+    def _meet(self, ids: Iterable[bytes], answer: Entry) -> None:
+        """Leaves out what the requests with these ids have met in another state than when they were recorded."""
+        for sent, request, _ in [self._requests[one] for one in ids if one in self._requests]:
+            if self._unsettled.meet(request, sent.line, answer.line):
+                self.entities.loosen()
 
     def _add(self, actual: Any) -> None:
         recorded = self._comparison.to_recorded(actual)
