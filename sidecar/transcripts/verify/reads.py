@@ -19,7 +19,7 @@ class Reads:
     """The answers to reads in one run of which only the form counts."""
 
     def __init__(self, entries: list[Entry], contract: ContractFacts, unsettled: Unsettled) -> None:
-        self._lines: set[int] = set()
+        self._passing: set[tuple[int, bytes]] = set()
         self._contract = contract
         self._unsettled = unsettled
         spans: dict[str, tuple[str, int, float]] = {}
@@ -36,7 +36,7 @@ class Reads:
         own = sorted((first, last, text.strip('"')) for text, first, last in self._spans if text != "null")
         self._counting = _overlapping(own)
         asked: dict[bytes, Any] = {}
-        polls: dict[str, int] = {}
+        polls: dict[str, tuple[int, bytes]] = {}
         for entry in entries:
             for message in entry.messages if not entry.is_notification else ():
                 if type(message) is not dict:
@@ -48,14 +48,14 @@ class Reads:
                         polls.clear()
                 elif is_read(asked.get(key, {}).get("method")):
                     question = to_json([asked[key]["method"], asked[key].get("params")]).decode()
-                    self._lines |= {polls[question]} if question in polls else set()
-                    polls[question] = entry.line
+                    self._passing |= {polls[question]} if question in polls else set()
+                    polls[question] = entry.line, key
                     if self.is_moving(entry.line, question):
-                        self._lines.add(entry.line)
+                        self._passing.add((entry.line, key))
 
-    def is_passing(self, entry: Entry) -> bool:
-        """Returns whether an answer shows a state on the way to another."""
-        return entry.line in self._lines
+    def is_passing(self, line: int, answer: Any) -> bool:
+        """Returns whether an answer, which can be one of a batch, shows a state on the way to another."""
+        return (line, to_json(answer.get("id"))) in self._passing
 
     def is_by_chance(self, entry: Entry, message: Any, found: Difference) -> bool:
         """Returns whether a number in a recorded message depends on how far other work had got.

@@ -40,7 +40,7 @@ class Responses:
                 facts = self._contract.response(method).declared_member("result")
                 return recorded, [*differences_of_form(actual.get("result"), facts, "result", [recorded.get("result")])]
         merged, differences = self._comparison.response(one, other, method)
-        if self._reads.is_passing(entry):
+        if self._reads.is_passing(line, recorded):
             kept = [found for found in differences if found.is_form]
         else:
             moving = set() if is_read(method) else self._moving(recorded, actual, method, line)
