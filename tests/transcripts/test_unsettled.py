@@ -1,12 +1,15 @@
 """Work that was unfinished when a run ended, or that a request met in another state: only the rest is compared."""
 
+import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sidecar.transcripts.file.facts import contract_facts
-from tests.transcripts.conftest import Reported, Verify
+from sidecar.transcripts.verify.check import VerifyOptions, check
+from tests.transcripts.conftest import SCRIPTED, Reported, Verify
 from tests.transcripts.recording import HEADER, answer, c2s, notification, request, s2c, write_lines
 
 A, B = (f"01a00000-0000-7000-8000-00000000000{one}" for one in "ab")
@@ -139,6 +142,30 @@ def test_a_cancellation_that_does_nothing_is_named(begun: int, tmp_path: Path, v
     nothing = [answer(2, **job(status, cancel_requested=True)), updated(4, "running"), updated(5, "succeeded")]
     found = verified(path, before, nothing)
     assert (f"the job {A} was not stopped" if begun > 2 else "params.job.status") in found
+
+
+TRY = """
+import builtins, pathlib, sys
+def print(text, flush):
+    if "lines_read" not in text:
+        builtins.print(text, flush=flush)
+folder = pathlib.Path(sys.argv[1])
+number = len(list(folder.glob("try-*")))
+(folder / f"try-{number}").touch()
+sys.argv[1] = str(folder / f"script-{number}.json")
+"""
+"""Takes a script of its own for each start, and sends only that."""
+
+
+def test_work_that_ends_in_the_instant_of_its_cancellation_is_tried_again(tmp_path: Path) -> None:
+    asked = answer(2, **job("running", cancel_requested=True))
+    recorded: Blocks = [STARTED[0], [asked, updated(4, "cancelled")]]
+    tries: list[Blocks] = [[STARTED[0], [asked, updated(4, "succeeded")]], recorded]
+    path = write_lines(tmp_path / "cancel.jsonl", run_of(CANCEL, recorded, EOF, EXIT))
+    for number, blocks in enumerate(tries):
+        (tmp_path / f"script-{number}.json").write_text(json.dumps([[*map(json.dumps, one)] for one in blocks]))
+    program = (sys.executable, "-c", TRY + SCRIPTED, str(tmp_path), "0")
+    assert check(path, VerifyOptions(program)).mismatches == []
 
 
 RETRY = [CANCEL[0], request(2, "jobs.retry", job_id=A)]
