@@ -6,8 +6,7 @@ An answer shows states that work passes through by itself.  Which of them a requ
 from collections.abc import Callable
 from typing import Any
 
-from pydantic_core import to_json
-
+from sidecar.transcripts.file.facts import normal_json
 from sidecar.transcripts.file.format import Entry
 from sidecar.transcripts.verify.compare import Comparison
 from sidecar.transcripts.verify.difference import NOT_THERE, Difference
@@ -84,8 +83,8 @@ class Responses:
 
 
 def id_of(message: Any) -> bytes:
-    """Returns a message's id as JSON: an invalid request may have any value there."""
-    return to_json(message.get("id"))
+    """Returns a message's id as JSON, 5.0 as 5: an invalid request may have any value there."""
+    return normal_json(message.get("id"))
 
 
 def _without(value: Any, names: Callable[[Any], bool]) -> Any:

@@ -139,7 +139,7 @@ class RunVerifier:
         if entry.raw is not None:
             return NOT_JSON * (MAX_MESSAGE_BYTES + 1) if entry.facts.get("oversize") else entry.raw or NOT_JSON
         for message in entry.messages:
-            if type(message) is dict and "id" in message:
+            if type(message) is dict and message.get("id") is not None:  # null is that of lines that cannot be read
                 key = id_of(message)
                 self._requests[key] = entry, message, time.monotonic()
                 if self._answers.get(key):
