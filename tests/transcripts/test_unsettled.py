@@ -217,14 +217,19 @@ def test_what_a_job_counts_depends_on_the_work_meanwhile(tmp_path: Path, verifie
     reads = request(3, "jobs.get", job_id=A)
     first, read = [answer(1, **job("queued", B)), updated(1, "queued", B)], answer(3, **job("succeeded"))
     second = [answer(2, **job("queued")), updated(2, "queued")]
-    alone: Blocks = [[*first, updated(3, "succeeded", B)], [*second, exported(4, 1)], [read]]
+    lines = [
+        notification("jobs.log_added", seq=5, at=START, line={"job_id": A, "message": f"Wrote {one} events"})
+        for one in (1, 2)
+    ]
+    alone: Blocks = [[*first, updated(3, "succeeded", B)], [*second, exported(4, 1), lines[0]], [read]]
     path = write_lines(tmp_path / "alone.jsonl", run_of([*CREATE, reads], alone, EOF, EXIT))
-    found = verified(path, alone[0], [*second, exported(4, 2)], [read])
+    found = verified(path, alone[0], [*second, exported(4, 2), lines[1]], [read])
     assert "at params.job.result.rows" in found
-    beside: Blocks = [first, [*second, updated(3, "succeeded", B), exported(4, 1)], [read]]
+    assert "at params.line.message" in found
+    beside: Blocks = [first, [*second, updated(3, "succeeded", B), exported(4, 1), lines[0]], [read]]
     path = write_lines(tmp_path / "beside.jsonl", run_of([*CREATE, reads], beside, EOF, EXIT))
-    assert verified(path, first, [*second, updated(3, "succeeded", B), exported(4, 2)], [read]) == ""
-    found = verified(path, first, [*second, beside[1][2], exported(4, 2, attempt=2)], [read])
+    assert verified(path, first, [*second, updated(3, "succeeded", B), exported(4, 2), lines[1]], [read]) == ""
+    found = verified(path, first, [*second, beside[1][2], exported(4, 2, attempt=2), lines[1]], [read])
     assert "params.job.attempt" in found
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 NOT_THERE: Final = "(nothing)"
 """Shown in a difference in place of a missing member."""
+_NUMBER: Final = re.compile(r"\d[\d,]*")
 _STEP: Final = re.compile(r"[^.\[\]]+")
 
 
@@ -22,14 +23,20 @@ class Difference:
 
     @property
     def is_count(self) -> bool:
-        """Whether a number differs, or a mapping to numbers has another key."""
+        """Whether a number differs, also one in a sentence, or a mapping to numbers has another key."""
         sides = [one for one in (self.expected, self.actual) if one != NOT_THERE]
+        if self._is_text:
+            return " " in self.expected and _NUMBER.sub("0", self.expected) == _NUMBER.sub("0", self.actual)
         return not self.is_form and all(type(one) in (int, float) for one in sides)
 
     @property
     def is_of_result(self) -> bool:
-        """Whether it is in what work says about its end."""
-        return "result" in _STEP.findall(self.path)[1:]
+        """Whether it is in what work says about its end: its result, or a sentence."""
+        return self._is_text or "result" in _STEP.findall(self.path)[1:]
+
+    @property
+    def _is_text(self) -> bool:
+        return type(self.expected) is type(self.actual) is str and NOT_THERE not in (self.expected, self.actual)
 
     def is_about(self, message: Any, ids: Collection[str]) -> bool:
         """Returns whether it is inside an object of the message that has one of these ids."""
