@@ -351,12 +351,16 @@ class RunVerifier:
 
     def _response_to(self, message: Any) -> str:
         responses = message if type(message) is list else [message]
-        return "the response to " + ", ".join(str(self.method_of(one) or "a line without an id") for one in responses)
+        return "the response to " + ", ".join(str(self.method_of(one) or _unknown(one.get("id"))) for one in responses)
 
     def method_of(self, response: Any) -> Any:
         """Returns the method of the request that a response answers."""
         sent = self._requests.get(id_of(response))
         return None if sent is None else sent[1].get("method")
+
+
+def _unknown(request_id: Any) -> str:
+    return "a line without an id" if request_id is None else f"the id {request_id} (no request has it)"
 
 
 def verify(runs: list[Run], start: Start, comparison: Comparison, *, goes_on: bool = False) -> list[RunVerifier]:
