@@ -204,7 +204,7 @@ class Unsettled:
                 is_marked = self._since.get(own, line) < line
                 if is_marked or old is None or new is None or not (old.is_live or new.is_live):
                     continue
-                told = [one.status for one in (new, expected.get(own)) if one is not None]
+                told = {one.status for one in (new, expected.get(own)) if one is not None}
                 if old.status == new.status and is_other:
                     self._doubts[received] = method, line
                     self._differ(own, f"may have ended when {method} came (line {line})", new, old, line)
@@ -213,11 +213,16 @@ class Unsettled:
                 if old.status != new.status:
                     self._differ(own, f"was {new.status} when {method} came (line {line})", new, old, line)
                 elif method.rpartition(".")[2] in STOPS and old.status != QUEUED:
-                    self.mark({own: line})
-                    self._stopped |= {one for one, since in self._since.items() if marked.get(one) != since}
+                    self._stop(own, line)
             then |= expected
             now |= shown
         return self._since != marked
+
+    def _stop(self, own: str, line: int) -> None:
+        """Marks work that is stopped on its way, and that it must end as stopped."""
+        known = dict(self._since)
+        self.mark({own: line})
+        self._stopped |= {one for one, since in self._since.items() if known.get(one) != since}
 
     def _differ(self, own: str, what: str, now: State, then: State, line: int) -> None:
         self.mark({own: line})
