@@ -68,7 +68,8 @@ class JobTypes(Mapping[str, type[JobSpec]]):
         unseen = JobSpec.__subclasses__()
         while unseen:
             spec = unseen.pop()
-            if vars(spec).get("type") == name:  # not one that a method's params inherit
+            own = vars(spec)  # not a name that a method's params inherit, nor a class that a thread still imports
+            if own.get("type") == name and "__pydantic_serializer__" in own:
                 return spec
             unseen += spec.__subclasses__()
         return self._all()[name]

@@ -3,6 +3,9 @@ import { isObject } from "./replay_facts.ts";
 import type { JsonObject } from "./replay_facts.ts";
 import { wrongPattern } from "./replay_patterns.ts";
 
+/** An entry has one of these. */
+const CONTENTS = ["msg", "raw", "eof", "exit"];
+
 export interface Message {
   jsonrpc?: string;
   id?: number | string | null;
@@ -55,10 +58,14 @@ export class Recording {
   constructor(text: string, run: number) {
     let [runs, incomplete] = [0, 0];
     let header: JsonObject | undefined;
-    for (const [index, content] of text.split("\n").entries()) {
+    for (const [index, content] of text
+      .replace(/^\uFEFF/, "")
+      .split("\n")
+      .entries()) {
       const line = index + 1;
       const entry = parsed(content);
       if (entry === undefined) {
+        if (content.trim() !== "" && runs === 0) throw new Error(`line ${line}: not JSON`);
         if (content.trim() !== "") incomplete ||= line;
       } else if (isObject(entry) && "transcript" in entry) {
         if (entry["transcript"] !== 1)
@@ -74,7 +81,7 @@ export class Recording {
         this.#add(entry, line, header !== undefined);
       }
     }
-    if (runs === 0) throw new Error(incomplete > 0 ? `line ${incomplete}: not JSON` : "The transcript is empty.");
+    if (runs === 0) throw new Error("The transcript is empty.");
     if (header === undefined) throw new Error(`There is no run ${run}: the transcript has ${runs}.`);
     this.header = header;
   }
@@ -90,8 +97,10 @@ export class Recording {
   }
 
   #add(entry: unknown, line: number, isOfRun: boolean): void {
-    if (!isObject(entry) || !("dir" in entry) || !("t" in entry) || Number.isNaN(Number(entry["t"])))
-      throw new Error(`line ${line}: neither a header nor an entry with \`t\` and \`dir\``);
+    if (!isObject(entry) || !("t" in entry) || Number.isNaN(Number(entry["t"])) || !hasContent(entry))
+      throw new Error(
+        `line ${line}: neither a header nor an entry with \`t\`, \`dir\` and one of ${CONTENTS.join(", ")}`,
+      );
     if (!isOfRun) return;
     const [t, message] = [Number(entry["t"]), entry["msg"]];
     const messages: unknown[] = Array.isArray(message) ? message : [message];
@@ -120,6 +129,17 @@ export class Recording {
     this.#unanswered.delete(message.id);
     if (request !== undefined) request.response = { t, position: this.notifications.length, message };
   }
+}
+
+/** Returns whether an entry has exactly one content, in a form that its side sends. */
+function hasContent(entry: JsonObject): boolean {
+  const [name, ...more] = CONTENTS.filter((one) => one in entry);
+  const { dir, msg, raw, eof, exit } = entry;
+  if (more.length > 0 || (dir !== "c2s" && dir !== "s2c")) return false;
+  if (name === "msg")
+    return dir === "c2s" || (Array.isArray(msg) ? msg.length > 0 && msg.every(isObject) : isObject(msg));
+  if (name === "exit") return dir === "s2c" && Number.isInteger(exit);
+  return dir === "c2s" && (name === "raw" ? typeof raw === "string" : eof === true);
 }
 
 /** Returns whether the sidecar accepts a message as a request; all others are refused again. */

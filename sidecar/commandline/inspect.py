@@ -86,7 +86,7 @@ def _print_timeline(console: Console, path: Path, limit: int, name_width: int) -
 def _print_entry(timeline: TimelineOutput, entry: Entry, requests: dict[Any, tuple[str, float]]) -> None:
     if entry.message is None:
         timeline.flush()
-        timeline.out.print(Text(f"{entry.t / 1000:7.3f}  {_event(entry)}", style="dim"))
+        timeline.out.print(Text(f"{entry.t / 1000:7.3f}  {_event(entry)}", style="dim"), soft_wrap=True)
     for message in filter(lambda one: isinstance(one, dict), entry.messages):
         method, params = message.get("method"), message.get("params") or {}
         if method is not None and entry.from_client:

@@ -54,10 +54,9 @@ class Life:
         self._create("maintenance.prune", run_at=self._random.choice(["2100-01-01T00:00:00Z", "2020-01-01T00:00:00Z"]))
 
     def call_export(self, number: int) -> None:
-        path = str(self._folder / f"{number}.csv")
-        # Only of Jira, of which there is nothing: the number of runs of Claude that have ended differs each time.
-        payload = {"path": path, "overwrite": self._random.random() < 0.5, "source": "jira", **ALL}
-        self._create("activity.export", payload=payload)
+        source: dict[str, Any] = self._random.choice([{}, {"source": "jira"}])  # of Jira there is nothing
+        payload = {"path": str(self._folder / f"{number}.csv"), "overwrite": self._random.random() < 0.5, **ALL}
+        self._create("activity.export", payload={**payload, **source})
 
     def call_pipeline(self, number: int) -> None:
         ids = [f"p{number}-{index}" for index in range(self._random.randint(2, 6))]
@@ -111,10 +110,30 @@ class Life:
         self._host.call("jobs.list", limit=self._random.randint(1, 10))
         self._host.call("jobs.queue.get")
 
-    def call_batch(self, _: int) -> None:
-        requests = line("jobs.list", "b1", limit=2), line("system.health", "b2")
+    def _batch(self, *requests: bytes) -> None:
         self._host.send(b"[" + b",".join(one.strip() for one in requests) + b"]\n")
         assert isinstance(self._host.next_answer(), list)
+
+    def call_batch(self, _: int) -> None:
+        self._batch(line("jobs.list", "b1", limit=2), line("system.health", "b2"))
+
+    def call_batch_about_a_job(self, _: int) -> None:
+        if self._jobs:
+            about = {"job_id": self._random.choice(self._jobs)}
+            calls = self._random.choices(["jobs.cancel", "jobs.get", "jobs.retry", "jobs.get"], k=4)
+            self._batch(*(line(name, f"b{index}", **about) for index, name in enumerate(calls)))
+
+    def call_cancel_after_some_polls(self, _: int) -> None:
+        """Cancels a short job about when it ends."""
+        job_type = self._random.choice(["maintenance.prune", "maintenance.backup"])
+        job_id = self._host.call("jobs.create", type=job_type)["job"]["job_id"]
+        for _ in range(self._random.randint(0, 12)):
+            self._host.call("jobs.get", job_id=job_id)
+        if self._random.random() < 0.5:
+            self._host.call("jobs.cancel", job_id=job_id)
+        else:
+            self._batch(*(line(f"jobs.{name}", name, job_id=job_id) for name in ("cancel", "get")))
+        self._jobs.append(job_id)
 
     def call_pause(self, _: int) -> None:
         self._host.call("jobs.queue.pause")

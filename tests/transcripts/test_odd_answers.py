@@ -24,6 +24,12 @@ def error(request_id: Any, kind: str) -> dict[str, Any]:
     }
 
 
+def test_an_answer_whose_request_was_removed_from_the_file_is_named_by_its_id(tmp_path: Path, verified: Verify) -> None:
+    one, other = answer(1, jobs=[]), answer(3, jobs=[])
+    path = write(tmp_path / "a.jsonl", c2s(1, request(1, "jobs.list")), s2c(2, one), s2c(3, other), EOF, END)
+    assert "a.jsonl:4: the response to the id 3 (no request has it) was lost" in verified(path, [one])
+
+
 def test_a_batch_may_be_answered_in_another_order_and_so_may_two_batches(tmp_path: Path, verified: Verify) -> None:
     one = [answer(1, events=[]), answer(2, jobs=[]), error(None, "invalid_request"), error(None, "parse_error")]
     two = [answer(3, events=[1]), answer(4, jobs=[1])]

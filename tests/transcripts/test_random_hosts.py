@@ -8,8 +8,8 @@ from sidecar.transcripts.verify.check import VerifyOptions, check
 from sidecar.transcripts.verify.findings import explain_all
 from tests.transcripts.random_host import CLAUDE, record
 
-SEEDS = [4, 7, 9, 14, 18]
-"""They differed when only one order of independent work was accepted."""
+SEEDS = [10, 17, 21, 26, 29]
+"""They differed by chance: in batches, when work ended as it was cancelled, and in what exports counted meanwhile."""
 
 
 @pytest.mark.parametrize("seed", SEEDS)

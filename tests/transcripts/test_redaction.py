@@ -269,6 +269,22 @@ def test_secrets_of_lines_that_are_not_json_are_not_recorded(raw_client: StartRa
     assert [("redacted" in entry) for entry in raw] == [True, True, True, True, False]
 
 
+@pytest.mark.parametrize(
+    ("params", "is_hidden"),
+    [
+        ('{"query":"half a pair \\ud83d"}', False),
+        ('{"query":"\\ud83d sk-ant-api03-abcdefgh"}', True),
+        ('{"query":"\\ud83d","tok\\u0065n":"abc"}', True),
+        ('{"query":"\\ud83d","token":"abc","token":null}', True),
+    ],
+)
+def test_a_message_with_half_a_surrogate_pair_is_recorded_unless_it_has_a_secret(params: str, is_hidden: bool) -> None:
+    line = '{"jsonrpc":"2.0","id":1,"method":"activity.search","params":' + params + "}"
+    redactor = Redactor(contract_facts())
+    assert redactor.redacted(line.encode(), from_client=True) is None
+    assert redactor.may_show_secret(line.encode()) is is_hidden
+
+
 def test_a_plain_request_is_recorded_without_a_secret_in_its_values(raw_client: StartRawClient, tmp_path: Path) -> None:
     record = tmp_path / "talk.jsonl"
     with raw_client("--record", str(record)) as wire:

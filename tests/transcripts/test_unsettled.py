@@ -1,5 +1,7 @@
 """Work that was unfinished when a run ended, or that a request met in another state: only the rest is compared."""
 
+import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +9,10 @@ import pytest
 from sidecar_protocol import catalog
 from sidecar_protocol.contract import ToolUse
 
+from sidecar.transcripts.file.facts import contract_facts
+from sidecar.transcripts.verify.check import VerifyOptions, check
 from sidecar.transcripts.verify.methods import is_read
-from tests.transcripts.conftest import Reported, Verify
+from tests.transcripts.conftest import SCRIPTED, Reported, Verify
 from tests.transcripts.recording import HEADER, answer, c2s, notification, request, s2c, write_lines
 
 A, B = (f"01a00000-0000-7000-8000-00000000000{one}" for one in "ab")
@@ -16,7 +20,7 @@ START = "2026-11-29T08:00:00.000Z"
 UNFINISHED = "1 job was unfinished when run 1 ended: what became of it is not compared"
 EOF: dict[str, Any] = {"t": 8e3, "dir": "c2s", "eof": True}
 EXIT: dict[str, Any] = {"t": 9e3, "dir": "s2c", "exit": 0}
-Blocks = list[list[dict[str, Any]]]
+Blocks = list[list[Any]]
 
 
 def job(status: str, own: str = A, **more: Any) -> dict[str, Any]:
@@ -35,7 +39,7 @@ def changed(seq: int, own: str, version: int) -> dict[str, Any]:
     return notification("activity.changed", seq=seq, at=START, source="claude", account_id="local", events=[event])
 
 
-def run_of(asked: list[dict[str, Any]], blocks: Blocks, *rest: dict[str, Any]) -> list[dict[str, Any]]:
+def run_of(asked: list[Any], blocks: Blocks, *rest: dict[str, Any]) -> list[dict[str, Any]]:
     """Returns the lines of a run: each request with what followed it, and how it ended."""
     lines: list[dict[str, Any]] = [{**HEADER, "started_at": START}]
     for number, (one, block) in enumerate(zip(asked, blocks, strict=True)):
@@ -141,6 +145,95 @@ def test_a_cancellation_that_does_nothing_is_named(begun: int, tmp_path: Path, v
     nothing = [answer(2, **job(status, cancel_requested=True)), updated(4, "running"), updated(5, "succeeded")]
     found = verified(path, before, nothing)
     assert (f"the job {A} was not stopped" if begun > 2 else "params.job.status") in found
+
+
+TRY = """
+import builtins, pathlib, sys
+def print(text, flush):
+    if "lines_read" not in text:
+        builtins.print(text, flush=flush)
+folder = pathlib.Path(sys.argv[1])
+number = len(list(folder.glob("try-*")))
+(folder / f"try-{number}").touch()
+sys.argv[1] = str(folder / f"script-{number}.json")
+"""
+"""Takes a script of its own for each start, and sends only that."""
+
+
+def test_work_that_ends_in_the_instant_of_its_cancellation_is_tried_again(tmp_path: Path) -> None:
+    asked = answer(2, **job("running", cancel_requested=True))
+    recorded: Blocks = [STARTED[0], [asked, updated(4, "cancelled")]]
+    tries: list[Blocks] = [[STARTED[0], [asked, updated(4, "succeeded")]], recorded]
+    path = write_lines(tmp_path / "cancel.jsonl", run_of(CANCEL, recorded, EOF, EXIT))
+    for number, blocks in enumerate(tries):
+        (tmp_path / f"script-{number}.json").write_text(json.dumps([[*map(json.dumps, one)] for one in blocks]))
+    program = (sys.executable, "-c", TRY + SCRIPTED, str(tmp_path), "0")
+    assert check(path, VerifyOptions(program)).mismatches == []
+
+
+RETRY = [CANCEL[0], request(2, "jobs.retry", job_id=A)]
+REFUSED = {"jsonrpc": "2.0", "id": 2, "error": {"code": 4091, "message": "x", "data": {"kind": "job_not_finished"}}}
+ENDED = updated(3, "succeeded")
+MEMBERS = dict.fromkeys(contract_facts().response("jobs.retry").declared_member("result").required)
+AGAIN = [answer(2, **{**MEMBERS, **job("queued")}), updated(4, "queued"), updated(5, "succeeded")]
+
+
+def test_an_answer_can_overtake_the_end_of_the_work_that_it_shows(tmp_path: Path, verified: Verify) -> None:
+    path = write_lines(tmp_path / "retry.jsonl", run_of(RETRY, [STARTED[0], [REFUSED, ENDED]], EOF, EXIT))
+    assert verified(path, STARTED[0], [AGAIN[0], ENDED, *AGAIN[1:]]) == ""
+    found = verified(path, STARTED[0], AGAIN)
+    assert f"jobs.retry was answered as if the job {A} had ended, but it was queued" in found
+    assert verified(path, STARTED[0], [AGAIN[0]]) != ""
+
+
+BATCH = [CANCEL[0], [request(name, f"jobs.{name}", job_id=A) for name in ("cancel", "get")]]
+STOPPED = [[answer(name, **job("cancelled")) for name in ("cancel", "get")], updated(3, "cancelled")]
+BATCHES: dict[str, Blocks] = {
+    "had ended": [[*STARTED[0], ENDED], [[answer(name, **job("succeeded")) for name in ("cancel", "get")]]],
+    "had begun": [
+        STARTED[0][:2],
+        [[answer(name, **job("running")) for name in ("cancel", "get")], STARTED[0][2], updated(4, "cancelled")],
+    ],
+}
+
+
+@pytest.mark.parametrize("name", BATCHES)
+def test_a_batch_may_meet_work_that(name: str, tmp_path: Path, reported: Reported) -> None:
+    path = write_lines(tmp_path / "batch.jsonl", run_of(BATCH, [STARTED[0][:2], STOPPED], EOF, EXIT))
+    report = reported(path, *BATCHES[name])
+    assert (report.mismatches, len(report.notes)) == ([], 1)
+
+
+def test_a_cancellation_in_a_batch_that_does_nothing_is_named(tmp_path: Path, verified: Verify) -> None:
+    path = write_lines(tmp_path / "batch.jsonl", run_of(BATCH, [STARTED[0][:2], STOPPED], EOF, EXIT))
+    nothing = [answer(name, **job("queued")) for name in ("cancel", "get")]
+    assert "result.status" in verified(path, STARTED[0][:2], [nothing, STARTED[0][2], ENDED])
+
+
+def exported(seq: int, rows: int, attempt: int = 1) -> dict[str, Any]:
+    """Returns a notification of an export's end."""
+    done = {"path": "/a/b.csv", "rows": rows, "size_bytes": 9}
+    return updated(seq, "succeeded", type="activity.export", attempt=attempt, result=done)
+
+
+def test_what_a_job_counts_depends_on_the_work_meanwhile(tmp_path: Path, verified: Verify) -> None:
+    reads = request(3, "jobs.get", job_id=A)
+    first, read = [answer(1, **job("queued", B)), updated(1, "queued", B)], answer(3, **job("succeeded"))
+    second = [answer(2, **job("queued")), updated(2, "queued")]
+    lines = [
+        notification("jobs.log_added", seq=5, at=START, line={"job_id": A, "message": f"Wrote {one} events"})
+        for one in (1, 2)
+    ]
+    alone: Blocks = [[*first, updated(3, "succeeded", B)], [*second, exported(4, 1), lines[0]], [read]]
+    path = write_lines(tmp_path / "alone.jsonl", run_of([*CREATE, reads], alone, EOF, EXIT))
+    found = verified(path, alone[0], [*second, exported(4, 2), lines[1]], [read])
+    assert "at params.job.result.rows" in found
+    assert "at params.line.message" in found
+    beside: Blocks = [first, [*second, updated(3, "succeeded", B), exported(4, 1), lines[0]], [read]]
+    path = write_lines(tmp_path / "beside.jsonl", run_of([*CREATE, reads], beside, EOF, EXIT))
+    assert verified(path, first, [*second, updated(3, "succeeded", B), exported(4, 2), lines[1]], [read]) == ""
+    found = verified(path, first, [*second, beside[1][2], exported(4, 2, attempt=2), lines[1]], [read])
+    assert "params.job.attempt" in found
 
 
 def test_each_event_of_the_feed_has_its_own_order(tmp_path: Path, verified: Verify) -> None:

@@ -39,7 +39,8 @@ class Facts:
         self.required = frozenset(objects[0].get("required", ())) if len(objects) == 1 else frozenset[str]()
         self._items: Schema = _first_schema(choices, "items")
         self.is_declared = schema is not UNDECLARED
-        self.is_mapping = self.others is not UNDECLARED
+        is_open = any(one.get("additionalProperties") is True for one in choices)
+        self.is_mapping = is_open or self.others is not UNDECLARED
         self.is_secret = bool(resolved.get(SECRET))
         self.title = str(resolved.get("title", ""))
         # A mark can be that of all choices.

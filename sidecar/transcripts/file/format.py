@@ -25,6 +25,10 @@ from sidecar.transcripts.file.patterns import check
 VERSION: Final = 1
 TO_SIDECAR: Final = "c2s"
 TO_CLIENT: Final = "s2c"
+CONTENTS: Final = ("msg", "raw", "eof", "exit")
+"""An entry has one of these."""
+BOM: Final = b"\xef\xbb\xbf"
+"""A byte order mark, which some editors put at the beginning of a file."""
 MAX_LINE_BYTES: Final = 64 * 1024 * 1024
 """Longer lines are refused before they fill the memory; a message has at most 32 MiB."""
 
@@ -45,7 +49,7 @@ class Header:
 class Entry:
     """One line after a header: a message, a line that was not JSON, the end of stdin, or the exit of the process.
 
-    Raises KeyError, TypeError or ValueError if the line has no `t` or no `dir`.
+    Raises KeyError, TypeError or ValueError if the line is neither.
     """
 
     line: int
@@ -58,6 +62,8 @@ class Entry:
     def __post_init__(self) -> None:
         self.t = float(self.facts["t"])
         self.from_client = self.facts["dir"] == TO_SIDECAR
+        if not _is_entry(self.facts, from_client=self.from_client):
+            raise ValueError
 
     @property
     def message(self) -> Any:
@@ -113,17 +119,16 @@ def read(path: Path) -> Iterator[Header | Entry]:
             if len(data) == MAX_LINE_BYTES and not data.endswith(b"\n"):
                 raise NotATranscript(f"{where}: the line is longer than {MAX_LINE_BYTES} bytes")
             try:
-                facts = from_json(data)
+                facts = from_json(data.removeprefix(BOM) if number == 1 else data)
             except ValueError as error:
+                if data.strip() and not has_header:
+                    raise NotATranscript(f"{where}: not JSON: {error}") from None
                 if data.strip():
                     incomplete = incomplete or f"{where}: not JSON: {error}"
                 continue
             if type(facts) is dict and "transcript" in facts:
-                if facts["transcript"] != VERSION:
-                    version = facts["transcript"]
-                    raise NotATranscript(f"{where}: transcript version {version}; this program reads {VERSION}")
                 has_header, incomplete = True, ""
-                yield Header(number, facts)
+                yield _header(where, number, facts)
                 continue
             if not has_header:
                 raise NotATranscript(f'{where}: a transcript begins with a line {{"transcript":{VERSION},…}}')
@@ -131,14 +136,40 @@ def read(path: Path) -> Iterator[Header | Entry]:
                 raise NotATranscript(incomplete)
             yield _entry(where, number, facts, data)
     if not has_header:
-        raise NotATranscript(incomplete or f"{path}: the file is empty")
+        raise NotATranscript(f"{path}: the file is empty")
+
+
+def _header(where: str, number: int, facts: dict[str, Any]) -> Header:
+    if (version := facts["transcript"]) != VERSION:
+        raise NotATranscript(f"{where}: transcript version {version}; this program reads {VERSION}")
+    if any(type(facts.get(name) or {}) is not dict for name in ("fixed", "env")):
+        raise NotATranscript(f"{where}: `fixed` and `env` of a header are objects")
+    return Header(number, facts)
+
+
+def _is_entry(facts: dict[str, Any], *, from_client: bool) -> bool:
+    if not from_client and facts["dir"] != TO_CLIENT:
+        return False
+    match [(name, facts[name]) for name in CONTENTS if name in facts]:
+        case [("msg", message)]:
+            messages = message if type(message) is list and message else [message]
+            return from_client or all(type(one) is dict for one in messages)
+        case [("raw", str(text))]:
+            b64decode(text, validate=True)
+            return from_client
+        case [("eof", True)]:
+            return from_client
+        case [("exit", int())]:
+            return not from_client
+    return False
 
 
 def _entry(where: str, number: int, facts: Any, data: bytes) -> Entry:
     try:
         entry = Entry(number, facts, len(data))
     except (KeyError, TypeError, ValueError):
-        raise NotATranscript(f"{where}: neither a header nor an entry with `t` and `dir`") from None
+        parts = ", ".join(f"`{name}`" for name in CONTENTS)
+        raise NotATranscript(f"{where}: neither a header nor an entry with `t`, `dir` and one of {parts}") from None
     try:
         if b'"$' in data:  # else it contains no pattern
             check(entry.message)

@@ -11,6 +11,7 @@ A text that contains a secret becomes {"$re": …, "$like": …}: any secret mat
 of the same length, so that offsets into the text stay right.
 """
 
+import json
 import re
 from base64 import b64encode
 from collections import OrderedDict
@@ -121,15 +122,26 @@ class Redactor:
         except ValueError:
             return None
         self._is_in_raw &= not from_client
-        messages = value if type(value) is list else [value]
-        redacted = [self._message(message, from_client=from_client) for message in messages]
-        return to_json(redacted if type(value) is list else redacted[0])
+        return to_json(self._line(value, from_client=from_client))
+
+    def _line(self, value: Any, *, from_client: bool) -> Any:
+        if type(value) is list:
+            return [self._message(message, from_client=from_client) for message in value]
+        return self._message(value, from_client=from_client)
 
     def may_show_secret(self, line: bytes) -> bool:
         """Returns whether a line that is not JSON must not be recorded.
 
         That is one with a secret or the name of one, and those after it: it may have been cut by a line break.
+        With half a surrogate pair it is a message nevertheless, and searched like one.
         """
+        try:
+            value = json.loads(line.removeprefix(_BOM), object_pairs_hook=_unique)
+            if type(value) in (dict, list):
+                self._is_in_raw = False
+                return bool(self._line(value, from_client=True) != value)
+        except (ValueError, RecursionError):
+            pass
         text = line.replace(b"\0", b"").decode("utf-8", "replace")  # without NULs: it may be UTF-16
         self._is_in_raw = self._is_in_raw or "\\u" in text or self.shows_secret(text)
         return self._is_in_raw
@@ -295,6 +307,12 @@ def _requests(names: Iterable[str]) -> str:
 
 def _object(member: str) -> str:
     return rf"\{{(?:{member}(?:, ?{member})*)?\}}"
+
+
+def _unique(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(value := dict(members)) < len(members):
+        raise ValueError  # of which JSON keeps the last only
+    return value
 
 
 def _bare(name: str) -> str:

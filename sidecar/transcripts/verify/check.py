@@ -13,17 +13,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sidecar.paths import command, isolated_environment, options_of, relative_to
 from sidecar.transcripts.file.facts import contract_facts
 from sidecar.transcripts.file.format import Header, Run, read_runs, write
 from sidecar.transcripts.file.redact import Redactor
 from sidecar.transcripts.verify.compare import Comparison
-from sidecar.transcripts.verify.findings import NEW, Mismatch, Report, accepted, explain_all
+from sidecar.transcripts.verify.contract_notes import contract_notes
+from sidecar.transcripts.verify.findings import NEW, UNSTOPPED, Mismatch, Report, accepted, explain_all
 from sidecar.transcripts.verify.sidecar_process import TIMEOUT_S, SidecarProcess
 from sidecar.transcripts.verify.update import rerecorded
 from sidecar.transcripts.verify.verifier import RunVerifier, Start, running, verify
+
+TRIES: Final = 3
+"""How often a file is verified in which work was not stopped, as it may have ended in the instant of the request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +67,13 @@ def check(path: Path, options: VerifyOptions, record: Path | None = None) -> Rep
         if options.exact and None in _fixed(header, options).values():
             what = "neither clock nor ids are fixed (--now, --seed), so it cannot be exact"
             return Report([Mismatch(header.line, what)])
-    with _prepared(path, options, runs, record) as (start, comparison):
-        return report_of(verify(runs, start, comparison), comparison, options)
+    report = Report()
+    for _ in range(TRIES):
+        with _prepared(path, options, runs, record) as (start, comparison):
+            report = report_of(verify(runs, start, comparison), comparison, options)
+        if all(one.kind != UNSTOPPED for one in report.mismatches):
+            break
+    return report
 
 
 def verified(path: Path, options: VerifyOptions, *, can_update: bool) -> tuple[Report, str]:
@@ -96,23 +105,13 @@ def update(path: Path, options: VerifyOptions) -> Report:
 
 def report_of(verifiers: list[RunVerifier], comparison: Comparison, options: VerifyOptions) -> Report:
     report = Report([mismatch for one in verifiers for mismatch in one.mismatches], [*comparison.unsettled.notes])
-    recorded, now = verifiers[0].schema_hashes()
     for name, count in comparison.added.items():
         text = f"{name} is new: the recording lacks it in {count} places"
         if options.strict:
             report.mismatches.append(Mismatch(1, text, kind=NEW))
         else:
             report.notes.append(text)
-    if report.mismatches and (names := sorted({name for one in verifiers for name in one.unknown_names()})):
-        report.notes.insert(
-            0, f"not in this sidecar's contract: {', '.join(names)}; record it again, or change the names"
-        )
-    if now is not None and recorded != now:
-        if names := sorted({name for one in verifiers for name in one.new_names()}):
-            what = "if the contract of then did not have them, --update adds them"
-            report.notes.insert(0, f"not in the recording: {', '.join(names)}; {what}")
-        if report.mismatches or report.notes:
-            report.notes.insert(0, f"recorded with the contract {recorded}; this sidecar has {now}")
+    report.notes[:0] = contract_notes(verifiers, report)
     if options.slower_than is not None:
         report.mismatches += [one for run in verifiers for one in run.checks.slower_than(options.slower_than)]
     return report

@@ -29,6 +29,7 @@ from sidecar.transcripts.file.patterns import (
 )
 from sidecar.transcripts.file.redact import SECRET_KEY
 from sidecar.transcripts.file.written_files import WrittenFiles
+from sidecar.transcripts.verify.difference import NOT_THERE, Difference
 from sidecar.transcripts.verify.states import LOGGED
 from sidecar.transcripts.verify.times import Times
 from sidecar.transcripts.verify.unsettled import Unsettled
@@ -44,25 +45,6 @@ _SHAPE: Final = re.compile(
 _PATH: Final = re.compile(r"(?:/|[A-Za-z]:[\\/]).*[/\\]")
 FEED: Final = "ActivityEvent"
 """The title of a list by the time of its entries, whose order for independent work differs in each run."""
-NOT_THERE: Final = "(nothing)"
-"""Shown in a difference in place of a missing member."""
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """One place at which two messages differ."""
-
-    path: str
-    expected: Any
-    actual: Any
-    is_form: bool = False
-    """Whether a member is missing or new; a key of a mapping is no member."""
-
-    @property
-    def is_count(self) -> bool:
-        """Whether a number differs, or a mapping to numbers has another key."""
-        sides = [one for one in (self.expected, self.actual) if one != NOT_THERE]
-        return not self.is_form and all(type(one) in (int, float) for one in sides)
 
 
 @dataclass
@@ -134,16 +116,14 @@ class Comparison:
             expected = {**expected, "error": _with_texts_of(one, other)}
         return self._message(expected, actual, self.contract.response(method))
 
-    def notification(self, expected: Any, actual: Any, *, can_count: bool = True) -> tuple[Any, list[Difference]]:
-        """Returns (merged, differences) for two notifications; with `can_count` unset, numbers are not compared."""
-        merged, differences = self._message(expected, actual, self.contract.notification(expected.get("method")))
-        return merged, [one for one in differences if can_count or not one.is_count]
+    def notification(self, expected: Any, actual: Any) -> tuple[Any, list[Difference]]:
+        """Returns (merged, differences) for two notifications."""
+        return self._message(expected, actual, self.contract.notification(expected.get("method")))
 
-    def fits(self, expected: Any, actual: Any, *, can_count: bool = True) -> bool:
+    def fits(self, expected: Any, actual: Any) -> bool:
         """Returns whether two notifications are equal, without binding anything."""
         is_same = expected.get("method") == actual.get("method")
-        compared = partial(self.notification, expected, actual, can_count=can_count)
-        return is_same and not self.trial(lambda: compared()[1], can_bind=False)
+        return is_same and not self.trial(lambda: self.notification(expected, actual)[1], can_bind=False)
 
     def trial(self, compare: Callable[[], list[Difference]], *, can_bind: bool = True) -> list[Difference]:
         """Runs a comparison and returns its differences; its bindings are kept only if there are none."""

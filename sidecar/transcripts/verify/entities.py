@@ -10,7 +10,8 @@ from typing import Any, Final
 from pydantic_core import to_json
 
 from sidecar.transcripts.file.format import Entry
-from sidecar.transcripts.verify.compare import Comparison, Difference
+from sidecar.transcripts.verify.compare import Comparison
+from sidecar.transcripts.verify.difference import Difference
 from sidecar.transcripts.verify.findings import ADDITIONAL, DOUBLED, GONE, LOST, NOT_COME, SWAPPED, Mismatch
 from sidecar.transcripts.verify.form import differences_of_form
 from sidecar.transcripts.verify.reads import Reads
@@ -196,18 +197,18 @@ class Entities:
 
     def _settle(self, expected: Expected, actual: Any) -> None:
         """Compares and binds a pair."""
-        self._comparison.times.at(expected.entry.t)
-        can_count = self._can_count(expected.entry)
-        merged, differences = self._comparison.notification(expected.entry.message, actual, can_count=can_count)
+        merged, differences = self._compared(expected, actual)
         expected.settle(self._what(expected), actual, merged, differences)
 
     def _fits(self, expected: Expected, actual: Any) -> bool:
-        self._comparison.times.at(expected.entry.t)
-        return self._comparison.fits(expected.entry.message, actual, can_count=self._can_count(expected.entry))
+        is_same = expected.entry.method == actual["method"]
+        return is_same and not self._comparison.trial(lambda: self._compared(expected, actual)[1], can_bind=False)
 
-    def _can_count(self, entry: Entry) -> bool:
-        """Returns whether the numbers in a notification are compared: those of one thing, or while nothing moves."""
-        return bool(self._contract.key(entry.method)) or self._reads.can_count(entry.line)
+    def _compared(self, expected: Expected, actual: Any) -> tuple[Any, list[Difference]]:
+        entry = expected.entry
+        self._comparison.times.at(entry.t)
+        merged, differences = self._comparison.notification(entry.message, actual)
+        return merged, [one for one in differences if not self._reads.is_by_chance(entry, entry.message, one)]
 
     def _add(self, actual: Any, line: int, kind: str = ADDITIONAL) -> None:
         if self._take_loosely(actual, line):

@@ -13,7 +13,7 @@ from pydantic_core import to_json
 
 from sidecar.transcripts.file.format import Entry
 from sidecar.transcripts.file.patterns import SHAPES
-from sidecar.transcripts.verify.compare import NOT_THERE, Difference
+from sidecar.transcripts.verify.difference import NOT_THERE, Difference
 
 CONTEXT_LINES: Final = 3
 MAX_DIFF_LINES: Final = 80
@@ -29,6 +29,8 @@ GONE: Final = "not in this sidecar's contract any more; --update leaves it out"
 DOUBLED: Final = "doubled"
 SWAPPED: Final = "swapped"
 ADDITIONAL: Final = "not recorded"
+UNSTOPPED: Final = "not stopped"
+"""Work that a request should have stopped.  It may have ended in that instant: see `check`."""
 NEW: Final = "new"
 """A member that the contract has and the recording lacks."""
 WRONG: Final = "wrong"

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from sidecar.transcripts.file.facts import Facts
-from sidecar.transcripts.verify.compare import NOT_THERE, Difference
+from sidecar.transcripts.verify.difference import NOT_THERE, Difference
 
 
 def differences_of_form(value: Any, facts: Facts, path: str, recorded: Iterable[Any]) -> tuple[Difference, ...]:

@@ -10,6 +10,7 @@ from pydantic_core import to_json
 
 from sidecar.transcripts.file.facts import ContractFacts
 from sidecar.transcripts.file.format import Entry
+from sidecar.transcripts.verify.difference import Difference
 from sidecar.transcripts.verify.methods import is_read
 from sidecar.transcripts.verify.unsettled import Unsettled
 
@@ -18,7 +19,8 @@ class Reads:
     """The answers to reads in one run of which only the form counts."""
 
     def __init__(self, entries: list[Entry], contract: ContractFacts, unsettled: Unsettled) -> None:
-        self._lines: set[int] = set()
+        self._passing: set[tuple[int, bytes]] = set()
+        self._contract = contract
         self._unsettled = unsettled
         spans: dict[str, tuple[str, int, float]] = {}
         begun = 0  # by the last request that is no read: an answer can overtake the first notification
@@ -31,8 +33,10 @@ class Reads:
                 _, first, _ = spans.get(str(ids), (text, begun, 0))
                 spans[str(ids)] = text, first, entry.line
         self._spans = [*spans.values(), *unsettled.spans()]
+        own = sorted((first, last, text.strip('"')) for text, first, last in self._spans if text != "null")
+        self._counting = _overlapping(own)
         asked: dict[bytes, Any] = {}
-        polls: dict[str, int] = {}
+        polls: dict[str, tuple[int, bytes]] = {}
         for entry in entries:
             for message in entry.messages if not entry.is_notification else ():
                 if type(message) is not dict:
@@ -44,20 +48,38 @@ class Reads:
                         polls.clear()
                 elif is_read(asked.get(key, {}).get("method")):
                     question = to_json([asked[key]["method"], asked[key].get("params")]).decode()
-                    self._lines |= {polls[question]} if question in polls else set()
-                    polls[question] = entry.line
+                    self._passing |= {polls[question]} if question in polls else set()
+                    polls[question] = entry.line, key
                     if self.is_moving(entry.line, question):
-                        self._lines.add(entry.line)
+                        self._passing.add((entry.line, key))
 
-    def is_passing(self, entry: Entry) -> bool:
-        """Returns whether an answer shows a state on the way to another."""
-        return entry.line in self._lines
+    def is_passing(self, line: int, answer: Any) -> bool:
+        """Returns whether an answer, which can be one of a batch, shows a state on the way to another."""
+        return (line, to_json(answer.get("id"))) in self._passing
 
-    def can_count(self, line: int) -> bool:
-        """Returns whether numbers that count work must be as recorded: nothing is under way, nor was left so."""
-        return not self.is_moving(line) and not self._unsettled.is_any(line)
+    def is_by_chance(self, entry: Entry, message: Any, found: Difference) -> bool:
+        """Returns whether a number in a recorded message depends on how far other work had got.
+
+        That is one that counts work while some is under way or was left so, and what a job has counted meanwhile.
+        """
+        if not found.is_count:
+            return False
+        is_about_one = entry.is_notification and bool(self._contract.key(entry.method))
+        can_count = is_about_one or not (self.is_moving(entry.line) or self._unsettled.is_any(entry.line))
+        return not can_count or (found.is_of_result and found.is_about(message, self._counting))
 
     def is_moving(self, line: int, question: str = "") -> bool:
         """Returns whether something was under way: what the question names, or anything if it names nothing."""
         named = [one for one in self._spans if one[0] != "null" and one[0] in question]
         return any(first < line < last for _, first, last in named or self._spans)
+
+
+def _overlapping(spans: list[tuple[int, float, str]]) -> set[str]:
+    """Returns the ids of the spans, sorted (first, last, id), during which another one was under way."""
+    found: set[str] = set()
+    longest = (0, 0.0, "")
+    for span in spans:
+        if span[0] < longest[1]:
+            found |= {span[2], longest[2]}
+        longest = max(longest, span, key=lambda one: one[1])
+    return found

@@ -3,20 +3,17 @@
 An answer shows states that work passes through by itself.  Which of them a request meets depends on time.
 """
 
-import re
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
-from pydantic_core import to_json
-
+from sidecar.transcripts.file.facts import normal_json
 from sidecar.transcripts.file.format import Entry
-from sidecar.transcripts.verify.compare import NOT_THERE, Comparison, Difference
+from sidecar.transcripts.verify.compare import Comparison
+from sidecar.transcripts.verify.difference import NOT_THERE, Difference
 from sidecar.transcripts.verify.form import differences_of_form
 from sidecar.transcripts.verify.methods import is_read
 from sidecar.transcripts.verify.reads import Reads
 from sidecar.transcripts.verify.states import states
-
-_STEP: Final = re.compile(r"[^.\[\]]+")
 
 
 class Responses:
@@ -42,15 +39,14 @@ class Responses:
                 facts = self._contract.response(method).declared_member("result")
                 return recorded, [*differences_of_form(actual.get("result"), facts, "result", [recorded.get("result")])]
         merged, differences = self._comparison.response(one, other, method)
-        if self._reads.is_passing(entry):
+        if self._reads.is_passing(line, recorded):
             kept = [found for found in differences if found.is_form]
         else:
             moving = set() if is_read(method) else self._moving(recorded, actual, method, line)
-            can_count = self._reads.can_count(line)
             kept = [
                 found
                 for found in differences
-                if (can_count or not found.is_count) and not (moving and _is_about(recorded, found, moving))
+                if not (self._reads.is_by_chance(entry, recorded, found) or found.is_about(recorded, moving))
             ]
         return (merged if kept or not differences else recorded), kept
 
@@ -87,8 +83,8 @@ class Responses:
 
 
 def id_of(message: Any) -> bytes:
-    """Returns a message's id as JSON: an invalid request may have any value there."""
-    return to_json(message.get("id"))
+    """Returns a message's id as JSON, 5.0 as 5: an invalid request may have any value there."""
+    return normal_json(message.get("id"))
 
 
 def _without(value: Any, names: Callable[[Any], bool]) -> Any:
@@ -98,17 +94,3 @@ def _without(value: Any, names: Callable[[Any], bool]) -> Any:
     if type(value) is dict:
         return {name: _without(one, names) for name, one in value.items()}
     return value
-
-
-def _is_about(value: Any, found: Difference, ids: set[str]) -> bool:
-    """Returns whether a difference is inside an object that has one of these ids."""
-    for step in _STEP.findall(found.path):
-        if type(value) is dict:
-            if any(type(one) is str and one in ids for one in value.values()):
-                return True
-            value = value.get(step)
-        elif type(value) is list and step.isdigit() and int(step) < len(value):
-            value = value[int(step)]
-        else:
-            return False
-    return False

@@ -62,9 +62,9 @@ class Streams:
         return recorded
 
     def _add(self, pieces: Pieces, message: Any, line: int) -> None:
-        method, params = message["method"], message["params"]
+        method, params = message["method"], message.get("params") or {}
         appends = (self._contract.coalescing(method) or {}).get("appends")
-        if self._contract.key(method) and not appends:
+        if self._contract.key(method) and type(params.get(appends)) is not str:
             return  # only the newest matters, and which ones are sent depends on time
         key = method, str(self._contract.entity(message))
         first, lines = pieces.setdefault(key, (message, []))

@@ -8,7 +8,7 @@ that a request stopped while it was running gets less or more far as well, but m
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from pydantic_core import to_json
@@ -16,6 +16,7 @@ from pydantic_core import to_json
 from sidecar.transcripts.file.facts import ContractFacts
 from sidecar.transcripts.file.format import Entry
 from sidecar.transcripts.file.patterns import SHAPES
+from sidecar.transcripts.verify.findings import LOST, UNSTOPPED, Mismatch
 from sidecar.transcripts.verify.methods import STOPS, is_read
 from sidecar.transcripts.verify.states import State, states
 
@@ -24,6 +25,8 @@ QUEUED: Final = "queued"
 """The status of work that has not begun, so that nothing depends on when it is stopped."""
 INTERRUPTED: Final = "interrupted"
 """The status of work that the end of a run cut off: what had not begun then may go on in the next one."""
+Answer = tuple[Any, Any, Any]
+"""A request, the recorded answer to it and the received one."""
 STOPPED: Final = frozenset({"cancelled", INTERRUPTED})
 
 
@@ -42,6 +45,9 @@ class Unsettled:
         self.now: dict[str, State] = {}
         """The last received states by received id."""
         self._stopped: set[str] = set()
+        self._doubts: dict[str, tuple[str, int]] = {}
+        """(method, line) of requests that were answered as if the work had ended, by its received id."""
+        self._refuted: list[Mismatch] = []
         self._first: dict[tuple[str, str], Entry] = {}
         """The first notifications by the id of what they are about and their method."""
         self._seqs = [0, 0]
@@ -56,10 +62,11 @@ class Unsettled:
         self.notes: list[str] = []
         """Sentences that name the work that is not compared."""
 
-    def begin_run(self, entries: list[Entry]) -> None:
-        """Takes the next run of the file."""
+    def begin_run(self, entries: list[Entry], refuted: list[Mismatch]) -> None:
+        """Takes the next run of the file, and a list to which answers are added that a notification has refuted."""
         self._runs += 1
         self._is_ending = False
+        self._refuted = refuted
         asked = [one.message.get("params") for one in entries if one.from_client and one.method == "initialize"]
         is_resumed = not self._is_exact and any(type(one) is dict and "resume" in one for one in asked)
         self._repeated = [*self._seqs] if is_resumed else [0, 0]
@@ -110,6 +117,8 @@ class Unsettled:
         self._seqs[1] = max(self._seqs[1], _seq(message))
         for state in self._states(message, method):
             self.now[state.id] = state
+            if "method" in message:
+                self._prove(state)
 
     def actual(self, recorded_id: str) -> str:
         return str(self._bound.get(recorded_id, recorded_id))
@@ -177,35 +186,65 @@ class Unsettled:
         live = [one for one in ids if (state := self.before(one, entry.line)) is not None and state.is_live]
         return live and [*live, *(own for (own, _), first in self._first.items() if self._names(first.message, live))]
 
-    def meet(self, request: Any, line: int, answered: int) -> bool:
-        """Marks what a request names and has met in another state than when it was recorded, or has stopped on the way.
+    def meet(self, answers: Iterable[Answer], line: int, answered: int) -> bool:
+        """Marks what requests name and have met in another state than when they were recorded, or stopped on the way.
 
-        Returns whether it has marked anything.
+        `answers` are those to one line, in its order.  Returns whether it has marked anything.
         """
-        marked, method = dict(self._since), str(request.get("method"))
-        if is_read(method) or self._is_exact:
-            return False
-        for one in _ID.findall(to_json(request.get("params")).decode()):
-            then, now = self.before(one, answered), self.now.get(self.actual(one))
-            is_marked = self._since.get(one, line) < line
-            if is_marked or then is None or now is None or not (then.is_live or now.is_live):
-                continue
-            if then.status != now.status:
-                self.mark({one: line})
-                what = f"the {now.kind} {one} was {now.status} when {method} came (line {line})"
-                self.notes.append(f"{what}; when it was recorded it was {then.status}: what follows is not compared")
-            elif method.rpartition(".")[2] in STOPS and then.status != QUEUED:
-                self.mark({one: line})
-                self._stopped |= {own for own, since in self._since.items() if marked.get(own) != since}
+        marked = dict(self._since)
+        then: dict[str, State] = {}
+        now: dict[str, State] = {}
+        for request, recorded, actual in answers if not self._is_exact else ():
+            method = str(request.get("method"))
+            is_other = ("error" in recorded) != ("error" in actual)
+            expected, shown = ({one.id: one for one in self._states(answer, method)} for answer in (recorded, actual))
+            for own in _ID.findall(to_json(request.get("params")).decode()) if not is_read(method) else ():
+                received = self.actual(own)
+                old, new = then.get(own) or self.before(own, answered), now.get(received) or self.now.get(received)
+                is_marked = self._since.get(own, line) < line
+                if is_marked or old is None or new is None or not (old.is_live or new.is_live):
+                    continue
+                told = {one.status for one in (new, expected.get(own)) if one is not None}
+                if old.status == new.status and is_other:
+                    self._doubts[received] = method, line
+                    self._differ(own, f"may have ended when {method} came (line {line})", new, old, line)
+                elif received in shown and own in expected and shown[received].status not in told:
+                    new = shown[received]  # the answer has overtaken the notification
+                if old.status != new.status:
+                    self._differ(own, f"was {new.status} when {method} came (line {line})", new, old, line)
+                elif method.rpartition(".")[2] in STOPS and old.status != QUEUED:
+                    self._stop(own, line)
+            then |= expected
+            now |= shown
         return self._since != marked
 
-    def wrong_end(self, recorded: State) -> str | None:
-        """Returns in words how work has not ended as it must, or None."""
+    def _stop(self, own: str, line: int) -> None:
+        """Marks work that is stopped on its way, and that it must end as stopped."""
+        known = dict(self._since)
+        self.mark({own: line})
+        self._stopped |= {one for one, since in self._since.items() if known.get(one) != since}
+
+    def _differ(self, own: str, what: str, now: State, then: State, line: int) -> None:
+        self.mark({own: line})
+        recorded = f"when it was recorded it was {then.status}: what follows is not compared"
+        self.notes.append(f"the {now.kind} {own} {what}; {recorded}")
+
+    def _prove(self, state: State) -> None:
+        """Looks whether work had ended of which an answer said so first: the next notification of it is that end."""
+        method, line = self._doubts.pop(state.id, ("", 0))
+        if method and state.is_live:
+            what = f"{method} was answered as if the {state.kind} {state.id} had ended, but it was {state.status}"
+            self._refuted.append(Mismatch(line, what))
+
+    def wrong_end(self, recorded: State, line: int) -> Mismatch | None:
+        """Returns how work has not ended as it must, or None."""
         what, now = f"the {recorded.kind} {recorded.id}", self.now.get(self.actual(recorded.id))
         if now is None or now.is_live:
-            return f"{what} has not ended; when it was recorded it had, as {recorded.status}"
+            text = f"{what} has not ended; when it was recorded it had, as {recorded.status}"
+            return Mismatch(line, text, kind=LOST)
         if recorded.id in self._stopped and recorded.status in STOPPED and now.status != recorded.status:
-            return f"{what} was not stopped but {now.status}; when it was recorded it was {recorded.status}"
+            text = f"{what} was not stopped but {now.status}; when it was recorded it was {recorded.status}"
+            return Mismatch(line, text, kind=UNSTOPPED)
         return None
 
     def is_any(self, line: int) -> bool:

@@ -18,17 +18,9 @@ from sidecar_protocol.connection import MAX_MESSAGE_BYTES
 from sidecar.transcripts.file.format import Entry, Header, Run
 from sidecar.transcripts.file.patterns import secret_numbers
 from sidecar.transcripts.verify.checks import Checks
-from sidecar.transcripts.verify.compare import Comparison, undeclared_members
+from sidecar.transcripts.verify.compare import Comparison
 from sidecar.transcripts.verify.entities import TOTAL, Entities, Expected
-from sidecar.transcripts.verify.findings import (
-    ADDITIONAL,
-    DOUBLED,
-    LOST,
-    SWAPPED,
-    WRONG,
-    Mismatch,
-    with_followers,
-)
+from sidecar.transcripts.verify.findings import ADDITIONAL, DOUBLED, LOST, SWAPPED, WRONG, Mismatch, with_followers
 from sidecar.transcripts.verify.methods import is_read
 from sidecar.transcripts.verify.reads import Reads
 from sidecar.transcripts.verify.responses import Responses, id_of
@@ -54,12 +46,12 @@ class RunVerifier:
     """Drives one run of a sidecar and compares its messages."""
 
     def __init__(self, process: SidecarProcess, comparison: Comparison, run: Run) -> None:
-        self._header, self._entries = run
+        self.header, self.entries = run
         self.process = process
         self._comparison = comparison
-        self._contract = comparison.contract
+        self.contract = comparison.contract
         self._patience: float | None = None
-        self._line = self._header.line
+        self._line = self.header.line
         self._requests: dict[bytes, tuple[Entry, dict[str, Any], float]] = {}
         """Maps an id to the line, the request, and when it was sent."""
         self._again: dict[bytes, tuple[Expected, bytes, int]] = {}
@@ -69,21 +61,21 @@ class RunVerifier:
         self._answers: dict[bytes, deque[Expected]] = defaultdict(deque)
         self._batches: list[Expected] = []
         self._unsettled = comparison.unsettled
-        self._unsettled.begin_run(self._entries)
-        reads = Reads(self._entries, self._contract, self._unsettled)
+        self._other: list[Mismatch] = []
+        self._unsettled.begin_run(self.entries, self._other)
+        reads = Reads(self.entries, self.contract, self._unsettled)
         self._responses = Responses(reads, comparison)
-        self.entities = Entities(self._entries, comparison, reads, is_total=self._header.facts.get("order") == TOTAL)
+        self.entities = Entities(self.entries, comparison, reads, is_total=self.header.facts.get("order") == TOTAL)
         self.entities.loosen()
         self.streams = Streams(comparison)
-        self.checks = Checks(comparison, self._entries)
+        self.checks = Checks(comparison, self.entries)
         self.expected: dict[int, Expected] = dict(self.entities.expected)
         """Maps a line to what has been recorded and what has come for it."""
         self.additional = self.entities.additional
         """Messages that were not recorded, each with the line after which it came."""
         self.ended_early: Mismatch | None = None
-        self._other: list[Mismatch] = []
         self._unsent: list[bytes] = []
-        for entry in self._entries:
+        for entry in self.entries:
             if entry.is_response:
                 expected = self.expected[entry.line] = Expected(entry)
                 if type(entry.message) is list:
@@ -96,20 +88,26 @@ class RunVerifier:
     @property
     def has_ended(self) -> bool:
         """Whether the recording is complete up to the exit of the process."""
-        return bool(self._entries) and self._entries[-1].exit_code is not None
+        return bool(self.entries) and self.entries[-1].exit_code is not None
 
     @property
     def mismatches(self) -> list[Mismatch]:
         additional = self.additional if self.has_ended else self.entities.surely_additional()
         expected = (one.mismatch for one in self.expected.values() if one.mismatch is not None)
-        found = [*self._other, *self.checks.mismatches, *self.entities.misshapen, *additional, *expected]
-        return with_followers(sorted(found, key=lambda one: one.line), self._entries)
+        found = [
+            *self._other,
+            *self.checks.mismatches,
+            *self.entities.misshapen,
+            *additional,
+            *expected,
+        ]
+        return with_followers(sorted(found, key=lambda one: one.line), self.entries)
 
     def run(self, entries: list[Entry] | None = None) -> None:
         """Sends and compares everything, or these first entries; stops if the sidecar ends early."""
         due = 0
         try:
-            for entry in self._entries if entries is None else entries:
+            for entry in self.entries if entries is None else entries:
                 if not entry.from_client and entry.exit_code is None:
                     due = entry.line if entry.line in self.expected else due
                     continue
@@ -141,7 +139,7 @@ class RunVerifier:
         if entry.raw is not None:
             return NOT_JSON * (MAX_MESSAGE_BYTES + 1) if entry.facts.get("oversize") else entry.raw or NOT_JSON
         for message in entry.messages:
-            if type(message) is dict and "id" in message:
+            if type(message) is dict and message.get("id") is not None:  # null is that of lines that cannot be read
                 key = id_of(message)
                 self._requests[key] = entry, message, time.monotonic()
                 if self._answers.get(key):
@@ -177,8 +175,8 @@ class RunVerifier:
                 while not self._unsettled.has_ended(state):
                     if not self._receive():
                         raise EOFError
-            if (what := self._unsettled.wrong_end(state)) is not None:
-                self._other.append(Mismatch(line, what, kind=LOST))
+            if (wrong := self._unsettled.wrong_end(state, line)) is not None:
+                self._other.append(wrong)
                 self._patience = AFTER_LOSS_S
 
     def _give_up(self, due: int) -> None:
@@ -231,7 +229,7 @@ class RunVerifier:
             self._take_batch(message)
         elif "method" not in message:
             self._take_response(message)
-        elif self._contract.coalescing(message["method"]) is not None:
+        elif self.contract.coalescing(message["method"]) is not None:
             self.streams.take(message)
         else:
             self._take_notification(message)
@@ -264,8 +262,7 @@ class RunVerifier:
         self._comparison.times.at(expected.entry.t)
         self._comparison.note_sign_in(expected.entry.message.get("result"), actual.get("result"))
         sent, request, at = self._requests.get(key, (expected.entry, {}, 0.0))
-        if self._unsettled.meet(request, sent.line, expected.entry.line):
-            self.entities.loosen()
+        self._meet([(key, expected.entry.message, actual)], expected.entry)
         merged, differences = self._responses.compare(expected.entry, expected.entry.message, actual, request)
         self._unsettled.see(actual, request.get("method"))
         if not tries:
@@ -282,7 +279,7 @@ class RunVerifier:
 
     def _creates(self, expected: Expected) -> bool:
         """Returns whether a message is the answer to a request that can create something."""
-        method = self._method(expected.entry.message) if type(expected.entry.message) is dict else None
+        method = self.method_of(expected.entry.message) if type(expected.entry.message) is dict else None
         return expected.entry.is_response and method is not None and not is_read(method)
 
     def _ask_again(self, expected: Expected, request: Any, key: bytes, tries: int) -> bool:
@@ -311,11 +308,20 @@ class RunVerifier:
             return
         self._batches.remove(expected)
         self._comparison.times.at(expected.entry.t)
-        requests = {key: request for key, (_, request, _) in self._requests.items()}
+        by_id = {id_of(one): one for one in actual}
+        self._meet([(id_of(one), one, by_id.get(id_of(one), {})) for one in expected.entry.message], expected.entry)
+        requests = {key: self._requests[key][1] for key in ids & self._requests.keys()}
         merged, differences = self._responses.compare_batch(expected.entry, actual, requests)
         for one in actual:
-            self._unsettled.see(one, self._method(one))
+            self._unsettled.see(one, self.method_of(one))
         expected.settle(self._response_to(expected.entry.message), actual, merged, differences)
+
+    def _meet(self, answers: list[tuple[bytes, Any, Any]], entry: Entry) -> None:
+        """Leaves out what the requests to these (id, recorded, received) answers have met in another state."""
+        sent = [self._requests[key][0].line for key, _, _ in answers if key in self._requests]
+        asked = [(self._requests[key][1], one, other) for key, one, other in answers if key in self._requests]
+        if sent and self._unsettled.meet(asked, sent[0], entry.line):
+            self.entities.loosen()
 
     def _add(self, actual: Any) -> None:
         recorded = self._comparison.to_recorded(actual)
@@ -325,7 +331,7 @@ class RunVerifier:
         self.additional.append(Mismatch(self._line, what, None, recorded, kind=kind))
 
     def _compare_streams(self, *, is_partial: bool) -> None:
-        recorded = [entry for entry in self._entries if entry.line <= self._line or not is_partial]
+        recorded = [entry for entry in self.entries if entry.line <= self._line or not is_partial]
         while self.streams.unmatched(recorded)[0] and not self.has_ended:
             try:  # a run without an exit code may still send some
                 if not self._receive():
@@ -333,28 +339,6 @@ class RunVerifier:
             except SidecarTimeout:
                 break
         self._other += self.streams.compare(recorded)
-
-    def schema_hashes(self) -> tuple[Any, Any]:
-        """Returns the hash of the contract: (recorded, of this sidecar or None)."""
-        return self._header.facts.get("schema_hash"), self.handshake().get("schema_hash")
-
-    def unknown_names(self) -> set[str]:
-        """Returns the recorded names that the contract does not have: of notifications, methods and members."""
-        known = {*self._contract.methods, *self._contract.notifications}
-        names: set[str] = set()
-        for one in self.expected.values():
-            message, is_response = one.entry.message, one.entry.is_response
-            if type(message) is dict and "error" not in message:
-                name = self._method(message) if is_response else one.entry.method
-                facts = self._contract.response(name) if is_response else self._contract.notification(name)
-                part = "result" if is_response else "params"
-                names |= {str(name), *undeclared_members(message.get(part), facts.declared_member(part))}
-        return names - known - {"None"}
-
-    def new_names(self) -> set[str]:
-        """Returns the names of notifications that came and of which the recording has none."""
-        recorded = {entry.method for entry in self._entries}
-        return {str(one.actual["method"]) for one in self.additional if "method" in one.actual} - recorded
 
     def handshake(self) -> dict[str, Any]:
         """Returns the members of the header that the response to `initialize` also has."""
@@ -367,11 +351,16 @@ class RunVerifier:
 
     def _response_to(self, message: Any) -> str:
         responses = message if type(message) is list else [message]
-        return "the response to " + ", ".join(str(self._method(one) or "a line without an id") for one in responses)
+        return "the response to " + ", ".join(str(self.method_of(one) or _unknown(one.get("id"))) for one in responses)
 
-    def _method(self, response: Any) -> Any:
+    def method_of(self, response: Any) -> Any:
+        """Returns the method of the request that a response answers."""
         sent = self._requests.get(id_of(response))
         return None if sent is None else sent[1].get("method")
+
+
+def _unknown(request_id: Any) -> str:
+    return "a line without an id" if request_id is None else f"the id {request_id} (no request has it)"
 
 
 def verify(runs: list[Run], start: Start, comparison: Comparison, *, goes_on: bool = False) -> list[RunVerifier]:
