@@ -22,7 +22,7 @@ from sidecar_protocol.system.lifecycle import SecretsState
 from sidecar_protocol.system.progress import ProgressValue, RequestProgress
 
 from sidecar import exit_codes
-from sidecar.clock import Clock
+from sidecar.clock import DAY_S, Clock
 from sidecar.features import SECRETS, SYSTEM, Features, importing, job_types, methods
 from sidecar.ids import Randomness, Uuid7
 from sidecar.jobs.feature import JobsFeature
@@ -56,6 +56,9 @@ if TYPE_CHECKING:
     from sidecar.transcripts.record import Recorder
 
 log = logging.getLogger(__name__)
+
+MAINTENANCE: Final = {"maintenance.backup": DAY_S, "maintenance.prune": DAY_S, "maintenance.vacuum": 7 * DAY_S}
+"""The jobs of the sidecar's own schedules, with their periods in seconds."""
 
 WORK_AFTER_S: Final = 0.01
 """Delay from the handshake to the start of work, whose imports would delay the first responses."""
@@ -242,6 +245,7 @@ class App:
         for note in self._settings.notes:
             log.warning(note)
         log.info("process %d serves %s", os.getpid(), self._settings.database)
+        self._jobs.schedules.ensure_own(MAINTENANCE)
         self._reader.start()
         self._on_loaded()
         self._loop.call_later(WORK_AT_LATEST_S, self._start_work)

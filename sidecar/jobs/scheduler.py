@@ -5,8 +5,9 @@ doubles it.  After standby, or if the clock was set forward, one job replaces al
 """
 
 import logging
+import sqlite3
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from pydantic import ValidationError
@@ -73,12 +74,22 @@ class Scheduler:
 
         The grid is offset by up to `jitter_s`, derived from the id, so that many accounts do not sync at once.
         """
-        if self.store.get(schedule_id) is not None:
-            return
-        offset_ms = (zlib.crc32(schedule_id.encode()) % (jitter_s * 1000)) if jitter_s else 0
-        payload = spec.json_bytes().decode()
-        schedule = StoredSchedule(schedule_id, spec.type, payload, offset_ms, period_s=period_s, is_fixed=True)
-        self.put(schedule)
+        if self.store.get(schedule_id) is None:
+            offset_ms = (zlib.crc32(schedule_id.encode()) % (jitter_s * 1000)) if jitter_s else 0
+            self.put(_fixed(schedule_id, spec, offset_ms, period_s))
+
+    def ensure_own(self, periods_s: Mapping[str, int]) -> None:
+        """Creates the missing schedules of the sidecar's own, each with the id of its job's type.
+
+        Call it before the first request: then the first list has them, and nobody needs to be notified.
+        """
+        try:
+            for job_type, period_s in periods_s.items():
+                if self.store.get(job_type) is None:
+                    with self._database.write():
+                        self.store.put(self.planned(_fixed(job_type, self.specs()[job_type](), 0, period_s)))
+        except sqlite3.Error:  # a full disk, or a lock held by another program
+            log.exception("could not create the schedules of maintenance jobs; the next start tries again")
 
     def put(self, schedule: StoredSchedule) -> Encoded[Schedule]:
         """Adds a schedule or replaces the one with its id, and plans its next run."""
@@ -253,3 +264,9 @@ def _run(schedule: StoredSchedule, time_ms: int) -> NewRun:
 def _counting(runs: list[NewRun], others: int) -> list[NewRun]:
     """Returns runs of which the oldest also counts `others`, which are left out."""
     return [run._replace(times=1 + others) for run in runs[:1]] + runs[1:]
+
+
+def _fixed(schedule_id: str, spec: JobSpec, offset_ms: int, period_s: int) -> StoredSchedule:
+    """Returns a schedule whose job only the sidecar determines."""
+    payload = spec.json_bytes().decode()
+    return StoredSchedule(schedule_id, spec.type, payload, offset_ms, period_s=period_s, is_fixed=True)

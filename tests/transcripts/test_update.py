@@ -1,5 +1,6 @@
 """Updates change as little as possible, keep the marks that a person has set, and produce a valid transcript."""
 
+import shutil
 import stat
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,25 @@ def test_an_update_renumbers_after_an_added_notification(tmp_path: Path) -> None
     seqs = [line["msg"]["params"]["seq"] for line in lines_of(path) if is_durable(line)]
     assert seqs == [line["msg"]["params"]["seq"] for line in lines_of(BACKUP) if is_durable(line)]
     assert check(path, VerifyOptions()).mismatches == []
+
+
+def test_an_update_keeps_the_order_of_the_events_in_a_list(tmp_path: Path) -> None:
+    recorded = BACKUP.with_name("a_user_connects_jira_and_the_feed_shows_it.jsonl")
+    path = tmp_path / recorded.name
+    shutil.copy(recorded.with_suffix(".upstream"), tmp_path)
+    text = recorded.read_text("utf-8").splitlines(keepends=True)
+    text.remove(next(line for line in text if '"jobs.log_added"' in line))
+    path.write_text("".join(text), "utf-8")
+    update(path, VerifyOptions())
+    assert check(path, VerifyOptions()).mismatches == []
+
+    def lists_of_events(path: Path) -> list[Any]:
+        messages = [line["msg"] for line in lines_of(path) if "msg" in line]
+        return [
+            found for one in messages for part in ("params", "result") if (found := one.get(part, {}).get("events"))
+        ]
+
+    assert lists_of_events(path) == lists_of_events(recorded)
 
 
 def test_a_read_only_file_is_not_updated(tmp_path: Path) -> None:

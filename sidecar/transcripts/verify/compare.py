@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice, takewhile, zip_longest
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -159,11 +160,23 @@ class Comparison:
         return self.to_recorded(actual)
 
     def _list(self, expected: list[Any], actual: list[Any], item: Facts, path: str) -> list[Any]:
-        """Compares item by item; for lists of different length it aligns equal items at both ends."""
+        """Compares lists, those of events in an order that they have in each run; returns them in their own order."""
+        if (key := self._order(expected, actual, item)) is None:
+            return self._aligned(expected, actual, item, path)
+        one, other = _positions(expected, key), _positions(actual, key)
+        merged = self._aligned([expected[at] for at in one], [actual[at] for at in other], item, path)
+        in_order = sorted(zip(one if len(one) == len(other) else other, merged, strict=True), key=itemgetter(0))
+        return [event for _, event in in_order]
+
+    def _order(self, expected: list[Any], actual: list[Any], item: Facts) -> Callable[[Any], str] | None:
         if item.title == LOGGED and not self.is_exact:
-            expected, actual = self._by_entity(expected), self._by_entity(actual)
+            return self._entity
         if item.title == FEED and not self.is_exact and _is_newest_first(expected) and _is_newest_first(actual):
-            expected, actual = (sorted(one, key=self._event_id) for one in (expected, actual))
+            return self._event_id
+        return None
+
+    def _aligned(self, expected: list[Any], actual: list[Any], item: Facts, path: str) -> list[Any]:
+        """Compares item by item; for lists of different length it aligns equal items at both ends."""
         same = partial(self._is_same, item=item)
         if len(expected) == len(actual):
             head, tail = len(expected), 0
@@ -188,13 +201,9 @@ class Comparison:
     def _event_id(self, event: Any) -> str:
         return str(self.to_recorded(event.get("event_id")))
 
-    def _by_entity(self, events: list[Any]) -> list[Any]:
-        """Sorts logged events by what they are about: only events about one entity have an order between runs."""
-
-        def key(event: Any) -> str:
-            return str(self.to_recorded(list(map(list, self.contract.entity(event)))))
-
-        return sorted(events, key=key)
+    def _entity(self, event: Any) -> str:
+        """Returns what a logged event is about: only events about one entity have an order between runs."""
+        return str(self.to_recorded(list(map(list, self.contract.entity(event)))))
 
     def _object(self, expected: dict[str, Any], actual: dict[str, Any], facts: Facts, path: str) -> dict[str, Any]:
         merged: dict[str, Any] = {}
@@ -340,6 +349,11 @@ def undeclared_members(value: Any, facts: Facts) -> Iterator[str]:
                 yield f"{facts.title}.{name}"
             else:
                 yield from undeclared_members(value[name], facts.member(value, name))
+
+
+def _positions(events: list[Any], key: Callable[[Any], str]) -> list[int]:
+    """Returns the positions of the events in the order of their keys."""
+    return sorted(range(len(events)), key=lambda at: key(events[at]))
 
 
 def _is_newest_first(events: list[Any]) -> bool:
