@@ -46,6 +46,9 @@ class Queue(Protocol):
     def count_queued(self, lock_key: str) -> int:
         """Returns the number of queued jobs with this lock."""
 
+    def existing(self, job_ids: Collection[str]) -> set[str]:
+        """Returns those of the jobs that exist, finished or not."""
+
     def is_lock_kept(self, lock_key: str) -> bool:
         """Returns whether a snoozed job keeps this lock."""
 

@@ -1,4 +1,4 @@
-"""Checks the runs and turns that a client creates or schedules: what is known to fail is refused at once."""
+"""Checks the runs and turns that a client creates or schedules, and refuses at once those that would fail."""
 
 from dataclasses import dataclass
 

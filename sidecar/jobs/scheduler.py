@@ -81,7 +81,7 @@ class Scheduler:
     def ensure_own(self, periods_s: Mapping[str, int]) -> None:
         """Creates the missing schedules of the sidecar's own, each with the id of its job's type.
 
-        Call it before the first request: then the first list has them, and nobody needs to be notified.
+        Call it before the first request: then the first list has them, and no notification is sent.
         """
         try:
             for job_type, period_s in periods_s.items():

@@ -1,6 +1,6 @@
 """Implements the `jobs.*` methods, except those of schedules."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final, Protocol
 
 from sidecar_protocol.contract import Encoded, JobSpec, as_models, encode
@@ -109,6 +109,9 @@ class JobsService(Jobs):
 
     def count_queued(self, lock_key: str) -> int:
         return len(self._store.with_lock_key(lock_key, (JobStatus.QUEUED,)))
+
+    def existing(self, job_ids: Collection[str]) -> set[str]:
+        return self._store.existing(job_ids)
 
     def is_lock_kept(self, lock_key: str) -> bool:
         return self._store.is_kept(lock_key)

@@ -3,9 +3,10 @@
 Jobs and lines are sorted by rowid, not by time: the clock may have been set back between two of them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
 
+from pydantic_core import to_json
 from sidecar_protocol.contract import Encoded
 from sidecar_protocol.entities import Job
 from sidecar_protocol.jobs import JobLogLine
@@ -343,6 +344,10 @@ class JobsStore:
         for job_id in job_ids:
             self._database.execute("DELETE FROM job_events WHERE job_id = ?", (job_id,))
         return len(job_ids)
+
+    def existing(self, job_ids: Collection[str]) -> set[str]:
+        sql = "SELECT job_id FROM jobs WHERE job_id IN (SELECT value FROM json_each(?))"
+        return set(self._database.values(sql, (to_json(list(job_ids)).decode(),)))
 
     def counts(self) -> dict[str, int]:
         return dict(self._database.rows("SELECT status, count(*) FROM jobs GROUP BY status"))

@@ -103,7 +103,9 @@ def test_a_long_text_of_one_piece_is_read_in_linear_time(name: str) -> None:
 
 OWN: Final = {
     "atlassian/sign_in": "ids of one token, and parts of an address that people enter",
+    "calendar/events_store": "bounded parts",
     "calendar/google/oauth": "one bounded class",
+    "calendar/ics/address": "the beginning of an address",
     "claude/checks": "the first line of a program, and a version",
     "claude/doctor": "one bounded class",
     "claude/permissions/cli_requests": "one bounded class",

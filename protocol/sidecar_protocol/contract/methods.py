@@ -57,7 +57,7 @@ class _Declaration(NamedTuple):
 
 
 class Method(_Declaration):
-    """A declared method, and what is derived from its declaration."""
+    """A declared method, with the values that are derived from its declaration."""
 
     def of(self, interface: type, domain: str) -> "Method":
         """Returns the method as a part of an interface, whose `domain` is put into its name and endpoint."""

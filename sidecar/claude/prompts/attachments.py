@@ -44,6 +44,7 @@ class Attachments:
     def __init__(self, runtime: Runtime, *, max_folder_bytes: int = MAX_FOLDER_BYTES) -> None:
         settings = runtime.settings
         self._database = runtime.database
+        self._queue = runtime.queue
         self._clock = runtime.clock
         self._new_id = runtime.new_id
         self._after_commit = runtime.after_commit
@@ -157,12 +158,11 @@ class Attachments:
 
     async def tidy(self) -> None:
         """Deletes the files of runs whose jobs were deleted, and those that a crash has left behind."""
-        is_unused = (
-            "session_id IS NULL AND NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.job_id = claude_attachments.job_id)"
-        )
-        if self._database.row(f"SELECT 1 FROM claude_attachments WHERE {is_unused} LIMIT 1") is not None:
+        job_ids = self._database.values("SELECT DISTINCT job_id FROM claude_attachments WHERE session_id IS NULL")
+        if deleted := set(job_ids) - self._queue.existing(job_ids):
             with self._database.write():
-                self._delete(is_unused)
+                condition = "session_id IS NULL AND job_id IN (SELECT value FROM json_each(?))"
+                self._delete(condition, (to_json(list(deleted)).decode(),))
         names = await run_sync(self._old_files)
         known = set(self._database.values("SELECT DISTINCT attachment_id FROM claude_attachments"))
         self._unlink(name for name in names if name not in known)
@@ -195,7 +195,7 @@ class Attachments:
             )
         self._after_commit(lambda failure: self._unlink(dropped) if failure is None else None)
 
-    def _delete(self, condition: str, parameters: tuple[object, ...] = ()) -> None:
+    def _delete(self, condition: str, parameters: tuple[object, ...]) -> None:
         """Deletes rows, and after the commit the files that have no row any more."""
         sql = f"DELETE FROM claude_attachments WHERE {condition} RETURNING attachment_id"
         ids = [row[0] for row in self._database.rows(sql, parameters)]
