@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -63,6 +63,9 @@ class RecordingQueue:
         job_id, now = f"queued-{len(self.specs)}", iso(0)
         job = Job(job_id=job_id, type=spec.type, status=JobStatus.QUEUED, created_at=now, updated_at=now)
         return Encoded(Job, job.json_bytes())
+
+    def existing(self, job_ids: Collection[str]) -> set[str]:
+        return set(job_ids)
 
 
 class TurnHarness:

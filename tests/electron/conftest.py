@@ -17,7 +17,7 @@ from sidecar.paths import isolated_environment
 from tests.electron.compiling import MODULES, ROOT, compile_once, install, missing, pack_once
 
 CHROMIUM: Final = "SIDECAR_TEST_CHROMIUM"
-FILE_TIMEOUT_MS: Final = 240_000
+FILE_TIMEOUT_MS: Final = 840_000
 """Timeout of one file of tests, in milliseconds; on an idle machine the slowest file takes about 20 s."""
 
 RunNode = Callable[..., None]

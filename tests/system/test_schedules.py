@@ -6,6 +6,7 @@ from contextlib import closing
 import anyio
 import pytest
 
+from sidecar.app import MAINTENANCE
 from sidecar.features import FEATURES
 from tests.in_process_app import PATIENCE_S
 from tests.jobs.harness import JobsHarness
@@ -14,6 +15,7 @@ from tests.jobs.test_scheduler import DAY_S, schedules
 
 async def start_and_stop(harness: JobsHarness, *, until_refused: bool = False) -> None:
     """Runs the features' real work, with the real job types, and stops it, if wanted once no job could be started."""
+    harness.scheduler.ensure_own(MAINTENANCE)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(harness.features.run_work, lambda: None)
         with anyio.fail_after(PATIENCE_S):
@@ -36,7 +38,7 @@ async def test_a_locked_database_does_not_prevent_the_start_of_work(
         other.execute("BEGIN IMMEDIATE")
         await start_and_stop(harness, until_refused=True)
     assert [one.getMessage() for one in caplog.records if one.levelname == "ERROR"] == [
-        "could not schedule the maintenance jobs; the next start will retry",
+        "could not create the schedules of maintenance jobs; the next start tries again",
         "no job could be started; trying again",
     ]
     await start_and_stop(harness)

@@ -240,9 +240,10 @@ class ClaudeProcess(asyncio.SubprocessProtocol):
     def _read(self, line: bytes) -> None:
         parsed = parse_object(line)
         # JavaScript cuts texts between the halves of an emoji, which nothing can store.  Of a streamed text, the next
-        # line has the other half.
-        if parsed is not None and parsed.get("type") != "stream_event" and (whole := without_halves(line)) != line:
-            parsed = parse_object(whole)
+        # line has the other half; a request is repeated in the response to it, and must not be changed.
+        if parsed is not None and parsed.get("type") not in ("stream_event", "control_request"):
+            whole = without_halves(line)
+            parsed = parsed if whole == line else parse_object(whole)
         if parsed is not None:
             self.work.read(parsed)
             self.observe(parsed)

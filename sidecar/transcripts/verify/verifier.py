@@ -62,6 +62,8 @@ class RunVerifier:
         self._batches: list[Expected] = []
         self._unsettled = comparison.unsettled
         self._other: list[Mismatch] = []
+        self._early: defaultdict[int, list[Any]] = defaultdict(list)
+        """Notifications that the answer of a line may have to precede, if it creates their subject."""
         self._unsettled.begin_run(self.entries, self._other)
         reads = Reads(self.entries, self.contract, self._unsettled)
         self._responses = Responses(reads, comparison)
@@ -239,10 +241,7 @@ class RunVerifier:
         self._unsettled.see(message, None)
         made_by = self.entities.made_by(message, (one for one in self.expected.values() if self._creates(one)))
         if made_by is not None:
-            what = (
-                f"{message['method']} came before {self._response_to(made_by.entry.message)}, which creates its subject"
-            )
-            self._other.append(Mismatch(made_by.entry.line, what, kind=SWAPPED))
+            self._early[made_by.entry.line].append(message)
         found = self.entities.take(message, self._line)
         if found is not None:
             self._line = max(self._line, found.entry.line)
@@ -276,6 +275,15 @@ class RunVerifier:
         expected.is_done = expected.mismatch is None or not self._ask_again(expected, request, key, tries)
         self._line = max(self._line, expected.entry.line)
         self.checks.response(expected.entry, actual, request.get("method"))
+        self._find_early(expected, actual)
+
+    def _find_early(self, expected: Expected, actual: Any) -> None:
+        """Reports notifications that came before the answer that creates their subject; others are of an earlier run."""
+        for message in self._early.pop(expected.entry.line, ()):
+            ids = [to_json(value) for _, value in self.contract.entity(message) if value is not None]
+            if any(one in to_json(actual) for one in ids):
+                what = f"{message['method']} came before {self._response_to(expected.entry.message)}"
+                self._other.append(Mismatch(expected.entry.line, f"{what}, which creates its subject", kind=SWAPPED))
 
     def _creates(self, expected: Expected) -> bool:
         """Returns whether a message is the answer to a request that can create something."""
@@ -315,6 +323,7 @@ class RunVerifier:
         for one in actual:
             self._unsettled.see(one, self.method_of(one))
         expected.settle(self._response_to(expected.entry.message), actual, merged, differences)
+        self._find_early(expected, actual)
 
     def _meet(self, answers: list[tuple[bytes, Any, Any]], entry: Entry) -> None:
         """Leaves out what the requests to these (id, recorded, received) answers have met in another state."""
