@@ -92,6 +92,9 @@ def test_the_first_notification_is_not_before_the_answer_that_creates_its_job(tm
     received = [answer(1, job={"job_id": C}), added(1, C, "Queued")]
     assert verified(path, received) == ""
     assert "jobs.log_added came before the response to jobs.create" in verified(path, received[::-1])
+    left_by_an_earlier_run = added(1, B, "Queued again")
+    found = verified(path, [left_by_an_earlier_run, answer(1, job={"job_id": C}), added(2, C, "Queued")])
+    assert "came before" not in found
 
 
 POLL = request(2, "jobs.get", job_id=A)

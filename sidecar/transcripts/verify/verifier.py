@@ -278,7 +278,7 @@ class RunVerifier:
         self._find_early(expected, actual)
 
     def _find_early(self, expected: Expected, actual: Any) -> None:
-        """Reports notifications that came before the answer that creates their subject; others are of an earlier run."""
+        """Reports notifications before the answer that creates their subject; others are about an earlier run."""
         for message in self._early.pop(expected.entry.line, ()):
             ids = [to_json(value) for _, value in self.contract.entity(message) if value is not None]
             if any(one in to_json(actual) for one in ids):
