@@ -252,7 +252,7 @@ CREATE TABLE claude_attachments (
   -- Whether the job may still send the file to Claude.
   is_pending INTEGER NOT NULL DEFAULT 1,
   created_at TEXT NOT NULL,
-  -- Whether the folder still has the copy.  The oldest copies make room for new ones; their prompts must not be sent without.
+  -- Whether the folder still has the copy.  The oldest copies make room for new ones; then the row makes its prompt fail.
   is_stored INTEGER NOT NULL DEFAULT 1
 ) STRICT;
 CREATE INDEX idx_claude_attachments_attachment ON claude_attachments(attachment_id);

@@ -24,6 +24,7 @@ from sidecar.atlassian.sealed import API_TOKEN
 from sidecar.calendar.sealed import CODE, CONFIG, CREDENTIALS, VERIFIER
 from sidecar.jobs.feature import JobsFeature
 from sidecar.runtime import Feature, Program, Runtime
+from sidecar.wire.dispatch import domain_of
 from sidecar.wire.event_log import EventLog
 
 if TYPE_CHECKING:
@@ -126,8 +127,7 @@ def _import(names: Iterable[str]) -> None:
 
 def _feature_of(name: str) -> str | None:
     """Returns the feature of a method or a type of job; None if it is the process's own."""
-    domain = name.partition(".")[0]
-    return next((feature for feature, domains in FEATURES.items() if domain in domains), None)
+    return next((feature for feature, domains in FEATURES.items() if domain_of(name) in domains), None)
 
 
 def modules_of(domain: str) -> tuple[str, ...]:

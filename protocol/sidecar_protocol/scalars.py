@@ -75,8 +75,12 @@ Seconds = Annotated[float, Field(strict=True, gt=0, le=7 * 24 * 3600, descriptio
 Milliseconds = Annotated[int, Strict(), Field(ge=1, le=24 * 3600 * 1000, description="Milliseconds."), WHOLE]
 Fraction = Annotated[float, Field(ge=0, le=1, description="0.0 to 1.0.")]
 
+MAX_PRIORITY: Final = 100
 Priority = Annotated[
-    int, Strict(), Field(ge=-100, le=100, description="Jobs of higher priority start first; 0 is normal."), WHOLE
+    int,
+    Strict(),
+    Field(ge=-MAX_PRIORITY, le=MAX_PRIORITY, description="Jobs of higher priority start first; 0 is normal."),
+    WHOLE,
 ]
 
 ForeignText = Annotated[str, Foreign]

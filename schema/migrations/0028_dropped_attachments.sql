@@ -1,2 +1,2 @@
--- Whether the folder still has the copy.  The oldest copies make room for new ones; their prompts must not be sent without.
+-- Whether the folder still has the copy.  The oldest copies make room for new ones; then the row makes its prompt fail.
 ALTER TABLE claude_attachments ADD COLUMN is_stored INTEGER NOT NULL DEFAULT 1;

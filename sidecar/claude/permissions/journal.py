@@ -20,6 +20,7 @@ from sidecar_protocol.claude.permissions import (
 from sidecar_protocol.claude.sessions import SessionStatus, TakeTurn
 from sidecar_protocol.contract import Encoded
 from sidecar_protocol.errors import InvalidParams
+from sidecar_protocol.scalars import MAX_PRIORITY
 
 from sidecar.claude.gate.rules import digest
 from sidecar.claude.gate.store import GateStore, Owner
@@ -42,8 +43,6 @@ MAX_OPEN: Final = 20
 """Open requests of a session: more than a user can review, and each may have a megabyte of input."""
 MAX_CLOSED: Final = 200
 """Closed requests of a session that stay listed, so that a client that shows an old one can explain it."""
-FIRST: Final = 100
-"""The highest priority of a job."""
 DEFAULT_DENIAL: Final = "The user denied this."
 
 TOO_MANY = Response(
@@ -262,7 +261,7 @@ class PermissionJournal:
         """
         prompt = storable(late_response_prompt(request.kind, request.tool_name, response))
         turn = TakeTurn(session_id=request.session_id, prompt=prompt)
-        return self._runtime.queue.enqueue(turn, priority=FIRST).load().job_id
+        return self._runtime.queue.enqueue(turn, priority=MAX_PRIORITY).load().job_id
 
     def _resolve(
         self, session_id: str, request_id: str, status: PermissionStatus, **columns: object
