@@ -106,6 +106,16 @@ async def test_a_turn_that_is_interrupted_at_once_ends(real_client: ClaudeClient
 
 
 @both_releases
+async def test_a_turn_that_is_interrupted_in_a_long_answer_ends(real_client: ClaudeClient, api: FakeAnthropic) -> None:
+    session = await real_client.sessions.create()
+    job = await real_client.sessions.send(session_id=session.session_id, prompt="[[gate:60]]")
+    api.release(50)
+    await real_client.until(lambda one: one.method == "claude.delta" and "w49" in one.params["text"])
+    await real_client.sessions.interrupt(session_id=session.session_id)
+    await real_client.until_job(job.job_id, "cancelled")
+
+
+@both_releases
 async def test_a_tool_call_and_its_output_are_messages(real_client: ClaudeClient) -> None:
     session = await real_client.sessions.create(allowed_tools=["Bash"])
     await real_client.answer_text(session.session_id, "[[tool:bash:echo hi from bash]]")
