@@ -23,7 +23,7 @@ from sidecar_protocol.system.progress import ProgressValue, RequestProgress
 
 from sidecar import exit_codes
 from sidecar.clock import DAY_S, Clock
-from sidecar.features import SECRETS, SYSTEM, Features, importing, job_types, methods
+from sidecar.features import JOB_TYPES, SECRETS, SYSTEM, Features, importing, methods
 from sidecar.ids import Randomness, Uuid7
 from sidecar.jobs.feature import JobsFeature
 from sidecar.logs import Logs
@@ -127,7 +127,7 @@ class App:
         # The one late binding: what is called after a commit needs the database, which requests the commits.
         presence = PresenceWatch(self._database, later, lambda: self.end(exit_codes.IO))
         self._unit_of_work.connect(self._database, self._responses, self._outbox, self._wire_out, *recording, presence)
-        self._jobs = JobsFeature(self._database, self._outbox, self._clock, self._new_id, job_types, self._admit)
+        self._jobs = JobsFeature(self._database, self._outbox, self._clock, self._new_id, JOB_TYPES, self._admit)
         self._runtime = self._make_runtime()
         self._features = Features(self._runtime, self._jobs, event_log)
         self._dispatcher = self._make_dispatcher()

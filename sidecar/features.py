@@ -56,6 +56,7 @@ SYSTEM: Final = ("sidecar.system.service", "sidecar.system.backups")
 WORK: Final = ("sidecar.system.feature", "sidecar.jobs.worker")
 """The modules that work needs, whatever is to be done."""
 CATALOG: Final = "sidecar_protocol.catalog"
+"""The module that imports the whole contract."""
 _IMPORTING: Final = Lock()
 """Held during the import of a feature: two threads in the same packages could wait for each other."""
 SECRETS: Final = (CREDENTIALS, CONFIG, VERIFIER, CODE, API_TOKEN)
@@ -65,12 +66,18 @@ SECRETS: Final = (CREDENTIALS, CONFIG, VERIFIER, CODE, API_TOKEN)
 class JobTypes(Mapping[str, type[JobSpec]]):
     """The contract's job types by name.  Those of modules that are imported already are found without the others."""
 
+    def __init__(self) -> None:
+        self._found: dict[str, type[JobSpec]] = {}
+
     def __getitem__(self, name: str) -> type[JobSpec]:
+        if name in self._found:
+            return self._found[name]
         unseen = JobSpec.__subclasses__()
         while unseen:
             spec = unseen.pop()
             own = vars(spec)  # not a name that a method's params inherit, nor a class that a thread still imports
             if own.get("type") == name and "__pydantic_serializer__" in own:
+                self._found[name] = spec
                 return spec
             unseen += spec.__subclasses__()
         return self._all()[name]
@@ -83,22 +90,16 @@ class JobTypes(Mapping[str, type[JobSpec]]):
 
     @staticmethod
     def _all() -> dict[str, type[JobSpec]]:
-        with importing(CATALOG):
-            from sidecar_protocol import catalog  # noqa: PLC0415 - it imports the whole contract
-
-        return {spec.type: spec for spec in catalog.JOB_TYPES}
+        return {spec.type: spec for spec in imported(CATALOG).JOB_TYPES}
 
 
-def job_types() -> Mapping[str, type[JobSpec]]:
-    return JobTypes()
+JOB_TYPES: Final = JobTypes()
 
 
 def methods() -> tuple[Method, ...]:
     """Returns every method of the contract."""
-    with importing(CATALOG):
-        from sidecar_protocol import catalog  # noqa: PLC0415 - see above
-
-    return catalog.methods()
+    declared: tuple[Method, ...] = imported(CATALOG).methods()
+    return declared
 
 
 def importing(*names: str) -> AbstractContextManager[object]:

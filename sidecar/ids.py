@@ -33,7 +33,8 @@ class Uuid7:
             value = self._last + 1 + int.from_bytes(self._random(4))
         self._last = value
         head, tail = value >> 62, value & (2**62 - 1)
-        text = f"{(head >> 12) << 16 | 0x7000 | (head & 0xFFF):016x}{0b10 << 62 | tail:016x}"
+        bits = (head >> 12) << 80 | (0x7000 | head & 0xFFF) << 64 | 0b10 << 62 | tail
+        text = bits.to_bytes(16, "big").hex()
         return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
     def _random(self, size: int) -> bytes:

@@ -22,7 +22,7 @@ from sidecar_protocol.system.lifecycle import SecretsState
 
 from sidecar.activity.service import ActivityService
 from sidecar.commandline.client import Received, RemoteError
-from sidecar.features import SECRETS, Features, job_types, methods
+from sidecar.features import JOB_TYPES, SECRETS, Features, methods
 from sidecar.http.client import Http
 from sidecar.hub.tools import Hub
 from sidecar.ids import Randomness, Uuid7
@@ -149,7 +149,7 @@ class InProcessApp:
         )
         self.unit_of_work.connect(self.database, self.responses, self.outbox, self.wire)
         self.registrations = registrations()
-        self.specs = {**job_types(), **{name: one.spec for name, one in self.registrations.items()}}
+        self.specs = {**JOB_TYPES, **{name: one.spec for name, one in self.registrations.items()}}
         self.is_draining = False
         self._compose()
 
@@ -163,7 +163,7 @@ class InProcessApp:
 
     def _compose(self) -> None:
         new_id = Uuid7(self.clock)
-        self.job_queue = JobsFeature(self.database, self.outbox, self.clock, new_id, lambda: self.specs, self._admit)
+        self.job_queue = JobsFeature(self.database, self.outbox, self.clock, new_id, self.specs, self._admit)
         settings = self.settings()
         self.runtime = Runtime(
             settings=settings,

@@ -20,7 +20,7 @@ from sidecar_protocol.json_line import Unreadable, read_json
 
 from sidecar import exit_codes
 from sidecar.clock import SystemClock
-from sidecar.features import SECRETS, Features, job_types, methods
+from sidecar.features import JOB_TYPES, SECRETS, Features, methods
 from sidecar.http.client import Http
 from sidecar.hub.connection import HubConnection
 from sidecar.hub.tools import Hub
@@ -96,7 +96,7 @@ def make_hub(settings: Settings, database: ReadDatabase) -> Hub:
     def never(*_: object, **__: object) -> Any:
         raise RuntimeError("this process only reads")
 
-    jobs = JobsFeature(database, _Nobody(), clock, new_id, job_types, never)
+    jobs = JobsFeature(database, _Nobody(), clock, new_id, JOB_TYPES, never)
 
     runtime = Runtime(
         settings=settings,

@@ -22,9 +22,8 @@ class Intake:
 
     def read(self, job_type: str, payload: dict[str, Any]) -> JobSpec:
         """Returns the job.  Raises `UnknownJobType`, and `InvalidParams` for a payload that no job could have."""
-        specs = self.specs()
-        if (spec := specs.get(job_type)) is None:
-            raise UnknownJobType(hint="The types are: " + ", ".join(sorted(specs)) + ".")
+        if (spec := self.specs.get(job_type)) is None:
+            raise UnknownJobType(hint="The types are: " + ", ".join(sorted(self.specs)) + ".")
         try:
             return spec.model_validate(payload)
         except ValidationError as error:

@@ -1,6 +1,6 @@
 """Changes jobs: the row, the line of the job's log and the notifications, in one transaction."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
 from pydantic import ValidationError
@@ -32,8 +32,8 @@ ENDINGS: Final = {
 }
 
 
-JobTypes = Callable[[], Mapping[str, type[JobSpec]]]
-"""Returns every job type by name."""
+JobTypes = Mapping[str, type[JobSpec]]
+"""Every job type by name."""
 
 
 class Notifier(Protocol):

@@ -87,7 +87,7 @@ class Scheduler:
             for job_type, period_s in periods_s.items():
                 if self.store.get(job_type) is None:
                     with self._database.write():
-                        self.store.put(self.planned(_fixed(job_type, self.specs()[job_type](), 0, period_s)))
+                        self.store.put(self.planned(_fixed(job_type, self.specs[job_type](), 0, period_s)))
         except sqlite3.Error:  # a full disk, or a lock held by another program
             log.exception("could not create the schedules of maintenance jobs; the next start tries again")
 
@@ -244,7 +244,7 @@ class Scheduler:
     def _create_job(self, schedule: StoredSchedule, run: NewRun) -> Encoded[Job] | None:
         """Creates the job of a run, and records the run.  Returns None if this version cannot run the job."""
         try:
-            spec = self.specs()[schedule.type].model_validate_json(schedule.payload_json)
+            spec = self.specs[schedule.type].model_validate_json(schedule.payload_json)
         except (KeyError, ValidationError):
             log.warning("schedule %s is skipped: this version cannot run its jobs", schedule.schedule_id)
             return None

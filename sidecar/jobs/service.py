@@ -67,7 +67,7 @@ class JobsService(Jobs):
     def create_waits(self, params: Mapping[str, Any]) -> bool:
         """Whether `create` waits with these params, which are not validated yet."""
         job_type = params.get("type")
-        spec = self._intake.specs().get(job_type) if isinstance(job_type, str) else None
+        spec = self._intake.specs.get(job_type) if isinstance(job_type, str) else None
         return spec is not None and spec.checked
 
     def require_room(self) -> None:

@@ -51,6 +51,13 @@ UNFINISHED: Final = "status IN ('queued', 'running')"
 DUE: Final = "FROM jobs INDEXED BY idx_jobs_due WHERE status = 'queued' AND is_due = 1"
 DELAYED: Final = "FROM jobs INDEXED BY idx_jobs_delayed WHERE status = 'queued' AND is_due = 0"
 LOG_LINE_JSON: Final = row_json(JobLogLine, line_id="event_id", meta="json(meta_json)")
+INSERT: Final = f"""
+    INSERT INTO jobs (status, created_at, updated_at, is_due, job_id, type, payload_json, priority, run_at,
+        idempotency_key, max_attempts, lock_key, schedule_id)
+    VALUES ('queued', :now, :now, :run_at IS NULL OR :run_at <= :now, :job_id, :type, :payload_json, :priority, :run_at,
+        :idempotency_key, :max_attempts, :lock_key, :schedule_id)
+    ON CONFLICT (idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING RETURNING {JOB_JSON}
+    """  # built once: SQLite's cache of statements would hash it anew each time
 
 _JOBS: Final = PagedList(Job, "jobs", READ_JOB_JSON, {"rowid": int}, descending=True)
 _LOG: Final = PagedList(JobLogLine, "job_events", LOG_LINE_JSON, {"rowid": int})
@@ -103,15 +110,7 @@ class JobsStore:
 
     def insert(self, now: str, **columns: object) -> Encoded[Job] | None:
         """Returns the new job, or None if its idempotency key is taken."""
-        return self._job(
-            f"""
-            INSERT INTO jobs (status, created_at, updated_at, is_due, {", ".join(columns)})
-            VALUES ('queued', :now, :now, :run_at IS NULL OR :run_at <= :now, :{", :".join(columns)})
-            ON CONFLICT (idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
-            RETURNING {JOB_JSON}
-            """,
-            now=now, **columns,
-        )  # fmt: skip
+        return self._job(INSERT, now=now, **columns)
 
     def by_idempotency_key(self, key: str | None) -> Encoded[Job] | None:
         return self._job(f"SELECT {JOB_JSON} FROM jobs WHERE idempotency_key = ?", key)

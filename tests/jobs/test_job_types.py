@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 import pytest
 from sidecar_protocol.contract import JobSpec, Model
 
-from sidecar.features import job_types
+from sidecar.features import JOB_TYPES
 
 ModelType = type[Model]  # inside a job type, `type` is an attribute
 
@@ -17,7 +17,7 @@ class Looked:
         self.found: Any = None
 
     def __set_name__(self, owner: type, name: str) -> None:
-        self.found = job_types().get("tests.half_made")
+        self.found = JOB_TYPES.get("tests.half_made")
 
 
 def test_a_job_type_whose_class_is_still_being_made_is_not_found() -> None:
@@ -31,9 +31,9 @@ def test_a_job_type_whose_class_is_still_being_made_is_not_found() -> None:
         looks: ClassVar[Looked] = looked
 
     assert looked.found is None
-    assert job_types()["tests.half_made"] is HalfMade
+    assert JOB_TYPES["tests.half_made"] is HalfMade
 
 
 def test_a_job_type_that_the_contract_lacks_is_not_found() -> None:
     with pytest.raises(KeyError):
-        job_types()["tests.no_such"]
+        JOB_TYPES["tests.no_such"]

@@ -85,7 +85,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.journal = JobJournal(
             self.database, self.store, self.outbox, self.clock, self.new_id, boot_id=self.new_id()
         )
-        intake = Intake(lambda: SPECS, admit_all)
+        intake = Intake(SPECS, admit_all)
         service = JobsService(self.journal, intake, wake=lambda _=None: None, on_cancel=lambda _: None)
         self.service = decoded(Jobs, service)
 

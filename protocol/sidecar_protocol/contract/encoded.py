@@ -1,7 +1,8 @@
 """Values that are already JSON, such as rows that SQLite has encoded, typed as the models that describe them."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Generic, ParamSpec, TypeVar, cast
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from typing import Final, Generic, ParamSpec, TypeVar, cast
 
 from pydantic_core import to_json
 
@@ -46,6 +47,10 @@ class Encoded(Generic[M]):
         return Encoded(model, b"%s,%s}" % (self.json[:-1], json_members(fields)))
 
 
+_ENCODABLE: Final = (Encoded, Model)
+_PLAIN: Final = frozenset({str, int, bool, type(None)})  # pydantic's check whether a value is a model is slow
+
+
 def encode(model: Callable[P, M], /, *args: P.args, **fields: P.kwargs) -> Encoded[M]:
     """Encodes a model from its fields, without building or validating it: `encode(JobPage, jobs=…, next_cursor=…)`.
 
@@ -53,8 +58,13 @@ def encode(model: Callable[P, M], /, *args: P.args, **fields: P.kwargs) -> Encod
     """
     assert not args  # a model's constructor takes keywords only
     cls = cast("type[M]", model)  # declared as a callable for the sake of the argument types
-    values = {name: fields.get(name, info.default) for name, info in cls.model_fields.items()}
-    return Encoded(cls, json_object(values))
+    return Encoded(cls, json_object(_defaults(cls) | fields))
+
+
+@cache
+def _defaults(model: type[Model]) -> dict[str, object]:
+    """Returns the fields of a model in their order, with their defaults."""
+    return {name: field.default for name, field in model.model_fields.items()}
 
 
 def as_models(values: Iterable[Encoded[M]]) -> list[M]:
@@ -72,15 +82,23 @@ def json_object(fields: Mapping[str, object]) -> bytes:
     return b"".join((b"{", *_members(fields), b"}"))
 
 
-def _members(fields: Mapping[str, object]) -> Iterator[bytes]:
-    """Yields pieces to be joined once, because a page may be several megabytes."""
-    comma = b""
+def _members(fields: Mapping[str, object]) -> list[bytes]:
+    """Returns pieces to be joined once, because a page may be several megabytes."""
+    pieces: list[bytes] = []
     for name, value in fields.items():
-        yield b'%s"%s":' % (comma, name.encode())
-        if isinstance(value, Model | Encoded):
-            yield value.json_bytes()
-        elif isinstance(value, list) and value and isinstance(value[0], Model | Encoded):
-            yield from (b"[", b",".join([item.json_bytes() for item in value]), b"]")
+        pieces.append(_name(name) if pieces else _name(name)[1:])
+        if type(value) in _PLAIN:
+            pieces.append(to_json(value))
+        elif isinstance(value, _ENCODABLE):
+            pieces.append(value.json_bytes())
+        elif isinstance(value, list) and value and isinstance(value[0], _ENCODABLE):
+            pieces += (b"[", b",".join([item.json_bytes() for item in value]), b"]")
         else:
-            yield to_json(value, inf_nan_mode="null")
-        comma = b","
+            pieces.append(to_json(value, inf_nan_mode="null"))
+    return pieces
+
+
+@cache
+def _name(name: str) -> bytes:
+    """Returns the beginning of a member that follows another one."""
+    return b',"%s":' % name.encode()
