@@ -46,8 +46,8 @@ LATE_IMPORTS = {
         "sidecar.system.service",
         "sidecar.system.backups",
     },
-    # The whole contract; anyio again.
-    "sidecar.features": {"sidecar_protocol.catalog", "sidecar.system.feature"},
+    # anyio again.
+    "sidecar.features": {"sidecar.system.feature"},
     "sidecar.jobs.feature": {"sidecar.jobs.worker"},
     # dateutil, which only schedules with a rule need.
     "sidecar.jobs.timing": {"sidecar.recurrence"},

@@ -174,23 +174,19 @@ class Connection:
                 return self._events.popleft()
             if not self._lines:
                 return None
-            event = self._read_line(self._lines.popleft())
-            if event is not None:
-                return event
+            line = self._lines.popleft()
+            try:
+                event = self._read(line)
+            except EOFError:
+                continue
+            if self._read_lines is not None:
+                self._read_lines.append(line)
+            return event
 
     @property
     def has_input(self) -> bool:
         """Whether `next_event` may return an event."""
         return bool(self._lines or self._events)
-
-    def _read_line(self, line: bytes) -> Event | None:
-        try:
-            event = self._read(line)
-        except EOFError:
-            return None
-        if self._read_lines is not None:
-            self._read_lines.append(line)
-        return event
 
     def _read(self, line: bytes) -> Event:
         """Returns what a line is.  Raises EOFError if it is blank."""

@@ -192,12 +192,15 @@ class Dispatcher:
     def handle(self, event: Event) -> None:
         if type(event) is Request:
             self.requests += 1
-            if event.batch is None:
-                self._answer(event)
-            else:
-                self._responses.batches.begin(event.batch, self._is_slow)
-                token = serving.set(event.batch)
-                self._answer(event)
+            batch = event.batch
+            if batch is not None:
+                self._responses.batches.begin(batch, self._is_slow)
+                token = serving.set(batch)
+            try:
+                self._serve(event)
+            except Exception as error:  # noqa: BLE001 - the boundary: every request is answered
+                self._responses.add(event, error)
+            if batch is not None:
                 serving.reset(token)
         elif type(event) is Notified:
             self._serve_notification(event)
@@ -207,12 +210,6 @@ class Dispatcher:
                 self._responses.add_line(event.reply)
         else:
             log.warning("the client answered a request that was never sent")
-
-    def _answer(self, request: Request) -> None:
-        try:
-            self._serve(request)
-        except Exception as error:  # noqa: BLE001 - the boundary: every request is answered
-            self._responses.add(request, error)
 
     def _is_slow(self, request: Request) -> bool:
         """Whether other requests of the same batch are served after it.  `shutdown` must not be first."""
@@ -276,7 +273,7 @@ class Dispatcher:
         def serve() -> None:
             try:
                 self._responses.add(request, _step(handler, route))
-            except Exception as error:  # noqa: BLE001 - as in `_answer`
+            except Exception as error:  # noqa: BLE001 - as in `handle`
                 self._responses.add(request, error)
 
         return not route.declared.before_initialize and self._responses.batches.defer(batch, request.id, serve)

@@ -96,7 +96,7 @@ class FakeAnthropic(FakeServer):
         self.begun = 0
         """The number of answers that were begun; one that is broken off costs its input and what was written."""
         self.written = 0
-        """The number of characters in all pieces, from which the CLI estimates the tokens of a broken-off answer."""
+        """The size of all streamed events; from their texts the CLI estimates the tokens of a broken-off answer."""
         self._arrived = threading.Condition()
         self._gate = threading.Semaphore(0)
         super().__init__(_Handler, port)
@@ -128,15 +128,6 @@ class FakeAnthropic(FakeServer):
     def at_most_billed(self) -> dict[str, int]:
         """The tokens of all answers, also of those that were broken off."""
         return {name: count * max(self.begun, self.answers) for name, count in USAGE.items()}
-
-    @property
-    def at_most_estimated(self) -> dict[str, int]:
-        """What the CLI can report at most after it has broken off answers.
-
-        2.1.332 estimates the output tokens of such an answer, about one for three characters; 2.1.197 reports 1.
-        """
-        most = self.at_most_billed
-        return most | {"output_tokens": most["output_tokens"] + self.written}
 
     def messages(self) -> list[Request]:
         """Returns the model requests so far, the oldest first."""
@@ -170,10 +161,6 @@ class FakeAnthropic(FakeServer):
                 if self.is_closing.is_set():
                     return
             yield f"w{index} "
-
-    def hang(self) -> None:
-        """Waits until the server closes."""
-        self.is_closing.wait()
 
 
 class _Handler(FakeHandler["FakeAnthropic"]):
@@ -209,7 +196,7 @@ class _Handler(FakeHandler["FakeAnthropic"]):
             unified = {f"anthropic-ratelimit-unified-{name}": value for name, value in headers.items()}
             self.send_json(429, _error(429, "fake usage limit"), unified)
         elif "hang" in directives:
-            self.fake.hang()
+            self.fake.is_closing.wait()
         elif request.body.get("stream"):
             self._stream(request, directives, times)
         else:
@@ -286,14 +273,12 @@ class _Handler(FakeHandler["FakeAnthropic"]):
     def _text_block(self, index: int, pieces: "Iterator[str] | list[str]") -> None:
         self._event("content_block_start", index=index, content_block={"type": "text", "text": ""})
         for piece in pieces:
-            self.fake.written += len(piece)
             self._event("content_block_delta", index=index, delta={"type": "text_delta", "text": piece})
         self._event("content_block_stop", index=index)
 
     def _tool_block(self, index: int, block: dict[str, Any]) -> None:
         self._event("content_block_start", index=index, content_block={**block, "input": {}})
         arguments = json.dumps(block["input"])
-        self.fake.written += len(arguments)
         self._event("content_block_delta", index=index, delta={"type": "input_json_delta", "partial_json": arguments})
         self._event("content_block_stop", index=index)
 
@@ -303,14 +288,15 @@ class _Handler(FakeHandler["FakeAnthropic"]):
         self._event("content_block_start", index=index, content_block=empty)
         text = block.get("thinking", "")
         for piece in [] if is_redacted else [text[: len(text) // 2], text[len(text) // 2 :]]:
-            self.fake.written += len(piece)
             self._event("content_block_delta", index=index, delta={"type": "thinking_delta", "thinking": piece})
         if not is_redacted:
             self._event("content_block_delta", index=index, delta={"type": "signature_delta", "signature": "c2ln"})
         self._event("content_block_stop", index=index)
 
     def _event(self, name: str, **fields: Any) -> None:
-        self.wfile.write(f"event: {name}\ndata: {json.dumps({'type': name, **fields})}\n\n".encode())
+        event = f"event: {name}\ndata: {json.dumps({'type': name, **fields})}\n\n".encode()
+        self.fake.written += len(event)
+        self.wfile.write(event)
         self.wfile.flush()
 
 
