@@ -57,7 +57,7 @@ INSERT: Final = f"""
     VALUES ('queued', :now, :now, :run_at IS NULL OR :run_at <= :now, :job_id, :type, :payload_json, :priority, :run_at,
         :idempotency_key, :max_attempts, :lock_key, :schedule_id)
     ON CONFLICT (idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING RETURNING {JOB_JSON}
-    """  # built once: SQLite's cache of statements would hash it anew each time
+    """  # a constant: the cache of statements looks it up by its hash, which a string keeps
 
 _JOBS: Final = PagedList(Job, "jobs", READ_JOB_JSON, {"rowid": int}, descending=True)
 _LOG: Final = PagedList(JobLogLine, "job_events", LOG_LINE_JSON, {"rowid": int})
