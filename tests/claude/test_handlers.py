@@ -136,10 +136,9 @@ async def test_a_retry_of_the_api_is_reported(harness: RunHarness) -> None:
         "Claude's API refused a request or could not be reached (529): retry 1 of 10 in 0.0 s",
     ) in harness.context.logged
     assert "Waiting for Claude's API: retry 1 of 10 in 0.0 s" in harness.context.progressed
-    (stalls,) = harness.delays
-    assert isinstance(stalls, ClaudeApiRetry)
-    assert (stalls.job_id, stalls.attempt, stalls.max_retries, stalls.delay_ms) == (harness.context.job_id, 1, 10, 10)
-    assert (stalls.status, stalls.error) == (529, "overloaded")
+    (retry,) = [one for one in harness.delays if isinstance(one, ClaudeApiRetry)]
+    assert (retry.job_id, retry.attempt, retry.max_retries, retry.delay_ms) == (harness.context.job_id, 1, 10, 10)
+    assert (retry.status, retry.error) == (529, "overloaded")
 
 
 async def test_stray_output_does_not_disturb_a_run(harness: RunHarness) -> None:
