@@ -91,8 +91,7 @@ class FakeAnthropic(FakeServer):
         self.requests: list[Request] = []
         self.limited: set[str] = set()
         self.answers = 0
-        """The number of complete answers, each of `USAGE`; without those to the CLI's tests of a model's name, of one
-        token, which it does not report."""
+        """The number of complete answers, each of `USAGE`; without those of one token, which the CLI does not report."""
         self.begun = 0
         """The number of answers that were begun; one that is broken off costs its input and what was written."""
         self.written = 0
@@ -128,15 +127,6 @@ class FakeAnthropic(FakeServer):
     def at_most_billed(self) -> dict[str, int]:
         """The tokens of all answers, also of those that were broken off."""
         return {name: count * max(self.begun, self.answers) for name, count in USAGE.items()}
-
-    @property
-    def at_most_estimated(self) -> dict[str, int]:
-        """What the CLI can report at most after it has broken off answers.
-
-        2.1.332 estimates the output tokens of such an answer, about one for three characters; 2.1.197 reports 1.
-        """
-        most = self.at_most_billed
-        return most | {"output_tokens": most["output_tokens"] + self.written}
 
     def messages(self) -> list[Request]:
         """Returns the model requests so far, the oldest first."""
@@ -318,13 +308,9 @@ def _near_limit(reset: str | None) -> dict[str, str]:
     """Returns the headers of a subscription that has used 93 % of its five hours, without their common prefix."""
     if reset is None:
         return {}
-    window = {
-        "5h-utilization": "0.93",
-        "5h-reset": reset,
-        "5h-status": "allowed_warning",
-        "5h-surpassed-threshold": "0.9",
-    }
-    return {"status": "allowed_warning", "reset": reset, "representative-claim": "five_hour", **window}
+    status = "allowed_warning"
+    window = {"5h-utilization": "0.93", "5h-reset": reset, "5h-status": status, "5h-surpassed-threshold": "0.9"}
+    return {"status": status, "reset": reset, "representative-claim": "five_hour", **window}
 
 
 def _answer(request: Request, directives: Mapping[str, str]) -> tuple[list[dict[str, Any]], str]:
