@@ -91,7 +91,7 @@ class FakeAnthropic(FakeServer):
         self.requests: list[Request] = []
         self.limited: set[str] = set()
         self.answers = 0
-        """The number of complete answers, each of `USAGE`; without those of one token, which the CLI does not report."""
+        """The number of complete answers, each of `USAGE`, without those of one token, which the CLI leaves out."""
         self.begun = 0
         """The number of answers that were begun; one that is broken off costs its input and what was written."""
         self.written = 0
