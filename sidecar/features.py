@@ -387,6 +387,8 @@ class Features:
             for index in indexes:
                 for _ in index.fill(may_continue):
                     await self._runtime.committed()
+                    if self._runtime.is_draining():  # the database may be closed; the next start continues
+                        return
                     begun = monotonic()
         except sqlite3.Error:
             log.exception("not all texts could be indexed; the next start continues")
