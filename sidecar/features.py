@@ -184,7 +184,12 @@ class Features:
                 return None
             event = self._loading[domain] = asyncio.Event()
             asyncio.get_running_loop().create_task(self._import(domain, event, names))
-        return self._loading[domain].wait
+        return partial(self._wait_until_loaded, domain, self._loading[domain])
+
+    async def _wait_until_loaded(self, domain: str, event: asyncio.Event) -> None:
+        if event.is_set() and self._loading.get(domain) is event:
+            await asyncio.sleep(0)  # those that have waited for the event go on only in the loop's next iteration
+        await event.wait()
 
     async def _import(self, domain: str, event: asyncio.Event, names: Iterable[str]) -> None:
         try:
@@ -298,12 +303,8 @@ class Features:
             await feature.prepare()
         async with asyncio.TaskGroup() as group:
             indexes = [index for feature in features for index in feature.indexes]
-            background = [
-                self.seal_secrets,
-                lambda: self._fill_indexes(indexes, has_requests),
-                *(feature.run for feature in features),
-            ]
-            tasks = [group.create_task(run()) for run in background]
+            background = [self.seal_secrets(), self._fill_indexes(indexes, has_requests)]
+            tasks = [group.create_task(one) for one in (*background, *(feature.run() for feature in features))]
 
             def begin(name: str) -> None:
                 self._begun[name] = asyncio.Event()
@@ -387,6 +388,8 @@ class Features:
             for index in indexes:
                 for _ in index.fill(may_continue):
                     await self._runtime.committed()
+                    if self._runtime.is_draining():  # the database may be closed; the next start continues
+                        return
                     begun = monotonic()
         except sqlite3.Error:
             log.exception("not all texts could be indexed; the next start continues")

@@ -24,6 +24,14 @@ LOOK_S: Final = 10.0
 """Time limit in seconds for a look at a path.  A disk that has to spin up takes about eight."""
 
 
+MAX_TURNS: Final = 6
+"""How often a look that no thread was free for waits for its time limit."""
+
+
+class _NotBegun(TimeoutError):
+    """No thread was free for a look."""
+
+
 class TimedThreads:
     """Looks at paths of the user's choice, in threads and for a limited time.
 
@@ -39,15 +47,24 @@ class TimedThreads:
         """Threads that still run although their callers have left."""
 
     async def run(self, path: str, look: Callable[[], T], *, limit_s: float | None = None) -> T:
-        """Returns what `look` returns.  Raises TimeoutError; a cancelled or late `look` ends by itself."""
+        """Returns what `look` returns.  Raises TimeoutError; a cancelled or late `look` ends by itself.
+
+        Only a look that has begun is late.  While many look at once, the others wait for a thread.
+        """
+        for _ in range(MAX_TURNS - 1):
+            with contextlib.suppress(_NotBegun):
+                return await self._run(path, look, limit_s)
+        return await self._run(path, look, limit_s)
+
+    async def _run(self, path: str, look: Callable[[], T], limit_s: float | None) -> T:
         with self._lock:
             if path in self._blocked or self._left >= MAX_BLOCKED:
                 raise TimeoutError
-        is_in_thread = is_left = False
+        has_begun = is_in_thread = is_left = False
 
         def in_thread() -> T:
-            nonlocal is_in_thread
-            is_in_thread = True
+            nonlocal has_begun, is_in_thread
+            has_begun = is_in_thread = True
             try:
                 return look()
             finally:
@@ -66,6 +83,8 @@ class TimedThreads:
                     self._left += 1
                     if isinstance(reason, TimeoutError):
                         self._blocked.add(path)
+            if isinstance(reason, TimeoutError) and not has_begun:
+                raise _NotBegun from None
             raise
 
 

@@ -1,6 +1,7 @@
 """Fixtures of all tests: the event loop, a data folder with an awkward name, and sidecars, as processes and without."""
 
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from functools import partial
@@ -15,6 +16,9 @@ from tests.blocking import nothing_blocks
 from tests.in_process_app import InProcessApp
 from tests.process.raw_client import RawClient
 
+DAY_S = 86_400
+LONGEST_S = 120
+"""A test takes less, except for those that do not depend on the time of the day."""
 StartSidecar = Callable[..., AbstractAsyncContextManager[SidecarClient]]
 StartRawClient = Callable[..., RawClient]
 
@@ -23,6 +27,13 @@ StartRawClient = Callable[..., RawClient]
 settings.register_profile("same", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("fresh", settings.get_profile("same"), derandomize=False, max_examples=1_000)
 settings.load_profile("same")
+
+
+def pytest_runtest_setup() -> None:
+    """Lets no test begin shortly before midnight UTC: then maintenance is due in every sidecar, and a day ends."""
+    left_s = DAY_S - time.time() % DAY_S
+    if left_s < LONGEST_S:
+        time.sleep(left_s + 1)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ The TypeScript samples are type-checked in tests/electron/test_packing.py.
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from fnmatch import fnmatch
@@ -25,9 +26,12 @@ from sidecar.clock import DAY_MS, DAY_S
 from sidecar.commandline.commands import MODULES, SERVERS
 from sidecar.jobs import journal, running, worker
 from sidecar.wire import dispatch, event_log, in_flight, outbox, stdio
+from tests.process.raw_client import MODIFIED_SIDECAR
 
 ROOT = Path(__file__).parent.parent
 MIB = 2**20
+PATIENT = (*MODIFIED_SIDECAR, "patient")
+"""A sidecar that serves what stdin leaves behind at its end on a busy machine too."""
 DOCUMENTS = sorted(
     path
     for path in (
@@ -156,9 +160,9 @@ def test_the_architecture_is_one_page_and_maps_every_room_and_module_at_the_top(
     assert {name for name in modules | rooms if not re.search(rf"`[^`]*\b{name}(\.py|/)?`", text)} == set()
 
 
-def run(script: str, data_dir: Path) -> list[Any]:
+def run(script: str, data_dir: Path, *, command: tuple[str, ...] = (sys.executable, "-m", "sidecar")) -> list[Any]:
     """Runs a sample of a document with our Python, and returns the parsed lines of its output."""
-    program = f'"{sys.executable}" -m sidecar'
+    program = shlex.join(command)
     script = re.sub(r"uv run python -m sidecar|^sidecar", program, script, flags=re.MULTILINE)
     script = script.replace("$(mktemp -d)", f'"{data_dir}"')
     environment = {**os.environ, "APP_DATA_DIR": str(data_dir), "PYTHONPATH": str(ROOT)}
@@ -172,7 +176,7 @@ def run(script: str, data_dir: Path) -> list[Any]:
 @pytest.mark.skipif(sys.platform == "win32", reason="the samples are for a POSIX shell")
 def test_the_readmes_conversation_by_hand_is_answered(tmp_path: Path) -> None:
     (script,) = code("README.md", "Use it from anything else", "sh")
-    answers = {message["id"]: message for message in run(script, tmp_path) if "id" in message}
+    answers = {message["id"]: message for message in run(script, tmp_path, command=PATIENT) if "id" in message}
     assert answers[1]["result"]["protocol_version"] == 1
     assert answers[2]["result"]["job"]["type"] == "maintenance.backup"
 
@@ -180,7 +184,7 @@ def test_the_readmes_conversation_by_hand_is_answered(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="the samples are for a POSIX shell")
 def test_the_protocols_first_lines_are_answered(tmp_path: Path) -> None:
     (lines,) = code("protocol/README.md", "Spawn it", "json")
-    answers = run(f"sidecar <<'END'\n{lines}END\n", tmp_path)
+    answers = run(f"sidecar <<'END'\n{lines}END\n", tmp_path, command=PATIENT)
     assert {message["id"] for message in answers if "result" in message} == {1, 2, 3}
 
 

@@ -11,7 +11,7 @@ import anyio.lowlevel
 import anyio.to_thread
 import pytest
 
-from sidecar.files import MAX_BLOCKED, TimedThreads, UserFiles
+from sidecar.files import LOOK_S, MAX_BLOCKED, TimedThreads, UserFiles
 from sidecar.job_handler import JobFailed
 from tests.conftest import StartRawClient
 from tests.in_process_app import let_time_pass
@@ -203,3 +203,27 @@ async def test_threads_whose_callers_have_left_are_limited_however_they_left() -
                 assert await threads.run("another", lambda: 1) == 1
                 break
             await anyio.lowlevel.checkpoint()
+
+
+async def test_the_time_in_which_no_thread_is_free_does_not_count() -> None:
+    threads, may_end = TimedThreads(), threading.Event()
+    limiter = anyio.to_thread.current_default_thread_limiter()
+    free, limiter.total_tokens = limiter.total_tokens, 1
+    try:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(partial(anyio.to_thread.run_sync, may_end.wait, abandon_on_cancel=True))
+            await anyio.wait_all_tasks_blocked()
+
+            async def look() -> None:
+                assert await threads.run("folder", lambda: 1) == 1
+
+            tasks.start_soon(look)
+            await anyio.wait_all_tasks_blocked()
+            for _ in range(2):
+                let_time_pass(LOOK_S + 1)
+                await anyio.wait_all_tasks_blocked()
+            may_end.set()
+        assert await threads.run("folder", lambda: 2) == 2
+    finally:
+        may_end.set()
+        limiter.total_tokens = free

@@ -89,7 +89,7 @@ class Scheduler:
                     with self._database.write():
                         self.store.put(self.planned(_fixed(job_type, self.specs[job_type](), 0, period_s)))
         except sqlite3.Error:  # a full disk, or a lock held by another program
-            log.exception("could not create the schedules of maintenance jobs; the next start tries again")
+            log.exception("could not create the sidecar's own schedules; the next start tries again")
 
     def put(self, schedule: StoredSchedule) -> Encoded[Schedule]:
         """Adds a schedule or replaces the one with its id, and plans its next run."""

@@ -135,7 +135,7 @@ async def test_a_process_whose_tasks_run_is_not_idle(standin: Path, tmp_path: Pa
         harness.pool.idle_processes = 0
         session_id = harness.create_session().session_id
         group.start_soon(harness.run, session_id, "[[command:20]] [[text:started]]")
-        await until(lambda: harness.live.tasks(session_id))
+        await until(lambda: "Waiting for background tasks: command" in harness.context.progressed)
         for _ in range(3):
             other = TakeTurn(session_id=harness.create_session().session_id, prompt="hi")
             await harness.handler.run(other, RecordingContext())

@@ -97,7 +97,7 @@ async def test_an_interrupt_ends_the_tool_and_the_process_runs_the_next_turn(rea
 async def test_a_turn_that_is_interrupted_at_once_ends(real_client: ClaudeClient, api: FakeAnthropic) -> None:
     session = await real_client.sessions.create()
     await real_client.answer_text(session.session_id, "hi")
-    job = await real_client.sessions.send(session_id=session.session_id, prompt="[[slow:200]]")
+    job = await real_client.sessions.send(session_id=session.session_id, prompt="[[slow:5000]]")
     await real_client.until_job(job.job_id, "running")
     await real_client.sessions.interrupt(session_id=session.session_id)
     await real_client.until_job(job.job_id, "cancelled")

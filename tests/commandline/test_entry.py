@@ -1,14 +1,20 @@
 """The `sidecar` command: serving, help, completion and its exit."""
 
-from tests.commandline.harness import SCRIPT, CliHarness
+from tests.commandline.harness import LIMIT_S, SCRIPT, CliHarness
 
 HEALTH = '{"jsonrpc":"2.0","id":1,"method":"system.health"}\n'
 
 
 def test_without_arguments_it_serves(cli: CliHarness) -> None:
-    served = cli.run(program=SCRIPT, stdin=HEALTH)
-    assert (served.code, cli.data_dir.exists()) == (0, True)
-    assert served.out.startswith('{"jsonrpc":"2.0","id":1,"result":{"status":"ok"')
+    with cli.start(program=SCRIPT) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(HEALTH)
+        process.stdin.flush()  # and closed only then: what stdin leaves behind is not waited for long
+        answer = process.stdout.readline()
+        process.communicate(timeout=LIMIT_S)
+    assert (process.returncode, cli.data_dir.exists()) == (0, True)
+    assert answer.startswith('{"jsonrpc":"2.0","id":1,"result":{"status":"ok"')
 
 
 def test_without_arguments_on_a_terminal_it_prints_help(cli: CliHarness) -> None:

@@ -14,7 +14,7 @@ from sidecar.storage.secrets import KEY_FILE
 from tests.conftest import StartRawClient
 from tests.old_backend import fill, old_database
 from tests.preload import preload
-from tests.process.raw_client import Message, RawClient
+from tests.process.raw_client import Message, RawClient, wait_until
 
 KEY = b64encode(bytes(range(32))).decode()
 GOOGLE = {"GOOGLE_CLIENT_ID": "id", "GOOGLE_CLIENT_SECRET": "secret"}
@@ -191,9 +191,11 @@ def test_a_backup_on_a_full_disk_fails_and_leaves_the_others(
         flag.touch()
         job = client.call("jobs.create", type="maintenance.backup")["job"]
         client.until_job(job["job_id"], "running")
-        client.until_job(job["job_id"], "queued")  # it failed, and will be tried again
+        client.call("jobs.queue.pause")  # otherwise the next try could begin before this has looked
+        wait_until(lambda: client.call("jobs.get", job_id=job["job_id"])["status"] == "queued")
         assert [path.name for path in kept.parent.iterdir()] == [kept.name]
         flag.unlink()
+        client.call("jobs.queue.resume")
         done = client.until_job(job["job_id"], "succeeded")
         assert {path.name for path in kept.parent.iterdir()} == {kept.name, Path(done["result"]["path"]).name}
 

@@ -91,11 +91,11 @@ class FakeAnthropic(FakeServer):
         self.requests: list[Request] = []
         self.limited: set[str] = set()
         self.answers = 0
-        """The number of complete answers, each of `USAGE`; without those to the CLI's tests of a model's name, of one
-        token, which it does not report."""
+        """The number of complete answers, each of `USAGE`, without those of one token, which the CLI leaves out."""
         self.begun = 0
-        """The number of answers that were begun; one that is broken off costs its input and what was written."""
+        """The number of answers that were begun; one that is broken off costs its input and what it has written."""
         self.written = 0
+        """The size of all streamed events; from their texts the CLI estimates the tokens of a broken-off answer."""
         """The size of all streamed events; from their texts the CLI estimates the tokens of a broken-off answer."""
         self._arrived = threading.Condition()
         self._gate = threading.Semaphore(0)
@@ -304,13 +304,9 @@ def _near_limit(reset: str | None) -> dict[str, str]:
     """Returns the headers of a subscription that has used 93 % of its five hours, without their common prefix."""
     if reset is None:
         return {}
-    window = {
-        "5h-utilization": "0.93",
-        "5h-reset": reset,
-        "5h-status": "allowed_warning",
-        "5h-surpassed-threshold": "0.9",
-    }
-    return {"status": "allowed_warning", "reset": reset, "representative-claim": "five_hour", **window}
+    status = "allowed_warning"
+    window = {"5h-utilization": "0.93", "5h-reset": reset, "5h-status": status, "5h-surpassed-threshold": "0.9"}
+    return {"status": status, "reset": reset, "representative-claim": "five_hour", **window}
 
 
 def _answer(request: Request, directives: Mapping[str, str]) -> tuple[list[dict[str, Any]], str]:

@@ -109,7 +109,7 @@ def test_unread_progress_is_coalesced(raw_client: StartRawClient) -> None:
         job_id = client.answer("job")["result"]["job"]["job_id"]
         client.until_job(job_id, "succeeded")
         received = [one for one in client.notifications if one["method"] == "jobs.progress"]
-        assert len(received) < 50
+        assert len(received) < 500  # some each second, for as long as the 5,000 steps take
         assert LAG_BYTES > COALESCE_BYTES
 
 

@@ -19,14 +19,19 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the redirection
 HELLO = line("initialize", 1, **CLIENT) + line("jobs.create", 2, type="maintenance.backup")
 
 
-def run(data_dir: Path, redirections: str) -> "subprocess.CompletedProcess[bytes]":
-    """Runs the sidecar with redirections of a shell, and HELLO as its input, until it ends."""
+def start(data_dir: Path, redirections: str) -> "subprocess.Popen[bytes]":
+    """Starts the sidecar with redirections of a shell and, apart from those, pipes."""
     data_dir.parent.mkdir(parents=True, exist_ok=True)
     command = ["sh", "-c", f'exec "$0" -m sidecar {redirections}', sys.executable]
-    environment = isolated_environment(data_dir, {})
-    return subprocess.run(
-        command, input=HELLO, capture_output=True, cwd=ROOT, env=environment, timeout=PATIENCE_S, check=False
-    )
+    environment, pipe = isolated_environment(data_dir, {}), subprocess.PIPE
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, cwd=ROOT, env=environment)
+
+
+def run(data_dir: Path, redirections: str) -> "subprocess.CompletedProcess[bytes]":
+    """Runs the sidecar with redirections of a shell, and HELLO as its input, until it ends."""
+    with start(data_dir, redirections) as process:
+        output, errors = process.communicate(HELLO, timeout=PATIENCE_S)
+    return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
 
 def results(output: bytes) -> list[Any]:
@@ -41,8 +46,18 @@ def logged(data_dir: Path) -> str:
 
 @pytest.mark.parametrize("stderr", ["2>&-", "2>/dev/full"])
 def test_a_stderr_that_takes_nothing_changes_nothing_else(data_dir: Path, stderr: str) -> None:
-    ended = run(data_dir, stderr)
-    assert (ended.returncode, results(ended.stdout), ended.stderr) == (0, [1, 2], b"")
+    with start(data_dir, stderr) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(HELLO)
+        process.stdin.flush()
+        output = b""
+        while results(output) != [1, 2]:  # only then stdin ends: what it leaves behind is not waited for long
+            line = process.stdout.readline()
+            assert line, "the sidecar has ended"
+            output += line
+        _, errors = process.communicate(timeout=PATIENCE_S)
+    assert (process.returncode, errors) == (0, b"")
     assert "ending with exit code 0" in logged(data_dir)
 
 

@@ -147,7 +147,8 @@ exec "{standin}" "$@"
     claude.chmod(0o700)
     command = (*MODIFIED_SIDECAR, "held")
     with raw_client(command=command, HELD="sidecar.system.feature", CLAUDE_PATH=str(claude)) as client:
-        # In one write: Claude's modules are imported before those that work needs.
+        # Refused only once Claude's modules are imported, so that they are before those that work needs.
+        assert client.call("claude.status")["error"]["data"]["kind"] == "not_initialized"
         client.send(line("initialize", "first", **CLIENT) + line("claude.status", "status", refresh=True))
         assert "result" in client.answer("first")
         wait_for_file(started)

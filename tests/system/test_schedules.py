@@ -38,7 +38,7 @@ async def test_a_locked_database_does_not_prevent_the_start_of_work(
         other.execute("BEGIN IMMEDIATE")
         await start_and_stop(harness, until_refused=True)
     assert [one.getMessage() for one in caplog.records if one.levelname == "ERROR"] == [
-        "could not create the schedules of maintenance jobs; the next start tries again",
+        "could not create the sidecar's own schedules; the next start tries again",
         "no job could be started; trying again",
     ]
     await start_and_stop(harness)

@@ -1,15 +1,19 @@
 """Which service serves which method, and that a feature is not made before one of its methods is called."""
 
-from collections.abc import Iterable
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Iterable
+from itertools import count
 
 import anyio
+import anyio.lowlevel
 import pytest
 from sidecar_protocol import catalog
 from sidecar_protocol.events import EventPage, Events
 from sidecar_protocol.system.backups import SystemBackups
 from sidecar_protocol.system.status import System
 
-from sidecar.features import FEATURES
+from sidecar.features import FEATURES, importing
 from sidecar.system.backups import BackupsService
 from sidecar.system.service import SystemService
 from sidecar.wire.dispatch import Routes
@@ -81,6 +85,35 @@ def test_a_domain_that_could_not_be_made_is_tried_again_at_the_next_call() -> No
     with pytest.raises(OSError, match=r"^$"):
         routes.find("events.replay")
     assert routes.find("events.replay") is not None
+
+
+async def test_what_waits_for_an_import_is_served_in_order_and_before_what_comes_later(app: InProcessApp) -> None:
+    """Something comes in each iteration of the loop, as lines do; then the import may end between any two."""
+    loop, served, numbers = asyncio.get_running_loop(), list[int](), count()
+
+    async def serve_later(number: int, wait: Callable[[], Awaitable[object]]) -> None:
+        await wait()
+        served.append(number)
+
+    def receive() -> None:
+        wait, number = app.features.loading("activity"), next(numbers)
+        if wait is None:
+            served.append(number)
+        else:
+            tasks.start_soon(serve_later, number, wait)
+
+    readable, other = socket.socketpair()
+    with readable, other, anyio.fail_after(120):
+        other.send(b"never read")
+        async with anyio.create_task_group() as tasks:
+            with importing("something else"):
+                loop.add_reader(readable, receive)
+                await anyio.sleep(0.01)
+            while app.features.loading("activity") is not None:
+                await anyio.lowlevel.checkpoint()
+            await anyio.sleep(0.01)
+            loop.remove_reader(readable)
+    assert served == list(range(next(numbers)))
 
 
 async def test_work_that_is_only_being_prepared_does_not_begin_in_a_process_that_drains(app: InProcessApp) -> None:

@@ -104,17 +104,17 @@ class IcsProvider(Provider):
             raise invalid_address("must be the only credential, without a config")
         address = normalize(credentials["address"])
         reader = IcsReader(self._http, self._threads, StoredAccount("", email, {"address": address}), {})
+        stored = {"address": address}
         try:
             calendars = await reader.list_calendars()
+            if not is_url(address):
+                stored["real_path"] = await _look(self._threads, address, partial(os.path.realpath, address))
         except (AccountRefused, JobFailed) as failure:
             if isinstance(failure, AccountRefused) or failure.kind in SERVICE_KINDS:
                 raise connect_error(failure) from None
             raise CredentialsRejected(failure.message, hint=failure.hint) from None
         except JobSnoozed as pause:
             raise connect_error(pause) from None
-        stored = {"address": address}
-        if not is_url(address):
-            stored["real_path"] = await _look(self._threads, address, partial(os.path.realpath, address))
         return ConnectedAccount(email, stored, display_name=calendars[0].name, calendars=calendars)
 
     def identity(self, credentials: Mapping[str, Any]) -> str:

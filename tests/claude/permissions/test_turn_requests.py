@@ -19,7 +19,7 @@ from sidecar_protocol.claude.sessions import SessionStatus, TakeTurn
 from sidecar_protocol.entities import WaitingFor
 
 from sidecar.claude.permissions.cli_requests import Response, parse_request
-from sidecar.claude.permissions.journal import MAX_CLOSED, MAX_OPEN, NOT_STORED, TOO_LARGE
+from sidecar.claude.permissions.journal import MAX_CLOSED, MAX_OPEN, NOT_STORED, TOO_LARGE, TOO_MANY
 from sidecar.claude.permissions.open_requests import TURN_OVER, OpenRequests
 from sidecar.claude.process.cli_process import ClaudeProcess
 from sidecar.claude.process.pool import SessionProcess
@@ -123,10 +123,19 @@ async def test_silence_is_not_reported_while_a_request_is_open(standin: Path, tm
 
 
 async def test_requests_beyond_the_limit_are_denied(standin: Path, tmp_path: Path) -> None:
-    async with turn_harness(standin, tmp_path, response_s=0.5) as harness:
+    async with turn_harness(standin, tmp_path) as harness:
         session = harness.create_session()
-        with pytest.raises(JobFailed):
-            await harness.run(session.session_id, PROMPT * (MAX_OPEN + 1))
+        process = RecordingProcess()
+        requests = OpenRequests(session.session_id, harness.context, harness.permissions, response_s=1_000)
+        requests.begin(
+            SessionProcess(session.session_id, process, SessionSettings(None, None, ())), anyio.CancelScope()
+        )
+        asked = {"subtype": "can_use_tool", "tool_name": "Bash", "input": {"command": "ls"}}
+        for number in range(MAX_OPEN + 2):
+            requests.on_line({"type": "control_request", "request_id": f"r{number}", "request": asked})
+        await until(lambda: len(process.sent) == 2)
+        answered = {one["response"]["request_id"]: json.dumps(one["response"]["response"]) for one in process.sent}
+        assert answered == dict.fromkeys((f"r{MAX_OPEN}", f"r{MAX_OPEN + 1}"), denial(TOO_MANY))
         assert len(harness.requests()) == MAX_OPEN
 
 

@@ -8,6 +8,7 @@ import anyio
 import pytest
 from sidecar_protocol.claude.doctor import ExecutableSource
 
+from sidecar.claude.process import command_output
 from sidecar.claude.process.discovery import Discovery, Executable, install_paths, read_version
 from sidecar.claude.process.login_shell import LoginShell
 from sidecar.job_handler import JobFailed
@@ -124,10 +125,13 @@ async def test_a_program_without_a_version_is_broken(tmp_path: Path) -> None:
     assert raised.value.kind == "executable_broken"
 
 
-async def test_a_terminated_shell_has_time_to_release_its_locks(tmp_path: Path) -> None:
+async def test_a_terminated_shell_has_time_to_release_its_locks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A profile that runs pyenv holds a lock; left behind, it would delay every terminal."""
+    monkeypatch.setattr(command_output, "TERMINATE_GRACE_S", 5.0)  # on a busy machine half a second is short
     lock = tmp_path / "lock"
-    shell = program(tmp_path / "shell", f"touch {lock}; trap 'sleep 0.1; rm {lock}; exit' TERM; sleep 60 & wait")
+    shell = program(tmp_path / "shell", f"trap 'sleep 0.1; rm {lock}; exit' TERM; touch {lock}; sleep 60 & wait")
     with pytest.raises(JobFailed):
         await find(tmp_path, SHELL=str(shell), PATH="/bin:/usr/bin", shell_timeout_s=1.0)
     assert not lock.exists()

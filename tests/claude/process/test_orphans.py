@@ -25,6 +25,7 @@ from tests.claude.client import ClaudeClient, connected
 from tests.claude.harness import cli_of, processes_of, tools_of, until
 from tests.conftest import StartSidecar
 from tests.fakes.anthropic import FakeAnthropic
+from tests.process.raw_client import is_running
 
 END_S = 60.0
 """Time limit in seconds; 0.1 to 3 s were measured on an idle machine."""
@@ -217,6 +218,7 @@ async def test_a_process_is_recorded_while_it_runs(sidecar: StartSidecar, standi
         pid = int(await claude.answer_text(session.session_id, "[[pid]]"))
         assert recorded_pids(database) == [(pid,)]
         os.kill(pid, signal.SIGTERM)
+        await until(lambda: not is_running(pid))  # one that is about to end would be sent the next prompt
         assert int(await claude.answer_text(session.session_id, "[[pid]]")) != pid
         assert recorded_pids(database) != [(pid,)]
     assert recorded_pids(database) == []

@@ -10,7 +10,7 @@ from tests.claude.client import FINAL, ClaudeClient, Talk, every_claude, scripte
 from tests.claude.harness import tools_of, until
 from tests.claude.prompts.files import base64, png
 
-LONG = {True: "[[work:400]] [[text:done]]", False: "[[tool:bash:tail -f /dev/null]]"}
+LONG = {True: "[[work:50000]] [[text:done]]", False: "[[tool:bash:tail -f /dev/null]]"}
 """A turn that does not end soon, for the scripted `claude` and for a real one."""
 
 

@@ -17,7 +17,7 @@ pytestmark = every_claude
 
 async def kill_in_turn(claude: ClaudeClient, session_id: str) -> None:
     """Begins a turn, kills the sidecar while Claude answers, and waits until Claude has ended as well."""
-    job = await claude.sessions.send(session_id=session_id, prompt="[[slow:400]]")
+    job = await claude.sessions.send(session_id=session_id, prompt="[[slow:5000]]")
     await claude.first_delta(job.job_id)
     claude.client.process.kill()
     await claude.client.process.wait()

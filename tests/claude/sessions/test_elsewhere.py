@@ -87,7 +87,7 @@ async def test_nothing_of_the_session_itself_is_taken_for_a_terminals(talk: Talk
         fork = (await claude.sessions.fork(session_id=session_id)).session_id
         for one in (session_id, fork, fork):
             await claude.answer_text(one, "three")
-        job = await claude.sessions.send(session_id=session_id, prompt="[[slow:400]]")
+        job = await claude.sessions.send(session_id=session_id, prompt="[[slow:5000]]")
         await claude.first_delta(job.job_id)
         await claude.sessions.interrupt(session_id=session_id)
         await claude.until_job(job.job_id, "cancelled")

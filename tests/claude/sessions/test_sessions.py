@@ -237,6 +237,7 @@ async def test_deleting_a_session_cancels_its_turns_and_ends_its_process(sidecar
             assert (await claude.sessions.delete(session_id=one.session_id)).session_id == one.session_id
         await claude.until_job(running.job_id, "cancelled")
         await claude.until_job(queued.job_id, "cancelled")
+        await claude.until(lambda one: one.params.get("session_id") == idle.session_id and "deleted" in one.method)
         notified = [one.params["session_id"] for one in claude.received if one.method == "claude.session_deleted"]
         assert notified == [session.session_id, idle.session_id]
         await until(lambda: pids_of(session.session_id) == pids_of(idle.session_id) == [])
