@@ -173,7 +173,7 @@ def _parse_error(message: str) -> dict[str, Any]:
 
 
 def _read_lines(descriptor: int, on_line: Callable[[bytes | None], object]) -> None:
-    """Reads lines until the end; `on_line` gets None for one that is too long."""
+    """Reads lines until the end, also a last one that does not end; `on_line` gets None for one that is too long."""
     buffer, is_skipping = b"", False
     while chunk := os.read(descriptor, CHUNK):
         *lines, buffer = (buffer + chunk).split(b"\n")
@@ -185,3 +185,5 @@ def _read_lines(descriptor: int, on_line: Callable[[bytes | None], object]) -> N
             if not is_skipping:
                 on_line(None)
             buffer, is_skipping = b"", True
+    if buffer and not is_skipping:
+        on_line(buffer)
