@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -252,6 +253,23 @@ async def test_a_conversation_outlives_its_session_and_stays_exposed(talk: Talk,
         exposures = (await claude.client.remote(Gate).list_exposures()).exposures
         assert all(one.session_id or one.job_id for one in exposures)
     assert created(folder) == []
+
+
+@both_releases
+async def test_sidecar_mcp_gives_nothing_to_the_sidecars_own_claude(talk: Talk, folder: Path, data_dir: Path) -> None:
+    server = {"command": sys.executable, "args": ["-m", "sidecar", "mcp", "--data-dir", str(data_dir)]}
+    talk.config_dir.mkdir(parents=True, exist_ok=True)
+    (talk.config_dir / ".claude.json").write_text(json.dumps({"mcpServers": {"week": {"type": "stdio", **server}}}))
+    async with talk.connected() as claude:
+        await invited(claude, folder)
+        for hub in (HubAccess.OFF, HubAccess.READ):
+            session = await claude.sessions.create(
+                cwd=str(folder), hub=hub, permission_mode=PermissionMode.BYPASS_PERMISSIONS
+            )
+            answer = await claude.answer_text(session.session_id, READ.replace("mcp__hub__", "mcp__week__"))
+            assert "No such tool" in answer
+            messages = await claude.messages(session.session_id)
+            assert [one.text for one in messages if one.kind is MessageKind.NOTICE] == []
 
 
 @scripted
