@@ -67,7 +67,7 @@ OPEN_DOMAINS: Final = frozenset(
 UNKNOWN: Final = "unknown"
 """The organiser of an event that names none whom one could trust."""
 MAIL: Final = "mail"
-"""What Google has read in mails to the account, which it names as the organiser; anybody can have sent them."""
+"""The source of what Google has found in mails to the account, which it names as the organiser: the senders' text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ def _organizer(email: object) -> str:
 
 
 def _ascii(label: str) -> str:
-    """Returns a part of a domain in ASCII, so that letters of other alphabets that look alike are seen.
+    """Returns a part of a domain in ASCII, which shows letters of other alphabets that look the same.
 
     Unlike IDNA, it takes no letter for another one, so that no two domains become one.
     """

@@ -40,12 +40,12 @@ def test_an_invitation_is_from_its_organisers_domain_as_the_account_got_it() -> 
         ({"email": "mallory@outlook.com"}, "a1:mallory@outlook.com"),
         ({"email": "c_1@group.calendar.google.com"}, "a1:c_1@group.calendar.google.com"),
         ({"email": "unknownorganizer@calendar.google.com"}, "a1:unknownorganizer@calendar.google.com"),
-        # Letters that look like others are seen.
+        # Letters that look the same are shown.
         ({"email": "bob@соrp.example"}, "a1:xn--rp-emcl.example"),
         ({"email": "bob@XN--RP-EMCL.example"}, "a1:xn--rp-emcl.example"),
         ({"email": "bob@straße.example"}, "a1:xn--strae-oqa.example"),
         ({"email": "bob@corK.example"}, "a1:xn--cork-.example"),
-        # Nobody who could be trusted.
+        # There is no one to trust.
         ({"displayName": "Your boss"}, "a1:unknown"),
         ({"email": ""}, "a1:unknown"),
         ({"email": "invalid:nomail"}, "a1:unknown"),

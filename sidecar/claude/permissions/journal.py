@@ -153,10 +153,7 @@ class PermissionJournal:
         with self._database.write():
             if remember:
                 self._sessions.allow_tools(request.session_id, request.rules)
-            call = (request.tool_name, request.tool_use_id, digest(response.input))
-            verdict = Verdict.ALLOW if allow else Verdict.DENY
-            reason = None if allow else response.message
-            self._gate.decide(Owner(request.session_id), call, verdict, DecidedBy.PERSON, reason)
+            self._decide(request, response)
             turn = None if respond is not None else self._enqueue_turn(request, response)
             (resolved,) = self._resolve(
                 request.session_id,
@@ -173,6 +170,12 @@ class PermissionJournal:
             self._undelivered[request_id] = request.session_id, response
             self._runtime.after_commit(lambda failure: self._deliver(request_id, failure))
         return resolved
+
+    def _decide(self, request: PermissionRequest, response: Response) -> None:
+        """Adds the response to the decisions about tools."""
+        call = (request.tool_name, request.tool_use_id, digest(response.input))
+        verdict, reason = (Verdict.ALLOW, None) if response.allowed else (Verdict.DENY, response.message)
+        self._gate.decide(Owner(request.session_id), call, verdict, DecidedBy.PERSON, reason)
 
     def _deliver(self, request_id: str, failure: sqlite3.Error | None) -> None:
         """Passes a durable response to the turn that waits for it, unless that has ended meanwhile."""
