@@ -80,8 +80,10 @@ class ProcessGate:
         except sqlite3.Error:
             log.exception("a decision about a tool could not be made")
             decision = Verdict.DENY, NOT_STORED
-        if use_id is not None and len(self._calls) < MAX_CALLS:
+        if use_id is not None:
             self._calls[use_id] = tool, call[2]
+        if len(self._calls) > MAX_CALLS:
+            del self._calls[next(iter(self._calls))]
         self.send(answer_line(line, decision))
 
     def _follow(self, conversation: str | None) -> None:
