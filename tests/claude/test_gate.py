@@ -255,6 +255,22 @@ async def test_a_conversation_outlives_its_session_and_stays_exposed(talk: Talk,
     assert created(folder) == []
 
 
+@every_claude
+async def test_a_fork_that_has_used_no_tool_leaves_an_exposed_conversation(talk: Talk, folder: Path) -> None:
+    async with talk.connected() as claude:
+        await invited(claude, folder)
+        first = await session_in(claude, folder, PermissionMode.BYPASS_PERMISSIONS)
+        await claude.answer_text(first.session_id, READ)
+        fork = await claude.sessions.fork(session_id=first.session_id)
+        await claude.answer_text(fork.session_id, "hello")
+        conversation = (await claude.sessions.get(session_id=fork.session_id)).claude_session_id
+        await claude.sessions.delete(session_id=fork.session_id)
+        run = {"cwd": str(folder), "permission_mode": "bypassPermissions", "session_id": conversation}
+        job = await claude.client.call("claude.spawn", {**run, "prompt": bash(talk, "touch PWNED")})
+        await claude.until_job(job["job_id"], *FINAL)
+        assert created(folder) == []
+
+
 @both_releases
 async def test_sidecar_mcp_gives_nothing_to_the_sidecars_own_claude(talk: Talk, folder: Path, data_dir: Path) -> None:
     server = {"command": sys.executable, "args": ["-m", "sidecar", "mcp", "--data-dir", str(data_dir)]}

@@ -1,6 +1,6 @@
 """Contents of a session or run that came from the hub: texts of others, which it shows, and rows to cite."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from sidecar_protocol.claude.gate import DecisionPage, ExposureList, Gate, TrustedSourceList
 from sidecar_protocol.claude.sessions import MessageKind
@@ -38,10 +38,11 @@ class GateJournal:
             if conversation is not None:
                 self.store.expose(Owner(conversation=conversation), tool, texts)
 
-    def inherit(self, owner: Owner, from_ids: Iterable[str]) -> None:
+    def inherit(self, owner: Owner, from_ids: Collection[str]) -> None:
         """Exposes an owner to the texts in the conversations that it goes on with.  Raises `sqlite3.Error`."""
-        with self._runtime.database.write():
-            self._tell(owner, self.store.inherit(owner, from_ids))
+        if self.store.is_exposed(from_ids):
+            with self._runtime.database.write():
+                self._tell(owner, self.store.inherit(owner, from_ids))
 
     def _tell(self, owner: Owner, added: Sequence[str]) -> None:
         if added and owner.session_id is not None:

@@ -63,7 +63,12 @@ class ProcessGate:
         if is_hook(line):
             self._has_hook = True
             self._decide(line)
-        elif line.get("type") == "user":
+            return
+        try:
+            self._follow(get_text(line, "session_id"))
+        except sqlite3.Error:  # the next line, or the hook, tries again
+            log.exception("what others wrote could not be stored for a conversation")
+        if line.get("type") == "user":
             self._read_results(line)
 
     def _decide(self, line: Line) -> None:

@@ -1,6 +1,6 @@
 """The tables of the gate: the texts of others, whom the user trusts, and the decisions about tools."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -91,11 +91,13 @@ class GateStore:
             """
         return [(source, text) for one in owner_ids for source, text in self._database.rows(sql, (one,))]
 
-    def inherit(self, owner: Owner, from_ids: Iterable[str]) -> list[str]:
+    def inherit(self, owner: Owner, from_ids: Collection[str]) -> list[str]:
         """Copies the record of others' texts to an owner that goes on with the conversations of these.
 
         Returns the sources that are new and not trusted.
         """
+        if not self.is_exposed(from_ids):  # saves the write lock
+            return []
         with self._database.write():
             return [
                 source
