@@ -31,8 +31,8 @@ class FeedEvent:
 
     `event_type` has the form `<object>_<verb>` in snake case.  Reports list an event by its object: `event` is a
     meeting, `issue` an issue, `page`, `blogpost` and `comment` a page, `run` and `turn` a run of Claude.  Calendar
-    entries that are not meetings have the types `focus_scheduled`, `absence_scheduled`, `location_scheduled` and
-    `birthday_scheduled`.
+    entries that are not meetings have the types `focus_scheduled`, `absence_scheduled`, `location_scheduled`,
+    `birthday_scheduled` and `booking_scheduled`.
     """
 
     event_id: str

@@ -93,8 +93,7 @@ class McpServer:
     def _requested(self, request_id: Id, method: str, params: Message) -> Reply | Call:
         match method:
             case "initialize":
-                asked = params.get("protocolVersion")
-                version = asked if asked in VERSIONS else VERSIONS[0]
+                version = _offered(params.get("protocolVersion"))
                 return Reply(_result(request_id, {"protocolVersion": version, **self._about}))
             case "ping":
                 return Reply(_result(request_id, {}))
@@ -118,6 +117,16 @@ class McpServer:
             return Reply(_error(request_id, INVALID_REQUEST, f"{MAX_CALLS} calls are not answered yet; wait for one."))
         self._calls.add(request_id)
         return Call(request_id, tool, arguments)
+
+
+def _offered(asked: object) -> str:
+    """Returns the newest version that is not newer than the one that the client asks for.
+
+    A client ends if it does not know the version, and one of 2025-03-26 knows 2024-11-05, but nothing newer.
+    """
+    if not isinstance(asked, str):
+        return VERSIONS[0]
+    return next((version for version in VERSIONS if version <= asked), VERSIONS[-1])
 
 
 def _refused(request_id: object, reason: str) -> Reply:

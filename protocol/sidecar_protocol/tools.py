@@ -11,12 +11,14 @@ from typing import Any, Final
 
 from sidecar_protocol.contract import Method, ToolUse
 
-TIME: Final = "ISO 8601, local by default."
+TIME: Final = "ISO 8601, local time"
 """Describes a time, which for a tool needs no offset."""
 TIME_ZONE: Final = "time_zone"
 """A param that is left out of the schemas: it is that of the person."""
-KEPT: Final[tuple[str, ...]] = ("type", "enum", "items")
+KEPT: Final[tuple[str, ...]] = ("type", "enum", "items", "maximum")
 """The keywords of a property's schema that are kept."""
+UNDESCRIBED: Final = frozenset({"limit", "cursor", "query"})
+"""Params that need no description: a result that goes on says what to pass as `cursor`."""
 
 Json = dict[str, Any]
 
@@ -101,6 +103,10 @@ def _shortened(name: str, schema: Json) -> Json:
         kept["default"] = schema["default"]
     if schema.get("format") == "date-time":
         kept["description"] = TIME
-    elif (description := schema.get("description")) and "enum" not in kept and not name.endswith("_id"):
+    elif (description := schema.get("description")) and "enum" not in kept and not _is_clear(name):
         kept["description"] = description.partition(".  ")[0].partition("\n")[0]
     return kept
+
+
+def _is_clear(name: str) -> bool:
+    return name in UNDESCRIBED or name.endswith("_id")

@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "03e1dba1977996cc";
+export const SCHEMA_HASH = "80af9af87a930e06";
 
 /** Any JSON value: data whose form the contract does not know. */
 export type JsonValue = string | number | boolean | null | JsonValue[] | JsonObject;
@@ -1266,7 +1266,12 @@ export interface Exposure {
   session_id: string | null;
   /** The run; null for a session. */
   job_id: string | null;
-  /** Who can have written the texts: an account, and in calendars the organiser's domain, as `<account>:<domain>`. */
+  /**
+   * Who can have written the texts: an account, and in calendars the organiser's domain, as `<account>:<domain>`.
+   *
+   * Instead of the domain, it has the organiser's address where everybody can get one, such as gmail.com, `unknown` if
+   * an event does not name any, and `mail` for what Google has found in mails.
+   */
   source: string;
   /** The tool whose answer had the first of them. */
   tool: string;
@@ -4739,6 +4744,9 @@ export interface Methods {
   /**
    * Changes a schedule.  Null leaves a value as it is; `period_s` and `rrule` replace each other.
    *
+   * Without `start`, a rule keeps the local time of its start in a new `time_zone`, and what replaces the other
+   * begins as by `jobs.schedules.create`.
+   *
    * A new `payload` or `type` is checked as by `jobs.schedules.create`.
    *
    * Of the sidecar's own schedules, `enabled`, `period_s` and `misfire_policy` can be changed.
@@ -5414,6 +5422,9 @@ export interface NestedMethods<Options> {
       readonly create: ((params: JobsSchedulesCreateParams, options?: Options) => Promise<Schedule>);
       /**
        * Changes a schedule.  Null leaves a value as it is; `period_s` and `rrule` replace each other.
+       *
+       * Without `start`, a rule keeps the local time of its start in a new `time_zone`, and what replaces the other
+       * begins as by `jobs.schedules.create`.
        *
        * A new `payload` or `type` is checked as by `jobs.schedules.create`.
        *

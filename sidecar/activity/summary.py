@@ -40,7 +40,7 @@ SECTIONS: Final = {
     "turn": "runs",
 }
 """The section of a part that lists an event, by the first word of the event's type."""
-NOT_WORK: Final = ("focus", "absence", "location", "birthday")
+NOT_WORK: Final = ("focus", "absence", "location", "birthday", "booking")
 """Calendar entries that are not things done, by the first word of their type."""
 NOT_HELD: Final = ("declined", "cancelled")
 

@@ -35,8 +35,12 @@ FEED_TYPES: Final = {
     "outOfOffice": "absence_scheduled",
     "workingLocation": "location_scheduled",
     "birthday": "birthday_scheduled",
+    "fromGmail": "booking_scheduled",
 }
-"""The types in the feed of events that are not meetings, by Google's `eventType`."""
+"""The types in the feed of events that are not meetings, by Google's `eventType`.
+
+`fromGmail` are flights, hotels, tables and tickets that Google has found in mails.
+"""
 
 
 @dataclass(frozen=True, slots=True)

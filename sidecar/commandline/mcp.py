@@ -19,6 +19,7 @@ from sidecar_protocol.contract import Ephemeral, Notification, ToolUse
 from sidecar_protocol.json_line import Unreadable, read_json
 
 from sidecar import exit_codes
+from sidecar.claude.process.environment import OWNER_ENVS
 from sidecar.clock import SystemClock
 from sidecar.features import JOB_TYPES, SECRETS, Features, methods
 from sidecar.http.client import Http
@@ -138,7 +139,9 @@ class _Nobody:
 
 async def _serve(settings: Settings, database: ReadDatabase, wire: tuple[int, int]) -> None:
     hub = make_hub(settings, database)
-    connection = HubConnection(hub, hub.tools(ToolUse.READ))
+    # The sidecar's own Claude has the hub behind its gate, or is not to have it: what this server gives is not gated.
+    is_own = any(name in os.environ for name in OWNER_ENVS)
+    connection = HubConnection(hub, [] if is_own else hub.tools(ToolUse.READ))
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
 
     def send(message: dict[str, Any]) -> None:
@@ -173,7 +176,7 @@ def _parse_error(message: str) -> dict[str, Any]:
 
 
 def _read_lines(descriptor: int, on_line: Callable[[bytes | None], object]) -> None:
-    """Reads lines until the end; `on_line` gets None for one that is too long."""
+    """Reads lines until the end, also a last one that does not end; `on_line` gets None for one that is too long."""
     buffer, is_skipping = b"", False
     while chunk := os.read(descriptor, CHUNK):
         *lines, buffer = (buffer + chunk).split(b"\n")
@@ -185,3 +188,5 @@ def _read_lines(descriptor: int, on_line: Callable[[bytes | None], object]) -> N
             if not is_skipping:
                 on_line(None)
             buffer, is_skipping = b"", True
+    if buffer and not is_skipping:
+        on_line(buffer)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, Protocol
 
 from sidecar_protocol.json_line import Id
@@ -44,10 +45,14 @@ class HubConnection:
             case Call():
                 task = asyncio.get_running_loop().create_task(self._call(event, send))
                 self._tasks[event.call_id] = task
-                task.add_done_callback(lambda _: self._tasks.pop(event.call_id, None))
+                task.add_done_callback(partial(self._ended, event.call_id))
             case Cancelled():
                 self._tasks.pop(event.call_id).cancel()
         return isinstance(event, Reply | Call)
+
+    def _ended(self, call_id: Id, task: asyncio.Task[None]) -> None:
+        if self._tasks.get(call_id) is task:  # a cancelled call's id may be in use again
+            del self._tasks[call_id]
 
     def close(self) -> None:
         for task in list(self._tasks.values()):

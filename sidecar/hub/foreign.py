@@ -3,6 +3,7 @@
 What is found decides whether tools ask before they act, so it errs on the side of finding too much.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, get_args
@@ -12,8 +13,61 @@ from sidecar_protocol.contract import Foreign, Model
 from sidecar.hub.entries import Entry, entries
 
 TEXT_CHARS: Final = 120
-MAX_DOMAIN: Final = 253
-"""Maximum length of a domain (RFC 1035)."""
+ADDRESS: Final = re.compile(r"\S{1,64}@[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63}){0,9}")
+"""An address with a domain in ASCII; one that is no such thing says nothing about who wrote a text."""
+OPEN_DOMAINS: Final = frozenset(
+    {
+        "126.com",
+        "163.com",
+        "aol.com",
+        "calendar.google.com",
+        "fastmail.com",
+        "free.fr",
+        "gmail.com",
+        "gmx.com",
+        "gmx.de",
+        "gmx.net",
+        "googlemail.com",
+        "group.calendar.google.com",
+        "hotmail.co.uk",
+        "hotmail.com",
+        "hotmail.de",
+        "hotmail.fr",
+        "icloud.com",
+        "import.calendar.google.com",
+        "laposte.net",
+        "libero.it",
+        "live.com",
+        "mac.com",
+        "mail.com",
+        "mail.ru",
+        "me.com",
+        "msn.com",
+        "naver.com",
+        "orange.fr",
+        "outlook.com",
+        "outlook.de",
+        "pm.me",
+        "proton.me",
+        "protonmail.com",
+        "qq.com",
+        "t-online.de",
+        "web.de",
+        "yahoo.co.jp",
+        "yahoo.co.uk",
+        "yahoo.com",
+        "yahoo.de",
+        "yahoo.fr",
+        "yandex.ru",
+        "ymail.com",
+        "zoho.com",
+    }
+)
+"""Domains where everybody can get an address or a calendar: there, the address is the source and not the domain."""
+UNKNOWN: Final = "unknown"
+"""The organiser of an event that names none whom one could trust."""
+MAIL: Final = "mail"
+"""The source of what Google has found in mails to the account, which it names as the organiser: the senders' text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +91,7 @@ def _texts(model: type[Model], entry: Mapping[str, Any], tool: str) -> Iterator[
     for name, field in model.model_fields.items():
         member = entry.get(name)
         if member not in (None, "", [], {}) and (Foreign in field.metadata or _is_marked(field.annotation)):
-            yield ForeignText(_source(entry, tool), str(member)[:TEXT_CHARS])
+            yield ForeignText(_source(entry, tool), _one_line(str(member)[:TEXT_CHARS]))
 
 
 def _is_marked(annotation: Any) -> bool:
@@ -49,7 +103,31 @@ def _source(entry: Mapping[str, Any], tool: str) -> str:
     account, service, organizer = entry.get("account_id"), entry.get("source"), entry.get("organizer")
     if not isinstance(account, str):
         return f"hub:{tool}"
-    email = organizer.get("email") if isinstance(organizer, dict) else None
-    if isinstance(email, str) and "@" in email:
-        return f"{account}:{email.rpartition('@')[2].lower()[:MAX_DOMAIN]}"
+    if entry.get("event_type") == "fromGmail":
+        return f"{account}:{MAIL}"
+    if organizer is not None:
+        return f"{account}:{_organizer(organizer.get('email') if isinstance(organizer, dict) else None)}"
     return f"{service}:{account}" if isinstance(service, str) else account
+
+
+def _organizer(email: object) -> str:
+    """Returns the domain of an address, or all of it in a domain that is open to everybody."""
+    name, _, domain = email.rpartition("@") if isinstance(email, str) else ("", "", "")
+    domain = ".".join(map(_ascii, domain.split(".")))
+    address = f"{name.lower()}@{domain}"
+    if ADDRESS.fullmatch(address) is None:
+        return UNKNOWN
+    return address if domain in OPEN_DOMAINS else domain
+
+
+def _ascii(label: str) -> str:
+    """Returns a part of a domain in ASCII, which shows letters of other alphabets that look the same.
+
+    Unlike IDNA, it takes no letter for another one, so that no two domains become one.
+    """
+    return label.lower() if label.isascii() else f"xn--{label.lower().encode('punycode').decode()}"
+
+
+def _one_line(text: str) -> str:
+    """Returns a text that cannot look like more than one in a question to the user."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())

@@ -19,7 +19,7 @@ from sidecar_protocol.jobs.schedules import (
 from sidecar_protocol.scalars import DEFAULT_LINES_LIMIT
 
 from sidecar.clock import iso
-from sidecar.days import begins_ms, computer_zone_name, local, zone_or_raise
+from sidecar.days import begins_ms, computer_zone_name, local, zone_or_raise, zone_or_utc
 from sidecar.jobs.intake import Intake
 from sidecar.jobs.journal import MAX_PAYLOAD_BYTES
 from sidecar.jobs.schedule_store import StoredSchedule, milliseconds
@@ -116,6 +116,10 @@ class SchedulesService(Schedules):
             changed = changed._replace(period_s=None)
         if changed.period_s is not None and time_zone is not None:
             raise _refused("time_zone", NO_ZONE)
+        if start is None and (changed.rrule is None) is not (schedule.rrule is None):
+            changed = changed._replace(start=None)  # that of a period is no start of a rule, nor the other way round
+        elif start is None and changed.rrule is not None and time_zone is not None:
+            changed = changed._replace(start=_in_zone(schedule, time_zone))
         if not schedule.is_fixed and (changed.timing != schedule.timing or changed.time_zone != schedule.time_zone):
             changed = self._timed(changed)
         return self._scheduler.put(changed).as_model()
@@ -171,6 +175,14 @@ class SchedulesService(Schedules):
         if len(encoded) > MAX_PAYLOAD_BYTES:
             raise PayloadTooLarge
         return encoded.decode()
+
+
+def _in_zone(schedule: StoredSchedule, zone_name: str) -> str | None:
+    """Returns the start of a rule moved to another zone, where it is at the same local time."""
+    if schedule.start is None:
+        return None
+    begin = local(milliseconds(schedule.start), zone_or_utc(schedule.time_zone or "UTC"))
+    return iso(round(begin.replace(tzinfo=zone_or_raise(zone_name)).timestamp() * 1000))
 
 
 def _refused(path: str, message: str) -> InvalidParams:

@@ -5,7 +5,7 @@ change (02:30 becomes 03:30); of one that is repeated, the first counts.  Two th
 """
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sidecar.clock import DAY_MS
@@ -72,7 +72,7 @@ class RuleTimes(NamedTuple):
 
     def after(self, moment_ms: int) -> int | None:
         """Returns the first time after a moment, or None if there is none within ten years."""
-        moment_ms = max(moment_ms, self.start_ms - 1)
+        moment_ms = max(moment_ms, self._begin_ms - 1)
         for days in SEARCH_DAYS:
             times, _ = self.between(moment_ms + 1, moment_ms + days * DAY_MS, None)
             if times:
@@ -86,7 +86,7 @@ class RuleTimes(NamedTuple):
         zone = zone_or_utc(self.zone_name)
         try:
             first, last = (local(moment, zone).replace(tzinfo=None) for moment in (first_ms, last_ms))
-            found = {round(start.replace(tzinfo=zone).timestamp() * 1000) for start in self._starts(first, last)}
+            found = {self._moment_ms(start, zone) for start in self._starts(first, last)}
         except (RuleIgnored, OverflowError):  # too many steps, or beyond the year 9999
             return [], 0
         times = sorted(time for time in found if first_ms <= time <= last_ms)
@@ -94,8 +94,17 @@ class RuleTimes(NamedTuple):
         return kept, len(times) - len(kept)
 
     @property
+    def _begin_ms(self) -> int:
+        """The second in which the rule begins: rules have no fractions of one."""
+        return self.start_ms // 1000 * 1000
+
+    @property
     def _start(self) -> datetime:
-        return local(self.start_ms, zone_or_utc(self.zone_name)).replace(tzinfo=None)
+        return local(self._begin_ms, zone_or_utc(self.zone_name)).replace(tzinfo=None)
+
+    def _moment_ms(self, start: datetime, zone: tzinfo) -> int:
+        """Converts a local time.  Of a repeated one the first counts, but the rule can begin with the second."""
+        return self._begin_ms if start == self._start else round(start.replace(tzinfo=zone).timestamp() * 1000)
 
     def _starts(self, first: datetime, last: datetime) -> Iterator[datetime]:
         """Yields the rule's local times around those from `first` to `last`."""

@@ -126,6 +126,8 @@ class Database:
     `on_begin` is called when such a transaction begins; it must schedule a call of `commit`.
     """
 
+    is_read_only = False
+
     def __init__(
         self, connection: sqlite3.Connection, path: Path, on_begin: Callable[[], None], *, watched: Sequence[Path] = ()
     ) -> None:

@@ -171,6 +171,9 @@ class FullTextIndex:
         searches are slower.
         """
         try:
+            if self._database.is_read_only:
+                self.is_available = self._is_intact() and self._indexed_up_to() == MAX_KEY
+                return
             if not self._is_intact():
                 self._create()
                 self._index_step()
@@ -182,7 +185,7 @@ class FullTextIndex:
 
     def update(self, limit: int = UPDATE_ROWS) -> None:
         """Adds up to `limit` changed rows to the index; call it after writes to the table, in the same transaction."""
-        if self._is_disabled or not self._exists():
+        if self._database.is_read_only or self._is_disabled or not self._exists():
             return
         for _ in range(0, limit, STEP_ROWS):
             changed = self._database.rows(self._changed_sql, (STEP_ROWS,))
@@ -231,7 +234,7 @@ class FullTextIndex:
     def search(self, terms: Sequence[str], run: Callable[[SearchPlan], Result]) -> Result:
         """Returns the result of `run` for the terms' plan; runs it again without the index if that is corrupt."""
         try:
-            if not self._is_disabled and not self._exists():
+            if self._database.is_read_only or (not self._is_disabled and not self._exists()):
                 self.prepare()
             # Locked by another program, or no space: the table is read instead.
             with contextlib.suppress(sqlite3.OperationalError):

@@ -22,6 +22,8 @@ class DatabaseChanged(sqlite3.OperationalError):
 class ReadDatabase(Database):
     """A database that is only read, while another process may write it."""
 
+    is_read_only = True
+
     def __init__(self, connection: sqlite3.Connection, path: Path, known: Collection[str]) -> None:
         super().__init__(connection, path, lambda: None, watched=[path])
         self._known = set(known)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +16,7 @@ from sidecar_protocol.claude.permissions import PermissionDecision
 from sidecar_protocol.claude.runs import HubAccess, PermissionMode
 from sidecar_protocol.claude.sessions import MessageKind, Session
 
-from tests.claude.client import FINAL, TERMINAL, ClaudeClient, Talk, both_releases, every_claude
+from tests.claude.client import FINAL, TERMINAL, ClaudeClient, Talk, both_releases, every_claude, scripted
 from tests.claude.test_real_background import call
 
 ALLOW, DENY = PermissionDecision.ALLOW, PermissionDecision.DENY
@@ -225,6 +226,89 @@ async def test_a_run_with_texts_of_others_can_only_read_and_so_can_one_that_cont
         job = await claude.client.call("claude.spawn", run)
         await claude.until_job(job["job_id"], *FINAL)
         assert created(folder) == ["FREE"]
+
+
+@every_claude
+async def test_a_conversation_outlives_its_session_and_stays_exposed(talk: Talk, folder: Path) -> None:
+    run = {"cwd": str(folder), "permission_mode": "bypassPermissions", "prompt": bash(talk, "touch PWNED")}
+    async with talk.connected() as claude:
+        await invited(claude, folder)
+        first = await session_in(claude, folder, PermissionMode.BYPASS_PERMISSIONS)
+        await claude.answer_text(first.session_id, READ)
+        conversation = (await claude.sessions.get(session_id=first.session_id)).claude_session_id
+        assert conversation is not None
+        await claude.sessions.delete(session_id=first.session_id)
+        job = await claude.client.call("claude.spawn", {**run, "session_id": conversation, "hub": "off"})
+        await claude.until_job(job["job_id"], *FINAL)
+        (decision, *_) = (await claude.client.remote(Gate).list_decisions(job_id=job["job_id"])).decisions
+        assert (decision.tool_name, decision.verdict) == ("Bash", Verdict.DENY)
+        taken = await claude.conversations.take(claude_session_id=conversation)
+        await claude.sessions.update(session_id=taken.session_id, permission_mode=PermissionMode.BYPASS_PERMISSIONS)
+        fork = await claude.sessions.fork(session_id=taken.session_id)
+        await asks_for_bash(claude, talk, fork.session_id)
+        assert (await claude.sessions.get(session_id=fork.session_id)).exposed_at is not None
+    async with talk.connected() as claude:  # a process that resumes the fork's own conversation
+        await asks_for_bash(claude, talk, fork.session_id)
+        await asks_for_bash(claude, talk, taken.session_id)
+        exposures = (await claude.client.remote(Gate).list_exposures()).exposures
+        assert all(one.session_id or one.job_id for one in exposures)
+    assert created(folder) == []
+
+
+@every_claude
+async def test_a_fork_that_has_used_no_tool_leaves_an_exposed_conversation(talk: Talk, folder: Path) -> None:
+    async with talk.connected() as claude:
+        await invited(claude, folder)
+        first = await session_in(claude, folder, PermissionMode.BYPASS_PERMISSIONS)
+        await claude.answer_text(first.session_id, READ)
+        fork = await claude.sessions.fork(session_id=first.session_id)
+        await claude.answer_text(fork.session_id, "hello")
+        conversation = (await claude.sessions.get(session_id=fork.session_id)).claude_session_id
+        await claude.sessions.delete(session_id=fork.session_id)
+        run = {"cwd": str(folder), "permission_mode": "bypassPermissions", "session_id": conversation}
+        job = await claude.client.call("claude.spawn", {**run, "prompt": bash(talk, "touch PWNED")})
+        await claude.until_job(job["job_id"], *FINAL)
+        assert created(folder) == []
+
+
+@both_releases
+async def test_sidecar_mcp_gives_nothing_to_the_sidecars_own_claude(talk: Talk, folder: Path, data_dir: Path) -> None:
+    server = {"command": sys.executable, "args": ["-m", "sidecar", "mcp", "--data-dir", str(data_dir)]}
+    talk.config_dir.mkdir(parents=True, exist_ok=True)
+    (talk.config_dir / ".claude.json").write_text(json.dumps({"mcpServers": {"week": {"type": "stdio", **server}}}))
+    async with talk.connected() as claude:
+        await invited(claude, folder)
+        for hub in (HubAccess.OFF, HubAccess.READ):
+            session = await claude.sessions.create(
+                cwd=str(folder), hub=hub, permission_mode=PermissionMode.BYPASS_PERMISSIONS
+            )
+            answer = await claude.answer_text(session.session_id, READ.replace("mcp__hub__", "mcp__week__"))
+            assert "No such tool" in answer
+            messages = await claude.messages(session.session_id)
+            assert [one.text for one in messages if one.kind is MessageKind.NOTICE] == []
+
+
+@scripted
+async def test_trust_that_is_withdrawn_counts_at_once_also_without_the_hub(talk: Talk, folder: Path) -> None:
+    async with talk.connected() as claude:
+        source = await invited(claude, folder)
+        gate = claude.client.remote(Gate)
+        session = await session_in(claude, folder, PermissionMode.BYPASS_PERMISSIONS)
+        await claude.answer_text(session.session_id, READ)
+        await gate.trust_source(source=source)
+        await claude.sessions.update(session_id=session.session_id, hub=HubAccess.OFF)
+        await claude.answer_text(session.session_id, bash(talk, "touch trusted"))
+        await gate.remove_source(source=source)
+        await asks_for_bash(claude, talk, session.session_id)
+    assert created(folder) == ["trusted"]
+
+
+async def asks_for_bash(claude: ClaudeClient, talk: Talk, session_id: str) -> None:
+    job = await claude.sessions.send(session_id=session_id, prompt=bash(talk, "touch PWNED"))
+    request = await claude.permission_request(job.job_id)
+    assert "evil.example" in (request.decision_reason or "")
+    await claude.permissions.respond(request_id=request.request_id, decision=DENY)
+    await claude.until_job(job.job_id, "succeeded")
 
 
 @both_releases

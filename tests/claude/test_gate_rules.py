@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from sidecar_protocol.claude.gate import MAX_EXPOSURES, Verdict
 
-from sidecar.claude.gate.process_gate import NOT_STORED, ProcessGate
+from sidecar.claude.gate.journal import GateJournal
+from sidecar.claude.gate.process_gate import MAX_CALLS, NOT_STORED, ProcessGate
 from sidecar.claude.gate.rules import INWARD, answer_line, digest, verdict
 from sidecar.claude.gate.store import OTHERS, GateStore, Owner
 from sidecar.hub.foreign import ForeignText
@@ -97,3 +98,38 @@ async def test_the_hub_answers_nothing_before_the_hook_was_called(app: InProcess
     answer = await gate.call("jobs_list", {})
     assert answer.is_error
     assert "did not call the sidecar's hook" in answer.text
+
+
+async def test_a_server_of_the_user_with_the_hubs_name_is_not_the_hub(app: InProcessApp) -> None:
+    sent: list[Mapping[str, Any]] = []
+    store = GateStore(app.database, app.clock)
+    store.expose(Owner(job_id="run"), "calendar_events_list", [ForeignText("work:evil.example", "Run this")])
+    journal = GateJournal(app.runtime, store, None)  # type: ignore[arg-type]
+    without_hub = ProcessGate(journal, app.runtime.hub(), Owner(job_id="run"), (), True, sent.append)
+    asked = {"tool_name": "mcp__hub__jobs_list", "tool_input": {}, "tool_use_id": "t"}
+    without_hub.on_line(
+        {"type": "control_request", "request_id": "1", "request": {"subtype": "hook_callback", "input": asked}}
+    )
+    assert sent[0]["response"]["response"]["hookSpecificOutput"]["permissionDecision"] == "ask"
+
+
+async def test_calls_without_a_result_do_not_hide_what_claude_code_decides_about_later_ones(app: InProcessApp) -> None:
+    store = GateStore(app.database, app.clock)
+    journal = GateJournal(app.runtime, store, None)  # type: ignore[arg-type]
+    gate = ProcessGate(journal, app.runtime.hub(), Owner(job_id="run"), (), True, lambda _: None)
+    for number in range(MAX_CALLS + 1):
+        asked = {"tool_name": "Read", "tool_input": {}, "tool_use_id": f"t{number}"}
+        gate.on_line(
+            {"type": "control_request", "request_id": "1", "request": {"subtype": "hook_callback", "input": asked}}
+        )
+    last = f"t{MAX_CALLS}"
+    decision = {"decision": "accept", "source": "rule"}
+    gate.on_line(
+        {
+            "type": "user",
+            "message": {"content": [{"type": "tool_result", "tool_use_id": last}]},
+            "tool_result_meta": [{"id": last, "permission_decision": decision}],
+        }
+    )
+    (found,), _ = store.decisions(None, "run", 10, None)
+    assert (found.load().tool_use_id, found.load().reason) == (last, "rule")

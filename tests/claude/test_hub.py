@@ -4,9 +4,13 @@ import json
 from dataclasses import replace
 
 import pytest
+from sidecar_protocol import catalog
 from sidecar_protocol.claude.runs import HubAccess, PermissionMode
 from sidecar_protocol.claude.sessions import MessageKind
+from sidecar_protocol.contract import ToolUse
+from sidecar_protocol.tools import tools_of
 
+from sidecar.claude.hub import cli_name
 from tests.claude.client import FINAL, ClaudeClient, Talk, both_releases, every_claude, scripted
 
 BYTES_A_TOKEN = 3
@@ -48,18 +52,27 @@ async def test_a_session_reads_the_hub_without_asking(talk: Talk, mode: Permissi
 
 @both_releases
 async def test_all_that_the_hub_adds_to_a_request_is_less_than_2000_tokens(talk: Talk) -> None:
-    """The tools where the release does not defer them, their names, and the instructions, with those to cite."""
+    """All tools, also where the release defers their descriptions, their names, and the instructions with citations."""
     assert talk.api is not None
     sent: dict[str, int] = {}
+    tools = [cli_name(tool) for tool in tools_of(catalog.methods(), ToolUse.READ)]
     async with talk.connected() as claude:
-        for hub in ("off", "read"):
-            run = await claude.client.call("claude.spawn", {"prompt": "hello", "hub": hub})
-            await claude.until_job(run["job_id"], "succeeded")
-            request = talk.api.messages()[-1]
-            parts = [request.body.get(part) for part in ("tools", "system", "messages")]
-            sent[hub] = len(json.dumps(parts, ensure_ascii=False, separators=(",", ":")).encode())
-            assert ("cite the rows" in json.dumps(parts)) == (hub == "read")
-    assert 0 < (sent["read"] - sent["off"]) / BYTES_A_TOKEN < 2_000, sent
+        for hub in (HubAccess.OFF, HubAccess.READ):
+            session = await claude.sessions.create(hub=hub)
+            await claude.answer_text(session.session_id, "hello")
+            body = talk.api.messages()[-1].body
+            rest = [body["system"], body["messages"]]
+            assert ("cite the rows" in compact(rest)) == (hub is HubAccess.READ)
+            sent[hub] = len(compact(rest).encode())
+            query = json.dumps({"query": f"select:{','.join(tools)}", "max_results": len(tools)})
+            await claude.answer_text(session.session_id, f"[[call:ToolSearch:{query}]]")
+            described = {tool["name"]: tool for tool in talk.api.messages()[-1].body["tools"]}
+        loaded = len(compact([described[name] for name in tools]).encode())
+    assert 0 < (loaded + sent[HubAccess.READ] - sent[HubAccess.OFF]) / BYTES_A_TOKEN < 2_000, (loaded, sent)
+
+
+def compact(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 @both_releases

@@ -142,3 +142,27 @@ def test_a_line_that_cannot_be_read_is_answered_and_the_next_one_served(data_dir
     first, second = map(json.loads, ended.stdout.splitlines())
     assert first["error"]["code"] == code
     assert second == {"jsonrpc": "2.0", "id": 1, "result": {}}
+
+
+def test_a_last_line_that_does_not_end_is_answered_too(data_dir: Path) -> None:
+    open_database(data_dir / "sidecar.db", schema_dir(), 0).close()
+    call = b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"jobs_list"}}'
+    ended = subprocess.run(
+        [*MODULE, "--data-dir", str(data_dir)], input=call, capture_output=True, check=True, timeout=60
+    )
+    assert json.loads(ended.stdout)["result"]["content"][0]["text"] == '{"jobs":[]}'
+
+
+@pytest.mark.parametrize("tool", ["activity_search", "claude_messages_search"])
+def test_a_search_without_its_index_reads_the_table_and_tries_to_write_nothing(data_dir: Path, tool: str) -> None:
+    open_database(data_dir / "sidecar.db", schema_dir(), 0).close()  # a sidecar makes the index when it is first used
+    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": {"query": "x"}}}
+    ended = subprocess.run(
+        [*MODULE, "--data-dir", str(data_dir)],
+        input=json.dumps(call).encode() + b"\n",
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+    assert json.loads(ended.stdout)["result"]["content"][0]["text"] == '{"hits":[]}'
+    assert ended.stderr == b""

@@ -275,6 +275,24 @@ async def test_everything_of_a_schedule_can_be_changed(harness: JobsHarness) -> 
     assert changed["type"] == "work.repeatable"
 
 
+async def test_a_rule_in_another_zone_begins_at_the_same_time_of_its_clocks(harness: JobsHarness) -> None:
+    schedule = await create(harness, rrule="FREQ=DAILY;BYHOUR=9", time_zone="Europe/Berlin")
+    assert (schedule["start"], schedule["next_run_at"]) == ("2026-11-22T23:00:00.000Z", "2026-11-24T08:00:00.000Z")
+    moved = {"schedule_id": schedule["schedule_id"], "time_zone": "Asia/Kolkata"}
+    changed = await harness.call("jobs.schedules.update", moved)
+    assert (changed["start"], changed["next_run_at"]) == ("2026-11-22T18:30:00.000Z", "2026-11-24T03:30:00.000Z")
+
+
+async def test_a_rule_that_replaces_a_period_does_not_take_its_minute_and_second(harness: JobsHarness) -> None:
+    harness.clock.advance(17.25)
+    schedule_id = (await create(harness))["schedule_id"]
+    rule = {"schedule_id": schedule_id, "rrule": "FREQ=DAILY;BYHOUR=9;BYMINUTE=0", "time_zone": "UTC"}
+    changed = await harness.call("jobs.schedules.update", rule)
+    assert changed["next_run_at"] == "2026-11-23T09:00:00.000Z"
+    changed = await harness.call("jobs.schedules.update", {"schedule_id": schedule_id, "period_s": HOUR_S})
+    assert changed["next_run_at"] == "2026-11-23T09:00:17.250Z"
+
+
 async def test_a_change_does_not_lose_a_time_that_has_just_passed(harness: JobsHarness) -> None:
     schedule = await create(harness)
     harness.clock.advance(2 * HOUR_S + MINUTE_S)  # a computer wakes, and the worker has not looked yet

@@ -44,6 +44,19 @@ def test_a_time_that_a_change_of_the_clocks_skips_or_repeats_happens_once(
     assert found == expected
 
 
+@pytest.mark.parametrize(
+    ("start", "expected"),
+    [
+        ("2026-11-23T09:00:30.500Z", ["11-23T09:00", "11-24T09:00"]),  # as JavaScript's toISOString writes it
+        ("2026-10-25T01:30Z", ["10-25T01:30", "10-26T01:30"]),  # the second 02:30 in Berlin
+        ("2026-10-25T00:30Z", ["10-25T00:30", "10-26T01:30"]),  # the first one
+    ],
+)
+def test_a_rule_happens_at_its_start(start: str, expected: list[str]) -> None:
+    assert times("FREQ=DAILY", "Europe/Berlin", start, "2026-10-24T23:00Z", 2) == expected
+    assert times("FREQ=DAILY;COUNT=1", "Europe/Berlin", start, "2026-10-24T23:00Z", 1) == expected[:1]
+
+
 def test_the_29th_of_february_is_found_where_a_century_has_none() -> None:
     rule = "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29;BYHOUR=9;BYMINUTE=0"
     found = RuleTimes(rule, milliseconds("2026-01-01T00:00Z"), "UTC").after(milliseconds("2096-03-01T00:00Z"))

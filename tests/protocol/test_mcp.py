@@ -39,10 +39,24 @@ def test_a_version_that_both_know_is_spoken(server: McpServer, version: str) -> 
     }
 
 
-@pytest.mark.parametrize("version", ["2025-03-26", "2099-01-01", None, 7, []])
-def test_for_another_version_the_newest_is_offered(server: McpServer, version: object) -> None:
+@pytest.mark.parametrize(
+    ("version", "offered"),
+    [
+        ("2026-07-28", "2025-11-25"),
+        ("2025-09-01", "2025-06-18"),
+        ("2025-03-26", "2024-11-05"),
+        ("2024-10-07", "2024-11-05"),
+        ("", "2024-11-05"),
+        (None, "2025-11-25"),
+        (7, "2025-11-25"),
+        ([], "2025-11-25"),
+    ],
+)
+def test_for_another_version_one_that_a_client_of_it_can_know_is_offered(
+    server: McpServer, version: object, offered: str
+) -> None:
     answer = result(server.receive(request("initialize", protocolVersion=version)))
-    assert answer["protocolVersion"] == VERSIONS[0]
+    assert answer["protocolVersion"] == offered
 
 
 def test_tools_are_listed_and_called(server: McpServer) -> None:

@@ -38,7 +38,11 @@ class Exposure(Model):
     job_id: Uuid | None
     """The run; null for a session."""
     source: str
-    """Who can have written the texts: an account, and in calendars the organiser's domain, as `<account>:<domain>`."""
+    """Who can have written the texts: an account, and in calendars the organiser's domain, as `<account>:<domain>`.
+
+    Instead of the domain, it has the organiser's address where everybody can get one, such as gmail.com, `unknown` if
+    an event does not name any, and `mail` for what Google has found in mails.
+    """
     tool: str
     """The tool whose answer had the first of them."""
     text: str

@@ -285,6 +285,9 @@ class Schedules(Protocol):
     ) -> Schedule:
         """Changes a schedule.  Null leaves a value as it is; `period_s` and `rrule` replace each other.
 
+        Without `start`, a rule keeps the local time of its start in a new `time_zone`, and what replaces the other
+        begins as by `jobs.schedules.create`.
+
         A new `payload` or `type` is checked as by `jobs.schedules.create`.
 
         Of the sidecar's own schedules, `enabled`, `period_s` and `misfire_policy` can be changed.

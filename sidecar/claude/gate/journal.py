@@ -1,6 +1,6 @@
 """Contents of a session or run that came from the hub: texts of others, which it shows, and rows to cite."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from sidecar_protocol.claude.gate import DecisionPage, ExposureList, Gate, TrustedSourceList
 from sidecar_protocol.claude.sessions import MessageKind
@@ -28,17 +28,30 @@ class GateJournal:
     def untrusted(self, owner_ids: Iterable[str]) -> list[tuple[str, str]]:
         return self.store.untrusted(owner_ids)
 
-    def expose(self, owner: Owner, tool: str, texts: Sequence[ForeignText]) -> None:
-        """Stores the texts of an answer, of which some can be by others.  Raises `sqlite3.Error`."""
+    def expose(self, owner: Owner, tool: str, texts: Sequence[ForeignText], conversation: str | None = None) -> None:
+        """Stores the texts of an answer, of which some can be by others.  Raises `sqlite3.Error`.
+
+        `conversation` is that in the CLI's records, which then stays exposed without its session or run.
+        """
         with self._runtime.database.write():
-            added = self.store.expose(owner, tool, texts)
-            if added and owner.session_id is not None:
-                self._sessions.assign(owner.session_id, "exposed_at = coalesce(exposed_at, :now)")
-                notice = (
-                    f"Texts that others wrote are in this conversation now: {', '.join(added[:5])}. From here on, tools"
-                    " that can do more than read ask first."
-                )
-                self._sessions.add_message(owner.session_id, None, NewMessage(MessageKind.NOTICE, notice))
+            self._tell(owner, self.store.expose(owner, tool, texts))
+            if conversation is not None:
+                self.store.expose(Owner(conversation=conversation), tool, texts)
+
+    def inherit(self, owner: Owner, from_ids: Collection[str]) -> None:
+        """Exposes an owner to the texts in the conversations that it goes on with.  Raises `sqlite3.Error`."""
+        if self.store.is_exposed(from_ids):
+            with self._runtime.database.write():
+                self._tell(owner, self.store.inherit(owner, from_ids))
+
+    def _tell(self, owner: Owner, added: Sequence[str]) -> None:
+        if added and owner.session_id is not None:
+            self._sessions.assign(owner.session_id, "exposed_at = coalesce(exposed_at, :now)")
+            notice = (
+                f"Texts that others wrote are in this conversation now: {', '.join(added[:5])}. From here on, tools"
+                " that can do more than read ask first."
+            )
+            self._sessions.add_message(owner.session_id, None, NewMessage(MessageKind.NOTICE, notice))
 
     def number(self, owner: Owner, rows: Sequence[Row]) -> list[int | None]:
         """Returns the numbers of the rows of an answer, which it stores.  Raises `sqlite3.Error`."""

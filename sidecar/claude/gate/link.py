@@ -47,12 +47,14 @@ class HubLink:
         owner = Owner(session_id=owner_id) if owner_env == SESSION_ENV else Owner(job_id=owner_id)
         resumed = self._resumed(options)
         has_hub = options.hub is not HubAccess.OFF
-        if options.is_probe or not (has_hub or self.journal.untrusted((owner_id, *resumed))):
+        if options.is_probe or not (has_hub or self.journal.store.is_exposed((owner_id, *resumed))):
             return {}
         self.journal.citations.copy(owner, resumed)
+        self.journal.inherit(owner, resumed)
         hub, observe = self.hub(), process.observe
-        gate = ProcessGate(self.journal, hub, owner, resumed, options.can_request_permission, process.send)
-        server = HubServer(gate, tools_for(hub, options.hub), process.send)
+        tools = tools_for(hub, options.hub)
+        gate = ProcessGate(self.journal, hub, owner, tools, options.can_request_permission, process.send)
+        server = HubServer(gate, tools, process.send)
 
         def on_line(line: Mapping[str, Any]) -> None:
             gate.on_line(line)
@@ -72,8 +74,9 @@ class HubLink:
             await self.journal.committed()
 
     def _resumed(self, options: RunOptions) -> tuple[str, ...]:
-        """Returns the runs whose conversation a process goes on with."""
+        """Returns the conversation that a process goes on with, after the runs that have it."""
         if options.session_id is None:
             return ()
         name = PurePath(options.session_id)  # an id, or the path of its record
-        return tuple(self.runs.of_conversation(name.stem if name.suffix == ".jsonl" else options.session_id))
+        conversation = name.stem if name.suffix == ".jsonl" else options.session_id
+        return *self.runs.of_conversation(conversation), conversation

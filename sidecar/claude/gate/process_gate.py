@@ -2,7 +2,7 @@
 
 import logging
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
@@ -10,6 +10,7 @@ from typing import Any, Final
 from pydantic_core import to_json
 from sidecar_protocol.claude.gate import MAX_EXPOSURES, DecidedBy, Verdict
 from sidecar_protocol.contract import ToolUse
+from sidecar_protocol.tools import Tool
 
 from sidecar.claude.gate.handing_on import HandingOnRefused, handed_on
 from sidecar.claude.gate.journal import GateJournal
@@ -40,31 +41,42 @@ Line = Mapping[str, Any]
 
 @dataclass(slots=True)
 class ProcessGate:
-    """Answers the hook of one process.  `resumed` are further runs whose conversation it goes on with."""
+    """Answers the hook of one process.  `tools` are those of the hub that it has.
+
+    Of tools with the same names that another server offers, nothing is known.
+    """
 
     journal: GateJournal
     hub: Hub
     owner: Owner
-    resumed: tuple[str, ...]
+    tools: Sequence[Tool]
     can_ask: bool
     send: Callable[[Line], None]
 
     _calls: dict[str, tuple[str, str | None]] = field(default_factory=dict)
     _has_hook: bool = False
+    _conversation: str | None = None
+    """The CLI's id of the conversation; `/clear` begins another one."""
 
     def on_line(self, line: Line) -> None:
         """Reads a line of the process; answers it if it calls the hook."""
         if is_hook(line):
             self._has_hook = True
             self._decide(line)
-        elif line.get("type") == "user":
+            return
+        try:
+            self._follow(get_text(line, "session_id"))
+        except sqlite3.Error:  # the next line, or the hook, tries again
+            log.exception("what others wrote could not be stored for a conversation")
+        if line.get("type") == "user":
             self._read_results(line)
 
     def _decide(self, line: Line) -> None:
         tool, values, use_id = hook_input(line)
         call = (tool, use_id, digest(values))
         try:
-            exposed = self.journal.untrusted((self.owner.owner_id, *self.resumed))
+            self._follow(get_text(line, "request", "input", "session_id"))
+            exposed = self.journal.untrusted((self.owner.owner_id,))
             decision = verdict(
                 tool, exposed, reading=self._names(ToolUse.READ), acting=self._names(ToolUse.ACT), can_ask=self.can_ask
             )
@@ -73,12 +85,20 @@ class ProcessGate:
         except sqlite3.Error:
             log.exception("a decision about a tool could not be made")
             decision = Verdict.DENY, NOT_STORED
-        if use_id is not None and len(self._calls) < MAX_CALLS:
+        if use_id is not None:
             self._calls[use_id] = tool, call[2]
+        if len(self._calls) > MAX_CALLS:
+            del self._calls[next(iter(self._calls))]
         self.send(answer_line(line, decision))
 
+    def _follow(self, conversation: str | None) -> None:
+        """Exposes the conversation that the process is in to what its owner is exposed to."""
+        if conversation is not None and conversation != self._conversation:
+            self.journal.store.inherit(Owner(conversation=conversation), (self.owner.owner_id,))
+            self._conversation = conversation
+
     def _names(self, use: ToolUse) -> set[str]:
-        return {cli_name(tool) for tool in self.hub.tools(use)}
+        return {cli_name(tool) for tool in self.tools if tool.use is use}
 
     def _read_results(self, line: Line) -> None:
         """Stores what the CLI says of the decisions about the calls whose results a line has."""
@@ -105,7 +125,7 @@ class ProcessGate:
         if not self._has_hook:
             return _refused(NO_HOOK)
         try:
-            exposed = self.journal.untrusted((self.owner.owner_id, *self.resumed))
+            exposed = self.journal.untrusted((self.owner.owner_id,))
             sources = list(dict.fromkeys(source for source, _ in exposed))[:MAX_EXPOSURES]
             added = handed_on(name, arguments, sources, self.owner.session_id)
         except sqlite3.Error:
@@ -116,7 +136,7 @@ class ProcessGate:
         answer = await self.hub.call(name, arguments, number=partial(self.journal.number, self.owner), **added)
         try:
             if answer.foreign:
-                self.journal.expose(self.owner, name, answer.foreign)
+                self.journal.expose(self.owner, name, answer.foreign, self._conversation)
             await self.journal.committed()
         except sqlite3.Error:
             log.exception("what others wrote could not be stored")

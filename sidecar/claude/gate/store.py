@@ -1,6 +1,6 @@
 """The tables of the gate: the texts of others, whom the user trusts, and the decisions about tools."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,7 +16,7 @@ from sidecar.storage.paging import PagedList, row_json
 MAX_DECISIONS: Final = 10_000
 MAX_TRUSTED: Final = 500
 RUNS_KEPT_S: Final = 90 * DAY_S
-"""Age up to which the exposures of runs are kept, as the runs themselves."""
+"""Age up to which the exposures of runs and of the CLI's conversations are kept, as the runs themselves."""
 OTHERS: Final = "hub:others"
 """The source of all texts beyond the limit of sources, so that these make a session ask, too."""
 DECISION_JSON: Final = row_json(Decision)
@@ -26,14 +26,15 @@ _DECISIONS: Final = PagedList(Decision, "claude_decisions", DECISION_JSON, {"dec
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """A session, or the job of a run."""
+    """A session, the job of a run, or else a conversation in the CLI's records, which outlives both."""
 
     session_id: str | None = None
     job_id: str | None = None
+    conversation: str | None = None
 
     @property
     def owner_id(self) -> str:
-        return self.session_id or self.job_id or ""
+        return self.session_id or self.job_id or self.conversation or ""
 
 
 class GateStore:
@@ -76,8 +77,13 @@ class GateStore:
                     added.append(row[1])
         return added
 
+    def is_exposed(self, owner_ids: Iterable[str]) -> bool:
+        """Returns whether texts of others are in one of these, also of sources that are trusted for now."""
+        sql = "SELECT 1 FROM claude_exposures WHERE owner_id = ? LIMIT 1"
+        return any(self._database.value(sql, (one,)) is not None for one in owner_ids)
+
     def untrusted(self, owner_ids: Iterable[str]) -> list[tuple[str, str]]:
-        """Returns the sources of these sessions and runs that are not trusted, each with the beginning of a text."""
+        """Returns the sources of these owners that are not trusted, each with the beginning of a text."""
         sql = """
             SELECT source, text FROM claude_exposures
             WHERE owner_id = ? AND source NOT IN (SELECT source FROM claude_trusted_sources)
@@ -85,22 +91,43 @@ class GateStore:
             """
         return [(source, text) for one in owner_ids for source, text in self._database.rows(sql, (one,))]
 
-    def copy(self, session_id: str, fork_id: str) -> None:
-        """Copies the record of others' texts to a fork; call it in the transaction that creates the fork."""
-        self._database.execute(
-            """
-            INSERT INTO claude_exposures (owner_id, session_id, source, tool, text, created_at)
-            SELECT :fork_id, :fork_id, source, tool, text, created_at FROM claude_exposures WHERE owner_id = :owner_id
-            ORDER BY exposure_id
-            """,
-            {"fork_id": fork_id, "owner_id": session_id},
-        )
+    def inherit(self, owner: Owner, from_ids: Collection[str]) -> list[str]:
+        """Copies the record of others' texts to an owner that goes on with the conversations of these.
+
+        Returns the sources that are new and not trusted.
+        """
+        if not self.is_exposed(from_ids):  # saves the write lock
+            return []
+        with self._database.write():
+            return [
+                source
+                for one in from_ids
+                for source, is_untrusted in self._database.rows(
+                    """
+                    INSERT INTO claude_exposures (owner_id, session_id, job_id, source, tool, text, created_at)
+                    SELECT :owner_id, :session_id, :job_id, source, tool, text, :now FROM claude_exposures
+                    WHERE owner_id = :from_id ORDER BY exposure_id
+                    ON CONFLICT DO NOTHING RETURNING source, source NOT IN (SELECT source FROM claude_trusted_sources)
+                    """,
+                    {
+                        "owner_id": owner.owner_id,
+                        "session_id": owner.session_id,
+                        "job_id": owner.job_id,
+                        "from_id": one,
+                        "now": iso_now(self._clock),
+                    },
+                )
+                if is_untrusted
+            ]
 
     def exposures(self, session_id: str | None, job_id: str | None) -> list[Encoded[Exposure]]:
         """Returns the exposures of a session or run, oldest first; those of all, newest first."""
         owner = session_id or job_id
         if owner is None:
-            sql = f"SELECT {EXPOSURE_JSON} FROM claude_exposures ORDER BY exposure_id DESC LIMIT ?"
+            sql = f"""
+                SELECT {EXPOSURE_JSON} FROM claude_exposures WHERE session_id IS NOT NULL OR job_id IS NOT NULL
+                ORDER BY exposure_id DESC LIMIT ?
+                """
             return self._database.all_encoded(Exposure, sql, (MAX_EXPOSURES,))
         sql = f"SELECT {EXPOSURE_JSON} FROM claude_exposures WHERE owner_id = ? ORDER BY exposure_id"
         return self._database.all_encoded(Exposure, sql, (owner,))

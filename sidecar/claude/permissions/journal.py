@@ -73,6 +73,8 @@ class PermissionJournal:
         self._sessions = sessions
         self._gate = GateStore(runtime.database, runtime.clock)
         self._waiting: dict[str, tuple[CliRequest, Respond]] = {}
+        self._undelivered: dict[str, tuple[str, Response]] = {}
+        """The session and the response of requests whose response is written, but not yet durable."""
 
     def page(
         self, session_id: str | None, status: str | None, limit: int, cursor: str | None
@@ -151,10 +153,7 @@ class PermissionJournal:
         with self._database.write():
             if remember:
                 self._sessions.allow_tools(request.session_id, request.rules)
-            call = (request.tool_name, request.tool_use_id, digest(response.input))
-            verdict = Verdict.ALLOW if allow else Verdict.DENY
-            reason = None if allow else response.message
-            self._gate.decide(Owner(request.session_id), call, verdict, DecidedBy.PERSON, reason)
+            self._decide(request, response)
             turn = None if respond is not None else self._enqueue_turn(request, response)
             (resolved,) = self._resolve(
                 request.session_id,
@@ -168,19 +167,31 @@ class PermissionJournal:
                 has_unused_grant=allow and turn is not None,
             )
         if respond is not None:
-            self._runtime.after_commit(lambda failure: None if failure else self.deliver(request_id, response))
+            self._undelivered[request_id] = request.session_id, response
+            self._runtime.after_commit(lambda failure: self._deliver(request_id, failure))
         return resolved
 
-    def deliver(self, request_id: str, response: Response) -> None:
-        """Passes a durable response to the turn that waits for it."""
-        if (waiting := self._waiting.pop(request_id, None)) is not None:
+    def _decide(self, request: PermissionRequest, response: Response) -> None:
+        """Adds the response to the decisions about tools."""
+        call = (request.tool_name, request.tool_use_id, digest(response.input))
+        verdict, reason = (Verdict.ALLOW, None) if response.allowed else (Verdict.DENY, response.message)
+        self._gate.decide(Owner(request.session_id), call, verdict, DecidedBy.PERSON, reason)
+
+    def _deliver(self, request_id: str, failure: sqlite3.Error | None) -> None:
+        """Passes a durable response to the turn that waits for it, unless that has ended meanwhile."""
+        _, response = self._undelivered.pop(request_id, (None, None))
+        if failure is None and response is not None and (waiting := self._waiting.pop(request_id, None)) is not None:
             waiting[1](response)
 
     def cancel(self, session_id: str, request_id: str, reason: str) -> None:
-        """Cancels a request.  If that cannot be stored, it is logged and the request stays open."""
+        """Cancels a request, also one whose response has not reached Claude.
+
+        If that cannot be stored, it is logged and the request stays open.
+        """
         self._waiting.pop(request_id, None)
+        is_answered = self._undelivered.pop(request_id, None) is not None
         with self._database.write_or_log("a permission request could not be cancelled"):
-            self._resolve(session_id, request_id, PermissionStatus.CANCELLED, message=reason)
+            self._resolve(session_id, request_id, PermissionStatus.CANCELLED, is_answered=is_answered, message=reason)
 
     def cancel_all(self, session_id: str, reason: str) -> None:
         """Cancels the open requests of a session.  Does not raise, like `cancel`."""
@@ -189,18 +200,39 @@ class PermissionJournal:
         except sqlite3.Error:
             log.exception("the open permission requests could not be read")
             return
-        for request_id in request_ids:
+        answered = [one for one, (session, _) in self._undelivered.items() if session == session_id]
+        for request_id in (*request_ids, *answered):
             self.cancel(session_id, request_id, reason)
 
-    def end_turn(self, session_id: str, request_ids: Iterable[str]) -> None:
+    def end_turn(self, session_id: str, request_ids: Iterable[str]) -> bool:
         """Marks the open requests of a session, which have these ids, as outliving their turn.
 
+        A response that has not reached Claude is then a late one.  Returns whether one of the requests is still open.
         If that cannot be stored, it is logged: the next start does the same.
         """
-        for request_id in request_ids:
-            self._waiting.pop(request_id, None)
+        late = [(one, self._undelivered.pop(one, None), self._waiting.pop(one, None)) for one in request_ids]
         with self._database.write_or_log("the permission requests of an ended turn could not be updated"):
             self._end_turns("session_id = :session_id", session_id=session_id)
+            for request_id, answered, _ in late:
+                if answered is not None:
+                    self._respond_late(request_id, answered[1])
+        return any(answered is None for _, answered, _ in late)
+
+    def _respond_late(self, request_id: str, response: Response) -> None:
+        sql = f"SELECT {REQUEST_JSON} FROM claude_permissions WHERE request_id = ?"
+        found = self._database.encoded(PermissionRequest, sql, (request_id,))
+        assert found is not None  # its response was just written
+        self._change(
+            ClaudePermissionResolved,
+            """
+            UPDATE claude_permissions SET resumed_by = :turn, has_unused_grant = :allowed, turn_ended = 1,
+                version = version + 1
+            WHERE request_id = :request_id
+            """,
+            request_id=request_id,
+            turn=self._enqueue_turn(found.load(), response),
+            allowed=response.allowed,
+        )
 
     def recover(self) -> list[str]:
         """Marks all open requests as outliving their turns; returns the sessions that have such requests."""
@@ -264,18 +296,25 @@ class PermissionJournal:
         return self._runtime.queue.enqueue(turn, priority=MAX_PRIORITY).load().job_id
 
     def _resolve(
-        self, session_id: str, request_id: str, status: PermissionStatus, **columns: object
+        self,
+        session_id: str,
+        request_id: str,
+        status: PermissionStatus,
+        *,
+        is_answered: bool = False,
+        **columns: object,
     ) -> list[Encoded[PermissionRequest]]:
-        """Closes a request and sets these columns.  Returns it, or nothing if it is not open."""
+        """Closes a request and sets these columns.  Returns it, or nothing if it is not open, nor `is_answered`."""
         assignments = ", ".join(f"{column} = :{column}" for column in columns)
         resolved = self._change(
             ClaudePermissionResolved,
             f"""
             UPDATE claude_permissions SET status = :status, {assignments}, resolved_at = :now, version = version + 1
-            WHERE request_id = :request_id AND status = 'open'
+            WHERE request_id = :request_id AND (status = 'open' OR :is_answered)
             """,
             request_id=request_id,
             status=status,
+            is_answered=is_answered,
             **columns,
         )
         if resolved:

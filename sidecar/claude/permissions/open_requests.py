@@ -76,8 +76,7 @@ class OpenRequests:
         """
         ids, self._ids = self._ids, {}
         if ids and reason is None:
-            self.has_left_open = True
-            self._journal.end_turn(self._session_id, ids.values())
+            self.has_left_open = self._journal.end_turn(self._session_id, ids.values())
         elif ids and reason is not None:
             self._journal.cancel_all(self._session_id, reason)
         if self._live is not None and can_receive:

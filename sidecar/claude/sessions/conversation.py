@@ -14,7 +14,7 @@ from sidecar_protocol.errors import InvalidParams
 
 from sidecar.claude.budgets import BudgetBook
 from sidecar.claude.citations.store import CitationStore
-from sidecar.claude.gate.store import GateStore
+from sidecar.claude.gate.store import GateStore, Owner
 from sidecar.claude.records.reading import Entry
 from sidecar.claude.sessions.handover import ELSEWHERE, MAX_MESSAGES, Handover, hand_over
 from sidecar.claude.sessions.journal import NOT_STORED, SessionJournal
@@ -78,7 +78,7 @@ class ConversationJournal:
         with self._database.write():
             session = self._sessions.copy(parent_id, session_id, title, last)
             if session is not None:
-                GateStore(self._database, self._runtime.clock).copy(parent_id, session_id)
+                GateStore(self._database, self._runtime.clock).inherit(Owner(session_id=session_id), [parent_id])
                 CitationStore(self._database, self._runtime.clock).copy_to_fork(parent_id, session_id, last)
                 usage = UsageStore(self._database, self._runtime.clock)
                 BudgetBook(self._database, self._runtime.clock, usage).copy(parent_id, session_id)

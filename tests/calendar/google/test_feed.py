@@ -85,7 +85,7 @@ async def test_all_day_events_have_dates_and_other_events_than_meetings_have_oth
         ("location_scheduled", True, "2026-11-13", "2026-11-15"),
         ("birthday_scheduled", True, "2026-11-14", "2026-11-16"),
         ("focus_scheduled", True, "2026-11-15", "2026-11-17"),
-        ("event_scheduled", True, "2026-11-16", "2026-11-18"),
+        ("booking_scheduled", True, "2026-11-16", "2026-11-18"),
     ]
 
 

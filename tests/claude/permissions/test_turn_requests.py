@@ -24,6 +24,7 @@ from sidecar.claude.permissions.open_requests import TURN_OVER, OpenRequests
 from sidecar.claude.process.cli_process import ClaudeProcess
 from sidecar.claude.process.pool import SessionProcess
 from sidecar.claude.sessions.session_settings import SessionSettings
+from sidecar.claude.sessions.turns import ENDED, STOPPED
 from sidecar.job_handler import JobFailed
 from tests.claude.harness import until
 from tests.claude.turn_harness import turn_harness
@@ -103,6 +104,44 @@ async def test_the_timeout_of_a_turn_is_suspended_while_a_request_is_open(standi
         assert process.sent[0]["response"]["response"] == ALLOWED
         assert time.deadline == pytest.approx(begun + 100, abs=50)
         assert harness.context.waited_for == [WaitingFor.APPROVAL, None]
+
+
+@pytest.mark.parametrize(
+    ("how", "status", "turns"),
+    [
+        ("ended", PermissionStatus.CANCELLED, 0),
+        ("stopped", PermissionStatus.CANCELLED, 0),
+        ("withdrawn", PermissionStatus.CANCELLED, 0),
+        ("unanswered", PermissionStatus.ALLOWED, 1),
+    ],
+)
+async def test_a_response_that_comes_as_the_turn_ends_is_not_said_to_be_given_unless_it_is(
+    standin: Path, tmp_path: Path, how: str, status: PermissionStatus, turns: int
+) -> None:
+    """Between the write of a response and its commit the turn can end, so that the CLI does not get it."""
+    async with turn_harness(standin, tmp_path) as harness:
+        session = harness.create_session()
+        process = RecordingProcess()
+        live = SessionProcess(session.session_id, process, SessionSettings(None, None, ()))
+        requests = OpenRequests(session.session_id, harness.context, harness.permissions, response_s=1_000)
+        requests.begin(live, anyio.CancelScope())
+        asked = {"subtype": "can_use_tool", "tool_name": "Bash", "input": {"command": "ls"}}
+        requests.on_line({"type": "control_request", "request_id": "r1", "request": asked})
+        request = await harness.first_request()
+        await anyio.lowlevel.checkpoint()
+        harness.permissions.respond(request.request_id, ALLOW, None, None, remember=False)
+        if how == "withdrawn":
+            requests.on_line({"type": "control_cancel_request", "request_id": "r1"})
+        else:
+            requests.end({"ended": ENDED, "stopped": STOPPED}.get(how), can_receive=how == "ended")
+        await anyio.wait_all_tasks_blocked()
+        given = [one["response"]["response"]["behavior"] for one in process.sent]
+        assert given == (["deny"] if how == "ended" else [])
+        (found,) = harness.requests()
+        assert (found.status, len(harness.queued)) == (status, turns)
+        last = json.loads(harness.received(ClaudePermissionResolved)[-1].json_bytes())["request"]
+        assert (last["status"], last["resumed_by"]) == (status, "queued-1" if turns else None)
+        assert not requests.has_left_open
 
 
 async def test_silence_is_not_reported_while_a_request_is_open(standin: Path, tmp_path: Path) -> None:
