@@ -85,6 +85,13 @@ def test_it_may_get_less_far_and_must_end_when_it_had_ended(path: Path, verified
     assert f"the job {A} has not ended; when it was recorded it had, as succeeded" in found
 
 
+def test_it_may_end_in_the_instant_in_which_its_sidecar_is_killed(tmp_path: Path, verified: Verify) -> None:
+    killed, after = run_of(CREATE, CREATED), run_of(LATER[1:2], [[*TOLD, *RESTARTED[1]]], EOF, EXIT)
+    path = write_lines(tmp_path / "killed.jsonl", [*killed, *after])
+    at_once = "\n".join(map(json.dumps, [*CREATED[1], updated(4, "running"), updated(5, "succeeded")]))
+    assert verified(path, CREATED[0], [at_once], then=RESTARTED[1:2]) == ""
+
+
 OTHERS: dict[str, tuple[Blocks, Blocks, str]] = {
     "what had ended before is lost": ([CREATED[0][:2], CREATED[1]], RESTARTED, f"jobs.updated of job_id {B} was lost"),
     "its beginning is lost": ([CREATED[0], CREATED[1][:1]], RESTARTED, f"jobs.updated of job_id {A} was lost"),

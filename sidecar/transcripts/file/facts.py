@@ -74,6 +74,16 @@ class Facts:
     def item(self) -> "Facts":
         return self._contract.facts(self._items)
 
+    def inside(self, value: Any, path: str = "") -> Iterator[tuple[str, Any, "Facts"]]:
+        """Yields (path, value, facts) for a value and all that is in it, at any depth and in its order."""
+        yield path, value, self
+        if type(value) is dict:
+            for name, one in value.items():
+                yield from self.member(value, name).inside(one, f"{path}.{name}")
+        elif type(value) is list:
+            for index, one in enumerate(value):
+                yield from self.item().inside(one, f"{path}[{index}]")
+
     def all_members(self) -> Iterator[tuple[str, "Facts"]]:
         """Yields the name of and the facts about each member, at any depth; not those inside a secret."""
         left, seen = [self], {self}
