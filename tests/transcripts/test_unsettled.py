@@ -274,6 +274,21 @@ def test_which_notifications_follow_a_seq_is_not_compared_and_their_form_is(tmp_
     assert "params.job.mood" in verified(path, *blocks, then=[[answer(3), updated(3, "succeeded", mood=1)]])
 
 
+def test_which_notifications_are_in_a_part_of_the_log_is_not_compared(tmp_path: Path, verified: Verify) -> None:
+    def page(*events: dict[str, Any]) -> list[Any]:
+        return [answer(3, events=[{name: one[name] for name in ("method", "params")} for one in events])]
+
+    both: Blocks = [[CREATED[0][0], updated(1, "queued", B)], [*CREATED[1][:1], updated(2, "queued")]]
+    both[1] += [updated(3, "succeeded", B), updated(4, "succeeded")]
+    asked = [*CREATE, request(3, "events.replay", after_seq=1, limit=2)]
+    lines = run_of(asked, [*both, page(*both[1][1:3])], EOF, EXIT)
+    path = write_lines(tmp_path / "part.jsonl", lines)
+    assert verified(path, *both, page(updated(2, "queued"), updated(3, "succeeded"))) == ""
+    assert "job.mood" in verified(path, *both, page(updated(2, "queued", mood=1), both[1][2]))
+    alone = write_lines(tmp_path / "alone.jsonl", run_of([CREATE[0], asked[2]], [CREATED[0], page(CREATED[0][2])]))
+    assert "job.status" in verified(alone, CREATED[0], page(updated(2, "failed", B)))
+
+
 def test_methods_are_taken_for_reads_as_the_contract_declares_and_describes_them() -> None:
     for declared in catalog.methods():
         if declared.tool is not None:

@@ -19,6 +19,8 @@ X_LIVE: Final = "x-live"
 X_WRITTEN: Final = "x-written"
 DESCRIBED_BY: Final = "x-described-by"
 """[a list of the document, the sibling that names an entry of it, the entry's member that describes the value]."""
+COUNTED: Final = "seq"
+"""The format of the numbers of durable notifications."""
 _REFERENCE: Final = "#/components/"
 
 

@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 
 from pydantic_core import to_json
 
-from sidecar.transcripts.file.facts import ContractFacts, Facts
+from sidecar.transcripts.file.facts import COUNTED, ContractFacts, Facts
 from sidecar.transcripts.file.patterns import (
     SHAPES,
     UNORDERED,
@@ -36,7 +36,6 @@ from sidecar.transcripts.verify.times import Times
 from sidecar.transcripts.verify.unsettled import Unsettled
 
 BOUND: Final = frozenset({"uuid", "id", "cursor"})
-COUNTED: Final = "seq"
 REDIRECT: Final = "redirect"
 _MEASURED: Final = {"size": r"\d[\d,]* bytes"}
 """Measured values inside texts, such as the size of a backup."""
