@@ -19,10 +19,10 @@ from sidecar.paths import command, isolated_environment, options_of, relative_to
 from sidecar.transcripts.file.facts import contract_facts
 from sidecar.transcripts.file.format import Header, Run, read_runs, write
 from sidecar.transcripts.file.redact import Redactor
+from sidecar.transcripts.sidecar_process import TIMEOUT_S, SidecarProcess
 from sidecar.transcripts.verify.compare import Comparison
 from sidecar.transcripts.verify.contract_notes import contract_notes
 from sidecar.transcripts.verify.findings import NEW, UNSTOPPED, Mismatch, Report, accepted, explain_all
-from sidecar.transcripts.verify.sidecar_process import TIMEOUT_S, SidecarProcess
 from sidecar.transcripts.verify.update import rerecorded
 from sidecar.transcripts.verify.verifier import RunVerifier
 

@@ -17,6 +17,7 @@ from sidecar_protocol.connection import MAX_MESSAGE_BYTES
 
 from sidecar.transcripts.file.format import Entry, Run
 from sidecar.transcripts.file.patterns import secret_numbers
+from sidecar.transcripts.sidecar_process import SidecarProcess, SidecarTimeout
 from sidecar.transcripts.verify.checks import Checks
 from sidecar.transcripts.verify.compare import Comparison
 from sidecar.transcripts.verify.entities import TOTAL, Entities, Expected
@@ -24,7 +25,6 @@ from sidecar.transcripts.verify.findings import ADDITIONAL, DOUBLED, LOST, SWAPP
 from sidecar.transcripts.verify.methods import is_read
 from sidecar.transcripts.verify.reads import Reads
 from sidecar.transcripts.verify.responses import Responses, id_of
-from sidecar.transcripts.verify.sidecar_process import SidecarProcess, SidecarTimeout
 from sidecar.transcripts.verify.streams import Streams
 
 NOT_JSON: Final = b"?"
