@@ -111,7 +111,7 @@ class Recorder:
         # Not JSON, or accepted only by our leniency (half a surrogate pair).
         more: dict[str, Any] = {"oversize": True} if is_oversize else {}
         if self._redactor.may_show_secret(line):
-            # What it was about stays: the response to it has the id, if that could be read.
+            # Its id stays, which the response has if it could be read.
             own, more = recover_id(line), {"redacted": len(line), **more}
             line = b'{"id":%d,' % own if type(own) is int else b""
         return raw_line(max(self._received_at, self._sent_at), line, **more)

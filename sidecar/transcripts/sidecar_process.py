@@ -29,7 +29,7 @@ class SidecarProcess:
     def __init__(
         self,
         command: Sequence[str],
-        env: Mapping[str, str],
+        env: Mapping[str, str] | None,
         timeout_s: float = TIMEOUT_S,
         *,
         take: Callable[[bytes | None], object] | None = None,
@@ -37,7 +37,7 @@ class SidecarProcess:
     ) -> None:
         """`take` is called by another thread with each line, and None at the end; without it `receive` returns them.
 
-        `stderr` is that of the process, or None for one that `stderr_text` reads.
+        `env` None is this process's.  `stderr` is that of the process, or None for one that `stderr_text` reads.
         """
         self.timeout_s = timeout_s
         self.last_line = b""
@@ -50,7 +50,11 @@ class SidecarProcess:
         self.notifications: list[Any] = []
         """Notifications received while `call` waited for its response."""
         self._process = subprocess.Popen(  # noqa: S603 - the command is the caller's
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr, env=dict(env)
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._stderr,
+            env=None if env is None else dict(env),
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None

@@ -6,7 +6,6 @@ are written to a temporary folder.
 
 import asyncio
 import contextlib
-import os
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -93,7 +92,7 @@ class LiveSidecar:
             loop.call_soon_threadsafe(self._take, line)
 
         loop = asyncio.get_running_loop()
-        return SidecarProcess(command("serve", *self._arguments), os.environ, take=take, stderr=sys.stderr.buffer)
+        return SidecarProcess(command("serve", *self._arguments), None, take=take, stderr=sys.stderr.buffer)
 
     def _send(self, method: str, params: dict[str, Any]) -> int:
         assert self._process is not None

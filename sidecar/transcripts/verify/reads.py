@@ -71,7 +71,7 @@ class Reads:
     def is_part_of_log(self, request: Any, answer: Any) -> bool:
         """Returns whether an answer has a part of the event log in which independent work interleaves.
 
-        What is in it depends on the order, which differs in each run.
+        Its notifications depend on the order, which differs in each run.
         """
         asked = self._contract.request(request.get("method")).inside(request)
         seqs = [value for _, value, facts in asked if facts.format == COUNTED]

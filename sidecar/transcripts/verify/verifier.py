@@ -243,7 +243,7 @@ class RunVerifier:
         return True
 
     def see_rest(self) -> None:
-        """Notes what the process had sent when it was killed: no later run tells of work that had ended by then."""
+        """Notes the messages before the process was killed: later runs have none about work that had ended by then."""
         with suppress(SidecarTimeout, ValueError):  # its last line may be cut off
             while (message := self.process.receive()) is not None:
                 for one in message if type(message) is list else [message]:
