@@ -13,7 +13,7 @@ from sidecar.transcripts.file.format import NotATranscript
 from sidecar.transcripts.fuzz.damage import sent_lines
 from sidecar.transcripts.fuzz.fuzz import Failure, FuzzOptions, readable
 from sidecar.transcripts.fuzz.fuzz import fuzz as rounds_of
-from sidecar.transcripts.verify.sidecar_process import TIMEOUT_S
+from sidecar.transcripts.sidecar_process import TIMEOUT_S
 
 
 @click.command()

@@ -17,7 +17,7 @@ from sidecar.commandline.options import EXISTING_FILE, JSON, NEW_FILE
 from sidecar.commandline.summaries import summary
 from sidecar.commandline.timeline import TimelineOutput
 from sidecar.paths import open_private
-from sidecar.transcripts.file.format import Entry, Header, NotATranscript, read
+from sidecar.transcripts.file.format import Entry, Header, NotATranscript, read, request_id
 from sidecar.transcripts.inspect.summary import RunSummary, summarize
 from sidecar.transcripts.inspect.waterfall import page
 
@@ -90,13 +90,13 @@ def _print_entry(timeline: TimelineOutput, entry: Entry, requests: dict[Any, tup
     for message in filter(lambda one: isinstance(one, dict), entry.messages):
         method, params = message.get("method"), message.get("params") or {}
         if method is not None and entry.from_client:
-            if isinstance(message.get("id"), int | str):  # a request without a valid id is refused, with id null
-                requests[message["id"]] = (str(method), entry.t)
+            if (own := request_id(message)) is not None:  # else it is refused, with id null
+                requests[own] = (str(method), entry.t)
             timeline.request(str(method), params if isinstance(params, dict) else {"": params})
         elif method is not None:
             timeline.notification(Received(str(method), params))
         else:
-            name, since = requests.pop(message.get("id"), ("(no id)", entry.t))
+            name, since = requests.pop(request_id(message), ("(no id)", entry.t))
             took_s = (entry.t - since) / 1000
             if "error" in message:
                 timeline.refusal(name, RemoteError(message["error"]), took_s)

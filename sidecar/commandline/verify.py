@@ -12,9 +12,9 @@ from rich.text import Text
 from sidecar.commandline.formatting import printable
 from sidecar.commandline.options import NOW, SEED, environment_option
 from sidecar.transcripts.file.format import NotATranscript
+from sidecar.transcripts.sidecar_process import TIMEOUT_S
 from sidecar.transcripts.verify.check import VerifyOptions, verified
 from sidecar.transcripts.verify.findings import explain_all
-from sidecar.transcripts.verify.sidecar_process import TIMEOUT_S
 from sidecar.transcripts.verify.update import EndedEarly
 
 STYLES = {"  -": "red", "  +": "green", "  @": "cyan"}

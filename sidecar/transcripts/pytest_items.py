@@ -10,9 +10,9 @@ import pytest
 
 from sidecar.paths import command, isolated_environment, relative_to
 from sidecar.transcripts.file.format import NotATranscript
+from sidecar.transcripts.sidecar_process import SidecarProcess
 from sidecar.transcripts.verify.check import NotAsRecorded, VerifyOptions, sidecar_after, verified
 from sidecar.transcripts.verify.findings import explain_all
-from sidecar.transcripts.verify.sidecar_process import SidecarProcess
 from sidecar.transcripts.verify.update import EndedEarly
 
 UPDATE: Final = "UPDATE"

@@ -17,7 +17,7 @@ import pytest
 
 if TYPE_CHECKING:
     from sidecar.transcripts.pytest_items import TranscriptFile
-    from sidecar.transcripts.verify.sidecar_process import SidecarProcess
+    from sidecar.transcripts.sidecar_process import SidecarProcess
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sidecar_protocol.connection import LongLine
+from sidecar_protocol.json_line import recover_id
 
 from sidecar import __version__
 from sidecar.clock import Clock, iso_now
@@ -110,7 +111,9 @@ class Recorder:
         # Not JSON, or accepted only by our leniency (half a surrogate pair).
         more: dict[str, Any] = {"oversize": True} if is_oversize else {}
         if self._redactor.may_show_secret(line):
-            line, more = b"", {"redacted": len(line), **more}
+            # Its id stays, which the response has if it could be read.
+            own, more = recover_id(line), {"redacted": len(line), **more}
+            line = b'{"id":%d,' % own if type(own) is int else b""
         return raw_line(max(self._received_at, self._sent_at), line, **more)
 
     def _write(self, parts: list[bytes]) -> None:

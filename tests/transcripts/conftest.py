@@ -11,11 +11,10 @@ import pytest
 from sidecar.paths import isolated_environment
 from sidecar.transcripts.file.facts import contract_facts
 from sidecar.transcripts.file.format import Header, read_runs
-from sidecar.transcripts.verify.check import VerifyOptions, report_of
+from sidecar.transcripts.sidecar_process import SidecarProcess, SidecarTimeout
+from sidecar.transcripts.verify.check import VerifyOptions, report_of, verify
 from sidecar.transcripts.verify.compare import Comparison
 from sidecar.transcripts.verify.findings import Report, explain_all
-from sidecar.transcripts.verify.sidecar_process import SidecarProcess, SidecarTimeout
-from sidecar.transcripts.verify.verifier import verify
 
 Verify = Callable[..., str]
 Reported = Callable[..., Report]

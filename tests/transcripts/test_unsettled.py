@@ -85,6 +85,13 @@ def test_it_may_get_less_far_and_must_end_when_it_had_ended(path: Path, verified
     assert f"the job {A} has not ended; when it was recorded it had, as succeeded" in found
 
 
+def test_it_may_end_in_the_instant_in_which_its_sidecar_is_killed(tmp_path: Path, verified: Verify) -> None:
+    killed, after = run_of(CREATE, CREATED), run_of(LATER[1:2], [[*TOLD, *RESTARTED[1]]], EOF, EXIT)
+    path = write_lines(tmp_path / "killed.jsonl", [*killed, *after])
+    at_once = "\n".join(map(json.dumps, [*CREATED[1], updated(4, "running"), updated(5, "succeeded")]))
+    assert verified(path, CREATED[0], [at_once], then=RESTARTED[1:2]) == ""
+
+
 OTHERS: dict[str, tuple[Blocks, Blocks, str]] = {
     "what had ended before is lost": ([CREATED[0][:2], CREATED[1]], RESTARTED, f"jobs.updated of job_id {B} was lost"),
     "its beginning is lost": ([CREATED[0], CREATED[1][:1]], RESTARTED, f"jobs.updated of job_id {A} was lost"),
@@ -265,6 +272,21 @@ def test_which_notifications_follow_a_seq_is_not_compared_and_their_form_is(tmp_
     path = write_lines(tmp_path / "resumed.jsonl", lines)
     assert verified(path, *blocks, then=[[answer(3), updated(2, "succeeded", B), updated(3, "succeeded")]]) == ""
     assert "params.job.mood" in verified(path, *blocks, then=[[answer(3), updated(3, "succeeded", mood=1)]])
+
+
+def test_which_notifications_are_in_a_part_of_the_log_is_not_compared(tmp_path: Path, verified: Verify) -> None:
+    def page(*events: dict[str, Any]) -> list[Any]:
+        return [answer(3, events=[{name: one[name] for name in ("method", "params")} for one in events])]
+
+    both: Blocks = [[CREATED[0][0], updated(1, "queued", B)], [*CREATED[1][:1], updated(2, "queued")]]
+    both[1] += [updated(3, "succeeded", B), updated(4, "succeeded")]
+    asked = [*CREATE, request(3, "events.replay", after_seq=1, limit=2)]
+    lines = run_of(asked, [*both, page(*both[1][1:3])], EOF, EXIT)
+    path = write_lines(tmp_path / "part.jsonl", lines)
+    assert verified(path, *both, page(updated(2, "queued"), updated(3, "succeeded"))) == ""
+    assert "job.mood" in verified(path, *both, page(updated(2, "queued", mood=1), both[1][2]))
+    alone = write_lines(tmp_path / "alone.jsonl", run_of([CREATE[0], asked[2]], [CREATED[0], page(CREATED[0][2])]))
+    assert "job.status" in verified(alone, CREATED[0], page(updated(2, "failed", B)))
 
 
 def test_methods_are_taken_for_reads_as_the_contract_declares_and_describes_them() -> None:

@@ -19,6 +19,8 @@ X_LIVE: Final = "x-live"
 X_WRITTEN: Final = "x-written"
 DESCRIBED_BY: Final = "x-described-by"
 """[a list of the document, the sibling that names an entry of it, the entry's member that describes the value]."""
+COUNTED: Final = "seq"
+"""The format of the numbers of durable notifications."""
 _REFERENCE: Final = "#/components/"
 
 
@@ -73,6 +75,16 @@ class Facts:
 
     def item(self) -> "Facts":
         return self._contract.facts(self._items)
+
+    def inside(self, value: Any, path: str = "") -> Iterator[tuple[str, Any, "Facts"]]:
+        """Yields (path, value, facts) for a value and all that is in it, at any depth and in its order."""
+        yield path, value, self
+        if type(value) is dict:
+            for name, one in value.items():
+                yield from self.member(value, name).inside(one, f"{path}.{name}")
+        elif type(value) is list:
+            for index, one in enumerate(value):
+                yield from self.item().inside(one, f"{path}[{index}]")
 
     def all_members(self) -> Iterator[tuple[str, "Facts"]]:
         """Yields the name of and the facts about each member, at any depth; not those inside a secret."""

@@ -189,6 +189,13 @@ def read_runs(path: Path) -> list[Run]:
     return runs
 
 
+def request_id(message: Any) -> int | str | None:
+    """Returns the id of a message as the sidecar reads it, 5.0 as 5; None if it has none that is valid."""
+    value = message.get("id") if type(message) is dict else None
+    value = int(value) if type(value) is float and value.is_integer() else value
+    return value if type(value) in (int, str) else None
+
+
 def error_kind(error: Any) -> str:
     """Returns the kind of an error in a message, or its code if it has none; it may be any JSON."""
     data = error.get("data") if type(error) is dict else None

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from sidecar.transcripts.file.facts import ContractFacts, Facts
+from sidecar.transcripts.file.facts import ContractFacts
 from sidecar.transcripts.file.format import Entry, read
 from sidecar.transcripts.file.patterns import example
 
@@ -44,18 +44,11 @@ def _renumbered(message: Any, request_id: str) -> Any:
 
 
 def _is_left_out(message: Any, contract: ContractFacts) -> bool:
+    """Returns whether a message ends the conversation, or names a file to be written."""
     if type(message) is not dict:
         return False
-    return message.get("method") in ENDS or _names_file(message, contract.request(message.get("method")))
-
-
-def _names_file(value: Any, facts: Facts) -> bool:
-    """Returns whether a value names a file to be written, also in a job's payload."""
-    if type(value) is dict:
-        return any(_names_file(one, facts.member(value, name)) for name, one in value.items())
-    if type(value) is list:
-        return any(_names_file(one, facts.item()) for one in value)
-    return facts.is_written and value is not None
+    values = contract.request(message.get("method")).inside(message)
+    return message.get("method") in ENDS or any(facts.is_written and value is not None for _, value, facts in values)
 
 
 def conversation(sources: Sequence[Sequence[bytes]], chance: random.Random) -> list[bytes]:

@@ -14,7 +14,7 @@ from sidecar.paths import command, isolated_environment, options_of
 from sidecar.transcripts.fuzz.damage import conversation
 from sidecar.transcripts.fuzz.promises import broken
 from sidecar.transcripts.fuzz.shrink import shrunk
-from sidecar.transcripts.verify.sidecar_process import TIMEOUT_S, SidecarProcess, SidecarTimeout
+from sidecar.transcripts.sidecar_process import TIMEOUT_S, SidecarProcess, SidecarTimeout
 
 HELLO: Final = {"protocol_version": PROTOCOL_VERSION, "client_info": {"name": "sidecar fuzz", "version": "1"}}
 SHRINK_S: Final = 240.0

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from sidecar.transcripts.file.format import Entry, Header, error_kind
+from sidecar.transcripts.file.format import Entry, Header, error_kind, request_id
 
 GAP_MS: Final = 1_000.0
 """Shortest gap between two messages that is reported."""
@@ -132,16 +132,15 @@ def _add_entry(run: RunSummary, entry: Entry, open_calls: dict[Any, Call]) -> No
 
 
 def _add_message(run: RunSummary, entry: Entry, message: dict[str, Any], open_calls: dict[Any, Call]) -> None:
-    request_id, method = message.get("id"), message.get("method")
-    has_valid_id = type(request_id) in (int, str)  # a request without one was refused, with a null id
+    own, method = request_id(message), message.get("method")
     if method is None:
         if not entry.from_client:
-            _add_response(run, entry, message, open_calls.pop(request_id, None) if has_valid_id else None)
+            _add_response(run, entry, message, open_calls.pop(own, None))
     elif entry.from_client and "id" in message:
         call = Call(entry.line, entry.t, str(method), entry.size)
         run.calls.append(call)
-        if has_valid_id:
-            open_calls[request_id] = call
+        if own is not None:  # else it was refused, with a null id
+            open_calls[own] = call
     else:
         run.notifications.append(NotificationEntry(entry.line, entry.t, str(method), entry.size, entry.from_client))
         if not entry.from_client and run.calls:

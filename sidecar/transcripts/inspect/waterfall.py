@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from pydantic_core import to_json
 
-from sidecar.transcripts.file.format import Entry, Header, error_kind, read
+from sidecar.transcripts.file.format import Entry, Header, error_kind, read, request_id
 
 FOLDER: Final = Path(__file__).parent
 MAX_PAGE_CHARS: Final = 40_000_000
@@ -55,11 +55,11 @@ class _Run:
         return entry.size if is_kept else 0
 
     def _add_sent(self, entry: Entry, message: dict[str, Any], text: str | None) -> None:
-        method, params, request_id = str(message.get("method")), message.get("params"), message.get("id")
+        method, params, own = str(message.get("method")), message.get("params"), request_id(message)
         if entry.from_client and "id" in message:
             row = self._add_row(entry, "call", method, None, request=text, say=_short(params, MAX_REQUEST_CHARS))
-            if type(request_id) in (int, str):
-                self._open[request_id] = row
+            if own is not None:
+                self._open[own] = row
             return
         seq = params.get("seq") if type(params) is dict else None
         kind = "sent" if entry.from_client else "received"
@@ -67,8 +67,7 @@ class _Run:
         self._add_row(entry, kind, method, None, request=text, say=say, number=seq)
 
     def _add_answer(self, entry: Entry, message: dict[str, Any], text: str | None) -> None:
-        request_id, error = message.get("id"), message.get("error")
-        row = self._open.pop(request_id, None) if type(request_id) in (int, str) else None
+        row, error = self._open.pop(request_id(message), None), message.get("error")
         kind = None if error is None else error_kind(error)
         if row is None:
             self._add_row(entry, "other", "answer without a request", kind, request=text)

@@ -6,13 +6,15 @@ are written to a temporary folder.
 
 import asyncio
 import contextlib
+import sys
 import tempfile
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from pydantic_core import to_json
-from sidecar_protocol.connection import Answered, Connection, Notified, Request
+from pydantic_core import from_json, to_json
+from sidecar_protocol.connection import Request
 from sidecar_protocol.contract import RpcError
 from sidecar_protocol.meta import PROTOCOL_VERSION
 
@@ -21,8 +23,8 @@ from sidecar.transcripts.file.facts import ContractFacts
 from sidecar.transcripts.file.written_files import WrittenFiles
 from sidecar.transcripts.replay.append import Appender
 from sidecar.transcripts.replay.player import ReplayOutput
+from sidecar.transcripts.sidecar_process import SidecarProcess
 
-READ_BYTES: Final = 65_536
 END_S: Final = 30.0
 """A sidecar ends within 2 s of the end of its stdin, once it has started; after this time it is killed."""
 HANDSHAKE: Final = {"protocol_version": PROTOCOL_VERSION, "client_info": {"name": "sidecar replay", "version": "1"}}
@@ -51,71 +53,52 @@ class LiveSidecar:
         self._arguments = arguments
         self._appender = appender
         self._output = output
-        self._connection = Connection()
-        self._open: dict[int | str, tuple[Request, RpcError]] = {}
+        self._open: dict[int, tuple[Request, RpcError]] = {}
         """Unanswered requests by our id, each with the error for the case that the sidecar ends before."""
-        self._process: asyncio.subprocess.Process | None = None
-        self._unsent = bytearray()
-        """Lines for a process that is still being started."""
-        self._running: asyncio.Task[None] | None = None
-        self._closing = False
+        self._numbers = count()
+        self._process: SidecarProcess | None = None
+        self._ended = asyncio.Event()
         self.handshake: dict[str, Any] = HANDSHAKE
         """The params of `initialize`."""
 
     def ask(self, request: Request, refusal: RpcError) -> None:
         """Answers a request later; with `refusal` if the sidecar ends before it answers."""
-        if self._running is None:
-            self._running = asyncio.get_running_loop().create_task(self._run())
+        if self._process is None:
+            self._process = self._start()
             if request.method != "initialize":
-                self._write(self._connection.call("initialize", to_json(self.handshake))[1])
+                self._send("initialize", self.handshake)
         params = self._files.moved(request.params, self._contract.params(request.method))
-        request_id, line = self._connection.call(request.method, to_json(params))
-        self._open[request_id] = request, refusal
-        if self._running.done():
+        self._open[self._send(request.method, params)] = request, refusal
+        if self._ended.is_set():
             self._refuse_all()
-            return
-        if self._appender is not None:
+        elif self._appender is not None:
             message = {"jsonrpc": "2.0", "id": request.id, "method": request.method, "params": request.params}
             self._appender.add_request(request.id, message)
-        self._write(line)
 
     async def finish(self) -> None:
         """Closes the sidecar's stdin, after which it answers what it was asked, and waits for its end."""
-        self._closing = True
-        if self._running is not None:
-            if self._process is not None and self._process.stdin is not None:
-                self._process.stdin.close()
+        if self._process is not None:
+            self._process.close_stdin()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(asyncio.shield(self._running), END_S)
-            if self._process is not None and self._process.returncode is None:
+                await asyncio.wait_for(self._ended.wait(), END_S)
+            if not self._ended.is_set():
                 self._process.kill()
         if self._appender is not None:
             self._appender.close()
         self._folder.cleanup()
 
-    def _write(self, line: bytes) -> None:
-        if self._process is None or self._process.stdin is None:
-            self._unsent += line
-        elif not self._process.stdin.is_closing():
-            self._process.stdin.write(line)
+    def _start(self) -> SidecarProcess:
+        def take(line: bytes | None) -> None:
+            loop.call_soon_threadsafe(self._take, line)
 
-    async def _run(self) -> None:
-        try:
-            pipe = asyncio.subprocess.PIPE
-            self._process = await asyncio.create_subprocess_exec(
-                *command("serve", *self._arguments), stdin=pipe, stdout=pipe
-            )
-            self._write(bytes(self._unsent))
-            if self._closing and self._process.stdin is not None:
-                self._process.stdin.close()
-            while self._process.stdout is not None and (data := await self._process.stdout.read(READ_BYTES)):
-                self._connection.receive(data)
-                while (event := self._connection.next_event()) is not None:
-                    self._handle(event)
-            await self._process.wait()
-        except OSError:
-            pass  # reported for each request
-        self._refuse_all()
+        loop = asyncio.get_running_loop()
+        return SidecarProcess(command("serve", *self._arguments), None, take=take, stderr=sys.stderr.buffer)
+
+    def _send(self, method: str, params: dict[str, Any]) -> int:
+        assert self._process is not None
+        number = next(self._numbers)
+        self._process.send(to_json({"jsonrpc": "2.0", "id": number, "method": method, "params": params}))
+        return number
 
     def _refuse_all(self) -> None:
         for request, refusal in self._open.values():
@@ -123,16 +106,20 @@ class LiveSidecar:
             self._output.refuse(request, refusal)
         self._open.clear()
 
-    def _handle(self, event: object) -> None:
-        if type(event) is Answered and event.id in self._open:  # the handshake is not there
-            request, _ = self._open.pop(event.id)
-            part, value = ("result", event.result) if event.error is None else ("error", event.error)
-            value = self._files.named(value)
+    def _take(self, line: bytes | None) -> None:
+        """Passes on a message of the sidecar, None for the end of all."""
+        if line is None:
+            self._ended.set()
+            self._refuse_all()
+            return
+        message = self._files.named(from_json(line))
+        if message.get("id") in self._open:  # the handshake is not there
+            request, _ = self._open.pop(message["id"])
             if self._appender is not None:
-                self._appender.add_response(request.id, {"jsonrpc": "2.0", "id": request.id, part: value})
-            self._output.respond(request, to_json(value), is_error=part == "error")
-        elif type(event) is Notified and event.method != OWN_STATE:
-            message = {"jsonrpc": "2.0", "method": event.method, "params": self._files.named(event.params)}
+                self._appender.add_response(request.id, {**message, "id": request.id})
+            part = "error" if "error" in message else "result"
+            self._output.respond(request, to_json(message[part]), is_error=part == "error")
+        elif message.get("method") not in (None, OWN_STATE):
             if self._appender is not None:
                 self._appender.add_notification(message)
-            self._output.notify(event.method, to_json(message))
+            self._output.notify(message["method"], to_json(message))

@@ -5,9 +5,9 @@ Pure: no clock, no pipe.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any
 
-from sidecar.transcripts.file.format import Entry
+from sidecar.transcripts.file.format import Entry, request_id
 
 
 @dataclass(slots=True)
@@ -55,7 +55,7 @@ class Recording:
         self.requests: list[RecordedRequest] = []
         self.notifications: list[RecordedNotification] = []
         self.exit_code = 0
-        self._unanswered: dict[int | str, RecordedRequest] = {}
+        self._unanswered: dict[int | str | None, RecordedRequest] = {}
         self._has_request = [False]
         """Whether a segment begins with a request, by its number."""
         self._eof_segment: int | None = None
@@ -77,19 +77,16 @@ class Recording:
         segment = len(self._has_request)
         if entry.is_eof and self._eof_segment is None:
             self._eof_segment = segment
-        requests = [self._request(entry, message) for message in entry.messages if _is_request(message)]
+        requests = [message for message in entry.messages if _is_request(message)]
         self._has_request.append(bool(requests))
-        for request_id, request in requests:
-            self._unanswered[request_id] = request
+        for message in requests:
+            method, params = message["method"], message.get("params") or {}
+            request = RecordedRequest(entry.t, entry.line, method, params, segment, len(self.notifications))
+            self._unanswered[request_id(message)] = request
             self.requests.append(request)
 
-    def _request(self, entry: Entry, message: dict[str, Any]) -> tuple[int | str, RecordedRequest]:
-        method, params, segment = message["method"], message.get("params") or {}, len(self._has_request)
-        return message["id"], RecordedRequest(entry.t, entry.line, method, params, segment, len(self.notifications))
-
     def _read_response(self, entry: Entry, message: Any) -> None:
-        request_id = message.get("id") if type(message) is dict else None
-        request = self._unanswered.pop(request_id, None) if _is_id(request_id) else None
+        request = self._unanswered.pop(request_id(message), None)
         if request is not None:
             is_error = "error" in message
             value = message.get("error" if is_error else "result")
@@ -104,12 +101,8 @@ class Recording:
         return self._eof_segment is not None and self._eof_segment <= segment
 
 
-def _is_request(message: Any) -> TypeGuard[dict[str, Any]]:
+def _is_request(message: Any) -> bool:
     """Returns whether the sidecar accepts it as a request; the wire refuses all others again."""
-    if type(message) is not dict or not _is_id(message.get("id")) or type(message.get("method")) is not str:
+    if request_id(message) is None or type(message.get("method")) is not str:
         return False
     return message.get("params") is None or type(message["params"]) is dict
-
-
-def _is_id(value: Any) -> TypeGuard[int | str]:
-    return type(value) in (int, str)

@@ -8,7 +8,7 @@ or `../` are relative to the transcript.
 import errno
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import takewhile
@@ -19,13 +19,14 @@ from sidecar.paths import command, isolated_environment, options_of, relative_to
 from sidecar.transcripts.file.facts import contract_facts
 from sidecar.transcripts.file.format import Header, Run, read_runs, write
 from sidecar.transcripts.file.redact import Redactor
+from sidecar.transcripts.sidecar_process import TIMEOUT_S, SidecarProcess
 from sidecar.transcripts.verify.compare import Comparison
 from sidecar.transcripts.verify.contract_notes import contract_notes
 from sidecar.transcripts.verify.findings import NEW, UNSTOPPED, Mismatch, Report, accepted, explain_all
-from sidecar.transcripts.verify.sidecar_process import TIMEOUT_S, SidecarProcess
 from sidecar.transcripts.verify.update import rerecorded
-from sidecar.transcripts.verify.verifier import RunVerifier, Start, running, verify
+from sidecar.transcripts.verify.verifier import RunVerifier
 
+Start = Callable[[Header], SidecarProcess]
 TRIES: Final = 3
 """How often a file is verified in which work was not stopped, as it may have ended in the instant of the request."""
 
@@ -74,6 +75,33 @@ def check(path: Path, options: VerifyOptions, record: Path | None = None) -> Rep
         if all(one.kind != UNSTOPPED for one in report.mismatches):
             break
     return report
+
+
+def verify(runs: list[Run], start: Start, comparison: Comparison, *, goes_on: bool = False) -> list[RunVerifier]:
+    """Verifies the runs in the order of the file, up to the first that differs unless it `goes_on`.
+
+    `start` starts a sidecar; it is called once per run and must use the same data folder each time.
+    """
+    verifiers: list[RunVerifier] = []
+    for number in range(len(runs)):
+        with running(runs, number, start, comparison) as verifier:
+            verifiers.append(verifier)
+            verifier.run()
+        if verifier.mismatches and not goes_on:
+            break  # later runs would differ because of these
+    return verifiers
+
+
+@contextmanager
+def running(runs: list[Run], number: int, start: Start, comparison: Comparison) -> Iterator[RunVerifier]:
+    """Starts the sidecar of one run; kills it at the end of the block if the recorded one was killed."""
+    header, entries = runs[number]
+    with start(header) as process:
+        verifier = RunVerifier(process, comparison, runs[number])
+        yield verifier
+        if number + 1 < len(runs) and all(entry.exit_code is None for entry in entries):
+            process.kill()
+            verifier.see_rest()
 
 
 def verified(path: Path, options: VerifyOptions, *, can_update: bool) -> tuple[Report, str]:

@@ -61,8 +61,9 @@ class Checks:
             params = one.get("params")
             if method is not None and type(params) is dict:
                 self._notification(one, line)
-            for value in _objects(one):
-                self._object(value, what, line, is_told=method is not None)
+            for _, value, _ in self._comparison.contract.undeclared.inside(one):
+                if type(value) is dict:
+                    self._object(value, what, line, is_told=method is not None)
 
     def search(self, data: bytes, where: str, line: int) -> None:
         """Looks for secrets that were sent."""
@@ -150,15 +151,6 @@ class Checks:
             Mismatch(1, f"{name} took {actual:.0f} ms instead of {recorded:.0f} ms ({count:.0f} calls)", kind=WRONG)
             for name, recorded, actual, count in slow
         ]
-
-
-def _objects(value: Any) -> Iterator[dict[str, Any]]:
-    if type(value) is dict:
-        yield value
-        value = list(value.values())
-    if type(value) is list:
-        for one in value:
-            yield from _objects(one)
 
 
 def _seq(message: Any) -> Any:

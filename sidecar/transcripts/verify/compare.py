@@ -7,7 +7,7 @@ work interleaves and are not compared; the verifier counts them.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice, takewhile, zip_longest
@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 
 from pydantic_core import to_json
 
-from sidecar.transcripts.file.facts import ContractFacts, Facts
+from sidecar.transcripts.file.facts import COUNTED, ContractFacts, Facts
 from sidecar.transcripts.file.patterns import (
     SHAPES,
     UNORDERED,
@@ -36,7 +36,6 @@ from sidecar.transcripts.verify.times import Times
 from sidecar.transcripts.verify.unsettled import Unsettled
 
 BOUND: Final = frozenset({"uuid", "id", "cursor"})
-COUNTED: Final = "seq"
 REDIRECT: Final = "redirect"
 _MEASURED: Final = {"size": r"\d[\d,]* bytes"}
 """Measured values inside texts, such as the size of a backup."""
@@ -336,19 +335,6 @@ class Comparison:
         if type(value) is list:
             return [self.to_recorded(one) for one in value]
         return _replaced(value, self.bindings.recorded) if type(value) is str else value
-
-
-def undeclared_members(value: Any, facts: Facts) -> Iterator[str]:
-    """Yields `Title.name` of each member in a value, at any depth, that the contract does not declare."""
-    if type(value) is list:
-        for one in value:
-            yield from undeclared_members(one, facts.item())
-    elif type(value) is dict and pattern_of(value) is None:
-        for name in value:
-            if facts.members and not facts.is_mapping and name not in facts.members:
-                yield f"{facts.title}.{name}"
-            else:
-                yield from undeclared_members(value[name], facts.member(value, name))
 
 
 def _positions(events: list[Any], key: Callable[[Any], str]) -> list[int]:

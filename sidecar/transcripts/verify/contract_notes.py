@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from sidecar.transcripts.file.facts import Facts
-from sidecar.transcripts.verify.compare import undeclared_members
+from sidecar.transcripts.file.patterns import pattern_of
 from sidecar.transcripts.verify.findings import Report
+from sidecar.transcripts.verify.form import undeclared
 from sidecar.transcripts.verify.verifier import RunVerifier
 
 
@@ -37,7 +38,10 @@ def _unknown_names(verifier: RunVerifier) -> set[str]:
         else:
             name, part = one.entry.method, "params"
             facts = contract.notification(name)
-        names |= {str(name), *undeclared_members(message.get(part), facts.declared_member(part))}
+        names.add(str(name))
+        for _, value, its in facts.declared_member(part).inside(message.get(part)):
+            if type(value) is dict and pattern_of(value) is None:
+                names |= {f"{its.title}.{member}" for member in undeclared(value, its)}
     return names - {*contract.methods, *contract.notifications, "None"}
 
 

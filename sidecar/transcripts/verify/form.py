@@ -18,18 +18,18 @@ def differences_of_form(value: Any, facts: Facts, path: str, recorded: Iterable[
 
 
 def _differences(value: Any, facts: Facts, path: str) -> Iterator[Difference]:
-    if type(value) is list:
-        for index, one in enumerate(value):
-            yield from _differences(one, facts.item(), f"{path}[{index}]")
-    if type(value) is not dict or not facts.members:
-        return
-    for name in facts.required - value.keys():
-        yield Difference(f"{path}.{name}", "a member", NOT_THERE, is_form=True)
-    for name, one in value.items():
-        if name in facts.members:
-            yield from _differences(one, facts.member(value, name), f"{path}.{name}")
-        elif not facts.is_mapping:
-            yield Difference(f"{path}.{name}", NOT_THERE, one, is_form=True)
+    for place, one, its in facts.inside(value, path):
+        if type(one) is not dict:
+            continue
+        for name in its.required - one.keys():
+            yield Difference(f"{place}.{name}", "a member", NOT_THERE, is_form=True)
+        for name in undeclared(one, its):
+            yield Difference(f"{place}.{name}", NOT_THERE, one[name], is_form=True)
+
+
+def undeclared(value: dict[str, Any], facts: Facts) -> list[str]:
+    """Returns the names of the members of an object that the contract does not declare."""
+    return [name for name in value if facts.members and not facts.is_mapping and name not in facts.members]
 
 
 def _place(path: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from sidecar.transcripts.file.facts import ContractFacts
+from sidecar.transcripts.file.facts import COUNTED, ContractFacts
 from sidecar.transcripts.file.format import Entry
 from sidecar.transcripts.verify.difference import Difference
 from sidecar.transcripts.verify.methods import is_read
@@ -67,6 +67,17 @@ class Reads:
         is_about_one = entry.is_notification and bool(self._contract.key(entry.method))
         can_count = is_about_one or not (self.is_moving(entry.line) or self._unsettled.is_any(entry.line))
         return not can_count or (found.is_of_result and found.is_about(message, self._counting))
+
+    def is_part_of_log(self, request: Any, answer: Any) -> bool:
+        """Returns whether an answer has a part of the event log in which independent work interleaves.
+
+        Its notifications depend on the order, which differs in each run.
+        """
+        asked = self._contract.request(request.get("method")).inside(request)
+        seqs = [value for _, value, facts in asked if facts.format == COUNTED]
+        is_part = any(seqs) or (bool(seqs) and "limit" in request["params"])
+        text = to_json(answer).decode() if is_part else ""
+        return any(own in text for own in self._counting)
 
     def is_moving(self, line: int, question: str = "") -> bool:
         """Returns whether something was under way: what the question names, or anything if it names nothing."""

@@ -7,16 +7,17 @@ or dropped are compared as far as they are text that is appended.
 
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from itertools import takewhile
 from typing import Any, Final
 
 from pydantic_core import to_json
 from sidecar_protocol.connection import MAX_MESSAGE_BYTES
 
-from sidecar.transcripts.file.format import Entry, Header, Run
+from sidecar.transcripts.file.format import Entry, Run
 from sidecar.transcripts.file.patterns import secret_numbers
+from sidecar.transcripts.sidecar_process import SidecarProcess, SidecarTimeout
 from sidecar.transcripts.verify.checks import Checks
 from sidecar.transcripts.verify.compare import Comparison
 from sidecar.transcripts.verify.entities import TOTAL, Entities, Expected
@@ -24,7 +25,6 @@ from sidecar.transcripts.verify.findings import ADDITIONAL, DOUBLED, LOST, SWAPP
 from sidecar.transcripts.verify.methods import is_read
 from sidecar.transcripts.verify.reads import Reads
 from sidecar.transcripts.verify.responses import Responses, id_of
-from sidecar.transcripts.verify.sidecar_process import SidecarProcess, SidecarTimeout
 from sidecar.transcripts.verify.streams import Streams
 
 NOT_JSON: Final = b"?"
@@ -39,8 +39,6 @@ MAX_IN_VAIN: Final = 3
 """Reads that are asked again although they differ in the end, as each takes the sum of these pauses."""
 AGAIN: Final = "again-"
 
-Start = Callable[[Header], SidecarProcess]
-
 
 class RunVerifier:
     """Drives one run of a sidecar and compares its messages."""
@@ -50,7 +48,6 @@ class RunVerifier:
         self.process = process
         self._comparison = comparison
         self.contract = comparison.contract
-        self._patience: float | None = None
         self._line = self.header.line
         self._requests: dict[bytes, tuple[Entry, dict[str, Any], float]] = {}
         """Maps an id to the line, the request, and when it was sent."""
@@ -104,6 +101,22 @@ class RunVerifier:
             *expected,
         ]
         return with_followers(sorted(found, key=lambda one: one.line), self.entries)
+
+    @property
+    def _has_lost(self) -> bool:
+        """Whether something that was recorded has not come, and not come late either."""
+        done = (one.mismatch for one in self.expected.values() if one.mismatch is not None and one.is_done)
+        return any(one.kind == LOST for one in (*self._other, *done))
+
+    @property
+    def _patience(self) -> float:
+        """The time limit of a wait: what depends on something that differs cannot come."""
+        limits = [self.process.timeout_s]
+        if self._again or any(one.mismatch is not None and one.is_done for one in self.expected.values()):
+            limits.append(AFTER_DIFFERENCE_S)
+        if self._has_lost and not self._again:
+            limits.append(AFTER_LOSS_S)
+        return min(limits)
 
     def run(self, entries: list[Entry] | None = None) -> None:
         """Sends and compares everything, or these first entries; stops if the sidecar ends early."""
@@ -168,7 +181,6 @@ class RunVerifier:
                     raise EOFError
             except SidecarTimeout:
                 self._give_up(due)
-                self._patience = AFTER_LOSS_S
 
     def _wait_for_ends(self, line: int) -> None:
         """Receives until the unsettled work has ended that had ended at this line when it was recorded."""
@@ -179,7 +191,6 @@ class RunVerifier:
                         raise EOFError
             if (wrong := self._unsettled.wrong_end(state, line)) is not None:
                 self._other.append(wrong)
-                self._patience = AFTER_LOSS_S
 
     def _give_up(self, due: int) -> None:
         self.entities.give_up(due, is_end=False)
@@ -212,14 +223,8 @@ class RunVerifier:
 
     def _receive(self) -> bool:
         """Receives one more message; returns False at the end.  Raises SidecarTimeout."""
-        mismatches = [one.mismatch for one in self.expected.values() if one.mismatch is not None and one.is_done]
-        if self._patience == AFTER_LOSS_S and not any(one.kind == LOST for one in mismatches):
-            self._patience = None  # what seemed lost has come late
-        if self._patience is None and mismatches:
-            self._patience = AFTER_DIFFERENCE_S
         try:
-            patience = AFTER_DIFFERENCE_S if self._again else self._patience
-            message = self.process.receive(patience and min(patience, self.process.timeout_s))
+            message = self.process.receive(self._patience)
         except ValueError as error:
             self._other.append(Mismatch(self._line, f"a line is not a message: {error}", kind=WRONG))
             return True
@@ -236,6 +241,13 @@ class RunVerifier:
         else:
             self._take_notification(message)
         return True
+
+    def see_rest(self) -> None:
+        """Notes the messages before the process was killed: later runs have none about work that had ended by then."""
+        with suppress(SidecarTimeout, ValueError):  # its last line may be cut off
+            while (message := self.process.receive()) is not None:
+                for one in message if type(message) is list else [message]:
+                    self._unsettled.see(one, self.method_of(one))
 
     def _take_notification(self, message: Any) -> None:
         self._unsettled.see(message, None)
@@ -294,7 +306,7 @@ class RunVerifier:
         """Repeats a read whose answer is behind the recorded one; returns False if that is in vain."""
         assert expected.mismatch is not None
         cause = expected.mismatch.cause
-        is_in_vain = self._patience == AFTER_LOSS_S or len(self._in_vain) >= MAX_IN_VAIN or cause in self._in_vain
+        is_in_vain = self._has_lost or len(self._in_vain) >= MAX_IN_VAIN or cause in self._in_vain
         if is_in_vain or self._comparison.is_exact or expected.entry.message.get("error"):
             return False
         if not is_read(request.get("method")):
@@ -370,29 +382,3 @@ class RunVerifier:
 
 def _unknown(request_id: Any) -> str:
     return "a line without an id" if request_id is None else f"the id {request_id} (no request has it)"
-
-
-def verify(runs: list[Run], start: Start, comparison: Comparison, *, goes_on: bool = False) -> list[RunVerifier]:
-    """Verifies the runs in the order of the file, up to the first that differs unless it `goes_on`.
-
-    `start` starts a sidecar; it is called once per run and must use the same data folder each time.
-    """
-    verifiers: list[RunVerifier] = []
-    for number in range(len(runs)):
-        with running(runs, number, start, comparison) as verifier:
-            verifiers.append(verifier)
-            verifier.run()
-        if verifier.mismatches and not goes_on:
-            break  # later runs would differ because of these
-    return verifiers
-
-
-@contextmanager
-def running(runs: list[Run], number: int, start: Start, comparison: Comparison) -> Iterator[RunVerifier]:
-    """Starts the sidecar of one run; kills it at the end of the block if the recorded one was killed."""
-    header, entries = runs[number]
-    with start(header) as process:
-        verifier = RunVerifier(process, comparison, runs[number])
-        yield verifier
-        if number + 1 < len(runs) and all(entry.exit_code is None for entry in entries):
-            process.kill()

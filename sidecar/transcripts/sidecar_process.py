@@ -1,4 +1,4 @@
-"""A child sidecar that is driven line by line and without an event loop, for verifying and for tests.
+"""A child sidecar that is driven line by line and without an event loop.
 
 A thread reads stdout, so that neither side ever blocks on the other's writing.
 """
@@ -8,7 +8,7 @@ import queue
 import subprocess
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import IO, Any, Final, Self
 
 from pydantic_core import from_json, to_json
@@ -26,18 +26,35 @@ class SidecarTimeout(Exception):
 class SidecarProcess:
     """One running sidecar; it is ended at the end of the `with` block."""
 
-    def __init__(self, command: Sequence[str], env: Mapping[str, str], timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        env: Mapping[str, str] | None,
+        timeout_s: float = TIMEOUT_S,
+        *,
+        take: Callable[[bytes | None], object] | None = None,
+        stderr: IO[bytes] | None = None,
+    ) -> None:
+        """`take` is called by another thread with each line, and None at the end; without it `receive` returns them.
+
+        `env` None is this process's.  `stderr` is that of the process, or None for one that `stderr_text` reads.
+        """
         self.timeout_s = timeout_s
         self.last_line = b""
         """The line of the message that was received last."""
-        self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
+        self._stderr = stderr or tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
         self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._take = take or self._lines.put
         self._has_ended = False
         self._calls = 0
         self.notifications: list[Any] = []
         """Notifications received while `call` waited for its response."""
         self._process = subprocess.Popen(  # noqa: S603 - the command is the caller's
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr, env=dict(env)
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._stderr,
+            env=None if env is None else dict(env),
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -47,8 +64,8 @@ class SidecarProcess:
 
     def _read(self) -> None:
         for line in self._stdout:
-            self._lines.put(line)
-        self._lines.put(None)
+            self._take(line)
+        self._take(None)
 
     def __enter__(self) -> Self:
         return self
