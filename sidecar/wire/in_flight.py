@@ -16,6 +16,7 @@ MAX_IN_FLIGHT: Final = 256
 
 As many can wait for the import of a feature; then reading pauses, as most of them are of methods that do not wait.
 """
+ENDING: Final = "The sidecar is shutting down."
 RETRY_AFTER_MS: Final = 200
 """Suggested delay before an overloaded request is retried, in milliseconds."""
 
@@ -35,9 +36,10 @@ def report_progress(message: str | None = None, fraction: float | None = None) -
 class InFlightRequest:
     """One request whose handler has not finished."""
 
-    def __init__(self, task: asyncio.Task[None], *, is_shutdown: bool) -> None:
+    def __init__(self, request: Request, task: asyncio.Task[None]) -> None:
+        self.request = request
         self.task = task
-        self.is_shutdown = is_shutdown
+        self.is_shutdown = request.method == "shutdown"
         self.has_started = False
         self.cancel_reason: RpcError | None = None
         self.deadline: asyncio.TimerHandle | None = None
@@ -99,7 +101,7 @@ class InFlightRequests:
     def _start(self, request: Request, handler: Coroutine[Any, Any, Model | None], meta: Meta | None) -> None:
         loop = asyncio.get_running_loop()
         task = loop.create_task(self._serve(request, handler, meta))
-        entry = self._requests[request.id] = InFlightRequest(task, is_shutdown=request.method == "shutdown")
+        entry = self._requests[request.id] = InFlightRequest(request, task)
         if meta is not None and meta.timeout_ms is not None:
             expired = ServerCancelled("The request's deadline passed.")
             entry.deadline = loop.call_later(meta.timeout_ms / 1000, entry.cancel, expired)
@@ -116,9 +118,15 @@ class InFlightRequests:
         await self._wait_until_finished(grace_s)
         others = self._others()
         for entry in others:
-            entry.cancel(ServerCancelled("The sidecar is shutting down."))
+            entry.cancel(ServerCancelled(ENDING))
         await self._wait_until_finished(cancel_s)
         return len(others)
+
+    def abandon(self) -> None:
+        """Answers the requests whose handlers have not ended: the process ends, and does not wait for them any more."""
+        requests, self._requests = self._requests, {}
+        for entry in requests.values():
+            self._respond(entry.request, entry.cancel_reason or ServerCancelled(ENDING))
 
     async def _wait_until_finished(self, timeout_s: float) -> None:
         if tasks := [entry.task for entry in self._others()]:
@@ -142,7 +150,8 @@ class InFlightRequests:
             outcome = entry.cancel_reason or ServerCancelled()
         except Exception as error:  # noqa: BLE001 - passed to the dispatcher, which turns errors into responses
             outcome = error
-        del self._requests[request.id]
+        if self._requests.pop(request.id, None) is None:
+            return  # it was abandoned
         self._held.discard(request.id)
         if entry.deadline is not None:
             entry.deadline.cancel()

@@ -8,6 +8,7 @@ full         the database may grow by 60 pages, then the disk is full
 held         the import of the module HELD begins with the file `waiting` in the data folder, and waits for `go`
 patient      what stdin has left behind at its end is served for a minute: this machine may be busy
 slow         the end may take eight seconds: this machine may be busy
+hurried      there is no time for the end
 stepped      the wall clock is ahead by the milliseconds in the data folder's file `clock`, read at each look at it
 """
 
@@ -127,6 +128,11 @@ def slow() -> None:
         setattr(sidecar.app, name, 8.0)
 
 
+def hurried() -> None:
+    for name in ("DRAIN_S", "LAST_WRITE_S"):
+        setattr(sidecar.app, name, 0.0)
+
+
 def stepped() -> None:
     step = Path(os.environ["APP_DATA_DIR"], "clock")
     real_ms = SystemClock.now_ms
@@ -151,6 +157,7 @@ MODIFICATIONS: Final = {
     "held": held,
     "patient": patient,
     "slow": slow,
+    "hurried": hurried,
     "stepped": stepped,
 }
 

@@ -125,6 +125,21 @@ def test_a_first_call_at_the_end_of_stdin_is_answered(raw_client: StartRawClient
         assert client.exit_code() == 0
 
 
+def test_a_first_call_that_has_no_time_at_the_end_of_stdin_is_answered(
+    raw_client: StartRawClient, data_dir: Path
+) -> None:
+    with raw_client(command=(*MODIFIED_SIDECAR, "held", "hurried"), HELD="sidecar.claude.feature") as client:
+        client.initialize()
+        client.send(line("claude.sessions.create", "waits") + line("claude.sessions.list", "does not wait"))
+        wait_for_file(data_dir / "waiting")
+        client.close_stdin()
+        (data_dir / "go").touch()
+        answers = {one["id"]: one for one in client.remaining() if "id" in one}
+        assert answers["waits"]["error"]["data"]["kind"] == "server_cancelled"
+        assert answers["does not wait"]["result"]["sessions"] == []
+        assert client.exit_code() == 0
+
+
 def test_a_feature_without_anything_to_do_is_imported_with_its_first_job(
     raw_client: StartRawClient, data_dir: Path, standin: Path
 ) -> None:
