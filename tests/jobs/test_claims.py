@@ -2,7 +2,6 @@
 
 import anyio
 import pytest
-
 from sidecar_protocol.entities import WaitingFor
 
 from sidecar.job_handler import JobSnoozed
@@ -76,9 +75,7 @@ async def test_waits_are_shortened_although_that_could_not_be_committed_when_the
     harness.scheduler.ensure("s", SimpleJob(name="b"), period_s=900)
     async with harness.working():
         job_id = await harness.create_job("a")
-        (await harness.handler.next_run("a")).fail(
-            JobSnoozed("Later.", delay_s=600, waiting_for=WaitingFor.RATE_LIMIT)
-        )
+        (await harness.handler.next_run("a")).fail(JobSnoozed("Later.", delay_s=600, waiting_for=WaitingFor.RATE_LIMIT))
         await harness.until_updated(job_id, waiting_for="rate_limit")
         await harness.run_pending()
         harness.clock.wall_ms -= 24 * 3_600_000
