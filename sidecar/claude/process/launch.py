@@ -112,7 +112,7 @@ class Launcher:
             self.process_table.add(StoredProcess(process.pid, started_ts, owner_id))
         try:
             self._follow(process, executable.path, options, folder, owner_env, owner_id)
-        except BaseException:  # such as a database that is locked: nobody else would end it
+        except BaseException:  # such as a locked database: the process would be left running
             with anyio.CancelScope(shield=True):
                 await stop(process, owner_id, TERMINATE)
             raise
