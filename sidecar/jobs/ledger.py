@@ -6,6 +6,7 @@ A row is written in the transaction that creates its job, and follows the job in
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from pydantic_core import to_json
 from sidecar_protocol.contract import Encoded, Notification
 from sidecar_protocol.entities import JobError, JobStatus
 from sidecar_protocol.jobs.schedules import (
@@ -92,6 +93,15 @@ class JobRun(NamedTuple):
 
 
 _COLUMNS: Final = ("run_id", *NewRun._fields)
+_ADD: Final = f"""
+    INSERT INTO job_schedule_runs ({", ".join(_COLUMNS)})
+    SELECT {", ".join(f"json_extract(value, '$[{number}]')" for number in range(len(_COLUMNS)))}
+    FROM json_each(?) WHERE true ORDER BY key
+    ON CONFLICT (schedule_id, scheduled_for) WHERE manual = 0 DO
+        UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in NewRun._fields)}
+        WHERE job_id IS NULL AND excluded.job_id IS NOT NULL
+    RETURNING rowid
+    """
 
 
 class Ledger:
@@ -111,21 +121,12 @@ class Ledger:
         A time of the schedule that is recorded stays as it is; returns None if all are.  But a run with a job takes the
         place of one without: the clock may have been ahead when that was recorded.
         """
-        changes = ", ".join(f"{name} = excluded.{name}" for name in NewRun._fields)
-        added: int | None = None
-        for run in runs:
-            conflict = "NOTHING" if run.job_id is None else f"UPDATE SET {changes} WHERE job_id IS NULL"
-            rowid: int | None = self._database.value(
-                f"""
-                INSERT INTO job_schedule_runs ({", ".join(_COLUMNS)}) VALUES ({", ".join("?" * len(_COLUMNS))})
-                ON CONFLICT (schedule_id, scheduled_for) WHERE manual = 0 DO {conflict} RETURNING rowid
-                """,
-                (self._new_id(), *run),
-            )
-            added = added if rowid is None else rowid
-        if runs:
-            self._prune(runs[0].schedule_id, PRUNED_AT_ONCE * len(runs))
-        return added
+        if not runs:
+            return None
+        rows = to_json([(self._new_id(), *run) for run in runs]).decode()
+        added: list[int] = self._database.values(_ADD, (rows,))
+        self._prune(runs[0].schedule_id, PRUNED_AT_ONCE * len(runs))
+        return added[-1] if added else None
 
     def get(self, rowid: int) -> ScheduleRun:
         """Returns a run that was recorded in the caller's transaction."""

@@ -68,6 +68,8 @@ class Scheduler:
         self._seen_ms: int | None = None
         """When the schedules were last looked at; None before the first time."""
         self._stored_ms: int | None = None
+        self._before: tuple[int | None, int | None] = None, None
+        """Both before the last tick."""
 
     def ensure(self, schedule_id: str, spec: JobSpec, *, period_s: int, jitter_s: int = 0) -> None:
         """Creates a schedule if there is none with this id; an existing one keeps the user's changes.
@@ -123,6 +125,7 @@ class Scheduler:
     def tick(self) -> str | None:
         """Creates what is due.  Returns the time of the next run."""
         now_ms = self._clock.now_ms()
+        self._before = self._seen_ms, self._stored_ms
         if self._seen_ms is None or now_ms < self._seen_ms:
             self._bring_forward(now_ms)
         absence = self._look(now_ms)
@@ -130,6 +133,10 @@ class Scheduler:
             with self._database.write():
                 self._fire(schedule, now_ms, absence)
         return self.store.next_run_at()
+
+    def forget_tick(self) -> None:
+        """Lets the next tick do what the last one did, since its writes were rolled back."""
+        self._seen_ms, self._stored_ms = self._before
 
     def _bring_forward(self, now_ms: int) -> None:
         """Moves the next times that lie further ahead than they must, if the clock was set back."""

@@ -167,13 +167,15 @@ class JobsWorker:
         except sqlite3.Error as error:
             pause_s = self._on_start_error(error)
         self._next_look_at = "" if pause_s is None else iso(self._clock.now_ms() + round(pause_s * 1000))
-        if claimed:
+        if claimed or self._journal.database.in_transaction:
             # Wait in the unit of work that claimed the jobs: a later commit says nothing about these claims.
             try:
                 await self._committed()
             except sqlite3.Error as error:  # it was rolled back, so the jobs are still queued
                 for running in claimed:
                     self._remove(running)
+                self._clock_lead_s = math.inf
+                self._scheduler.forget_tick()
                 return self._on_start_error(error)
             for running in claimed:
                 tasks.start_soon(self._execute, running)

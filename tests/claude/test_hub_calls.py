@@ -1,6 +1,7 @@
-"""A call of the hub that takes long: interrupting the turn ends it, and so does the death of the CLI."""
+"""Calls of the hub that take long, which an interrupt or the death of the CLI ends, and a hub that fails."""
 
 import asyncio
+import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,13 @@ import anyio
 import pytest
 from sidecar_protocol import catalog
 from sidecar_protocol.claude.runs import HubAccess
+from sidecar_protocol.contract import ToolUse
+from sidecar_protocol.tools import Tool
 
 from sidecar.hub.tools import Answer, Hub
 from sidecar.job_handler import JobFailed
 from tests.claude.client import Talk, every_claude
-from tests.claude.harness import cli_of, until
+from tests.claude.harness import cli_of, processes_of, until
 from tests.claude.turn_harness import turn_harness
 
 CALL = "[[call:mcp__hub__jobs_list:{}]]"
@@ -76,3 +79,23 @@ async def test_the_death_of_the_cli_ends_the_call(talk: Talk, tmp_path: Path) ->
         assert hub.ended == ["jobs_list"]
         hub.is_slow = False
         assert (await harness.run(session.session_id, CALL)).text.endswith('{"jobs":[]}')
+
+
+class HubWithoutDisk(SlowHub):
+    """A hub that fails as soon as the process of `session_id` runs."""
+
+    session_id = ""
+
+    def tools(self, *uses: ToolUse) -> list[Tool]:
+        if processes_of(self.session_id):
+            raise sqlite3.OperationalError("database is locked")
+        return super().tools(*uses)
+
+
+async def test_a_process_that_cannot_be_given_the_hub_is_ended(standin: Path, tmp_path: Path) -> None:
+    hub = HubWithoutDisk()
+    async with turn_harness(standin, tmp_path, hub) as harness:
+        hub.session_id = harness.create_session(hub=HubAccess.READ).session_id
+        with pytest.raises(sqlite3.OperationalError):
+            await harness.run(hub.session_id, "Hello")
+        assert processes_of(hub.session_id) == []

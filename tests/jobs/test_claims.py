@@ -1,16 +1,16 @@
-"""A job starts only once its claim is committed."""
+"""A look for due jobs counts only once what it has written is committed."""
 
 import anyio
 import pytest
+from sidecar_protocol.entities import WaitingFor
 
+from sidecar.job_handler import JobSnoozed
 from sidecar.jobs.journal import JobJournal
 from sidecar.jobs.store import ClaimedJob
-from tests.jobs.harness import JobsHarness
+from tests.jobs.harness import JobsHarness, SimpleJob
 
 
-async def test_a_job_does_not_start_if_its_claim_cannot_be_committed(
-    harness: JobsHarness, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def prepare_failure(harness: JobsHarness) -> None:
     # COMMIT checks a deferred foreign key, so that it fails here as it would on a full disk.
     with harness.database.write():
         harness.database.execute("CREATE TABLE parents (id INTEGER PRIMARY KEY)")
@@ -18,6 +18,17 @@ async def test_a_job_does_not_start_if_its_claim_cannot_be_committed(
             "CREATE TABLE children (parent INTEGER REFERENCES parents DEFERRABLE INITIALLY DEFERRED)"
         )
     await harness.runtime.committed()
+
+
+def make_commit_fail(harness: JobsHarness) -> None:
+    with harness.database.write():
+        harness.database.execute("INSERT INTO children VALUES (1)")
+
+
+async def test_a_job_does_not_start_if_its_claim_cannot_be_committed(
+    harness: JobsHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await prepare_failure(harness)
     claim = JobJournal.claim
     claimed: list[str] = []
 
@@ -25,8 +36,7 @@ async def test_a_job_does_not_start_if_its_claim_cannot_be_committed(
         found = claim(self, full_types)
         if found is not None:
             claimed.append(found.job_id)
-            with harness.database.write():
-                harness.database.execute("INSERT INTO children VALUES (1)")
+            make_commit_fail(harness)
         return found
 
     monkeypatch.setattr(JobJournal, "claim", claim_and_make_commit_fail)
@@ -48,3 +58,34 @@ async def test_a_job_does_not_start_if_its_claim_cannot_be_committed(
         (await harness.handler.next_run("a")).succeed()
         await harness.until_updated(job_id, status="succeeded")
     assert [one["job"]["status"] for one in harness.named("jobs.updated")].count("running") == 1
+
+
+async def test_waits_are_shortened_although_that_could_not_be_committed_when_the_clock_was_set_back(
+    harness: JobsHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await prepare_failure(harness)
+    limit_waits = JobJournal.limit_waits
+    failed: list[bool] = []
+
+    def limit_and_make_commit_fail(self: JobJournal) -> None:
+        limit_waits(self)
+        failed.append(True)
+        make_commit_fail(harness)
+
+    harness.scheduler.ensure("s", SimpleJob(name="b"), period_s=900)
+    async with harness.working():
+        job_id = await harness.create_job("a")
+        (await harness.handler.next_run("a")).fail(JobSnoozed("Later.", delay_s=600, waiting_for=WaitingFor.RATE_LIMIT))
+        await harness.until_updated(job_id, waiting_for="rate_limit")
+        await harness.run_pending()
+        harness.clock.wall_ms -= 24 * 3_600_000
+        monkeypatch.setattr(JobJournal, "limit_waits", limit_and_make_commit_fail)
+        harness.look_for_jobs()
+        await harness.run_pending()
+        assert failed
+        monkeypatch.undo()
+        harness.look_for_jobs()
+        await harness.run_pending()
+        assert (await harness.get_job(job_id))["run_at"] == "2026-11-22T08:10:00.000Z"
+        (schedule,) = (await harness.call("jobs.schedules.list"))["schedules"]
+        assert schedule["next_run_at"] == "2026-11-22T08:15:00.000Z"

@@ -13,7 +13,7 @@ import warnings
 from importlib import import_module
 from pathlib import Path
 
-from tests.simulation.loop import count_steps, keep_models, replace_programs, replace_threads
+from tests.simulation.loop import count_steps, keep_models, order_cancellations, replace_programs, replace_threads
 
 if os.environ.get("PYTHONHASHSEED") != "0":  # the order of sets must be the same in each run
     command = [sys.executable, "-m", "tests.simulation", *sys.argv[1:]]
@@ -25,6 +25,7 @@ if "--coverage" in sys.argv:
     watch = rooms.begin()
 replace_threads()
 count_steps()
+order_cancellations()
 replace_programs()
 # What killed processes leave is finalized at the end of each life, and may complain that it has no loop.
 warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)

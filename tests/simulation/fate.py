@@ -23,8 +23,10 @@ class SimulatedClock:
         return self._start_ms + self.slept_ms + round(self._life.now * 1_000)
 
     def now_ms(self) -> int:
-        drifted_ms = self.drift_ppm * (self.true_ms() - self._start_ms) // 1_000_000
-        return self.true_ms() + self.error_ms + drifted_ms
+        true_ms = self.true_ms()
+        if self.drift_ppm:
+            true_ms += self.drift_ppm * (true_ms - self._start_ms) // 1_000_000
+        return true_ms + self.error_ms
 
     def monotonic(self) -> float:
         return self._life.now

@@ -11,7 +11,7 @@ import asyncio
 import math
 import os
 import selectors
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import cache
 from itertools import count
@@ -20,6 +20,7 @@ from typing import Any, Protocol, TypeVar
 import anyio
 import anyio.from_thread
 import anyio.to_thread
+from anyio._backends import _asyncio
 
 T = TypeVar("T")
 PRESENCE_S = 300.0
@@ -148,6 +149,26 @@ def replace_threads() -> None:
     """Lets anyio hand over what would run in threads; call it before `sidecar` is imported."""
     setattr(anyio.to_thread, "run_sync", _run_sync)  # noqa: B010 - mypy would want the whole signature
     setattr(anyio.from_thread, "check_cancelled", lambda: None)  # noqa: B010 - it asks the thread that it runs in
+
+
+class _Ordered(dict[Any, None]):
+    """A set in the order of its making; the order of a real one of tasks depends on their addresses."""
+
+    def __init__(self, ones: Iterable[Any] = ()) -> None:
+        super().__init__(dict.fromkeys(ones))
+
+    def add(self, one: Any) -> None:
+        self[one] = None
+
+    def discard(self, one: Any) -> None:
+        self.pop(one, None)
+
+    remove = dict.__delitem__
+
+
+def order_cancellations() -> None:
+    """Lets anyio cancel the tasks of a group in the order in which they were started."""
+    setattr(_asyncio, "set", _Ordered)  # noqa: B010 - it is a builtin that the module has not replaced
 
 
 def replace_programs() -> None:

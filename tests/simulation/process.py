@@ -13,6 +13,8 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final
 
+from anyio._backends._asyncio import _task_states
+
 from sidecar.app import EXIT_CODES, App, Machine
 from sidecar.clock import Clock
 from sidecar.http.client import Transport
@@ -113,5 +115,6 @@ def bury() -> None:
             with suppress(BaseException):
                 task.get_coro().close()
             task._log_destroy_pending = False  # noqa: SLF001 - a killed process complains about nothing
+            _task_states.pop(task, None)  # it knows its key, so that all of the process would stay
     GRAVEYARD.clear()
     gc.collect()  # what the imports have made is frozen, see `__main__`

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+import anyio
 from anyio.to_thread import run_sync
 from sidecar_protocol.claude.runs import ClaudeRunResult, ClaudeSettings, HubAccess
 
@@ -15,6 +16,7 @@ from sidecar.claude.gate.store import Owner
 from sidecar.claude.process.cli_process import ClaudeProcess, OnLine, RunOptions, start
 from sidecar.claude.process.discovery import REINSTALL_HINT, Discovery
 from sidecar.claude.process.orphans import ProcessTable, StoredProcess, start_time
+from sidecar.claude.process.stopping import TERMINATE, stop
 from sidecar.claude.process.user_settings import config_dir, default_model
 from sidecar.claude.process.work import STATE_EVENTS_ENV
 from sidecar.claude.records.files import RecordFiles
@@ -108,9 +110,21 @@ class Launcher:
             raise not_started(executable.path, executable.source, folder, error) from error
         if (started_ts := start_time(process.pid)) is not None:
             self.process_table.add(StoredProcess(process.pid, started_ts, owner_id))
+        try:
+            self._follow(process, executable.path, options, folder, owner_env, owner_id)
+        except BaseException:  # such as a locked database: the process would be left running
+            with anyio.CancelScope(shield=True):
+                await stop(process, owner_id, TERMINATE)
+            raise
+        return process
+
+    def _follow(
+        self, process: ClaudeProcess, path: Path, options: RunOptions, folder: Path, owner_env: str, owner_id: str
+    ) -> None:
+        """Begins to talk with a process."""
         observer = Observer(
             self.status,
-            str(executable.path),
+            str(path),
             str(folder),
             process.send,
             has_project=options.settings is ClaudeSettings.ALL,
@@ -120,7 +134,6 @@ class Launcher:
         observer.begin(**more)
         if options.effort is not None:
             process.send(EFFORT_REQUEST)
-        return process
 
 
 def not_started(path: Path, source: str, folder: Path, error: OSError) -> JobFailed:

@@ -118,6 +118,7 @@ class TurnHandler:
 
     def _end(self, turn: "_Turn", status: SessionStatus, scheduled: Sequence[LiveTask]) -> None:
         session_id, job_id = turn.session.session_id, turn.context.job_id
+        self.conversations.keep(session_id, turn.follower.conversation)
         self.sessions.end_turn(session_id, job_id, status, turn.reporter.reader.usage, turn.resumes_at)
         self.launcher.budgets.live.pop(job_id, None)
         if scheduled:

@@ -195,6 +195,27 @@ async def test_a_request_that_cannot_be_stored_is_denied(standin: Path, tmp_path
         assert (await harness.run(session.session_id, PROMPT)).text == denial(NOT_STORED)
 
 
+async def test_a_turn_keeps_its_conversation_although_that_could_not_be_stored_at_its_beginning(
+    standin: Path, tmp_path: Path
+) -> None:
+    async with turn_harness(standin, tmp_path) as harness, anyio.create_task_group() as tasks:
+        session = harness.create_session()
+        harness.database.execute(
+            "CREATE TRIGGER refuse BEFORE UPDATE OF claude_session_id ON claude_sessions"
+            " BEGIN SELECT RAISE(ABORT, 'the disk is busy'); END"
+        )
+
+        async def answer_when_the_disk_is_well() -> None:
+            request = await harness.first_request()
+            harness.database.execute("DROP TRIGGER refuse")
+            assert harness.session(session.session_id).claude_session_id is None
+            harness.permissions.respond(request.request_id, ALLOW, None, None, remember=False)
+
+        tasks.start_soon(answer_when_the_disk_is_well)
+        await harness.run(session.session_id, PROMPT)
+        assert harness.session(session.session_id).claude_session_id is not None
+
+
 async def test_a_response_that_cannot_be_stored_does_not_reach_claude(standin: Path, tmp_path: Path) -> None:
     async with turn_harness(standin, tmp_path, response_s=0.5) as harness, anyio.create_task_group() as tasks:
         session = harness.create_session()
