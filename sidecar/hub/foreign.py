@@ -13,6 +13,8 @@ from sidecar_protocol.contract import Foreign, Model
 from sidecar.hub.entries import Entry, entries
 
 TEXT_CHARS: Final = 120
+MAX_ADDRESS: Final = 320
+"""The longest local part with the longest domain (RFC 3696); encoding a longer one takes quadratic time."""
 ADDRESS: Final = re.compile(r"\S{1,64}@[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63}){0,9}")
 """An address with a domain in ASCII; one that is no such thing says nothing about who wrote a text."""
 OPEN_DOMAINS: Final = frozenset(
@@ -112,7 +114,9 @@ def _source(entry: Mapping[str, Any], tool: str) -> str:
 
 def _organizer(email: object) -> str:
     """Returns the domain of an address, or all of it in a domain that is open to everybody."""
-    name, _, domain = email.rpartition("@") if isinstance(email, str) else ("", "", "")
+    if not isinstance(email, str) or len(email) > MAX_ADDRESS:
+        return UNKNOWN
+    name, _, domain = email.rpartition("@")
     domain = ".".join(map(_ascii, domain.split(".")))
     address = f"{name.lower()}@{domain}"
     if ADDRESS.fullmatch(address) is None:

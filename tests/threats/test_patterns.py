@@ -116,6 +116,7 @@ OWN: Final = {
     "claude/sessions/following": "one bounded class",
     "claude/status/reading": "classes that end where the next match could begin",
     "claude/trust": "lines of the settings of git, and names in files of limited size",
+    "hub/foreign": "bounded parts",
     "loopback": "bounded parts",
     "packaging": "names of files of installed packages",
     "recurrence": "bounded parts",
