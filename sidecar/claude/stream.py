@@ -90,13 +90,15 @@ class RunReader:
     """Reads the lines of one prompt's run.
 
     `session_id` and `model` are the last ones that the CLI named.  `totals` are what the process has reported for
-    earlier prompts; `has_acted` is whether Claude has answered anything, or used a tool.
+    earlier prompts; `has_acted` is whether Claude has answered anything, or used a tool.  Once `is_done` is set, the
+    answer stays: later results are of turns that the CLI has begun by itself, and only what they cost counts.
     """
 
     def __init__(self, totals: ProcessTotals = NO_TOTALS) -> None:
         self.session_id: str | None = None
         self.model: str | None = None
         self.end = RunEnd()
+        self.is_done = False
         self.has_acted = False
         self._counter = UsageCounter(totals)
         self._num_turns: int | None = None
@@ -239,6 +241,8 @@ class RunReader:
         self._counter.read_result(message, self.model)
         self.session_id = get_text(message, "session_id") or self.session_id
         is_error = message.get("is_error") is not False
+        if self.is_done:
+            return [Finished(is_error)]
         self.end.result = message
         if not is_error:
             answer = get_text(message, "result") or ""

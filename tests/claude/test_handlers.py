@@ -141,6 +141,12 @@ async def test_a_retry_of_the_api_is_reported(harness: RunHarness) -> None:
     assert (retry.status, retry.error) == (529, "overloaded")
 
 
+async def test_a_turn_that_was_due_at_the_end_of_a_run_changes_its_cost_and_not_its_answer(harness: RunHarness) -> None:
+    with anyio.fail_after(120):
+        result = await harness.run("[[due:((text:scheduled))]] [[text:first]]")
+    assert (result.text, result.total_cost_usd) == ("first", 0.02)
+
+
 async def test_stray_output_does_not_disturb_a_run(harness: RunHarness) -> None:
     with anyio.fail_after(120):
         result = await harness.run("[[stderr:a warning]] [[unknown]] [[garbage]] [[huge:5000000]] [[text:fine]]")

@@ -141,7 +141,8 @@ class ClaudeProcess(asyncio.SubprocessProtocol):
     `prompt_done` is set while no prompt is unfinished: after the end of its `work`, or after the exit.  `exited` is
     set when the process has exited; a tool may then still hold its pipes.  `closed` is set when the pipes are closed
     as well.
-    `observe` receives every parsed line, also while no prompt is answered; `on_exit` is called at the exit.
+    `observe` receives every parsed line, also while no prompt is answered; `on_exit` is called at the exit.  `on_done`
+    is called after the last line of the work of a prompt: the next one can begin a turn of the CLI's own.
     `database` is the database that its environment names as its owner's.
     """
 
@@ -155,6 +156,7 @@ class ClaudeProcess(asyncio.SubprocessProtocol):
         self.closed = anyio.Event()
         self.observe: Callable[[Mapping[str, Any]], None] = lambda _: None
         self.on_exit: Callable[[], None] = lambda: None
+        self.on_done: Callable[[], None] = lambda: None
         self.lines = LineSplitter()
         self.work = Work()
         self._follow_up: asyncio.TimerHandle | None = None
@@ -191,9 +193,10 @@ class ClaudeProcess(asyncio.SubprocessProtocol):
             self.send(user_line(prompt if content is None else content, uuid))
 
     def begin_own_turn(self) -> None:
-        """Clears `prompt_done` for a turn that the CLI has begun by itself."""
-        self.prompt_done = anyio.Event()
+        """Clears `prompt_done` for a turn that the CLI has begun by itself, unless that has ended already."""
         self.work.begin_own_turn()
+        if self.work.state is not WorkState.OVER:
+            self.prompt_done = anyio.Event()
 
     def send(self, message: Mapping[str, Any]) -> None:
         """Writes a JSON line to stdin.  Does nothing if stdin is closed."""
@@ -249,8 +252,9 @@ class ClaudeProcess(asyncio.SubprocessProtocol):
             self.observe(parsed)
         self.on_line(line, parsed)
         state = self.work.state
-        if state is WorkState.OVER:
+        if state is WorkState.OVER and not self.prompt_done.is_set():
             self.prompt_done.set()
+            self.on_done()
         if state is not WorkState.MAY_CONTINUE and self._follow_up is not None:
             self._follow_up.cancel()
             self._follow_up = None

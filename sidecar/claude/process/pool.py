@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
+from functools import partial
 from typing import Final
 
 import anyio
@@ -53,7 +54,7 @@ class SessionProcess:
     idle_ended: anyio.Event = field(default_factory=anyio.Event)
     ended: anyio.Event = field(default_factory=anyio.Event)
     reader: IdleReader | None = None
-    """Receives its lines after its last turn; None while a turn uses it."""
+    """Receives its lines after the end of a prompt; None while one is answered."""
 
     @property
     def is_needed(self) -> bool:
@@ -68,8 +69,11 @@ class SessionProcess:
     def follow(self, on_line: OnLine) -> None:
         """Hands over the lines of a turn that it has begun by itself."""
         reader, self.reader = self.reader, None
-        for line in reader.lines if reader is not None and reader.has_begun else ():
-            on_line(*line)
+        self.process.on_line = on_line
+        if reader is not None and reader.has_begun:
+            self.process.begin_own_turn()  # it may have begun since the process was taken
+            for line in reader.lines:
+                on_line(*line)
 
     @property
     def is_in_use(self) -> bool:
@@ -137,13 +141,13 @@ class ProcessPool:
         """Returns a process with the wanted settings for one turn, which must end with a call of `release`."""
         while (kept := self._processes.get(session_id)) is not None:
             if kept.state is State.IDLE and not kept.process.exited.is_set() and kept.apply_settings(wanted):
-                kept.process.on_line = on_line
                 kept.end_idle(State.BUSY)
                 return kept
             if kept.state is State.IDLE:
                 kept.end_idle(State.LEAVING)
             await kept.ended.wait()
         new = SessionProcess(session_id, await start(on_line), wanted)
+        new.process.on_done = partial(self._await_own_turn, new)
         self._processes[session_id] = new
         return new
 
@@ -158,7 +162,10 @@ class ProcessPool:
             await self._end(used)
             return
         used.state = State.IDLE
-        self._await_own_turn(used)
+        if used.reader is None:
+            self._await_own_turn(used)
+        elif used.reader.has_begun:  # with the end of the prompt
+            self._begin_own_turn(used)
         used.idle_ended = anyio.Event()
         self._processes[used.session_id] = self._processes.pop(used.session_id)
         idle = [one for one in self._processes.values() if one.state is State.IDLE and not one.has_own_turn]
@@ -221,18 +228,22 @@ class ProcessPool:
         if kept is not None and kept.state is State.IDLE and kept.is_needed:
             kept.end_idle(State.LEAVING)
 
-    def _await_own_turn(self, idle: SessionProcess) -> None:
-        process = idle.process
+    def _await_own_turn(self, done: SessionProcess) -> None:
+        process = done.process
 
         def on_begun() -> None:
-            process.begin_own_turn()
-            self.on_own_turn(idle.session_id)
+            if done.state is State.IDLE:
+                self._begin_own_turn(done)
 
         def on_flood() -> None:
             for line in process.work.interrupt_lines():
                 process.send(line)
 
-        idle.reader = process.on_line = IdleReader(process.on_line, on_begun, on_flood)
+        done.reader = process.on_line = IdleReader(process.on_line, on_begun, on_flood)
+
+    def _begin_own_turn(self, idle: SessionProcess) -> None:
+        idle.process.begin_own_turn()
+        self.on_own_turn(idle.session_id)
 
     async def _end(self, ending: SessionProcess) -> None:
         ending.state = State.LEAVING

@@ -136,6 +136,7 @@ class TurnHandler:
     async def _send(self, job: TakeTurn, turn: "_Turn", live: SessionProcess, timeout_s: float) -> None:
         """Sends the prompt, after the end of a turn that Claude has begun by itself; such a turn is only followed."""
         process, job_id = live.process, turn.context.job_id
+        content = None if job.is_own else await self._content(job, turn)
         live.follow(turn.on_line)
         if job.is_own:
             return
@@ -143,7 +144,7 @@ class TurnHandler:
             with anyio.move_on_after(timeout_s):
                 await process.prompt_done.wait()
             await interrupt(process)
-        content = await self._content(job, turn)
+            live.follow(turn.on_line)
         turn.uuid = self.runtime.new_id()  # a new one for each attempt: the CLI ignores a prompt that it knows
         self.conversations.send_prompt(job.session_id, job_id, turn.uuid)
         process.send_prompt(turn.prompt, uuid=turn.uuid, content=content)

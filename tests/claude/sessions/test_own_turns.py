@@ -64,6 +64,34 @@ async def test_a_prompt_that_comes_with_a_scheduled_turn_is_asked_after_it(talk:
         assert (await claude.until_job(job["job_id"], *FINAL))["status"] == "succeeded"
 
 
+@scripted
+async def test_a_turn_that_was_due_already_begins_with_the_end_of_another_one_and_has_a_job(talk: Talk) -> None:
+    async with talk.connected() as claude:
+        session = await claude.sessions.create()
+        prompt = "[[due:((text:scheduled))]] [[text:first]]"
+        sent = await claude.sessions.send(session_id=session.session_id, prompt=prompt)
+        assert (await claude.until_job(sent.job_id, *FINAL))["result"]["text"] == "first"
+        job = await own_turn(claude, sent.job_id)
+        done = await claude.until_job(job["job_id"], *FINAL)
+        assert (done["payload"]["is_own"], done["result"]["text"]) == (True, "scheduled")
+        said = [(one.job_id, one.text) for one in await claude.messages(session.session_id)]
+        assert (job["job_id"], "scheduled") in said
+        assert (sent.job_id, "scheduled") not in said
+        assert await claude.answer_text(session.session_id, "[[text:next]]") == "next"
+
+
+@scripted
+async def test_a_prompt_that_waits_for_a_turn_is_not_answered_by_one_that_was_due_before_it(talk: Talk) -> None:
+    async with talk.connected() as claude:
+        session = await claude.sessions.create()
+        prompts = ("[[due:((text:scheduled))]] [[text:first]]", "[[text:second]]", "[[text:third]]")
+        await claude.client.call("jobs.queue.pause")
+        jobs = [await claude.sessions.send(session_id=session.session_id, prompt=prompt) for prompt in prompts]
+        await claude.client.call("jobs.queue.resume")
+        done = [await claude.until_job(job.job_id, *FINAL) for job in jobs]
+        assert [job["result"]["text"] for job in done] == ["first", "second", "third"]
+
+
 @every_claude
 async def test_a_scheduled_turn_that_was_killed_is_interrupted_and_its_question_can_still_be_answered(
     talk: Talk,
