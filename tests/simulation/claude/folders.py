@@ -88,7 +88,7 @@ class Folders:
 
     def check_start(self, cli: "Cli") -> None:
         """Checks that Claude may start where it does."""
-        self.check_turn(cli)
+        self._check(cli, cli.began_in)
         if cli.owner in self._worktrees:
             known = self._worktrees[cli.owner] or cli.folder
             if cli.folder != known or cli.folder.parent.name != "worktrees":
@@ -103,14 +103,13 @@ class Folders:
             self._worktrees.pop(session_id, None)
 
     def check_turn(self, cli: "Cli") -> None:
-        """Checks that Claude may take a turn where it works."""
-        if "--setting-sources" in cli.flags:
-            return
-        since = self._refused_since.get(cli.began_in)  # a worktree, once made, has files of its own
+        """Checks that Claude may take a turn where it works: a worktree, once made, has files of its own."""
+        self._check(cli, cli.folder)
+
+    def _check(self, cli: "Cli", folder: Path) -> None:
+        since = None if "--setting-sources" in cli.flags else self._refused_since.get(folder)
         if since is not None and self._now() - since > SLACK_S:
-            self._fail(
-                "Claude works in a folder that brings programs only if it is trusted.", (cli.owner, cli.began_in)
-            )
+            self._fail("Claude works in a folder that brings programs only if it is trusted.", (cli.owner, folder))
 
     def _look(self) -> None:
         refused = self._brings - self._trusted
