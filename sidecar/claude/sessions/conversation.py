@@ -126,10 +126,11 @@ class ConversationJournal:
             )
 
     def keep(self, session_id: str, claude_session_id: str | None) -> None:
-        """Stores the conversation that a turn has ended in, if `follow` could not."""
+        """Stores the conversation that a turn has ended in, if `follow` could not and the session was not deleted."""
         stored = self._sessions.store.process_start(session_id).claude_session_id
-        if claude_session_id is not None and claude_session_id != stored:
-            self.follow(session_id, claude_session_id)
+        if claude_session_id in (None, stored) or self._sessions.store.get(session_id) is None:
+            return
+        self.follow(session_id, claude_session_id)
 
     def clear(self, session_id: str, job_id: str, raw: str) -> None:
         """Leaves the conversation for a new one that knows none of the messages so far."""
