@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "80af9af87a930e06";
+export const SCHEMA_HASH = "46b5b61ff1e38597";
 
 /** Any JSON value: data whose form the contract does not know. */
 export type JsonValue = string | number | boolean | null | JsonValue[] | JsonObject;
@@ -4733,7 +4733,8 @@ export interface Methods {
    * At most 200 can exist, of any type of job.
    *
    * Without `start`, a period begins now, and a rule with the current day, so that `FREQ=DAILY;BYHOUR=9;BYMINUTE=0`
-   * needs none.  Without `time_zone`, a rule gets the computer's.  A rule must be valid as a whole.
+   * needs none.  Without `time_zone`, a rule gets the computer's; a period ignores it.  A rule must be valid as a
+   * whole.
    *
    * A job that could not run as things are now is refused, with the member of `payload` that is the reason: a folder
    * that does not exist or is not trusted, an unknown account or session, a level of effort that the model lacks.
@@ -5411,7 +5412,8 @@ export interface NestedMethods<Options> {
        * At most 200 can exist, of any type of job.
        *
        * Without `start`, a period begins now, and a rule with the current day, so that `FREQ=DAILY;BYHOUR=9;BYMINUTE=0`
-       * needs none.  Without `time_zone`, a rule gets the computer's.  A rule must be valid as a whole.
+       * needs none.  Without `time_zone`, a rule gets the computer's; a period ignores it.  A rule must be valid as a
+       * whole.
        *
        * A job that could not run as things are now is refused, with the member of `payload` that is the reason: a
        * folder

@@ -28,7 +28,6 @@ from sidecar.jobs.timing import RuleRefused, RuleTimes
 
 MAX_SCHEDULES: Final = 200
 """Maximum number of schedules that are not the sidecar's own."""
-NO_ZONE: Final = "is for rrule: a period is the same time in every zone"
 FIRST_START: Final = "1900-01-01T00:00:00.000Z"
 LAST_START: Final = "2200-01-01T00:00:00.000Z"
 """Starts beyond these are mistakes, and times near the ends of the calendar cannot be computed in all zones."""
@@ -61,8 +60,6 @@ class SchedulesService(Schedules):
     ) -> Schedule:
         if (period_s is None) is (rrule is None):
             raise _refused("rrule", "needs either period_s or rrule")
-        if period_s is not None and time_zone is not None:
-            raise _refused("time_zone", NO_ZONE)
         payload_json = await self._payload(type, payload or {})
         if self._store.count() >= MAX_SCHEDULES:
             raise TooManySchedules
@@ -114,8 +111,6 @@ class SchedulesService(Schedules):
             changed = changed._replace(rrule=None, time_zone=None)
         elif rrule is not None:
             changed = changed._replace(period_s=None)
-        if changed.period_s is not None and time_zone is not None:
-            raise _refused("time_zone", NO_ZONE)
         if start is None and (changed.rrule is None) is not (schedule.rrule is None):
             changed = changed._replace(start=None)  # that of a period is no start of a rule, nor the other way round
         elif start is None and changed.rrule is not None and time_zone is not None:

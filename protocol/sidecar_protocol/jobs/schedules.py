@@ -257,7 +257,8 @@ class Schedules(Protocol):
         At most 200 can exist, of any type of job.
 
         Without `start`, a period begins now, and a rule with the current day, so that `FREQ=DAILY;BYHOUR=9;BYMINUTE=0`
-        needs none.  Without `time_zone`, a rule gets the computer's.  A rule must be valid as a whole.
+        needs none.  Without `time_zone`, a rule gets the computer's; a period ignores it.  A rule must be valid as a
+        whole.
 
         A job that could not run as things are now is refused, with the member of `payload` that is the reason: a folder
         that does not exist or is not trusted, an unknown account or session, a level of effort that the model lacks.
