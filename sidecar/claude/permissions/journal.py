@@ -168,7 +168,7 @@ class PermissionJournal:
             )
         if respond is not None:
             self._undelivered[request_id] = request.session_id, response
-            self._runtime.after_commit(lambda failure: self._deliver(request_id, failure))
+            self._runtime.after_commit(lambda failure: self.deliver(request_id, failure))
         return resolved
 
     def _decide(self, request: PermissionRequest, response: Response) -> None:
@@ -177,7 +177,7 @@ class PermissionJournal:
         verdict, reason = (Verdict.ALLOW, None) if response.allowed else (Verdict.DENY, response.message)
         self._gate.decide(Owner(request.session_id), call, verdict, DecidedBy.PERSON, reason)
 
-    def _deliver(self, request_id: str, failure: sqlite3.Error | None) -> None:
+    def deliver(self, request_id: str, failure: sqlite3.Error | None) -> None:
         """Passes a durable response to the turn that waits for it, unless that has ended meanwhile."""
         _, response = self._undelivered.pop(request_id, (None, None))
         if failure is None and response is not None and (waiting := self._waiting.pop(request_id, None)) is not None:
