@@ -116,13 +116,8 @@ class ClaudeRunHandler:
                 self.runs.record(context.job_id, state)
 
         content = None if begun.has_acted else await content_blocks(self.attachments, context.job_id, prompt)
-
-        def on_done() -> None:
-            reader.is_done = True
-
         process = await self.launcher.start(JOB_ENV, context.job_id, options, job.cwd, on_line)
-        process.on_done = on_done
-        reporter.work = process.work
+        process.on_done, reporter.work = reader.keep_answer, process.work
         try:
             process.send_prompt(prompt, content=content)
             timeout.deadline = anyio.current_time() + job.timeout_s

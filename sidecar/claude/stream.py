@@ -90,15 +90,14 @@ class RunReader:
     """Reads the lines of one prompt's run.
 
     `session_id` and `model` are the last ones that the CLI named.  `totals` are what the process has reported for
-    earlier prompts; `has_acted` is whether Claude has answered anything, or used a tool.  Once `is_done` is set, the
-    answer stays: later results are of turns that the CLI has begun by itself, and only what they cost counts.
+    earlier prompts; `has_acted` is whether Claude has answered anything, or used a tool.
     """
 
     def __init__(self, totals: ProcessTotals = NO_TOTALS) -> None:
         self.session_id: str | None = None
         self.model: str | None = None
         self.end = RunEnd()
-        self.is_done = False
+        self._keeps_answer = False
         self.has_acted = False
         self._counter = UsageCounter(totals)
         self._num_turns: int | None = None
@@ -127,6 +126,10 @@ class RunReader:
     def continue_from(self, totals: ProcessTotals) -> None:
         """Sets what the process has reported for earlier prompts, before the first line is read."""
         self._counter = UsageCounter(totals)
+
+    def keep_answer(self) -> None:
+        """Keeps the answer: later results are of turns that the CLI begins by itself, of which only the cost counts."""
+        self._keeps_answer = True
 
     def read(self, message: Mapping[str, Any] | None) -> list[Update]:
         """Returns the updates of one line, as `parse_object` returns it: None for a line that is not a JSON object."""
@@ -241,7 +244,7 @@ class RunReader:
         self._counter.read_result(message, self.model)
         self.session_id = get_text(message, "session_id") or self.session_id
         is_error = message.get("is_error") is not False
-        if self.is_done:
+        if self._keeps_answer:
             return [Finished(is_error)]
         self.end.result = message
         if not is_error:
