@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "46b5b61ff1e38597";
+export const SCHEMA_HASH = "e866f249c60f7c06";
 
 /** Any JSON value: data whose form the contract does not know. */
 export type JsonValue = string | number | boolean | null | JsonValue[] | JsonObject;
@@ -1269,7 +1269,7 @@ export interface Exposure {
   /**
    * Who can have written the texts: an account, and in calendars the organiser's domain, as `<account>:<domain>`.
    *
-   * Instead of the domain, it has the organiser's address where everybody can get one, such as gmail.com, `unknown` if
+   * Instead of the domain, it has the organiser's address where anyone can get one, such as gmail.com, `unknown` if
    * an event does not name any, and `mail` for what Google has found in mails.
    */
   source: string;

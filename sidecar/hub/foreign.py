@@ -65,7 +65,7 @@ OPEN_DOMAINS: Final = frozenset(
         "zoho.com",
     }
 )
-"""Domains where everybody can get an address or a calendar: there, the address is the source and not the domain."""
+"""Domains where anyone can get an address or a calendar: there, the address is the source and not the domain."""
 UNKNOWN: Final = "unknown"
 """The organiser of an event that names none whom one could trust."""
 MAIL: Final = "mail"
@@ -113,7 +113,7 @@ def _source(entry: Mapping[str, Any], tool: str) -> str:
 
 
 def _organizer(email: object) -> str:
-    """Returns the domain of an address, or all of it in a domain that is open to everybody."""
+    """Returns the domain of an address, or all of it in a domain that is open to anyone."""
     if not isinstance(email, str) or len(email) > MAX_ADDRESS:
         return UNKNOWN
     name, _, domain = email.rpartition("@")

@@ -100,7 +100,7 @@ _ADD: Final = f"""
     ON CONFLICT (schedule_id, scheduled_for) WHERE manual = 0 DO
         UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in NewRun._fields)}
         WHERE job_id IS NULL AND excluded.job_id IS NOT NULL
-    RETURNING rowid
+    RETURNING scheduled_for, rowid
     """
 
 
@@ -124,9 +124,9 @@ class Ledger:
         if not runs:
             return None
         rows = to_json([(self._new_id(), *run) for run in runs]).decode()
-        added: list[int] = self._database.values(_ADD, (rows,))
+        added: list[tuple[str, int]] = self._database.rows(_ADD, (rows,))
         self._prune(runs[0].schedule_id, PRUNED_AT_ONCE * len(runs))
-        return added[-1] if added else None
+        return max(added)[1] if added else None  # SQLite returns the rows in any order (sqlite.org/lang_returning.html)
 
     def get(self, rowid: int) -> ScheduleRun:
         """Returns a run that was recorded in the caller's transaction."""

@@ -69,7 +69,7 @@ class Scheduler:
         """When the schedules were last looked at; None before the first time."""
         self._stored_ms: int | None = None
         self._before: tuple[int | None, int | None] = None, None
-        """Both before the last tick."""
+        """`_seen_ms` and `_stored_ms` before the last tick."""
 
     def ensure(self, schedule_id: str, spec: JobSpec, *, period_s: int, jitter_s: int = 0) -> None:
         """Creates a schedule if there is none with this id; an existing one keeps the user's changes.

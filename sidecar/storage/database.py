@@ -127,6 +127,7 @@ class Database:
     """
 
     is_read_only = False
+    """Whether only another process writes it."""
 
     def __init__(
         self, connection: sqlite3.Connection, path: Path, on_begin: Callable[[], None], *, watched: Sequence[Path] = ()

@@ -40,7 +40,7 @@ class Exposure(Model):
     source: str
     """Who can have written the texts: an account, and in calendars the organiser's domain, as `<account>:<domain>`.
 
-    Instead of the domain, it has the organiser's address where everybody can get one, such as gmail.com, `unknown` if
+    Instead of the domain, it has the organiser's address where anyone can get one, such as gmail.com, `unknown` if
     an event does not name any, and `mail` for what Google has found in mails.
     """
     tool: str

@@ -67,7 +67,7 @@ class SessionProcess:
         return self.reader is not None and self.reader.has_begun
 
     def follow(self, on_line: OnLine) -> None:
-        """Hands over the lines of a turn that it has begun by itself."""
+        """Passes its lines to `on_line` from now on, after those of a turn that it has begun by itself."""
         reader, self.reader = self.reader, None
         self.process.on_line = on_line
         if reader is not None and reader.has_begun:
@@ -138,7 +138,10 @@ class ProcessPool:
         await self._stopped.wait()
 
     async def acquire(self, session_id: str, start: Start, on_line: OnLine, wanted: SessionSettings) -> SessionProcess:
-        """Returns a process with the wanted settings for one turn, which must end with a call of `release`."""
+        """Returns a process with the wanted settings for one turn, which must end with a call of `release`.
+
+        A new one passes its lines to `on_line` at once, a kept one from the call of `follow` on.
+        """
         while (kept := self._processes.get(session_id)) is not None:
             if kept.state is State.IDLE and not kept.process.exited.is_set() and kept.apply_settings(wanted):
                 kept.end_idle(State.BUSY)
@@ -228,18 +231,18 @@ class ProcessPool:
         if kept is not None and kept.state is State.IDLE and kept.is_needed:
             kept.end_idle(State.LEAVING)
 
-    def _await_own_turn(self, done: SessionProcess) -> None:
-        process = done.process
+    def _await_own_turn(self, used: SessionProcess) -> None:
+        process = used.process
 
         def on_begun() -> None:
-            if done.state is State.IDLE:
-                self._begin_own_turn(done)
+            if used.state is State.IDLE:
+                self._begin_own_turn(used)
 
         def on_flood() -> None:
             for line in process.work.interrupt_lines():
                 process.send(line)
 
-        done.reader = process.on_line = IdleReader(process.on_line, on_begun, on_flood)
+        used.reader = process.on_line = IdleReader(process.on_line, on_begun, on_flood)
 
     def _begin_own_turn(self, idle: SessionProcess) -> None:
         idle.process.begin_own_turn()

@@ -105,18 +105,20 @@ class RunVerifier:
     @property
     def _has_lost(self) -> bool:
         """Whether something that was recorded has not come, and not come late either."""
-        done = (one.mismatch for one in self.expected.values() if one.mismatch is not None and one.is_done)
-        return any(one.kind == LOST for one in (*self._other, *done))
+        return LOST in self._settled_kinds() or any(one.kind == LOST for one in self._other)
+
+    def _settled_kinds(self) -> list[str]:
+        """Returns the kinds of the differences in what will not be looked at again."""
+        return [one.mismatch.kind for one in self.expected.values() if one.mismatch is not None and one.is_done]
 
     @property
     def _patience(self) -> float:
         """The time limit of a wait: what depends on something that differs cannot come."""
-        limits = [self.process.timeout_s]
-        if self._again or any(one.mismatch is not None and one.is_done for one in self.expected.values()):
-            limits.append(AFTER_DIFFERENCE_S)
-        if self._has_lost and not self._again:
-            limits.append(AFTER_LOSS_S)
-        return min(limits)
+        kinds = self._settled_kinds()
+        limit_s = AFTER_DIFFERENCE_S if self._again or kinds else self.process.timeout_s
+        if not self._again and (LOST in kinds or any(one.kind == LOST for one in self._other)):
+            limit_s = AFTER_LOSS_S
+        return min(limit_s, self.process.timeout_s)
 
     def run(self, entries: list[Entry] | None = None) -> None:
         """Sends and compares everything, or these first entries; stops if the sidecar ends early."""
