@@ -285,7 +285,7 @@ class App:
         # The drain keeps its own time limit and then stores what did not stop; this one is for a drain that hangs.
         await asyncio.wait({self._lifecycle.drain(drain_s)}, timeout=drain_s + LAST_WRITE_S)
         self._reader.finish(until - self._loop.time() - LAST_WRITE_S / 2)
-        await asyncio.sleep(0)  # `shutdown` returns now, if the drain has ended
+        await asyncio.sleep(0)  # `shutdown` returns now, if the drain has ended, and what was read last begins
         self._in_flight.abandon()
         self._unit_of_work.commit()
         self._unit_of_work.close()
