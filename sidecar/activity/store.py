@@ -17,9 +17,10 @@ from sidecar_protocol.contract import Encoded
 from sidecar.activity.filters import KEYS_PER_MS, ActivityFilter, Kind, Selection, first_key
 from sidecar.activity.rows import COLUMNS, EventPage, Issue, ReportRow, WrittenRow
 from sidecar.feed import Origin
-from sidecar.storage.database import Database, Row
+from sidecar.storage.database import Database
 from sidecar.storage.fulltext import FullTextIndex, SearchPlan, term_conditions
 from sidecar.storage.paging import decode_cursor, encode_cursor, row_json
+from sidecar.storage.row_cache import EncodedRow, RowCache
 
 MAX_SCANNED_ROWS: Final = 1_000
 """Rows that one page examines, which takes about 10 ms."""
@@ -71,8 +72,6 @@ _REPORTED: Final = {
 }
 _REPORT_COLUMNS: Final = ", ".join(_REPORTED.get(name, name) for name in ReportRow._fields)
 
-_PAGE_COLUMNS: Final = f"{EVENT_JSON}, feed_key"
-
 
 class ActivityStore:
     """Every statement about the feed."""
@@ -82,6 +81,9 @@ class ActivityStore:
         self.index = FullTextIndex(
             database, name="activity_search", table="activity_events", key="feed_key", columns=("title", "description")
         )
+        # The links of an event depend on other events.
+        version = "iif(links_json IS NULL, version, NULL)"
+        self._cache = RowCache(database, "activity_events", "feed_key", EVENT_JSON, row_id="event_id", version=version)
         self._kinds: set[Kind] | None = None
 
     def upsert(self, row: dict[str, Any], at_ms: int, now: str) -> WrittenRow | None:
@@ -129,6 +131,7 @@ class ActivityStore:
 
     def remove(self, origin: Origin, event_ids: Iterable[str]) -> list[str]:
         """Deletes those of the events that belong to the origin; returns their ids, sorted."""
+        self._cache.clear()
         removed = self._database.values(
             """
             DELETE FROM activity_events WHERE event_id IN (SELECT value FROM json_each(?))
@@ -157,7 +160,7 @@ class ActivityStore:
 
     def events_at(self, feed_keys: Sequence[int]) -> list[Encoded[ActivityEvent]]:
         """Returns the events with these keys, newest first."""
-        return _events(self._rows_at(feed_keys, len(feed_keys))[0])
+        return [Encoded(ActivityEvent, json) for json, _ in self._rows_at(feed_keys, len(feed_keys))[0]]
 
     def page(self, wanted: ActivityFilter, limit: int, cursor: str | None) -> EventPage:
         """Returns events, newest first, and the cursor of the next page.
@@ -196,10 +199,11 @@ class ActivityStore:
             rows, more = self._rows_at(feed_keys, limit)
         else:
             listed = f"FROM activity_events WHERE feed_key IN ({selection.candidates}) ORDER BY feed_key DESC"
-            sql = f"SELECT {_PAGE_COLUMNS} {selection.from_clause or listed}"
-            rows, more = self._database.page(sql, {**selection.parameters, "limit": limit + 1}, limit)
+            sql = f"SELECT {self._cache.columns} {selection.from_clause or listed}"
+            rows, more = self._cache.page(sql, {**selection.parameters, "limit": limit + 1}, limit)
         last = rows[-1][1] if more else scanned_to
-        return _events(rows), None if last is None else encode_cursor(last)
+        events = [Encoded(ActivityEvent, json) for json, _ in rows]
+        return events, None if last is None else encode_cursor(last)
 
     def _scan(self, selection: Selection, limit: int) -> tuple[list[int], int | None]:
         """Returns the first matching keys, and the key up to which rows were examined; None if all were."""
@@ -246,10 +250,10 @@ class ActivityStore:
         names = {f"{name}{at}": value for at, kind in enumerate(kinds) for name, value in zip("sat", kind, strict=True)}
         return Selection(_merged_sql(len(kinds)), parameters | names, conditions, values)
 
-    def _rows_at(self, feed_keys: Sequence[int], limit: int) -> tuple[list[Row], bool]:
-        return self._database.page(
+    def _rows_at(self, feed_keys: Sequence[int], limit: int) -> tuple[list[EncodedRow], bool]:
+        return self._cache.page(
             f"""
-            SELECT {_PAGE_COLUMNS} FROM activity_events
+            SELECT {self._cache.columns} FROM activity_events
             WHERE feed_key IN (SELECT value FROM json_each(?)) ORDER BY feed_key DESC
             """,
             (to_json(feed_keys).decode(),),
@@ -356,10 +360,6 @@ class ActivityStore:
 
     def has_project_of(self, issue_key: str) -> bool:
         return bool(self._database.value(f"SELECT {_IS_OF_KNOWN_PROJECT.format(key=':key')}", {"key": issue_key}))
-
-
-def _events(rows: Sequence[Row]) -> list[Encoded[ActivityEvent]]:
-    return [Encoded(ActivityEvent, row[0]) for row in rows]
 
 
 _RANGE: Final = "feed_key < :before AND feed_key >= :start"

@@ -15,6 +15,7 @@ from sidecar.clock import iso
 from sidecar.runtime import PruneKey
 from sidecar.storage.database import Database
 from sidecar.storage.paging import PagedList, row_json
+from sidecar.storage.row_cache import RowCache
 
 FREE: Final = """(lock_key IS NULL OR NOT EXISTS (
     SELECT 1 FROM jobs AS holder INDEXED BY idx_jobs_locks
@@ -60,6 +61,8 @@ INSERT: Final = f"""
     """  # a constant: the cache of statements looks it up by its hash, which a string keeps
 
 _JOBS: Final = PagedList(Job, "jobs", READ_JOB_JSON, {"rowid": int}, descending=True)
+_VERSION: Final = "CASE WHEN status <> 'queued' OR (is_due = 0 AND lock_key IS NULL) THEN version END"
+"""What a job waits for can change with the queue or with other jobs, which its version does not tell."""
 _LOG: Final = PagedList(JobLogLine, "job_events", LOG_LINE_JSON, {"rowid": int})
 
 
@@ -107,6 +110,7 @@ class JobsStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._cache = RowCache(database, "jobs", "rowid", READ_JOB_JSON, row_id="job_id", version=_VERSION)
 
     def insert(self, now: str, **columns: object) -> Encoded[Job] | None:
         """Returns the new job, or None if its idempotency key is taken."""
@@ -121,7 +125,7 @@ class JobsStore:
     def page(
         self, status: str | None, job_type: str | None, limit: int, cursor: str | None
     ) -> tuple[list[Encoded[Job]], str | None]:
-        return _JOBS.page(self._database, limit, cursor, equal={"status": status, "type": job_type})
+        return _JOBS.page(self._database, limit, cursor, equal={"status": status, "type": job_type}, cache=self._cache)
 
     def request_cancel(self, job_id: str, now: str) -> Encoded[Job] | None:
         """Cancels a queued job or marks a running one.  Returns None if it is neither, or was marked before."""
@@ -386,13 +390,10 @@ class JobsStore:
         self, job_id: str, now: str, changes: str, condition: str = RUNNING, **values: object
     ) -> Encoded[Job] | None:
         """Changes a job and returns it; returns None if it does not meet the condition."""
-        return self._job(
-            f"""
+        sql = f"""
             UPDATE jobs SET {changes}, updated_at = :now, version = version + 1
-            WHERE job_id = :job_id AND {condition} RETURNING {JOB_JSON}
-            """,
-            now=now, job_id=job_id, **values,
-        )  # fmt: skip
+            WHERE job_id = :job_id AND {condition} RETURNING {JOB_JSON}"""
+        return self._job(sql, now=now, job_id=job_id, **values)
 
     def _job(self, sql: str, *positional: object, **named: object) -> Encoded[Job] | None:
         return self._database.encoded(Job, sql, named or positional)

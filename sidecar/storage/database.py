@@ -143,6 +143,7 @@ class Database:
         self._is_first_block = False
         self._skip_wait = False
         self._rollback_error: sqlite3.Error | None = None
+        self._rollbacks = 0
 
     @property
     def in_transaction(self) -> bool:
@@ -161,6 +162,13 @@ class Database:
         for (table,) in tables if self.fault is None else ():
             self.rows(f'SELECT 1 FROM "{table}" NOT INDEXED LIMIT 1')
         return self.fault
+
+    def revision(self) -> tuple[int, int]:
+        """Returns what changes when rows change otherwise than by a statement of this connection.
+
+        That is by a rollback, or by another program.
+        """
+        return self._rollbacks, self.value("PRAGMA data_version")
 
     def _note(self, error: sqlite3.Error) -> None:
         if self.fault is None and is_damage(error):
@@ -303,6 +311,7 @@ class Database:
 
     def _end(self, error: BaseException | None) -> None:
         is_first = self._is_first_block
+        self._rollbacks += error is not None
         if not self._connection.in_transaction:
             if not is_first and error is not None:
                 # On a full disk SQLite rolls back the whole transaction, with the writes of earlier blocks.
@@ -327,6 +336,7 @@ class Database:
                 self._connection.execute("COMMIT")
         except sqlite3.Error as failure:
             self._note(failure)
+            self._rollbacks += 1
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             raise

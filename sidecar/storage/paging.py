@@ -9,6 +9,7 @@ from sidecar_protocol.contract import Encoded, Model
 from sidecar_protocol.errors import InvalidCursor
 
 from sidecar.storage.database import Database
+from sidecar.storage.row_cache import RowCache
 
 M = TypeVar("M", bound=Model)
 
@@ -75,12 +76,14 @@ class PagedList(NamedTuple, Generic[M]):
         parameters: Mapping[str, object] | None = None,
         arms: Sequence[str] = ("TRUE",),
         list_id: str | None = None,
+        cache: RowCache | None = None,
     ) -> tuple[list[Encoded[M]], str | None]:
         """Returns up to `limit` rows after the cursor, and the cursor of the next page.
 
         Rows have the values of `equal` that are not None, and fulfil all of the SQL `conditions` and one of `arms`,
         which must exclude each other: each is a sorted index range, and SQLite merges them.  Cursors are valid only for
-        the list of this id, which is the table's name by default.  Raises `InvalidCursor`.
+        the list of this id, which is the table's name by default.  With a cache its rows are read through it.  Raises
+        `InvalidCursor`.
         """
         values = {name: value for name, value in (equal or {}).items() if value is not None}
         where = [*conditions, *(f"{name} = :{name}" for name in values)]
@@ -91,10 +94,11 @@ class PagedList(NamedTuple, Generic[M]):
             values |= zip(names, after, strict=True)
             sign = "<" if self.descending else ">"
             where.append(f"({', '.join(self.key)}) {sign} ({', '.join(f':{name}' for name in names)})")
-        columns = ", ".join((self.row, *self.key))
+        columns = ", ".join((self.row, *self.key)) if cache is None else cache.columns
         selects = (f"SELECT {columns} FROM {self.table} WHERE {' AND '.join((arm, *where))}" for arm in arms)
         order = ", ".join(f"{name} DESC" if self.descending else name for name in self.key)
-        rows, more = database.page(
+        read: Database | RowCache = cache or database
+        rows, more = read.page(
             f"{' UNION ALL '.join(selects)} ORDER BY {order} LIMIT :limit", {**values, "limit": limit + 1}, limit
         )
         encoded = [Encoded(self.model, row[0]) for row in rows]
