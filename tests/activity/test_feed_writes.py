@@ -182,3 +182,31 @@ async def test_a_batch_that_fails_leaves_nothing_behind(app: InProcessApp) -> No
         feed.write(JIRA, [event("e-1"), event("e-2", issue_key=object())])
     assert await ids(app) == []
     assert await changes(app) == []
+
+
+async def test_a_page_that_was_read_shows_what_was_written_removed_or_moved_since(app: InProcessApp) -> None:
+    async def titles() -> list[str]:
+        return [one["title"] for one in (await app.call("activity.events.list", {"limit": 500}))["events"]]
+
+    feed = app.activity
+    feed.write(JIRA, [event("a", 1, title="a 1"), event("b", 2, title="b 1")])
+    assert await titles() == ["b 1", "a 1"]
+    feed.write(JIRA, [event("a", 1, title="a 2")])
+    assert await titles() == ["b 1", "a 2"]
+    feed.write(JIRA, [], remove=["a"])
+    assert await titles() == ["b 1"]
+    feed.write(JIRA, [event("a", 1, title="a again")])  # with the key and the version that it had at first
+    assert await titles() == ["b 1", "a again"]
+    feed.write(JIRA, [event("b", 3, title="b 1"), event("c", 2, title="c where b was")])
+    assert await titles() == ["b 1", "c where b was", "a again"]
+
+
+async def test_a_page_that_was_read_shows_links_with_issues_that_have_become_known_since(app: InProcessApp) -> None:
+    async def links() -> list[str]:
+        page = await app.call("activity.events.list", {"limit": 500})
+        return next(one["links"] for one in page["events"] if one["event_id"] == "a")
+
+    app.activity.write(JIRA, [event("a", title="see TEA-2")])
+    assert await links() == []
+    app.activity.write(JIRA, [event("b", 1, issue_key="TEA-1")])
+    assert await links() == ["TEA-2"]
