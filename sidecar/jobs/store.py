@@ -110,7 +110,7 @@ class JobsStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._cache = RowCache(database, "jobs", "rowid", READ_JOB_JSON, row_id="job_id", version=_VERSION)
+        self._cache = RowCache(database, "jobs", "rowid", READ_JOB_JSON, _VERSION)
 
     def insert(self, now: str, **columns: object) -> Encoded[Job] | None:
         """Returns the new job, or None if its idempotency key is taken."""
@@ -334,6 +334,7 @@ class JobsStore:
 
     def prune(self, up_to: PruneKey, limit: int) -> int:
         """Deletes finished jobs up to a key, oldest first, with their logs.  Returns their number."""
+        self._cache.clear()
         job_ids = self._database.values(
             """
             DELETE FROM jobs WHERE job_id IN (

@@ -1,5 +1,6 @@
 """A cache of encoded rows: a list that is read again, as windows do, encodes only the rows that have changed since."""
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Final
 
@@ -15,20 +16,20 @@ EncodedRow = tuple[bytes, int]
 
 
 class RowCache:
-    """Reads rows of a table as JSON, and keeps the JSON by an id and a version.
+    """Reads rows of a table as JSON, and keeps the JSON by the rows' keys and versions.
 
-    The id must never be another row's; call `clear` if rows are deleted that could be inserted again.  The version must
-    change with whatever the JSON is made of; a row whose version is NULL is encoded each time.
+    The version must change with whatever the JSON is made of; a row whose version is NULL is encoded each time.  Call
+    `clear` when a row is deleted or gets another key, since a new row may be given its key.
     """
 
-    def __init__(self, database: Database, table: str, key: str, row: str, *, row_id: str, version: str) -> None:
-        """`key` is the column by which pages are sorted, highest first; the others are SQL expressions."""
-        self.columns = f"{key}, {row_id}, {version}"
+    def __init__(self, database: Database, table: str, key: str, row: str, version: str) -> None:
+        """`key` is the integer by which pages are sorted, highest first; `row` and `version` are SQL expressions."""
+        self.columns = f"{key}, {version}"
         """The columns of a statement for `page`."""
         self._database = database
         self._select = f"SELECT {row}, {key} FROM {table} WHERE {key} IN (SELECT value FROM json_each(?))"
         self._select += f" ORDER BY {key} DESC"
-        self._kept: dict[tuple[str, int], bytes] = {}
+        self._kept: OrderedDict[Row, bytes] = OrderedDict()
         self._bytes = 0
         self._revision = database.revision()
 
@@ -46,35 +47,32 @@ class RowCache:
             self.clear()
         rows = self._database.rows(sql, parameters)
         kept = self._kept
-        # All that is kept is less than PAGE_BYTES.
-        page = [(kept.get(row[1:]), row[0]) for row in rows[:limit]]
-        taken = [(json, key) for json, key in page if json is not None]
-        if len(taken) < len(page):
-            taken = self._encode(rows[: len(page)])
+        missing = [row[0] for row in rows[:limit] if row not in kept]
+        # What is kept is less than PAGE_BYTES.
+        taken = self._complete(rows[:limit], missing) if missing else [(kept[row], row[0]) for row in rows[:limit]]
         return taken, len(taken) < len(rows) and bool(taken)
 
-    def _encode(self, rows: Sequence[Row]) -> list[EncodedRow]:
-        """Returns rows of which some are not kept, until they exceed PAGE_BYTES; keeps them."""
-        missing = [row[0] for row in rows if row[1:] not in self._kept]
+    def _complete(self, rows: Sequence[Row], missing: Sequence[int]) -> list[EncodedRow]:
+        """Encodes those rows of a page that are not kept, and keeps them; leaves out what exceeds PAGE_BYTES."""
         found, is_cut = self._database.page(self._select, (to_json(missing).decode(),), len(missing))
         encoded: dict[int, bytes] = {key: json for json, key in found}
         taken: list[EncodedRow] = []
         size = 0
-        for key, *identity in rows:
-            json = self._kept.get(tuple(identity)) or encoded.get(key)
+        for row in rows:
+            json = self._kept.get(row) or encoded.get(row[0])
             if json is None and not is_cut:  # another program has deleted it meanwhile
                 continue
             size += 0 if json is None else len(json)
             if json is None or (size > PAGE_BYTES and taken):
                 break
-            taken.append((json, key))
+            taken.append((json, row[0]))
         for row in rows:
-            if row[2] is not None and (json := encoded.get(row[0])) is not None:
-                self._keep(row[1:], json)
+            if row[1] is not None and (json := encoded.get(row[0])) is not None:
+                self._keep(row, json)
         return taken
 
-    def _keep(self, identity: tuple[str, int], json: bytes) -> None:
-        self._kept[identity] = json
+    def _keep(self, row: Row, json: bytes) -> None:
+        self._kept[row] = json
         self._bytes += len(json)
         while self._bytes > MAX_BYTES:  # the oldest first
-            self._bytes -= len(self._kept.pop(next(iter(self._kept))))
+            self._bytes -= len(self._kept.popitem(last=False)[1])

@@ -73,6 +73,7 @@ TARGETS: Final[dict[str, Target]] = {
     "jobs_create.x1": Target("jobs.create committed x1", "/s", HIGHER, Bound(1.7), Bound(2.0)),
     "jobs_create.x64": Target("jobs.create committed x64", "/s", HIGHER, Bound(5), Bound(10), 0.38),
     "feed_page.x4": Target("feed page of 200 x4", "/s", HIGHER, Bound(3, 1.5), Bound(of_baseline=2.1)),
+    "feed_page.walked_x4": Target("the same, another page each time", "/s", HIGHER),
     # A client that reconnects receives thousands of events and still needs its requests answered.  65-68 k / 186 k /s.
     "notifications.rate": Target("notifications to the host", "/s", HIGHER, Bound(5), Bound(10), 0.36),
     "notifications.ping_p50": Target("ping p50 meanwhile", "us"),

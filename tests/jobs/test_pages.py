@@ -167,3 +167,20 @@ async def test_long_messages_and_large_meta_are_truncated(app: InProcessApp) -> 
     page = await app.call("jobs.log.list", {"job_id": job_id})
     (first, second) = page["lines"]
     assert (len(first["message"]), first["meta"]["small"], second["meta"]) == (2_000, None, {"truncated": True})
+
+
+async def test_a_page_that_was_read_shows_a_new_job_with_the_rowid_of_a_deleted_one(app: InProcessApp) -> None:
+    delayed = {"type": "test.echo", "payload": {"text": "x"}, "run_at": "2027-01-01T00:00:00Z"}
+    first = (await app.call("jobs.create", delayed))["job"]["job_id"]
+    assert (await app.call("jobs.list"))["jobs"][0]["job_id"] == first
+    await app.call("jobs.cancel", {"job_id": first})
+    assert app.job_queue.store.prune(("9999", ""), 10) == 1
+    second = (await app.call("jobs.create", delayed))["job"]["job_id"]
+    assert [job["job_id"] for job in (await app.call("jobs.list"))["jobs"]] == [second]
+
+
+async def test_a_page_that_was_read_shows_that_the_queue_was_paused_since(app: InProcessApp) -> None:
+    await app.call("jobs.create", {"type": "test.echo", "payload": {"text": "x"}})
+    assert (await app.call("jobs.list"))["jobs"][0]["waiting_for"] == "capacity"
+    await app.call("jobs.queue.pause")
+    assert (await app.call("jobs.list"))["jobs"][0]["waiting_for"] == "pause"

@@ -26,7 +26,7 @@ class Names:
         connection.execute("CREATE TABLE names (id INTEGER PRIMARY KEY, name TEXT, text TEXT, version INTEGER)")
         connection.create_function("encoding", 1, self._note)
         self.database = Database(connection, path, lambda: None)
-        self.cache = RowCache(self.database, "names", "id", ROW_JSON, row_id="name", version="version")
+        self.cache = RowCache(self.database, "names", "id", ROW_JSON, "version")
 
     def _note(self, name: str) -> str:
         self.encoded.append(name)
