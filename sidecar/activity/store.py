@@ -84,7 +84,7 @@ class ActivityStore:
         )
         # The links of an event depend on other events.
         version = "iif(links_json IS NULL, version, NULL)"
-        self._cache = RowCache(database, "activity_events", "feed_key", EVENT_JSON, version)
+        self.cache = RowCache(database, "activity_events", "feed_key", EVENT_JSON, version)
         self._kinds: set[Kind] | None = None
 
     def upsert(self, row: dict[str, Any], at_ms: int, now: str) -> WrittenRow | None:
@@ -99,7 +99,7 @@ class ActivityStore:
         if version is None:
             return None
         if is_moved:
-            self._cache.clear()
+            self.cache.clear()
         if known is not None and None not in (known[3], row["issue_key"]) and known[3] != row["issue_key"]:
             self._rename_issue(known[3], row["issue_key"])
         if row["links_json"] != (known and known[2]):
@@ -135,7 +135,7 @@ class ActivityStore:
 
     def remove(self, origin: Origin, event_ids: Iterable[str]) -> list[str]:
         """Deletes those of the events that belong to the origin; returns their ids, sorted."""
-        self._cache.clear()
+        self.cache.clear()
         removed = self._database.values(
             """
             DELETE FROM activity_events WHERE event_id IN (SELECT value FROM json_each(?))
@@ -268,7 +268,7 @@ class ActivityStore:
         First pages are read through the cache, since windows read them again.
         """
         if is_first:
-            rows, more = self._cache.page(f"SELECT {self._cache.columns} {from_clause}", parameters, limit)
+            rows, more = self.cache.page(f"SELECT {self.cache.columns} {from_clause}", parameters, limit)
         else:
             rows, more = self._database.page(f"SELECT {EVENT_JSON}, feed_key {from_clause}", parameters, limit)
         return [Encoded(ActivityEvent, json) for json, _ in rows], rows[-1][1] if more else None

@@ -95,7 +95,8 @@ def feed_page(benchmark: Benchmark) -> None:
                 values[name] = exchange(server.wire, requests, FEED_WINDOW, benchmark.pace.seconds).per_s
         return values
 
-    benchmark.notes["feed_page"] = f"{benchmark.rows:,} events in the feed"
+    benchmark.notes["feed_page"] = f"{benchmark.rows:,} events in the feed; the newest page is read again and again"
+    benchmark.notes["jobs_list"] = "the newest jobs are read again and again"
     benchmark.sample_all("feed_page", sample)
     for pool in benchmark.pools:
         pool.release("feed")

@@ -136,15 +136,15 @@ def verdict(target: Target, value: float, baseline: float | None, fastapi: float
     if estimated and baseline is not None and target.fastapi_per_baseline is not None:
         fastapi = baseline * target.fastapi_per_baseline
     mark = "~" if estimated else ""
-    for name, bound in (("stretch", target.stretch), ("met", target.must)):
-        if bound == Bound():
-            continue
-        holds = _holds(bound, target.better, value, baseline, fastapi)
-        if holds is None:
-            return ""
-        if holds:
-            return name + mark
-    return "missed" + mark
+    holds = {
+        name: _holds(bound, target.better, value, baseline, fastapi)
+        for name, bound in (("stretch", target.stretch), ("met", target.must))
+        if bound != Bound()
+    }
+    if None in holds.values():
+        return ""
+    reached = [name for name, held in holds.items() if held] if holds.get("met", True) else []
+    return (reached[0] if reached else "missed") + mark
 
 
 def _holds(bound: Bound, better: str, value: float, baseline: float | None, fastapi: float | None) -> bool | None:

@@ -58,6 +58,11 @@ def test_a_verdict_without_fastapi_is_marked_as_an_estimate(
     assert verdict(target, value, baseline, fastapi) == expected
 
 
+def test_a_figure_that_misses_its_target_is_missed_though_it_reaches_its_stretch_goal() -> None:
+    target = Target("", "/s", HIGHER, Bound(of_fastapi=3), Bound(of_baseline=2))
+    assert [verdict(target, value, 10, 10) for value in (31, 25, 15)] == ["stretch", "missed", "missed"]
+
+
 def test_a_node_without_sqlite_is_left_out_with_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     old = tmp_path / "node"
     old.write_text("#!/bin/sh\necho v20.20.2\n")
