@@ -81,6 +81,7 @@ DYNAMIC_TABLES = {
     "sidecar.storage.secrets": "the columns that SEALED_COLUMNS name",
     "sidecar.storage.fulltext": "the index's own tables, and the table that it indexes",
     "sidecar.storage.paging": "the table that a store gives it",
+    "sidecar.storage.row_cache": "the table that a store gives it",
     "sidecar.accounts.store": "the table that a feature's store gives it",
     "sidecar.storage.inspection": "the table of the migrations",
     "sidecar.features": "whether the tables of its TABLES have rows",
@@ -88,7 +89,7 @@ DYNAMIC_TABLES = {
     "sidecar.claude.sessions.journal": "its own table or that of its index",
 }
 """Modules whose SQL has a table's name as a parameter."""
-TABLE_OWNERS = ("PagedList", "FullTextIndex", "AccountsTable")
+TABLE_OWNERS = ("PagedList", "RowCache", "FullTextIndex", "AccountsTable")
 """Classes that are given the name of a table."""
 ENVIRONMENT_READERS = {
     "sidecar.settings": "the settings",

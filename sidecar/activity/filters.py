@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 KEYS_PER_MS: Final = 1024
 """Feed keys of one millisecond; if they are all taken, an event gets a key of a later millisecond."""
@@ -74,3 +74,18 @@ class ActivityFilter:
         terms = self.terms or ()
         words = [word for term in terms for word in term.split()]
         return words, [term for term in terms if term not in words]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The SQL of a filter: candidates, and the conditions that they must still meet."""
+
+    candidates: str
+    """Selects feed keys, newest first."""
+    parameters: dict[str, Any]
+    conditions: list[str]
+    """Conditions on a candidate's row; empty if every candidate matches."""
+    values: list[str]
+    """The parameters of `conditions`."""
+    from_clause: str | None = None
+    """Reads the candidates' rows directly, if they are a range of one index."""

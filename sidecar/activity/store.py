@@ -6,7 +6,7 @@ same in a feed of any length.  For conditions without an index a page examines a
 therefore be short.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -14,14 +14,13 @@ from pydantic_core import to_json
 from sidecar_protocol.activity.feed import ActivityEvent
 from sidecar_protocol.contract import Encoded
 
-from sidecar.activity.filters import KEYS_PER_MS, ActivityFilter, Kind, first_key
+from sidecar.activity.filters import KEYS_PER_MS, ActivityFilter, Kind, Selection, first_key
 from sidecar.activity.rows import COLUMNS, EventPage, Issue, ReportRow, WrittenRow
-from sidecar.activity.selection import AT_KEYS, MATCHES, NEWEST_FIRST, Selection, merged_sql, range_sql, thread_sql
 from sidecar.feed import Origin
 from sidecar.storage.database import Database
 from sidecar.storage.fulltext import FullTextIndex, SearchPlan, term_conditions
 from sidecar.storage.paging import decode_cursor, encode_cursor, row_json
-from sidecar.storage.row_cache import RowCache
+from sidecar.storage.row_cache import EncodedRow, RowCache
 
 MAX_SCANNED_ROWS: Final = 1_000
 """Rows that one page examines, which takes about 10 ms."""
@@ -93,12 +92,11 @@ class ActivityStore:
             "SELECT feed_key, event_time, links_json, issue_key FROM activity_events WHERE event_id = ?",
             (row["event_id"],),
         )
-        is_moved = known is not None and known[1] != row["event_time"]
-        feed_key = self._free_key(at_ms) if known is None or is_moved else known[0]
+        feed_key = self._free_key(at_ms) if known is None or known[1] != row["event_time"] else known[0]
         version = self._database.value(_UPSERT, {**row, "feed_key": feed_key, "now": now})
         if version is None:
             return None
-        if is_moved:
+        if known is not None and known[0] != feed_key:
             self.cache.clear()
         if known is not None and None not in (known[3], row["issue_key"]) and known[3] != row["issue_key"]:
             self._rename_issue(known[3], row["issue_key"])
@@ -164,7 +162,7 @@ class ActivityStore:
 
     def events_at(self, feed_keys: Sequence[int]) -> list[Encoded[ActivityEvent]]:
         """Returns the events with these keys, newest first."""
-        return self._rows(AT_KEYS, {"keys": to_json(feed_keys).decode()}, len(feed_keys), is_first=True)[0]
+        return _events(self.cache.at(feed_keys, len(feed_keys))[0])
 
     def page(self, wanted: ActivityFilter, limit: int, cursor: str | None) -> EventPage:
         """Returns events, newest first, and the cursor of the next page.
@@ -173,18 +171,16 @@ class ActivityStore:
         """
         if cursor is not None:
             wanted = replace(wanted, before=min(wanted.before, self.key_in(cursor)))
-        is_first = cursor is None
-        if not wanted.terms:  # the index is not looked at, unless there is something to search for
-            return (
-                ([], None) if wanted.terms == () else self._page(wanted, SearchPlan(None, ()), limit, is_first=is_first)
-            )
+        keep = cursor is None  # windows read first pages again
+        if wanted.terms is None:  # the index is not looked at
+            return self._page(wanted, SearchPlan(None, ()), limit, keep=keep)
+        if not wanted.terms:
+            return [], None
         words, phrases = wanted.split_terms()
-
-        def page(plan: SearchPlan) -> EventPage:
-            whole = SearchPlan(plan.match, (*plan.unindexed, *phrases))
-            return self._page(wanted, whole, limit, is_first=is_first)
-
-        return self.index.search(words, page)
+        return self.index.search(
+            words,
+            lambda plan: self._page(wanted, SearchPlan(plan.match, (*plan.unindexed, *phrases)), limit, keep=keep),
+        )
 
     def key_in(self, cursor: str) -> int:
         """Returns the feed key at which a page ended.  Raises `InvalidCursor`."""
@@ -201,19 +197,18 @@ class ActivityStore:
         )
         return (0, 0) if row is None or row[0] is None else row
 
-    def _page(self, wanted: ActivityFilter, plan: SearchPlan, limit: int, *, is_first: bool) -> EventPage:
+    def _page(self, wanted: ActivityFilter, plan: SearchPlan, limit: int, *, keep: bool) -> EventPage:
         selection = self._select(wanted, plan)
         scanned_to: int | None = None
-        parameters: dict[str, Any]
         if selection.conditions:
             feed_keys, scanned_to = self._scan(selection, limit + 1)
-            from_clause, parameters = AT_KEYS, {"keys": to_json(feed_keys).decode()}
+            rows, more = self.cache.at(feed_keys, limit)
         else:
-            listed = f"FROM activity_events WHERE feed_key IN ({selection.candidates}) {NEWEST_FIRST}"
-            from_clause, parameters = selection.from_clause or listed, {**selection.parameters, "limit": limit + 1}
-        events, last = self._rows(from_clause, parameters, limit, is_first=is_first)
-        last = scanned_to if last is None else last
-        return events, None if last is None else encode_cursor(last)
+            listed = f"FROM activity_events WHERE feed_key IN ({selection.candidates}) ORDER BY feed_key DESC"
+            parameters = {**selection.parameters, "limit": limit + 1}
+            rows, more = self.cache.page(selection.from_clause or listed, parameters, limit, keep=keep)
+        last = rows[-1][1] if more else scanned_to
+        return _events(rows), None if last is None else encode_cursor(last)
 
     def _scan(self, selection: Selection, limit: int) -> tuple[list[int], int | None]:
         """Returns the first matching keys, and the key up to which rows were examined; None if all were."""
@@ -245,33 +240,20 @@ class ActivityStore:
                 conditions, values = term_conditions(("title", "description"), wanted.terms or ())
             keys = self._keys_of_issue(wanted.issue_key)
             includes_mentions = wanted.includes_mentions or self.has_project_of(keys[0])
-            sql = thread_sql(len(keys), includes_mentions=includes_mentions)
+            sql = _thread_sql(len(keys), includes_mentions=includes_mentions)
             parameters |= {f"key{at}": key for at, key in enumerate(keys)}
             return Selection(sql, parameters, conditions + equal, [*values, *columns.values()])
         if plan.match is not None:
-            return Selection(MATCHES, parameters, conditions + equal, [*values, *columns.values()])
+            return Selection(_MATCHES, parameters, conditions + equal, [*values, *columns.values()])
         kinds = wanted.matching(self.kinds()) if len(columns) > 1 or "event_type" in columns else None
         if kinds is None:
-            listed = range_sql(columns)
+            listed = _range_sql(columns)
             return Selection(f"SELECT feed_key {listed}", {**parameters, **columns}, conditions, values, listed)
         if len(kinds) > MAX_MERGED_KINDS:
-            sql = f"SELECT feed_key {range_sql({})}"
+            sql = f"SELECT feed_key {_range_sql({})}"
             return Selection(sql, parameters, conditions + equal, [*values, *columns.values()])
         names = {f"{name}{at}": value for at, kind in enumerate(kinds) for name, value in zip("sat", kind, strict=True)}
-        return Selection(merged_sql(len(kinds)), parameters | names, conditions, values)
-
-    def _rows(
-        self, from_clause: str, parameters: dict[str, Any], limit: int, *, is_first: bool
-    ) -> tuple[list[Encoded[ActivityEvent]], int | None]:
-        """Returns events, and the key of the last one if more follow.
-
-        First pages are read through the cache, since windows read them again.
-        """
-        if is_first:
-            rows, more = self.cache.page(f"SELECT {self.cache.columns} {from_clause}", parameters, limit)
-        else:
-            rows, more = self._database.page(f"SELECT {EVENT_JSON}, feed_key {from_clause}", parameters, limit)
-        return [Encoded(ActivityEvent, json) for json, _ in rows], rows[-1][1] if more else None
+        return Selection(_merged_sql(len(kinds)), parameters | names, conditions, values)
 
     def timed_rows(self, start: int, end: int, limit: int) -> list[ReportRow]:
         """Returns events in a range of feed keys, oldest first, without all-day events."""
@@ -373,3 +355,44 @@ class ActivityStore:
 
     def has_project_of(self, issue_key: str) -> bool:
         return bool(self._database.value(f"SELECT {_IS_OF_KNOWN_PROJECT.format(key=':key')}", {"key": issue_key}))
+
+
+def _events(rows: Sequence[EncodedRow]) -> list[Encoded[ActivityEvent]]:
+    return [Encoded(ActivityEvent, json) for json, _ in rows]
+
+
+_RANGE: Final = "feed_key < :before AND feed_key >= :start"
+_NEWEST: Final = "ORDER BY feed_key DESC LIMIT :limit"
+
+_MATCHES: Final = """
+    SELECT rowid FROM activity_search
+    WHERE activity_search MATCH :match AND rowid < :before AND rowid >= :start ORDER BY rowid DESC LIMIT :limit"""
+
+
+def _range_sql(columns: Mapping[str, str]) -> str:
+    """Reads all events, or those of one source or account, with a named index: SQLite's choice could change."""
+    index = {"source": "INDEXED BY idx_activity_source", "account_id": "INDEXED BY idx_activity_account"}
+    hint = "".join(index[name] for name in columns)
+    conditions = " AND ".join([_RANGE, *(f"{name} = :{name}" for name in columns)])
+    return f"FROM activity_events {hint} WHERE {conditions} {_NEWEST}"
+
+
+def _merged_sql(kinds: int) -> str:
+    """Merges the newest events of each of several kinds."""
+    arms = " UNION ALL ".join(
+        f"""
+        SELECT * FROM (
+            SELECT feed_key FROM activity_events INDEXED BY idx_activity_kind
+            WHERE source = :s{at} AND account_id = :a{at} AND event_type = :t{at} AND {_RANGE} {_NEWEST})"""
+        for at in range(kinds)
+    )
+    return f"{arms} {_NEWEST}" if kinds else "SELECT 0 WHERE 0"
+
+
+def _thread_sql(keys: int, *, includes_mentions: bool) -> str:
+    """Merges the events about an issue with those linked with any of its keys; without mentions by explicit links."""
+    explicit = "" if includes_mentions else "is_explicit AND "
+    about = f"SELECT feed_key FROM activity_events INDEXED BY idx_activity_issue WHERE issue_key = :key0 AND {_RANGE}"
+    linked = f"SELECT feed_key FROM activity_links WHERE {explicit}{_RANGE} AND issue_key = :key"
+    arms = [about, *(f"{linked}{at}" for at in range(keys))]
+    return " UNION ".join(f"SELECT * FROM ({arm} {_NEWEST})" for arm in arms) + f" {_NEWEST}"

@@ -62,7 +62,7 @@ INSERT: Final = f"""
 
 _JOBS: Final = PagedList(Job, "jobs", READ_JOB_JSON, {"rowid": int}, descending=True)
 _VERSION: Final = "CASE WHEN status <> 'queued' OR (is_due = 0 AND lock_key IS NULL) THEN version END"
-"""What a job waits for can change with the queue or with other jobs, which its version does not tell."""
+"""NULL for a job whose `waiting_for` depends on other jobs or on the queue."""
 _LOG: Final = PagedList(JobLogLine, "job_events", LOG_LINE_JSON, {"rowid": int})
 
 

@@ -82,8 +82,8 @@ class PagedList(NamedTuple, Generic[M]):
 
         Rows have the values of `equal` that are not None, and fulfil all of the SQL `conditions` and one of `arms`,
         which must exclude each other: each is a sorted index range, and SQLite merges them.  Cursors are valid only for
-        the list of this id, which is the table's name by default.  The first page, which is
-        what windows read again, is read through the cache if there is one.  Raises `InvalidCursor`.
+        the list of this id, which is the table's name by default.  A list with one arm may have a cache, which
+        keeps the rows of first pages: windows read these again.  Raises `InvalidCursor`.
         """
         values = {name: value for name, value in (equal or {}).items() if value is not None}
         where = [*conditions, *(f"{name} = :{name}" for name in values)]
@@ -94,13 +94,16 @@ class PagedList(NamedTuple, Generic[M]):
             values |= zip(names, after, strict=True)
             sign = "<" if self.descending else ">"
             where.append(f"({', '.join(self.key)}) {sign} ({', '.join(f':{name}' for name in names)})")
-        read: Database | RowCache = database if cache is None or cursor is not None else cache
-        columns = read.columns if isinstance(read, RowCache) else ", ".join((self.row, *self.key))
-        selects = (f"SELECT {columns} FROM {self.table} WHERE {' AND '.join((arm, *where))}" for arm in arms)
         order = ", ".join(f"{name} DESC" if self.descending else name for name in self.key)
-        rows, more = read.page(
-            f"{' UNION ALL '.join(selects)} ORDER BY {order} LIMIT :limit", {**values, "limit": limit + 1}, limit
-        )
+        lists = [f"FROM {self.table} WHERE {' AND '.join((arm, *where))}" for arm in arms]
+        end = f"ORDER BY {order} LIMIT :limit"
+        values["limit"] = limit + 1
+        if cache is not None:
+            rows, more = cache.page(f"{lists[0]} {end}", values, limit, keep=cursor is None)
+        else:
+            columns = ", ".join((self.row, *self.key))
+            union = " UNION ALL ".join(f"SELECT {columns} {one}" for one in lists)
+            rows, more = database.page(f"{union} {end}", values, limit)
         encoded = [Encoded(self.model, row[0]) for row in rows]
         return encoded, encode_cursor(*rows[-1][1:], list_id or self.table) if more else None
 

@@ -24,11 +24,10 @@ class RowCache:
 
     def __init__(self, database: Database, table: str, key: str, row: str, version: str) -> None:
         """`key` is the integer by which pages are sorted, highest first; `row` and `version` are SQL expressions."""
-        self.columns = f"{key}, {version}"
-        """The columns of a statement for `page`."""
         self._database = database
-        self._select = f"SELECT {row}, {key} FROM {table} WHERE {key} IN (SELECT value FROM json_each(?))"
-        self._select += f" ORDER BY {key} DESC"
+        self._encoded = f"SELECT {row}, {key}"
+        self._versions = f"SELECT {key}, {version}"
+        self._at_keys = f"FROM {table} WHERE {key} IN (SELECT value FROM json_each(?)) ORDER BY {key} DESC"
         self._kept: OrderedDict[Row, bytes] = OrderedDict()
         self._bytes = 0
         self._revision = database.revision()
@@ -37,15 +36,24 @@ class RowCache:
         self._kept.clear()
         self._bytes = 0
 
-    def page(self, sql: str, parameters: Parameters, limit: int) -> tuple[list[EncodedRow], bool]:
-        """Returns at most `limit` of the selected rows, fewer if they exceed PAGE_BYTES, and whether more follow.
+    def at(self, keys: Sequence[int], limit: int) -> tuple[list[EncodedRow], bool]:
+        """Does as `page` for the rows with these keys, of which there are at most `limit + 1`."""
+        return self.page(self._at_keys, (to_json(keys).decode(),), limit)
 
-        The statement must select `columns` of `limit + 1` rows.  The first row is always returned.
+    def page(
+        self, from_clause: str, parameters: Parameters, limit: int, *, keep: bool = True
+    ) -> tuple[list[EncodedRow], bool]:
+        """Returns at most `limit` rows, fewer if they exceed PAGE_BYTES, and whether more follow.
+
+        `from_clause` is the statement from FROM on, which must select `limit + 1` rows, highest key first.  The first
+        row is always returned.  Rows that are not likely to be read again need not be kept.
         """
+        if not keep:
+            return self._database.page(f"{self._encoded} {from_clause}", parameters, limit)
         if (revision := self._database.revision()) != self._revision:
             self._revision = revision
             self.clear()
-        rows = self._database.rows(sql, parameters)
+        rows = self._database.rows(f"{self._versions} {from_clause}", parameters)
         kept = self._kept
         missing = [row[0] for row in rows[:limit] if row not in kept]
         # What is kept is less than PAGE_BYTES.
@@ -54,7 +62,9 @@ class RowCache:
 
     def _complete(self, rows: Sequence[Row], missing: Sequence[int]) -> list[EncodedRow]:
         """Encodes those rows of a page that are not kept, and keeps them; leaves out what exceeds PAGE_BYTES."""
-        found, is_cut = self._database.page(self._select, (to_json(missing).decode(),), len(missing))
+        found, is_cut = self._database.page(
+            f"{self._encoded} {self._at_keys}", (to_json(missing).decode(),), len(missing)
+        )
         encoded: dict[int, bytes] = {key: json for json, key in found}
         taken: list[EncodedRow] = []
         size = 0

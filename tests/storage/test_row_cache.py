@@ -36,11 +36,10 @@ class Names:
         with self.database.write():
             self.database.execute("INSERT OR REPLACE INTO names VALUES (?, ?, ?, ?)", (row_id, name, text, version))
 
-    def page(self, limit: int = 10) -> tuple[list[tuple[str, str]], bool]:
+    def page(self, limit: int = 10, *, keep: bool = True) -> tuple[list[tuple[str, str]], bool]:
         """Returns (name, text) of the rows, highest id first, and whether more follow."""
         self.encoded.clear()
-        sql = f"SELECT {self.cache.columns} FROM names ORDER BY id DESC LIMIT ?"
-        rows, more = self.cache.page(sql, (limit + 1,), limit)
+        rows, more = self.cache.page("FROM names ORDER BY id DESC LIMIT ?", (limit + 1,), limit, keep=keep)
         found: list[dict[str, Any]] = [json.loads(row) for row, _ in rows]
         return [(one["name"], one["text"]) for one in found], more
 
@@ -62,6 +61,22 @@ def test_only_rows_that_were_not_read_before_or_have_changed_are_encoded(names: 
     names.put(1, "n1", "changed", version=2)
     assert names.page()[0][2] == ("n1", "changed")
     assert names.encoded == ["n1"]
+
+
+def test_rows_that_are_not_to_be_kept_are_encoded_each_time(names: Names) -> None:
+    for number in range(3):
+        names.put(number, f"n{number}")
+    for _ in range(2):
+        assert names.page(2, keep=False) == ([("n2", ""), ("n1", "")], True)
+        assert names.encoded[:2] == ["n2", "n1"]
+
+
+def test_rows_at_keys_come_highest_key_first(names: Names) -> None:
+    for number in range(4):
+        names.put(number, f"n{number}")
+    for _ in range(2):
+        rows, more = names.cache.at([3, 1, 0], 2)
+        assert ([key for _, key in rows], more) == ([3, 1], True)
 
 
 def test_a_row_without_a_version_is_encoded_each_time(names: Names) -> None:
