@@ -143,7 +143,7 @@ class Database:
         self._is_first_block = False
         self._skip_wait = False
         self._rollback_error: sqlite3.Error | None = None
-        self._rollbacks = 0
+        self._unseen_changes = 0
 
     @property
     def in_transaction(self) -> bool:
@@ -164,11 +164,11 @@ class Database:
         return self.fault
 
     def revision(self) -> tuple[int, int]:
-        """Returns what changes when rows change otherwise than by a statement of this connection.
+        """Returns a value that changes when rows change without a statement for them.
 
-        That is by a rollback, or by another program.
+        That is by a rollback, by VACUUM, which may change rowids, or by another program.
         """
-        return self._rollbacks, self.value("PRAGMA data_version")
+        return self._unseen_changes, self.value("PRAGMA data_version")
 
     def _note(self, error: sqlite3.Error) -> None:
         if self.fault is None and is_damage(error):
@@ -311,7 +311,7 @@ class Database:
 
     def _end(self, error: BaseException | None) -> None:
         is_first = self._is_first_block
-        self._rollbacks += error is not None
+        self._unseen_changes += error is not None
         if not self._connection.in_transaction:
             if not is_first and error is not None:
                 # On a full disk SQLite rolls back the whole transaction, with the writes of earlier blocks.
@@ -336,7 +336,7 @@ class Database:
                 self._connection.execute("COMMIT")
         except sqlite3.Error as failure:
             self._note(failure)
-            self._rollbacks += 1
+            self._unseen_changes += 1
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             raise
@@ -360,6 +360,7 @@ class Database:
     def vacuum(self) -> None:
         """Rewrites the whole file and empties its log, so that no deleted data is left; not within a transaction."""
         self._connection.execute("VACUUM")
+        self._unseen_changes += 1  # it may give rows new rowids
         self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def checkpoint(self) -> None:

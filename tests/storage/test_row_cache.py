@@ -119,6 +119,15 @@ def test_changes_of_another_program_are_noticed_though_they_keep_the_version(nam
     assert names.page()[0] == [("row", "theirs")]
 
 
+def test_rows_are_forgotten_when_vacuum_may_have_given_them_new_rowids(names: Names) -> None:
+    names.put(1, "row")
+    names.database.commit()
+    names.page()
+    names.database.vacuum()
+    names.page()
+    assert names.encoded == ["row"]
+
+
 def test_rows_that_could_be_inserted_again_are_forgotten_by_clear(names: Names) -> None:
     names.put(1, "row", "first")
     names.page()
