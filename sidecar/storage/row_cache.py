@@ -30,7 +30,7 @@ class RowCache:
         self._at_keys = f"FROM {table} WHERE {key} IN (SELECT value FROM json_each(?)) ORDER BY {key} DESC"
         self._kept: OrderedDict[Row, bytes] = OrderedDict()
         self._bytes = 0
-        self._revision = database.revision()
+        self._revision: tuple[int, int] | None = None
 
     def clear(self) -> None:
         self._kept.clear()
