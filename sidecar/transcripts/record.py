@@ -58,17 +58,15 @@ class Recorder:
         if not self.received:
             self._received_at = self._now()
 
-    def on_send(self, lines: list[bytes]) -> None:
+    def on_send(self, lines: bytes) -> None:
         received = self._take_received()
         self._sent_at = self._now()
         start = message_prefix(self._sent_at, TO_CLIENT)
-        sent = b"".join(lines)
-        if not self._redactor.may_find(sent):
-            sent = sent.replace(b"\n", END + start)[: -len(start)]
-        else:
-            redacted = (self._redactor.redacted(line[:-1], from_client=False) or b"null" for line in lines)
-            sent = (END + start).join(redacted) + END
-        self._write([*received, start, sent])
+        sent = lines[:-1]
+        if self._redactor.may_find(sent):
+            redacted = (self._redactor.redacted(line, from_client=False) or b"null" for line in sent.split(b"\n"))
+            sent = b"\n".join(redacted)
+        self._write([*received, start, sent.replace(b"\n", END + start), END])
 
     def on_eof(self) -> None:
         received = self._take_received()

@@ -39,7 +39,7 @@ class Writer:
     """Queues outgoing lines and writes them without blocking; responses overtake notifications.
 
     `on_broken` is called with an exit code when the client has stopped reading, `on_written` after bytes were written,
-    and `on_send` before lines are written, in their order on the wire.
+    and `on_send` with whole lines before they are written, in their order on the wire.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Writer:
         descriptor: int,
         on_broken: Callable[[int], None],
         on_written: Callable[[], None] = lambda: None,
-        on_send: Callable[[list[bytes]], None] | None = None,
+        on_send: Callable[[bytes], None] | None = None,
     ) -> None:
         self.descriptor = descriptor
         self.chunk = memoryview(b"")
@@ -113,10 +113,11 @@ class Writer:
             while lines and size < WRITE_BYTES:
                 taken.append(lines.popleft())
                 size += len(taken[-1])
-        if taken and self._on_send is not None:
-            self._on_send(taken)
-        self.chunk = memoryview(b"".join(taken))
-        return bool(taken)
+        data = b"".join(taken)
+        if data and self._on_send is not None:
+            self._on_send(data)
+        self.chunk = memoryview(data)
+        return bool(data)
 
     def _on_writable(self) -> None:
         self._loop.remove_writer(self.descriptor)
