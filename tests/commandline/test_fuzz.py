@@ -1,5 +1,6 @@
 """`sidecar fuzz` prints the smallest conversation that breaks a promise."""
 
+import json
 import shlex
 import sys
 from pathlib import Path
@@ -55,3 +56,14 @@ def test_a_file_that_is_no_transcript_is_refused(cli: CliHarness, tmp_path: Path
     ended = cli.run("fuzz", str(path))
     assert (ended.code, ended.out) == (1, "")
     assert f"{path}:1" in ended.err
+
+
+@pytest.mark.parametrize("kept", [40, -6, -1])
+def test_a_file_whose_last_line_is_cut_is_sent_without_it(cli: CliHarness, tmp_path: Path, kept: int) -> None:
+    calls = [request(number, "jobs.get", job_id="für") for number in range(3)]
+    path = write(tmp_path / "talk.jsonl", *(c2s(number, call) for number, call in enumerate(calls)))
+    last = json.dumps(c2s(3, request(3, "jobs.get", job_id="BREAK für")), ensure_ascii=False).encode()
+    path.write_bytes(path.read_bytes() + last[:kept])  # -6: in the middle of a character
+    script = shlex.join([sys.executable, "-c", SCRIPTED])
+    ended = cli.run("fuzz", str(path), "--seed", "3", "--rounds", "1", "--command", script)
+    assert (ended.code, ended.err) == (0, "")

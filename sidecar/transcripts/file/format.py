@@ -73,8 +73,7 @@ class Entry:
     @property
     def messages(self) -> list[Any]:
         """The messages of a batch, or the only one."""
-        message = self.facts.get("msg")
-        return message if type(message) is list else [message]
+        return messages_in(self.facts.get("msg"))
 
     @property
     def method(self) -> str | None:
@@ -187,6 +186,18 @@ def read_runs(path: Path) -> list[Run]:
         else:
             runs[-1][1].append(line)
     return runs
+
+
+def messages_in(line: Any) -> list[Any]:
+    """Returns the messages of a line: those of a batch, or the only one."""
+    return line if type(line) is list else [line]
+
+
+def seq_of(message: Any) -> int | None:
+    """Returns the number of a durable notification, None for any other message."""
+    params = message.get("params")
+    seq = params.get("seq") if type(params) is dict else None
+    return seq if type(seq) is int else None
 
 
 def request_id(message: Any) -> int | str | None:

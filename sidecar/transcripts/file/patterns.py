@@ -9,6 +9,8 @@
 import re
 from typing import Any, Final
 
+from pydantic_core import to_json
+
 from sidecar.transcripts.file.redact import LIKE, RE, SECRET_KEY, placeholder
 
 ANY: Final = "$any"
@@ -19,6 +21,7 @@ SHAPES: Final = {
     "date-time": r"\d{4}-\d\d-\d\dT\d\d:?\d\d:?\d\d(?:\.?\d{3,6})?Z",
 }
 """Ids and times as the sidecar writes them, including inside texts and file names."""
+_ID: Final = re.compile(SHAPES["uuid"])
 TYPES: Final = {"string": str, "cursor": str, "object": dict, "array": list, "integer": int, "boolean": bool} | {
     "null": type(None)
 }
@@ -60,6 +63,11 @@ def check(value: Any) -> None:
     if type(value) in (dict, list):
         for one in value.values() if type(value) is dict else value:
             check(one)
+
+
+def ids_in(value: Any) -> list[str]:
+    """Returns the ids in a value, at any depth and also inside texts."""
+    return _ID.findall(to_json(value).decode())
 
 
 def is_secret(value: Any) -> bool:

@@ -10,6 +10,8 @@ from typing import Any, Final
 
 from sidecar_protocol.connection import MAX_BATCH
 
+from sidecar.transcripts.file.format import error_kind, messages_in, seq_of
+
 INTERNAL: Final = "internal"
 """The `kind` of an error that is our own fault."""
 _BLANK: Final = b" \t\r\x0b\x0c"
@@ -24,16 +26,17 @@ def broken(lines: Sequence[bytes], messages: Sequence[Any]) -> Iterator[str]:
         yield f"lost answers: {len(answers)} of {owed} arrived (G5)"
     elif len(answers) > owed:
         yield f"more answers than requests: {len(answers)} instead of {owed} (G5)"
-    elif any(count > _asked(lines)[request_id] for request_id, count in _answered(answers).items()):
+    elif Counter(_ids([one for answer in answers for one in messages_in(answer)])) - _asked(lines):
         yield "an id was answered more often than it was sent (G5)"
-    received = [one["params"]["seq"] for one in messages if type(one) is dict and "seq" in (one.get("params") or {})]
-    if received != sorted(set(received)):
+    each = [one for message in messages for one in messages_in(message)]
+    seqs = [seq for one in each if (seq := seq_of(one)) is not None]
+    if seqs != sorted(set(seqs)):
         yield "`seq` does not rise (G1, G4)"
-    if _is_named_too_early(messages):
+    if _is_named_too_early(each):
         yield "a notification names a job before the response that created it (G2)"
     if not _versions_rise(answers):
         yield "the versions of a job do not rise (G3)"
-    yield from sorted({f"internal error: {text}" for text in _internal_errors(messages)})
+    yield from sorted({f"internal error: {text}" for text in _internal_errors(each)})
 
 
 def answers_owed(line: bytes) -> int:
@@ -73,12 +76,8 @@ def _asked(lines: Sequence[bytes]) -> Counter[str]:
             value = json.loads(line.removeprefix(_BOM))
         except (ValueError, RecursionError):
             continue
-        asked.update(_ids(value if type(value) is list else [value]))
+        asked.update(_ids(messages_in(value)))
     return asked
-
-
-def _answered(answers: Sequence[Any]) -> Counter[str]:
-    return Counter(_ids([one for answer in answers for one in (answer if type(answer) is list else [answer])]))
 
 
 def _ids(messages: Sequence[Any]) -> list[str]:
@@ -87,17 +86,12 @@ def _ids(messages: Sequence[Any]) -> list[str]:
 
 def _is_named_too_early(messages: Sequence[Any]) -> bool:
     named: set[Any] = set()
-    for message in messages:
-        for one in message if type(message) is list else [message]:
-            if "method" in one:
-                named.add(((one.get("params") or {}).get("job") or {}).get("job_id"))
-            elif (result := one.get("result")) and result.get("deduplicated") is False and _job_id(result) in named:
-                return True
+    for one in messages:
+        if "method" in one:
+            named.add(((one.get("params") or {}).get("job") or {}).get("job_id"))
+        elif (result := one.get("result")) and result.get("deduplicated") is False and result["job"]["job_id"] in named:
+            return True
     return False
-
-
-def _job_id(result: dict[str, Any]) -> Any:
-    return result["job"]["job_id"]
 
 
 def _versions_rise(answers: Sequence[Any]) -> bool:
@@ -112,11 +106,10 @@ def _versions_rise(answers: Sequence[Any]) -> bool:
 
 
 def _internal_errors(messages: Sequence[Any]) -> Iterator[str]:
-    for message in messages:
-        for one in message if type(message) is list else [message]:
-            error = one.get("error")
-            if type(error) is dict and (error.get("data") or {}).get("kind") == INTERNAL:
-                yield f"in the response to {one.get('id')}: {error.get('message')}"
-            job = (one.get("params") or {}).get("job") or {}
-            if (job.get("error") or {}).get("kind") == INTERNAL:
-                yield f"in a job of type {job.get('type')}: {job['error'].get('message')}"
+    for one in messages:
+        error = one.get("error")
+        if type(error) is dict and error_kind(error) == INTERNAL:
+            yield f"in the response to {one.get('id')}: {error.get('message')}"
+        job = (one.get("params") or {}).get("job") or {}
+        if (job.get("error") or {}).get("kind") == INTERNAL:
+            yield f"in a job of type {job.get('type')}: {job['error'].get('message')}"

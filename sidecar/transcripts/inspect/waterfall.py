@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from pydantic_core import to_json
 
-from sidecar.transcripts.file.format import Entry, Header, error_kind, read, request_id
+from sidecar.transcripts.file.format import Entry, Header, error_kind, read, request_id, seq_of
 
 FOLDER: Final = Path(__file__).parent
 MAX_PAGE_CHARS: Final = 40_000_000
@@ -61,10 +61,9 @@ class _Run:
             if own is not None:
                 self._open[own] = row
             return
-        seq = params.get("seq") if type(params) is dict else None
         kind = "sent" if entry.from_client else "received"
         say = _short(params) if entry.from_client else self._said(method, params)
-        self._add_row(entry, kind, method, None, request=text, say=say, number=seq)
+        self._add_row(entry, kind, method, None, request=text, say=say, number=seq_of(message))
 
     def _add_answer(self, entry: Entry, message: dict[str, Any], text: str | None) -> None:
         row, error = self._open.pop(request_id(message), None), message.get("error")

@@ -27,7 +27,7 @@ from sidecar.paths import options_of
 from sidecar.storage.unit_of_work import UnitOfWork
 from sidecar.text import printable
 from sidecar.transcripts.file.facts import ContractFacts, contract_facts
-from sidecar.transcripts.file.format import NotATranscript
+from sidecar.transcripts.file.format import NotATranscript, seq_of
 from sidecar.transcripts.replay.append import Appender
 from sidecar.transcripts.replay.faults import HELP, Fault, parse_fault
 from sidecar.transcripts.replay.live import LiveSidecar
@@ -255,11 +255,10 @@ class ReplayServer:
     def _stamped(self, message: bytes) -> bytes:
         """Returns a notification whose `seq` rises, whether it was recorded or is from the real sidecar."""
         notification = from_json(message)
-        params = notification.get("params")
-        if type(params) is not dict or type(params.get("seq")) is not int:
+        if (seq := seq_of(notification)) is None:
             return message
-        self._last_seq = max(self._last_seq + 1, params["seq"])
-        return to_json({**notification, "params": {**params, "seq": self._last_seq}})
+        self._last_seq = max(self._last_seq + 1, seq)
+        return to_json({**notification, "params": {**notification["params"], "seq": self._last_seq}})
 
     def _send_or_fail(self, name: str, line: Callable[[], bytes]) -> None:
         """Sends a line, unless a fault prevents that; responses are not put into their batch before they are sent."""

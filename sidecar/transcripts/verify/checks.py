@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit
 
 from pydantic_core import to_json
 
-from sidecar.transcripts.file.format import Entry, error_kind
+from sidecar.transcripts.file.format import Entry, error_kind, messages_in, seq_of
 from sidecar.transcripts.verify.compare import Comparison
 from sidecar.transcripts.verify.findings import WRONG, Mismatch
 
@@ -33,9 +33,8 @@ class Checks:
     def __init__(self, comparison: Comparison, entries: list[Entry]) -> None:
         self._comparison = comparison
         self._seq: int | None = None
-        self._recorded_seqs = [
-            seq for entry in entries if entry.is_notification and type(seq := _seq(entry.message)) is int
-        ]
+        seqs = (seq_of(entry.message) for entry in entries if entry.is_notification)
+        self._recorded_seqs = [seq for seq in seqs if seq is not None]
         first = self._recorded_seqs[0] if self._recorded_seqs else 0
         self._is_whole = self._recorded_seqs == list(range(first, first + len(self._recorded_seqs)))
         self._progress: dict[Any, float] = {}
@@ -54,7 +53,7 @@ class Checks:
 
     def see(self, message: Any, data: bytes, line: int) -> None:
         """Checks a message; `line` is that of the last recorded one before it."""
-        for one in message if type(message) is list else [message]:
+        for one in messages_in(message):
             method = one.get("method")
             what = method or "a response"
             self.search(data, what, line)
@@ -73,7 +72,7 @@ class Checks:
 
     def _notification(self, message: dict[str, Any], line: int) -> None:
         method, params = message["method"], message["params"]
-        if type(seq := params.get("seq")) is int:
+        if (seq := seq_of(message)) is not None:
             self._count(method, seq, line)
         elif method in ("events.lag", "events.resync"):
             self._seq = None
@@ -151,11 +150,6 @@ class Checks:
             Mismatch(1, f"{name} took {actual:.0f} ms instead of {recorded:.0f} ms ({count:.0f} calls)", kind=WRONG)
             for name, recorded, actual, count in slow
         ]
-
-
-def _seq(message: Any) -> Any:
-    params = message.get("params")
-    return params.get("seq") if type(params) is dict else None
 
 
 def _forms(secret: str) -> Iterator[bytes]:

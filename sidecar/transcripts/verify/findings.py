@@ -9,10 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic_core import to_json
-
 from sidecar.transcripts.file.format import Entry
-from sidecar.transcripts.file.patterns import SHAPES
+from sidecar.transcripts.file.patterns import ids_in
 from sidecar.transcripts.verify.difference import NOT_THERE, Difference
 
 CONTEXT_LINES: Final = 3
@@ -20,7 +18,6 @@ MAX_DIFF_LINES: Final = 80
 """Maximum length of the diff for one mismatch."""
 MAX_PLACES: Final = 10
 """How many lines or members are named."""
-_ID: Final = re.compile(SHAPES["uuid"])
 
 DIFFERS: Final = "differs"
 LOST: Final = "lost"
@@ -93,19 +90,15 @@ def with_followers(mismatches: list[Mismatch], entries: Iterable[Entry]) -> list
     known: set[str] = set()
     made: dict[str, int] = {}
     for entry in entries if failures else ():
-        ids = set(_ids(entry.message))
+        ids = set(ids_in(entry.message))
         if entry.line in failures:  # which may follow from another
             made |= dict.fromkeys(ids - known, min((made[one] for one in ids & made.keys()), default=entry.line))
         known |= ids
-    causes = [min((made[one] for one in _ids(found.expected) if one in made), default=None) for found in mismatches]
+    causes = [min((made[one] for one in ids_in(found.expected) if one in made), default=None) for found in mismatches]
     return [
         replace(found, follows=cause) if cause != found.line else found
         for found, cause in zip(mismatches, causes, strict=True)
     ]
-
-
-def _ids(message: Any) -> list[str]:
-    return _ID.findall(to_json(message).decode())
 
 
 def explain_all(path: Path, report: Report) -> str:

@@ -6,7 +6,6 @@ that a request stopped while it was running gets less or more far as well, but m
 """
 
 import math
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
@@ -14,13 +13,12 @@ from typing import Any, Final
 from pydantic_core import to_json
 
 from sidecar.transcripts.file.facts import ContractFacts
-from sidecar.transcripts.file.format import Entry
-from sidecar.transcripts.file.patterns import SHAPES
+from sidecar.transcripts.file.format import Entry, seq_of
+from sidecar.transcripts.file.patterns import ids_in
 from sidecar.transcripts.verify.findings import LOST, UNSTOPPED, Mismatch
 from sidecar.transcripts.verify.methods import STOPS, is_read
 from sidecar.transcripts.verify.states import State, states
 
-_ID: Final = re.compile(SHAPES["uuid"])
 QUEUED: Final = "queued"
 """The status of work that has not begun, so that nothing depends on when it is stopped."""
 INTERRUPTED: Final = "interrupted"
@@ -70,7 +68,7 @@ class Unsettled:
         asked = [one.message.get("params") for one in entries if one.from_client and one.method == "initialize"]
         is_resumed = not self._is_exact and any(type(one) is dict and "resume" in one for one in asked)
         self._repeated = [*self._seqs] if is_resumed else [0, 0]
-        self._seqs[0] = max([self._seqs[0], *(_seq(one.message) for one in entries if one.is_notification)])
+        self._seqs[0] = max([self._seqs[0], *(seq_of(one.message) or 0 for one in entries if one.is_notification)])
         methods: dict[bytes, Any] = {}
         for entry in entries:
             for message in entry.messages:
@@ -102,9 +100,7 @@ class Unsettled:
 
     def _about(self, entry: Entry) -> list[str]:
         """Returns the ids of what a notification is about, without those that are names."""
-        if not entry.is_notification:
-            return []
-        return [one for _, value in self._contract.entity(entry.message) for one in _ID.findall(str(value))]
+        return ids_in(self._contract.entity(entry.message)) if entry.is_notification else []
 
     def before(self, recorded_id: str, line: int) -> State | None:
         """Returns the last recorded state before a line."""
@@ -114,7 +110,7 @@ class Unsettled:
         """Notes the states in a received message; `method` is that of the request that it answers."""
         if self.is_repeated(message, is_recorded=False):
             return
-        self._seqs[1] = max(self._seqs[1], _seq(message))
+        self._seqs[1] = max(self._seqs[1], seq_of(message) or 0)
         for state in self._states(message, method):
             self.now[state.id] = state
             if "method" in message:
@@ -131,7 +127,7 @@ class Unsettled:
         known = {own for own, _ in self._first}
         for (own, _), entry in self._first.items():
             if own in since:  # what it works on, such as its session
-                named = known.intersection(_ID.findall(to_json(entry.message).decode()))
+                named = known.intersection(ids_in(entry.message))
                 self._since |= {one: min(since[own], self._since.get(one, since[own])) for one in named}
         for (own, _), entry in self._first.items():
             if own not in self._since:
@@ -153,7 +149,7 @@ class Unsettled:
 
     def is_repeated(self, message: Any, *, is_recorded: bool) -> bool:
         """Returns whether a notification is of an earlier run: what follows a seq depends on the order then."""
-        return 0 < _seq(message) <= self._repeated[0 if is_recorded else 1]
+        return 0 < (seq_of(message) or 0) <= self._repeated[0 if is_recorded else 1]
 
     def is_about(self, message: Any) -> bool:
         """Returns whether a recorded message names work that is unsettled, or becomes so after it."""
@@ -178,11 +174,11 @@ class Unsettled:
 
     def add(self, message: Any) -> None:
         """Notes that a received notification about something new names unsettled work."""
-        self._new |= {one for _, value in self._contract.entity(message) for one in _ID.findall(str(value))}
+        self._new.update(ids_in(self._contract.entity(message)))
 
     def live_in(self, entry: Entry) -> list[str]:
         """Returns the ids in a request of work live before it, and of all that works on it; for a read, none."""
-        ids = [] if is_read(entry.method) else _ID.findall(to_json(entry.message).decode())
+        ids = [] if is_read(entry.method) else ids_in(entry.message)
         live = [one for one in ids if (state := self.before(one, entry.line)) is not None and state.is_live]
         return live and [*live, *(own for (own, _), first in self._first.items() if self._names(first.message, live))]
 
@@ -198,7 +194,7 @@ class Unsettled:
             method = str(request.get("method"))
             is_other = ("error" in recorded) != ("error" in actual)
             expected, shown = ({one.id: one for one in self._states(answer, method)} for answer in (recorded, actual))
-            for own in _ID.findall(to_json(request.get("params")).decode()) if not is_read(method) else ():
+            for own in ids_in(request.get("params")) if not is_read(method) else ():
                 received = self.actual(own)
                 old, new = then.get(own) or self.before(own, answered), now.get(received) or self.now.get(received)
                 is_marked = self._since.get(own, line) < line
@@ -263,9 +259,3 @@ class Unsettled:
         """Returns whether what had ended when it was recorded has ended now, in whatever way."""
         now = self.now.get(self.actual(recorded.id))
         return now is not None and not now.is_live
-
-
-def _seq(message: Any) -> int:
-    params = message.get("params")
-    seq = params.get("seq") if type(params) is dict else None
-    return seq if type(seq) is int else 0

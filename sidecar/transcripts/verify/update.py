@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from pydantic_core import from_json, to_json
 
-from sidecar.transcripts.file.format import TO_CLIENT, Entry, Header, Run
+from sidecar.transcripts.file.format import TO_CLIENT, Entry, Header, Run, seq_of
 from sidecar.transcripts.file.redact import Redactor
 from sidecar.transcripts.verify.verifier import RunVerifier
 
@@ -46,7 +46,6 @@ def _renumber(lines: list[Header | Entry]) -> None:
     """Numbers the durable notifications in the order of the file."""
     last: int | None = None
     for line in lines:
-        params = line.message.get("params") if isinstance(line, Entry) and line.is_notification else None
-        if isinstance(line, Entry) and type(params) is dict and type(params.get("seq")) is int:
-            last = params["seq"] if last is None else last + 1
-            line.facts["msg"] = {**line.message, "params": {**params, "seq": last}}
+        if isinstance(line, Entry) and line.is_notification and (seq := seq_of(line.message)) is not None:
+            last = seq if last is None else last + 1
+            line.facts["msg"] = {**line.message, "params": {**line.message["params"], "seq": last}}

@@ -15,7 +15,7 @@ from typing import Any, Final
 from pydantic_core import to_json
 from sidecar_protocol.connection import MAX_MESSAGE_BYTES
 
-from sidecar.transcripts.file.format import Entry, Run
+from sidecar.transcripts.file.format import Entry, Run, messages_in
 from sidecar.transcripts.file.patterns import secret_numbers
 from sidecar.transcripts.sidecar_process import SidecarProcess, SidecarTimeout
 from sidecar.transcripts.verify.checks import Checks
@@ -114,11 +114,11 @@ class RunVerifier:
     @property
     def _patience(self) -> float:
         """The time limit of a wait: what depends on something that differs cannot come."""
-        kinds = self._settled_kinds()
-        limit_s = AFTER_DIFFERENCE_S if self._again or kinds else self.process.timeout_s
-        if not self._again and (LOST in kinds or any(one.kind == LOST for one in self._other)):
-            limit_s = AFTER_LOSS_S
-        return min(limit_s, self.process.timeout_s)
+        if self._has_lost and not self._again:
+            return min(AFTER_LOSS_S, self.process.timeout_s)
+        if self._again or self._settled_kinds():
+            return min(AFTER_DIFFERENCE_S, self.process.timeout_s)
+        return self.process.timeout_s
 
     def run(self, entries: list[Entry] | None = None) -> None:
         """Sends and compares everything, or these first entries; stops if the sidecar ends early."""
@@ -248,7 +248,7 @@ class RunVerifier:
         """Notes the messages before the process was killed: later runs have none about work that had ended by then."""
         with suppress(SidecarTimeout, ValueError):  # its last line may be cut off
             while (message := self.process.receive()) is not None:
-                for one in message if type(message) is list else [message]:
+                for one in messages_in(message):
                     self._unsettled.see(one, self.method_of(one))
 
     def _take_notification(self, message: Any) -> None:
@@ -373,8 +373,8 @@ class RunVerifier:
         return {}
 
     def _response_to(self, message: Any) -> str:
-        responses = message if type(message) is list else [message]
-        return "the response to " + ", ".join(str(self.method_of(one) or _unknown(one.get("id"))) for one in responses)
+        names = (str(self.method_of(one) or _unknown(one.get("id"))) for one in messages_in(message))
+        return f"the response to {', '.join(names)}"
 
     def method_of(self, response: Any) -> Any:
         """Returns the method of the request that a response answers."""
