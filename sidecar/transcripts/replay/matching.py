@@ -6,7 +6,7 @@ Each request has keys, so that many calls on a long recording stay fast: request
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Final
 
 from pydantic_core import to_json
@@ -177,40 +177,8 @@ class _Queue:
         return self.requests[self._next : self._next + 1]
 
 
-class _MethodIndex:
-    """The recorded requests of one method, by their keys."""
-
-    def __init__(self, method: str, matcher: Matcher) -> None:
-        self._method = method
-        self._matcher = matcher
-        self._by_key: tuple[dict[bytes, _Queue], ...] = ({}, {}, {})
-        """The requests by each of their keys."""
-        self.with_patterns: dict[bytes, _Queue] = {}
-        """Requests that a person has put patterns into, by their params as they are written."""
-
-    def add(self, request: RecordedRequest) -> None:
-        keys = self._matcher.keys(self._method, request.params)
-        if keys is None:
-            self.with_patterns.setdefault(to_json(request.params), _Queue()).requests.append(request)
-            return
-        for queues, key in zip(self._by_key, keys, strict=True):
-            queues.setdefault(key, _Queue()).requests.append(request)
-
-    def queues(self, params: dict[str, Any]) -> list[_Queue]:
-        """Returns the requests that are the same, by each of their keys."""
-        keys = self._matcher.keys(self._method, params) or (b"",) * 3
-        return [queues.get(key) or _Queue() for queues, key in zip(self._by_key, keys, strict=True)]
-
-    def fitting_pattern(self, params: dict[str, Any]) -> _Queue:
-        for queue in self.with_patterns.values():
-            if not self._matcher.compare(self._method, queue.requests[0].params, params).differences:
-                return queue
-        return _Queue()
-
-    def different(self) -> Iterator[_Queue]:
-        """Yields the requests that are the same except for their times."""
-        yield from self._by_key[-1].values()
-        yield from self.with_patterns.values()
+_Tables = tuple[dict[bytes, _Queue], dict[bytes, _Queue], dict[bytes, _Queue], dict[bytes, _Queue]]
+"""The requests of one method by each of their keys; last, those that a person has put patterns into, by their JSON."""
 
 
 class RequestIndex:
@@ -218,36 +186,49 @@ class RequestIndex:
 
     def __init__(self, requests: Iterable[RecordedRequest], matcher: Matcher) -> None:
         self.matcher = matcher
-        self._methods: dict[str, _MethodIndex] = {}
+        self._methods: dict[str, _Tables] = {}
         for request in requests:
-            if request.method not in self._methods:
-                self._methods[request.method] = _MethodIndex(request.method, matcher)
-            self._methods[request.method].add(request)
+            *by_key, patterned = self._methods.setdefault(request.method, ({}, {}, {}, {}))
+            keys = matcher.keys(request.method, request.params)
+            places = [(patterned, to_json(request.params))] if keys is None else zip(by_key, keys, strict=True)
+            for table, key in places:
+                table.setdefault(key, _Queue()).requests.append(request)
 
     def match(self, method: str, params: dict[str, Any]) -> RecordedRequest | None:
         """Returns the recorded request that answers this one, and marks it as used."""
         if method not in self._methods:
             return None
-        found = next(self._candidates(self._methods[method], params), None)
+        found = next(self._candidates(method, params), None)
         if found is not None:
             found.is_used = True
         return found
 
-    def _candidates(self, index: _MethodIndex, params: dict[str, Any]) -> Iterator[RecordedRequest]:
+    def _candidates(self, method: str, params: dict[str, Any]) -> Iterator[RecordedRequest]:
         """Yields the recorded requests that may answer, the best one first."""
-        exact, near, loose = index.queues(params)
+        *by_key, patterns = self._methods[method]
+        keys = self.matcher.keys(method, params) or (b"",) * 3
+        exact, near, loose = (table.get(key) or _Queue() for table, key in zip(by_key, keys, strict=True))
         yield from exact.unused()
-        patterned = index.fitting_pattern(params)
+        fitting = (one for one in patterns.values() if not self._compared(method, one, params).differences)
+        patterned = next(fitting, _Queue())
         yield from (*near.unused(), *patterned.unused())
         yield from (*near.requests[-1:], *patterned.requests[-1:])
         yield from (*loose.unused(), *loose.requests[-1:])
+
+    def _compared(self, method: str, recorded: _Queue, params: dict[str, Any]) -> Comparison:
+        return self.matcher.compare(method, recorded.requests[0].params, params)
+
+    def _different(self, method: str) -> Iterator[_Queue]:
+        """Yields the requests of a method that are not the same, apart from their times."""
+        _, _, loose, patterns = self._methods[method]
+        return chain(loose.values(), patterns.values())
 
     def nearest(self, method: str, params: dict[str, Any]) -> tuple[RecordedRequest, Comparison] | None:
         """Returns the request of this method whose params differ least, and how."""
         if method not in self._methods:
             return None
-        several = (queue.requests[0] for queue in islice(self._methods[method].different(), MAX_COMPARED))
-        compared = [(one, self.matcher.compare(method, one.params, params)) for one in several]
+        several = islice(self._different(method), MAX_COMPARED)
+        compared = [(one.requests[0], self._compared(method, one, params)) for one in several]
         return min(compared, key=lambda one: one[1].distance())
 
     def similar_methods(self, method: str) -> list[str]:
@@ -255,10 +236,9 @@ class RequestIndex:
 
     def never_made(self) -> Iterator[RecordedRequest]:
         """Yields one recorded request of each kind that the client has not made."""
-        for index in self._methods.values():
-            for queue in index.different():
-                if not any(request.is_used for request in queue.requests):
-                    yield queue.requests[0]
+        for queue in chain.from_iterable(map(self._different, self._methods)):
+            if not any(request.is_used for request in queue.requests):
+                yield queue.requests[0]
 
 
 def _without_meta(params: dict[str, Any]) -> dict[str, Any]:
