@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from pydantic_core import from_json, to_json
 from sidecar_protocol.connection import Request
@@ -34,17 +34,11 @@ OWN_STATE: Final = "system.state"
 ENDED: Final = "The real sidecar has ended without a response; its messages are on stderr."
 
 
-class LiveOutput(ReplayOutput, Protocol):
-    """Sends what the real sidecar sends."""
-
-    def refuse(self, request: Request, error: RpcError) -> None: ...
-
-
 class LiveSidecar:
     """Forwards requests to one sidecar, and adds what it answers to the transcript if that is wanted."""
 
     def __init__(
-        self, arguments: Sequence[str], contract: ContractFacts, appender: Appender | None, output: LiveOutput
+        self, arguments: Sequence[str], contract: ContractFacts, appender: Appender | None, output: ReplayOutput
     ) -> None:
         """`arguments` are those of `sidecar serve`."""
         self._contract = contract

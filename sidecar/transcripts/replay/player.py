@@ -9,15 +9,18 @@ from itertools import count
 from typing import Protocol
 
 from sidecar_protocol.connection import Request
+from sidecar_protocol.contract import RpcError
 
 from sidecar.transcripts.replay.answers import Answers
 from sidecar.transcripts.replay.recording import RecordedNotification, RecordedRequest, Recording
 
 
 class ReplayOutput(Protocol):
-    """Sends responses and notifications."""
+    """Sends responses and notifications, of the recording or of a real sidecar."""
 
     def respond(self, request: Request, response: bytes, *, is_error: bool) -> None: ...
+
+    def refuse(self, request: Request, error: RpcError) -> None: ...
 
     def notify(self, method: str, message: bytes) -> None: ...
 
