@@ -1,6 +1,7 @@
 """Recording: the file has the whole conversation without its secrets, however the process ends."""
 
 import json
+import time
 from base64 import b64decode
 from hashlib import sha256
 from pathlib import Path
@@ -10,10 +11,13 @@ import pytest
 from sidecar.claude.prompts.media import media_type
 from sidecar.transcripts.file.addresses import placeholder_url
 from sidecar.transcripts.file.contents import example
+from sidecar.transcripts.file.facts import contract_facts
+from sidecar.transcripts.file.redact import Redactor
+from sidecar.transcripts.record import Recorder
 from tests.claude.prompts.files import GIF, JPEG, WEBP, base64, pdf, png
 from tests.conftest import StartRawClient
 from tests.process.raw_client import CLIENT, line
-from tests.transcripts.recording import lines_of, sent_by_client, sent_by_sidecar
+from tests.transcripts.recording import answer, lines_of, request, sent_by_client, sent_by_sidecar
 
 KEY = "c2VjcmV0IGtleSBvZiAzMiBieXRlcyBpbiBiYXNlNjQ="
 SESAME = "open sesame"
@@ -121,6 +125,23 @@ def test_a_secret_address_is_recorded_with_a_placeholder_to_send(raw_client: Sta
         {"$secret": 3},
     ]
     assert "hush" not in record.read_text("utf-8")
+
+
+def test_a_secret_of_one_line_is_not_recorded_in_the_others_of_the_same_turn(record: Path) -> None:
+    plain, secret = request(1, "system.health"), request(2, "initialise", tokne=SESAME)
+    echo, after = answer(2, said=f"no method takes {SESAME} here"), answer(3, status="ok")
+    recorder = Recorder(record, {}, Redactor(contract_facts()), time.monotonic)
+    recorder.on_receive()
+    recorder.received += [json.dumps(one).encode() for one in (plain, secret, plain)]
+    recorder.on_send(b"".join(json.dumps(one).encode() + b"\n" for one in (answer(1), echo, after)))
+    recorder.close(0)
+    assert SESAME not in record.read_text("utf-8")
+    first, redacted, last = sent_by_client(record)
+    assert (first, last) == (plain, plain)
+    assert redacted["params"] == {"tokne": {"$secret": 1}}
+    begin, said, end = sent_by_sidecar(record)
+    assert (begin, end) == (answer(1), after)
+    assert said["result"]["said"]["$re"].startswith("no method takes ")
 
 
 def test_lines_that_are_not_json_are_recorded_unchanged(raw_client: StartRawClient, record: Path) -> None:
