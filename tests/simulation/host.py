@@ -305,6 +305,8 @@ class Host:
             *lines, self._unread = (self._unread + data).split(b"\n")
             for line in lines:
                 self._on_line(line)
+            if len(data) < READ_BYTES:
+                return
 
     def _on_line(self, line: bytes) -> None:
         self.inspect(line)

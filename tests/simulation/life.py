@@ -36,6 +36,8 @@ END_S: Final = 2.5
 """Seconds after the end of stdin in which the process has to end."""
 KIND_DAYS: Final = 3
 KIND_AWAKE_S: Final = 1_200
+MORE_KIND_DAYS: Final = 10
+"""How many days more a session has at most for the prompts that it was sent while Claude hung."""
 LOOK_S: Final = 300
 STORED_S: Final = 30
 """Seconds in which the outcome of a job is stored on a disk that is well."""
@@ -97,6 +99,7 @@ class Life:
         self._process: Process | None = None
         self._broken: Broken | None = None
         self._is_kind = self._is_over = False
+        self._kind_days_left = MORE_KIND_DAYS
         self._copies: list[dict[str, bytes]] = []
         self._older: dict[str, bytes] | None = None
         self._seen_at: tuple[int, float] | None = None
@@ -361,6 +364,8 @@ class Life:
             actor.be_kind()
         if self.host.used_key != self.host.key:
             self.host.hang_up()  # the next process gets the right key
+        if self._starts_at is not None:  # otherwise a process that has just ended would miss the first kind day
+            self._starts_at = min(self._starts_at, self.now + 1.0)
         KindDays(self.host, self.clouds, self.later, self.fail, self.plan.seed).begin(KIND_AWAKE_S)
         for day in range(KIND_DAYS):
             self.later((day + 1) * KIND_AWAKE_S, lambda: self._perform(Step(0, "standby", DAY_S - KIND_AWAKE_S)))
@@ -369,6 +374,11 @@ class Life:
     def _finish(self) -> None:
         if not self.host.is_ready:
             self.fail("In a kind world the process runs.", self._starts_at)
+            return
+        if self.claude.has_backlog and self._kind_days_left:
+            self._kind_days_left -= 1
+            self._perform(Step(0, "standby", DAY_S - KIND_AWAKE_S))
+            self.later(KIND_AWAKE_S, self._finish)
             return
         self.host.play(self._last_checks())
 

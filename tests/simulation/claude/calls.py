@@ -337,6 +337,12 @@ class ClaudeCalls:
         self._later(delay_s, self.world.install)
         return f"for {delay_s} s"
 
+    @property
+    def has_backlog(self) -> bool:
+        """Whether prompts of sessions wait or are being answered, as far as the host knows."""
+        turns = (job for job in self._jobs.values() if job["type"] == "claude.turn")
+        return any(job["status"] in ("queued", "running") for job in turns)
+
     def be_kind(self) -> None:
         self._is_kind = self.world.is_kind = True
         self.world.install()
@@ -384,7 +390,7 @@ class ClaudeCalls:
         is_new = request["request_id"] not in self._questions
         self._questions[request["request_id"]] = request
         rng = Random(request["request_id"])
-        delay_s = rng.choice((1, 20, 20, 300)) if self._is_kind else rng.choice((1, 1, 20, 300, None))
+        delay_s = rng.choice((1, 20)) if self._is_kind else rng.choice((1, 1, 20, 300, None))
         if is_new and delay_s is not None:
             self._later(delay_s, lambda: self._respond_later(request["request_id"], rng))
 
