@@ -100,7 +100,10 @@ class BudgetBook:
         return begins_ms(today, None), begins_ms(today + timedelta(days=1), None)
 
     def spent_usd(self, session_id: str | None) -> float:
-        """Returns what a session has spent, or all on this day, with what is running."""
+        """Returns what a session has spent, or all on this day, with what is running, in dollars with nine decimals.
+
+        Ten costs of 0.01 would otherwise be less than a budget of 0.1, as sums of binary fractions.
+        """
         since = iso(self.day_ms()[0]) if session_id is None else None
         stored = self.usage.totals(since=since, session_id=session_id)
         running = [usage for owner, usage in self.live.values() if session_id in (None, owner)]
@@ -113,7 +116,7 @@ class BudgetBook:
         for one in running:
             spent += one.cost_usd or 0.0
             spent += sum(_estimate(message.tokens, message.model, prices) for message in one.messages)
-        return spent
+        return round(spent, 9)
 
     def spent_budget(self, session_id: str | None, what: str = "is spent") -> JobFailed | None:
         """Returns the failure of a run or a turn whose budget is spent, that of its session or of the day."""

@@ -6,9 +6,13 @@ import pytest
 from sidecar_protocol.claude.budgets import Budgets
 from sidecar_protocol.claude.sessions import MessageKind
 
+from sidecar.claude.billing import ModelUsage, RunUsage
+from sidecar.claude.budgets import BudgetBook
+from sidecar.claude.usage import UsageStore
 from sidecar.commandline.client import RemoteError
 from tests.claude.client import FINAL, ClaudeClient, Talk, every_claude, scripted
 from tests.claude.test_scheduled_runs import run_once
+from tests.in_process_app import InProcessApp
 
 TINY = 0.000_001
 TOOLS = "[[work:20]]"
@@ -74,6 +78,17 @@ async def test_a_turn_that_reaches_the_budget_of_its_session_is_stopped(talk: Ta
         job = await claude.take_turn(session.session_id, "[[hang]]")
         assert (job["status"], job["error"]["kind"]) == ("failed", "budget_spent")
         assert job["error"]["details"]["session_id"] == session.session_id
+
+
+async def test_ten_answers_of_one_cent_spend_a_budget_of_ten_cents(app: InProcessApp) -> None:
+    usage = UsageStore(app.database, app.clock)
+    budgets = BudgetBook(app.database, app.clock, usage)
+    cent = ModelUsage(cost_usd=0.01)
+    with app.database.write():
+        usage.add("job", None, RunUsage({f"model {number}": cent for number in range(10)}))
+        budgets.set_max_usd(None, 0.1)
+    assert sum([0.01] * 10) < 0.1, "as binary fractions they are less"
+    assert budgets.spent_budget(None) is not None
 
 
 @scripted
