@@ -160,7 +160,7 @@ class SessionsService(Sessions):
         return session.as_model()
 
     async def delete(self, *, session_id: str) -> SessionDeleted:
-        self._permissions.cancel_all(session_id, "The session was deleted.")
+        self._permissions.delete_session(session_id)
         self._prompts.attachments.delete_of_session(session_id)
         if not self._sessions.delete(session_id):
             raise SessionNotFound

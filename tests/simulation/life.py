@@ -18,6 +18,7 @@ from sidecar.settings import Settings
 from tests.simulation import invariants
 from tests.simulation.calls import Calls
 from tests.simulation.claude.calls import ClaudeCalls
+from tests.simulation.claude.files import ClaudeFiles
 from tests.simulation.clouds import Clouds
 from tests.simulation.disk import Disk
 from tests.simulation.fate import Fate, SimulatedClock
@@ -41,9 +42,7 @@ MORE_KIND_DAYS: Final = 10
 LOOK_S: Final = 300
 STORED_S: Final = 30
 """Seconds in which the outcome of a job is stored on a disk that is well."""
-
-
-ACTORS: Final = (Calls, ClaudeCalls, Restores, Fate, Disk, Clouds, Storms)
+ACTORS: Final = (Calls, ClaudeCalls, ClaudeFiles, Restores, Fate, Disk, Clouds, Storms)
 """Where the steps begin."""
 
 
@@ -98,8 +97,7 @@ class Life:
         self._starts_at: float | None = 0.0
         self._process: Process | None = None
         self._broken: Broken | None = None
-        self._is_kind = self._is_over = False
-        self._kind_days_left = MORE_KIND_DAYS
+        self._is_kind, self._is_over, self._kind_days_left = False, False, MORE_KIND_DAYS
         self._copies: list[dict[str, bytes]] = []
         self._older: dict[str, bytes] | None = None
         self._seen_at: tuple[int, float] | None = None
@@ -118,6 +116,7 @@ class Life:
         self._actors: dict[str, Actor] = {
             "host": self.calls,
             "claude": self.claude,
+            "files": ClaudeFiles(self.claude.world, self.later),
             "restore": Restores(self.host),
             "fate": self.fate,
             "disk": self.disk,
@@ -278,7 +277,7 @@ class Life:
         if problem is not None:
             self.fail("The process ends only when it is asked to, or has no disk.", problem)
         self._keep_copy()
-        self._starts_at = self.now + (1.0 if self._is_kind else self._pauses.choice((0.5, 3, 3, 60, 1_800)))
+        self._starts_at = self.now + (1.0 if self._is_kind else self._pauses.choice((0.5, 3, 3, 60, self.plan.pause_s)))
 
     def _on_ready(self) -> None:
         self.note(f"start {self.starts}", "process")

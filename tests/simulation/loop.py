@@ -188,7 +188,7 @@ def keep_models() -> None:
 
     The addresses of requests, of which there are few, are parsed once.
     """
-    from httpx import _urls
+    from httpx import _urlparse, _urls
     from sidecar_protocol import catalog
     from sidecar_protocol.contract import ToolUse, methods
     from sidecar_protocol.tools import tools_of
@@ -202,7 +202,7 @@ def keep_models() -> None:
         _ = tool.definition  # which takes longer than all the rest of a start
     setattr(tools, "tools_of", lambda *_: shared)  # noqa: B010 - mypy would want the whole signature
     setattr(dispatch, "methods_of", cache(methods.methods_of))  # noqa: B010 - mypy would want the whole signature
-    setattr(_urls, "urlparse", lru_cache(4_096)(_urls.urlparse))  # noqa: B010 - the module does not export it
+    setattr(_urls, "urlparse", lru_cache(4_096)(_urlparse.urlparse))  # noqa: B010 - the module does not export it
     setattr(presence, "CHECK_S", PRESENCE_S)  # noqa: B010 - it is final
 
 

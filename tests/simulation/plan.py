@@ -19,8 +19,6 @@ USEFUL: Final = ("act", "create")
 """Steps without which there would be nothing to compare."""
 ZONES: Final = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Pacific/Apia", "Australia/Lord_Howe")
 """Zones of the computer; the last one's clocks change by half an hour."""
-AWAKE_S: Final = (600, 1_800, 3_600)
-"""How long the computer is awake each day; it sleeps for the rest, in which timers stand still."""
 LEFT_OUT: Final = (0.0, 0.25, 0.6)
 """The part of a kind of things that a life does without."""
 
@@ -35,6 +33,27 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Rhythm:
+    """What the days of a life are like."""
+
+    days: tuple[int, int]
+    """The least and the greatest number of times that the computer wakes up."""
+    awake_s: tuple[int, ...]
+    """How long it is awake each time; it sleeps for the rest of the day, in which timers stand still."""
+    asleep_s: tuple[int | None, ...]
+    """How long it sleeps then; None for the rest of the day."""
+    busy: tuple[int, ...]
+    """More than the steps of a day, drawn for each."""
+    pause_s: int
+    """How long it takes at most until an ended process is started again."""
+
+
+WEEKS: Final = Rhythm((4, 18), (600, 1_800, 3_600), (None, None, 3_600, 12 * 3_600, HOLIDAY_S), (30,), 1_800)
+MONTHS: Final = Rhythm((20, 60), (60, 120, 300), (None, None, None, None, 12 * 3_600, HOLIDAY_S), (1, 1, 8, 30), 60)
+"""Half of the days are quiet: only the process does something, which finds out what it has slept through."""
+
+
+@dataclass(frozen=True)
 class Plan:
     """A life."""
 
@@ -43,6 +62,7 @@ class Plan:
     steps: tuple[Step, ...]
     awake_s: float
     """How long the computer is awake altogether."""
+    pause_s: int = WEEKS.pause_s
     zone: str = "UTC"
 
 
@@ -56,22 +76,22 @@ def some(rng: Random, weights: Mapping[str, int]) -> dict[str, int]:
     return drawn or dict(weights)
 
 
-def draw(seed: int, weights: dict[str, int], *, days: tuple[int, int] = (4, 18), busy: int = 30) -> Plan:
-    """Draws a life: `weights` says how often each kind of step happens, `busy` how many there are in a day."""
+def draw(seed: int, weights: dict[str, int]) -> Plan:
+    """Draws a life: `weights` says how often each kind of step happens."""
     rng = Random(f"{seed} plan")
+    rhythm = rng.choice((WEEKS, WEEKS, MONTHS))
     begin = datetime.fromisoformat(rng.choice(STARTS)).replace(tzinfo=UTC)
     drawn = {name: weight * rng.choice((1, 1, 3)) for name, weight in weights.items() if name in USEFUL}
     drawn |= some(rng, {name: weight for name, weight in weights.items() if name not in USEFUL})
     names, chances, steps, at = list(drawn), list(drawn.values()), [], 0.0
-    for _ in range(rng.randint(*days)):
-        awake_s = rng.choice(AWAKE_S)
-        for _ in range(rng.randrange(busy)):
+    for _ in range(rng.randint(*rhythm.days)):
+        awake_s = rng.choice(rhythm.awake_s)
+        for _ in range(rng.randrange(rng.choice(rhythm.busy))):
             offset = rng.uniform(1, awake_s)
             steps.append(Step(at + offset, rng.choices(names, chances)[0], rng.getrandbits(32)))
         at += awake_s
-        steps.append(Step(at, "standby", rng.choice((DAY_S - awake_s, DAY_S - awake_s, 3_600, 12 * 3_600, HOLIDAY_S))))
+        steps.append(Step(at, "standby", rng.choice(rhythm.asleep_s) or DAY_S - awake_s))
     steps[-1] = replace(steps[-1], number=rng.choice(LAST_STANDBYS_S))
     steps.sort(key=lambda one: one.at)
-    return Plan(
-        seed, round(begin.timestamp() * 1000) + rng.randrange(DAY_S) * 1000, tuple(steps), at, rng.choice(ZONES)
-    )
+    start_ms = round(begin.timestamp() * 1000) + rng.randrange(DAY_S) * 1000
+    return Plan(seed, start_ms, tuple(steps), at, rhythm.pause_s, rng.choice(ZONES))

@@ -186,12 +186,14 @@ class PermissionJournal:
     def cancel(self, session_id: str, request_id: str, reason: str) -> None:
         """Cancels a request, also one whose response has not reached Claude.
 
-        If that cannot be stored, it is logged and the request stays open.
+        If that cannot be stored, it is logged and the request stays open.  Inside a transaction of the caller's the
+        error is raised instead, and the request's turn still waits for the response.
         """
-        self._waiting.pop(request_id, None)
-        is_answered = self._undelivered.pop(request_id, None) is not None
+        is_answered = request_id in self._undelivered
         with self._database.write_or_log("a permission request could not be cancelled"):
             self._resolve(session_id, request_id, PermissionStatus.CANCELLED, is_answered=is_answered, message=reason)
+        self._waiting.pop(request_id, None)
+        self._undelivered.pop(request_id, None)
 
     def cancel_all(self, session_id: str, reason: str) -> None:
         """Cancels the open requests of a session.  Does not raise, like `cancel`."""
@@ -203,6 +205,11 @@ class PermissionJournal:
         answered = [one for one, (session, _) in self._undelivered.items() if session == session_id]
         for request_id in (*request_ids, *answered):
             self.cancel(session_id, request_id, reason)
+
+    def delete_session(self, session_id: str) -> None:
+        """Cancels the open requests of a session that is about to be deleted; raises the error if that fails."""
+        with self._database.write():
+            self.cancel_all(session_id, "The session was deleted.")
 
     def end_turn(self, session_id: str, request_ids: Iterable[str]) -> bool:
         """Marks the open requests of a session, which have these ids, as outliving their turn.

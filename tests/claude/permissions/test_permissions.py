@@ -1,7 +1,9 @@
 """Permission requests and responses through the real process, with the stand-in as the CLI."""
 
 import json
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +158,19 @@ async def test_concurrent_requests_can_be_answered_in_any_order(claude: ClaudeCl
     assert text == json.dumps({"behavior": "allow", "updatedInput": {"command": "one"}}) + json.dumps(
         {"behavior": "deny", "message": "The user denied this."}
     )
+
+
+async def test_a_request_can_still_be_answered_if_the_database_was_too_busy_to_delete_its_session(
+    claude: ClaudeClient, data_dir: Path
+) -> None:
+    session, job, request = await requested(claude)
+    with closing(sqlite3.connect(data_dir / "sidecar.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(RemoteError):
+            await claude.sessions.delete(session_id=session.session_id)
+        other.execute("ROLLBACK")
+    await claude.permissions.respond(request_id=request.request_id, decision=ALLOW)
+    assert (await outcome(claude, job))["behavior"] == "allow"
 
 
 async def test_only_the_first_response_counts(claude: ClaudeClient) -> None:

@@ -17,7 +17,7 @@ Json = dict[str, Any]
 Script = Generator[float | None, None, Any]
 LATE: Final = re.compile(r"one call of (\w+) with exactly this input:\n(.*)\n")
 GOOD: Final = {
-    "plain": 8, "think": 2, "tools": 6, "hub": 4, "act": 1, "agent": 2, "command": 2, "own": 1, "question": 1,
+    "plain": 8, "think": 2, "tools": 6, "hub": 4, "act": 3, "agent": 2, "command": 2, "own": 1, "question": 1,
 }  # fmt: skip
 BAD: Final = {
     "long": 2, "limit": 2, "limit_later": 1, "refused": 2, "retry": 1, "hang": 1, "stubborn": 1, "cut": 1, "exit": 1,
@@ -44,6 +44,9 @@ class Behaviour:
         name = cli.world.name_of(text)
         if late := LATE.search(text):
             yield from self.use(late[1], json.loads(late[2]), rng)
+            if late[1] == "Bash" and rng.random() < 0.5:  # although it was allowed one call
+                cli.world.repeats[str(json.loads(late[2]).get("command"))] += 1
+                yield from self.use(late[1], json.loads(late[2]), rng)
             kind = "plain"
         elif delivery.marker is None:
             kind = "plain"
@@ -91,7 +94,7 @@ class Behaviour:
     def _act(self, name: str, rng: Random) -> Script:
         """Queues work of its own."""
         world = self._cli.world
-        if rng.random() < 0.5:
+        if rng.random() < 0.8:
             yield from self.use("mcp__hub__activity_events_list", {"limit": 5}, rng)
         prompt = world.new_prompt("queued by Claude")
         world.prompts_of_exposed |= {prompt} if world.is_exposed(self._cli) else set()

@@ -1,4 +1,4 @@
-"""The host's use of Claude: sessions, prompts, runs, answers, budgets; and what happens to Claude's files."""
+"""The host's use of Claude: sessions, prompts, runs, answers and budgets."""
 
 import json
 from base64 import b64encode
@@ -21,8 +21,8 @@ class ClaudeCalls:
 
     WEIGHTS: Final = {
         "converse": 3, "say": 10, "spawn": 2, "interrupt": 1, "configure": 1, "fork": 1, "forget_session": 1,
-        "answer": 2, "budget": 2, "stop_tasks": 1, "plan_run": 1, "look_into": 2, "lose_record": 1, "uninstall": 1,
-        "cancel_prompt": 1, "retry_prompt": 1, "terminal": 1, "furnish": 1, "trust": 1,
+        "answer": 2, "budget": 2, "stop_tasks": 1, "plan_run": 1, "look_into": 2, "cancel_prompt": 1,
+        "retry_prompt": 1, "trust": 1, "steer": 3,
     }  # fmt: skip
 
     def __init__(self, life: Any) -> None:
@@ -88,13 +88,34 @@ class ClaudeCalls:
             self._say_to(session_id, rng) for _ in range(rng.choice((1, 1, 1, 3)))
         )
 
-    def _say_to(self, session_id: str, rng: Random) -> str:
+    def steer(self, rng: Random) -> str:
+        """Sends a prompt into a turn, which is interrupted then, or whose process is killed once Claude has read it."""
+        if (session_id := self._pick(rng)) is None:
+            return self.converse(rng)
+        trouble, delay_s = rng.choice(("interrupt", "kill", "kill")), rng.choice((0.0, 0.01, 0.5, 5.0))
+
+        def send() -> None:
+            if self._is_ready and session_id in self.sessions and not self._is_kind:
+                self._say_to(session_id, rng, now=True)
+                if trouble == "kill":
+                    self.world.kills_at_read = True
+                else:
+                    self._later(delay_s, lambda: self._interrupt(session_id))
+
+        self._later(rng.choice((0.4, 2.0, 8.0)), send)
+        return f"{self._say_to(session_id, rng)}, and {trouble}"
+
+    def _interrupt(self, session_id: str) -> None:
+        if self._is_ready:
+            self._host.call("claude.sessions.interrupt", {"session_id": session_id})
+
+    def _say_to(self, session_id: str, rng: Random, *, now: bool = False) -> str:
         if rng.random() < 0.03:
             self._host.call("claude.sessions.send", {"session_id": session_id, "prompt": "/clear"})
             return "/clear"
         text = self.world.new_prompt("to the session", session_id)
         params: Json = {"session_id": session_id, "prompt": text}
-        if rng.random() < 0.3:
+        if now or rng.random() < 0.3:
             params["when"] = "now"
         if rng.random() < 0.1:
             params["timeout_s"] = 300.0
@@ -146,7 +167,7 @@ class ClaudeCalls:
     def interrupt(self, rng: Random) -> str:
         if (session_id := self._pick(rng)) is None:
             return ""
-        self._host.call("claude.sessions.interrupt", {"session_id": session_id})
+        self._interrupt(session_id)
         return session_id[-4:]
 
     def configure(self, rng: Random) -> str:
@@ -259,10 +280,6 @@ class ClaudeCalls:
 
         self._host.call("claude.budgets.update", params, updated)
 
-    def furnish(self, rng: Random) -> str:
-        """Lets a folder bring a hook, or takes it away, as a `git pull` does."""
-        return self.world.folders.furnish(rng)
-
     def trust(self, rng: Random) -> str:
         """Trusts a folder, or no longer."""
         if not self._is_ready:
@@ -308,35 +325,6 @@ class ClaudeCalls:
             self._host.call(method, params)
         return method
 
-    def lose_record(self, rng: Random) -> str:
-        """Deletes a conversation's record, as Claude Code does with old ones; not while a process writes it."""
-        used = {getattr(one, "record", None) for one in self.world.programs.running.values()}
-        names = [name for name in self.world.records.ids() if self.world.records.load(name, None) not in used]
-        if not names:
-            return ""
-        self.world.lose(chosen := rng.choice(names))
-        return chosen[:8]
-
-    def terminal(self, rng: Random) -> str:
-        """Goes on with a conversation in a terminal."""
-        used = {getattr(one, "record", None) for one in self.world.programs.running.values()}
-        names = [name for name in self.world.records.ids() if self.world.records.load(name, None) not in used]
-        if not names:
-            return ""
-        record = self.world.records.load(rng.choice(names), None)
-        number = rng.getrandbits(30)
-        uuid = f"{number:08x}-1111-4000-8000-000000000001"
-        record.add(uuid, "user", {"role": "user", "content": f"typed {number}"}, entrypoint="cli")
-        said = {"id": f"msg_t{number}", "role": "assistant", "content": [{"type": "text", "text": f"said {number}"}]}
-        record.add(f"{uuid[:-1]}2", "assistant", said, entrypoint="cli")
-        return record.conversation[:8]
-
-    def uninstall(self, rng: Random) -> str:
-        delay_s = rng.choice((1, 300))
-        self.world.uninstall()
-        self._later(delay_s, self.world.install)
-        return f"for {delay_s} s"
-
     @property
     def has_backlog(self) -> bool:
         """Whether prompts of sessions wait or are being answered, as far as the host knows."""
@@ -345,7 +333,6 @@ class ClaudeCalls:
 
     def be_kind(self) -> None:
         self._is_kind = self.world.is_kind = True
-        self.world.install()
         self._answer_all()
         if self._is_ready:
             self.on_ready()

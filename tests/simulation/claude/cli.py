@@ -137,8 +137,7 @@ class Cli(Output):
             self.report_state("idle")
 
     def _next_message(self) -> Generator[float | None, None, Json]:
-        wait_s = None if not self.due else max(0.0, self.due[0][0] - self.world.now())
-        return (yield from self.read(wait_s))
+        return (yield from self.read(max(0.0, self.due[0][0] - self.world.now()) if self.due else None))
 
     def read(self, seconds: float | None) -> Generator[float | None, None, Json]:
         """Returns the next message, EOF, or TIMEOUT after this time."""
@@ -222,6 +221,7 @@ class Cli(Output):
             self.record.add_queued(self.new_uuid(), content, message["uuid"])
             self._repeated = {"message": message["message"], "uuid": message["uuid"]}
             self._repeat()
+            self.world.read_in_turn()
         self.waiting = []
 
     def _background(self) -> Script:

@@ -136,6 +136,7 @@ class Output(Program):
             self.delivery.billed += self.used - self.billed
             if not fields["is_error"]:
                 self.delivery.results.append(fields.get("result", ""))
+                self.delivery.answered_at = self.world.now()
         self.billed = self.used
         self.print(
             type="result", usage=USAGE, total_cost_usd=MESSAGE_USD * self.used, modelUsage=totals, num_turns=1,

@@ -31,6 +31,7 @@ from tests.simulation.plan import some
 Json = dict[str, Any]
 MARKER: Final = re.compile(r"prompt (\d+)\b")
 START_S: Final = 0.004
+UNHEARD_S: Final = 0.1
 ONCE: Final = "Each prompt reaches Claude once."
 ORDER: Final = "The prompts of a session reach Claude in the order in which they were sent."
 
@@ -76,6 +77,9 @@ class Delivery:
     """Messages of the API that the CLI has reported in results."""
     is_lost: bool = False
     """Whether the record that has it was deleted."""
+    answered_at: float = -1.0
+    is_unheard: bool = False
+    """Whether the process was killed before it could store the first answer of the conversation, and with it its id."""
     continues: int | None = None
     """The marker of the prompt that it makes Claude go on with, after a usage limit."""
 
@@ -97,7 +101,8 @@ class World:
         self.good, self.bad = some(rng, GOOD), some(rng, BAD)
         """The turns that Claude takes, with and without trouble, and how often."""
         self._executable = executable
-        self.is_kind = False
+        self._life = life
+        self.is_kind = self.kills_at_read = False
         self.answers = self.last_marker = 0
         """How many answers and prompts there were."""
         self.forget()
@@ -110,6 +115,8 @@ class World:
         self._allowances: Counter[str] = Counter()
         self._made: Counter[str] = Counter()
         self._acts: Counter[str] = Counter()
+        self.repeats: Counter[str] = Counter()
+        """The calls that Claude makes again by itself, by command."""
         self._exposed: set[str] = set()
         self.prompts_of_exposed: set[str] = set()
         """The prompts that Claude has queued after it had read texts of others."""
@@ -170,6 +177,9 @@ class World:
 
     def cli_ended(self, cli: Cli) -> None:
         self.note(f"process {cli.pid} has ended", "claude")
+        if (last := cli.delivery) is not None and self.now() - last.answered_at < UNHEARD_S:
+            alike = [one for one in self.deliveries if one.conversation == last.conversation and one.results]
+            last.is_unheard = alike == [last]
         self.asked = {use_id: one for use_id, one in self.asked.items() if one[0] is not cli}
 
     # --- prompts --------------------------------------------------------------------------------------------------
@@ -249,10 +259,15 @@ class World:
                 one.results
                 and one.results[-1]
                 and self.deliveries.index(one) > cleared
-                and not is_unknown
+                and not (is_unknown or one.is_unheard)
                 and one.results[-1] not in known
             ):
                 self.fail("Claude knows what it has answered in a session.", (one, new))
+
+    def read_in_turn(self) -> None:
+        """Lets the process be killed before it hears that Claude has read a prompt in a running turn."""
+        if self.kills_at_read and not self.is_kind:
+            self.kills_at_read, self._life.dies = False, True
 
     def answer_to(self, marker: int) -> list[str]:
         """Returns the results that Claude has written for a prompt."""
@@ -305,5 +320,10 @@ class World:
         self._acts[command] += 1
         found = MARKER.search(command)
         prompt = self.prompts.get(int(found[1])) if found else None
-        if self._acts[command] > 1 and prompt is not None and not prompt.is_retried and tool == "Bash":
+        if (
+            self._acts[command] > 1 + self.repeats[command]
+            and prompt is not None
+            and not prompt.is_retried
+            and tool == "Bash"
+        ):
             self.fail("Each call is made once.", (cli.owner, values))
