@@ -48,6 +48,8 @@ class Disk:
         self._now = now
         self.fine_since = 0.0
         """When the last problem ended."""
+        self.broken_since: float | None = None
+        """When the present problem began, or the one before that it has taken over from."""
         self._real: sqlite3.Connection | None = None
         self._problem: str | None = None
         self._kill: str | None = None
@@ -114,7 +116,7 @@ class Disk:
         return f"after {self._unread} reads"
 
     def be_kind(self) -> None:
-        self._problem = self._kill = self._unread = None
+        self._problem = self._kill = self._unread = self.broken_since = None
         self.fine_since = self._now()
         self._limit()
 
@@ -125,12 +127,13 @@ class Disk:
 
     def break_for(self, problem: str, delay_s: float) -> None:
         """Begins a problem."""
+        self.broken_since = self._now() if self._problem is None else self.broken_since
         self._problem, self.had_problem = problem, True
         self._limit()
         self._later(delay_s, self._recover)
 
     def _recover(self) -> None:
-        self._problem = None
+        self._problem = self.broken_since = None
         self.fine_since = self._now()
         self._limit()
 

@@ -135,8 +135,8 @@ class Output(Program):
         if self.delivery is not None:
             self.delivery.billed += self.used - self.billed
             if not fields["is_error"]:
+                self.delivery.answered_at = self.delivery.answered_at or self.world.now()
                 self.delivery.results.append(fields.get("result", ""))
-                self.delivery.answered_at = self.world.now()
         self.billed = self.used
         self.print(
             type="result", usage=USAGE, total_cost_usd=MESSAGE_USD * self.used, modelUsage=totals, num_turns=1,

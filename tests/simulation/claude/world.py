@@ -77,7 +77,8 @@ class Delivery:
     """Messages of the API that the CLI has reported in results."""
     is_lost: bool = False
     """Whether the record that has it was deleted."""
-    answered_at: float = -1.0
+    answered_at: float = 0.0
+    """When its first answer was written."""
     is_unheard: bool = False
     """Whether the process was killed before it could store the first answer of the conversation, and with it its id."""
     continues: int | None = None
@@ -177,9 +178,11 @@ class World:
 
     def cli_ended(self, cli: Cli) -> None:
         self.note(f"process {cli.pid} has ended", "claude")
-        if (last := cli.delivery) is not None and self.now() - last.answered_at < UNHEARD_S:
+        if (last := cli.delivery) is not None and last.results:
+            broken_since = self._life.disk.broken_since
+            is_unstored = broken_since is not None and broken_since <= last.answered_at
             alike = [one for one in self.deliveries if one.conversation == last.conversation and one.results]
-            last.is_unheard = alike == [last]
+            last.is_unheard = alike == [last] and (is_unstored or self.now() - last.answered_at < UNHEARD_S)
         self.asked = {use_id: one for use_id, one in self.asked.items() if one[0] is not cli}
 
     # --- prompts --------------------------------------------------------------------------------------------------
