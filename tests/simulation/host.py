@@ -21,7 +21,7 @@ Script = Generator[Asked, Any, Any]
 READ_BYTES: Final = 256 * 1024
 INTERNAL_ERROR: Final = -32603
 INVALID_REQUEST: Final = -32600
-KEYS: Final = tuple(base64.b64encode(bytes([number]) * 32).decode() for number in (7, 8))
+KEYS: Final = tuple(base64.b64encode(Random(number).randbytes(32)).decode() for number in (7, 8))
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Rhythm:
-    """What the days of a life are like."""
+    """The days of a life: how many, how long, and how busy they are."""
 
     days: tuple[int, int]
     """The least and the greatest number of times that the computer wakes up."""

@@ -1,4 +1,4 @@
-"""What happens to Claude's files: its program, its records, and the folders in which it works."""
+"""Changes to the files of Claude: its program, its records, and the folders in which it works."""
 
 from collections.abc import Callable
 from random import Random

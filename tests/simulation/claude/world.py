@@ -268,7 +268,7 @@ class World:
                 self.fail("Claude knows what it has answered in a session.", (one, new))
 
     def read_in_turn(self) -> None:
-        """Lets the process be killed before it hears that Claude has read a prompt in a running turn."""
+        """Lets the process be killed before it learns that Claude has read a prompt in a running turn."""
         if self.kills_at_read and not self.is_kind:
             self.kills_at_read, self._life.dies = False, True
 
