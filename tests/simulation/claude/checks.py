@@ -134,7 +134,8 @@ class ClaudeChecks:
             if not read:
                 self._fail("A prompt that has succeeded has reached Claude.", (prompt, job))
             return
-        if not texts or result["text"] != next((one for one in reversed(texts) if one), ""):
+        is_again = prompt.is_retried and result["text"] in texts  # the answer to the repetition may be empty
+        if not texts or (result["text"] != next((one for one in reversed(texts) if one), "") and not is_again):
             self._fail("A prompt's job has the answer that Claude has given.", (prompt, texts, job))
         is_alone = len(read) == 1 and result["num_turns"] == len(read[0].results)  # no turn of Claude's own before it
         if is_alone and abs((result["total_cost_usd"] or 0) - MESSAGE_USD * read[0].billed) > CENT:
