@@ -217,6 +217,16 @@ class ClaudeProcess(asyncio.SubprocessProtocol):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGTERM)
 
+    def kill(self) -> None:
+        """Sends SIGKILL to the process group, or kills the process on Windows, unless it has exited."""
+        if self.exit_code is not None:
+            return
+        if sys.platform == "win32":
+            self._transport.kill()
+        else:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
+
     def release(self) -> None:
         """Closes the pipes, and kills the process if it still runs.  Call it once, at the end."""
         if self._job_object is not None:

@@ -1,5 +1,6 @@
 """Ends a prompt or a CLI process: by itself after its result, or in steps from an interrupt to SIGKILL."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import Final
 
@@ -59,11 +60,14 @@ def _send_interrupt(process: ClaudeProcess) -> None:
 async def stop(process: ClaudeProcess, owner_id: str, timeouts: StopTimeouts) -> None:
     """Ends a process in any state, with all that it started.  Call it shielded, exactly once for every process."""
     began = anyio.current_time()
+    # All that it started is looked for in threads; on a busy machine they can take longer than a shutdown.
+    killing = asyncio.get_running_loop().call_later(timeouts.kill_s, process.kill)
     known = set() if process.exited.is_set() else await _interrupt_and_terminate(process, owner_id, timeouts)
     left_s = max(began + timeouts.end_s - anyio.current_time(), KILL_S)
     await kill_orphans({owner_id}, process.database, known=known, timeout_s=left_s)
     with anyio.move_on_after(LAST_OUTPUT_S):
         await process.closed.wait()
+    killing.cancel()
     process.release()
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import pytest
 
 from sidecar.claude.process.cli_process import ClaudeProcess, RunOptions, start
@@ -84,6 +85,22 @@ async def test_a_cli_that_ignores_a_signal_is_killed_with_everything_it_started(
     async with running(standin, tmp_path, "[[stubborn]] [[grandchild]] [[holder]] [[hang]]") as (process, job_id, _):
         await until(lambda: len(processes_of(job_id)) == 3)
         await stop(process, job_id, KILLED)
+    assert process.exit_code == -signal.SIGKILL
+
+
+async def test_a_cli_that_ignores_signals_is_killed_in_time_though_no_thread_is_free(
+    standin: Path, tmp_path: Path
+) -> None:
+    threads = anyio.to_thread.current_default_thread_limiter()
+    async with running(standin, tmp_path, "[[stubborn]] [[grandchild]] [[hang]]") as (process, job_id, _):
+        others = [object() for _ in range(int(threads.available_tokens))]
+        for other in others:
+            threads.acquire_on_behalf_of_nowait(other)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(stop, process, job_id, KILLED)
+            await process.exited.wait()
+            for other in others:
+                threads.release_on_behalf_of(other)
     assert process.exit_code == -signal.SIGKILL
 
 

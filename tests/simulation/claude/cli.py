@@ -84,7 +84,7 @@ class Cli(Output):
             self._sleep(0.0)
 
     def signal(self, number: int) -> None:
-        if not self.is_stubborn:
+        if not self.is_stubborn or number == signal.SIGKILL:
             self.end(128 + number if number == signal.SIGTERM else -number)
 
     def end(self, code: int) -> None:
