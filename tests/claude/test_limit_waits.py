@@ -108,6 +108,25 @@ async def test_a_turn_that_has_acted_goes_on_and_its_session_says_so(standin: Pa
     ]
 
 
+async def test_a_turn_goes_on_although_what_it_did_before_the_limit_could_not_be_stored(
+    standin: Path, tmp_path: Path
+) -> None:
+    prompt = f"[[tool:make]] [[limit:{soon()}]]"
+    async with turn_harness(standin, tmp_path) as harness:
+        session_id = harness.create_session().session_id
+        harness.database.execute(
+            "CREATE TRIGGER refuse BEFORE INSERT ON claude_messages WHEN NEW.kind IN ('tool_use', 'tool_result')"
+            " BEGIN SELECT RAISE(ABORT, 'the disk is full'); END"
+        )
+        with pytest.raises(JobSnoozed):
+            await harness.run(session_id, prompt)
+        harness.database.execute("DROP TRIGGER refuse")
+        harness.context.snoozed_for_s = 3600.0
+        assert (await harness.run(session_id, prompt)).text == f"echo: {GO_ON}"
+        notices = [one.text for one in harness.messages(session_id) if one.kind is MessageKind.NOTICE]
+    assert "What Claude said and did in this turn could not be stored." in notices
+
+
 async def test_later_prompts_wait_for_the_one_that_waits_for_a_limit(sidecar: StartSidecar, standin: Path) -> None:
     async with connected(sidecar, CLAUDE_PATH=str(standin)) as claude:
         session = await claude.sessions.create()

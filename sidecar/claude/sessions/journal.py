@@ -19,7 +19,7 @@ from sidecar_protocol.contract import Encoded, Unchanged
 from sidecar_protocol.errors import InvalidParams
 
 from sidecar.claude.billing import RunUsage
-from sidecar.claude.sessions.messages import NewMessage, storable, title_of
+from sidecar.claude.sessions.messages import UNSTORED, NewMessage, storable, title_of
 from sidecar.claude.sessions.session_settings import NewSession, SessionUpdate, worktree_name
 from sidecar.claude.status.journal import StatusJournal
 from sidecar.claude.usage import UsageStore
@@ -87,10 +87,10 @@ class SessionStore:
         return self._database.values("SELECT session_id FROM claude_sessions WHERE status = 'limited'")
 
     def has_acted(self, session_id: str, job_id: str) -> bool:
-        """Returns whether Claude has answered anything or used a tool in a turn."""
-        kinds = "('assistant_text', 'thinking', 'tool_use', 'tool_result')"
-        sql = f"SELECT 1 FROM claude_messages WHERE session_id = ? AND job_id = ? AND kind IN {kinds} LIMIT 1"
-        return self._database.value(sql, (session_id, job_id)) is not None
+        """Returns whether Claude has answered anything or used a tool in a turn, also if that could not be stored."""
+        acts = "(kind IN ('assistant_text', 'thinking', 'tool_use', 'tool_result') OR (kind = 'notice' AND text = ?))"
+        sql = f"SELECT 1 FROM claude_messages WHERE session_id = ? AND job_id = ? AND {acts} LIMIT 1"
+        return self._database.value(sql, (session_id, job_id, UNSTORED)) is not None
 
     def unfinished(self) -> list[str]:
         """Returns the ids of the sessions that are running or may have a live process."""

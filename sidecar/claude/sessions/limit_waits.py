@@ -9,7 +9,7 @@ from sidecar_protocol.claude.sessions import MessageKind, SessionStatus, TakeTur
 
 from sidecar.claude.limits import GO_ON
 from sidecar.claude.sessions.journal import SessionJournal
-from sidecar.claude.sessions.messages import NewMessage
+from sidecar.claude.sessions.messages import UNSTORED, NewMessage
 from sidecar.clock import Clock, iso
 from sidecar.job_handler import JobContext, JobSnoozed
 
@@ -31,6 +31,14 @@ class LimitWaits:
             return prompt
         self.sessions.add_message(session_id, context.job_id, NewMessage(MessageKind.NOTICE, NOTICE))
         return GO_ON
+
+    def keep(self, session_id: str, job_id: str) -> None:
+        """Adds a notice to a turn in which Claude has acted if nothing of that could be stored, as on a full disk.
+
+        Its prompt would be repeated otherwise, and Claude would act on it twice.
+        """
+        if not self.sessions.store.has_acted(session_id, job_id):
+            self.sessions.add_message(session_id, job_id, NewMessage(MessageKind.NOTICE, UNSTORED))
 
     def begin(self, session_id: str, context: JobContext, snooze: JobSnoozed) -> str:
         """Adds a notice of the wait to the session; returns the time when the turn goes on."""

@@ -119,6 +119,8 @@ class TurnHandler:
     def _end(self, turn: "_Turn", status: SessionStatus, scheduled: Sequence[LiveTask]) -> None:
         session_id, job_id = turn.session.session_id, turn.context.job_id
         self.conversations.keep(session_id, turn.follower.conversation)
+        if turn.reporter.reader.has_acted:
+            self.limit_waits.keep(session_id, job_id)
         self.sessions.end_turn(session_id, job_id, status, turn.reporter.reader.usage, turn.resumes_at)
         self.launcher.budgets.live.pop(job_id, None)
         if scheduled:
