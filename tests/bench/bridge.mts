@@ -15,7 +15,8 @@ const WARM_UP = 200;
 const BATCH = 50;
 
 const ipc = new FakeIpcMain();
-const sidecar = startSidecar({ command, dataDir, electron: { ipcMain: ipc.typed } });
+const windows = { folders: ["/app"], methods: ["system.health"] } as const;
+const sidecar = startSidecar({ command, dataDir, electron: { ipcMain: ipc.typed }, windows });
 const window = new NodeWindow(ipc);
 const page = connectSidecar(window.load(exposeSidecar)["sidecar"] as SidecarBridge);
 

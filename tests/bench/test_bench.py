@@ -15,6 +15,7 @@ from tests.bench.feed_rows import fill_plain
 from tests.bench.picture import SHOWN, svg
 from tests.bench.server_kinds import PLAIN_DATABASE, ROOT, baseline_kind, node_kind, node_with_sqlite
 from tests.bench.targets import HIGHER, LOWER, TARGETS, Bound, Target, verdict
+from tests.electron.compiling import missing
 
 GROUPS_WITHOUT_EXTRAS = sorted(GROUPS.keys() - {"bridge", "node"})
 """The groups that run without Node."""
@@ -35,6 +36,14 @@ def test_every_group_reports_its_figures() -> None:
     expected = {name for name in TARGETS if name.partition(".")[0] in GROUPS_WITHOUT_EXTRAS}
     assert measured == expected, report["notes"]
     assert set(report["seconds"]) == set(GROUPS_WITHOUT_EXTRAS)
+
+
+def test_the_bridge_has_figures() -> None:
+    if (absent := missing()) is not None:
+        pytest.skip(absent)
+    report: dict[str, Any] = json.loads(run("tests.bench", "--smoke", "--only", "bridge", "--json"))
+    measured = {row["name"] for row in report["measures"] if row["sidecar"] is not None}
+    assert measured == {name for name in TARGETS if name.startswith("bridge.")}, report["notes"]
 
 
 def test_every_group_has_figures_and_every_figure_a_group() -> None:
