@@ -45,7 +45,7 @@ class Pace:
     seeded: int
     """Jobs in the database of most loads."""
     rows: int
-    """Events in the feed whose pages are measured, unless another number is asked for."""
+    """Events in the feed whose pages are measured."""
     creates: int
     """Jobs whose events are replayed to a client; the sidecar's log keeps 10,000 events."""
     jobs: int
@@ -156,14 +156,10 @@ class ServerPool:
 class Benchmark:
     """The servers of a run, the samples so far, and notes on missing figures."""
 
-    def __init__(self, pools: Iterable[ServerPool], pace: Pace, with_jobs: ServerPool | None, rows: int) -> None:
-        """`with_jobs` is the sidecar with benchmark job types, or None if another server is measured.
-
-        `rows` is the number of events in the feed whose pages are measured.
-        """
+    def __init__(self, pools: Iterable[ServerPool], pace: Pace, with_jobs: ServerPool | None) -> None:
+        """`with_jobs` is the sidecar with benchmark job types, or None if another server is measured."""
         self.pools = list(pools)
         self.pace = pace
-        self.rows = rows
         self.with_jobs = with_jobs
         self.samples: dict[str, dict[str, list[float]]] = {}
         self.notes: dict[str, str] = {}
