@@ -124,7 +124,7 @@ async def test_a_turn_goes_on_although_what_it_did_before_the_limit_could_not_be
         harness.context.snoozed_for_s = 3600.0
         assert (await harness.run(session_id, prompt)).text == f"echo: {GO_ON}"
         notices = [one.text for one in harness.messages(session_id) if one.kind is MessageKind.NOTICE]
-    assert "What Claude said and did in this turn could not be stored." in notices
+    assert "Claude had begun to work on this prompt; nothing of that is stored." in notices
 
 
 async def test_later_prompts_wait_for_the_one_that_waits_for_a_limit(sidecar: StartSidecar, standin: Path) -> None:

@@ -22,8 +22,8 @@ JSON_LIMIT: Final = 4 * 1024 * 1024
 RAW_LIMIT: Final = 64 * 1024
 """Bytes of a stored line.  A longer one consists mostly of its text, which is stored anyway, or of a picture."""
 TITLE_CHARS: Final = 120
-UNSTORED: Final = "What Claude said and did in this turn could not be stored."
-"""The notice in place of these messages."""
+UNSTORED: Final = "Claude had begun to work on this prompt; nothing of that is stored."
+"""The notice in place of messages that could not be stored, as on a full disk."""
 
 BOOKKEEPING: Final = frozenset(
     {
