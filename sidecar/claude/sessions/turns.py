@@ -105,7 +105,6 @@ class TurnHandler:
         try:
             with self.prompts.steering.ends(context), entry.failures(waits=waits), turn.failures():
                 answer = await self._answer(job, turn)
-                turn.is_answered = True
         except JobSnoozed as snooze:
             turn.resumes_at = self.limit_waits.begin(job.session_id, context, snooze)
             raise
@@ -120,7 +119,7 @@ class TurnHandler:
     def _end(self, turn: "_Turn", status: SessionStatus, scheduled: Sequence[LiveTask]) -> None:
         session_id, job_id = turn.session.session_id, turn.context.job_id
         self.conversations.keep(session_id, turn.follower.conversation)
-        if turn.reporter.reader.has_acted and not turn.is_answered:
+        if turn.has_failed and turn.reporter.reader.has_acted:
             self.limit_waits.keep(session_id, job_id)
         self.sessions.end_turn(session_id, job_id, status, turn.reporter.reader.usage, turn.resumes_at)
         self.launcher.budgets.live.pop(job_id, None)
@@ -315,7 +314,7 @@ class _Turn:
     """The text that precedes the prompt."""
     has_ended: bool = False
     """Whether the turn was answered or failed, instead of being cancelled."""
-    is_answered: bool = False
+    has_failed: bool = False
     has_error_message: bool = False
     watch: Watch | None = None
     """Counts what it spends, once its prompt is sent."""
@@ -371,7 +370,7 @@ class _Turn:
         try:
             yield
         except JobFailed as failure:
-            self.has_ended = True
+            self.has_ended = self.has_failed = True
             if not self.has_error_message:
                 self._add(NewMessage(MessageKind.ERROR, failure.message))
             raise
