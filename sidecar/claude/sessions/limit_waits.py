@@ -33,7 +33,7 @@ class LimitWaits:
         return GO_ON
 
     def keep(self, session_id: str, job_id: str) -> None:
-        """Adds a notice to a failed turn in which Claude has acted, if nothing of that is stored.
+        """Adds a notice to a turn in which Claude has acted and that goes on later, if nothing of that is stored.
 
         Its prompt would be repeated otherwise, and Claude would act on it twice.
         """

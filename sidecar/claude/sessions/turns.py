@@ -119,7 +119,7 @@ class TurnHandler:
     def _end(self, turn: "_Turn", status: SessionStatus, scheduled: Sequence[LiveTask]) -> None:
         session_id, job_id = turn.session.session_id, turn.context.job_id
         self.conversations.keep(session_id, turn.follower.conversation)
-        if turn.has_failed and turn.reporter.reader.has_acted:
+        if (turn.is_retryable or turn.resumes_at is not None) and turn.reporter.reader.has_acted:
             self.limit_waits.keep(session_id, job_id)
         self.sessions.end_turn(session_id, job_id, status, turn.reporter.reader.usage, turn.resumes_at)
         self.launcher.budgets.live.pop(job_id, None)
@@ -314,7 +314,7 @@ class _Turn:
     """The text that precedes the prompt."""
     has_ended: bool = False
     """Whether the turn was answered or failed, instead of being cancelled."""
-    has_failed: bool = False
+    is_retryable: bool = False
     has_error_message: bool = False
     watch: Watch | None = None
     """Counts what it spends, once its prompt is sent."""
@@ -370,7 +370,7 @@ class _Turn:
         try:
             yield
         except JobFailed as failure:
-            self.has_ended = self.has_failed = True
+            self.has_ended, self.is_retryable = True, failure.retryable
             if not self.has_error_message:
                 self._add(NewMessage(MessageKind.ERROR, failure.message))
             raise
