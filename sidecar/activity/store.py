@@ -97,7 +97,7 @@ class ActivityStore:
         if version is None:
             return None
         if known is not None and known[0] != feed_key:
-            self.cache.clear()
+            self.cache.clear()  # another event can get its former key
         if known is not None and None not in (known[3], row["issue_key"]) and known[3] != row["issue_key"]:
             self._rename_issue(known[3], row["issue_key"])
         if row["links_json"] != (known and known[2]):

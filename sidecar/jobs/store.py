@@ -334,7 +334,7 @@ class JobsStore:
 
     def prune(self, up_to: PruneKey, limit: int) -> int:
         """Deletes finished jobs up to a key, oldest first, with their logs.  Returns their number."""
-        self._cache.clear()
+        self._cache.clear()  # a new job can get the rowid of the newest one
         job_ids = self._database.values(
             """
             DELETE FROM jobs WHERE job_id IN (

@@ -99,7 +99,8 @@ class PagedList(NamedTuple, Generic[M]):
         end = f"ORDER BY {order} LIMIT :limit"
         values["limit"] = limit + 1
         if cache is not None:
-            rows, more = cache.page(f"{lists[0]} {end}", values, limit, keep=cursor is None)
+            (listed,) = lists
+            rows, more = cache.page(f"{listed} {end}", values, limit, keep=cursor is None)
         else:
             columns = ", ".join((self.row, *self.key))
             union = " UNION ALL ".join(f"SELECT {columns} {one}" for one in lists)

@@ -56,7 +56,7 @@ class RowCache:
         rows = self._database.rows(f"{self._versions} {from_clause}", parameters)
         kept = self._kept
         missing = [row[0] for row in rows[:limit] if row not in kept]
-        # What is kept is less than PAGE_BYTES.
+        # Kept rows need not be counted: all of them are smaller than PAGE_BYTES together.
         taken = self._complete(rows[:limit], missing) if missing else [(kept[row], row[0]) for row in rows[:limit]]
         return taken, len(taken) < len(rows) and bool(taken)
 

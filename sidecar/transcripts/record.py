@@ -3,8 +3,7 @@
 Received lines are written together with the responses, in one write just before those are sent, so that the file has
 all that the client has received, however the process ends.  That is affordable because most lines need not be parsed:
 one expression for all lines of a write shows that nothing in them can be secret (`Redactor.is_plain`, `may_find`).
-More than half of the cost is this search, which takes about 2 ns per byte: a secret in base64 has no fixed beginning,
-so that no byte can be skipped.  The rest is copying the lines into the file.
+This search is most of the cost: a secret in base64 has no fixed beginning, so that no byte can be skipped.
 """
 
 import errno

@@ -85,7 +85,7 @@ def count_instructions(app: InProcessApp) -> Iterator[list[int]]:
 
 async def steps_of(app: InProcessApp, method: str, params: dict[str, Any]) -> int:
     await app.call(method, params)  # the kinds of events are read once
-    app.activity.store.cache.clear()
+    app.activity.store.cache.clear()  # otherwise its rows would not be encoded again
     with count_instructions(app) as steps:
         await app.call(method, params)
     return steps[0]

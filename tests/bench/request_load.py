@@ -110,8 +110,10 @@ def feed_page(benchmark: Benchmark) -> None:
 def _feed_pages(pool: ServerPool, server: Server) -> list[dict[str, Any]]:
     """Returns the params of more pages than the sidecar keeps; none for the baselines, which have no cursors."""
     pages: list[dict[str, Any]] = []
+    if pool.kind.name != "sidecar":
+        return pages
     cursor: str | None = None
-    while pool.kind.name == "sidecar" and len(pages) < WALKED_PAGES:
+    while len(pages) < WALKED_PAGES:
         pages.append({"limit": FEED_PAGE, "cursor": cursor})
         if (cursor := pool.call(server, FEED_METHOD, pages[-1])["next_cursor"]) is None:
             break

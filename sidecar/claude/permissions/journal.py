@@ -196,7 +196,7 @@ class PermissionJournal:
         self._undelivered.pop(request_id, None)
 
     def cancel_all(self, session_id: str, reason: str) -> None:
-        """Cancels the open requests of a session.  Does not raise, like `cancel`."""
+        """Cancels the open requests of a session, each as `cancel` does."""
         try:
             request_ids = self._open_ids(session_id)
         except sqlite3.Error:

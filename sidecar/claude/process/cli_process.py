@@ -208,24 +208,21 @@ class ClaudeProcess(asyncio.SubprocessProtocol):
         self._stdin.close()
 
     def terminate(self) -> None:
-        """Sends SIGTERM to the process group.  Windows has neither: there the process is killed."""
-        if self.exit_code is not None:
-            return
-        if sys.platform == "win32":
-            self._transport.terminate()
-        else:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.pid, signal.SIGTERM)
+        """Sends SIGTERM to the process group, unless the process has exited."""
+        self._signal("SIGTERM")
 
     def kill(self) -> None:
-        """Sends SIGKILL to the process group, or kills the process on Windows, unless it has exited."""
+        """Sends SIGKILL to the process group, unless the process has exited."""
+        self._signal("SIGKILL")
+
+    def _signal(self, name: str) -> None:
         if self.exit_code is not None:
             return
-        if sys.platform == "win32":
+        if sys.platform == "win32":  # it has neither signals nor groups
             self._transport.kill()
         else:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.pid, signal.SIGKILL)
+                os.killpg(self.pid, signal.Signals[name])
 
     def release(self) -> None:
         """Closes the pipes, and kills the process if it still runs.  Call it once, at the end."""

@@ -315,6 +315,7 @@ class _Turn:
     has_ended: bool = False
     """Whether the turn was answered or failed, instead of being cancelled."""
     is_retryable: bool = False
+    """Whether it failed in a way after which its job is tried again."""
     has_error_message: bool = False
     watch: Watch | None = None
     """Counts what it spends, once its prompt is sent."""

@@ -219,7 +219,7 @@ class RequestIndex:
         return self.matcher.compare(method, recorded.requests[0].params, params)
 
     def _different(self, method: str) -> Iterator[_Queue]:
-        """Yields the requests of a method that are not the same, apart from their times."""
+        """Returns the queues of a method, each with the requests that are the same except for their times."""
         _, _, loose, patterns = self._methods[method]
         return chain(loose.values(), patterns.values())
 
