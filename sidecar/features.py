@@ -360,7 +360,7 @@ class Features:
         await asyncio.gather(*(feature.stop() for feature in self._created.values()))
 
     async def _kill_orphans(self, job_ids: Collection[str]) -> int:
-        return sum([await feature.kill_orphans(job_ids) for feature in self._created.values()])
+        return sum([await one.kill_orphans(job_ids) for one in [*self._created.values()]])  # requests can create more
 
     async def seal_secrets(self) -> None:
         """Encrypts the credentials that the old backend stored in plain text, once the host has handed over its key."""

@@ -98,7 +98,7 @@ class HttpxTransport:
         return DirectTransport(self._tls, network)
 
     async def close(self) -> None:
-        for client in self._clients.values():
+        for client in [*self._clients.values()]:  # a request can add one meanwhile
             await client.aclose()
 
     async def exchange(self, request: HttpRequest) -> HttpResponse:

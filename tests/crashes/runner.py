@@ -19,6 +19,7 @@ import argparse
 import asyncio
 import ctypes
 import inspect
+import logging
 import os
 import signal
 import sqlite3
@@ -51,6 +52,9 @@ from sidecar.wire.dispatch import Responses
 from sidecar.wire.event_log import EventLog
 from sidecar.wire.outbox import Outbox
 from sidecar.wire.stdio import Writer
+
+RECOVERY_WAITS: Final = "the recovery waits for a cancel"
+"""What is logged under the condition `slow_recovery`."""
 
 CHECKPOINTS: Final = 3
 """Number of times a handler yields to the loop before and after its middle."""
@@ -353,6 +357,7 @@ def slow_down_recovery() -> None:
 
     async def kill_and_wait(self: CrashRecovery, job_ids: Collection[str]) -> int:
         found = await kill(self, job_ids)
+        logging.getLogger(__name__).warning(RECOVERY_WAITS)
         await cancelled.wait()
         return found
 

@@ -7,6 +7,8 @@ import pytest
 from tests.crashes.cases import nightly
 from tests.crashes.invariants import recover
 from tests.crashes.recovering_client import FAR_FUTURE, RecoveringClient
+from tests.crashes.runner import RECOVERY_WAITS
+from tests.process.raw_client import wait_until
 
 BURST: Final = ("crash.once", "crash.repeatable", "crash.flaky")
 PASSINGS: Final = [pytest.param((1,), id="first"), nightly((1, 2, 3), id="three")]
@@ -104,15 +106,36 @@ def test_a_kill_during_the_recovery_from_a_crash_does_not_count(
     recover(client)
 
 
-def test_a_cancel_during_the_recovery_from_a_crash_wins(client: RecoveringClient) -> None:
+def leave_orphans_and_a_session(client: RecoveringClient) -> None:
+    """Leaves orphans, and a session, so that the recovery looks for processes of Claude."""
+    with client.sidecar() as raw:
+        raw.call("claude.sessions.create", title="Mine")
+        assert client.quit() == 0
     leave_orphans(client)
-    with client.sidecar("--condition", "slow_recovery"):
+
+
+def test_a_cancel_during_the_recovery_from_a_crash_wins(client: RecoveringClient) -> None:
+    leave_orphans_and_a_session(client)
+    with client.sidecar("--condition", "slow_recovery") as raw:
+        wait_until(lambda: RECOVERY_WAITS in raw.errors.read_text("utf-8"))
         running = [key for key in client.job_ids if client.status(key) == "running"]
         assert len(running) == 7
-        for key in running:
-            client.cancel(key)
+        client.cancel(running[0])
         assert client.read_until(client.all_final), "the sidecar ended"
-        assert {client.status(key) for key in running} == {"cancelled"}
+        assert client.status(running[0]) == "cancelled"
+        assert client.quit() == 0
+    recover(client)
+
+
+def test_a_request_during_the_recovery_from_a_crash_can_need_what_was_not_in_use_yet(client: RecoveringClient) -> None:
+    leave_orphans_and_a_session(client)
+    with client.sidecar("--condition", "slow_recovery") as raw:
+        wait_until(lambda: RECOVERY_WAITS in raw.errors.read_text("utf-8"))
+        assert raw.call("calendar.accounts.list") == {"accounts": []}
+        running = [key for key in client.job_ids if client.status(key) == "running"]
+        assert len(running) == 7
+        client.cancel(running[0])
+        assert client.read_until(client.all_final), "the sidecar ended"
         assert client.quit() == 0
     recover(client)
 

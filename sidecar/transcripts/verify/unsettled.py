@@ -249,7 +249,7 @@ class Unsettled:
 
     def ended_before(self, line: int) -> Iterator[State]:
         """Yields the last recorded state of unsettled work that had ended before a line."""
-        for one in self._since:
+        for one in [*self._since]:  # what comes while these are waited for can add to them
             state = self.before(one, line)
             is_cut = state is not None and state.status == INTERRUPTED and one not in self._stopped
             if state is not None and not state.is_live and not is_cut:
