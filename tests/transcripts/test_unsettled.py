@@ -217,6 +217,39 @@ def test_a_cancellation_in_a_batch_that_does_nothing_is_named(tmp_path: Path, ve
     assert "result.status" in verified(path, STARTED[0][:2], [nothing, STARTED[0][2], ENDED])
 
 
+SCHEDULE, D = (f"01a00000-0000-7000-8000-00000000000{one}" for one in "cd")
+RUNS = [request(one, "jobs.schedules.run", schedule_id=SCHEDULE) for one in (1, 2)]
+FIRST_RUN: list[Any] = [answer(1, **job("queued", schedule_id=SCHEDULE)), updated(1, "queued"), updated(2, "running")]
+FOUND_RUNNING: Blocks = [FIRST_RUN, [answer(2, **job("running", schedule_id=SCHEDULE)), updated(3, "succeeded")]]
+BEGUN_AGAIN: Blocks = [
+    [*FIRST_RUN, updated(3, "succeeded")],
+    [answer(2, **job("queued", B, schedule_id=SCHEDULE)), updated(4, "queued", B), updated(5, "succeeded", B)],
+]
+GET_AGAIN = request(3, "jobs.get", job_id=B)
+
+
+def test_a_request_may_begin_work_where_it_found_some_when_it_was_recorded(tmp_path: Path, reported: Reported) -> None:
+    path = write_lines(tmp_path / "found.jsonl", run_of(RUNS, FOUND_RUNNING, EOF, EXIT))
+    report = reported(path, *BEGUN_AGAIN)
+    began = f"jobs.schedules.run (line 6) began the job {B}; when it was recorded the job {A} had not ended"
+    assert (report.mismatches, report.notes) == ([], [f"{began}: what follows is not compared"])
+
+
+def test_a_request_may_find_work_where_it_began_some_when_it_was_recorded(tmp_path: Path, reported: Reported) -> None:
+    asked, blocks = [*RUNS, GET_AGAIN], [*BEGUN_AGAIN, [answer(3, **job("succeeded", B))]]
+    path = write_lines(tmp_path / "began.jsonl", run_of(asked, blocks, EOF, EXIT))
+    report = reported(path, *FOUND_RUNNING, [answer(3, **job("succeeded"))])
+    found = f"jobs.schedules.run (line 7) found the job {A}, which had not ended; when it was recorded it began the job"
+    assert (report.mismatches, report.notes) == ([], [f"{found} {B}: what follows is not compared"])
+
+
+def test_a_request_that_begins_work_although_some_goes_on_is_named(tmp_path: Path, verified: Verify) -> None:
+    path = write_lines(tmp_path / "found.jsonl", run_of(RUNS, FOUND_RUNNING, EOF, EXIT))
+    begun = answer(2, **job("queued", B, schedule_id=SCHEDULE))
+    found = verified(path, FIRST_RUN, [begun, updated(3, "running"), updated(4, "succeeded")])
+    assert f"jobs.schedules.run was answered as if the job {A} had ended, but it was running" in found
+
+
 def exported(seq: int, rows: int, attempt: int = 1) -> dict[str, Any]:
     """Returns a notification of an export's end."""
     done = {"path": "/a/b.csv", "rows": rows, "size_bytes": 9}
@@ -272,6 +305,16 @@ def test_which_notifications_follow_a_seq_is_not_compared_and_their_form_is(tmp_
     path = write_lines(tmp_path / "resumed.jsonl", lines)
     assert verified(path, *blocks, then=[[answer(3), updated(2, "succeeded", B), updated(3, "succeeded")]]) == ""
     assert "params.job.mood" in verified(path, *blocks, then=[[answer(3), updated(3, "succeeded", mood=1)]])
+
+
+def test_what_is_sent_again_of_new_work_is_not_taken_for_what_was_begun_later(tmp_path: Path, verified: Verify) -> None:
+    later = [request(3, "initialize", resume={"after_seq": 2}), request(4, "jobs.create", type="maintenance.prune")]
+    told: list[Any] = [answer(3)]
+    made = [answer(4, job=job("queued", D)), updated(6, "queued", D), updated(7, "succeeded", D)]
+    lines = [*run_of(RUNS, FOUND_RUNNING, EOF, EXIT), *run_of(later, [[*told, FOUND_RUNNING[1][1]], made], EOF, EXIT)]
+    path = write_lines(tmp_path / "resumed.jsonl", lines)
+    again = [*told, BEGUN_AGAIN[0][3], *BEGUN_AGAIN[1][1:]]
+    assert verified(path, *BEGUN_AGAIN, then=[again, made]) == ""
 
 
 def test_which_notifications_are_in_a_part_of_the_log_is_not_compared(tmp_path: Path, verified: Verify) -> None:

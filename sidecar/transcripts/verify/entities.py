@@ -231,6 +231,8 @@ class Entities:
 
     def _unknown(self, names: list[str], actual: Any) -> Entity | None:
         """Returns a recorded entity whose ids have not appeared: one that fits, or may have changed."""
+        if self._is_repeated(actual):
+            return None  # its ids appeared in an earlier run
         same = [
             one
             for one in self._by_key.values()

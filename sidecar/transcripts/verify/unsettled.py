@@ -1,5 +1,7 @@
 """Work that cannot be compared: it was unfinished when a run ended, or a request met it in another state.
 
+A request can also find work that goes on where it began some when it was recorded, or the other way round.
+
 Such work gets further or less far each time.  What the messages say of it from then on, also in later runs, is checked
 for form only, and so is everything created from it.  What had ended in the recording must end, however it ends.  Work
 that a request stopped while it was running gets less or more far as well, but must end as stopped.
@@ -7,7 +9,7 @@ that a request stopped while it was running gets less or more far as well, but m
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from pydantic_core import to_json
@@ -31,7 +33,7 @@ STOPPED: Final = frozenset({"cancelled", INTERRUPTED})
 class Unsettled:
     """The unsettled work of one file, by its recorded ids."""
 
-    def __init__(self, contract: ContractFacts, bound: Mapping[Any, Any], *, is_exact: bool) -> None:
+    def __init__(self, contract: ContractFacts, bound: dict[Any, Any], *, is_exact: bool) -> None:
         self._is_exact = is_exact  # clock and ids are fixed: everything is compared
         self._contract = contract
         self._bound = bound  # received ids by recorded ones
@@ -46,6 +48,8 @@ class Unsettled:
         self._doubts: dict[str, tuple[str, int]] = {}
         """(method, line) of requests that were answered as if the work had ended, by its received id."""
         self._refuted: list[Mismatch] = []
+        self._found: dict[int, list[str]] = {}
+        """The ids of the work in the recorded answers by the line of the request."""
         self._first: dict[tuple[str, str], Entry] = {}
         """The first notifications by the id of what they are about and their method."""
         self._seqs = [0, 0]
@@ -69,14 +73,16 @@ class Unsettled:
         is_resumed = not self._is_exact and any(type(one) is dict and "resume" in one for one in asked)
         self._repeated = [*self._seqs] if is_resumed else [0, 0]
         self._seqs[0] = max([self._seqs[0], *(seq_of(one.message) or 0 for one in entries if one.is_notification)])
-        methods: dict[bytes, Any] = {}
+        asked_by: dict[bytes, tuple[Any, int]] = {}
         for entry in entries:
             for message in entry.messages:
                 if entry.from_client and type(message) is dict:
-                    methods[to_json(message.get("id"))] = message.get("method")
+                    asked_by[to_json(message.get("id"))] = message.get("method"), entry.line
                 elif type(message) is dict and not self.is_repeated(message, is_recorded=True):
-                    for state in self._states(message, methods.get(to_json(message.get("id")))):
+                    method, line = asked_by.get(to_json(message.get("id")), (None, 0))
+                    for state in self._states(message, method):
                         self._recorded[state.id].append((entry.line, state))
+                        self._found.setdefault(line, []).append(state.id)
         for entry in entries:
             for one in self._about(entry):
                 self._first.setdefault((one, str(entry.method)), entry)
@@ -177,8 +183,10 @@ class Unsettled:
         self._new.update(ids_in(self._contract.entity(message)))
 
     def live_in(self, entry: Entry) -> list[str]:
-        """Returns the ids in a request of work live before it, and of all that works on it; for a read, none."""
-        ids = [] if is_read(entry.method) else ids_in(entry.message)
+        """Returns the ids of work that a request names or its answer shows, which is live before it, and of all that
+        works on it; for a read, none.
+        """
+        ids = [] if is_read(entry.method) else [*ids_in(entry.message), *self._found.get(entry.line, [])]
         live = [one for one in ids if (state := self.before(one, entry.line)) is not None and state.is_live]
         return live and [*live, *(own for (own, _), first in self._first.items() if self._names(first.message, live))]
 
@@ -210,9 +218,30 @@ class Unsettled:
                     self._differ(own, f"was {new.status} when {method} came (line {line})", new, old, line)
                 elif method.rpartition(".")[2] in STOPS and old.status != QUEUED:
                     self._stop(own, line)
+            if len(expected) == len(shown) == 1 and not is_read(method):
+                (begun_then,), (begun_now,) = expected.values(), shown.values()
+                self._compare_work(request, begun_then, begun_now, line, answered)
             then |= expected
             now |= shown
         return self._since != marked
+
+    def _compare_work(self, request: Any, then: State, now: State, line: int, answered: int) -> None:
+        """Marks what a request names if its answers show work that it began in one of them and found in the other."""
+        method, received = request.get("method"), self.actual(then.id)
+        old, was_begun = self.before(then.id, answered), now.id not in self.now
+        if received == now.id or was_begun == (old is None) or not (then if was_begun else now).is_live:
+            return
+        if was_begun:
+            self._new.add(now.id)
+            if (last := self.now.get(received)) is not None and last.is_live:  # the answer may have overtaken its end
+                self._doubts[received] = method, line
+            what = f"began the {now.kind} {now.id}; when it was recorded the {then.kind} {then.id} had not ended"
+        else:
+            self._bound.setdefault(then.id, now.id)  # for requests that name it
+            rest = f"when it was recorded it began the {then.kind} {then.id}"
+            what = f"found the {now.kind} {now.id}, which had not ended; {rest}"
+        self.mark(dict.fromkeys([then.id, *ids_in(request.get("params"))], line))
+        self.notes.append(f"{method} (line {line}) {what}: what follows is not compared")
 
     def _stop(self, own: str, line: int) -> None:
         """Marks work that is stopped on its way, and that it must end as stopped."""
