@@ -167,10 +167,11 @@ sys.argv[1] = str(folder / f"script-{number}.json")
 """Takes a script of its own for each start, and sends only that."""
 
 
-def test_work_that_ends_in_the_instant_of_its_cancellation_is_tried_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("told", [[], [updated(3, "running", progress=0.9)]], ids=["", "and stopped earlier"])
+def test_work_that_ends_in_the_instant_of_its_cancellation_is_tried_again(told: list[Any], tmp_path: Path) -> None:
     asked = answer(2, **job("running", cancel_requested=True))
-    recorded: Blocks = [STARTED[0], [asked, updated(4, "cancelled")]]
-    tries: list[Blocks] = [[STARTED[0], [asked, updated(4, "succeeded")]], recorded]
+    recorded: Blocks = [[*STARTED[0], *told], [asked, updated(4, "cancelled")]]
+    tries: list[Blocks] = [[recorded[0], [asked, updated(4, "succeeded")]], [STARTED[0], [asked, updated(3, "cancelled")]]]
     path = write_lines(tmp_path / "cancel.jsonl", run_of(CANCEL, recorded, EOF, EXIT))
     for number, blocks in enumerate(tries):
         (tmp_path / f"script-{number}.json").write_text(json.dumps([[*map(json.dumps, one)] for one in blocks]))

@@ -27,8 +27,11 @@ from sidecar.transcripts.verify.update import rerecorded
 from sidecar.transcripts.verify.verifier import RunVerifier
 
 Start = Callable[[Header], SidecarProcess]
-TRIES: Final = 3
-"""How often a file is verified in which work was not stopped, as it may have ended in the instant of the request."""
+TRIES: Final = 5
+"""How often a file is verified in which work was not stopped, as it may have ended in the instant of the request.
+
+After the first time, work is stopped as early as it can have been.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +72,9 @@ def check(path: Path, options: VerifyOptions, record: Path | None = None) -> Rep
             what = "neither clock nor ids are fixed (--now, --seed), so it cannot be exact"
             return Report([Mismatch(header.line, what)])
     report = Report()
-    for _ in range(TRIES):
+    for number in range(TRIES):
         with _prepared(path, options, runs, record) as (start, comparison):
+            comparison.unsettled.stops_early = number > 0
             report = report_of(verify(runs, start, comparison), comparison, options)
         if all(one.kind != UNSTOPPED for one in report.mismatches):
             break

@@ -10,6 +10,7 @@ that a request stopped while it was running gets less or more far as well, but m
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from itertools import takewhile
 from typing import Any, Final
 
 from pydantic_core import to_json
@@ -35,6 +36,8 @@ class Unsettled:
 
     def __init__(self, contract: ContractFacts, bound: dict[Any, Any], *, is_exact: bool) -> None:
         self._is_exact = is_exact  # clock and ids are fixed: everything is compared
+        self.stops_early = False
+        """Whether work is stopped as soon as it has the status in which it was stopped when it was recorded."""
         self._contract = contract
         self._bound = bound  # received ids by recorded ones
         self._since: dict[str, int] = {}
@@ -111,6 +114,19 @@ class Unsettled:
     def before(self, recorded_id: str, line: int) -> State | None:
         """Returns the last recorded state before a line."""
         return next((state for at, state in reversed(self._recorded.get(recorded_id, [])) if at < line), None)
+
+    def told_before(self, entry: Entry) -> float:
+        """Returns the line up to which notifications must have come before a request: that before it, or infinity."""
+        asked = [one for one in entry.messages if type(one) is dict and _stops(one)]
+        if not (self.stops_early and asked):
+            return math.inf
+        return max((self._begun(own, entry.line) for one in asked for own in ids_in(one.get("params"))), default=0)
+
+    def _begun(self, recorded_id: str, line: int) -> int:
+        """Returns the line at which recorded work got the status that it had before a line."""
+        earlier = [(at, state) for at, state in reversed(self._recorded.get(recorded_id, [])) if at < line]
+        same = takewhile(lambda one: one[1].status == earlier[0][1].status, earlier)
+        return min((at for at, _ in same), default=0)
 
     def see(self, message: Any, method: Any) -> None:
         """Notes the states in a received message; `method` is that of the request that it answers."""
@@ -216,8 +232,8 @@ class Unsettled:
                     new = shown[received]  # the answer has overtaken the notification
                 if old.status != new.status:
                     self._differ(own, f"was {new.status} when {method} came (line {line})", new, old, line)
-                elif method.rpartition(".")[2] in STOPS and old.status != QUEUED:
-                    self._stop(own, line)
+                elif _stops(request) and old.status != QUEUED:
+                    self._stop(own, self._begun(own, line) if self.stops_early else line)
             if len(expected) == len(shown) == 1 and not is_read(method):
                 (begun_then,), (begun_now,) = expected.values(), shown.values()
                 self._compare_work(request, begun_then, begun_now, line, answered)
@@ -288,3 +304,7 @@ class Unsettled:
         """Returns whether what had ended when it was recorded has ended now, in whatever way."""
         now = self.now.get(self.actual(recorded.id))
         return now is not None and not now.is_live
+
+
+def _stops(request: Any) -> bool:
+    return str(request.get("method")).rpartition(".")[2] in STOPS

@@ -5,6 +5,7 @@ entity by entity (see `entities`), and their `seq`s are counted over all.  Those
 or dropped are compared as far as they are text that is appended.
 """
 
+import math
 import time
 from collections import defaultdict, deque
 from collections.abc import Sequence
@@ -128,7 +129,7 @@ class RunVerifier:
                 if not entry.from_client and entry.exit_code is None:
                     due = entry.line if entry.line in self.expected else due
                     continue
-                self._wait(due, self._unsettled.live_in(entry))
+                self._wait(due, self._unsettled.live_in(entry), self._unsettled.told_before(entry))
                 self._line = max(self._line, entry.line)
                 if entry.exit_code is not None:
                     self._expect_exit(entry)
@@ -169,13 +170,16 @@ class RunVerifier:
             self.process.send(b"\n".join(self._unsent))
             self._unsent = []
 
-    def _wait(self, due: int, ids: Sequence[str] = ()) -> None:
-        """Receives until everything up to a line has come or cannot come; of notifications only those with an id."""
+    def _wait(self, due: int, ids: Sequence[str] = (), told: float = math.inf) -> None:
+        """Receives until everything up to a line has come or cannot come.
+
+        Of notifications only those with one of the `ids`, if there are any, and up to the line `told`.
+        """
         while True:
             while self._open and self._open[0].is_done:
                 self._open.popleft()
             until = takewhile(lambda one: one.entry.line <= due, self._open)
-            if all(one.is_done or (ids and not one.entry.is_response and not one.names(ids)) for one in until):
+            if all(one.is_done or self._need_not_come(one, ids, told) for one in until):
                 return
             self._flush()
             try:
@@ -183,6 +187,9 @@ class RunVerifier:
                     raise EOFError
             except SidecarTimeout:
                 self._give_up(due)
+
+    def _need_not_come(self, one: Expected, ids: Sequence[str], told: float) -> bool:
+        return not one.entry.is_response and bool(ids) and (one.entry.line > told or not one.names(ids))
 
     def _wait_for_ends(self, line: int) -> None:
         """Receives until the unsettled work has ended that had ended at this line when it was recorded."""
