@@ -171,7 +171,10 @@ sys.argv[1] = str(folder / f"script-{number}.json")
 def test_work_that_ends_in_the_instant_of_its_cancellation_is_tried_again(told: list[Any], tmp_path: Path) -> None:
     asked = answer(2, **job("running", cancel_requested=True))
     recorded: Blocks = [[*STARTED[0], *told], [asked, updated(4, "cancelled")]]
-    tries: list[Blocks] = [[recorded[0], [asked, updated(4, "succeeded")]], [STARTED[0], [asked, updated(3, "cancelled")]]]
+    tries: list[Blocks] = [
+        [recorded[0], [asked, updated(4, "succeeded")]],
+        [STARTED[0], [asked, updated(3, "cancelled")]],
+    ]
     path = write_lines(tmp_path / "cancel.jsonl", run_of(CANCEL, recorded, EOF, EXIT))
     for number, blocks in enumerate(tries):
         (tmp_path / f"script-{number}.json").write_text(json.dumps([[*map(json.dumps, one)] for one in blocks]))
@@ -234,6 +237,21 @@ def test_a_request_may_begin_work_where_it_found_some_when_it_was_recorded(tmp_p
     report = reported(path, *BEGUN_AGAIN)
     began = f"jobs.schedules.run (line 6) began the job {B}; when it was recorded the job {A} had not ended"
     assert (report.mismatches, report.notes) == ([], [f"{began}: what follows is not compared"])
+
+
+def test_work_that_another_run_begins_is_not_taken_for_recorded_work(tmp_path: Path, verified: Verify) -> None:
+    def logged(seq: int, own: str) -> dict[str, Any]:
+        line = {"line_id": own.replace("7000", "7001"), "job_id": own, "level": "info", "message": "Started"}
+        return notification("jobs.log_added", seq=seq, at=START, line=line)
+
+    def made(first: int) -> list[Any]:
+        told = [updated(first, "queued", D), logged(first + 1, D), updated(first + 2, "succeeded", D)]
+        return [answer(3, job=job("queued", D)), *told]
+
+    asked = [*RUNS, request(3, "jobs.create", type="maintenance.prune")]
+    path = write_lines(tmp_path / "found.jsonl", run_of(asked, [*FOUND_RUNNING, made(4)], EOF, EXIT))
+    begun = [*BEGUN_AGAIN[1][:2], logged(5, B), updated(6, "succeeded", B)]
+    assert verified(path, BEGUN_AGAIN[0], begun, made(7)) == ""
 
 
 def test_a_request_may_find_work_where_it_began_some_when_it_was_recorded(tmp_path: Path, reported: Reported) -> None:

@@ -231,8 +231,8 @@ class Entities:
 
     def _unknown(self, names: list[str], actual: Any) -> Entity | None:
         """Returns a recorded entity whose ids have not appeared: one that fits, or may have changed."""
-        if self._is_repeated(actual):
-            return None  # its ids appeared in an earlier run
+        if self._is_repeated(actual) or self._comparison.unsettled.is_new(actual):
+            return None  # its ids appeared in an earlier run, or were not recorded
         same = [
             one
             for one in self._by_key.values()

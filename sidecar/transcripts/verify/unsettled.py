@@ -181,6 +181,10 @@ class Unsettled:
         """Returns whether a received message names unsettled work, or something created from it."""
         return self._is_ending or self._names(message, [*map(self.actual, self._since), *self._new])
 
+    def is_new(self, message: Any) -> bool:
+        """Returns whether a received message names something created from unsettled work that was not recorded."""
+        return self._names(message, [*self._new])
+
     def _names(self, message: Any, ids: list[str]) -> bool:
         text = to_json(message).decode() if ids else ""
         return any(one in text for one in ids)
