@@ -11,6 +11,7 @@ from sidecar_protocol.contract import ToolUse
 
 from sidecar.transcripts.file.facts import contract_facts
 from sidecar.transcripts.verify.check import VerifyOptions, check
+from sidecar.transcripts.verify.findings import Report
 from sidecar.transcripts.verify.methods import is_read
 from tests.transcripts.conftest import SCRIPTED, Reported, Verify
 from tests.transcripts.recording import HEADER, answer, c2s, notification, request, s2c, write_lines
@@ -161,10 +162,32 @@ def print(text, flush):
         builtins.print(text, flush=flush)
 folder = pathlib.Path(sys.argv[1])
 number = len(list(folder.glob("try-*")))
-(folder / f"try-{number}").touch()
+class Stdin:
+    def __init__(self, lines, copy):
+        self.lines, self.copy = lines, copy
+    def readline(self):
+        line = self.lines.readline()
+        self.copy.write(line)
+        self.copy.flush()
+        return line
+    def __iter__(self):
+        return iter(self.readline, "")
+sys.stdin = Stdin(sys.stdin, (folder / f"try-{number}").open("w"))
 sys.argv[1] = str(folder / f"script-{number}.json")
 """
-"""Takes a script of its own for each start, and sends only that."""
+"""Takes a script of its own for each start, sends only that, and writes down what it reads."""
+
+
+def tried(path: Path, *starts: Blocks) -> Report:
+    """Verifies a transcript against a sidecar that sends these blocks, one for each line, at each of its starts.
+
+    What it reads is in `try-0` and so on, beside the transcript.
+    """
+    for number, blocks in enumerate(starts):
+        lines = [[*map(json.dumps, one)] for one in blocks]
+        path.with_name(f"script-{number}.json").write_text(json.dumps(lines))
+    program = (sys.executable, "-c", TRY + SCRIPTED, str(path.parent), "0")
+    return check(path, VerifyOptions(program))
 
 
 @pytest.mark.parametrize("told", [[], [updated(3, "running", progress=0.9)]], ids=["", "and stopped earlier"])
@@ -176,10 +199,7 @@ def test_work_that_ends_in_the_instant_of_its_cancellation_is_tried_again(told: 
         [STARTED[0], [asked, updated(3, "cancelled")]],
     ]
     path = write_lines(tmp_path / "cancel.jsonl", run_of(CANCEL, recorded, EOF, EXIT))
-    for number, blocks in enumerate(tries):
-        (tmp_path / f"script-{number}.json").write_text(json.dumps([[*map(json.dumps, one)] for one in blocks]))
-    program = (sys.executable, "-c", TRY + SCRIPTED, str(tmp_path), "0")
-    assert check(path, VerifyOptions(program)).mismatches == []
+    assert tried(path, *tries).mismatches == []
 
 
 RETRY = [CANCEL[0], request(2, "jobs.retry", job_id=A)]
@@ -324,6 +344,16 @@ def test_which_notifications_follow_a_seq_is_not_compared_and_their_form_is(tmp_
     path = write_lines(tmp_path / "resumed.jsonl", lines)
     assert verified(path, *blocks, then=[[answer(3), updated(2, "succeeded", B), updated(3, "succeeded")]]) == ""
     assert "params.job.mood" in verified(path, *blocks, then=[[answer(3), updated(3, "succeeded", mood=1)]])
+
+
+@pytest.mark.parametrize(("after", "sent"), [(3, 5), (4, 6), (0, 0)])
+def test_a_client_that_has_seen_all_resumes_after_all(after: int, sent: int, tmp_path: Path) -> None:
+    resumed = [request(3, "initialize", resume={"after_seq": after})]
+    lines = [*run_of(CREATE, CREATED), *run_of(resumed, [[answer(3)]])]
+    path = write_lines(tmp_path / "killed.jsonl", lines)
+    further = [CREATED[0], [*CREATED[1], updated(4, "running"), updated(5, "succeeded")]]
+    assert tried(path, further, [[answer(3)]]).mismatches == []
+    assert f'"after_seq":{sent}' in (tmp_path / "try-1").read_text()
 
 
 def test_what_is_sent_again_of_new_work_is_not_taken_for_what_was_begun_later(tmp_path: Path, verified: Verify) -> None:

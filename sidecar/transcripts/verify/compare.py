@@ -54,7 +54,10 @@ class Bindings:
     actual: dict[Any, Any] = field(default_factory=dict)
     recorded: dict[Any, Any] = field(default_factory=dict)
     seq_offset: int = 0
-    """Received minus recorded `seq`, at the beginning of the run; for requests in which the client sends one back."""
+    """Received minus recorded `seq`, at the beginning of the run; for requests in which the client sends one back.
+
+    Until the first one of a run has come, that of the last ones of the run before.
+    """
     _journal: list[tuple[dict[Any, Any], Any]] = field(default_factory=list)
 
     def bind(self, recorded: Any, actual: Any) -> bool:
@@ -304,7 +307,7 @@ class Comparison:
         if type(value) is str:
             return _replaced(value, self.bindings.actual)
         if facts.format == COUNTED and type(value) is int:
-            return value + self.bindings.seq_offset if value else value
+            return max(1, value + self.bindings.seq_offset) if value else value
         return self.bindings.actual.get(value, value) if facts.format in BOUND else value
 
     def note_sign_in(self, recorded: Any, actual: Any) -> None:

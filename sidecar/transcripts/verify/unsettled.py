@@ -67,6 +67,11 @@ class Unsettled:
         self.notes: list[str] = []
         """Sentences that name the work that is not compared."""
 
+    @property
+    def seq_offset(self) -> int:
+        """Returns by how much the last received `seq` is greater than the last recorded one."""
+        return 0 if self._is_exact else self._seqs[1] - self._seqs[0]
+
     def begin_run(self, entries: list[Entry], refuted: list[Mismatch]) -> None:
         """Takes the next run of the file, and a list to which answers are added that a notification has refuted."""
         self._runs += 1

@@ -62,6 +62,7 @@ class RunVerifier:
         self._other: list[Mismatch] = []
         self._early: defaultdict[int, list[Any]] = defaultdict(list)
         """Notifications that the answer of a line may have to precede, if it creates their subject."""
+        comparison.bindings.seq_offset = self._unsettled.seq_offset
         self._unsettled.begin_run(self.entries, self._other)
         reads = Reads(self.entries, self.contract, self._unsettled)
         self._responses = Responses(reads, comparison)
