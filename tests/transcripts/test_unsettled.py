@@ -93,6 +93,21 @@ def test_it_may_end_in_the_instant_in_which_its_sidecar_is_killed(tmp_path: Path
     assert verified(path, CREATED[0], [at_once], then=RESTARTED[1:2]) == ""
 
 
+def session(seq: int, status: str) -> dict[str, Any]:
+    """Returns a notification of a session's new state."""
+    return notification("claude.session_updated", seq=seq, at=START, session={"session_id": B, "status": status})
+
+
+def test_a_session_whose_turn_begins_as_its_sidecar_is_killed_need_not_have_ended(
+    tmp_path: Path, verified: Verify
+) -> None:
+    asked = [request(1, "claude.sessions.create"), request(2, "claude.sessions.send", session_id=B, prompt="Hello")]
+    created = [answer(1, session_id=B, status="idle"), session(1, "idle")]
+    begun = [answer(2, **job("queued", payload={"session_id": B})), updated(2, "queued", payload={"session_id": B})]
+    path = write_lines(tmp_path / "killed.jsonl", [*run_of(asked, [created, begun]), *run_of([], [], EOF, EXIT)])
+    assert verified(path, created, [*begun, session(3, "running")], then=[]) == ""
+
+
 OTHERS: dict[str, tuple[Blocks, Blocks, str]] = {
     "what had ended before is lost": ([CREATED[0][:2], CREATED[1]], RESTARTED, f"jobs.updated of job_id {B} was lost"),
     "its beginning is lost": ([CREATED[0], CREATED[1][:1]], RESTARTED, f"jobs.updated of job_id {A} was lost"),
@@ -181,10 +196,10 @@ sys.argv[1] = str(folder / f"script-{number}.json")
 def tried(path: Path, *starts: Blocks) -> Report:
     """Verifies a transcript against a sidecar that sends these blocks, one for each line, at each of its starts.
 
-    What it reads is in `try-0` and so on, beside the transcript.
+    A line is a text or a message.  What it reads is in `try-0` and so on, beside the transcript.
     """
     for number, blocks in enumerate(starts):
-        lines = [[*map(json.dumps, one)] for one in blocks]
+        lines = [[one if isinstance(one, str) else json.dumps(one) for one in block] for block in blocks]
         path.with_name(f"script-{number}.json").write_text(json.dumps(lines))
     program = (sys.executable, "-c", TRY + SCRIPTED, str(path.parent), "0")
     return check(path, VerifyOptions(program))
@@ -200,6 +215,17 @@ def test_work_that_ends_in_the_instant_of_its_cancellation_is_tried_again(told: 
     ]
     path = write_lines(tmp_path / "cancel.jsonl", run_of(CANCEL, recorded, EOF, EXIT))
     assert tried(path, *tries).mismatches == []
+
+
+def test_work_that_was_stopped_may_be_begun_again(tmp_path: Path, verified: Verify) -> None:
+    asked = answer(2, **job("running", cancel_requested=True))
+    refused = {**REFUSED, "id": 3}
+    retry = request(3, "jobs.retry", job_id=A)
+    recorded: Blocks = [STARTED[0], [asked], [refused, updated(4, "cancelled")]]
+    path = write_lines(tmp_path / "cancel.jsonl", run_of([*CANCEL, retry], recorded, EOF, EXIT))
+    again = [answer(3, **{**MEMBERS, **job("queued")}), updated(5, "queued"), updated(6, "succeeded")]
+    assert verified(path, STARTED[0], [asked, updated(4, "cancelled")], again) == ""
+    assert "was not stopped but succeeded" in verified(path, STARTED[0], [asked, updated(4, "succeeded")], again)
 
 
 RETRY = [CANCEL[0], request(2, "jobs.retry", job_id=A)]
@@ -351,8 +377,8 @@ def test_a_client_that_has_seen_all_resumes_after_all(after: int, sent: int, tmp
     resumed = [request(3, "initialize", resume={"after_seq": after})]
     lines = [*run_of(CREATE, CREATED), *run_of(resumed, [[answer(3)]])]
     path = write_lines(tmp_path / "killed.jsonl", lines)
-    further = [CREATED[0], [*CREATED[1], updated(4, "running"), updated(5, "succeeded")]]
-    assert tried(path, further, [[answer(3)]]).mismatches == []
+    at_once = "\n".join(map(json.dumps, [*CREATED[1], updated(4, "running"), updated(5, "succeeded")]))
+    assert tried(path, [CREATED[0], [at_once]], [[answer(3)]]).mismatches == []
     assert f'"after_seq":{sent}' in (tmp_path / "try-1").read_text()
 
 

@@ -48,6 +48,11 @@ class Unsettled:
         self.now: dict[str, State] = {}
         """The last received states by received id."""
         self._stopped: set[str] = set()
+        """The work that must end as stopped."""
+        self._ended_as_stopped: set[str] = set()
+        """Received ids of work that has, after the last request that stops it."""
+        self._touched: dict[str, int] = {}
+        """Maps an id to the line of the last request that names it and is no read."""
         self._doubts: dict[str, tuple[str, int]] = {}
         """(method, line) of requests that were answered as if the work had ended, by its received id."""
         self._refuted: list[Mismatch] = []
@@ -86,6 +91,8 @@ class Unsettled:
             for message in entry.messages:
                 if entry.from_client and type(message) is dict:
                     asked_by[to_json(message.get("id"))] = message.get("method"), entry.line
+                    touched = () if is_read(message.get("method")) else ids_in(message.get("params"))
+                    self._touched |= dict.fromkeys(touched, entry.line)
                 elif type(message) is dict and not self.is_repeated(message, is_recorded=True):
                     method, line = asked_by.get(to_json(message.get("id")), (None, 0))
                     for state in self._states(message, method):
@@ -118,7 +125,11 @@ class Unsettled:
 
     def before(self, recorded_id: str, line: int) -> State | None:
         """Returns the last recorded state before a line."""
-        return next((state for at, state in reversed(self._recorded.get(recorded_id, [])) if at < line), None)
+        return next((state for _, state in self._backwards(recorded_id, line)), None)
+
+    def _backwards(self, recorded_id: str, line: int) -> Iterator[tuple[int, State]]:
+        """Yields (line, state) of the recorded states before a line, from the last one on."""
+        return ((at, state) for at, state in reversed(self._recorded.get(recorded_id, [])) if at < line)
 
     def told_before(self, entry: Entry) -> float:
         """Returns the line up to which notifications must have come before a request: that before it, or infinity."""
@@ -129,7 +140,7 @@ class Unsettled:
 
     def _begun(self, recorded_id: str, line: int) -> int:
         """Returns the line at which recorded work got the status that it had before a line."""
-        earlier = [(at, state) for at, state in reversed(self._recorded.get(recorded_id, [])) if at < line]
+        earlier = [*self._backwards(recorded_id, line)]
         same = takewhile(lambda one: one[1].status == earlier[0][1].status, earlier)
         return min((at for at, _ in same), default=0)
 
@@ -140,6 +151,8 @@ class Unsettled:
         self._seqs[1] = max(self._seqs[1], seq_of(message) or 0)
         for state in self._states(message, method):
             self.now[state.id] = state
+            if state.status in STOPPED:
+                self._ended_as_stopped.add(state.id)
             if "method" in message:
                 self._prove(state)
 
@@ -272,6 +285,7 @@ class Unsettled:
         """Marks work that is stopped on its way, and that it must end as stopped."""
         known = dict(self._since)
         self.mark({own: line})
+        self._ended_as_stopped.discard(self.actual(own))
         self._stopped |= {one for one, since in self._since.items() if known.get(one) != since}
 
     def _differ(self, own: str, what: str, now: State, then: State, line: int) -> None:
@@ -292,7 +306,8 @@ class Unsettled:
         if now is None or now.is_live:
             text = f"{what} has not ended; when it was recorded it had, as {recorded.status}"
             return Mismatch(line, text, kind=LOST)
-        if recorded.id in self._stopped and recorded.status in STOPPED and now.status != recorded.status:
+        must_be_stopped = recorded.id in self._stopped and recorded.status in STOPPED
+        if must_be_stopped and self.actual(recorded.id) not in self._ended_as_stopped:
             text = f"{what} was not stopped but {now.status}; when it was recorded it was {recorded.status}"
             return Mismatch(line, text, kind=UNSTOPPED)
         return None
@@ -302,11 +317,14 @@ class Unsettled:
         return any(since < line for since in self._since.values())
 
     def ended_before(self, line: int) -> Iterator[State]:
-        """Yields the last recorded state of unsettled work that had ended before a line."""
+        """Yields the last recorded state of unsettled work that had ended before a line.
+
+        After a request that names it, work may have begun again although the recording does not say so yet.
+        """
         for one in [*self._since]:  # what comes while these are waited for can add to them
-            state = self.before(one, line)
+            at, state = next(self._backwards(one, line), (0, None))
             is_cut = state is not None and state.status == INTERRUPTED and one not in self._stopped
-            if state is not None and not state.is_live and not is_cut:
+            if state is not None and not state.is_live and not is_cut and self._touched.get(one, 0) < at:
                 yield state
 
     def has_ended(self, recorded: State) -> bool:
