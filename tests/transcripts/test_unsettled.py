@@ -382,6 +382,19 @@ def test_a_client_that_has_seen_all_resumes_after_all(after: int, sent: int, tmp
     assert f'"after_seq":{sent}' in (tmp_path / "try-1").read_text()
 
 
+def test_what_is_sent_again_is_not_taken_for_what_comes_later(tmp_path: Path, verified: Verify) -> None:
+    def queue(seq: int, *, paused: bool) -> dict[str, Any]:
+        return notification("jobs.queue_updated", seq=seq, at=START, queue={"paused": paused})
+
+    asked = [request(1, "jobs.queue.pause"), request(2, "jobs.queue.resume")]
+    first: Blocks = [[answer(1, paused=True), queue(1, paused=True)], [answer(2, paused=False), queue(2, paused=False)]]
+    later = [request(3, "initialize", resume={"after_seq": 1}), request(4, "jobs.queue.resume")]
+    resumed = [answer(4, paused=False), queue(3, paused=False)]
+    lines = [*run_of(asked, first, EOF, EXIT), *run_of(later, [[answer(3)], resumed], EOF, EXIT)]
+    path = write_lines(tmp_path / "resumed.jsonl", lines)
+    assert verified(path, *first, then=[[answer(3), first[1][1]], resumed]) == ""
+
+
 def test_what_is_sent_again_of_new_work_is_not_taken_for_what_was_begun_later(tmp_path: Path, verified: Verify) -> None:
     later = [request(3, "initialize", resume={"after_seq": 2}), request(4, "jobs.create", type="maintenance.prune")]
     told: list[Any] = [answer(3)]

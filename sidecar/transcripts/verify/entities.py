@@ -121,15 +121,18 @@ class Entities:
             self._add(actual, line)
             return None
         entity.has_begun = True
-        again = (one for one in entity.expected if one.is_loose and one.actual is None and self._is_repeated(actual))
-        if (found_again := next((one for one in again if self._fits(one, actual)), None)) is not None:
-            self._settle(found_again, actual)
+        if self._is_repeated(actual):
+            again = (one for one in entity.expected if one.is_loose and one.actual is None)
+            if (found_again := next((one for one in again if self._fits(one, actual)), None)) is not None:
+                self._settle(found_again, actual)
+            else:
+                self._take_loosely(actual, line)
             return found_again
         expected = [one for one in entity.expected if not one.is_loose]
         position = max((index for index, one in enumerate(expected) if one.actual is not None), default=-1) + 1
         open_ = [index for index, one in enumerate(expected) if one.actual is None][:LOOK_AHEAD]
         found = next((index for index in open_ if self._fits(expected[index], actual)), None)
-        may_be_loose = all(one.actual is not None for one in expected) or self._is_repeated(actual)
+        may_be_loose = all(one.actual is not None for one in expected)
         if found is None and may_be_loose and self._take_loosely(actual, line):
             return None
         entity.received += 1
