@@ -8,6 +8,7 @@ or `../` are relative to the transcript.
 import errno
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,11 +28,13 @@ from sidecar.transcripts.verify.update import rerecorded
 from sidecar.transcripts.verify.verifier import RunVerifier
 
 Start = Callable[[Header], SidecarProcess]
-TRIES: Final = 5
+TRIES: Final = 20
 """How often a file is verified in which work was not stopped, as it may have ended in the instant of the request.
 
 After the first time, work is stopped as early as it can have been.
 """
+TRIES_S: Final = 60.0
+"""How many seconds after the first try began the last one may begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +74,14 @@ def check(path: Path, options: VerifyOptions, record: Path | None = None) -> Rep
         if options.exact and None in _fixed(header, options).values():
             what = "neither clock nor ids are fixed (--now, --seed), so it cannot be exact"
             return Report([Mismatch(header.line, what)])
-    report = Report()
-    for number in range(TRIES):
+    tries, last_at = 0, time.monotonic() + TRIES_S
+    while True:
         with _prepared(path, options, runs, record) as (start, comparison):
-            comparison.unsettled.stops_early = number > 0
+            comparison.unsettled.stops_early = tries > 0
             report = report_of(verify(runs, start, comparison), comparison, options)
-        if all(one.kind != UNSTOPPED for one in report.mismatches):
-            break
-    return report
+        tries += 1
+        if tries == TRIES or time.monotonic() > last_at or all(one.kind != UNSTOPPED for one in report.mismatches):
+            return report
 
 
 def verify(runs: list[Run], start: Start, comparison: Comparison, *, goes_on: bool = False) -> list[RunVerifier]:
