@@ -83,6 +83,8 @@ class Delivery:
     """Whether the process was killed before it could store the first answer of the conversation, and with it its id."""
     continues: int | None = None
     """The marker of the prompt that it makes Claude go on with, after a usage limit."""
+    own_turn: "Delivery | None" = None
+    """The turn in which it was read, if Claude began that by itself: the answer is that turn's."""
 
 
 class World:
@@ -216,6 +218,8 @@ class World:
         if text.startswith(GO_ON):
             limited = [one for one in self.deliveries if one.owner == cli.owner and "limit" in one.ends]
             delivery.continues = (limited[-1].marker or limited[-1].continues) if limited else None
+        if how == "steered" and cli.delivery is not None and cli.delivery.how == "by itself":
+            delivery.own_turn = cli.delivery
         if text in self.prompts_of_exposed:
             self._exposed |= {cli.owner, cli.record.conversation}
         if how == "prompt":
@@ -274,7 +278,8 @@ class World:
 
     def answer_to(self, marker: int) -> list[str]:
         """Returns the results that Claude has written for a prompt."""
-        return [text for one in self.deliveries if marker in (one.marker, one.continues) for text in one.results]
+        read = (one.own_turn or one for one in self.deliveries if marker in (one.marker, one.continues))
+        return [text for one in read for text in one.results]
 
     def spent(self, cli: Output, *, is_in_turn: bool) -> None:
         self.messages[cli.owner] += 1
