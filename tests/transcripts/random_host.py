@@ -1,4 +1,6 @@
-"""A host that is recorded while it makes random calls, in several lives: jobs, runs of Claude, sessions, schedules."""
+"""A host that is recorded while it makes random calls, in several lives: jobs, schedules, runs of Claude, sessions with
+their questions, and a calendar file.
+"""
 
 import random
 from pathlib import Path
@@ -13,6 +15,11 @@ MAX_POLLS: Final = 200
 ALL: Final = {"start": "2026-01-01T00:00:00Z", "end": "2100-01-01T00:00:00Z"}
 RUNS: Final = ("hello", "[[tool]]", "[[think]]", "[[exit:3]]", "[[slow:5]] one two three four five", "[[retry]] hi")
 TURNS: Final = ("hello", "[[tool]]", '[[ask:Bash:{"command":"ls"}]]', "[[think]]", "[[slow:3]] a b c d", "/clear")
+DAYS: Final = {"start": "2026-01-01T00:00:00Z", "end": "2026-03-01T00:00:00Z"}
+CALENDAR: Final = (
+    "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:a\r\nBEGIN:VEVENT\r\nUID:a@example.com\r\nDTSTART:20260105T090000Z\r\n"
+    "DTEND:20260105T100000Z\r\nRRULE:FREQ=WEEKLY;COUNT=5\r\nSUMMARY:Weekly\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+)
 BROKEN: Final = (
     b"nonsense\n",
     line("no.such", "z"),
@@ -31,6 +38,7 @@ class Life:
         self._jobs: list[str] = []
         self._sessions: list[str] = []
         self._schedules: list[str] = []
+        self._accounts: list[str] = []
 
     def step(self, number: int) -> None:
         """Makes a random call, if there is what it needs."""
@@ -151,26 +159,88 @@ class Life:
             self._host.call("jobs.schedules.runs.list")
             self._host.call("jobs.schedules.list")
 
+    def call_change_schedule(self, _: int) -> None:
+        if not self._schedules:
+            return
+        schedule = {"schedule_id": self._random.choice(self._schedules)}
+        match self._random.choice(["rename", "disable", "delete"]):
+            case "rename":
+                self._host.call("jobs.schedules.update", title=self._random.choice("TU"), **schedule)
+            case "disable":
+                self._host.call("jobs.schedules.update", enabled=False, **schedule)
+            case _:
+                self._schedules.remove(schedule["schedule_id"])
+                self._host.call("jobs.schedules.delete", **schedule)
+
+    def call_decide(self, _: int) -> None:
+        """Answers one of Claude's questions, if there are any."""
+        for one in self._host.call("claude.permissions.list", status="open", limit=1)["requests"]:
+            decision = self._random.choice(["allow", "deny"])
+            self._host.call("claude.permissions.respond", request_id=one["request_id"], decision=decision)
+            self._host.call("claude.decisions.list")
+
+    def call_connect_calendar(self, _: int) -> None:
+        file = calendar_file(self._folder)
+        file.write_bytes(CALENDAR.encode())
+        credentials = {"address": str(file)}
+        made = self._host.call(
+            "calendar.accounts.create", provider="ics", email="a@example.com", credentials=credentials
+        )
+        self._accounts += [made["account_id"]] if "account_id" in made else []
+
+    def call_calendar(self, _: int) -> None:
+        if not self._accounts:
+            return
+        account = {"account_id": self._random.choice(self._accounts)}
+        match self._random.choice(["sync", "sync", "rename", "list", "delete"]):
+            case "sync":
+                self._job(self._host.call("calendar.accounts.sync", **account))
+            case "rename":
+                self._host.call("calendar.accounts.update", display_name=self._random.choice("XY"), **account)
+            case "list":
+                self._host.call("calendar.accounts.list")
+                self._host.call("calendar.events.list", **DAYS)
+            case _:
+                self._accounts.remove(account["account_id"])
+                self._host.call("calendar.accounts.delete", **account)
+
     def call_broken(self, _: int) -> None:
         self._host.send(self._random.choice(BROKEN))
         self._host.next_answer()
 
     def call_reads(self, _: int) -> None:
-        match self._random.choice(["search", "feed", "system", "trust", "budgets"]):
+        match self._random.choice(["search", "feed", "system", "trust", "claude", "log", "budgets"]):
             case "search":
                 self._host.call("activity.search", query="hello")
                 self._host.call("claude.messages.search", query="hello")
             case "feed":
                 self._host.call("claude.usage.list", **ALL)
                 self._host.call("activity.events.list", **ALL)
+                self._host.call("activity.summary", time_zone="Europe/Berlin", **DAYS)
+                self._host.call("activity.heatmap", time_zone="Europe/Berlin", **DAYS)
             case "system":
                 for name in ("diagnostics", "status", "health"):
                     self._host.call(f"system.{name}")
             case "trust":
                 self._host.call("claude.trust.check")
+            case "claude":
+                for name in ("status", "conversations.list", "tasks.list"):
+                    self._host.call(f"claude.{name}")
+                for one in self._sessions[-1:]:
+                    self._host.call("claude.sessions.export", session_id=one)
+            case "log":
+                self._host.call("events.replay", after_seq=self._random.randint(0, 20))
+                for one in self._jobs[-1:]:
+                    self._host.call("jobs.log.list", job_id=one)
+                    self._host.call("claude.runs.get", job_id=one)
             case _:
                 self._host.call("claude.budgets.update", max_usd=5)
                 self._host.call("claude.budgets.get")
+
+
+def calendar_file(folder: Path) -> Path:
+    """Returns the path of the calendar file, the only secret in a recording."""
+    return folder / "team.ics"
 
 
 def record(seed: int, path: Path, folder: Path) -> None:

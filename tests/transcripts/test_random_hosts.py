@@ -6,7 +6,7 @@ import pytest
 
 from sidecar.transcripts.verify.check import VerifyOptions, check
 from sidecar.transcripts.verify.findings import explain_all
-from tests.transcripts.random_host import CLAUDE, record
+from tests.transcripts.random_host import CLAUDE, calendar_file, record
 
 SEEDS = [10, 17, 21, 26, 29]
 """They differed by chance: in batches, when work ended as it was cancelled, and in what exports counted meanwhile."""
@@ -16,4 +16,5 @@ SEEDS = [10, 17, 21, 26, 29]
 def test_a_recording_of_a_random_host_is_verified(seed: int, tmp_path: Path) -> None:
     path = tmp_path / "talk.jsonl"
     record(seed, path, tmp_path)
-    assert explain_all(path, check(path, VerifyOptions(env={"CLAUDE_PATH": CLAUDE}))) == ""
+    options = VerifyOptions(env={"CLAUDE_PATH": CLAUDE}, secrets={1: str(calendar_file(tmp_path))})
+    assert explain_all(path, check(path, options)) == ""

@@ -315,6 +315,49 @@ def test_a_request_that_begins_work_although_some_goes_on_is_named(tmp_path: Pat
     assert f"jobs.schedules.run was answered as if the job {A} had ended, but it was running" in found
 
 
+ACCOUNT = {"account_id": D}
+SYNC = [
+    request(1, "calendar.accounts.create", provider="ics"),
+    request(3, "calendar.providers.list"),
+    request(2, "calendar.accounts.delete", **ACCOUNT),
+]
+CONNECTED = notification("accounts.updated", seq=1, at=START, service="calendar", status="active", **ACCOUNT)
+SYNCS = [
+    answer(1, **ACCOUNT),
+    CONNECTED,
+    updated(2, "queued", payload=ACCOUNT),
+    updated(3, "running", payload=ACCOUNT),
+]
+LISTED = answer(3, providers=[])
+SYNC_STOPPED: Blocks = [SYNCS, [LISTED], [updated(4, "cancelled", payload=ACCOUNT), answer(2)]]
+
+
+def test_what_a_request_removes_may_have_been_worked_on(tmp_path: Path, reported: Reported) -> None:
+    path = write_lines(tmp_path / "sync.jsonl", run_of(SYNC, SYNC_STOPPED, EOF, EXIT))
+    counts = {"calendar_id": "ics", "added": 1, "updated": 0, "removed": 0}
+    changed = notification("calendar.changed", seq=4, at=START, **ACCOUNT, **counts)
+    report = reported(path, SYNCS, [changed, updated(5, "succeeded", payload=ACCOUNT), LISTED], [answer(2)])
+    met = f"the job {A} was succeeded when calendar.accounts.delete came (line 9); when it was recorded it was running"
+    assert (report.mismatches, report.notes) == ([], [f"{met}: what follows is not compared"])
+
+
+def test_work_that_goes_on_when_what_it_works_on_is_removed_is_named(tmp_path: Path, verified: Verify) -> None:
+    path = write_lines(tmp_path / "sync.jsonl", run_of(SYNC, SYNC_STOPPED, EOF, EXIT))
+    found = verified(path, SYNCS, [LISTED], [updated(4, "succeeded", payload=ACCOUNT), answer(2)])
+    assert f"the job {A} was not stopped but succeeded; when it was recorded it was cancelled" in found
+
+
+def test_an_answer_before_work_on_its_subject_is_compared(tmp_path: Path, verified: Verify) -> None:
+    asked = [SYNC[0], request(3, "calendar.accounts.list"), request(4, "calendar.accounts.sync", **ACCOUNT)]
+    syncs = [answer(4, **job("queued", B, payload=ACCOUNT)), updated(8, "queued", B, payload=ACCOUNT)]
+    connected = {**CONNECTED, "params": {**CONNECTED["params"], "seq": 7}}
+    blocks: Blocks = [[*TOLD, answer(1, **ACCOUNT), connected], [answer(3, accounts=[ACCOUNT])], syncs]
+    lines = [*run_of(CREATE[1:], CREATED[1:], EOF, EXIT), *run_of(asked, blocks, EOF, EXIT)]
+    path = write_lines(tmp_path / "sync.jsonl", lines)
+    assert verified(path, *CREATED[1:], then=blocks) == ""
+    assert "result.accounts[0]" in verified(path, *CREATED[1:], then=[blocks[0], [answer(3, accounts=[])], syncs])
+
+
 def exported(seq: int, rows: int, attempt: int = 1) -> dict[str, Any]:
     """Returns a notification of an export's end."""
     done = {"path": "/a/b.csv", "rows": rows, "size_bytes": 9}

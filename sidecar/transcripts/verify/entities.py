@@ -82,8 +82,8 @@ class Entities:
         self._by_actual: dict[Any, Entity] = {}
         self.expected: dict[int, Expected] = {}
         """Those of the run by line."""
-        self.additional: list[Mismatch] = []
-        """Notifications that were not recorded, each with the line after which it came."""
+        self._additional: list[tuple[Any, Mismatch]] = []
+        """Notifications that were not recorded, and that."""
         self.misshapen: list[Mismatch] = []
         """Those about unsettled work that have not the form that the contract declares."""
         for entry in entries:
@@ -220,7 +220,16 @@ class Entities:
         recorded = self._comparison.to_recorded(actual)
         is_known = any(one.entry.method == actual["method"] for one in self.expected.values())
         name = self._name(recorded) if is_known else actual["method"]
-        self.additional.append(Mismatch(line, f"{name} {text}", None, recorded, kind=kind))
+        self._additional.append((actual, Mismatch(line, f"{name} {text}", None, recorded, kind=kind)))
+
+    @property
+    def additional(self) -> list[Mismatch]:
+        """Notifications that were not recorded, each with the line after which it came.
+
+        Work can become unsettled after they have come, by a request that meets it in another state.
+        """
+        unsettled = self._comparison.unsettled
+        return [one for actual, one in self._additional if one.kind == DOUBLED or not unsettled.is_received(actual)]
 
     def _entity_of(self, actual: Any) -> Entity | None:
         key = self._key(actual)
@@ -271,7 +280,7 @@ class Entities:
                 if one.entry.method not in self._contract.notifications:
                     one.mismatch = Mismatch(one.entry.line, f"{one.entry.method} is {GONE}", kind=LOST)
 
-    def surely_additional(self) -> list[Mismatch]:
-        """Returns the additional ones that an incomplete recording cannot just lack at its end."""
+    def sure(self, additional: list[Mismatch]) -> list[Mismatch]:
+        """Returns those that an incomplete recording cannot just lack at its end."""
         last = max((one.entry.line for one in self.expected.values() if one.actual is not None), default=0)
-        return [one for one in self.additional if one.kind == DOUBLED or one.line < last]
+        return [one for one in additional if one.kind == DOUBLED or one.line < last]

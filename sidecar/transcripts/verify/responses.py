@@ -34,8 +34,8 @@ class Responses:
         is_form = "error" not in actual and self._reads.is_part_of_log(request, recorded)
         if self._unsettled.is_any(line):
             one = _without(recorded, lambda value: self._unsettled.is_recorded(value, line))
-            other = _without(actual, self._unsettled.is_received)
-            if self._unsettled.is_recorded([one, request], line) or self._unsettled.is_received(other):
+            other = _without(actual, lambda value: self._unsettled.is_received(value, line))
+            if self._unsettled.is_recorded([one, request], line) or self._unsettled.is_received(other, line):
                 is_form = True
                 self._comparison.response(one, other, method)  # binds the ids of what it creates
         if is_form:

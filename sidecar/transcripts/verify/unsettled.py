@@ -53,6 +53,8 @@ class Unsettled:
         """Received ids of work that has, after the last request that stops it."""
         self._touched: dict[str, int] = {}
         """Maps an id to the line of the last request that names it and is no read."""
+        self._at_send: dict[tuple[int, str], State] = {}
+        """The received states of what a line of requests names, when it was sent, by the line and the recorded id."""
         self._doubts: dict[str, tuple[str, int]] = {}
         """(method, line) of requests that were answered as if the work had ended, by its received id."""
         self._refuted: list[Mismatch] = []
@@ -136,7 +138,16 @@ class Unsettled:
         asked = [one for one in entry.messages if type(one) is dict and _stops(one)]
         if not (self.stops_early and asked):
             return math.inf
-        return max((self._begun(own, entry.line) for one in asked for own in ids_in(one.get("params"))), default=0)
+        return max((self._begun(own, entry.line) for one in asked for own in self._work_of(one)), default=0)
+
+    def _work_of(self, request: Any) -> list[str]:
+        """Returns the ids in a request, and of the work on what it names: an account's syncs, a schedule's jobs."""
+        ids = ids_in(request.get("params"))
+        named = [one for one in ids if one not in self._recorded]
+        if not named or is_read(request.get("method")):
+            return ids
+        work = ((own, first) for (own, _), first in self._first.items() if own in self._recorded)
+        return [*ids, *dict.fromkeys(own for own, first in work if self._names(first.message, named))]
 
     def _begun(self, recorded_id: str, line: int) -> int:
         """Returns the line at which recorded work got the status that it had before a line."""
@@ -195,9 +206,13 @@ class Unsettled:
         """Returns whether a recorded message names work that is unsettled, or becomes so after it."""
         return self._names(message, [*self._since])
 
-    def is_received(self, message: Any) -> bool:
-        """Returns whether a received message names unsettled work, or something created from it."""
-        return self._is_ending or self._names(message, [*map(self.actual, self._since), *self._new])
+    def is_received(self, message: Any, line: float = math.inf) -> bool:
+        """Returns whether a received message names work that is unsettled before a line, or something created from it.
+
+        A notification may be ahead of its line.
+        """
+        ids = [self.actual(one) for one, since in self._since.items() if since < line]
+        return self._is_ending or self._names(message, [*ids, *self._new])
 
     def is_new(self, message: Any) -> bool:
         """Returns whether a received message names something created from unsettled work that was not recorded."""
@@ -221,10 +236,11 @@ class Unsettled:
         self._new.update(ids_in(self._contract.entity(message)))
 
     def live_in(self, entry: Entry) -> list[str]:
-        """Returns the ids of work that a request names or its answer shows, which is live before it, and of all that
-        works on it; for a read, none.
+        """Returns the ids of work that is live before a request which names it, or what it works on, or whose answer
+        shows it, and of all that works on it; for a read, none.
         """
-        ids = [] if is_read(entry.method) else [*ids_in(entry.message), *self._found.get(entry.line, [])]
+        asked = [] if is_read(entry.method) else [one for one in entry.messages if type(one) is dict]
+        ids = [*(own for one in asked for own in self._work_of(one)), *self._found.get(entry.line, [])]
         live = [one for one in ids if (state := self.before(one, entry.line)) is not None and state.is_live]
         return live and [*live, *(own for (own, _), first in self._first.items() if self._names(first.message, live))]
 
@@ -240,11 +256,15 @@ class Unsettled:
             method = str(request.get("method"))
             is_other = ("error" in recorded) != ("error" in actual)
             expected, shown = ({one.id: one for one in self._states(answer, method)} for answer in (recorded, actual))
-            for own in ids_in(request.get("params")) if not is_read(method) else ():
+            for own in self._work_of(request) if not is_read(method) else ():
                 received = self.actual(own)
                 old, new = then.get(own) or self.before(own, answered), now.get(received) or self.now.get(received)
                 is_marked = self._since.get(own, line) < line
-                if is_marked or old is None or new is None or not (old.is_live or new.is_live):
+                if is_marked or old is None or new is None:
+                    continue
+                if not (old.is_live or new.is_live):
+                    if old.status != new.status:
+                        self._compare_ends(request, own, self._at_send.get((line, own)), line)
                     continue
                 told = {one.status for one in (new, expected.get(own)) if one is not None}
                 if old.status == new.status and is_other:
@@ -262,6 +282,26 @@ class Unsettled:
             then |= expected
             now |= shown
         return self._since != marked
+
+    def _compare_ends(self, request: Any, own: str, at_send: State | None, line: int) -> None:
+        """Marks work that has ended in another way by the answer: it did so before the request, or it was stopped."""
+        old = self.before(own, line)
+        if old is None or at_send is None:
+            return
+        if old.status != at_send.status:
+            self._differ(
+                own, f"was {at_send.status} when {request.get('method')} came (line {line})", at_send, old, line
+            )
+        elif old.is_live and _stops(request):
+            self._stop(own, self._begun(own, line) if self.stops_early else line)
+
+    def send(self, entry: Entry) -> None:
+        """Notes the states of what the requests in a line name, which is sent now."""
+        for request in entry.messages:
+            if type(request) is dict and not is_read(request.get("method")):
+                for own in self._work_of(request):
+                    if (state := self.now.get(self.actual(own))) is not None:
+                        self._at_send[entry.line, own] = state
 
     def _compare_work(self, request: Any, then: State, now: State, line: int, answered: int) -> None:
         """Marks what a request names if its answers show work that it began in one of them and found in the other."""

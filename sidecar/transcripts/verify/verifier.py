@@ -72,8 +72,7 @@ class RunVerifier:
         self.checks = Checks(comparison, self.entries)
         self.expected: dict[int, Expected] = dict(self.entities.expected)
         """Maps a line to what has been recorded and what has come for it."""
-        self.additional = self.entities.additional
-        """Messages that were not recorded, each with the line after which it came."""
+        self._responses_not_recorded: list[Mismatch] = []
         self.ended_early: Mismatch | None = None
         self._unsent: list[bytes] = []
         for entry in self.entries:
@@ -92,8 +91,13 @@ class RunVerifier:
         return bool(self.entries) and self.entries[-1].exit_code is not None
 
     @property
+    def additional(self) -> list[Mismatch]:
+        """Messages that were not recorded, each with the line after which it came."""
+        return [*self.entities.additional, *self._responses_not_recorded]
+
+    @property
     def mismatches(self) -> list[Mismatch]:
-        additional = self.additional if self.has_ended else self.entities.surely_additional()
+        additional = self.additional if self.has_ended else self.entities.sure(self.additional)
         expected = (one.mismatch for one in self.expected.values() if one.mismatch is not None)
         found = [
             *self._other,
@@ -157,6 +161,7 @@ class RunVerifier:
     def _to_send(self, entry: Entry) -> bytes:
         if entry.raw is not None:
             return NOT_JSON * (MAX_MESSAGE_BYTES + 1) if entry.facts.get("oversize") else entry.raw or NOT_JSON
+        self._unsettled.send(entry)
         for message in entry.messages:
             if type(message) is dict and message.get("id") is not None:  # null is that of lines that cannot be read
                 key = id_of(message)
@@ -359,7 +364,7 @@ class RunVerifier:
         is_second = type(actual) is dict and id_of(actual) in self._answered
         kind, text = (DOUBLED, "came twice") if is_second else (ADDITIONAL, "was received but not recorded")
         what = f"{self._response_to(actual)} {text}"
-        self.additional.append(Mismatch(self._line, what, None, recorded, kind=kind))
+        self._responses_not_recorded.append(Mismatch(self._line, what, None, recorded, kind=kind))
 
     def _compare_streams(self, *, is_partial: bool) -> None:
         recorded = [entry for entry in self.entries if entry.line <= self._line or not is_partial]
