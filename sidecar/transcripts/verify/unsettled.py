@@ -58,10 +58,12 @@ class Unsettled:
         self._doubts: dict[str, tuple[str, int]] = {}
         """(method, line) of requests that were answered as if the work had ended, by its received id."""
         self._refuted: list[Mismatch] = []
-        self._found: dict[int, list[str]] = {}
+        self._found: dict[int, list[str]] = defaultdict(list)
         """The ids of the work in the recorded answers by the line of the request."""
         self._first: dict[tuple[str, str], Entry] = {}
         """The first notifications by the id of what they are about and their method."""
+        self._work_on: dict[str, dict[str, None]] = defaultdict(dict)
+        """The ids of the work whose first notifications name something, by its id."""
         self._seqs = [0, 0]
         self._repeated = [0, 0]
         """The last seqs before the run, recorded and received, if its client asks for what it has missed."""
@@ -88,21 +90,7 @@ class Unsettled:
         is_resumed = not self._is_exact and any(type(one) is dict and "resume" in one for one in asked)
         self._repeated = [*self._seqs] if is_resumed else [0, 0]
         self._seqs[0] = max([self._seqs[0], *(seq_of(one.message) or 0 for one in entries if one.is_notification)])
-        asked_by: dict[bytes, tuple[Any, int]] = {}
-        for entry in entries:
-            for message in entry.messages:
-                if entry.from_client and type(message) is dict:
-                    asked_by[to_json(message.get("id"))] = message.get("method"), entry.line
-                    touched = () if is_read(message.get("method")) else ids_in(message.get("params"))
-                    self._touched |= dict.fromkeys(touched, entry.line)
-                elif type(message) is dict and not self.is_repeated(message, is_recorded=True):
-                    method, line = asked_by.get(to_json(message.get("id")), (None, 0))
-                    for state in self._states(message, method):
-                        self._recorded[state.id].append((entry.line, state))
-                        self._found.setdefault(line, []).append(state.id)
-        for entry in entries:
-            for one in self._about(entry):
-                self._first.setdefault((one, str(entry.method)), entry)
+        self._read(entries)
         if self._is_exact:
             return
         end = next((entry.line for entry in entries if entry.is_eof), entries[-1].line + 1 if entries else 0)
@@ -116,6 +104,27 @@ class Unsettled:
             were = "was" if kinds.total() == 1 else "were"
             rest = "what became of them is not compared" if kinds.total() > 1 else "what became of it is not compared"
             self.notes.append(f"{count} {were} unfinished when run {self._runs} ended: {rest}")
+
+    def _read(self, entries: list[Entry]) -> None:
+        """Notes the states in the messages of a run, what its requests name and what its notifications are about."""
+        asked_by: dict[bytes, tuple[Any, int]] = {}
+        for entry in entries:
+            for message in entry.messages:
+                if entry.from_client and type(message) is dict:
+                    asked_by[to_json(message.get("id"))] = message.get("method"), entry.line
+                    touched = () if is_read(message.get("method")) else ids_in(message.get("params"))
+                    self._touched |= dict.fromkeys(touched, entry.line)
+                elif type(message) is dict and not self.is_repeated(message, is_recorded=True):
+                    method, line = asked_by.get(to_json(message.get("id")), (None, 0))
+                    for state in self._states(message, method):
+                        self._recorded[state.id].append((entry.line, state))
+                        if line:
+                            self._found[line].append(state.id)
+        for entry in entries:
+            for own in self._about(entry):
+                if self._first.setdefault((own, str(entry.method)), entry) is entry and own in self._recorded:
+                    for one in ids_in(entry.message):
+                        self._work_on[one][own] = None
 
     def _states(self, message: Any, method: Any) -> Iterator[State]:
         name = message.get("method")
@@ -143,11 +152,7 @@ class Unsettled:
     def _work_of(self, request: Any) -> list[str]:
         """Returns the ids in a request, and of the work on what it names: an account's syncs, a schedule's jobs."""
         ids = ids_in(request.get("params"))
-        named = [one for one in ids if one not in self._recorded]
-        if not named or is_read(request.get("method")):
-            return ids
-        work = ((own, first) for (own, _), first in self._first.items() if own in self._recorded)
-        return [*ids, *dict.fromkeys(own for own, first in work if self._names(first.message, named))]
+        return [*ids, *(own for one in ids if one not in self._recorded for own in self._work_on.get(one, ()))]
 
     def _begun(self, recorded_id: str, line: int) -> int:
         """Returns the line at which recorded work got the status that it had before a line."""
@@ -240,7 +245,7 @@ class Unsettled:
         shows it, and of all that works on it; for a read, none.
         """
         asked = [] if is_read(entry.method) else [one for one in entry.messages if type(one) is dict]
-        ids = [*(own for one in asked for own in self._work_of(one)), *self._found.get(entry.line, [])]
+        ids = [*(own for one in asked for own in self._work_of(one)), *self._found.get(entry.line, ())]
         live = [one for one in ids if (state := self.before(one, entry.line)) is not None and state.is_live]
         return live and [*live, *(own for (own, _), first in self._first.items() if self._names(first.message, live))]
 
@@ -289,9 +294,8 @@ class Unsettled:
         if old is None or at_send is None:
             return
         if old.status != at_send.status:
-            self._differ(
-                own, f"was {at_send.status} when {request.get('method')} came (line {line})", at_send, old, line
-            )
+            what = f"was {at_send.status} when {request.get('method')} came (line {line})"
+            self._differ(own, what, at_send, old, line)
         elif old.is_live and _stops(request):
             self._stop(own, self._begun(own, line) if self.stops_early else line)
 
