@@ -54,7 +54,7 @@ from sidecar.wire.outbox import Outbox
 from sidecar.wire.stdio import Writer
 
 RECOVERY_WAITS: Final = "the recovery waits for a cancel"
-"""What is logged under the condition `slow_recovery`."""
+"""The message that is logged under the condition `slow_recovery`."""
 
 CHECKPOINTS: Final = 3
 """Number of times a handler yields to the loop before and after its middle."""

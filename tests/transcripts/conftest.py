@@ -12,7 +12,7 @@ from sidecar.paths import isolated_environment
 from sidecar.transcripts.file.facts import contract_facts
 from sidecar.transcripts.file.format import Header, read_runs
 from sidecar.transcripts.sidecar_process import SidecarProcess, SidecarTimeout
-from sidecar.transcripts.verify.check import VerifyOptions, report_of, verify
+from sidecar.transcripts.verify.check import VerifyOptions, check, report_of, verify
 from sidecar.transcripts.verify.compare import Comparison
 from sidecar.transcripts.verify.findings import Report, explain_all
 
@@ -96,3 +96,38 @@ def verified(reported: Reported) -> Verify:
         return explain_all(path, reported(path, *blocks, **options))
 
     return explained
+
+
+TRY = """
+import builtins, pathlib, sys
+def print(text, flush):
+    if "lines_read" not in text:
+        builtins.print(text, flush=flush)
+folder = pathlib.Path(sys.argv[1])
+number = len(list(folder.glob("try-*")))
+class Stdin:
+    def __init__(self, lines, copy):
+        self.lines, self.copy = lines, copy
+    def readline(self):
+        line = self.lines.readline()
+        self.copy.write(line)
+        self.copy.flush()
+        return line
+    def __iter__(self):
+        return iter(self.readline, "")
+sys.stdin = Stdin(sys.stdin, (folder / f"try-{number}").open("w"))
+sys.argv[1] = str(folder / f"script-{number}.json")
+"""
+"""Takes a script of its own for each start, sends only that, and writes down what it reads."""
+
+
+def tried(path: Path, *starts: list[list[Any]]) -> Report:
+    """Verifies a transcript against a sidecar that sends these blocks, one for each line, at each of its starts.
+
+    A line is a text or a message.  What it reads is in `try-0` and so on, beside the transcript.
+    """
+    for number, blocks in enumerate(starts):
+        lines = [[one if isinstance(one, str) else json.dumps(one) for one in block] for block in blocks]
+        path.with_name(f"script-{number}.json").write_text(json.dumps(lines))
+    program = (sys.executable, "-c", TRY + SCRIPTED, str(path.parent), "0")
+    return check(path, VerifyOptions(program))

@@ -176,16 +176,16 @@ class RunVerifier:
             self.process.send(b"\n".join(self._unsent))
             self._unsent = []
 
-    def _wait(self, due: int, ids: Sequence[str] = (), told: float = math.inf) -> None:
+    def _wait(self, due: int, ids: Sequence[str] = (), last: float = math.inf) -> None:
         """Receives until everything up to a line has come or cannot come.
 
-        Of notifications only those with one of the `ids`, if there are any, and up to the line `told`.
+        With `ids`, it does not wait for notifications without any of them, nor for those after the line `last`.
         """
         while True:
             while self._open and self._open[0].is_done:
                 self._open.popleft()
             until = takewhile(lambda one: one.entry.line <= due, self._open)
-            if all(one.is_done or self._need_not_come(one, ids, told) for one in until):
+            if all(one.is_done or self._need_not_come(one, ids, last) for one in until):
                 return
             self._flush()
             try:
@@ -194,8 +194,8 @@ class RunVerifier:
             except SidecarTimeout:
                 self._give_up(due)
 
-    def _need_not_come(self, one: Expected, ids: Sequence[str], told: float) -> bool:
-        return not one.entry.is_response and bool(ids) and (one.entry.line > told or not one.names(ids))
+    def _need_not_come(self, one: Expected, ids: Sequence[str], last: float) -> bool:
+        return not one.entry.is_response and bool(ids) and (one.entry.line > last or not one.names(ids))
 
     def _wait_for_ends(self, line: int) -> None:
         """Receives until the unsettled work has ended that had ended at this line when it was recorded."""
