@@ -83,7 +83,7 @@ class Entities:
         self.expected: dict[int, Expected] = {}
         """Those of the run by line."""
         self._additional: list[tuple[Any, Mismatch]] = []
-        """Notifications that were not recorded, and that."""
+        """Notifications that were not recorded, each with its mismatch."""
         self.misshapen: list[Mismatch] = []
         """Those about unsettled work that have not the form that the contract declares."""
         for entry in entries:

@@ -143,7 +143,10 @@ class Unsettled:
         return ((at, state) for at, state in reversed(self._recorded.get(recorded_id, [])) if at < line)
 
     def told_before(self, entry: Entry) -> float:
-        """Returns the line up to which notifications must have come before a request: that before it, or infinity."""
+        """Returns the last line of which notifications must have come before a request that stops work early.
+
+        For any other request that is infinity.
+        """
         asked = [one for one in entry.messages if type(one) is dict and _stops(one)]
         if not (self.stops_early and asked):
             return math.inf
@@ -278,9 +281,9 @@ class Unsettled:
                 elif received in shown and own in expected and shown[received].status not in told:
                     new = shown[received]  # the answer has overtaken the notification
                 if old.status != new.status:
-                    self._differ(own, f"was {new.status} when {method} came (line {line})", new, old, line)
+                    self._meet_otherwise(own, method, new, old, line)
                 elif _stops(request) and old.status != QUEUED:
-                    self._stop(own, self._begun(own, line) if self.stops_early else line)
+                    self._stop(own, line)
             if len(expected) == len(shown) == 1 and not is_read(method):
                 (begun_then,), (begun_now,) = expected.values(), shown.values()
                 self._compare_work(request, begun_then, begun_now, line, answered)
@@ -294,10 +297,9 @@ class Unsettled:
         if old is None or at_send is None:
             return
         if old.status != at_send.status:
-            what = f"was {at_send.status} when {request.get('method')} came (line {line})"
-            self._differ(own, what, at_send, old, line)
+            self._meet_otherwise(own, str(request.get("method")), at_send, old, line)
         elif old.is_live and _stops(request):
-            self._stop(own, self._begun(own, line) if self.stops_early else line)
+            self._stop(own, line)
 
     def send(self, entry: Entry) -> None:
         """Notes the states of what the requests in a line name, which is sent now."""
@@ -328,9 +330,12 @@ class Unsettled:
     def _stop(self, own: str, line: int) -> None:
         """Marks work that is stopped on its way, and that it must end as stopped."""
         known = dict(self._since)
-        self.mark({own: line})
+        self.mark({own: self._begun(own, line) if self.stops_early else line})
         self._ended_as_stopped.discard(self.actual(own))
         self._stopped |= {one for one, since in self._since.items() if known.get(one) != since}
+
+    def _meet_otherwise(self, own: str, method: str, now: State, then: State, line: int) -> None:
+        self._differ(own, f"was {now.status} when {method} came (line {line})", now, then, line)
 
     def _differ(self, own: str, what: str, now: State, then: State, line: int) -> None:
         self.mark({own: line})
