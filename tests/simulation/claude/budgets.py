@@ -64,9 +64,12 @@ class BudgetTruth:
                 self._life.fail("No turn begins once its budget is spent.", details)
 
     def check_message(self, owner: str, delivery: "Delivery") -> None:
-        """Checks that a turn may have another answer, if its budget was known when it began, and a price."""
+        """Checks that a turn may have another answer, if its budget was known when it began, and a price.
+
+        Whether it may have the first one is decided when it is let begin.
+        """
         limit, since = self._limits.get(owner, (None, 0.0))
-        if limit is None or not self._costs or delivery.at < since:
+        if limit is None or not self._costs or delivery.at < since or delivery.begun < 2:
             return
         before = self.spent(owner) + CENT * (delivery.begun - 2)
         if before > limit - CENT / 10:
