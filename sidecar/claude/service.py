@@ -160,11 +160,11 @@ class SessionsService(Sessions):
         return session.as_model()
 
     async def delete(self, *, session_id: str) -> SessionDeleted:
-        self._permissions.delete_session(session_id)
-        self._prompts.attachments.delete_of_session(session_id)
-        if not self._sessions.delete(session_id):
-            raise SessionNotFound
-        self._queue.cancel_by_lock_key(session_lock(session_id), JobStatus.QUEUED, JobStatus.RUNNING)
+        with self._permissions.session_deletion(session_id):
+            self._prompts.attachments.delete_of_session(session_id)
+            if not self._sessions.delete(session_id):
+                raise SessionNotFound
+            self._queue.cancel_by_lock_key(session_lock(session_id), JobStatus.QUEUED, JobStatus.RUNNING)
         self._pool.drop(session_id)
         return SessionDeleted(session_id=session_id)
 

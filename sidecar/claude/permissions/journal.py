@@ -2,7 +2,8 @@
 
 import logging
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 from pydantic_core import from_json, to_json
@@ -189,27 +190,46 @@ class PermissionJournal:
         If that cannot be stored, it is logged and the request stays open.  Inside a transaction of the caller's the
         error is raised instead, and the request's turn still waits for the response.
         """
-        is_answered = request_id in self._undelivered
         with self._database.write_or_log("a permission request could not be cancelled"):
-            self._resolve(session_id, request_id, PermissionStatus.CANCELLED, is_answered=is_answered, message=reason)
-        self._waiting.pop(request_id, None)
-        self._undelivered.pop(request_id, None)
+            self._cancel(session_id, request_id, reason)
+        self._forget(request_id)
+
+    def _cancel(self, session_id: str, request_id: str, reason: str) -> None:
+        is_answered = request_id in self._undelivered
+        self._resolve(session_id, request_id, PermissionStatus.CANCELLED, is_answered=is_answered, message=reason)
+
+    def _forget(self, *request_ids: str) -> None:
+        for request_id in request_ids:
+            self._waiting.pop(request_id, None)
+            self._undelivered.pop(request_id, None)
 
     def cancel_all(self, session_id: str, reason: str) -> None:
         """Cancels the open requests of a session, each as `cancel` does."""
         try:
-            request_ids = self._open_ids(session_id)
+            request_ids = self._unfinished_ids(session_id)
         except sqlite3.Error:
             log.exception("the open permission requests could not be read")
             return
-        answered = [one for one, (session, _) in self._undelivered.items() if session == session_id]
-        for request_id in (*request_ids, *answered):
+        for request_id in request_ids:
             self.cancel(session_id, request_id, reason)
 
-    def delete_session(self, session_id: str) -> None:
-        """Cancels the open requests of a session that is about to be deleted; raises the error if that fails."""
+    def _unfinished_ids(self, session_id: str) -> list[str]:
+        """Returns the ids of a session's requests that are open, or whose response has not reached Claude."""
+        answered = (one for one, (session, _) in self._undelivered.items() if session == session_id)
+        return [*self._open_ids(session_id), *answered]
+
+    @contextmanager
+    def session_deletion(self, session_id: str) -> Iterator[None]:
+        """Cancels the open requests of a session that the block deletes.
+
+        If the block fails, or cannot be committed, they are still open and their turns wait for the responses.
+        """
         with self._database.write():
-            self.cancel_all(session_id, "The session was deleted.")
+            request_ids = self._unfinished_ids(session_id)
+            for request_id in request_ids:
+                self._cancel(session_id, request_id, "The session was deleted.")
+            yield
+        self._runtime.after_commit(lambda failure: self._forget(*(request_ids if failure is None else ())))
 
     def end_turn(self, session_id: str, request_ids: Iterable[str]) -> bool:
         """Marks the open requests of a session, which have these ids, as outliving their turn.

@@ -173,6 +173,20 @@ async def test_a_request_can_still_be_answered_if_the_database_was_too_busy_to_d
     assert (await outcome(claude, job))["behavior"] == "allow"
 
 
+async def test_a_request_stays_open_if_its_session_could_not_be_deleted(claude: ClaudeClient, data_dir: Path) -> None:
+    session, job, request = await requested(claude)
+    with closing(sqlite3.connect(data_dir / "sidecar.db", isolation_level=None)) as other:
+        other.execute(
+            "CREATE TRIGGER kept BEFORE DELETE ON claude_sessions BEGIN SELECT raise(FAIL, 'disk error'); END"
+        )
+        with pytest.raises(RemoteError):
+            await claude.sessions.delete(session_id=session.session_id)
+        other.execute("DROP TRIGGER kept")
+    assert (await claude.permissions.list()).requests == [request]
+    await claude.permissions.respond(request_id=request.request_id, decision=ALLOW)
+    assert (await outcome(claude, job))["behavior"] == "allow"
+
+
 async def test_only_the_first_response_counts(claude: ClaudeClient) -> None:
     _, job, request = await requested(claude)
     await claude.permissions.respond(request_id=request.request_id, decision=DENY)
