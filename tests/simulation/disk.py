@@ -49,7 +49,7 @@ class Disk:
         self.fine_since = 0.0
         """When the last problem ended."""
         self.broken_since: float | None = None
-        """When the present problem began, or the one before that it has taken over from."""
+        """When the last problem began, or the one before that it has taken over from."""
         self._real: sqlite3.Connection | None = None
         self._problem: str | None = None
         self._kill: str | None = None
@@ -133,7 +133,7 @@ class Disk:
         self._later(delay_s, self._recover)
 
     def _recover(self) -> None:
-        self._problem = self.broken_since = None
+        self._problem = None
         self.fine_since = self._now()
         self._limit()
 

@@ -19,6 +19,7 @@ from random import Random
 from typing import Any, Final
 
 from sidecar.claude.limits import GO_ON
+from sidecar.jobs.worker import STORE_RETRIES_S
 from tests.simulation.claude.behaviour import BAD, FOREIGN, GOOD
 from tests.simulation.claude.budgets import BudgetTruth
 from tests.simulation.claude.cli import Cli
@@ -32,6 +33,8 @@ Json = dict[str, Any]
 MARKER: Final = re.compile(r"prompt (\d+)\b")
 START_S: Final = 0.004
 UNHEARD_S: Final = 0.1
+STORED_S: Final = STORE_RETRIES_S[-1] + 1
+"""How long after a problem of the disk it takes at most until what it prevented is stored."""
 ONCE: Final = "Each prompt reaches Claude once."
 ORDER: Final = "The prompts of a session reach Claude in the order in which they were sent."
 
@@ -181,8 +184,10 @@ class World:
     def cli_ended(self, cli: Cli) -> None:
         self.note(f"process {cli.pid} has ended", "claude")
         if (last := cli.delivery) is not None and last.results:
-            broken_since = self._life.disk.broken_since
-            is_unstored = broken_since is not None and broken_since <= last.answered_at
+            disk = self._life.disk
+            was_broken = disk.broken_since is not None and disk.broken_since <= last.answered_at
+            is_just_fine = last.answered_at <= disk.fine_since and self.now() - disk.fine_since < STORED_S
+            is_unstored = was_broken and (disk.has_problem or is_just_fine)
             alike = [one for one in self.deliveries if one.conversation == last.conversation and one.results]
             last.is_unheard = alike == [last] and (is_unstored or self.now() - last.answered_at < UNHEARD_S)
         self.asked = {use_id: one for use_id, one in self.asked.items() if one[0] is not cli}
