@@ -117,9 +117,10 @@ class JobsService(Jobs):
         return self._store.is_kept(lock_key)
 
     def cancel_by_lock_key(self, lock_key: str, *statuses: JobStatus) -> None:
-        job_ids = self._store.with_lock_key(lock_key, statuses)
-        # None is stopped unless all of that is written.
-        for job_id in [one for one in job_ids if self._journal.request_cancel(one) is not None]:
+        with self._journal.database.write():  # none of them is stopped if that fails
+            job_ids = self._store.with_lock_key(lock_key, statuses)
+            cancelled = [one for one in job_ids if self._journal.request_cancel(one) is not None]
+        for job_id in cancelled:
             self._on_cancel(job_id)
 
     async def list_log(self, *, job_id: str, limit: int = DEFAULT_LINES_LIMIT, cursor: str | None = None) -> JobLogPage:
