@@ -1,12 +1,13 @@
 """Which jobs run at once: locks, limits per type and in total, and a paused queue."""
 
+import sqlite3
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
 from sidecar_protocol.claude.runs import RunClaude
-from sidecar_protocol.entities import WaitingFor
+from sidecar_protocol.entities import JobStatus, WaitingFor
 
 from sidecar.job_handler import JobFailed, JobSnoozed, Registration
 from tests.jobs.harness import JobsHarness, RepeatableJob, SerialJob, SimpleJob, open_harness
@@ -64,6 +65,27 @@ async def test_a_job_created_while_its_lock_is_held_has_waiting_for_lock_at_once
         run.succeed()
         await harness.handler.next_run("b")
         assert [job["waiting_for"] for job in harness.snapshots(job_id)] == ["lock", None]
+
+
+@pytest.mark.parametrize("kept", [0, 1])
+async def test_no_job_of_a_lock_is_stopped_unless_all_can_be(kept: int, harness: JobsHarness) -> None:
+    async with harness.working():
+        first = await harness.create_job("a", lock="k")
+        run = await harness.handler.next_run("a")
+        second = await harness.create_job("b", lock="k")
+        with harness.database.write():
+            harness.database.execute(
+                f"CREATE TRIGGER kept BEFORE UPDATE ON jobs WHEN new.job_id = '{(first, second)[kept]}'"
+                " BEGIN SELECT raise(FAIL, 'disk error'); END"
+            )
+        with pytest.raises(sqlite3.Error):
+            harness.runtime.queue.cancel_by_lock_key("k", JobStatus.RUNNING, JobStatus.QUEUED)
+        with harness.database.write():
+            harness.database.execute("DROP TRIGGER kept")
+        run.succeed()
+        assert (await harness.until_updated(first, status="succeeded"))["cancel_requested"] is False
+        (await harness.handler.next_run("b")).succeed()
+        await harness.until_updated(second, status="succeeded")
 
 
 async def test_jobs_wait_for_a_lock_that_was_acquired_during_a_run(harness: JobsHarness) -> None:
