@@ -18,6 +18,7 @@ from tests.claude.harness import RunHarness, processes_of, until
 from tests.claude.turn_harness import turn_harness
 from tests.conftest import StartSidecar
 from tests.fakes.anthropic import FakeAnthropic
+from tests.in_process_app import EIGHT_O_CLOCK
 
 UNKNOWN_SESSION = "00000000-0000-0000-0000-000000000000"
 
@@ -88,7 +89,7 @@ async def test_a_further_attempt_after_another_failure_goes_on_too(harness: RunH
 
 
 async def test_a_turn_that_has_acted_goes_on_and_its_session_says_so(standin: Path, tmp_path: Path) -> None:
-    prompt = f"[[tool:make]] [[limit:{soon()}]]"
+    prompt = f"[[tool:make]] [[limit:{EIGHT_O_CLOCK // 1000 + 3600}]]"
     async with turn_harness(standin, tmp_path) as harness:
         session_id = harness.create_session().session_id
         with pytest.raises(JobSnoozed) as snoozed:
@@ -111,7 +112,7 @@ async def test_a_turn_that_has_acted_goes_on_and_its_session_says_so(standin: Pa
 async def test_a_turn_goes_on_although_what_it_did_before_the_limit_could_not_be_stored(
     standin: Path, tmp_path: Path
 ) -> None:
-    prompt = f"[[tool:make]] [[limit:{soon()}]]"
+    prompt = f"[[tool:make]] [[limit:{EIGHT_O_CLOCK // 1000 + 3600}]]"
     async with turn_harness(standin, tmp_path) as harness:
         session_id = harness.create_session().session_id
         harness.database.execute(

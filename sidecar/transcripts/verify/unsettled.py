@@ -16,7 +16,7 @@ from typing import Any, Final
 from pydantic_core import to_json
 
 from sidecar.transcripts.file.facts import ContractFacts
-from sidecar.transcripts.file.format import Entry, seq_of
+from sidecar.transcripts.file.format import Entry, Run, seq_of
 from sidecar.transcripts.file.patterns import ids_in
 from sidecar.transcripts.verify.findings import LOST, UNSTOPPED, Mismatch
 from sidecar.transcripts.verify.methods import STOPS, is_read
@@ -68,6 +68,7 @@ class Unsettled:
         self._repeated = [0, 0]
         """The last seqs before the run, recorded and received, if its client asks for what it has missed."""
         self._runs = 0
+        self._started_at = ""
         self._is_ending = False
         self.unfinished: list[State] = []
         """The work that is live when the present run ends."""
@@ -81,8 +82,10 @@ class Unsettled:
         """Returns by how much the last received `seq` is greater than the last recorded one."""
         return 0 if self._is_exact else self._seqs[1] - self._seqs[0]
 
-    def begin_run(self, entries: list[Entry], refuted: list[Mismatch]) -> None:
+    def begin_run(self, run: Run, refuted: list[Mismatch]) -> None:
         """Takes the next run of the file, and a list to which answers are added that a notification has refuted."""
+        header, entries = run
+        self._started_at = str(header.facts.get("started_at") or "")
         self._runs += 1
         self._is_ending = False
         self._refuted = refuted
@@ -207,8 +210,14 @@ class Unsettled:
         return self._names(message, [one for one, since in self._since.items() if since < line])
 
     def is_repeated(self, message: Any, *, is_recorded: bool) -> bool:
-        """Returns whether a notification is of an earlier run: what follows a seq depends on the order then."""
-        return 0 < (seq_of(message) or 0) <= self._repeated[0 if is_recorded else 1]
+        """Returns whether a notification is of an earlier run: what follows a seq depends on the order then.
+
+        What is repeated can have other seqs than the earlier run in a recording that was updated, but no later times.
+        """
+        seq, last = seq_of(message) or 0, self._repeated[0 if is_recorded else 1]
+        if is_recorded and seq and last and str(message["params"].get("at")) < self._started_at:
+            return True
+        return 0 < seq <= last
 
     def is_about(self, message: Any) -> bool:
         """Returns whether a recorded message names work that is unsettled, or becomes so after it."""

@@ -63,7 +63,7 @@ class RunVerifier:
         self._early: defaultdict[int, list[Any]] = defaultdict(list)
         """Notifications that the answer of a line may have to precede, if it creates their subject."""
         comparison.bindings.seq_offset = self._unsettled.seq_offset
-        self._unsettled.begin_run(self.entries, self._other)
+        self._unsettled.begin_run(run, self._other)
         reads = Reads(self.entries, self.contract, self._unsettled)
         self._responses = Responses(reads, comparison)
         self.entities = Entities(self.entries, comparison, reads, is_total=self.header.facts.get("order") == TOTAL)
