@@ -1,12 +1,14 @@
 """kill -9 before and after every operation that changes, stores or reports a job."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import pytest
 
 from tests.crashes.cases import nightly
 from tests.crashes.invariants import recover
-from tests.crashes.recovering_client import FAR_FUTURE, RecoveringClient
+from tests.crashes.recovering_client import FAR_FUTURE, CrashTolerantClient, RecoveringClient
 from tests.crashes.runner import RECOVERY_WAITS
 from tests.process.raw_client import wait_until
 
@@ -106,20 +108,21 @@ def test_a_kill_during_the_recovery_from_a_crash_does_not_count(
     recover(client)
 
 
-def leave_orphans_and_a_session(client: RecoveringClient) -> None:
-    """Leaves orphans, and a session, so that the recovery looks for processes of Claude."""
+@contextmanager
+def slow_recovery(client: RecoveringClient) -> Iterator[CrashTolerantClient]:
+    """Yields a sidecar whose recovery from a crash waits for a cancel; then cancels a job that the crash left running.
+
+    It asserts that the job ends as cancelled and the sidecar with 0, and that another sidecar recovers.
+    """
     with client.sidecar() as raw:
-        raw.call("claude.sessions.create", title="Mine")
+        raw.call("claude.sessions.create", title="So that the recovery looks for processes of Claude")
         assert client.quit() == 0
     leave_orphans(client)
-
-
-def test_a_cancel_during_the_recovery_from_a_crash_wins(client: RecoveringClient) -> None:
-    leave_orphans_and_a_session(client)
     with client.sidecar("--condition", "slow_recovery") as raw:
         wait_until(lambda: RECOVERY_WAITS in raw.errors.read_text("utf-8"))
         running = [key for key in client.job_ids if client.status(key) == "running"]
         assert len(running) == 7
+        yield raw
         client.cancel(running[0])
         assert client.read_until(client.all_final), "the sidecar ended"
         assert client.status(running[0]) == "cancelled"
@@ -127,17 +130,14 @@ def test_a_cancel_during_the_recovery_from_a_crash_wins(client: RecoveringClient
     recover(client)
 
 
+def test_a_cancel_during_the_recovery_from_a_crash_wins(client: RecoveringClient) -> None:
+    with slow_recovery(client):
+        pass  # what it asserts in the end is the test
+
+
 def test_a_request_during_the_recovery_from_a_crash_can_need_what_was_not_in_use_yet(client: RecoveringClient) -> None:
-    leave_orphans_and_a_session(client)
-    with client.sidecar("--condition", "slow_recovery") as raw:
-        wait_until(lambda: RECOVERY_WAITS in raw.errors.read_text("utf-8"))
+    with slow_recovery(client) as raw:
         assert raw.call("calendar.accounts.list") == {"accounts": []}
-        running = [key for key in client.job_ids if client.status(key) == "running"]
-        assert len(running) == 7
-        client.cancel(running[0])
-        assert client.read_until(client.all_final), "the sidecar ended"
-        assert client.quit() == 0
-    recover(client)
 
 
 def test_a_job_that_dies_with_each_process_is_recovered_three_times_and_then_fails(client: RecoveringClient) -> None:

@@ -280,7 +280,7 @@ class Entities:
                 if one.entry.method not in self._contract.notifications:
                     one.mismatch = Mismatch(one.entry.line, f"{one.entry.method} is {GONE}", kind=LOST)
 
-    def sure(self, additional: list[Mismatch]) -> list[Mismatch]:
+    def surely_additional(self, additional: list[Mismatch]) -> list[Mismatch]:
         """Returns those that an incomplete recording cannot just lack at its end."""
         last = max((one.entry.line for one in self.expected.values() if one.actual is not None), default=0)
         return [one for one in additional if one.kind == DOUBLED or one.line < last]

@@ -50,7 +50,7 @@ class Unsettled:
         self._stopped: set[str] = set()
         """The work that must end as stopped."""
         self._ended_as_stopped: set[str] = set()
-        """Received ids of work that has, after the last request that stops it."""
+        """Received ids of work that has ended as stopped since the last request that stops it."""
         self._touched: dict[str, int] = {}
         """Maps an id to the line of the last request that names it and is no read."""
         self._at_send: dict[tuple[int, str], State] = {}
@@ -63,7 +63,7 @@ class Unsettled:
         self._first: dict[tuple[str, str], Entry] = {}
         """The first notifications by the id of what they are about and their method."""
         self._work_on: dict[str, dict[str, None]] = defaultdict(dict)
-        """The ids of the work whose first notifications name something, by its id."""
+        """Maps the id of an account or a schedule, for example, to the work whose first notifications name it."""
         self._seqs = [0, 0]
         self._repeated = [0, 0]
         """The last seqs before the run, recorded and received, if its client asks for what it has missed."""
@@ -301,7 +301,10 @@ class Unsettled:
         return self._since != marked
 
     def _compare_ends(self, request: Any, own: str, at_send: State | None, line: int) -> None:
-        """Marks work that has ended in another way by the answer: it did so before the request, or it was stopped."""
+        """Marks work that has ended in another way than when it was recorded, once the answer has come.
+
+        Either it had ended before the request already, or the request has stopped it and it must end as stopped.
+        """
         old = self.before(own, line)
         if old is None or at_send is None:
             return
@@ -310,8 +313,8 @@ class Unsettled:
         elif old.is_live and _stops(request):
             self._stop(own, line)
 
-    def send(self, entry: Entry) -> None:
-        """Notes the states of what the requests in a line name, which is sent now."""
+    def note_sent(self, entry: Entry) -> None:
+        """Notes the received states of what a line of requests names, as the line is sent."""
         for request in entry.messages:
             if type(request) is dict and not is_read(request.get("method")):
                 for own in self._work_of(request):

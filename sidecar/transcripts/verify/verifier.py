@@ -97,7 +97,7 @@ class RunVerifier:
 
     @property
     def mismatches(self) -> list[Mismatch]:
-        additional = self.additional if self.has_ended else self.entities.sure(self.additional)
+        additional = self.additional if self.has_ended else self.entities.surely_additional(self.additional)
         expected = (one.mismatch for one in self.expected.values() if one.mismatch is not None)
         found = [
             *self._other,
@@ -161,7 +161,7 @@ class RunVerifier:
     def _to_send(self, entry: Entry) -> bytes:
         if entry.raw is not None:
             return NOT_JSON * (MAX_MESSAGE_BYTES + 1) if entry.facts.get("oversize") else entry.raw or NOT_JSON
-        self._unsettled.send(entry)
+        self._unsettled.note_sent(entry)
         for message in entry.messages:
             if type(message) is dict and message.get("id") is not None:  # null is that of lines that cannot be read
                 key = id_of(message)
