@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, Final
 
 import anyio
+from anyio.lowlevel import checkpoint_if_cancelled
 from sidecar_protocol.claude.runs import ClaudeRunResult, RunClaude
 
 from sidecar.claude.billing import RunUsage
@@ -119,6 +120,7 @@ class ClaudeRunHandler:
         process = await self.launcher.start(JOB_ENV, context.job_id, options, job.cwd, on_line)
         process.on_done, reporter.work = reader.keep_answer, process.work
         try:
+            await checkpoint_if_cancelled()  # the run can have been cancelled while its process was started
             process.send_prompt(prompt, content=content)
             timeout.deadline = anyio.current_time() + job.timeout_s
             with timeout, self.live.running(context.job_id, None, process):

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, Final
 
 import anyio
+from anyio.lowlevel import checkpoint_if_cancelled
 from sidecar_protocol.claude.runs import TIMEOUT_S, ClaudeRunResult
 from sidecar_protocol.claude.sessions import ClaudeTurnResult, MessageKind, Session, SessionStatus, TakeTurn
 
@@ -147,6 +148,7 @@ class TurnHandler:
                 await process.prompt_done.wait()
             await interrupt(process)
             live.follow(turn.on_line)
+        await checkpoint_if_cancelled()  # reading files goes on after a cancellation
         turn.uuid = self.runtime.new_id()  # a new one for each attempt: the CLI ignores a prompt that it knows
         self.conversations.send_prompt(job.session_id, job_id, turn.uuid)
         process.send_prompt(turn.prompt, uuid=turn.uuid, content=content)

@@ -215,6 +215,27 @@ async def test_a_prompt_whose_copy_is_gone_fails_instead_of_being_asked_without_
         assert await claude.answer_text(session.session_id, "[[text:next]]") == "next"
 
 
+@scripted
+async def test_a_prompt_that_is_cancelled_while_its_files_are_read_is_not_sent(talk: Talk, data_dir: Path) -> None:
+    async with talk.connected() as claude:
+        session = await claude.sessions.create()
+        await claude.answer_text(session.session_id, "kept")
+        await claude.client.call("jobs.queue.pause")
+        parts = [{"type": "text", "text": "cancelled"}, {"type": "file", "data": base64(b"slow")}]
+        job = await claude.client.call("claude.sessions.send", {"session_id": session.session_id, "content": parts})
+        (file,) = (data_dir / "attachments").iterdir()
+        file.unlink()
+        os.mkfifo(file)
+        await claude.client.call("jobs.queue.resume")
+        pipe = await anyio.open_file(file, "wb", buffering=0)  # waits until the sidecar reads it
+        await claude.client.call("jobs.cancel", {"job_id": job["job_id"]})
+        await pipe.write(b"slow")
+        await pipe.aclose()
+        assert (await claude.until_job(job["job_id"], *FINAL))["status"] == "cancelled"
+        known = await talk.known(claude, session.session_id)
+        assert ("kept" in known, "cancelled" in known) == (True, False)
+
+
 def refused(folder: Path, data_dir: Path) -> Iterator[tuple[Content, str, str]]:
     """Yields contents that are refused: with the kind of the error, and a part of its reason."""
     (folder / "photo.png").write_bytes(b"PK\x03\x04 not a photo")
