@@ -164,7 +164,7 @@ class Host:
         if memory.epoch is None:
             memory.last_seq = window["latest_seq"]
         elif window["resume"] != "ok":
-            self._allows_gap = True
+            self._allows_gap = self._loads_jobs = True
             if (
                 not self._has_other
                 and window["oldest_seq"] <= memory.last_seq + 1
