@@ -47,8 +47,13 @@ class Cloud:
     requests: int = 0
     refusals: set[str] = field(default_factory=set)
     """The faults that could make an account ask its user for help."""
-    refused_ms: int | None = None
-    """Since when every sign-in was refused; None if the last one was not."""
+    refused_since: dict[str, int] = field(default_factory=dict)
+    """Since when all requests for a path were refused, by the path."""
+
+    @property
+    def refused_ms(self) -> int | None:
+        """Since when it has refused something; None if it has refused nothing that it was asked for last."""
+        return min(self.refused_since.values(), default=None)
 
 
 class Network(httpx.AsyncBaseTransport):
@@ -74,21 +79,21 @@ class Network(httpx.AsyncBaseTransport):
             await asyncio.sleep(30)
             raise httpx.ReadTimeout("silent", request=request)
         if fault is not None and (response := self._instead(fault)) is not None:
-            self._note_refusal(cloud, response.status_code)
+            self._note_refusal(cloud, request.url.path, response.status_code)
             return response
         status, body, headers = cloud.answer(request)
-        self._note_refusal(cloud, status)
+        self._note_refusal(cloud, request.url.path, status)
         named = {"date": formatdate(self._true_ms() / 1000, usegmt=True), **headers}
         if fault == "cut" and body:
             # The server has done what was asked for.
             return httpx.Response(status, headers=named, stream=_Cut(body[: len(body) // 2]))
         return httpx.Response(status, headers=named, content=body)
 
-    def _note_refusal(self, cloud: Cloud, status: int) -> None:
+    def _note_refusal(self, cloud: Cloud, path: str, status: int) -> None:
         if status in (302, 401):
-            cloud.refused_ms = cloud.refused_ms or self._true_ms()
+            cloud.refused_since.setdefault(path, self._true_ms())
         elif status == 200:
-            cloud.refused_ms = None
+            cloud.refused_since.pop(path, None)
 
     def _instead(self, fault: str) -> httpx.Response | None:
         date = formatdate(self._true_ms() / 1000 + 40, usegmt=True)
