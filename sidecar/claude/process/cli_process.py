@@ -47,6 +47,7 @@ class RunOptions:
     """The options of a CLI; None leaves the choice to the user's own settings.
 
     `session_id` is the session to resume, and `fork` resumes a copy of it, up to the record `resume_at` if it is given.
+    `new_session_id` is the id, a UUID, of a session that it begins, or of the copy.
     `worktree` names a git worktree that the CLI creates and works in.  With `can_request_permission` the CLI sends
     control requests for tools that need permission, and waits for the responses.  A probe gets no prompt
     and runs no hooks.
@@ -57,6 +58,7 @@ class RunOptions:
     session_id: str | None = None
     fork: bool = False
     resume_at: str | None = None
+    new_session_id: str | None = None
     worktree: str | None = None
     allowed_tools: Sequence[str] = ()
     permission_mode: str | None = None
@@ -80,6 +82,7 @@ def cli_arguments(options: RunOptions) -> list[str]:
         "--effort": options.effort,
         "--resume": options.session_id,
         "--resume-session-at": options.resume_at,
+        "--session-id": options.new_session_id,
         "--worktree": options.worktree,
         "--permission-mode": options.permission_mode,
         "--max-turns": options.max_turns,
@@ -143,13 +146,15 @@ class ClaudeProcess(asyncio.SubprocessProtocol):
     as well.
     `observe` receives every parsed line, also while no prompt is answered; `on_exit` is called at the exit.  `on_done`
     is called after the last line of the work of a prompt: the next one can begin a turn of the CLI's own.
-    `database` is the database that its environment names as its owner's.
+    `database` is the database that its environment names as its owner's.  `begun` is the id of the conversation that it
+    was started to begin, until it leaves that.
     """
 
     def __init__(self, on_line: OnLine, database: str | None, on_release: Callable[[int], None]) -> None:
         """`on_release` gets the process id when the process and all of its tools have ended."""
         self.on_line = on_line
         self.database = database
+        self.begun: str | None = None
         self.prompt_done = anyio.Event()
         self.prompt_done.set()
         self.exited = anyio.Event()
@@ -299,6 +304,7 @@ async def start(
     Call it in the main thread: Linux sends the parent-death signal when the thread that forked ends.
     """
     process = ClaudeProcess(on_line, environment.get(DATABASE_ENV), on_release)
+    process.begun = options.new_session_id
     # Not anyio.open_process: it has no preexec_fn, and its wait() lasts until every tool has closed our pipes.
     await asyncio.get_running_loop().subprocess_exec(
         lambda: process,

@@ -106,13 +106,21 @@ class ConversationJournal:
                 conversation = self._sessions.store.process_start(session_id).claude_session_id
                 self._record(session_id, seq, Place(conversation, claude_uuid))
 
-    def send_prompt(self, session_id: str, job_id: str, claude_uuid: str) -> None:
-        """Stores the id under which the CLI will record a turn's prompt."""
+    def send_prompt(self, session_id: str, job_id: str, claude_uuid: str, begun: str | None) -> None:
+        """Stores the id under which the CLI will record a turn's prompt, in a conversation that it may have `begun`."""
         with self._database.write_or_log(NOT_STORED):
             seq = self._sessions.store.prompt_position(session_id, job_id)
-            conversation = self._sessions.store.process_start(session_id).claude_session_id
+            conversation = self._sessions.store.process_start(session_id).claude_session_id or begun
             if seq is not None:
                 self._record(session_id, seq, Place(conversation, claude_uuid))
+
+    def begun(self, session_id: str) -> str | None:
+        """Returns the conversation that the last prompt was sent to, if it is not known yet that there is one."""
+        current = self.current(session_id)
+        if current.resumed is not None and not current.is_fork:
+            return None
+        begun = self._place(session_id, self._sessions.store.last_position(session_id)).claude_session_id
+        return None if begun == current.resumed else begun
 
     def follow(self, session_id: str, claude_session_id: str) -> None:
         """Stores the id of the conversation that a turn is in."""

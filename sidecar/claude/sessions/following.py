@@ -60,6 +60,8 @@ class Follower:
 
     def _clear(self, left: str | None, raw: str) -> None:
         self._left |= {one for one in (left, self.conversation) if one is not None}
+        if self.live is not None:
+            self.live.process.begun = None
         self.conversation = None
         self.conversations.clear(self.session_id, self.context.job_id, raw)
 

@@ -78,6 +78,7 @@ class TurnHandler:
     async def run(self, job: TakeTurn, context: JobContext) -> ClaudeTurnResult:
         """Raises `JobFailed` with the kinds of a run, `session_not_found` and `permission_unanswered`."""
         prompt = self._prompt(job, context)
+        await self.elsewhere.take_up(job.session_id)
         if (answered := await self.prompts.steering.outcome(job, context.job_id, prompt)) is not None:
             self.prompts.attachments.answered(context.job_id)
             return answered
@@ -150,7 +151,7 @@ class TurnHandler:
             live.follow(turn.on_line)
         await checkpoint_if_cancelled()  # reading files goes on after a cancellation
         turn.uuid = self.runtime.new_id()  # a new one for each attempt: the CLI ignores a prompt that it knows
-        self.conversations.send_prompt(job.session_id, job_id, turn.uuid)
+        self.conversations.send_prompt(job.session_id, job_id, turn.uuid, process.begun)
         process.send_prompt(turn.prompt, uuid=turn.uuid, content=content)
 
     def withdrawn(self, job: TakeTurn) -> None:
@@ -275,6 +276,7 @@ class TurnHandler:
             session_id=None if resumed is None else await self.launcher.resume_name(resumed, settings.cwd),
             fork=conversation.is_fork,
             resume_at=conversation.resume_at,
+            new_session_id=self.runtime.new_id() if resumed is None or conversation.is_fork else None,
             worktree=conversation.worktree,
             allowed_tools=settings.allowed_tools,
             permission_mode=settings.permission_mode,

@@ -77,3 +77,17 @@ async def test_what_a_terminal_said_before_a_kill_is_neither_lost_nor_doubled(ta
         assert "osprey" in await talk.known(claude, session_id)
         texts = [one.text for one in await claude.messages(session_id)]
         assert texts.count("The next word is osprey.") == 1
+
+
+async def test_a_prompt_that_claude_has_read_before_the_first_answer_stays_in_the_conversation(talk: Talk) -> None:
+    async with talk.connected() as claude:
+        session_id = (await claude.sessions.create()).session_id
+        await claude.sessions.send(session_id=session_id, prompt="[[mute]][[hang]] Remember the word heron.")
+        await until(lambda: any("heron" in record.read_text() for record in talk.records()))
+        claude.client.process.kill()
+        await claude.client.process.wait()
+        await until(lambda: processes_of(session_id) == [])
+        (record,) = talk.records()
+    async with talk.connected() as claude:
+        assert "heron" in await talk.known(claude, session_id)
+        assert (await claude.sessions.get(session_id=session_id)).claude_session_id == record.stem

@@ -104,12 +104,12 @@ class Cli(Output):
 
     def _main(self) -> Script:
         world, flags = self.world, self.flags
-        record = world.records.new(self.new_uuid())
+        record = world.records.new(flags.get("--session-id") or self.new_uuid())
         try:
             if "--resume" in flags:
                 record = world.records.load(flags["--resume"], flags.get("--resume-session-at"))
             if "--fork-session" in flags:
-                record = world.records.fork(record, self.new_uuid())
+                record = world.records.fork(record, flags["--session-id"])
         except UnknownRecord as unknown:
             self.record = record
             self.result(is_error=True, subtype="error_during_execution", errors=[str(unknown)])
