@@ -12,7 +12,7 @@ from sidecar_protocol.claude.runs import ClaudeUsage
 from sidecar_protocol.claude.sessions import MessageKind, SessionStatus
 
 from sidecar.commandline.client import RemoteError
-from tests.claude.client import ClaudeClient, connected
+from tests.claude.client import ClaudeClient, Talk, connected, scripted
 from tests.claude.harness import processes_of, until
 from tests.conftest import StartSidecar
 
@@ -312,12 +312,14 @@ async def test_a_session_continues_after_a_restart(sidecar: StartSidecar, standi
     assert users == ["heron", "[[grandchild]] [[hang]]", "[[about]]"]
 
 
-async def test_a_first_turn_that_claude_never_answered_is_not_resumed(sidecar: StartSidecar, standin: Path) -> None:
-    async with connected(sidecar, CLAUDE_PATH=str(standin)) as claude:
+@scripted
+async def test_a_first_turn_of_which_claude_has_no_record_is_not_resumed(talk: Talk) -> None:
+    async with talk.connected() as claude:
         session = await claude.sessions.create()
         job = await claude.sessions.send(session_id=session.session_id, prompt="[[mute]]")
-        await claude.until(lambda one: one.params.get("message") == "Claude is working")
-    async with connected(sidecar, CLAUDE_PATH=str(standin)) as claude:
+        await until(talk.records)
+    talk.delete_records()
+    async with talk.connected() as claude:
         assert (await claude.client.call("jobs.get", {"job_id": job.job_id}))["status"] == "interrupted"
         about = json.loads(await claude.answer_text(session.session_id, "[[about]]"))
     assert not [argument for argument in about["argv"] if argument.startswith("--resume")]
