@@ -22,14 +22,16 @@ from tests.simulation.claude.files import ClaudeFiles
 from tests.simulation.clouds import Clouds
 from tests.simulation.disk import Disk
 from tests.simulation.fate import Fate, SimulatedClock
-from tests.simulation.host import Host, Refused
+from tests.simulation.host import Host
 from tests.simulation.kind_days import KindDays
+from tests.simulation.looks import Looks
 from tests.simulation.loop import Killed, later
 from tests.simulation.plan import DAY_S, Plan, Step, draw
 from tests.simulation.process import KILLED, Process, bury, empty_database
 from tests.simulation.restores import Restores
 from tests.simulation.storms import Storms
 from tests.simulation.story import Story, explained
+from tests.simulation.timetables import Timetables
 from tests.simulation.work import HANDLER
 
 SHM: Final = Path("/dev/shm")  # noqa: S108 - a disk without a disk; each life has its own folder there
@@ -39,10 +41,7 @@ KIND_DAYS: Final = 3
 KIND_AWAKE_S: Final = 1_200
 MORE_KIND_DAYS: Final = 10
 """How many days more a session has at most for the prompts that it was sent while Claude hung."""
-LOOK_S: Final = 300
-STORED_S: Final = 30
-"""Seconds in which the outcome of a job is stored on a disk that is well."""
-ACTORS: Final = (Calls, ClaudeCalls, ClaudeFiles, Restores, Fate, Disk, Clouds, Storms)
+ACTORS: Final = (Calls, Timetables, ClaudeCalls, ClaudeFiles, Restores, Fate, Disk, Clouds, Storms)
 """Where the steps begin."""
 
 
@@ -100,11 +99,7 @@ class Life:
         self._is_kind, self._is_over, self._kind_days_left = False, False, MORE_KIND_DAYS
         self._copies: list[dict[str, bytes]] = []
         self._older: dict[str, bytes] | None = None
-        self._seen_at: tuple[int, float] | None = None
-        """The start and the disk's recovery that `_look` has seen last."""
         self._nights_s = 0
-        self._stuck: dict[tuple[int, float], set[str]] = {}
-        """The jobs that the last look found stuck, by the start and the disk's recovery before it."""
         self.host = Host(note=self.note, fail=self.fail, now_ms=self.clock.now_ms, refuses=frozenset())
         self.host.later = self.later
         self.calls = Calls(self.host, self.clock.now_ms, self.later, plan.seed)
@@ -113,8 +108,10 @@ class Life:
         self.secrets = invariants.Secrets(self.clouds.secrets())
         self.claude = ClaudeCalls(self)
         self.start_program = self.claude.world.start
+        self.timetables = Timetables(self.host, self.fail)
         self._actors: dict[str, Actor] = {
             "host": self.calls,
+            "people": self.timetables,
             "claude": self.claude,
             "files": ClaudeFiles(self.claude.world, self.later),
             "restore": Restores(self.host),
@@ -191,7 +188,7 @@ class Life:
         for step in self.plan.steps:
             self.later(step.at, lambda step=step: self._perform(step))  # type: ignore[misc]
         self.later(self.plan.awake_s + 1, self._be_kind)
-        self.later(LOOK_S, self._look)
+        Looks(self).begin()
         watch = invariants.LogWatch(self.fail, lambda: self.disk.had_problem, self.secrets)
         logging.root.handlers = [watch]
         try:
@@ -250,6 +247,7 @@ class Life:
         self.host.forget()
         self.clouds.forget()
         self.claude.forget()
+        self.timetables.forget()
         HANDLER.begin(self.fail)
 
     def _keep_copy(self) -> None:
@@ -294,52 +292,11 @@ class Life:
                 self.host.call("jobs.queue.wake", {})
             return
         for who, actor in self._actors.items():
-            if step.what in actor.WEIGHTS and (who not in ("host", "storm") or self.host.is_ready):
+            if step.what in actor.WEIGHTS and (who not in ("host", "people", "storm") or self.host.is_ready):
                 if what := getattr(actor, step.what)(Random(step.number)):
                     self.note(f"{step.what} {what}", who)
                 if step.what == "reload":
                     self._must_end(self.starts)
-
-    def _look(self) -> None:
-        """Asks at times whether running jobs run, and whether queued ones may wait; not if the host knows of none."""
-        self.later(LOOK_S, self._look)
-        if all(job["status"] in invariants.FINAL for job in self.host.memory.jobs.values()):
-            return
-        self._ask_for_running(lambda ids: self.later(STORED_S, lambda: self._ask_for_running(self._must_run, ids)))
-        if self.host.is_ready and not self.disk.has_problem:
-            self.host.play(self._ask_for_queued((self.starts, self.disk.fine_since)))
-
-    def _ask_for_queued(self, seen_at: tuple[int, float]) -> Any:
-        """Compares with the last look: a job that was stuck then, in the same process, must not be stuck now."""
-        queue = yield "jobs.queue.get", {}
-        queued = yield "jobs.list", {"status": "queued", "limit": 200}
-        running = yield "jobs.list", {"status": "running", "limit": 1}
-        if any(isinstance(one, Refused) for one in (queue, queued, running)) or queue["paused_at"] is not None:
-            return
-        stuck = invariants.stuck(queued["jobs"], len(running["jobs"]), self.clock.now_ms())
-        if both := stuck & self._stuck.get(seen_at, set()):
-            jobs = [job for job in queued["jobs"] if job["job_id"] in both]
-            self.fail("Every queued job runs, or says what it waits for, within a bound.", jobs[:3])
-        self._stuck = {seen_at: stuck}
-
-    def _ask_for_running(self, then: Callable[[set[str]], object], suspects: set[str] | None = None) -> None:
-        start, fine_since = self.starts, self.disk.fine_since
-        if not self.host.is_ready or suspects == set():
-            return
-
-        def answered(result: Any) -> None:
-            if isinstance(result, Refused) or self.disk.has_problem or self.disk.fine_since != fine_since:
-                return
-            running = {one["job_id"] for one in result["jobs"] if one["type"].startswith("simulation.")}
-            if (start, fine_since) != self._seen_at:
-                self._seen_at, running = (start, fine_since), set()
-            then((running if suspects is None else running & suspects) - HANDLER.alive)
-
-        self.host.call("jobs.list", {"status": "running", "limit": 200}, answered)
-
-    def _must_run(self, ids: set[str]) -> None:
-        if ids:
-            self.fail("A job that is called running runs.", ids)
 
     def _must_end(self, start: int) -> None:
         def check() -> None:
@@ -383,6 +340,7 @@ class Life:
 
     def _last_checks(self) -> Any:
         yield from invariants.check_end(self.host, iso(self.clock.true_ms() - invariants.LATE_S * 1_000), self.fail)
+        yield from self.timetables.check_end(clock_was_wrong=self.clouds.clock_was_wrong)
         yield from self.clouds.check_end()
         yield from self.claude.checks.check_end()
         self._is_over = True
