@@ -76,6 +76,11 @@ class Entry:
         return messages_in(self.facts.get("msg"))
 
     @property
+    def objects(self) -> list[Any]:
+        """The messages that are JSON objects; a client can send anything."""
+        return [one for one in self.messages if type(one) is dict]
+
+    @property
     def method(self) -> str | None:
         message = self.facts.get("msg")
         return message.get("method") if type(message) is dict else None

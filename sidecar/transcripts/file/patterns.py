@@ -7,6 +7,7 @@
 """
 
 import re
+from collections.abc import Collection
 from typing import Any, Final
 
 from pydantic_core import to_json
@@ -68,6 +69,12 @@ def check(value: Any) -> None:
 def ids_in(value: Any) -> list[str]:
     """Returns the ids in a value, at any depth and also inside texts."""
     return _ID.findall(to_json(value).decode())
+
+
+def names_any(value: Any, ids: Collection[str]) -> bool:
+    """Returns whether a value contains one of these ids, at any depth and also inside texts."""
+    text = to_json(value).decode() if ids else ""
+    return any(one in text for one in ids)
 
 
 def is_secret(value: Any) -> bool:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from pydantic_core import to_json
 
 from sidecar.transcripts.file.format import Entry
+from sidecar.transcripts.file.patterns import ids_in
 from sidecar.transcripts.verify.compare import Comparison
 from sidecar.transcripts.verify.difference import Difference
 from sidecar.transcripts.verify.findings import ADDITIONAL, DOUBLED, GONE, LOST, NOT_COME, SWAPPED, Mismatch
@@ -36,11 +37,6 @@ class Expected:
         self.mismatch: Mismatch | None = None
         self.is_loose = False
         """Whether it need not come, since what it is about is unsettled."""
-
-    def names(self, ids: Iterable[str]) -> bool:
-        """Returns whether the recorded message has one of these ids."""
-        text = to_json(self.entry.message).decode()
-        return any(one in text for one in ids)
 
     def settle(self, what: str, actual: Any, merged: Any, differences: list[Difference]) -> None:
         """Notes the message that came, also late, after it had been given up."""
@@ -101,7 +97,7 @@ class Entities:
             if one.actual is not None or one.is_loose:
                 continue
             message = one.entry.message
-            if unsettled.is_repeated(message, is_recorded=True) or unsettled.is_recorded(message, one.entry.line):
+            if self._comparison.resumption.is_recorded_again(message) or unsettled.is_recorded(message, one.entry.line):
                 one.is_loose = one.is_done = True
                 one.merged = one.entry.message
 
@@ -152,14 +148,14 @@ class Entities:
         return expected[found]
 
     def _is_repeated(self, actual: Any) -> bool:
-        return self._comparison.unsettled.is_repeated(actual, is_recorded=False)
+        return self._comparison.resumption.is_received_again(actual)
 
     def _take_loosely(self, actual: Any, line: int) -> bool:
         """Takes a notification if it is about unsettled work or sent again: only its form counts."""
         if not self._is_repeated(actual):
             if not self._comparison.unsettled.is_received(actual):
                 return False
-            self._comparison.unsettled.add(actual)
+            self._comparison.unsettled.add_new(ids_in(self._contract.entity(actual)))
         facts = self._contract.notification(actual["method"]).declared_member("params")
         same = [one.entry.message["params"] for one in self.expected.values() if one.entry.method == actual["method"]]
         if differences := differences_of_form(actual["params"], facts, "params", same):

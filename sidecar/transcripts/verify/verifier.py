@@ -17,7 +17,7 @@ from pydantic_core import to_json
 from sidecar_protocol.connection import MAX_MESSAGE_BYTES
 
 from sidecar.transcripts.file.format import Entry, Run, messages_in
-from sidecar.transcripts.file.patterns import secret_numbers
+from sidecar.transcripts.file.patterns import names_any, secret_numbers
 from sidecar.transcripts.sidecar_process import SidecarProcess, SidecarTimeout
 from sidecar.transcripts.verify.checks import Checks
 from sidecar.transcripts.verify.compare import Comparison
@@ -27,6 +27,7 @@ from sidecar.transcripts.verify.methods import is_read
 from sidecar.transcripts.verify.reads import Reads
 from sidecar.transcripts.verify.responses import Responses, id_of
 from sidecar.transcripts.verify.streams import Streams
+from sidecar.transcripts.verify.work.races import Exchange
 
 NOT_JSON: Final = b"?"
 """Sent in place of a line that was not JSON and was recorded without its content."""
@@ -59,11 +60,11 @@ class RunVerifier:
         self._answers: dict[bytes, deque[Expected]] = defaultdict(deque)
         self._batches: list[Expected] = []
         self._unsettled = comparison.unsettled
+        self._races = comparison.races
         self._other: list[Mismatch] = []
         self._early: defaultdict[int, list[Any]] = defaultdict(list)
         """Notifications that the answer of a line may have to precede, if it creates their subject."""
-        comparison.bindings.seq_offset = self._unsettled.seq_offset
-        self._unsettled.begin_run(run, self._other)
+        comparison.begin_run(run)
         reads = Reads(self.entries, self.contract, self._unsettled)
         self._responses = Responses(reads, comparison)
         self.entities = Entities(self.entries, comparison, reads, is_total=self.header.facts.get("order") == TOTAL)
@@ -99,13 +100,7 @@ class RunVerifier:
     def mismatches(self) -> list[Mismatch]:
         additional = self.additional if self.has_ended else self.entities.surely_additional(self.additional)
         expected = (one.mismatch for one in self.expected.values() if one.mismatch is not None)
-        found = [
-            *self._other,
-            *self.checks.mismatches,
-            *self.entities.misshapen,
-            *additional,
-            *expected,
-        ]
+        found = [*self._other, *self.checks.mismatches, *self.entities.misshapen, *additional, *expected]
         return with_followers(sorted(found, key=lambda one: one.line), self.entries)
 
     @property
@@ -134,7 +129,8 @@ class RunVerifier:
                 if not entry.from_client and entry.exit_code is None:
                     due = entry.line if entry.line in self.expected else due
                     continue
-                self._wait(due, self._unsettled.live_in(entry), self._unsettled.told_before(entry))
+                live = self._comparison.recorded_work.live_for(entry)
+                self._wait(due, live, self._races.told_before(entry))
                 self._line = max(self._line, entry.line)
                 if entry.exit_code is not None:
                     self._expect_exit(entry)
@@ -161,9 +157,9 @@ class RunVerifier:
     def _to_send(self, entry: Entry) -> bytes:
         if entry.raw is not None:
             return NOT_JSON * (MAX_MESSAGE_BYTES + 1) if entry.facts.get("oversize") else entry.raw or NOT_JSON
-        self._unsettled.note_sent(entry)
-        for message in entry.messages:
-            if type(message) is dict and message.get("id") is not None:  # null is that of lines that cannot be read
+        self._races.send(entry)
+        for message in entry.objects:
+            if message.get("id") is not None:  # null is that of lines that cannot be read
                 key = id_of(message)
                 self._requests[key] = entry, message, time.monotonic()
                 if self._answers.get(key):
@@ -195,13 +191,14 @@ class RunVerifier:
                 self._give_up(due)
 
     def _need_not_come(self, one: Expected, ids: Sequence[str], last: float) -> bool:
-        return not one.entry.is_response and bool(ids) and (one.entry.line > last or not one.names(ids))
+        is_named = one.entry.line <= last and names_any(one.entry.message, ids)
+        return bool(ids) and not one.entry.is_response and not is_named
 
     def _wait_for_ends(self, line: int) -> None:
         """Receives until the unsettled work has ended that had ended at this line when it was recorded."""
         for state in self._unsettled.ended_before(line):
             with suppress(SidecarTimeout):
-                while not self._unsettled.has_ended(state):
+                while not self._comparison.received_work.has_ended(state.id):
                     if not self._receive():
                         raise EOFError
             if (wrong := self._unsettled.wrong_end(state, line)) is not None:
@@ -262,10 +259,14 @@ class RunVerifier:
         with suppress(SidecarTimeout, ValueError):  # its last line may be cut off
             while (message := self.process.receive()) is not None:
                 for one in messages_in(message):
-                    self._unsettled.see(one, self.method_of(one))
+                    self._see(one)
+
+    def _see(self, message: Any) -> None:
+        """Notes the states in a received message, and the answers that they refute."""
+        self._other += self._races.see(message, self.method_of(message))
 
     def _take_notification(self, message: Any) -> None:
-        self._unsettled.see(message, None)
+        self._see(message)
         made_by = self.entities.made_by(message, (one for one in self.expected.values() if self._creates(one)))
         if made_by is not None:
             self._early[made_by.entry.line].append(message)
@@ -290,7 +291,7 @@ class RunVerifier:
         sent, request, at = self._requests.get(key, (expected.entry, {}, 0.0))
         self._meet([(key, expected.entry.message, actual)], expected.entry)
         merged, differences = self._responses.compare(expected.entry, expected.entry.message, actual, request)
-        self._unsettled.see(actual, request.get("method"))
+        self._see(actual)
         if not tries:
             self.checks.answered(request, expected.entry.t - sent.t, (time.monotonic() - at) * 1000)
         self._answered.add(key)
@@ -348,15 +349,15 @@ class RunVerifier:
         requests = {key: self._requests[key][1] for key in ids & self._requests.keys()}
         merged, differences = self._responses.compare_batch(expected.entry, actual, requests)
         for one in actual:
-            self._unsettled.see(one, self.method_of(one))
+            self._see(one)
         expected.settle(self._response_to(expected.entry.message), actual, merged, differences)
         self._find_early(expected, actual)
 
     def _meet(self, answers: list[tuple[bytes, Any, Any]], entry: Entry) -> None:
         """Leaves out what the requests to these (id, recorded, received) answers have met in another state."""
         sent = [self._requests[key][0].line for key, _, _ in answers if key in self._requests]
-        asked = [(self._requests[key][1], one, other) for key, one, other in answers if key in self._requests]
-        if sent and self._unsettled.meet(asked, sent[0], entry.line):
+        asked = [Exchange(self._requests[key][1], one, other) for key, one, other in answers if key in self._requests]
+        if sent and not self._comparison.is_exact and self._races.compare(asked, sent[0], entry.line):
             self.entities.loosen()
 
     def _add(self, actual: Any) -> None:
