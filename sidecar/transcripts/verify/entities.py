@@ -9,11 +9,11 @@ from typing import Any, Final
 
 from pydantic_core import to_json
 
-from sidecar.transcripts.file.format import Entry
 from sidecar.transcripts.file.patterns import ids_in
 from sidecar.transcripts.verify.compare import Comparison
 from sidecar.transcripts.verify.difference import Difference
-from sidecar.transcripts.verify.findings import ADDITIONAL, DOUBLED, GONE, LOST, NOT_COME, SWAPPED, Mismatch
+from sidecar.transcripts.verify.expected import Expectations, Expected
+from sidecar.transcripts.verify.findings import ADDITIONAL, DOUBLED, GONE, LOST, SWAPPED, Mismatch
 from sidecar.transcripts.verify.form import differences_of_form
 from sidecar.transcripts.verify.reads import Reads
 
@@ -23,30 +23,6 @@ LOOK_AHEAD: Final = 50
 """How many notifications of an entity may be lost at one place."""
 
 Key = tuple[tuple[str, Any], ...]
-
-
-class Expected:
-    """A recorded notification or response, and what came for it."""
-
-    def __init__(self, entry: Entry) -> None:
-        self.entry = entry
-        self.is_done = False
-        """Whether it need not be waited for: it came, or it can no longer come."""
-        self.actual: Any = None
-        self.merged: Any = None
-        self.mismatch: Mismatch | None = None
-        self.is_loose = False
-        """Whether it need not come, since what it is about is unsettled."""
-
-    def settle(self, what: str, actual: Any, merged: Any, differences: list[Difference]) -> None:
-        """Notes the message that came, also late, after it had been given up."""
-        self.actual, self.merged, self.is_done = actual, merged, True
-        found = Mismatch(self.entry.line, what, self.entry.message, merged, tuple(differences))
-        self.mismatch = found if differences else None
-
-    def give_up(self, what: str) -> None:
-        self.is_done = True
-        self.mismatch = Mismatch(self.entry.line, f"{what} was lost: {NOT_COME}", self.entry.message, kind=LOST)
 
 
 class Entity:
@@ -69,7 +45,7 @@ class Entity:
 class Entities:
     """The recorded notifications of one run, and the assignment of received ones."""
 
-    def __init__(self, entries: list[Entry], comparison: Comparison, reads: Reads, *, is_total: bool) -> None:
+    def __init__(self, expected: Expectations, comparison: Comparison, reads: Reads, *, is_total: bool) -> None:
         self._comparison = comparison
         self._reads = reads
         self._contract = comparison.contract
@@ -82,13 +58,13 @@ class Entities:
         """Notifications that were not recorded, each with its mismatch."""
         self.misshapen: list[Mismatch] = []
         """Those about unsettled work that have not the form that the contract declares."""
-        for entry in entries:
+        for entry in expected.entries:
             if entry.is_notification and self._contract.coalescing(entry.method) is None:
                 key = self._key(entry.message)
                 entity = self._by_key.setdefault(str(key), Entity(key))
-                expected = self.expected[entry.line] = Expected(entry)
-                expected.is_done = entry.method not in self._contract.notifications  # so it cannot come
-                entity.expected.append(expected)
+                one = self.expected[entry.line] = expected.add(entry)
+                one.is_done = entry.method not in self._contract.notifications  # so it cannot come
+                entity.expected.append(one)
 
     def loosen(self) -> None:
         """Stops waiting for messages about unsettled work."""
@@ -174,11 +150,7 @@ class Entities:
         first = entity.expected[0].entry.line
         names = [to_json(value) for _, value in entity.key if value is not None]
         for one in recorded:
-            if (
-                one.entry.is_response
-                and one.entry.line < first
-                and any(name in to_json(one.entry.message) for name in names)
-            ):
+            if one.entry.line < first and any(name in to_json(one.entry.message) for name in names):
                 return one if one.actual is None and not one.is_done else None
         return None
 
