@@ -93,9 +93,9 @@ class Answers:
         Returns the recorded one, or None.
         """
         key = id_of(actual)
-        retry = self._retries.pop(key)
-        if retry is not None:
-            expected, key = retry.expected, retry.key
+        expected = self._retries.pop(key)
+        if expected is not None:
+            key = id_of(expected.entry.message)
             actual = {**actual, "id": expected.entry.message.get("id")}
         elif self._single[key]:
             expected = self._single[key].popleft()
@@ -111,7 +111,7 @@ class Answers:
         self._race([(entry.message, actual)], entry)
         merged, differences = self._responses.compare(entry, entry.message, actual, request)
         self.see(actual)
-        if retry is None:
+        if not expected.tries:
             self._checks.answered(request, entry.t - sent.entry.t, (time.monotonic() - sent.at) * 1000)
         self._answered.add(key)
         what = self.name(entry.message)
@@ -119,8 +119,7 @@ class Answers:
             options = " ".join(f"--secret {number}=…" for number in numbers)
             what += f" is an error; if it needs a real secret, hand it in with {options}: it"
         expected.settle(what, actual, merged, differences)
-        tries = 0 if retry is None else retry.tries
-        expected.is_done = expected.mismatch is None or not self._retries.repeat(expected, request, key, tries)
+        expected.is_done = expected.mismatch is None or not self._retries.repeat(expected, request)
         self._checks.response(entry, actual, request.get("method"))
         self._find_early(expected, actual)
         return expected
@@ -146,11 +145,12 @@ class Answers:
 
     def _race(self, answers: list[tuple[Any, Any]], entry: Entry) -> None:
         """Leaves out what the requests to these (recorded, received) answers have met in another state."""
-        pairs = [(sent, *answer) for answer in answers if (sent := self._sent.get(id_of(answer[0]))) is not None]
-        if not pairs or self._comparison.is_exact:
-            return
-        exchanges = [Exchange(sent.message, recorded, received) for sent, recorded, received in pairs]
-        if self._comparison.races.compare(exchanges, pairs[0][0].entry.line, entry.line):
+        exchanges = [
+            Exchange(sent.entry.line, sent.message, recorded, received)
+            for recorded, received in answers
+            if (sent := self._sent.get(id_of(recorded))) is not None
+        ]
+        if not self._comparison.is_exact and self._comparison.races.compare(exchanges, entry.line):
             self._entities.loosen()
 
     def see(self, message: Any) -> None:

@@ -19,6 +19,8 @@ class Expected:
         self.mismatch: Mismatch | None = None
         self.is_loose = False
         """Whether it need not come, since what it is about is unsettled."""
+        self.tries = 0
+        """How often its request has been repeated."""
 
     def settle(self, what: str, actual: Any, merged: Any, differences: list[Difference]) -> None:
         """Notes the message that came, also late, after it had been given up."""

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from pydantic_core import to_json
 
@@ -16,14 +16,6 @@ MAX_IN_VAIN: Final = 3
 """Reads that are repeated although they differ in the end, as each takes the sum of these pauses."""
 
 
-class Retry(NamedTuple):
-    """A read that was sent again: the answer that it is for, the id of the first request, and the tries so far."""
-
-    expected: Expected
-    key: bytes
-    tries: int
-
-
 class Retries:
     """The repeated reads of one run."""
 
@@ -32,8 +24,8 @@ class Retries:
         self._comparison = comparison
         self._expectations = expectations
         self._send = send
-        self._open: dict[bytes, Retry] = {}
-        """Those that have not been answered, by their own ids."""
+        self._open: dict[bytes, Expected] = {}
+        """Maps the id of a repeated read to the answer that it is for."""
         self._in_vain: set[Any] = set()
         """The causes of the differences that remained."""
 
@@ -41,11 +33,11 @@ class Retries:
     def is_any(self) -> bool:
         return bool(self._open)
 
-    def pop(self, own_id: bytes) -> Retry | None:
-        """Returns the retry that an answer with this id is for, if it is for one."""
-        return self._open.pop(own_id, None)
+    def pop(self, key: bytes) -> Expected | None:
+        """Returns what an answer with this id is for, None if it is for no repeated read."""
+        return self._open.pop(key, None)
 
-    def repeat(self, expected: Expected, request: Any, key: bytes, tries: int) -> bool:
+    def repeat(self, expected: Expected, request: Any) -> bool:
         """Repeats a request whose answer differs; returns False if that is no read, or in vain."""
         assert expected.mismatch is not None
         cause = expected.mismatch.cause
@@ -54,11 +46,12 @@ class Retries:
             return False
         if not is_read(request.get("method")):
             return False
-        if tries >= len(PAUSES_S):
+        if expected.tries >= len(PAUSES_S):
             self._in_vain.add(cause)
             return False
-        time.sleep(PAUSES_S[tries])
-        own_id = f"again-{expected.entry.line}-{tries}"
-        self._open[to_json(own_id)] = Retry(expected, key, tries + 1)
+        time.sleep(PAUSES_S[expected.tries])
+        own_id = f"again-{expected.entry.line}-{expected.tries}"
+        expected.tries += 1
+        self._open[to_json(own_id)] = expected
         self._send(to_json({**self._comparison.to_actual(request), "id": own_id}))
         return True

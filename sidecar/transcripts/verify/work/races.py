@@ -20,11 +20,16 @@ from sidecar.transcripts.verify.work.unsettled import Unsettled
 
 
 class Exchange(NamedTuple):
-    """A request, the recorded answer to it and the received one."""
+    """A request with its line, the recorded answer to it and the received one."""
 
+    line: int
     request: Any
     recorded: Any
     received: Any
+
+    @property
+    def method(self) -> Any:
+        return self.request.get("method")
 
 
 class Races:
@@ -76,71 +81,71 @@ class Races:
                 refuted.append(Mismatch(line, what))
         return refuted
 
-    def compare(self, exchanges: Iterable[Exchange], line: int, answered: int) -> bool:
-        """Marks work that the requests of a line have met in another state, or have stopped on its way.
+    def compare(self, exchanges: Iterable[Exchange], answered: int) -> bool:
+        """Marks work that requests have met in another state, or have stopped on its way.
 
-        `answered` is the line of the answers.  Returns whether anything has been marked.
+        They are those of one line, and `answered` is the line of the answer.  Returns whether anything has been marked.
         """
         marked = dict(self._unsettled.since)
         then: dict[str, State] = {}  # the states in the answers before, for requests of a batch
         now: dict[str, State] = {}
         for exchange in exchanges:
             shown_then, shown_now = self._shown(exchange)
-            if not is_read(exchange.request.get("method")):
+            if not is_read(exchange.method):
                 for own in self._recorded.named_by(exchange.request):
                     old = then.get(own) or self._recorded.state(own, answered)
                     new = now.get(self._received.received_id(own)) or self._received.state(own)
-                    if old is None or new is None or self._unsettled.is_marked(own, line):
+                    if old is None or new is None or self._unsettled.is_marked(own, exchange.line):
                         continue
                     if old.is_live or new.is_live:
-                        self._compare_live(exchange, own, old, new, line)
+                        self._compare_live(exchange, own, old, new)
                     elif old.status != new.status:
-                        self._compare_ends(exchange.request, own, line)
+                        self._compare_ends(exchange, own)
                 if len(shown_then) == len(shown_now) == 1:
                     (work_then,), (work_now,) = shown_then.values(), shown_now.values()
-                    self._compare_work(exchange.request, work_then, work_now, line, answered)
+                    self._compare_work(exchange, work_then, work_now, answered)
             then |= shown_then
             now |= shown_now
         return self._unsettled.since != marked
 
     def _shown(self, exchange: Exchange) -> tuple[dict[str, State], dict[str, State]]:
         """Returns the states in the recorded answer by recorded id, and those in the received one by received id."""
-        method = exchange.request.get("method")
-        recorded, received = (states_in(one, method, self._contract) for one in exchange[1:])
-        return {one.id: one for one in recorded}, {one.id: one for one in received}
+        then = states_in(exchange.recorded, exchange.method, self._contract)
+        now = states_in(exchange.received, exchange.method, self._contract)
+        return {one.id: one for one in then}, {one.id: one for one in now}
 
-    def _compare_live(self, exchange: Exchange, own: str, old: State, new: State, line: int) -> None:
+    def _compare_live(self, exchange: Exchange, own: str, old: State, new: State) -> None:
         """Marks work that was live when the request came, in one of the two runs at least."""
-        method, received_id = exchange.request.get("method"), self._received.received_id(own)
+        received_id = self._received.received_id(own)
         if old.status == new.status and ("error" in exchange.recorded) != ("error" in exchange.received):
-            self._doubts[received_id] = method, line
-            self._differ(own, f"may have ended when {method} came (line {line})", new, old, line)
+            self._doubts[received_id] = exchange.method, exchange.line
+            self._differ(exchange, own, "may have ended", new, old)
         else:
             shown_then, shown_now = self._shown(exchange)
             then, now = shown_then.get(own), shown_now.get(received_id)
             if then is not None and now is not None and now.status not in (then.status, new.status):
                 new = now  # the answer has overtaken the notification
         if old.status != new.status:
-            self._differ(own, f"was {new.status} when {method} came (line {line})", new, old, line)
-        elif stops(method) and old.status != QUEUED:
-            self._stop(own, line)
+            self._differ(exchange, own, f"was {new.status}", new, old)
+        elif stops(exchange.method) and old.status != QUEUED:
+            self._stop(own, exchange.line)
 
-    def _compare_ends(self, request: Any, own: str, line: int) -> None:
+    def _compare_ends(self, exchange: Exchange, own: str) -> None:
         """Marks work that has ended in another way than when it was recorded, once the answer has come.
 
         Either it had ended before the request already, or the request has stopped it and it must end as stopped.
         """
-        method, old, at_send = request.get("method"), self._recorded.state(own, line), self._at_send.get((line, own))
+        old, at_send = self._recorded.state(own, exchange.line), self._at_send.get((exchange.line, own))
         if old is None or at_send is None:
             return
         if old.status != at_send.status:
-            self._differ(own, f"was {at_send.status} when {method} came (line {line})", at_send, old, line)
-        elif old.is_live and stops(method):
-            self._stop(own, line)
+            self._differ(exchange, own, f"was {at_send.status}", at_send, old)
+        elif old.is_live and stops(exchange.method):
+            self._stop(own, exchange.line)
 
-    def _compare_work(self, request: Any, then: State, now: State, line: int, answered: int) -> None:
+    def _compare_work(self, exchange: Exchange, then: State, now: State, answered: int) -> None:
         """Marks what a request names if its answers show work that it began in one of them and found in the other."""
-        method, received_id = request.get("method"), self._received.received_id(then.id)
+        line, method, received_id = exchange.line, exchange.method, self._received.received_id(then.id)
         old, was_begun = self._recorded.state(then.id, answered), not self._received.is_known(now.id)
         if received_id == now.id or was_begun == (old is None) or not (then if was_begun else now).is_live:
             return
@@ -153,13 +158,14 @@ class Races:
             self._received.bind(then.id, now.id)
             rest = f"when it was recorded it began the {then.kind} {then.id}"
             what = f"found the {now.kind} {now.id}, which had not ended; {rest}"
-        self._unsettled.mark(dict.fromkeys([then.id, *ids_in(request.get("params"))], line))
+        self._unsettled.mark(dict.fromkeys([then.id, *ids_in(exchange.request.get("params"))], line))
         self._unsettled.notes.append(f"{method} (line {line}) {what}: what follows is not compared")
 
     def _stop(self, own: str, line: int) -> None:
         self._unsettled.mark_stopped(own, self._recorded.status_since(own, line) if self.stops_early else line)
 
-    def _differ(self, own: str, what: str, now: State, then: State, line: int) -> None:
-        self._unsettled.mark({own: line})
+    def _differ(self, exchange: Exchange, own: str, what: str, now: State, then: State) -> None:
+        self._unsettled.mark({own: exchange.line})
+        came = f"when {exchange.method} came (line {exchange.line})"
         recorded = f"when it was recorded it was {then.status}: what follows is not compared"
-        self._unsettled.notes.append(f"the {now.kind} {own} {what}; {recorded}")
+        self._unsettled.notes.append(f"the {now.kind} {own} {what} {came}; {recorded}")
