@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from pydantic_core import from_json, to_json
 
+from sidecar.json_reader import get
 from sidecar.transcripts.file.patterns import check
 
 VERSION: Final = 1
@@ -82,8 +83,8 @@ class Entry:
 
     @property
     def method(self) -> str | None:
-        message = self.facts.get("msg")
-        return message.get("method") if type(message) is dict else None
+        method: str | None = get(self.facts, "msg", "method")
+        return method
 
     @property
     def raw(self) -> bytes | None:
@@ -200,23 +201,20 @@ def messages_in(line: Any) -> list[Any]:
 
 def seq_of(message: Any) -> int | None:
     """Returns the number of a durable notification, None for any other message."""
-    params = message.get("params")
-    seq = params.get("seq") if type(params) is dict else None
+    seq = get(message, "params", "seq")
     return seq if type(seq) is int else None
 
 
 def request_id(message: Any) -> int | str | None:
     """Returns the id of a message as the sidecar reads it, 5.0 as 5; None if it has none that is valid."""
-    value = message.get("id") if type(message) is dict else None
+    value = get(message, "id")
     value = int(value) if type(value) is float and value.is_integer() else value
     return value if type(value) in (int, str) else None
 
 
 def error_kind(error: Any) -> str:
     """Returns the kind of an error in a message, or its code if it has none; it may be any JSON."""
-    data = error.get("data") if type(error) is dict else None
-    kind = data.get("kind") if type(data) is dict else None
-    return str(kind or (error.get("code") if type(error) is dict else error))
+    return str(get(error, "data", "kind") or (error.get("code") if type(error) is dict else error))
 
 
 def message_prefix(t: float, direction: str) -> bytes:

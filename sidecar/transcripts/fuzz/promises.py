@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from sidecar_protocol.connection import MAX_BATCH
 
+from sidecar.json_reader import get, get_object
 from sidecar.transcripts.file.format import error_kind, messages_in, seq_of
 
 INTERNAL: Final = "internal"
@@ -88,7 +89,7 @@ def _is_named_too_early(messages: Sequence[Any]) -> bool:
     named: set[Any] = set()
     for one in messages:
         if "method" in one:
-            named.add(((one.get("params") or {}).get("job") or {}).get("job_id"))
+            named.add(get(one, "params", "job", "job_id"))
         elif (result := one.get("result")) and result.get("deduplicated") is False and result["job"]["job_id"] in named:
             return True
     return False
@@ -97,8 +98,8 @@ def _is_named_too_early(messages: Sequence[Any]) -> bool:
 def _versions_rise(answers: Sequence[Any]) -> bool:
     last: dict[str, int] = {}
     for one in answers:
-        result = one.get("result") if type(one) is dict else None
-        if type(result) is dict and {"job_id", "version"} <= result.keys():
+        result = get_object(one, "result")
+        if {"job_id", "version"} <= result.keys():
             if result["version"] < last.get(result["job_id"], 0):
                 return False
             last[result["job_id"]] = result["version"]
@@ -110,6 +111,6 @@ def _internal_errors(messages: Sequence[Any]) -> Iterator[str]:
         error = one.get("error")
         if type(error) is dict and error_kind(error) == INTERNAL:
             yield f"in the response to {one.get('id')}: {error.get('message')}"
-        job = (one.get("params") or {}).get("job") or {}
-        if (job.get("error") or {}).get("kind") == INTERNAL:
+        job = get(one, "params", "job")
+        if get(job, "error", "kind") == INTERNAL:
             yield f"in a job of type {job.get('type')}: {job['error'].get('message')}"

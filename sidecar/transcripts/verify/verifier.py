@@ -15,6 +15,7 @@ from typing import Any, Final
 from pydantic_core import to_json
 from sidecar_protocol.connection import MAX_MESSAGE_BYTES
 
+from sidecar.json_reader import get_object
 from sidecar.transcripts.file.format import Entry, Run, messages_in
 from sidecar.transcripts.file.patterns import names_any
 from sidecar.transcripts.sidecar_process import SidecarProcess, SidecarTimeout
@@ -237,8 +238,8 @@ class RunVerifier:
     def handshake(self) -> dict[str, Any]:
         """Returns the members of the header that the response to `initialize` also has."""
         for one in self.expected.by_line.values():
-            result = one.actual.get("result") if type(one.actual) is dict else None
-            if type(result) is dict and "server_info" in result:
+            result = get_object(one.actual, "result")
+            if "server_info" in result:
                 names = ("protocol_version", "schema_hash")
                 return {name: result[name] for name in names if name in result}
         return {}

@@ -5,6 +5,7 @@ Which ones follow that `seq` depends on how independent work interleaved then.
 
 from typing import Any
 
+from sidecar.json_reader import get_object
 from sidecar.transcripts.file.format import Run, seq_of
 
 
@@ -27,8 +28,8 @@ class Resumption:
         """Takes the next run of the file."""
         header, entries = run
         self._started_at = str(header.facts.get("started_at") or "")
-        asked = [one.message.get("params") for one in entries if one.from_client and one.method == "initialize"]
-        is_resumed = not self._is_exact and any(type(one) is dict and "resume" in one for one in asked)
+        greetings = (one.message for one in entries if one.from_client and one.method == "initialize")
+        is_resumed = not self._is_exact and any("resume" in get_object(one, "params") for one in greetings)
         self._recorded_before = self._last_recorded if is_resumed else 0
         self._received_before = self._last_received if is_resumed else 0
         seqs = (seq_of(one.message) or 0 for one in entries if one.is_notification)
