@@ -18,6 +18,7 @@ from pydantic_core import to_json
 
 from sidecar.json_reader import get, get_object
 from sidecar.transcripts.file.format import Entry, error_kind, messages_in, seq_of
+from sidecar.transcripts.file.patterns import values_in
 from sidecar.transcripts.verify.compare import Comparison
 from sidecar.transcripts.verify.findings import WRONG, Mismatch
 
@@ -61,7 +62,7 @@ class Checks:
             params = one.get("params")
             if method is not None and type(params) is dict:
                 self._notification(one, line)
-            for _, value, _ in self._comparison.contract.undeclared.inside(one):
+            for value in values_in(one):
                 if type(value) is dict:
                     self._object(value, what, line, is_told=method is not None)
 
