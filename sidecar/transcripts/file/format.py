@@ -183,14 +183,16 @@ def _entry(where: str, number: int, facts: Any, data: bytes) -> Entry:
     return entry
 
 
-def read_runs(path: Path) -> list[Run]:
-    """Returns the whole file, one item per run.  Raises as `read` does."""
+def read_runs(path: Path, limit: int = 0) -> list[Run]:
+    """Returns the runs of the file, at most `limit` of them unless that is 0.  Raises as `read` does."""
     runs: list[Run] = []
     for line in read(path):
-        if isinstance(line, Header):
-            runs.append((line, []))
-        else:
+        if isinstance(line, Entry):
             runs[-1][1].append(line)
+        elif limit and len(runs) == limit:
+            break
+        else:
+            runs.append((line, []))
     return runs
 
 
