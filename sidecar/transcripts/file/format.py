@@ -13,6 +13,7 @@ If the machine crashes, the last line of a run may be incomplete; readers skip i
 
 import shutil
 from base64 import b64decode, b64encode
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,8 +29,6 @@ TO_SIDECAR: Final = "c2s"
 TO_CLIENT: Final = "s2c"
 CONTENTS: Final = ("msg", "raw", "eof", "exit")
 """An entry has one of these."""
-BOM: Final = b"\xef\xbb\xbf"
-"""A byte order mark, which some editors put at the beginning of a file."""
 MAX_LINE_BYTES: Final = 64 * 1024 * 1024
 """Longer lines are refused before they fill the memory; a message has at most 32 MiB."""
 
@@ -124,7 +123,7 @@ def read(path: Path) -> Iterator[Header | Entry]:
             if len(data) == MAX_LINE_BYTES and not data.endswith(b"\n"):
                 raise NotATranscript(f"{where}: the line is longer than {MAX_LINE_BYTES} bytes")
             try:
-                facts = from_json(data.removeprefix(BOM) if number == 1 else data)
+                facts = from_json(data.removeprefix(BOM_UTF8) if number == 1 else data)  # some editors add one
             except ValueError as error:
                 if data.strip() and not has_header:
                     raise NotATranscript(f"{where}: not JSON: {error}") from None

@@ -4,6 +4,7 @@ The guarantees have the numbers of `protocol/README.md`.
 """
 
 import json
+from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
@@ -16,7 +17,6 @@ from sidecar.transcripts.file.format import error_kind, messages_in, seq_of
 INTERNAL: Final = "internal"
 """The `kind` of an error that is our own fault."""
 _BLANK: Final = b" \t\r\x0b\x0c"
-_BOM: Final = b"\xef\xbb\xbf"
 
 
 def broken(lines: Sequence[bytes], messages: Sequence[Any]) -> Iterator[str]:
@@ -42,7 +42,7 @@ def broken(lines: Sequence[bytes], messages: Sequence[Any]) -> Iterator[str]:
 
 def answers_owed(line: bytes) -> int:
     """Returns the number of answers that a line must get: 0 or 1."""
-    line = line.removeprefix(_BOM)
+    line = line.removeprefix(BOM_UTF8)
     try:
         return responses_due(json.loads(line.decode(), parse_constant=_refuse))
     except (ValueError, RecursionError):
@@ -74,7 +74,7 @@ def _asked(lines: Sequence[bytes]) -> Counter[str]:
     asked: Counter[str] = Counter()
     for line in lines:
         try:
-            value = json.loads(line.removeprefix(_BOM))
+            value = json.loads(line.removeprefix(BOM_UTF8))
         except (ValueError, RecursionError):
             continue
         asked.update(_ids(messages_in(value)))

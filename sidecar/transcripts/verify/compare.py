@@ -215,7 +215,7 @@ class Comparison:
         return merged + expected[ends[0] :]
 
     def _is_same(self, pair: tuple[Any, Any], item: Facts) -> bool:
-        return not self.trial(lambda: self._differs(*pair, item))
+        return not self.trial(lambda: self._collect(lambda: self._walk(*pair, item, ""))[1])
 
     def _event_id(self, event: Any) -> str:
         return str(self.to_recorded(event.get("event_id")))
@@ -295,9 +295,6 @@ class Comparison:
         self._found += [Difference(path, one, NOT_THERE) for one in left]
         self._found += [Difference(path, NOT_THERE, other) for other in extra]
         return [one for one in expected if not any(one is other for other in left)] + list(map(self.to_recorded, extra))
-
-    def _differs(self, expected: Any, actual: Any, facts: Facts) -> list[Difference]:
-        return self._collect(lambda: self._walk(expected, actual, facts, ""))[1]
 
     def to_actual(self, message: Any) -> Any:
         """Returns a recorded request with the ids, times and cursors of this run, and placeholders for secrets."""
