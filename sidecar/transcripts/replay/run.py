@@ -3,9 +3,8 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from pydantic_core import to_json
 from sidecar_protocol.connection import Request
 
 from sidecar.days import zone_or_utc
@@ -16,8 +15,6 @@ from sidecar.transcripts.replay.matching import Comparison, Matcher, RequestInde
 from sidecar.transcripts.replay.player import Player, ReplayOutput
 from sidecar.transcripts.replay.recording import RecordedRequest, Recording
 from sidecar.transcripts.replay.times import DateShift, days_between
-
-MAX_VALUE_CHARS: Final = 200
 
 
 @dataclass(frozen=True)
@@ -79,11 +76,6 @@ def read_run(path: Path, number: int) -> Run:
     if not 0 < number <= len(runs):
         raise NotATranscript(f"{path}: there is no run {number}; the file has {len(runs)}")
     return runs[-1]
-
-
-def shown(value: Any) -> str:
-    """Returns the beginning of a recorded value as JSON."""
-    return to_json(value).decode()[:MAX_VALUE_CHARS]
 
 
 def _start(path: Path, header: Header) -> datetime:

@@ -49,6 +49,8 @@ class Entities:
         self._comparison = comparison
         self._reads = reads
         self._contract = comparison.contract
+        self._unsettled = comparison.unsettled
+        self._resumption = comparison.resumption
         self._is_total = is_total
         self._by_key: dict[Any, Entity] = {}
         self._by_actual: dict[Any, Entity] = {}
@@ -68,12 +70,11 @@ class Entities:
 
     def loosen(self) -> None:
         """Stops waiting for messages about unsettled work."""
-        unsettled = self._comparison.unsettled
         for one in self.expected.values():
             if one.actual is not None or one.is_loose:
                 continue
             message = one.entry.message
-            if self._comparison.resumption.is_recorded_again(message) or unsettled.is_recorded(message, one.entry.line):
+            if self._resumption.is_recorded_again(message) or self._unsettled.is_recorded(message, one.entry.line):
                 one.is_loose = one.is_done = True
                 one.merged = one.entry.message
 
@@ -93,7 +94,7 @@ class Entities:
             self._add(actual, line)
             return None
         entity.has_begun = True
-        if self._is_repeated(actual):
+        if self._resumption.is_received_again(actual):
             again = (one for one in entity.expected if one.is_loose and one.actual is None)
             if (found_again := next((one for one in again if self._fits(one, actual)), None)) is not None:
                 self._settle(found_again, actual)
@@ -119,19 +120,16 @@ class Entities:
         self._settle(expected[found], actual)
         if found < position:
             later = expected[position - 1].entry.method
-            what = f"{self._what(expected[found])} came after {later}, which was recorded later"
+            what = f"{self._name(expected[found].entry.message)} came after {later}, which was recorded later"
             expected[found].mismatch = Mismatch(expected[found].entry.line, what, kind=SWAPPED)
         return expected[found]
 
-    def _is_repeated(self, actual: Any) -> bool:
-        return self._comparison.resumption.is_received_again(actual)
-
     def _take_loosely(self, actual: Any, line: int) -> bool:
         """Takes a notification if it is about unsettled work or sent again: only its form counts."""
-        if not self._is_repeated(actual):
-            if not self._comparison.unsettled.is_received(actual):
+        if not self._resumption.is_received_again(actual):
+            if not self._unsettled.is_received(actual):
                 return False
-            self._comparison.unsettled.add_new(ids_in(self._contract.entity(actual)))
+            self._unsettled.add_new(ids_in(self._contract.entity(actual)))
         facts = self._contract.notification(actual["method"]).declared_member("params")
         same = [one.entry.message["params"] for one in self.expected.values() if one.entry.method == actual["method"]]
         if differences := differences_of_form(actual["params"], facts, "params", same):
@@ -169,7 +167,7 @@ class Entities:
     def _settle(self, expected: Expected, actual: Any) -> None:
         """Compares and binds a pair."""
         merged, differences = self._compared(expected, actual)
-        expected.settle(self._what(expected), actual, merged, differences)
+        expected.settle(self._name(expected.entry.message), actual, merged, differences)
 
     def _fits(self, expected: Expected, actual: Any) -> bool:
         is_same = expected.entry.method == actual["method"]
@@ -196,8 +194,9 @@ class Entities:
 
         Work can become unsettled after they have come, by a request that meets it in another state.
         """
-        unsettled = self._comparison.unsettled
-        return [one for actual, one in self._additional if one.kind == DOUBLED or not unsettled.is_received(actual)]
+        return [
+            one for actual, one in self._additional if one.kind == DOUBLED or not self._unsettled.is_received(actual)
+        ]
 
     def _entity_of(self, actual: Any) -> Entity | None:
         key = self._key(actual)
@@ -211,7 +210,7 @@ class Entities:
 
     def _unknown(self, names: list[str], actual: Any) -> Entity | None:
         """Returns a recorded entity whose ids have not appeared: one that fits, or may have changed."""
-        if self._is_repeated(actual) or self._comparison.unsettled.is_new(actual):
+        if self._resumption.is_received_again(actual) or self._unsettled.is_new(actual):
             return None  # its ids appeared in an earlier run, or were not recorded
         same = [
             one
@@ -222,7 +221,7 @@ class Entities:
             following = [expected for expected in one.expected if expected.actual is None][:LOOK_AHEAD]
             if any(self._fits(expected, actual) for expected in following):
                 return one
-        if self._comparison.unsettled.is_received(actual):
+        if self._unsettled.is_received(actual):
             return None  # created from unsettled work, it need not have been when this was recorded
         bound = self._comparison.bindings.actual
         new = (one for one in same if not any(value in bound for _, value in one.key))
@@ -230,9 +229,6 @@ class Entities:
         for (_, value), (_, other) in zip(found.key if found else (), self._key(actual), strict=False):
             self._comparison.bindings.bind(value, other)
         return found
-
-    def _what(self, expected: Expected) -> str:
-        return self._name(expected.entry.message)
 
     def _name(self, message: Any) -> str:
         about = ", ".join(f"{name} {value}" for name, value in self._key(message) if value is not None)
@@ -244,7 +240,7 @@ class Entities:
             if one.actual is not None or one.mismatch is not None or one.is_loose:
                 continue
             if one.entry.line <= due and (is_end or not one.is_done):
-                one.give_up(self._what(one))
+                one.give_up(self._name(one.entry.message))
                 if one.entry.method not in self._contract.notifications:
                     one.mismatch = Mismatch(one.entry.line, f"{one.entry.method} is {GONE}", kind=LOST)
 
