@@ -87,7 +87,7 @@ def _print_entry(timeline: TimelineOutput, entry: Entry, requests: dict[Any, tup
     if entry.message is None:
         timeline.flush()
         timeline.out.print(Text(f"{entry.t / 1000:7.3f}  {_event(entry)}", style="dim"), soft_wrap=True)
-    for message in filter(lambda one: isinstance(one, dict), entry.messages):
+    for message in entry.objects:
         method, params = message.get("method"), message.get("params") or {}
         if method is not None and entry.from_client:
             if (own := request_id(message)) is not None:  # else it is refused, with id null

@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 
 from pydantic_core import from_json, to_json
 
+from sidecar.json_reader import get
 from sidecar.paths import schema_dir
 
 Schema = Mapping[str, Any]
@@ -165,7 +166,7 @@ class ContractFacts:
         for path in self.key(message.get("method")):
             value = message.get("params")
             for part in path.split("."):
-                value = [_member(one, part) for one in value] if type(value) is list else _member(value, part)
+                value = [get(one, part) for one in value] if type(value) is list else get(value, part)
             found.append((path.rpartition(".")[2], " ".join(map(str, value)) if type(value) is list else value))
         return tuple(found) or ((str(message.get("method")), None),)
 
@@ -212,10 +213,6 @@ def contract_facts() -> ContractFacts:
 
 def _named(schemas: Mapping[str, Schema], name: Any) -> Schema:
     return schemas.get(name, UNDECLARED) if isinstance(name, str) else UNDECLARED
-
-
-def _member(value: Any, name: str) -> Any:
-    return value.get(name) if type(value) is dict else None
 
 
 def _first_schema(choices: list[Schema], part: str) -> Schema:

@@ -13,6 +13,7 @@ If the machine crashes, the last line of a run may be incomplete; readers skip i
 
 import shutil
 from base64 import b64decode, b64encode
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ from typing import Any, Final
 
 from pydantic_core import from_json, to_json
 
+from sidecar.json_reader import get
 from sidecar.transcripts.file.patterns import check
 
 VERSION: Final = 1
@@ -27,8 +29,6 @@ TO_SIDECAR: Final = "c2s"
 TO_CLIENT: Final = "s2c"
 CONTENTS: Final = ("msg", "raw", "eof", "exit")
 """An entry has one of these."""
-BOM: Final = b"\xef\xbb\xbf"
-"""A byte order mark, which some editors put at the beginning of a file."""
 MAX_LINE_BYTES: Final = 64 * 1024 * 1024
 """Longer lines are refused before they fill the memory; a message has at most 32 MiB."""
 
@@ -76,9 +76,14 @@ class Entry:
         return messages_in(self.facts.get("msg"))
 
     @property
+    def objects(self) -> list[Any]:
+        """The messages that are JSON objects; a client can send anything."""
+        return [one for one in self.messages if type(one) is dict]
+
+    @property
     def method(self) -> str | None:
-        message = self.facts.get("msg")
-        return message.get("method") if type(message) is dict else None
+        method: str | None = get(self.facts, "msg", "method")
+        return method
 
     @property
     def raw(self) -> bytes | None:
@@ -118,7 +123,7 @@ def read(path: Path) -> Iterator[Header | Entry]:
             if len(data) == MAX_LINE_BYTES and not data.endswith(b"\n"):
                 raise NotATranscript(f"{where}: the line is longer than {MAX_LINE_BYTES} bytes")
             try:
-                facts = from_json(data.removeprefix(BOM) if number == 1 else data)
+                facts = from_json(data.removeprefix(BOM_UTF8) if number == 1 else data)  # some editors add one
             except ValueError as error:
                 if data.strip() and not has_header:
                     raise NotATranscript(f"{where}: not JSON: {error}") from None
@@ -177,14 +182,16 @@ def _entry(where: str, number: int, facts: Any, data: bytes) -> Entry:
     return entry
 
 
-def read_runs(path: Path) -> list[Run]:
-    """Returns the whole file, one item per run.  Raises as `read` does."""
+def read_runs(path: Path, limit: int = 0) -> list[Run]:
+    """Returns the runs of the file, at most `limit` of them unless that is 0.  Raises as `read` does."""
     runs: list[Run] = []
     for line in read(path):
-        if isinstance(line, Header):
-            runs.append((line, []))
-        else:
+        if isinstance(line, Entry):
             runs[-1][1].append(line)
+        elif limit and len(runs) == limit:
+            break
+        else:
+            runs.append((line, []))
     return runs
 
 
@@ -195,23 +202,20 @@ def messages_in(line: Any) -> list[Any]:
 
 def seq_of(message: Any) -> int | None:
     """Returns the number of a durable notification, None for any other message."""
-    params = message.get("params")
-    seq = params.get("seq") if type(params) is dict else None
+    seq = get(message, "params", "seq")
     return seq if type(seq) is int else None
 
 
 def request_id(message: Any) -> int | str | None:
     """Returns the id of a message as the sidecar reads it, 5.0 as 5; None if it has none that is valid."""
-    value = message.get("id") if type(message) is dict else None
+    value = get(message, "id")
     value = int(value) if type(value) is float and value.is_integer() else value
     return value if type(value) in (int, str) else None
 
 
 def error_kind(error: Any) -> str:
     """Returns the kind of an error in a message, or its code if it has none; it may be any JSON."""
-    data = error.get("data") if type(error) is dict else None
-    kind = data.get("kind") if type(data) is dict else None
-    return str(kind or (error.get("code") if type(error) is dict else error))
+    return str(get(error, "data", "kind") or (error.get("code") if type(error) is dict else error))
 
 
 def message_prefix(t: float, direction: str) -> bytes:

@@ -7,6 +7,7 @@
 """
 
 import re
+from collections.abc import Collection, Iterator
 from typing import Any, Final
 
 from pydantic_core import to_json
@@ -48,21 +49,26 @@ def pattern_of(value: Any) -> str | None:
     return kinds[0] if len(kinds) == 1 and all(name in KINDS or name == LIKE for name in value) else None
 
 
+def values_in(value: Any) -> Iterator[Any]:
+    """Yields a value and all that is in it, at any depth and in its order."""
+    yield value
+    for one in value.values() if type(value) is dict else value if type(value) is list else ():
+        yield from values_in(one)
+
+
 def check(value: Any) -> None:
     """Raises ValueError if a value contains a pattern that nothing can match, such as `{"$any": "uid"}`."""
-    kind = pattern_of(value)
-    if kind == ANY and value[ANY] not in NAMES:
-        raise ValueError(f'unknown "$any": {value[ANY]!r}; there are {", ".join(sorted(NAMES))}')
-    if kind == RE:
-        try:
-            re.compile(value[RE])
-        except (re.error, TypeError) as error:
-            raise ValueError(f'"$re" is not a regular expression: {value[RE]!r}: {error}') from None
-    if kind == UNORDERED and type(value[UNORDERED]) is not list:
-        raise ValueError(f'"$unordered" is not a list: {value[UNORDERED]!r}')
-    if type(value) in (dict, list):
-        for one in value.values() if type(value) is dict else value:
-            check(one)
+    for one in values_in(value):
+        kind = pattern_of(one)
+        if kind == ANY and one[ANY] not in NAMES:
+            raise ValueError(f'unknown "$any": {one[ANY]!r}; there are {", ".join(sorted(NAMES))}')
+        if kind == RE:
+            try:
+                re.compile(one[RE])
+            except (re.error, TypeError) as error:
+                raise ValueError(f'"$re" is not a regular expression: {one[RE]!r}: {error}') from None
+        if kind == UNORDERED and type(one[UNORDERED]) is not list:
+            raise ValueError(f'"$unordered" is not a list: {one[UNORDERED]!r}')
 
 
 def ids_in(value: Any) -> list[str]:
@@ -70,16 +76,19 @@ def ids_in(value: Any) -> list[str]:
     return _ID.findall(to_json(value).decode())
 
 
+def names_any(value: Any, ids: Collection[str]) -> bool:
+    """Returns whether a value contains one of these ids, at any depth and also inside texts."""
+    text = to_json(value).decode() if ids else ""
+    return any(one in text for one in ids)
+
+
 def is_secret(value: Any) -> bool:
-    return type(value) is dict and SECRET_KEY in value and value.keys() <= {SECRET_KEY, LIKE}
+    return pattern_of(value) == SECRET_KEY
 
 
 def secret_numbers(value: Any) -> list[int]:
     """Returns the numbers of the secrets in a recorded value."""
-    if is_secret(value):
-        return [value[SECRET_KEY]] if type(value[SECRET_KEY]) is int else []
-    inner = value.values() if type(value) is dict else value if type(value) is list else ()
-    return [number for one in inner for number in secret_numbers(one)]
+    return [one[SECRET_KEY] for one in values_in(value) if is_secret(one) and type(one[SECRET_KEY]) is int]
 
 
 def secret_to_send(secret: dict[str, Any]) -> str:

@@ -14,6 +14,7 @@ of the same length, so that offsets into the text stay right.
 import json
 import re
 from base64 import b64encode
+from codecs import BOM_UTF8
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
@@ -69,7 +70,6 @@ MAX_NAMES: Final = 10_000
 """Names of members whose kind is remembered."""
 CLOSE: Final = 0.8
 """How similar a misspelt name is, from 0 to 1: `tokne` is, `mode` is not like `code`."""
-_BOM: Final = b"\xef\xbb\xbf"
 _NOT_PLAIN: Final = re.compile(r"[\\^$.|?*+()\[\]{}/]")
 
 
@@ -118,7 +118,7 @@ class Redactor:
         if not from_client and not self._finder.may_find(line):
             return line
         try:
-            value = from_json(line.removeprefix(_BOM), allow_inf_nan=False)
+            value = from_json(line.removeprefix(BOM_UTF8), allow_inf_nan=False)
         except ValueError:
             return None
         self._is_in_raw &= not from_client
@@ -136,7 +136,7 @@ class Redactor:
         With half a surrogate pair it is a message nevertheless, and searched like one.
         """
         try:
-            value = json.loads(line.removeprefix(_BOM), object_pairs_hook=_unique)
+            value = json.loads(line.removeprefix(BOM_UTF8), object_pairs_hook=_unique)
             if type(value) in (dict, list):
                 self._is_in_raw = False
                 return bool(self._line(value, from_client=True) != value)

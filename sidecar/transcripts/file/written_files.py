@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from sidecar_protocol.job_errors import FileErrorKind
 
+from sidecar.json_reader import get
 from sidecar.transcripts.file.facts import Facts
 from sidecar.transcripts.file.format import Entry
 
@@ -51,7 +52,7 @@ class WrittenFiles:
         written = set()
         for job in filter(None, map(_job, entries)):
             path = job["payload"].get("path")
-            if (job.get("error") or {}).get("kind") == FileErrorKind.FILE_EXISTS and path not in written:
+            if get(job, "error", "kind") == FileErrorKind.FILE_EXISTS and path not in written:
                 Path(self.place(path)).touch()
             written |= {path} if job.get("result") else set()
 
@@ -69,7 +70,5 @@ class WrittenFiles:
 
 def _job(entry: Entry) -> dict[str, Any] | None:
     """Returns the job that a notification is about, if its payload has a path."""
-    params = entry.message.get("params") if entry.is_notification else None
-    job = params.get("job") if type(params) is dict else None
-    payload = job.get("payload") if type(job) is dict else None
-    return job if type(payload) is dict and type(payload.get("path")) is str else None
+    job: Any = get(entry.message, "params", "job") if entry.is_notification else None
+    return job if type(get(job, "payload", "path")) is str else None

@@ -4,18 +4,19 @@ The guarantees have the numbers of `protocol/README.md`.
 """
 
 import json
+from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from sidecar_protocol.connection import MAX_BATCH
 
+from sidecar.json_reader import get, get_object
 from sidecar.transcripts.file.format import error_kind, messages_in, seq_of
 
 INTERNAL: Final = "internal"
 """The `kind` of an error that is our own fault."""
 _BLANK: Final = b" \t\r\x0b\x0c"
-_BOM: Final = b"\xef\xbb\xbf"
 
 
 def broken(lines: Sequence[bytes], messages: Sequence[Any]) -> Iterator[str]:
@@ -41,7 +42,7 @@ def broken(lines: Sequence[bytes], messages: Sequence[Any]) -> Iterator[str]:
 
 def answers_owed(line: bytes) -> int:
     """Returns the number of answers that a line must get: 0 or 1."""
-    line = line.removeprefix(_BOM)
+    line = line.removeprefix(BOM_UTF8)
     try:
         return responses_due(json.loads(line.decode(), parse_constant=_refuse))
     except (ValueError, RecursionError):
@@ -73,7 +74,7 @@ def _asked(lines: Sequence[bytes]) -> Counter[str]:
     asked: Counter[str] = Counter()
     for line in lines:
         try:
-            value = json.loads(line.removeprefix(_BOM))
+            value = json.loads(line.removeprefix(BOM_UTF8))
         except (ValueError, RecursionError):
             continue
         asked.update(_ids(messages_in(value)))
@@ -88,7 +89,7 @@ def _is_named_too_early(messages: Sequence[Any]) -> bool:
     named: set[Any] = set()
     for one in messages:
         if "method" in one:
-            named.add(((one.get("params") or {}).get("job") or {}).get("job_id"))
+            named.add(get(one, "params", "job", "job_id"))
         elif (result := one.get("result")) and result.get("deduplicated") is False and result["job"]["job_id"] in named:
             return True
     return False
@@ -97,8 +98,8 @@ def _is_named_too_early(messages: Sequence[Any]) -> bool:
 def _versions_rise(answers: Sequence[Any]) -> bool:
     last: dict[str, int] = {}
     for one in answers:
-        result = one.get("result") if type(one) is dict else None
-        if type(result) is dict and {"job_id", "version"} <= result.keys():
+        result = get_object(one, "result")
+        if {"job_id", "version"} <= result.keys():
             if result["version"] < last.get(result["job_id"], 0):
                 return False
             last[result["job_id"]] = result["version"]
@@ -110,6 +111,6 @@ def _internal_errors(messages: Sequence[Any]) -> Iterator[str]:
         error = one.get("error")
         if type(error) is dict and error_kind(error) == INTERNAL:
             yield f"in the response to {one.get('id')}: {error.get('message')}"
-        job = (one.get("params") or {}).get("job") or {}
-        if (job.get("error") or {}).get("kind") == INTERNAL:
+        job = get(one, "params", "job")
+        if get(job, "error", "kind") == INTERNAL:
             yield f"in a job of type {job.get('type')}: {job['error'].get('message')}"

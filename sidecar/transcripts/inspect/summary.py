@@ -126,9 +126,8 @@ def _add_entry(run: RunSummary, entry: Entry, open_calls: dict[Any, Call]) -> No
         run.exit_code = run.exit_code if entry.exit_code is None else entry.exit_code
         return
     run.messages += 1
-    for message in entry.messages:
-        if type(message) is dict:
-            _add_message(run, entry, message, open_calls)
+    for message in entry.objects:
+        _add_message(run, entry, message, open_calls)
 
 
 def _add_message(run: RunSummary, entry: Entry, message: dict[str, Any], open_calls: dict[Any, Call]) -> None:

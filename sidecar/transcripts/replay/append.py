@@ -7,7 +7,7 @@ from typing import Any
 from pydantic_core import from_json, to_json
 
 from sidecar.transcripts.file.facts import ContractFacts
-from sidecar.transcripts.file.format import TO_CLIENT, TO_SIDECAR, Entry, Header, read, write
+from sidecar.transcripts.file.format import TO_CLIENT, TO_SIDECAR, Entry, Header, read_runs, write
 from sidecar.transcripts.file.patterns import secret_numbers
 from sidecar.transcripts.file.redact import Redactor
 
@@ -22,7 +22,7 @@ class Appender:
         self._seconds = seconds
         self._start = seconds()
         self._redactor = Redactor(contract)
-        entries = [line for line in read(path) if isinstance(line, Entry)]
+        entries = [entry for _, entries in read_runs(path) for entry in entries]
         self._redactor.skip(max((number for entry in entries for number in secret_numbers(entry.facts)), default=0))
         self._before = max((entry.t for entry in entries), default=0.0)
         self._written_at = self._before
@@ -58,12 +58,11 @@ class Appender:
             return
         for entry in entries:  # a request that waited is written after later ones
             self._written_at = entry.facts["t"] = max(self._written_at, entry.t)
-        lines = list(read(self._path))
-        place, seen = len(lines), 0
-        for index, line in enumerate(lines):
-            seen += isinstance(line, Header)
-            is_end = seen > self._run if isinstance(line, Header) else line.is_eof or line.exit_code is not None
-            if seen >= self._run and is_end:
-                place = index
-                break
-        write(self._path, [*lines[:place], *entries, *lines[place:]])
+        runs = read_runs(self._path)
+        run = runs[self._run - 1][1]
+        place = next((at for at, one in enumerate(run) if one.is_eof or one.exit_code is not None), len(run))
+        run[place:place] = entries
+        lines: list[Header | Entry] = []
+        for header, of_run in runs:
+            lines += [header, *of_run]
+        write(self._path, lines)

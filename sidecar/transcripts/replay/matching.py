@@ -12,7 +12,7 @@ from typing import Any, Final
 from pydantic_core import to_json
 
 from sidecar.transcripts.file.facts import ContractFacts, Facts, normal, normal_json
-from sidecar.transcripts.file.patterns import UNORDERED, fits, pattern_of
+from sidecar.transcripts.file.patterns import UNORDERED, fits, pattern_of, values_in
 from sidecar.transcripts.file.redact import SECRET_KEY
 from sidecar.transcripts.replay.recording import RecordedRequest
 from sidecar.transcripts.replay.times import HOUR_MS, instant_ms
@@ -59,7 +59,7 @@ class Matcher:
         if method in ANY_PARAMS:
             params = {}
         known = self._members(_without_meta(params), self._contract.params(method), method, varying)
-        if _contains_pattern(known):
+        if any(pattern_of(one) is not None for one in values_in(known)):
             return None
         same = to_json(known)
         hours = [one // HOUR_MS if type(one) is int else one for one in varying]
@@ -243,13 +243,6 @@ class RequestIndex:
 
 def _without_meta(params: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in params.items() if name != META}
-
-
-def _contains_pattern(value: Any) -> bool:
-    if pattern_of(value) is not None:
-        return True
-    inner = value.values() if type(value) is dict else value if type(value) is list else ()
-    return any(map(_contains_pattern, inner))
 
 
 def _moment(text: str) -> int | str:

@@ -4,12 +4,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from pydantic_core import to_json
 from sidecar_protocol.connection import Request
 from sidecar_protocol.contract import RpcError
 
-from sidecar.transcripts.replay.run import ReplayedRun, shown
+from sidecar.transcripts.replay.run import ReplayedRun
 
 MAX_DETAILS: Final = 10
+MAX_VALUE_CHARS: Final = 200
 MAX_MISSES: Final = 1_000
 """Different requests that are remembered."""
 RECORD_HINT: Final = "Record it with `sidecar serve --record FILE`."
@@ -45,7 +47,10 @@ class Misses:
             return NotRecorded(f"No transcript has {request.method}; replayed: {names}.", hint=hint)
         run, recorded, comparison = min(nearest, key=lambda one: one[2].distance())
         details = [
-            {"path": path.replace(request.method, "params", 1), "message": f"recorded: {shown(value)}"}
+            {
+                "path": path.replace(request.method, "params", 1),
+                "message": f"recorded: {to_json(value).decode()[:MAX_VALUE_CHARS]}",
+            }
             for path, value in comparison.differences[:MAX_DETAILS]
         ]
         where = f"The nearest request is {run.name}, line {recorded.line}."

@@ -3,21 +3,18 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from pydantic_core import to_json
 from sidecar_protocol.connection import Request
 
 from sidecar.days import zone_or_utc
 from sidecar.transcripts.file.facts import ContractFacts
-from sidecar.transcripts.file.format import Entry, Header, NotATranscript, read
+from sidecar.transcripts.file.format import Header, NotATranscript, Run, read_runs
 from sidecar.transcripts.replay.answers import Answers
 from sidecar.transcripts.replay.matching import Comparison, Matcher, RequestIndex
 from sidecar.transcripts.replay.player import Player, ReplayOutput
 from sidecar.transcripts.replay.recording import RecordedRequest, Recording
 from sidecar.transcripts.replay.times import DateShift, days_between
-
-MAX_VALUE_CHARS: Final = 200
 
 
 @dataclass(frozen=True)
@@ -73,26 +70,12 @@ class ReplayedRun:
         return moved
 
 
-def read_run(path: Path, number: int) -> tuple[Header, list[Entry]]:
+def read_run(path: Path, number: int) -> Run:
     """Returns one run of a file.  Raises OSError or NotATranscript."""
-    header, seen = None, 0
-    entries: list[Entry] = []
-    for line in read(path):
-        if isinstance(line, Header):
-            if header is not None:
-                break
-            seen += 1
-            header = line if seen == number else None
-        elif header is not None:
-            entries.append(line)
-    if header is not None:
-        return header, entries
-    raise NotATranscript(f"{path}: there is no run {number}; the file has {seen}")
-
-
-def shown(value: Any) -> str:
-    """Returns the beginning of a recorded value as JSON."""
-    return to_json(value).decode()[:MAX_VALUE_CHARS]
+    runs = read_runs(path, number)
+    if not 0 < number <= len(runs):
+        raise NotATranscript(f"{path}: there is no run {number}; the file has {len(runs)}")
+    return runs[-1]
 
 
 def _start(path: Path, header: Header) -> datetime:

@@ -77,7 +77,7 @@ def check(path: Path, options: VerifyOptions, record: Path | None = None) -> Rep
     tries, last_at = 0, time.monotonic() + TRIES_S
     while True:
         with _prepared(path, options, runs, record) as (start, comparison):
-            comparison.unsettled.stops_early = tries > 0
+            comparison.races.stops_early = tries > 0
             report = report_of(verify(runs, start, comparison), comparison, options)
         tries += 1
         if tries == TRIES or time.monotonic() > last_at or all(one.kind != UNSTOPPED for one in report.mismatches):

@@ -16,7 +16,9 @@ from urllib.parse import quote, urlsplit
 
 from pydantic_core import to_json
 
+from sidecar.json_reader import get, get_object
 from sidecar.transcripts.file.format import Entry, error_kind, messages_in, seq_of
+from sidecar.transcripts.file.patterns import values_in
 from sidecar.transcripts.verify.compare import Comparison
 from sidecar.transcripts.verify.findings import WRONG, Mismatch
 
@@ -60,7 +62,7 @@ class Checks:
             params = one.get("params")
             if method is not None and type(params) is dict:
                 self._notification(one, line)
-            for _, value, _ in self._comparison.contract.undeclared.inside(one):
+            for value in values_in(one):
                 if type(value) is dict:
                     self._object(value, what, line, is_told=method is not None)
 
@@ -79,7 +81,7 @@ class Checks:
         rule = self._comparison.contract.coalescing(method)
         if rule is not None:
             key = method, str(self._comparison.contract.entity(message))
-            progress = params.get("progress", (params.get("value") or {}).get("fraction"))
+            progress = params.get("progress", get(params, "value", "fraction"))
             self._rises(key, method, progress, line)
             text, offset = params.get(rule["appends"] or ""), params.get("offset")
             if type(text) is str and type(offset) is int:
@@ -127,13 +129,13 @@ class Checks:
     def response(self, entry: Entry, actual: Any, method: Any) -> None:
         """Checks the answer to a request."""
         if error_kind(actual.get("error")) == "internal" != error_kind(entry.message.get("error")):
-            error_id = (actual["error"].get("data") or {}).get("error_id")
+            error_id = get(actual, "error", "data", "error_id")
             self._tell(entry.line, ("internal", method), f"the response to {method} is the error internal ({error_id})")
 
     def answered(self, request: Any, recorded_ms: float, actual_ms: float) -> None:
         """Notes how long an answer took, and that its progress has ended."""
-        meta = (request.get("params") or {}).get("_meta") if type(request.get("params")) is dict else None
-        if type(meta) is dict and "progress_token" in meta:
+        meta = get_object(request, "params", "_meta")
+        if "progress_token" in meta:
             self._answered.add(str(meta["progress_token"]))
         durations = self._durations[str(request.get("method"))]
         for index, value in enumerate((recorded_ms, actual_ms, 1)):

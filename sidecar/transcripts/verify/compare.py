@@ -19,6 +19,7 @@ from urllib.parse import urlencode
 from pydantic_core import to_json
 
 from sidecar.transcripts.file.facts import COUNTED, ContractFacts, Facts
+from sidecar.transcripts.file.format import Run
 from sidecar.transcripts.file.patterns import (
     SHAPES,
     UNORDERED,
@@ -31,9 +32,13 @@ from sidecar.transcripts.file.patterns import (
 from sidecar.transcripts.file.redact import SECRET_KEY
 from sidecar.transcripts.file.written_files import WrittenFiles
 from sidecar.transcripts.verify.difference import NOT_THERE, Difference
-from sidecar.transcripts.verify.states import LOGGED
 from sidecar.transcripts.verify.times import Times
-from sidecar.transcripts.verify.unsettled import Unsettled
+from sidecar.transcripts.verify.work.races import Races
+from sidecar.transcripts.verify.work.received import ReceivedWork
+from sidecar.transcripts.verify.work.recorded import RecordedWork
+from sidecar.transcripts.verify.work.resumption import Resumption
+from sidecar.transcripts.verify.work.states import LOGGED
+from sidecar.transcripts.verify.work.unsettled import Unsettled
 
 BOUND: Final = frozenset({"uuid", "id", "cursor"})
 REDIRECT: Final = "redirect"
@@ -101,7 +106,11 @@ class Comparison:
         self.bindings = Bindings()
         self.files = WrittenFiles(folder)
         self.times = Times()
-        self.unsettled = Unsettled(contract, self.bindings.actual, is_exact=exact)
+        self.resumption = Resumption(is_exact=exact)
+        self.recorded_work = RecordedWork(contract, self.resumption)
+        self.received_work = ReceivedWork(contract, self.bindings.actual, self.resumption)
+        self.unsettled = Unsettled(self.recorded_work, self.received_work)
+        self.races = Races(contract, self.recorded_work, self.received_work, self.unsettled)
         self.added: Counter[str] = Counter()
         """How often a member came that the contract declares and the recording lacks, by its name."""
         self.sent_secrets: set[str] = set()
@@ -111,6 +120,14 @@ class Comparison:
         self._secrets = secrets or {}
         self.is_exact = exact
         self._found: list[Difference] = []
+
+    def begin_run(self, run: Run) -> None:
+        """Takes the next run of the file; if ids and times must be as recorded, all of it is compared."""
+        self.bindings.seq_offset = self.resumption.seq_offset
+        self.resumption.begin_run(run)
+        self.recorded_work.read(run[1])
+        if not self.is_exact:
+            self.unsettled.begin_run(run[1])
 
     def response(self, expected: Any, actual: Any, method: str | None) -> tuple[Any, list[Difference]]:
         """Returns (merged, differences) for two responses.  Messages and hints of errors are not compared."""
@@ -198,7 +215,7 @@ class Comparison:
         return merged + expected[ends[0] :]
 
     def _is_same(self, pair: tuple[Any, Any], item: Facts) -> bool:
-        return not self.trial(lambda: self._differs(*pair, item))
+        return not self.trial(lambda: self._collect(lambda: self._walk(*pair, item, ""))[1])
 
     def _event_id(self, event: Any) -> str:
         return str(self.to_recorded(event.get("event_id")))
@@ -278,9 +295,6 @@ class Comparison:
         self._found += [Difference(path, one, NOT_THERE) for one in left]
         self._found += [Difference(path, NOT_THERE, other) for other in extra]
         return [one for one in expected if not any(one is other for other in left)] + list(map(self.to_recorded, extra))
-
-    def _differs(self, expected: Any, actual: Any, facts: Facts) -> list[Difference]:
-        return self._collect(lambda: self._walk(expected, actual, facts, ""))[1]
 
     def to_actual(self, message: Any) -> Any:
         """Returns a recorded request with the ids, times and cursors of this run, and placeholders for secrets."""

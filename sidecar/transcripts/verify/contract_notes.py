@@ -28,12 +28,12 @@ def _unknown_names(verifier: RunVerifier) -> set[str]:
     """Returns the recorded names that the contract does not have: of notifications, methods and members."""
     contract = verifier.contract
     names: set[str] = set()
-    for one in verifier.expected.values():
+    for one in verifier.expected.by_line.values():
         message = one.entry.message
         if type(message) is not dict or "error" in message:
             continue
         if one.entry.is_response:
-            name, part = verifier.method_of(message), "result"
+            name, part = verifier.answers.method_of(message), "result"
             facts: Facts = contract.response(name)
         else:
             name, part = one.entry.method, "params"

@@ -22,6 +22,11 @@ class Difference:
     """Whether a member is missing or new; a key of a mapping is no member."""
 
     @property
+    def place(self) -> str:
+        """The path without the positions in lists."""
+        return re.sub(r"\[\d+\]", "[]", self.path)
+
+    @property
     def is_count(self) -> bool:
         """Whether a number differs, also one in a sentence, or a mapping to numbers has another key."""
         sides = [one for one in (self.expected, self.actual) if one != NOT_THERE]

@@ -9,10 +9,11 @@ from typing import Any, Final
 
 from pydantic_core import to_json
 
-from sidecar.transcripts.file.format import Entry
+from sidecar.transcripts.file.patterns import ids_in
 from sidecar.transcripts.verify.compare import Comparison
 from sidecar.transcripts.verify.difference import Difference
-from sidecar.transcripts.verify.findings import ADDITIONAL, DOUBLED, GONE, LOST, NOT_COME, SWAPPED, Mismatch
+from sidecar.transcripts.verify.expected import Expectations, Expected
+from sidecar.transcripts.verify.findings import ADDITIONAL, DOUBLED, GONE, LOST, SWAPPED, Mismatch
 from sidecar.transcripts.verify.form import differences_of_form
 from sidecar.transcripts.verify.reads import Reads
 
@@ -22,35 +23,6 @@ LOOK_AHEAD: Final = 50
 """How many notifications of an entity may be lost at one place."""
 
 Key = tuple[tuple[str, Any], ...]
-
-
-class Expected:
-    """A recorded notification or response, and what came for it."""
-
-    def __init__(self, entry: Entry) -> None:
-        self.entry = entry
-        self.is_done = False
-        """Whether it need not be waited for: it came, or it can no longer come."""
-        self.actual: Any = None
-        self.merged: Any = None
-        self.mismatch: Mismatch | None = None
-        self.is_loose = False
-        """Whether it need not come, since what it is about is unsettled."""
-
-    def names(self, ids: Iterable[str]) -> bool:
-        """Returns whether the recorded message has one of these ids."""
-        text = to_json(self.entry.message).decode()
-        return any(one in text for one in ids)
-
-    def settle(self, what: str, actual: Any, merged: Any, differences: list[Difference]) -> None:
-        """Notes the message that came, also late, after it had been given up."""
-        self.actual, self.merged, self.is_done = actual, merged, True
-        found = Mismatch(self.entry.line, what, self.entry.message, merged, tuple(differences))
-        self.mismatch = found if differences else None
-
-    def give_up(self, what: str) -> None:
-        self.is_done = True
-        self.mismatch = Mismatch(self.entry.line, f"{what} was lost: {NOT_COME}", self.entry.message, kind=LOST)
 
 
 class Entity:
@@ -73,10 +45,12 @@ class Entity:
 class Entities:
     """The recorded notifications of one run, and the assignment of received ones."""
 
-    def __init__(self, entries: list[Entry], comparison: Comparison, reads: Reads, *, is_total: bool) -> None:
+    def __init__(self, expected: Expectations, comparison: Comparison, reads: Reads, *, is_total: bool) -> None:
         self._comparison = comparison
         self._reads = reads
         self._contract = comparison.contract
+        self._unsettled = comparison.unsettled
+        self._resumption = comparison.resumption
         self._is_total = is_total
         self._by_key: dict[Any, Entity] = {}
         self._by_actual: dict[Any, Entity] = {}
@@ -86,22 +60,21 @@ class Entities:
         """Notifications that were not recorded, each with its mismatch."""
         self.misshapen: list[Mismatch] = []
         """Those about unsettled work that have not the form that the contract declares."""
-        for entry in entries:
+        for entry in expected.entries:
             if entry.is_notification and self._contract.coalescing(entry.method) is None:
                 key = self._key(entry.message)
                 entity = self._by_key.setdefault(str(key), Entity(key))
-                expected = self.expected[entry.line] = Expected(entry)
-                expected.is_done = entry.method not in self._contract.notifications  # so it cannot come
-                entity.expected.append(expected)
+                one = self.expected[entry.line] = expected.add(entry)
+                one.is_done = entry.method not in self._contract.notifications  # so it cannot come
+                entity.expected.append(one)
 
     def loosen(self) -> None:
         """Stops waiting for messages about unsettled work."""
-        unsettled = self._comparison.unsettled
         for one in self.expected.values():
             if one.actual is not None or one.is_loose:
                 continue
             message = one.entry.message
-            if unsettled.is_repeated(message, is_recorded=True) or unsettled.is_recorded(message, one.entry.line):
+            if self._resumption.is_recorded_again(message) or self._unsettled.is_recorded(message, one.entry.line):
                 one.is_loose = one.is_done = True
                 one.merged = one.entry.message
 
@@ -121,7 +94,7 @@ class Entities:
             self._add(actual, line)
             return None
         entity.has_begun = True
-        if self._is_repeated(actual):
+        if self._resumption.is_received_again(actual):
             again = (one for one in entity.expected if one.is_loose and one.actual is None)
             if (found_again := next((one for one in again if self._fits(one, actual)), None)) is not None:
                 self._settle(found_again, actual)
@@ -147,19 +120,16 @@ class Entities:
         self._settle(expected[found], actual)
         if found < position:
             later = expected[position - 1].entry.method
-            what = f"{self._what(expected[found])} came after {later}, which was recorded later"
+            what = f"{self._name(expected[found].entry.message)} came after {later}, which was recorded later"
             expected[found].mismatch = Mismatch(expected[found].entry.line, what, kind=SWAPPED)
         return expected[found]
 
-    def _is_repeated(self, actual: Any) -> bool:
-        return self._comparison.unsettled.is_repeated(actual, is_recorded=False)
-
     def _take_loosely(self, actual: Any, line: int) -> bool:
         """Takes a notification if it is about unsettled work or sent again: only its form counts."""
-        if not self._is_repeated(actual):
-            if not self._comparison.unsettled.is_received(actual):
+        if not self._resumption.is_received_again(actual):
+            if not self._unsettled.is_received(actual):
                 return False
-            self._comparison.unsettled.add(actual)
+            self._unsettled.add_new(ids_in(self._contract.entity(actual)))
         facts = self._contract.notification(actual["method"]).declared_member("params")
         same = [one.entry.message["params"] for one in self.expected.values() if one.entry.method == actual["method"]]
         if differences := differences_of_form(actual["params"], facts, "params", same):
@@ -178,11 +148,7 @@ class Entities:
         first = entity.expected[0].entry.line
         names = [to_json(value) for _, value in entity.key if value is not None]
         for one in recorded:
-            if (
-                one.entry.is_response
-                and one.entry.line < first
-                and any(name in to_json(one.entry.message) for name in names)
-            ):
+            if one.entry.line < first and any(name in to_json(one.entry.message) for name in names):
                 return one if one.actual is None and not one.is_done else None
         return None
 
@@ -201,7 +167,7 @@ class Entities:
     def _settle(self, expected: Expected, actual: Any) -> None:
         """Compares and binds a pair."""
         merged, differences = self._compared(expected, actual)
-        expected.settle(self._what(expected), actual, merged, differences)
+        expected.settle(self._name(expected.entry.message), actual, merged, differences)
 
     def _fits(self, expected: Expected, actual: Any) -> bool:
         is_same = expected.entry.method == actual["method"]
@@ -228,8 +194,9 @@ class Entities:
 
         Work can become unsettled after they have come, by a request that meets it in another state.
         """
-        unsettled = self._comparison.unsettled
-        return [one for actual, one in self._additional if one.kind == DOUBLED or not unsettled.is_received(actual)]
+        return [
+            one for actual, one in self._additional if one.kind == DOUBLED or not self._unsettled.is_received(actual)
+        ]
 
     def _entity_of(self, actual: Any) -> Entity | None:
         key = self._key(actual)
@@ -243,7 +210,7 @@ class Entities:
 
     def _unknown(self, names: list[str], actual: Any) -> Entity | None:
         """Returns a recorded entity whose ids have not appeared: one that fits, or may have changed."""
-        if self._is_repeated(actual) or self._comparison.unsettled.is_new(actual):
+        if self._resumption.is_received_again(actual) or self._unsettled.is_new(actual):
             return None  # its ids appeared in an earlier run, or were not recorded
         same = [
             one
@@ -254,7 +221,7 @@ class Entities:
             following = [expected for expected in one.expected if expected.actual is None][:LOOK_AHEAD]
             if any(self._fits(expected, actual) for expected in following):
                 return one
-        if self._comparison.unsettled.is_received(actual):
+        if self._unsettled.is_received(actual):
             return None  # created from unsettled work, it need not have been when this was recorded
         bound = self._comparison.bindings.actual
         new = (one for one in same if not any(value in bound for _, value in one.key))
@@ -262,9 +229,6 @@ class Entities:
         for (_, value), (_, other) in zip(found.key if found else (), self._key(actual), strict=False):
             self._comparison.bindings.bind(value, other)
         return found
-
-    def _what(self, expected: Expected) -> str:
-        return self._name(expected.entry.message)
 
     def _name(self, message: Any) -> str:
         about = ", ".join(f"{name} {value}" for name, value in self._key(message) if value is not None)
@@ -276,7 +240,7 @@ class Entities:
             if one.actual is not None or one.mismatch is not None or one.is_loose:
                 continue
             if one.entry.line <= due and (is_end or not one.is_done):
-                one.give_up(self._what(one))
+                one.give_up(self._name(one.entry.message))
                 if one.entry.method not in self._contract.notifications:
                     one.mismatch = Mismatch(one.entry.line, f"{one.entry.method} is {GONE}", kind=LOST)
 

@@ -58,8 +58,7 @@ class Mismatch:
         """Equal for mismatches that have the same cause as far as one can see."""
         if self.differences:
             return frozenset(
-                (re.sub(r"\[\d+\]", "[]", one.path).rpartition(".")[2], _brief(one.expected), _brief(one.actual))
-                for one in self.differences
+                (one.place.rpartition(".")[2], _brief(one.expected), _brief(one.actual)) for one in self.differences
             )
         return self.kind, self.what
 

@@ -1,6 +1,5 @@
 """Checks the form that the contract declares, of messages that are compared with no recorded one."""
 
-import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -13,8 +12,8 @@ def differences_of_form(value: Any, facts: Facts, path: str, recorded: Iterable[
 
     What recorded values lack or have as well is left out: their contract was another one.
     """
-    known = {_place(one.path) for other in recorded for one in _differences(other, facts, path)}
-    return tuple(one for one in _differences(value, facts, path) if _place(one.path) not in known)
+    known = {one.place for other in recorded for one in _differences(other, facts, path)}
+    return tuple(one for one in _differences(value, facts, path) if one.place not in known)
 
 
 def _differences(value: Any, facts: Facts, path: str) -> Iterator[Difference]:
@@ -30,7 +29,3 @@ def _differences(value: Any, facts: Facts, path: str) -> Iterator[Difference]:
 def undeclared(value: dict[str, Any], facts: Facts) -> list[str]:
     """Returns the names of the members of an object that the contract does not declare."""
     return [name for name in value if facts.members and not facts.is_mapping and name not in facts.members]
-
-
-def _place(path: str) -> str:
-    return re.sub(r"\[\d+\]", "[]", path)

@@ -18,3 +18,8 @@ The declaration of a method says this only if assistants have it; transcripts al
 
 def is_read(method: Any) -> bool:
     return type(method) is str and method.rpartition(".")[2] in READS
+
+
+def stops(method: Any) -> bool:
+    """Returns whether a method stops work."""
+    return type(method) is str and method.rpartition(".")[2] in STOPS

@@ -10,9 +10,10 @@ from pydantic_core import to_json
 
 from sidecar.transcripts.file.facts import COUNTED, ContractFacts
 from sidecar.transcripts.file.format import Entry
+from sidecar.transcripts.file.patterns import names_any
 from sidecar.transcripts.verify.difference import Difference
 from sidecar.transcripts.verify.methods import is_read
-from sidecar.transcripts.verify.unsettled import Unsettled
+from sidecar.transcripts.verify.work.unsettled import Unsettled
 
 
 class Reads:
@@ -38,9 +39,7 @@ class Reads:
         asked: dict[bytes, Any] = {}
         polls: dict[str, tuple[int, bytes]] = {}
         for entry in entries:
-            for message in entry.messages if not entry.is_notification else ():
-                if type(message) is not dict:
-                    continue
+            for message in entry.objects if not entry.is_notification else ():
                 key = to_json(message.get("id"))
                 if entry.from_client:
                     asked[key] = message
@@ -76,8 +75,7 @@ class Reads:
         asked = self._contract.request(request.get("method")).inside(request)
         seqs = [value for _, value, facts in asked if facts.format == COUNTED]
         is_part = any(seqs) or (bool(seqs) and "limit" in request["params"])
-        text = to_json(answer).decode() if is_part else ""
-        return any(own in text for own in self._counting)
+        return is_part and names_any(answer, self._counting)
 
     def is_moving(self, line: int, question: str = "") -> bool:
         """Returns whether something was under way: what the question names, or anything if it names nothing."""

@@ -13,7 +13,7 @@ from sidecar.transcripts.verify.difference import NOT_THERE, Difference
 from sidecar.transcripts.verify.form import differences_of_form
 from sidecar.transcripts.verify.methods import is_read
 from sidecar.transcripts.verify.reads import Reads
-from sidecar.transcripts.verify.states import states
+from sidecar.transcripts.verify.work.states import states_in
 
 
 class Responses:
@@ -71,13 +71,13 @@ class Responses:
 
     def _moving(self, recorded: Any, actual: Any, method: Any, line: int) -> set[str]:
         """Returns the ids of the work in an answer of which the request may have met another state."""
-        facts = self._contract.response(method)
-        then = {state.id: state for state in states(recorded, facts)}
-        now = {state.id: state for state in states(actual, facts)}
+        work, work_now = self._comparison.recorded_work, self._comparison.received_work
+        then = {state.id: state for state in states_in(recorded, method, self._contract)}
+        now = {state.id: state for state in states_in(actual, method, self._contract)}
         found = set()
         for own, state in then.items():
-            before, before_now = self._unsettled.before(own, line), self._unsettled.now.get(self._unsettled.actual(own))
-            same = now.get(self._unsettled.actual(own))
+            before, before_now = work.state(own, line), work_now.state(own)
+            same = now.get(work_now.received_id(own))
             is_other = before is None or before_now is None or before.status != before_now.status
             is_live = any(one is not None and one.is_live for one in (before, before_now))
             if is_live and (is_other or (same is not None and same.status == state.status)):

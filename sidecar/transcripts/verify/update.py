@@ -31,7 +31,7 @@ def _merged(entries: list[Entry], verifier: RunVerifier, redactor: Redactor) -> 
     new = sorted([*new, *((one.line, one.actual) for one in verifier.additional)], key=lambda one: one[0])
     made: list[Entry] = []
     for entry in entries:
-        expected = verifier.expected.get(entry.line)
+        expected = verifier.expected.by_line.get(entry.line)
         if expected is None:
             made += [entry] if entry.line not in dropped else []
         elif expected.merged is not None:
