@@ -28,6 +28,8 @@ DAY_MS: Final = 86_400_000
 PAST_DAYS: Final = 90
 """How far back calendars are compared with their clouds: a life of months may be longer than they are read."""
 SECOND_LOOK_MS: Final = 3_500_000
+DEAF_MS: Final = 900_000
+"""How long a host does not listen at most."""
 ENDED: Final = frozenset({"revoked", "older database"})
 """Why a sign-in has ended for good."""
 
@@ -233,10 +235,15 @@ class Clouds:
 
     def _check_account(self, account: Json) -> None:
         cloud = next((one for one in self._clouds if one.name == account["service"]), None)
-        is_asking = account["status"] == "needs_reauth" and account["reason"] == "token_rejected"
-        if cloud is None or not is_asking or self.clock_was_wrong or cloud.refusals & ENDED:
+        if cloud is None:
             return
-        if cloud.refused_ms is not None and self._true_ms() - cloud.refused_ms < SECOND_LOOK_MS:
+        now_ms = self._true_ms()
+        if account["status"] == "active":  # which a host that was deaf learns late
+            cloud.refused_ms = [one for one in cloud.refused_ms if now_ms - one < DEAF_MS]
+        is_asking = account["status"] == "needs_reauth" and account["reason"] == "token_rejected"
+        if not is_asking or self.clock_was_wrong or cloud.refusals & ENDED:
+            return
+        if not any(now_ms - one >= SECOND_LOOK_MS for one in cloud.refused_ms):
             self._fail("An account asks for its user if it is still refused an hour later.", account)
 
     def _list(self) -> Script:

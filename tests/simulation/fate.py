@@ -16,7 +16,9 @@ class SimulatedClock:
         self.slept_ms = 0
         self.error_ms = 0
         self.drift_ppm = 0
-        """How fast the error grows."""
+        """How fast the error grows, from the beginning of the life on."""
+        self.has_jumped = False
+        """Whether it was ever set."""
 
     def true_ms(self) -> int:
         """The time of the clouds."""
@@ -56,11 +58,12 @@ class Fate:
 
     def set_clock(self, error_ms: int) -> None:
         """Sets the computer's clock so that it is wrong by this much."""
-        self._life.clouds.clock_was_wrong = True
+        self._life.clouds.clock_was_wrong = self._life.clock.has_jumped = True
         self._life.clock.error_ms = error_ms
 
     def drift(self, rng: Random) -> str:
         self._life.clock.drift_ppm = rng.choice((0, 50, -50, 3_000, -3_000))
+        self._life.clock.has_jumped = True
         return f"of the clock is {self._life.clock.drift_ppm} ppm"
 
     def older(self, rng: Random) -> str:

@@ -47,13 +47,8 @@ class Cloud:
     requests: int = 0
     refusals: set[str] = field(default_factory=set)
     """The faults that could make an account ask its user for help."""
-    refused_since: dict[str, int] = field(default_factory=dict)
-    """Since when all requests for a path were refused, by the path."""
-
-    @property
-    def refused_ms(self) -> int | None:
-        """Since when it has refused something; None if it has refused nothing that it was asked for last."""
-        return min(self.refused_since.values(), default=None)
+    refused_ms: list[int] = field(default_factory=list)
+    """When requests were refused since its account was last known to be active."""
 
 
 class Network(httpx.AsyncBaseTransport):
@@ -79,21 +74,19 @@ class Network(httpx.AsyncBaseTransport):
             await asyncio.sleep(30)
             raise httpx.ReadTimeout("silent", request=request)
         if fault is not None and (response := self._instead(fault)) is not None:
-            self._note_refusal(cloud, request.url.path, response.status_code)
+            self._note_refusal(cloud, response.status_code)
             return response
         status, body, headers = cloud.answer(request)
-        self._note_refusal(cloud, request.url.path, status)
+        self._note_refusal(cloud, status)
         named = {"date": formatdate(self._true_ms() / 1000, usegmt=True), **headers}
         if fault == "cut" and body:
             # The server has done what was asked for.
             return httpx.Response(status, headers=named, stream=_Cut(body[: len(body) // 2]))
         return httpx.Response(status, headers=named, content=body)
 
-    def _note_refusal(self, cloud: Cloud, path: str, status: int) -> None:
+    def _note_refusal(self, cloud: Cloud, status: int) -> None:
         if status in (302, 401):
-            cloud.refused_since.setdefault(path, self._true_ms())
-        elif status == 200:
-            cloud.refused_since.pop(path, None)
+            cloud.refused_ms.append(self._true_ms())
 
     def _instead(self, fault: str) -> httpx.Response | None:
         date = formatdate(self._true_ms() / 1000 + 40, usegmt=True)

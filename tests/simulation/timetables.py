@@ -126,8 +126,8 @@ class Timetables:
     def be_kind(self) -> None:
         """Does nothing: people go on planning as before."""
 
-    def check_end(self, *, clock_was_wrong: bool) -> Script:
-        """Compares the recorded times with the calendar's."""
+    def check_end(self, *, has_jumped: bool) -> Script:
+        """Compares the recorded times with the calendar's, unless the clock `has_jumped` over some or back."""
         for schedule_id, timetable in self._known.items():
             runs: list[Json] = []
             params: Json = {"schedule_id": schedule_id, "limit": 200}
@@ -140,11 +140,11 @@ class Timetables:
             recorded = Counter(one["scheduled_for"] for one in runs)
             if twice := [one for one, count in recorded.items() if count > 1]:
                 self._fail("A time of a schedule is recorded once.", (timetable, twice))
-            if timetable.since is not None and not clock_was_wrong:
+            if timetable.since is not None and not has_jumped:
                 self._compare(timetable, runs)
         ended = [params["run"]["run_id"] for name, params in self._host.memory.events.values() if name == ENDED]
         twice = [one for one, count in Counter(ended).items() if count > 1]
-        if twice and not clock_was_wrong:  # what was missed by a clock that was ahead can still succeed
+        if twice and not has_jumped:  # what was missed by a clock that was ahead can still succeed
             self._fail("The end of a schedule's run is told once.", twice)
 
     def _compare(self, timetable: Timetable, runs: list[Json]) -> None:
