@@ -135,7 +135,6 @@ class Output(Program):
         if self.delivery is not None:
             self.delivery.billed += self.used - self.billed
             if not fields["is_error"]:
-                self.delivery.answered_at = self.delivery.answered_at or self.world.now()
                 self.delivery.results.append(fields.get("result", ""))
         self.billed = self.used
         self.print(

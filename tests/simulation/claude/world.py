@@ -19,7 +19,6 @@ from random import Random
 from typing import Any, Final
 
 from sidecar.claude.limits import GO_ON
-from sidecar.jobs.worker import STORE_RETRIES_S
 from tests.simulation.claude.behaviour import BAD, FOREIGN, GOOD
 from tests.simulation.claude.budgets import BudgetTruth
 from tests.simulation.claude.cli import Cli
@@ -32,9 +31,6 @@ from tests.simulation.plan import some
 Json = dict[str, Any]
 MARKER: Final = re.compile(r"prompt (\d+)\b")
 START_S: Final = 0.004
-UNHEARD_S: Final = 0.1
-STORED_S: Final = STORE_RETRIES_S[-1] + 1
-"""How long after a problem of the disk it takes at most until what it prevented is stored."""
 ONCE: Final = "Each prompt reaches Claude once."
 ORDER: Final = "The prompts of a session reach Claude in the order in which they were sent."
 
@@ -80,10 +76,6 @@ class Delivery:
     """Messages of the API that the CLI has reported in results."""
     is_lost: bool = False
     """Whether the record that has it was deleted."""
-    answered_at: float = 0.0
-    """When its first answer was written."""
-    is_unheard: bool = False
-    """Whether the process was killed before it could store the first answer of the conversation, and with it its id."""
     continues: int | None = None
     """The marker of the prompt that it makes Claude go on with, after a usage limit."""
     own_turn: "Delivery | None" = None
@@ -183,13 +175,6 @@ class World:
 
     def cli_ended(self, cli: Cli) -> None:
         self.note(f"process {cli.pid} has ended", "claude")
-        if (last := cli.delivery) is not None and last.results:
-            disk = self._life.disk
-            was_broken = disk.broken_since is not None and disk.broken_since <= last.answered_at
-            is_just_fine = last.answered_at <= disk.fine_since and self.now() - disk.fine_since < STORED_S
-            is_unstored = was_broken and (disk.has_problem or is_just_fine)
-            alike = [one for one in self.deliveries if one.conversation == last.conversation and one.results]
-            last.is_unheard = alike == [last] and (is_unstored or self.now() - last.answered_at < UNHEARD_S)
         self.asked = {use_id: one for use_id, one in self.asked.items() if one[0] is not cli}
 
     # --- prompts --------------------------------------------------------------------------------------------------
@@ -271,7 +256,7 @@ class World:
                 one.results
                 and one.results[-1]
                 and self.deliveries.index(one) > cleared
-                and not (is_unknown or one.is_unheard)
+                and not is_unknown
                 and one.results[-1] not in known
             ):
                 self.fail("Claude knows what it has answered in a session.", (one, new))
