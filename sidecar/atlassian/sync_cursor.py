@@ -16,6 +16,8 @@ LISTING_DELAY_MS: Final = 2 * 60 * 1000
 DEEP_EVERY_MS: Final = DAY_MS
 DEEP_MS: Final = 7 * DAY_MS
 """How far a deep sync, once a day, re-reads every object: this makes up for a search index that lagged longer."""
+DEEP_SYNCS: Final = 7
+"""How many deep syncs re-read a change at least: a computer that was off for weeks has none on most days."""
 
 
 class SyncCursor(BaseModel):
@@ -27,6 +29,8 @@ class SyncCursor(BaseModel):
     """All earlier changes are in the feed; None until the first sync has ended."""
     deep_ms: int = 0
     """When the last deep sync began."""
+    recent_deep_ms: list[int] = []
+    """When the last `DEEP_SYNCS` of them began, the earliest first; of those of one day, only the first counts."""
     reset: bool = False
     """Everything stored must be deleted first: it was read with another scope or for another owner."""
 
@@ -57,7 +61,7 @@ def sync_window(cursor: SyncCursor, now_ms: int, *, full: bool) -> SyncWindow:
     # One in the future began by a clock that was set back since: a site may send no time.
     is_deep = not 0 <= now_ms - cursor.deep_ms < DEEP_EVERY_MS
     if is_deep:
-        lower_ms = min(lower_ms, now_ms - DEEP_MS)
+        lower_ms = min(lower_ms, now_ms - DEEP_MS, *cursor.recent_deep_ms)
     return SyncWindow(since_ms, lower_ms, is_full=False, is_deep=is_deep)
 
 
@@ -65,5 +69,13 @@ def advance_cursor(cursor: SyncCursor, window: SyncWindow, seen_ms: int | None, 
     """Returns the cursor after a sync that began at `begun_ms` and whose latest listed change was at `seen_ms`."""
     old_ms = window.since_ms if cursor.high_ms is None else cursor.high_ms
     new_ms = old_ms if seen_ms is None else max(old_ms, min(seen_ms, begun_ms - LISTING_DELAY_MS))
-    deep_ms = begun_ms if window.is_deep or cursor.high_ms is None else cursor.deep_ms
-    return SyncCursor(since_ms=window.since_ms, high_ms=new_ms, deep_ms=deep_ms)
+    deep_ms, recent = cursor.deep_ms, cursor.recent_deep_ms
+    if window.is_deep or cursor.high_ms is None:
+        deep_ms, recent = begun_ms, _with_deep(recent, begun_ms)
+    return SyncCursor(since_ms=window.since_ms, high_ms=new_ms, deep_ms=deep_ms, recent_deep_ms=recent)
+
+
+def _with_deep(recent_ms: list[int], begun_ms: int) -> list[int]:
+    known = [one for one in recent_ms if one <= begun_ms]
+    is_another_day = not known or begun_ms - known[-1] >= DEEP_EVERY_MS
+    return [*known, begun_ms][-DEEP_SYNCS:] if is_another_day else known

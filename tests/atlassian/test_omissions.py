@@ -58,6 +58,34 @@ async def test_a_project_that_is_hidden_for_a_night_loses_nothing(harness: Atlas
     assert len(await sync_days(harness, account, 3)) == 6
 
 
+async def test_a_project_that_is_hidden_in_the_first_night_after_a_holiday_loses_nothing(
+    harness: AtlassianHarness,
+) -> None:
+    jira = harness.site.jira
+    account = await harness.connect()
+    assert await sync_days(harness, account, 3) == []
+    jira.create(harness.ada, "The day before")
+    harness.clock.advance(14 * DAY_S)  # the computer is off
+    jira.hidden_projects = {"PROJ"}
+    jira.create(harness.ada, "Elsewhere", project="OTHER")
+    assert len(await sync_days(harness, account, 1)) == 1
+    jira.hidden_projects = set()
+    assert len(await sync_days(harness, account, 1)) == 2
+
+
+async def test_a_sync_that_runs_every_day_reads_a_week_again(harness: AtlassianHarness) -> None:
+    for number in range(10):
+        harness.site.jira.create(harness.ada, f"Task {number}")
+        harness.clock.advance(DAY_S)
+    account = await harness.connect()
+    await harness.sync(account)
+    read = []
+    for _ in range(6):
+        harness.clock.advance(DAY_S)
+        read.append((await harness.sync(account))["result"]["read"])
+    assert read == [6, 5, 4, 3, 2, 1]
+
+
 async def test_a_project_that_reappears_after_weeks_is_read_again_although_nothing_in_it_changed(
     harness: AtlassianHarness,
 ) -> None:

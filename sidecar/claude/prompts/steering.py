@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from anyio.to_thread import run_sync
 from pydantic_core import from_json, to_json
@@ -60,6 +60,16 @@ class SteeredTurn:
         return is_busy and not process.exited.is_set() and not process.work.is_ending and len(self.queued) < MAX_OFFERED
 
 
+class ReadPrompt(NamedTuple):
+    """A prompt that Claude has read in a running turn."""
+
+    session_id: str
+    job_id: str
+    prompt: NewMessage
+    is_recorded: bool
+    """Whether Claude has recorded it under its id."""
+
+
 class Steering:
     """The turns that are running, by session, and the prompts that were offered to them."""
 
@@ -69,6 +79,8 @@ class Steering:
         self._conversations = conversations
         self._records = records
         self._turns: dict[str, SteeredTurn] = {}
+        self._read: dict[str, dict[str, ReadPrompt]] = {}
+        """What Claude has read, by the job of the turn and by id: storing that may have failed until the turn ends."""
 
     @contextmanager
     def running(self, session_id: str, job_id: str, process: ClaudeProcess) -> Iterator[SteeredTurn]:
@@ -139,7 +151,9 @@ class Steering:
             return False
         if turn is None or turn.job_id != turn_job_id or (offer := turn.offered.pop(steer_id, None)) is None:
             return False
-        self._take(session_id, steer_id, *offer, is_recorded=has_own_turn)
+        read = ReadPrompt(session_id, *offer, has_own_turn)
+        self._read.setdefault(turn_job_id, {})[steer_id] = read
+        self._take(steer_id, read)
         return True
 
     @contextmanager
@@ -175,7 +189,7 @@ class Steering:
             return None
         state, turn_job_id, outcome = row
         if state == "offered" and await self._is_recorded(job):  # the process ended before it could report it
-            self._take(job.session_id, job.steer, job_id, prompt, is_recorded=False)
+            self._take(job.steer, ReadPrompt(job.session_id, job_id, prompt, is_recorded=False))
             state = "taken"
         with self._database.write():
             self._database.execute("DELETE FROM claude_steers WHERE steer_id = ?", (job.steer,))
@@ -194,18 +208,30 @@ class Steering:
             details={"turn_job_id": turn_job_id},
         )
 
-    def _take(self, session_id: str, steer_id: str, job_id: str, prompt: NewMessage, *, is_recorded: bool) -> None:
+    def _take(self, steer_id: str, read: ReadPrompt) -> None:
         with self._database.write_or_log(NOT_STORED):
             self._database.execute("UPDATE claude_steers SET state = 'taken' WHERE steer_id = ?", (steer_id,))
-            self._conversations.add_message(session_id, job_id, prompt, steer_id if is_recorded else None)
+            record = steer_id if read.is_recorded else None
+            self._conversations.add_message(read.session_id, read.job_id, read.prompt, record)
 
     def _end(self, turn_job_id: str, state: str, outcome: Mapping[str, Any]) -> None:
         """Ends the prompts that Claude has read in a turn; those that it has not read are the next turns."""
+        read = self._read.get(turn_job_id, {})
+        sql = "SELECT steer_id FROM claude_steers WHERE turn_job_id = ? AND state = 'offered'"
         with self._database.write():
+            for steer_id in self._database.values(sql, (turn_job_id,)):
+                if steer_id in read:
+                    self._take(steer_id, read[steer_id])
             self._database.execute(
                 "UPDATE claude_steers SET state = ?, outcome_json = ? WHERE turn_job_id = ? AND state = 'taken'",
                 (state, to_json(outcome).decode(), turn_job_id),
             )
+
+        def forget(failure: object) -> None:
+            if failure is None:
+                self._read.pop(turn_job_id, None)
+
+        self._after_commit(forget)
 
     async def _is_recorded(self, job: TakeTurn) -> bool:
         claude_session_id, _ = self._conversations.record_position(job.session_id)

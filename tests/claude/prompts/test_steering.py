@@ -1,5 +1,7 @@
 """Prompts that go into a running turn: read there once, or in the next turn, whatever ends."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +74,27 @@ async def test_a_prompt_is_read_in_the_running_turn_after_the_use_of_a_tool(talk
         assert talk.api is None or usage.model_dump() == talk.api.billed
         assert "mind the heron" in await talk.known(claude, session.session_id)
         assert talk.api is None or read_by(talk, "mind the heron") == 1
+
+
+@scripted
+async def test_a_prompt_has_the_answer_of_its_turn_although_it_could_not_be_stored_that_it_was_read(
+    talk: Talk, tmp_path: Path, data_dir: Path
+) -> None:
+    go = tmp_path / "go"
+    async with talk.connected() as claude:
+        session, turn = await begin(talk, claude, f"[[work:{go}]]")
+        with closing(sqlite3.connect(data_dir / "sidecar.db", isolation_level=None)) as database:
+            database.execute(
+                "CREATE TRIGGER refuse BEFORE UPDATE ON claude_steers WHEN NEW.state = 'taken' AND 'running' ="
+                " (SELECT status FROM claude_sessions WHERE session_id = NEW.session_id)"
+                " BEGIN SELECT RAISE(ABORT, 'the disk is full'); END"
+            )
+        offered = await send_now(claude, session, prompt="mind the heron")
+        go.touch()
+        done = await claude.until_job(offered["job_id"], *FINAL)
+        assert (done["status"], done["error"]) == ("succeeded", None)
+        assert done["result"]["answered_by"] == turn
+        assert await texts(claude, session) == [f"[[work:{go}]]", "mind the heron"]
 
 
 @every_claude

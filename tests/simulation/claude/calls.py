@@ -46,6 +46,7 @@ class ClaudeCalls:
     def forget(self) -> None:
         """Forgets what another database cannot know."""
         self.world.forget()
+        self.checks.forget()
         self.sessions: dict[str, Json] = {}
         """The sessions as the host knows them, by id."""
         self._questions: dict[str, Json] = {}
@@ -372,6 +373,7 @@ class ClaudeCalls:
             case "jobs.updated" if params["job"]["type"].startswith("claude."):
                 self._jobs[params["job"]["job_id"]] = params["job"]
                 self.world.budgets.note(params["job"])
+                self.checks.note(params["job"])
 
     def _asked(self, request: Json) -> None:
         is_new = request["request_id"] not in self._questions

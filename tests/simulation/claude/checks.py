@@ -36,6 +36,14 @@ class ClaudeChecks:
     def begin(self) -> None:
         self._life.later(LOOK_S, self._look)
 
+    def forget(self) -> None:
+        """Forgets what another database cannot know."""
+        self._shared.clear()
+
+    def note(self, job: Json) -> None:
+        """Notes whose answer the result of a job is; a retry deletes the result."""
+        self._shared.add((job["result"] or {}).get("answered_by"))
+
     def _look(self) -> None:
         """Asks at times whether the sessions that run have a turn, and whether questions are shown."""
         self._life.later(LOOK_S, self._look)
@@ -108,7 +116,8 @@ class ClaudeChecks:
         open_ones = yield "claude.permissions.list", {"status": "open", "limit": 200}
         if open_ones["requests"]:
             self._fail("Once the world is kind, every question is answered.", open_ones["requests"])
-        self._shared = {(job["result"] or {}).get("answered_by") for job in jobs.values()}
+        for job in jobs.values():
+            self.note(job)
         for prompt in self.world.acknowledged():
             if prompt.session_id not in self.world.deleted:
                 self._check_outcome(prompt, jobs.get(prompt.job_id or ""))
