@@ -17,8 +17,6 @@ class SimulatedClock:
         self.error_ms = 0
         self.drift_ppm = 0
         """How fast the error grows, from the beginning of the life on."""
-        self.has_jumped = False
-        """Whether it was ever set."""
 
     def true_ms(self) -> int:
         """The time of the clouds."""
@@ -58,12 +56,18 @@ class Fate:
 
     def set_clock(self, error_ms: int) -> None:
         """Sets the computer's clock so that it is wrong by this much."""
-        self._life.clouds.clock_was_wrong = self._life.clock.has_jumped = True
-        self._life.clock.error_ms = error_ms
+        self._life.clouds.clock_was_wrong = True
+        self._set(error_ms, self._life.clock.drift_ppm)
+
+    def _set(self, error_ms: int, drift_ppm: int) -> None:
+        clock = self._life.clock
+        if (clock.error_ms, clock.drift_ppm) != (error_ms, drift_ppm):
+            self._life.timetables.clock_jumps()
+            clock.error_ms, clock.drift_ppm = error_ms, drift_ppm
+            self._life.timetables.clock_jumps()
 
     def drift(self, rng: Random) -> str:
-        self._life.clock.drift_ppm = rng.choice((0, 50, -50, 3_000, -3_000))
-        self._life.clock.has_jumped = True
+        self._set(self._life.clock.error_ms, rng.choice((0, 50, -50, 3_000, -3_000)))
         return f"of the clock is {self._life.clock.drift_ppm} ppm"
 
     def older(self, rng: Random) -> str:
@@ -74,5 +78,5 @@ class Fate:
         return "database in the place of the present one"
 
     def be_kind(self) -> None:
-        self._life.clock.error_ms = self._life.clock.drift_ppm = 0
+        self._set(0, 0)
         self._life.steps_left = 0

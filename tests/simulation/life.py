@@ -340,7 +340,7 @@ class Life:
 
     def _last_checks(self) -> Any:
         yield from invariants.check_end(self.host, iso(self.clock.true_ms() - invariants.LATE_S * 1_000), self.fail)
-        yield from self.timetables.check_end(has_jumped=self.clock.has_jumped)
+        yield from self.timetables.check_end()
         yield from self.clouds.check_end()
         yield from self.claude.checks.check_end()
         self._is_over = True

@@ -76,6 +76,7 @@ class Timetables:
         self._host = host
         self._fail = fail
         self._known: dict[str, Timetable] = {}
+        self._has_jumped = False
 
     def plan(self, rng: Random) -> str:
         if len(self._known) >= MOST:
@@ -126,8 +127,15 @@ class Timetables:
     def be_kind(self) -> None:
         """Does nothing: people go on planning as before."""
 
-    def check_end(self, *, has_jumped: bool) -> Script:
-        """Compares the recorded times with the calendar's, unless the clock `has_jumped` over some or back."""
+    def clock_jumps(self) -> None:
+        """Leaves out the times up to this one; it is called before the clock jumps, and after it."""
+        self._has_jumped = True
+        for timetable in self._known.values():
+            if timetable.since is not None:
+                timetable.since = max(timetable.since, self._now())
+
+    def check_end(self) -> Script:
+        """Compares the recorded times with the calendar's."""
         for schedule_id, timetable in self._known.items():
             runs: list[Json] = []
             params: Json = {"schedule_id": schedule_id, "limit": 200}
@@ -140,11 +148,11 @@ class Timetables:
             recorded = Counter(one["scheduled_for"] for one in runs)
             if twice := [one for one, count in recorded.items() if count > 1]:
                 self._fail("A time of a schedule is recorded once.", (timetable, twice))
-            if timetable.since is not None and not has_jumped:
+            if timetable.since is not None:
                 self._compare(timetable, runs)
         ended = [params["run"]["run_id"] for name, params in self._host.memory.events.values() if name == ENDED]
         twice = [one for one, count in Counter(ended).items() if count > 1]
-        if twice and not has_jumped:  # what was missed by a clock that was ahead can still succeed
+        if twice and not self._has_jumped:  # what was missed by a clock that was ahead can still succeed
             self._fail("The end of a schedule's run is told once.", twice)
 
     def _compare(self, timetable: Timetable, runs: list[Json]) -> None:
