@@ -87,7 +87,7 @@ class RuleTimes(NamedTuple):
         try:
             first, last = (local(moment, zone).replace(tzinfo=None) for moment in (first_ms, last_ms))
             found = {self._moment_ms(start, zone) for start in self._starts(first, last)}
-        except (RuleIgnored, OverflowError):  # too many steps, or beyond the year 9999
+        except (RuleIgnored, OverflowError, ValueError):  # too many steps, or beyond the year 9999
             return [], 0
         times = sorted(time for time in found if first_ms <= time <= last_ms)
         kept = times if limit is None else times[-limit:]

@@ -1,5 +1,7 @@
 """The times of recurrence rules over changes of the clocks, and rules that are refused."""
 
+from datetime import date, timedelta
+
 import pytest
 
 from sidecar.clock import iso
@@ -61,6 +63,13 @@ def test_the_29th_of_february_is_found_where_a_century_has_none() -> None:
     rule = "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29;BYHOUR=9;BYMINUTE=0"
     found = RuleTimes(rule, milliseconds("2026-01-01T00:00Z"), "UTC").after(milliseconds("2096-03-01T00:00Z"))
     assert found == milliseconds("2104-02-29T09:00Z")
+
+
+@pytest.mark.parametrize("year", range(2026, 2066))
+def test_a_weekly_rule_has_its_times_at_the_end_of_each_year(year: int) -> None:
+    rule = "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR,SA,SU"
+    expected = [f"{date(year, 12, 24) + timedelta(days=number):%m-%d}T09:00" for number in range(12)]
+    assert times(rule, "UTC", "2026-01-05T09:00Z", f"{year}-12-24T00:00Z", 12) == expected
 
 
 @pytest.mark.parametrize(

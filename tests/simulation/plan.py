@@ -51,6 +51,8 @@ class Rhythm:
 WEEKS: Final = Rhythm((4, 18), (600, 1_800, 3_600), (None, None, 3_600, 12 * 3_600, HOLIDAY_S), (30,), 1_800)
 MONTHS: Final = Rhythm((20, 60), (60, 120, 300), (None, None, None, None, 12 * 3_600, HOLIDAY_S), (1, 1, 8, 30), 60)
 """Half of the days are quiet: only the process does something, which finds out what it has slept through."""
+YEARS: Final = Rhythm((90, 250), (60,), (None,), (1, 1, 1, 8), 60)
+"""Most of the days are quiet: what is kept for a time, counted or due once a month has its turn."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def some(rng: Random, weights: Mapping[str, int]) -> dict[str, int]:
 def draw(seed: int, weights: dict[str, int]) -> Plan:
     """Draws a life: `weights` says how often each kind of step happens."""
     rng = Random(f"{seed} plan")
-    rhythm = rng.choice((WEEKS, WEEKS, MONTHS))
+    rhythm = rng.choice((WEEKS, WEEKS, MONTHS, YEARS))
     begin = datetime.fromisoformat(rng.choice(STARTS)).replace(tzinfo=UTC)
     drawn = {name: weight * rng.choice((1, 1, 3)) for name, weight in weights.items() if name in USEFUL}
     drawn |= some(rng, {name: weight for name, weight in weights.items() if name not in USEFUL})
