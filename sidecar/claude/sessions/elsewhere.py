@@ -34,8 +34,11 @@ class Elsewhere:
     async def take_up(self, session_id: str) -> None:
         """Goes on with the conversation that the last prompt began, if the sidecar was killed before it knew of it."""
         begun = self.conversations.begun(session_id)
-        if begun is not None and await run_sync(self.files.find, begun) is not None:
-            self.conversations.follow(session_id, begun)
+        try:
+            if begun is not None and await run_sync(self.files.find, begun) is not None:
+                self.conversations.follow(session_id, begun)
+        except OSError as error:
+            log.warning("a record of Claude could not be looked for: %s", error)
 
     async def take_in(self, session_id: str) -> bool:
         """Stores what was said elsewhere; returns whether anything was.  A file that cannot be read is logged.

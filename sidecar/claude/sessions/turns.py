@@ -78,12 +78,14 @@ class TurnHandler:
     async def run(self, job: TakeTurn, context: JobContext) -> ClaudeTurnResult:
         """Raises `JobFailed` with the kinds of a run, `session_not_found` and `permission_unanswered`."""
         prompt = self._prompt(job, context)
-        await self.elsewhere.take_up(job.session_id)
-        if (answered := await self.prompts.steering.outcome(job, context.job_id, prompt)) is not None:
+        with anyio.CancelScope(shield=True):  # an interrupt at once must not lose the prompt, which is stored below
+            await self.elsewhere.take_up(job.session_id)
+            answered = await self.prompts.steering.outcome(job, context.job_id, prompt)
+        if answered is not None:
             self.prompts.attachments.answered(context.job_id)
             return answered
         self.permissions.cancel_all(job.session_id, CONTINUED)
-        with anyio.CancelScope(shield=True):  # an interrupt at once must not lose the prompt, which is stored below
+        with anyio.CancelScope(shield=True):
             # The messages of a turn of its own are recorded already, and are stored below.
             has_own_turn = self.pool.has_own_turn(job.session_id)
             is_elsewhere = not has_own_turn and await self.elsewhere.take_in(job.session_id)
