@@ -13,8 +13,8 @@ DAY_S: Final = 86_400
 HOLIDAY_S: Final = 6 * DAY_S
 LAST_STANDBYS_S: Final = (3_600, 8 * DAY_S)
 """Before the world becomes kind; the longer one makes what it hides older than the syncs look back."""
-STARTS: Final = ("2026-01-10", "2026-03-22", "2026-06-20", "2026-10-18", "2026-12-24")
-"""First days; two lead across the clock changes of Europe and America, one into another year."""
+STARTS: Final = ("2026-01-10", "2026-03-22", "2026-06-20", "2026-10-18", "2026-12-24", "2027-12-10")
+"""First days; two lead across the clock changes of Europe and America, two into another year."""
 USEFUL: Final = ("act", "create")
 """Steps without which there would be nothing to compare."""
 ZONES: Final = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Pacific/Apia", "Australia/Lord_Howe")
