@@ -218,8 +218,8 @@ def _to_last_years(first: int, last: int) -> int:
     """Returns by how many years `first` to `last` can be moved to the end of the calendar, as far as that is the same.
 
     dateutil searches up to the year 9999, which takes minutes for a rule that has no times; so it is given little to
-    search.  Where no leap year is left out, the calendar repeats itself.  The year 9999 is not used, since dateutil looks
-    at whole weeks, the last of which goes on in the year after.
+    search.  Where no leap year is left out, the calendar repeats itself.  The year 9999 is left out: dateutil looks at
+    whole weeks, the last of which goes on in the year after.
     """
     if all(year % 400 == 0 or year % 100 for year in range(first, last + 1)):
         for year in range(MAXYEAR - 1 - (last - first), 9_900, -1):

@@ -99,7 +99,6 @@ class ClaudeRunHandler:
         options = replace(_options(job), session_id=session_id)
         known, reader = begun, reporter.reader
         problems = Problems({}, lambda text: context.log(text, level="warning"), effort=lambda: job.effort)
-
         timeout = anyio.CancelScope()
         watch = Watch(self.launcher.budgets, context.job_id, None, reader, timeout.cancel)
 

@@ -80,7 +80,7 @@ class Steering:
         self._records = records
         self._turns: dict[str, SteeredTurn] = {}
         self._read: dict[str, dict[str, ReadPrompt]] = {}
-        """What Claude has read, by the job of the turn and by id: storing that may have failed until the turn ends."""
+        """Maps the job of a turn to the prompts that Claude has read in it, by their ids, until their end is stored."""
 
     @contextmanager
     def running(self, session_id: str, job_id: str, process: ClaudeProcess) -> Iterator[SteeredTurn]:
