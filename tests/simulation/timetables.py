@@ -81,7 +81,7 @@ class Timetables:
     def plan(self, rng: Random) -> str:
         if len(self._known) >= MOST:
             return ""
-        payload = {"takes_s": rng.choice((0.0, 5.0, 570.0)), "ends": rng.choice(("well", "failing", "logging"))}
+        payload = {"takes_s": rng.choice((0.0, 5.0, 50.0)), "ends": rng.choice(("well", "failing", "logging"))}
         params: Json = {"title": "Plan", "type": "simulation.repeatable", "payload": payload, **self._timing(rng)}
         params["misfire_policy"] = rng.choice(("run_once", "skip"))
         self._host.call("jobs.schedules.create", params, self._acknowledged)
