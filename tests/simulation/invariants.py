@@ -28,7 +28,7 @@ from sidecar.clock import iso
 from tests.simulation.host import KEYS, Host, Json, Refused, Script
 from tests.simulation.process import KILLED
 from tests.simulation.story import Story
-from tests.simulation.work import HANDLER
+from tests.simulation.work import HANDLER, Repeatable
 
 Fail = Callable[[str, object], None]
 FINAL: Final = frozenset({"succeeded", "failed", "cancelled", "interrupted"})
@@ -132,6 +132,8 @@ def check_end(host: Host, now: str, fail: Fail) -> Script:
             fail("Each change of a job is announced.", (known, job))
     unfinished = [job for job in stored.values() if job["status"] not in FINAL]
     overdue = [job for job in unfinished if (job["run_at"] or "") < now and job["type"].startswith("simulation.")]
+    is_full = len(HANDLER.alive) >= Repeatable.policy.concurrency  # long jobs hold up others
+    overdue = [job for job in overdue if not (is_full and job["waiting_for"] == "capacity")]
     overdue = [job for job in overdue if job["job_id"] not in HANDLER.alive]
     if overdue:
         names = ("job_id", "type", "status", "waiting_for", "run_at", "attempt", "cancel_requested", "message")
