@@ -118,13 +118,13 @@ class SessionStore:
         return seq
 
     def said_before(self, session_id: str, job_id: str, after: int, limit: int) -> tuple[list[Row], int]:
-        """Returns up to `limit` of the newest messages before a turn's and after a position, and the number of all.
+        """Returns up to `limit` of the last messages after a position, without a turn's prompt, and the number of all.
 
         Columns: kind, the beginning of the text, the line of a tool's call.
         """
         source = """
             FROM claude_messages
-            WHERE session_id = ? AND job_id IS NOT ? AND seq > ?
+            WHERE session_id = ? AND (job_id IS NOT ? OR kind <> 'user') AND seq > ?
                 AND kind IN ('user', 'assistant_text', 'tool_use', 'tool_result')
                 AND (raw_json IS NULL OR json_extract(raw_json, '$.parent_tool_use_id') IS NULL)
             """

@@ -313,6 +313,18 @@ async def test_a_session_continues_after_a_restart(sidecar: StartSidecar, standi
 
 
 @scripted
+async def test_a_prompt_that_is_tried_again_without_a_record_follows_after_its_first_answer(talk: Talk) -> None:
+    async with talk.connected() as claude:
+        session_id = (await claude.sessions.create()).session_id
+        job = await claude.take_turn(session_id, "[[text:heron]]")
+    talk.delete_records()
+    async with talk.connected() as claude:
+        await claude.client.call("jobs.retry", {"job_id": job["job_id"]})
+        await claude.until_job(job["job_id"], "succeeded")
+        assert "Claude: heron" in await talk.known(claude, session_id)
+
+
+@scripted
 async def test_a_first_turn_of_which_claude_has_no_record_is_not_resumed(talk: Talk) -> None:
     async with talk.connected() as claude:
         session = await claude.sessions.create()
