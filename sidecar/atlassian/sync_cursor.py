@@ -30,7 +30,7 @@ class SyncCursor(BaseModel):
     deep_ms: int = 0
     """When the last deep sync began."""
     recent_deep_ms: list[int] = []
-    """When the last `DEEP_SYNCS` of them began, the earliest first; of those of one day, only the first counts."""
+    """When the last `DEEP_SYNCS` deep syncs began, the earliest first; only the first one within a day counts."""
     reset: bool = False
     """Everything stored must be deleted first: it was read with another scope or for another owner."""
 

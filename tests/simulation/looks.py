@@ -1,4 +1,4 @@
-"""Looks at the queue at times: jobs that are called running must run, and queued ones must not wait for nothing."""
+"""Looks at the queue at times: jobs that are called running must run, and queued ones must have a reason to wait."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final

@@ -146,8 +146,8 @@ class ClaudeProcess(asyncio.SubprocessProtocol):
     as well.
     `observe` receives every parsed line, also while no prompt is answered; `on_exit` is called at the exit.  `on_done`
     is called after the last line of the work of a prompt: the next one can begin a turn of the CLI's own.
-    `database` is the database that its environment names as its owner's.  `begun` is the id of the conversation that it
-    was started to begin, until it leaves that.
+    `database` is the database that its environment names as its owner's.  `begun` is the id of the new conversation
+    with which it was started; None if it was started with another, or has left it.
     """
 
     def __init__(self, on_line: OnLine, database: str | None, on_release: Callable[[int], None]) -> None:

@@ -107,7 +107,10 @@ class ConversationJournal:
                 self._record(session_id, seq, Place(conversation, claude_uuid))
 
     def send_prompt(self, session_id: str, job_id: str, claude_uuid: str, begun: str | None) -> None:
-        """Stores the id under which the CLI will record a turn's prompt, in a conversation that it may have `begun`."""
+        """Stores the id under which the CLI will record a turn's prompt.
+
+        `begun` is the new conversation that its process was started with, if any.
+        """
         with self._database.write_or_log(NOT_STORED):
             seq = self._sessions.store.prompt_position(session_id, job_id)
             conversation = self._sessions.store.process_start(session_id).claude_session_id or begun
@@ -115,7 +118,7 @@ class ConversationJournal:
                 self._record(session_id, seq, Place(conversation, claude_uuid))
 
     def begun(self, session_id: str) -> str | None:
-        """Returns the conversation that the last prompt was sent to, if it is not known yet that there is one."""
+        """Returns the conversation that the last prompt was sent to, if the session is not in it yet."""
         current = self.current(session_id)
         if current.resumed is not None and not current.is_fork:
             return None

@@ -25,14 +25,14 @@ TAKEN_IN_APART: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
-    """Finds and stores what was said elsewhere, before each turn."""
+    """Finds and stores, before each turn, what the CLI's records have and the sidecar does not know."""
 
     conversations: ConversationJournal
     files: RecordFiles
     _lock: anyio.Lock = field(default_factory=anyio.Lock)
 
     async def take_up(self, session_id: str) -> None:
-        """Goes on with the conversation that the last prompt began, if the sidecar was killed before it knew of it."""
+        """Lets a session go on with a conversation that was begun just before the sidecar was killed."""
         begun = self.conversations.begun(session_id)
         try:
             if begun is not None and await run_sync(self.files.find, begun) is not None:
