@@ -160,6 +160,6 @@ class Timetables:
         wanted = timetable.times(first, last)
         recorded = {_moment(one["scheduled_for"]): one["times"] for one in runs}
         had = {one for one in recorded if first <= one <= last}
-        if wanted != had and not any(recorded[one] > 1 for one in had):  # one that counts others stands for them
+        if wanted != had and not any(recorded[one] > 1 for one in had):  # one counts others, too
             wrong = [sorted(map(str, one)) for one in (wanted - had, had - wanted)]
             self._fail("Each time of a schedule is recorded, and no other.", (timetable, *wrong))

@@ -108,7 +108,8 @@ class Cli(Output):
             return 1  # it says on stderr that the id is in use
         self.record = world.records.new(flags.get("--session-id") or self.new_uuid())
         try:
-            self._resume()
+            if "--resume" in flags:
+                self.record = world.records.resume(flags)
         except UnknownRecord as unknown:
             self.result(is_error=True, subtype="error_during_execution", errors=[str(unknown)])
             return 1
@@ -132,13 +133,6 @@ class Cli(Output):
                     yield from self._prompt(self.waiting.pop(0), "waited")
                 yield from self._background()
             self.report_state("idle")
-
-    def _resume(self) -> None:
-        """Takes the conversation that it is told to resume, or a copy of it.  Raises `UnknownRecord`."""
-        if "--resume" in self.flags:
-            self.record = self.world.records.load(self.flags["--resume"], self.flags.get("--resume-session-at"))
-            if "--fork-session" in self.flags:
-                self.record = self.world.records.fork(self.record, self.flags["--session-id"])
 
     def _next_message(self) -> Generator[float | None, None, Json]:
         return (yield from self.read(max(0.0, self.due[0][0] - self.world.now()) if self.due else None))

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +72,11 @@ class Records:
     def new(self, conversation: str) -> Record:
         self._known[conversation] = record = Record(self._folder, conversation, self._now_ms)
         return record
+
+    def resume(self, flags: Mapping[str, str]) -> Record:
+        """Returns the conversation that the CLI's flags name, or a copy of it.  Raises `UnknownRecord`."""
+        record = self.load(flags["--resume"], flags.get("--resume-session-at"))
+        return self.fork(record, flags["--session-id"]) if "--fork-session" in flags else record
 
     def load(self, name: str, at: str | None) -> Record:
         """Returns a conversation by id or path, up to the line `at`.  Raises `UnknownRecord`."""
